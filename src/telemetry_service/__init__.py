@@ -1,0 +1,3 @@
+"""Telemetry management for a self-hosted Control Core Control Plane."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The rules of the product: pure, without input or output, and without a clock of their own."""

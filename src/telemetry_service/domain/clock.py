@@ -1,0 +1,46 @@
+"""The only reader of the wall clock, and the maker of ids.
+
+Everything else takes the moment as an argument: one run reads the clock once and passes it down.
+All moments are timezone-aware and in UTC.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+_RANDOM_BITS_A = 12
+_RANDOM_BITS_B = 62
+
+
+class Clock(Protocol):
+    """Where the service learns what time it is."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return datetime.now(UTC)
+
+
+def time_ordered_id(moment: datetime) -> UUID:
+    """Return a fresh UUIDv7 (RFC 9562): neighbours in time are neighbours in an index."""
+    milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
+    value = milliseconds << 80
+    value |= 0x7 << 76
+    value |= secrets.randbits(_RANDOM_BITS_A) << 64
+    value |= 0b10 << 62
+    value |= secrets.randbits(_RANDOM_BITS_B)
+    return UUID(int=value)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a moment as RFC 3339 in UTC with milliseconds: ``2026-11-23T02:00:00.000Z``."""
+    utc = moment.astimezone(UTC)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"

@@ -1,0 +1,194 @@
+"""One root for every error of our own, each with a stable code and a sentence that is safe to show.
+
+No text of a library's exception is ever carried: it could hold a URL, a host or a key. The mapping
+to HTTP status stands in ``web/`` alone, the mapping to exit codes in the command line.
+"""
+
+from typing import ClassVar
+
+
+class TelemetryError(Exception):
+    """The root. ``code`` is stable and public; ``sentence`` may be shown to anyone."""
+
+    code: ClassVar[str] = "internal"
+    sentence: ClassVar[str] = "Something went wrong inside the telemetry service."
+
+    def __init__(self, sentence: str | None = None) -> None:
+        """Use ``sentence`` where it can say more than the class does; it must hold no secret."""
+        self.text = sentence or self.sentence
+        super().__init__(self.text)
+
+
+class SettingsError(TelemetryError):
+    """The deployment's settings are wrong; raised at start-up, one line per fault."""
+
+    code = "settings-invalid"
+    sentence = "The settings of this deployment are not valid."
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        """Keep each fault: it names the variable and never its value."""
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+class StorageUnavailableError(TelemetryError):
+    """The database cannot be used just now. Nothing was lost: the request was not acknowledged."""
+
+    code = "storage-unavailable"
+    sentence = "The database cannot be reached at the moment. Nothing was recorded; try again."
+
+
+class StorageFullError(StorageUnavailableError):
+    """The disk that holds the database is full."""
+
+    code = "storage-full"
+    sentence = "The disk that holds the database is full. Nothing was recorded; free some space and try again."
+
+
+class StorageBusyError(StorageUnavailableError):
+    """Somebody else holds the database's write lock for too long."""
+
+    code = "storage-busy"
+    sentence = "The database is locked by somebody else. Nothing was recorded; try again."
+
+
+class SchemaTooNewError(TelemetryError):
+    """The database was migrated by a newer version of this service."""
+
+    code = "schema-too-new"
+    sentence = "The database belongs to a newer version of this service. Start that version, or restore a backup."
+
+
+class KeyUnusableError(TelemetryError):
+    """A stored secret cannot be opened with any of the configured keys."""
+
+    code = "key-unusable"
+    sentence = "The stored API key cannot be opened with the configured ENCRYPTION_KEY. Enter the API key again."
+
+
+class NotConfiguredError(TelemetryError):
+    """The API key, the License Server or the customer id is missing."""
+
+    code = "not-configured"
+    sentence = "The License Server connection is not configured yet: enter the API key."
+
+
+class TelemetryDisabledError(TelemetryError):
+    """Telemetry is off, so nothing contacts the License Server."""
+
+    code = "telemetry-disabled"
+    sentence = "Telemetry is off. While it is off nothing contacts the License Server; switch it on first."
+
+
+class LockedByDeploymentError(TelemetryError):
+    """The deployment has switched telemetry off for good."""
+
+    code = "locked-by-deployment"
+    sentence = "This deployment has switched telemetry off (TELEMETRY_ENABLED=false); it cannot be switched on here."
+
+
+class StaleConfigurationError(TelemetryError):
+    """Somebody else saved the configuration in the meantime."""
+
+    code = "stale-configuration"
+    sentence = "Somebody else saved these settings in the meantime. Look at the present ones and save again."
+
+
+class PreconditionRequiredError(TelemetryError):
+    """A save must say which version of the configuration it changes."""
+
+    code = "precondition-required"
+    sentence = "Send the ETag of the configuration that you have seen in the If-Match header."
+
+
+class CustomerContradictionError(TelemetryError):
+    """The license posture names another customer than the deployment."""
+
+    code = "customer-contradiction"
+    sentence = "This customer_id contradicts the one that the deployment is configured with."
+
+
+class ExtensionCodeConflictError(TelemetryError):
+    """The code was already recorded with another moment of redemption."""
+
+    code = "extension-code-conflict"
+    sentence = "This extension code was already recorded with another redeemed_at."
+
+
+class PayloadContradictionError(TelemetryError):
+    """The period's numbers contradict each other, so the payload is not built and the period stays open."""
+
+    code = "payload-contradiction"
+    sentence = (
+        "The numbers of this period contradict each other, so it was not sent. The period stays open; contact support."
+    )
+
+
+class NotFoundError(TelemetryError):
+    """There is no such thing."""
+
+    code = "not-found"
+    sentence = "There is nothing here."
+
+
+class AlreadyDeliveredError(TelemetryError):
+    """The transmission was accepted already, so there is nothing to retry."""
+
+    code = "already-delivered"
+    sentence = "The License Server has already accepted this transmission."
+
+
+class AttemptUnderWayError(TelemetryError):
+    """Somebody is sending this transmission at this very moment."""
+
+    code = "attempt-under-way"
+    sentence = "This transmission is being sent at this moment; look at it again in a few seconds."
+
+
+class CursorInvalidError(TelemetryError):
+    """The cursor was not made by this service."""
+
+    code = "cursor-invalid"
+    sentence = "This cursor is not one that the history has given out."
+
+
+class AccessDeniedError(TelemetryError):
+    """Nobody is logged in, or the token is not valid."""
+
+    code = "unauthenticated"
+    sentence = "Log in, or send a valid service token as a Bearer token."
+
+
+class ScopeMissingError(TelemetryError):
+    """The token is valid but may not do this."""
+
+    code = "forbidden"
+    sentence = "This token does not have the scope that this call needs."
+
+
+class RecentLoginRequiredError(TelemetryError):
+    """Showing a secret needs a login of the last minutes."""
+
+    code = "recent-login-required"
+    sentence = "Enter your password again: showing the API key needs a recent login."
+
+
+class LoginFailedError(TelemetryError):
+    """Name or password is wrong. It never says which."""
+
+    code = "login-failed"
+    sentence = "The name or the password is not right."
+
+
+class LoginThrottledError(TelemetryError):
+    """Too many wrong passwords in a row."""
+
+    code = "login-throttled"
+    sentence = "Too many wrong passwords. Wait a minute and try again."
+
+
+class RequestForgeryError(TelemetryError):
+    """A form came without its proof of origin."""
+
+    code = "request-forgery"
+    sentence = "This form has expired, or it was not sent from this page. Reload the page and try again."

@@ -1,0 +1,104 @@
+"""What other services may report: closed like the payload, and never content.
+
+Bouncer and pair ids are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
+
+MAX_REPORTS = 10_000
+"""Usage reports in one call."""
+
+MAX_REPORT_COUNT = 2**40
+"""The largest count in one report: far above any real interval, and 8,000 of them still fit a payload's integer."""
+
+OPAQUE_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
+
+OpaqueId = Annotated[str, Field(pattern=OPAQUE_ID_PATTERN)]
+ReportCount = Annotated[int, Field(ge=0, le=MAX_REPORT_COUNT)]
+
+
+class Environment(StrEnum):
+    """Where a bouncer stands."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class BouncerRegistration(_Fact):
+    """A bouncer of the registry, as its PUT says it."""
+
+    environment: Environment
+    pair_id: OpaqueId
+
+
+class UsageReport(_Fact):
+    """Counts since the reporter's last report; ``report_id`` is its idempotency key."""
+
+    report_id: UUID
+    bouncer_id: OpaqueId
+    environment: Environment
+    audit_events: ReportCount
+    policy_decisions: ReportCount
+    successful_decisions: ReportCount
+
+    @model_validator(mode="after")
+    def _successful_are_decisions(self) -> Self:
+        if self.successful_decisions > self.policy_decisions:
+            msg = "successful_decisions cannot exceed policy_decisions"
+            raise ValueError(msg)
+        return self
+
+
+class UsageBatch(_Fact):
+    """One call's reports."""
+
+    reports: Annotated[tuple[UsageReport, ...], Field(min_length=1, max_length=MAX_REPORTS)]
+
+
+class LicensePosture(_Fact):
+    """What the Control Plane knows about its license and its license token."""
+
+    customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
+    tier: Tier
+    license_status: LicenseStatus
+    expires_at: AwareDatetime | None = None
+    token_issued_at: AwareDatetime | None = None
+    token_expires_at: AwareDatetime | None = None
+    token_refreshed_at: AwareDatetime | None = None
+
+
+class ExtensionCode(_Fact):
+    """A redeemed extension code, idempotent by its id."""
+
+    code_id: Annotated[str, Field(pattern=CODE_ID_PATTERN)]
+    redeemed_at: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredBouncer:
+    """A bouncer as the registry keeps it."""
+
+    bouncer_id: str
+    environment: Environment
+    pair_id: str
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResult:
+    """The answer to one call: how many reports counted now, and how many had counted before."""
+
+    accepted: int
+    duplicates: int

@@ -1,0 +1,123 @@
+"""The health of the telemetry system: five states, the first match wins.
+
+Each state names its cause in a sentence and says who can do what about it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
+from telemetry_service.domain.transmissions import DeliveryRecord
+
+STALE_AFTER = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A state with its cause, the next step and whose it is."""
+
+    status: HealthStatus
+    code: str
+    cause: str
+    next_step: str
+    whose: str
+    connected: bool | None
+    """Whether the latest contact with the License Server went well; None before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Which parts of the connection are in place."""
+
+    enabled: bool
+    locked: bool
+    api_key: bool
+    license_server: bool
+    customer_id: bool
+
+
+_ADMIN = "Control Core administrator"
+_DEPLOYER = "whoever deploys the Control Plane"
+
+
+def assess(setup: Setup, record: DeliveryRecord, now: datetime) -> Health:
+    """Return the health at ``now``; the first match wins."""
+    contact = record.latest_contact
+    connected = contact.ok if contact else None
+
+    def found(status: HealthStatus, code: str, cause: str, next_step: str, whose: str) -> Health:
+        return Health(status, code, cause, next_step, whose, connected)
+
+    if not setup.enabled:
+        return _disabled(setup, connected)
+    if not (setup.api_key and setup.license_server and setup.customer_id):
+        return _not_configured(setup, connected)
+    if contact is not None and not contact.ok and contact.cause is not None:
+        explanation = EXPLANATIONS[contact.cause]
+        return found(
+            HealthStatus.UNHEALTHY, contact.cause.value, explanation.sentence, explanation.next_step, explanation.whose
+        )
+    if record.last_accepted_at is None:
+        return found(
+            HealthStatus.WARNING,
+            "never_accepted",
+            "No transmission has been accepted yet.",
+            "Wait for the next run, or press Send Now.",
+            _ADMIN,
+        )
+    if now - record.last_accepted_at > STALE_AFTER:
+        return found(
+            HealthStatus.WARNING,
+            "last_success_too_old",
+            "The last accepted transmission is more than 7 days old.",
+            "Wait for the next run, or press Send Now; look at the transmission history for errors.",
+            _ADMIN,
+        )
+    return found(
+        HealthStatus.HEALTHY, "ok", "The connection is active and a recent transmission was accepted.", "Nothing to do.", "nobody"
+    )
+
+
+def availability(record: DeliveryRecord, now: datetime) -> TelemetryAvailability:
+    """Return the payload's word for whether payloads reach the License Server."""
+    if record.last_accepted_at is None:
+        return TelemetryAvailability.UNAVAILABLE
+    if record.waiting or now - record.last_accepted_at > STALE_AFTER:
+        return TelemetryAvailability.DEGRADED
+    return TelemetryAvailability.AVAILABLE
+
+
+def _disabled(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact
+    if setup.locked:
+        return Health(
+            HealthStatus.DISABLED,
+            "disabled_by_deployment",
+            "This deployment has switched telemetry off.",
+            "To switch it on, change TELEMETRY_ENABLED in the deployment.",
+            _DEPLOYER,
+            connected,
+        )
+    return Health(
+        HealthStatus.DISABLED,
+        "disabled",
+        "Telemetry is switched off; nothing is sent.",
+        "Switch Enable Telemetry on.",
+        _ADMIN,
+        connected,
+    )
+
+
+def _not_configured(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact
+    missing = (
+        (setup.license_server, "license_server_missing", "The deployment names no License Server.", _DEPLOYER,
+         "Set TELEMETRY_LICENSE_SERVER_URL in the deployment."),
+        (setup.customer_id, "customer_id_missing", "The customer id of this installation is not known.", _DEPLOYER,
+         "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license."),
+        (setup.api_key, "api_key_missing", "No API key is configured.", _ADMIN,
+         "Enter the API key, test the connection and save."),
+    )  # fmt: skip
+    for present, code, cause, whose, step in missing:
+        if not present:
+            return Health(HealthStatus.NOT_CONFIGURED, code, cause, step, whose, connected)
+    raise AssertionError  # The caller has seen that one of them is missing.

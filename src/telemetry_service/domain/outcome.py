@@ -1,0 +1,295 @@
+"""What can come of one attempt to reach the License Server, as a closed type.
+
+An outcome is one of :class:`Accepted`, :class:`Retrying`, :class:`Held` and :class:`Rejected`. Every
+outcome that is no acceptance has a :class:`Cause` of our own, with a sentence and a next step: no
+text of a library or of the License Server is ever kept.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import Random
+
+
+class Cause(StrEnum):
+    """Why an attempt was not accepted. The token is stable; the troubleshooting page has an entry for each."""
+
+    NAME_NOT_RESOLVED = "name_not_resolved"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_FAILED = "connection_failed"
+    CONNECTION_LOST = "connection_lost"
+    PROXY_FAILED = "proxy_failed"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    TLS_FAILED = "tls_failed"
+    TLS_VERSION = "tls_version"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_WRONG_HOST = "certificate_wrong_host"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    API_KEY_NOT_ACCEPTED = "api_key_not_accepted"
+    FORBIDDEN = "forbidden"
+    BUSY = "busy"
+    SERVER_ERROR = "server_error"
+    REDIRECTED = "redirected"
+    NOT_FOUND = "not_found"
+    PAYLOAD_REFUSED = "payload_refused"
+    ID_CONFLICT = "id_conflict"
+    UNEXPECTED_STATUS = "unexpected_status"
+    ANSWER_MALFORMED = "answer_malformed"
+    ANSWER_TOO_LARGE = "answer_too_large"
+    INTERRUPTED = "interrupted"
+    SEALING_FAILED = "sealing_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A cause in plain words: what happened, what to do, and who can do it."""
+
+    sentence: str
+    next_step: str
+    whose: str
+
+
+_ADMIN = "Control Core administrator"
+_NETWORK = "network administrator"
+_VENDOR = "Control Core support"
+_NOBODY = "nobody: the service retries by itself"
+
+EXPLANATIONS: dict[Cause, Explanation] = {
+    Cause.NAME_NOT_RESOLVED: Explanation(
+        "The name of the License Server could not be resolved.",
+        "Check that this host can resolve public names (DNS).",
+        _NETWORK,
+    ),
+    Cause.CONNECTION_REFUSED: Explanation(
+        "The License Server, or a firewall before it, refused the connection.",
+        "Check outbound network connectivity (firewall, proxy settings).",
+        _NETWORK,
+    ),
+    Cause.CONNECTION_FAILED: Explanation(
+        "No connection to the License Server could be made.",
+        "Check outbound network connectivity (firewall, proxy settings).",
+        _NETWORK,
+    ),
+    Cause.CONNECTION_LOST: Explanation(
+        "The connection broke before the License Server had answered.",
+        "Nothing to do, unless it keeps happening: then check proxies and firewalls on the way.",
+        _NOBODY,
+    ),
+    Cause.PROXY_FAILED: Explanation(
+        "The configured proxy did not connect to the License Server.",
+        "Check the proxy settings of the deployment (TELEMETRY_PROXY_URL).",
+        _NETWORK,
+    ),
+    Cause.DEADLINE_EXCEEDED: Explanation(
+        "The License Server did not answer in time.",
+        "Nothing to do, unless it keeps happening: then check proxies and firewalls on the way.",
+        _NOBODY,
+    ),
+    Cause.TLS_FAILED: Explanation(
+        "No secure connection (TLS) could be agreed with the License Server.",
+        "Check for a firewall or proxy that breaks TLS connections.",
+        _NETWORK,
+    ),
+    Cause.TLS_VERSION: Explanation(
+        "The other side offers only versions of TLS older than 1.2.",
+        "Check for an outdated proxy that intercepts TLS connections.",
+        _NETWORK,
+    ),
+    Cause.CERTIFICATE_EXPIRED: Explanation(
+        "The certificate of the License Server is not valid at this time.",
+        "Check this machine's clock; if it is right, contact support.",
+        _ADMIN,
+    ),
+    Cause.CERTIFICATE_WRONG_HOST: Explanation(
+        "The certificate was issued for another name than the License Server's.",
+        "Check for a proxy that intercepts TLS connections.",
+        _NETWORK,
+    ),
+    Cause.CERTIFICATE_UNTRUSTED: Explanation(
+        "The certificate of the License Server comes from an authority that this installation does not trust.",
+        "If a proxy intercepts TLS, add its authority (TELEMETRY_LICENSE_SERVER_CA_FILE).",
+        _NETWORK,
+    ),
+    Cause.API_KEY_NOT_ACCEPTED: Explanation(
+        "The License Server does not accept the API key.",
+        "Verify that the API key is correct and not expired, and save it again.",
+        _ADMIN,
+    ),
+    Cause.FORBIDDEN: Explanation(
+        "The License Server knows the API key but refuses this installation.",
+        "Check the subscription, or contact support.",
+        _ADMIN,
+    ),
+    Cause.BUSY: Explanation(
+        "The License Server asked to be tried again later.",
+        "Nothing to do.",
+        _NOBODY,
+    ),
+    Cause.SERVER_ERROR: Explanation(
+        "The License Server has a fault of its own.",
+        "Nothing to do; the payload is kept and sent again.",
+        _NOBODY,
+    ),
+    Cause.REDIRECTED: Explanation(
+        "The answer was a redirect, which is never followed.",
+        "Check for a captive portal or a proxy in the way.",
+        _NETWORK,
+    ),
+    Cause.NOT_FOUND: Explanation(
+        "Whoever answered does not offer the telemetry interface.",
+        "Check for a proxy in the way; otherwise contact support.",
+        _NETWORK,
+    ),
+    Cause.PAYLOAD_REFUSED: Explanation(
+        "The License Server refused the payload.",
+        "Check that the encryption and anonymization settings match the License Server; contact support.",
+        _VENDOR,
+    ),
+    Cause.ID_CONFLICT: Explanation(
+        "The License Server already holds another payload under this id.",
+        "Contact support.",
+        _VENDOR,
+    ),
+    Cause.UNEXPECTED_STATUS: Explanation(
+        "The License Server answered with a status that the protocol does not know.",
+        "Check for a proxy in the way; otherwise contact support.",
+        _VENDOR,
+    ),
+    Cause.ANSWER_MALFORMED: Explanation(
+        "The answer was not one that a License Server gives.",
+        "Check for a captive portal or a proxy in the way.",
+        _NETWORK,
+    ),
+    Cause.ANSWER_TOO_LARGE: Explanation(
+        "The answer was larger than any that a License Server gives.",
+        "Check for a captive portal or a proxy in the way.",
+        _NETWORK,
+    ),
+    Cause.INTERRUPTED: Explanation(
+        "The service stopped while it was sending; whether the payload arrived is not known.",
+        "Nothing to do: it is sent again under the same id, and counted once.",
+        _NOBODY,
+    ),
+    Cause.SEALING_FAILED: Explanation(
+        "The stored API key could not be opened, so nothing could be signed.",
+        "Check ENCRYPTION_KEY, or enter the API key again.",
+        _ADMIN,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The License Server's signed word that it accepted a payload."""
+
+    token: str
+    payload_sha256: str
+    received_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseNews:
+    """The license posture that an answer carried."""
+
+    tier: str
+    license_status: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The License Server has the payload. ``receipt_verified`` is None where no key is pinned."""
+
+    response_code: int
+    duplicate: bool
+    receipt: str | None = None
+    receipt_verified: bool | None = None
+    license: LicenseNews | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """A passing fault: back off, and try again. ``retry_after`` is the License Server's own wish."""
+
+    cause: Cause
+    response_code: int | None = None
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody has to change the API key or the connection first."""
+
+    cause: Cause
+    response_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Sending it again soon would not help; it waits for the next tick or for *Retry*."""
+
+    cause: Cause
+    response_code: int | None = None
+
+
+Outcome = Accepted | Retrying | Held | Rejected
+Failure = Retrying | Held | Rejected
+
+_RETRYING = {
+    408: Cause.BUSY,
+    425: Cause.BUSY,
+    429: Cause.BUSY,
+    500: Cause.SERVER_ERROR,
+    502: Cause.SERVER_ERROR,
+    503: Cause.BUSY,
+    504: Cause.SERVER_ERROR,
+}
+_HELD = {401: Cause.API_KEY_NOT_ACCEPTED, 403: Cause.FORBIDDEN}
+_REJECTED = {
+    400: Cause.PAYLOAD_REFUSED,
+    404: Cause.NOT_FOUND,
+    405: Cause.NOT_FOUND,
+    409: Cause.ID_CONFLICT,
+    411: Cause.PAYLOAD_REFUSED,
+    413: Cause.PAYLOAD_REFUSED,
+    415: Cause.PAYLOAD_REFUSED,
+    422: Cause.PAYLOAD_REFUSED,
+}
+
+
+def outcome_of_status(status: int, retry_after: timedelta | None = None) -> Failure:
+    """Classify an HTTP status that is no acceptance.
+
+    A status that the protocol does not list is a rejection: it is tried again at every tick, so
+    nothing is lost, and an unknown server is not pressed.
+    """
+    if status in _RETRYING:
+        return Retrying(_RETRYING[status], status, retry_after)
+    if status in _HELD:
+        return Held(_HELD[status], status)
+    if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
+        return Rejected(Cause.REDIRECTED, status)
+    return Rejected(_REJECTED.get(status, Cause.UNEXPECTED_STATUS), status)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long a passing fault is waited out. Each bound has its reason beside it."""
+
+    shortest: timedelta = timedelta(minutes=1)
+    """Sooner than this a fault has hardly passed, and a fleet would press a server in trouble."""
+    longest: timedelta = timedelta(hours=6)
+    """Later than this an administrator would not see a repaired connection the same day."""
+
+    def delay(self, attempts_made: int, retry_after: timedelta | None, random: Random) -> timedelta:
+        """Return how long to wait after the ``attempts_made``-th attempt (1 or more) failed.
+
+        Doubles from ``shortest`` to ``longest`` and takes a random half off, so that installations
+        that failed together do not come back together. The License Server's own wish is obeyed
+        within the same bounds.
+        """
+        if retry_after is not None:
+            return min(max(retry_after, self.shortest), self.longest)
+        doublings = min(max(attempts_made - 1, 0), 16)
+        ceiling = min(self.shortest * 2**doublings, self.longest)
+        return max(self.shortest, ceiling * random.uniform(0.5, 1.0))

@@ -1,0 +1,304 @@
+"""All that leaves. Nothing outside this file travels to the License Server.
+
+The payload is a closed world: every model is strict, frozen and refuses extra fields, and every
+string is an enumeration, a UUID, a date or an anchored pattern, so that there is no field in which
+free text could travel. The field dictionary (``dictionary.py``) is generated from these models.
+
+Rule of change: a field may be added only together with its dictionary entry, the product guide,
+the snapshot of the JSON Schema in ``tests/`` and the CHANGELOG. Loosening a pattern is a change of
+the same weight as adding a field.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8785 section 3.2.2.3)."""
+
+MAX_DAYS = 3_652_059
+"""The number of days between the first and the last date that a calendar here can name."""
+
+MAX_CODES = 1_000
+"""Extension codes in one payload; the rest ride in the next."""
+
+CODE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$"
+CUSTOMER_ID_PATTERN = r"^cus_[A-Za-z0-9]{6,64}$"
+PSEUDONYM_PATTERN = r"^anon_[0-9a-f]{64}$"
+VERSION_PATTERN = r"^[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}(-(alpha|beta|rc|dev)\.?[0-9]{1,5})?$"
+
+
+def _field(*, meaning: str, why: str, source: str, example: Any, **constraints: Any) -> Any:  # noqa: ANN401 - pydantic's own Field is typed so
+    """Declare a payload field together with its dictionary entry."""
+    return Field(
+        description=meaning,
+        json_schema_extra={"why": why, "source": source},
+        examples=[example],
+        **constraints,
+    )
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+    )
+
+
+class HealthStatus(StrEnum):
+    """The health of the telemetry system, as a token."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    UNHEALTHY = "unhealthy"
+    DISABLED = "disabled"
+    NOT_CONFIGURED = "not_configured"
+
+
+class Tier(StrEnum):
+    """The subscription tier."""
+
+    TRIAL = "trial"
+    STARTER = "starter"
+    PROFESSIONAL = "professional"
+    ENTERPRISE = "enterprise"
+    UNKNOWN = "unknown"
+
+
+class LicenseStatus(StrEnum):
+    """The state of the license."""
+
+    TRIAL = "trial"
+    ACTIVE = "active"
+    GRACE = "grace"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    UNKNOWN = "unknown"
+
+
+class TelemetryAvailability(StrEnum):
+    """Whether payloads reach the License Server."""
+
+    AVAILABLE = "available"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+
+
+_BILLING = "Charge per bouncer pair"
+_VOLUME = "Decision-volume sanity check (no content)"
+_VERIFY = "Verify subscription is paid / in-trial"
+_STALLED = "Spot stalled / unhealthy installs early"
+_COUNTERS = "Usage reports of the bouncers, added up over the reporting period"
+_REGISTRY = "The registry of bouncers"
+_LICENSE = "The license posture reported by the Control Plane"
+_OUTBOX = "The transmission log of this service"
+
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Days = Annotated[int, Field(ge=-MAX_DAYS, le=MAX_DAYS)]
+CodeId = Annotated[str, Field(pattern=CODE_ID_PATTERN)]
+
+
+class BouncerPairs(_Closed):
+    """Pair counts for billing; the last three add up to the first."""
+
+    total_pairs: Count = _field(
+        meaning="Bouncer pairs known to the Control Plane.", why=_BILLING, source=_REGISTRY, example=12
+    )
+    sandbox_only_count: Count = _field(
+        meaning="Pairs of which only the sandbox bouncer is registered.", why=_BILLING, source=_REGISTRY, example=2
+    )
+    production_only_count: Count = _field(
+        meaning="Pairs of which only the production bouncer is registered.", why=_BILLING, source=_REGISTRY, example=1
+    )
+    paired_count: Count = _field(
+        meaning="Pairs of which both bouncers are registered.", why=_BILLING, source=_REGISTRY, example=9
+    )
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if self.sandbox_only_count + self.production_only_count + self.paired_count != self.total_pairs:
+            msg = "sandbox-only, production-only and complete pairs must add up to all pairs"
+            raise ValueError(msg)
+        return self
+
+
+class LicenseMetrics(_Closed):
+    """License token connect / expiry / refresh, as booleans and ages."""
+
+    license_token_connected: bool = _field(
+        meaning="Whether the Control Plane holds a license token.", why=_VERIFY, source=_LICENSE, example=True
+    )
+    license_token_expired: bool = _field(
+        meaning="Whether that token has expired at the period's end.", why=_VERIFY, source=_LICENSE, example=False
+    )
+    license_token_refreshed: bool = _field(
+        meaning="Whether the token was refreshed within the period.", why=_VERIFY, source=_LICENSE, example=True
+    )
+    license_token_age_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] | None = _field(
+        meaning="Whole days since the token was issued or last refreshed; null without a token.",
+        why=_VERIFY,
+        source=_LICENSE,
+        example=6,
+    )
+    license_token_expires_in_days: Days | None = _field(
+        meaning="Whole days until the token expires, negative once past; null without an expiry.",
+        why=_VERIFY,
+        source=_LICENSE,
+        example=24,
+    )
+    telemetry_last_attempt_ok: bool | None = _field(
+        meaning="Whether the latest attempt to transmit was accepted; null if there was none.",
+        why=_STALLED,
+        source=_OUTBOX,
+        example=True,
+    )
+    telemetry_last_success_age_hours: Count | None = _field(
+        meaning="Whole hours since a transmission was last accepted; null if none ever was.",
+        why=_STALLED,
+        source=_OUTBOX,
+        example=336,
+    )
+
+
+class PreparedPayload(_Closed):
+    """The payload as it stands in the transmission log: all but the moment of sending."""
+
+    customer_id: str = _field(
+        meaning="Stripe customer identifier (mapped from your installation), or its pseudonym when PII anonymization is on.",
+        why=_VERIFY,
+        source="The deployment (TELEMETRY_CUSTOMER_ID), else the license posture; anonymised with the API key",
+        example="anon_" + "5f" * 32,
+        pattern=f"{CUSTOMER_ID_PATTERN}|{PSEUDONYM_PATTERN}",
+    )
+    instance_id: str = _field(
+        meaning="Control Plane installation id (random UUID, no IP).",
+        why="Tell apart the installations of one customer",
+        source="Made at random at the first start",
+        example="0f8fad5b-d9cb-469f-a165-70867728950e",
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+    )
+    date: str = _field(
+        meaning="Reporting day: the UTC date of the period's end.",
+        why="Place the counts in time",
+        source="The end of the reporting period",
+        example="2026-11-15",
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+    )
+    bouncer_count: Count = _field(
+        meaning="Active bouncers reporting traffic: any event or decision in the period.",
+        why=_BILLING,
+        source=_COUNTERS,
+        example=21,
+    )
+    deployed_bouncer_count: Count = _field(
+        meaning="Bouncers registered with the Control Plane at the period's end.",
+        why=_BILLING,
+        source=_REGISTRY,
+        example=22,
+    )
+    active_reporting_bouncer_count: Count = _field(
+        meaning="Bouncers that emitted at least one decision in the window.", why=_STALLED, source=_COUNTERS, example=20
+    )
+    policy_decision_count: Count = _field(
+        meaning="Total decisions across all bouncers.", why=_VOLUME, source=_COUNTERS, example=184_220
+    )
+    total_events: Count = _field(
+        meaning="Audit events recorded (counts only).", why=_VOLUME, source=_COUNTERS, example=201_904
+    )
+    successful_decisions: Count = _field(
+        meaning="Decisions that were made without an error (counts only).",
+        why=_VOLUME,
+        source=_COUNTERS,
+        example=183_901,
+    )
+    sandbox_events: Count = _field(
+        meaning="Audit events from sandbox environments (counts only).", why=_VOLUME, source=_COUNTERS, example=41_004
+    )
+    production_events: Count = _field(
+        meaning="Audit events from production environments (counts only).",
+        why=_VOLUME,
+        source=_COUNTERS,
+        example=160_900,
+    )
+    health_status: HealthStatus = _field(
+        meaning="Overall health of the telemetry system.", why=_STALLED, source="The health rules", example="healthy"
+    )
+    deployment_version: str = _field(
+        meaning="Version of the Control Plane deployment.",
+        why=_STALLED,
+        source="The deployment (TELEMETRY_DEPLOYMENT_VERSION)",
+        example="4.2.0",
+        pattern=VERSION_PATTERN,
+        max_length=32,
+    )
+    tier: Tier = _field(meaning="Subscription tier.", why=_VERIFY, source=_LICENSE, example="professional")
+    license_status: LicenseStatus = _field(
+        meaning="State of the license.", why=_VERIFY, source=_LICENSE, example="active"
+    )
+    days_remaining: Days | None = _field(
+        meaning="Whole days until the license expires, negative once past; null if it does not expire.",
+        why=_VERIFY,
+        source=_LICENSE,
+        example=112,
+    )
+    telemetry_availability: TelemetryAvailability = _field(
+        meaning="Whether payloads reach the License Server.", why=_STALLED, source=_OUTBOX, example="available"
+    )
+    bouncer_pairs: BouncerPairs = _field(
+        meaning="Pair counts for billing.",
+        why=_BILLING,
+        source=_REGISTRY,
+        example={"total_pairs": 12, "sandbox_only_count": 2, "production_only_count": 1, "paired_count": 9},
+    )
+    license_metrics: LicenseMetrics = _field(
+        meaning="License token connect / expiry / refresh booleans and ages.",
+        why=_VERIFY,
+        source=_LICENSE,
+        example={
+            "license_token_connected": True,
+            "license_token_expired": False,
+            "license_token_refreshed": True,
+            "license_token_age_days": 6,
+            "license_token_expires_in_days": 24,
+            "telemetry_last_attempt_ok": True,
+            "telemetry_last_success_age_hours": 336,
+        },
+    )
+    redeemed_extension_codes: tuple[CodeId, ...] = _field(
+        meaning="code_id values redeemed since the last tick (single-use ids only), oldest first.",
+        why="Confirm extension codes are redeemed",
+        source="Extension codes reported by the Control Plane",
+        example=["EXT-30D-7Q2M"],
+        max_length=MAX_CODES,
+    )
+
+    @model_validator(mode="after")
+    def _numbers_agree(self) -> Self:
+        if self.sandbox_events + self.production_events != self.total_events:
+            msg = "sandbox and production events must add up to all events"
+            raise ValueError(msg)
+        if self.successful_decisions > self.policy_decision_count:
+            msg = "there cannot be more successful decisions than decisions"
+            raise ValueError(msg)
+        if self.active_reporting_bouncer_count > self.bouncer_count:
+            msg = "a bouncer with a decision is a bouncer with traffic"
+            raise ValueError(msg)
+        if len(set(self.redeemed_extension_codes)) != len(self.redeemed_extension_codes):
+            msg = "an extension code can be redeemed only once"
+            raise ValueError(msg)
+        return self
+
+
+class TelemetryAggregatePayload(PreparedPayload):
+    """Exactly what leaves: the prepared payload and the moment of one attempt to send it."""
+
+    transmitted_at: str = _field(
+        meaning="Wallclock at send time, UTC.",
+        why="Tell a late transmission from a late period",
+        source="The clock, at each attempt",
+        example="2026-11-15T02:03:17.042Z",
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$",
+    )

@@ -1,0 +1,163 @@
+"""A transmission is the message, an attempt is one try to deliver it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from telemetry_service.domain.outcome import Accepted, Cause, Failure, Held, Outcome, Rejected, Retrying
+
+LEASE = timedelta(minutes=2)
+"""How long a claim lasts: several times the deadline of an exchange, so that only a crash outlives it."""
+
+
+class State(StrEnum):
+    """The life cycle of a transmission."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    RETRYING = "retrying"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
+class Status(StrEnum):
+    """The guide's words for a state; *failed* has its finer state in the details."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+FAILED_STATES = frozenset({State.RETRYING, State.HELD, State.REJECTED})
+
+
+class Trigger(StrEnum):
+    """What made a transmission."""
+
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+
+
+class AttemptTrigger(StrEnum):
+    """What made an attempt."""
+
+    TICK = "tick"
+    BACK_OFF = "back_off"
+    RETRY = "retry"
+    SEND_NOW = "send_now"
+
+
+def status_of(state: State) -> Status:
+    """Return the guide's word for a state."""
+    if state in FAILED_STATES:
+        return Status.FAILED
+    return Status(state.value)
+
+
+def state_after(outcome: Outcome) -> State:
+    """Return the state that an outcome leads to."""
+    match outcome:
+        case Accepted():
+            return State.SUCCESS
+        case Retrying():
+            return State.RETRYING
+        case Held():
+            return State.HELD
+        case Rejected():
+            return State.REJECTED
+        case _:
+            assert_never(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. What was sent can be reproduced from it byte for byte (``docs/proof.md``)."""
+
+    number: int
+    trigger: AttemptTrigger
+    started_at: datetime
+    finished_at: datetime | None
+    transmitted_at: str
+    timestamp: int
+    """Unix seconds, as in ``X-Telemetry-Timestamp``."""
+    payload_sha256: str
+    """Hex digest of the canonical payload, ``transmitted_at`` included."""
+    body_sha256: str
+    """Hex digest of the exact bytes sent; equals ``payload_sha256`` where the payload was not encrypted."""
+    body_bytes: int
+    encrypted: bool
+    iv: bytes | None
+    key_id: str
+    state: State
+    cause: Cause | None
+    response_code: int | None
+    duplicate: bool
+    duration_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transmission:
+    """One period's payload and how its delivery stands."""
+
+    transmission_id: UUID
+    sequence: int
+    period_id: int
+    period_opened_at: datetime
+    period_closed_at: datetime
+    trigger: Trigger
+    state: State
+    payload: bytes
+    """The canonical payload without ``transmitted_at``; never changed after it was written."""
+    records_sent: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    claimed_until: datetime | None
+    attempts_made: int
+    accepted_at: datetime | None
+    cause: Cause | None
+    response_code: int | None
+    receipt: str | None
+    receipt_verified: bool | None
+    last_attempt_at: datetime | None
+    last_duration_ms: int | None
+
+    @property
+    def status(self) -> Status:
+        """The guide's word for its state."""
+        return status_of(self.state)
+
+    def in_flight(self, now: datetime) -> bool:
+        """Whether somebody is sending it at this moment."""
+        return self.state is not State.SUCCESS and self.claimed_until is not None and self.claimed_until > now
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The latest time that this installation spoke with the License Server, or tried to."""
+
+    at: datetime
+    ok: bool
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """How delivery has gone so far: what health and the payload's posture are read from."""
+
+    waiting: int
+    last_attempt: Contact | None
+    last_test: Contact | None
+    last_accepted_at: datetime | None
+
+    @property
+    def latest_contact(self) -> Contact | None:
+        """The later of the last attempt and the last connection test."""
+        contacts = [c for c in (self.last_attempt, self.last_test) if c is not None]
+        return max(contacts, key=lambda c: c.at, default=None)
+
+
+def cause_of(outcome: Outcome) -> Cause | None:
+    """Return why an outcome is no acceptance, or None."""
+    return outcome.cause if isinstance(outcome, Failure) else None
