@@ -31,10 +31,11 @@ def field_dictionary() -> tuple[FieldEntry, ...]:
 
 def _entries(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[FieldEntry]:
     for name, declared in schema["properties"].items():
+        # Pydantic leaves a description out that says the same as the type it refers to.
         target = _resolve(declared, definitions)
         yield FieldEntry(
             name=prefix + name,
-            meaning=declared["description"],
+            meaning=declared.get("description") or target["description"],
             why=declared["why"],
             type=_type_of(declared, definitions),
             example=declared["examples"][0],
