@@ -1,0 +1,195 @@
+"""What a setting's text may be, and what it becomes: one function a kind of setting.
+
+Each takes the text as the deployment wrote it and raises ``RefusedValueError`` with a sentence of
+our own, which names neither the variable (the caller does) nor anything of the value: a value in
+the wrong variable is often a secret. For the same reason nothing here chains a library's exception.
+"""
+
+import base64
+import re
+import ssl
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretBytes, SecretStr
+
+from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
+
+KEY_BYTES = 32
+SPREAD_MAXIMUM_SECONDS = 3600
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
+
+_KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
+_DISTINCT_BYTES_MINIMUM = 12
+"""32 random bytes practically never hold fewer distinct ones (about 1 key in 10^24); placeholders mostly do."""
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+_SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
+_POSTGRESQL_URL = re.compile(
+    r"postgres(?:ql)?(?:\+psycopg)?://"
+    r"(?P<rest>(?:[^:/@?]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^/:?@\[\]]*)(?::[0-9]{1,5})?/[^?/]+(?:\?.*)?)"
+)
+_PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
+_ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""The DER of a SubjectPublicKeyInfo that announces an Ed25519 key of 32 bytes (RFC 8410)."""
+
+
+class RefusedValueError(ValueError):
+    """The text is not what the setting takes. The sentence completes "NAME …" and holds no value."""
+
+
+def boolean(text: str) -> bool:
+    """Return the truth of ``true`` or ``false`` in any case; a guess at anything else could switch the wrong way."""
+    if text.lower() not in {"true", "false"}:
+        message = "must be true or false."
+        raise RefusedValueError(message)
+    return text.lower() == "true"
+
+
+def key_list(text: str) -> tuple[SecretBytes, ...]:
+    """Return keys of 32 bytes, newest first, from URL-safe base64 separated by commas."""
+    keys = tuple(_key(part.strip()) for part in text.split(","))
+    if len({key.get_secret_value() for key in keys}) < len(keys):
+        message = "holds the same key twice."
+        raise RefusedValueError(message)
+    return keys
+
+
+def _key(text: str) -> SecretBytes:
+    if not _KEY_TEXT.fullmatch(text):
+        message = "must be 32 bytes in URL-safe base64 (several, newest first, separated by commas)."
+        raise RefusedValueError(message)
+    key = base64.urlsafe_b64decode(text[:43] + "=")
+    if len(set(key)) < _DISTINCT_BYTES_MINIMUM:
+        message = "is not random. Make a key with: telemetry-service generate-key"
+        raise RefusedValueError(message)
+    return SecretBytes(key)
+
+
+def database_url(text: str) -> SecretStr:
+    """Return the URL as SQLAlchemy takes it, with the psycopg driver named for PostgreSQL."""
+    if _SQLITE_URL.fullmatch(text):
+        return SecretStr(text)
+    postgresql = _POSTGRESQL_URL.fullmatch(text)
+    if postgresql is None:
+        message = (
+            "must be sqlite:///<path of a file> or postgresql://<user>:<password>@<host>:<port>/<database>"
+            " (percent-encode special characters in the password)."
+        )
+        raise RefusedValueError(message)
+    return SecretStr(f"postgresql+psycopg://{postgresql['rest']}")
+
+
+def license_server_url(text: str) -> SecretStr | None:
+    """Return the base URL without a closing slash; None where it has no host, which means not configured."""
+    parts = _split(text)
+    if parts.scheme != "https":
+        message = "must begin with https:// (the License Server is only reached over verified TLS)."
+        raise RefusedValueError(message)
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        message = "must not hold a user name, a password, a query or a fragment: only https://<host>[:<port>][/<path>]."
+        raise RefusedValueError(message)
+    if not parts.netloc:
+        return None
+    _check_host(parts)
+    return SecretStr(text.rstrip("/"))
+
+
+def proxy_url(text: str) -> SecretStr:
+    """Return the URL of an outbound HTTP proxy, which may hold its credentials."""
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or "?" in text or "#" in text:
+        message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing behind it."
+        raise RefusedValueError(message)
+    _check_host(parts)
+    return SecretStr(text.rstrip("/"))
+
+
+def _split(text: str) -> SplitResult:
+    # urlsplit drops tabs and line ends silently, so what it would repair is refused first.
+    try:
+        if not _VISIBLE_ASCII.fullmatch(text):
+            raise ValueError  # noqa: TRY301 - both ways of being no URL end in the one refusal below
+        return urlsplit(text)
+    except ValueError:
+        message = "is not a URL of visible ASCII characters."
+    raise RefusedValueError(message)
+
+
+def _check_host(parts: SplitResult) -> None:
+    try:
+        valid = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+    except ValueError:  # A port that is no number, or none of 1 to 65535.
+        valid = False
+    if not valid or parts.netloc.endswith(":"):
+        message = "does not name a valid host and port."
+        raise RefusedValueError(message)
+
+
+def certificate_file(text: str) -> Path:
+    """Return the path of a readable PEM file of certificate authorities."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=text)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError.
+        message = "must be the path of a readable PEM file with at least one certificate."
+    else:
+        return Path(text)
+    raise RefusedValueError(message)
+
+
+def public_key(text: str) -> str:
+    """Return the text of an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."""
+    # Line ends are often lost where PEM travels in an environment variable.
+    text = text.replace("\\n", "\n").strip()
+    pem = _PEM_PUBLIC_KEY.fullmatch(text)
+    if not (_KEY_TEXT.fullmatch(text) or (pem and _is_ed25519("".join(pem[1].split())))):
+        message = "must be an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."
+        raise RefusedValueError(message)
+    return text
+
+
+def _is_ed25519(body: str) -> bool:
+    try:
+        der = base64.b64decode(body, validate=True)
+    except ValueError:
+        return False
+    return der.startswith(_ED25519_PREFIX) and len(der) == len(_ED25519_PREFIX) + KEY_BYTES
+
+
+def customer_id(text: str) -> str:
+    """Return the customer's identifier at the vendor's payment provider."""
+    if not re.fullmatch(CUSTOMER_ID_PATTERN, text):
+        message = "must be cus_ followed by 6 to 64 letters and digits."
+        raise RefusedValueError(message)
+    return text
+
+
+def deployment_version(text: str) -> str:
+    """Return the version that the payload names."""
+    if not re.fullmatch(VERSION_PATTERN, text):
+        message = "must be a version such as 2.4.1 or 2.5.0-rc1."
+        raise RefusedValueError(message)
+    return text
+
+
+def password(text: str) -> SecretStr:
+    """Return the administrator's first password."""
+    if not PASSWORD_MINIMUM <= len(text) <= PASSWORD_MAXIMUM or not _is_text(text):
+        message = f"must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
+        raise RefusedValueError(message)
+    return SecretStr(text)
+
+
+def _is_text(text: str) -> bool:
+    # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def spread(text: str) -> timedelta:
+    """Return the seconds over which a fleet spreads its sends."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) > SPREAD_MAXIMUM_SECONDS:
+        message = f"must be a whole number of seconds from 0 to {SPREAD_MAXIMUM_SECONDS}."
+        raise RefusedValueError(message)
+    return timedelta(seconds=int(text))

@@ -1,0 +1,196 @@
+"""The deployment's settings: from the environment and from ``NAME_FILE`` to one frozen ``Settings``.
+
+Every fault is found in one go and named by its variable, never with its value. Nothing else in the
+service reads the environment, and only ``app.py`` and the command line read the ``Settings``.
+An empty variable counts as not set, because that is how Compose and Kubernetes pass on "nothing".
+"""
+
+import difflib
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from pydantic import SecretBytes, SecretStr
+
+from telemetry_service import __version__
+from telemetry_service import setting_values as values
+from telemetry_service.domain.errors import SettingsError
+
+T = TypeVar("T")
+Keys: TypeAlias = tuple[SecretBytes, ...]
+
+DEFAULT_DATABASE_URL = "sqlite:///data/telemetry.db"
+DEFAULT_SEND_SPREAD = timedelta(seconds=300)
+FILE_BYTES_MAXIMUM = 64 * 1024
+"""No secret is larger; a path such as /dev/zero must not fill the memory."""
+
+_PREFIX = "TELEMETRY_"
+_SECRETS = frozenset(
+    {
+        "ENCRYPTION_KEY",
+        "CREDENTIAL_ENCRYPTION_KEY",
+        "TELEMETRY_DATABASE_URL",
+        "TELEMETRY_LICENSE_SERVER_URL",
+        "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY",
+        "TELEMETRY_PROXY_URL",
+        "TELEMETRY_ADMIN_PASSWORD",
+    }
+)
+"""What may also come from the file that ``NAME_FILE`` names."""
+
+_PLAIN = frozenset(
+    {
+        "DEMO_MODE",
+        "TELEMETRY_LICENSE_SERVER_CA_FILE",
+        "TELEMETRY_CUSTOMER_ID",
+        "TELEMETRY_DEPLOYMENT_VERSION",
+        "TELEMETRY_ENABLED",
+        "TELEMETRY_SEND_SPREAD_SECONDS",
+    }
+)
+_OF_THE_TESTS = frozenset({"TELEMETRY_TEST_DATABASE_URL"})
+"""Read by the test suite alone; a developer's shell may hold it while the service runs."""
+
+KNOWN_VARIABLES = _PLAIN | _SECRETS | {f"{name}_FILE" for name in _SECRETS}
+
+_KUBERNETES_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.+)?)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the deployment decides. Whatever could hold a secret or name the License Server shows nothing of it."""
+
+    encryption_keys: Keys
+    """Newest first, 32 bytes each: protect what belongs to the License Server."""
+    credential_encryption_keys: Keys
+    """Newest first, 32 bytes each: protect what lets people and services in."""
+    ephemeral_keys: bool
+    """True where keys were thrown in by the demo mode and are lost when the process ends."""
+    demo_mode: bool
+    database_url: SecretStr
+    """As SQLAlchemy takes it: ``sqlite:///…`` or ``postgresql+psycopg://…``."""
+    license_server_url: SecretStr | None
+    """The base URL without a closing slash; None while the License Server is not configured."""
+    license_server_ca_file: Path | None
+    license_server_public_key: str | None
+    """The text of the pinned Ed25519 key: PEM, or its 32 bytes in URL-safe base64."""
+    proxy_url: SecretStr | None
+    customer_id: str | None
+    deployment_version: str
+    telemetry_enabled: bool
+    """False where the deployment switched telemetry off for good."""
+    admin_password: SecretStr | None
+    """Used at the first start only."""
+    send_spread: timedelta
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that ``environ``, and the files it names, describe.
+
+    Raises:
+        SettingsError: with one sentence for each fault, which names the variable and never its value.
+    """
+    source = _Source(environ)
+    demo_mode = source.read("DEMO_MODE", values.boolean, default=False)
+    encryption: Keys = source.read("ENCRYPTION_KEY", values.key_list, ())
+    credential: Keys = source.read("CREDENTIAL_ENCRYPTION_KEY", values.key_list, ())
+    source.check_keys(encryption, credential, demo_mode=demo_mode)
+    settings = Settings(
+        encryption_keys=encryption or _throw_away_key(),
+        credential_encryption_keys=credential or _throw_away_key(),
+        ephemeral_keys=not (encryption and credential),
+        demo_mode=demo_mode,
+        database_url=source.read("TELEMETRY_DATABASE_URL", values.database_url, SecretStr(DEFAULT_DATABASE_URL)),
+        license_server_url=source.read("TELEMETRY_LICENSE_SERVER_URL", values.license_server_url, None),
+        license_server_ca_file=source.read("TELEMETRY_LICENSE_SERVER_CA_FILE", values.certificate_file, None),
+        license_server_public_key=source.read("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", values.public_key, None),
+        proxy_url=source.read("TELEMETRY_PROXY_URL", values.proxy_url, None),
+        customer_id=source.read("TELEMETRY_CUSTOMER_ID", values.customer_id, None),
+        deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),
+        telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
+        admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
+        send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
+    )
+    source.check_names()
+    if source.faults:
+        raise SettingsError(tuple(source.faults))
+    return settings
+
+
+class _Source:
+    """Reads one variable at a time and collects a sentence for each that is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """Return what ``parse`` makes of the variable; ``default`` where it is not set, or wrong."""
+        text = self._text(name)
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except values.RefusedValueError as refusal:
+            self.faults.append(f"{name} {refusal}")
+            return default
+
+    def check_keys(self, encryption: Keys, credential: Keys, *, demo_mode: bool) -> None:
+        """Refuse missing keys outside the demo mode, and a key that serves both purposes."""
+        for name, keys in (("ENCRYPTION_KEY", encryption), ("CREDENTIAL_ENCRYPTION_KEY", credential)):
+            named = any(fault.startswith((f"{name} ", f"{name}_FILE ")) for fault in self.faults)
+            if not keys and not named and not demo_mode:
+                self.faults.append(
+                    f"{name} is missing. Make a key with: telemetry-service generate-key"
+                    " (only DEMO_MODE=true starts without, on throw-away keys)."
+                )
+        if set(encryption) & set(credential):
+            self.faults.append(
+                "CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs keys of its own."
+            )
+
+    def check_names(self) -> None:
+        """Refuse a ``TELEMETRY_`` variable that is none of ours: a typing error must not pass for a default."""
+        known = KNOWN_VARIABLES | _OF_THE_TESTS
+        unknown = sorted(name for name in self._environ if name.startswith(_PREFIX) and name not in known)
+        self.faults.extend(f"{name} is not a setting of this service.{_hint(name)}" for name in unknown)
+
+    def _text(self, name: str) -> str | None:
+        value = self._environ.get(name)
+        if name not in _SECRETS:
+            return value
+        file = self._environ.get(f"{name}_FILE")
+        if not file:
+            return value
+        if value:
+            self.faults.append(f"{name} and {name}_FILE are both set; set one of them.")
+            return None
+        return self._content(f"{name}_FILE", file)
+
+    def _content(self, name: str, path: str) -> str | None:
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(FILE_BYTES_MAXIMUM + 1)
+            text = content.decode().rstrip("\r\n")
+        except (OSError, ValueError):  # UnicodeDecodeError is a ValueError, as is a NUL in the path.
+            self.faults.append(f"{name} names a file that cannot be read as text.")
+            return None
+        if not text or len(content) > FILE_BYTES_MAXIMUM:
+            self.faults.append(f"{name} names a file that is {'too large' if text else 'empty'}.")
+            return None
+        return text
+
+
+def _throw_away_key() -> Keys:
+    return (SecretBytes(secrets.token_bytes(values.KEY_BYTES)),)
+
+
+def _hint(name: str) -> str:
+    if _KUBERNETES_LINK.fullmatch(name):
+        return " Kubernetes makes such variables for its services: set enableServiceLinks: false in the pod."
+    near = difflib.get_close_matches(name, KNOWN_VARIABLES, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
