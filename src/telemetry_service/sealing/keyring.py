@@ -1,0 +1,128 @@
+"""Secrets at rest: sealed, or kept only as a keyed digest, under keys that can be rotated.
+
+What the newest key seals, any listed key opens; so a new key is put first, and the old one is taken
+away once nothing sealed under it is left. The deployment's keys themselves encrypt nothing: each
+use has its own derived key.
+
+Sealed form: ``version (1) | key id (8) | nonce (12) | ciphertext and tag``, where the purpose and the
+first two fields are authenticated as well.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.sealing.derivation import KEY_BYTES, derive_key
+from telemetry_service.sealing.encoding import from_base64url, to_base64url
+
+_VERSION = b"\x01"
+_ID_BYTES = 8
+_NONCE_BYTES = 12
+_HEAD_BYTES = len(_VERSION) + _ID_BYTES
+_ID_PREFIX = b"control-core-telemetry/key-ring-id/v1\0"
+_SEAL_KEY = "control-core-telemetry/key-ring/seal/v1"
+_DIGEST_KEY = "control-core-telemetry/key-ring/digest/v1"
+
+
+def generate_key() -> str:
+    """Return a fresh key as the settings want it: 32 random bytes in URL-safe base64."""
+    return to_base64url(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def parse_keys(text: str) -> tuple[bytes, ...]:
+    """Read keys from a setting: 32 bytes each in URL-safe base64 (padding may be left out), comma separated.
+
+    Raises:
+        ValueError: says which key is wrong, and never its value.
+
+    """
+    parts = text.split(",")
+    return tuple(_parse_key(part, f"key {number} of {len(parts)}") for number, part in enumerate(parts, start=1))
+
+
+def _parse_key(part: str, name: str) -> bytes:
+    try:
+        key = from_base64url(part.strip().removesuffix("="))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        msg = f"{name} is not {KEY_BYTES} bytes in URL-safe base64"
+        raise ValueError(msg)
+    return key
+
+
+class KeyRing:
+    """The keys of one purpose of the deployment, newest first."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: tuple[bytes, ...]) -> None:
+        """Take the keys, newest first.
+
+        Raises:
+            ValueError: there is none, or one is not 32 bytes long.
+
+        """
+        if not keys or any(len(key) != KEY_BYTES for key in keys):
+            msg = f"a key ring needs at least one key, of {KEY_BYTES} bytes each"
+            raise ValueError(msg)
+        self._keys = keys
+
+    def seal(self, plaintext: bytes, purpose: str) -> bytes:
+        """Encrypt under the newest key. Only :meth:`open` with the same ``purpose`` gives the plaintext back."""
+        key = self._keys[0]
+        head = _VERSION + _ring_id(key)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return head + nonce + _cipher(key).encrypt(nonce, plaintext, _bound(head, purpose))
+
+    def open(self, sealed: bytes, purpose: str) -> bytes:
+        """Decrypt what any of the keys sealed.
+
+        Raises:
+            KeyUnusableError: none of the keys sealed it, or it was changed, or it had another purpose.
+
+        """
+        head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
+        for key in self._keys:
+            if head != _VERSION + _ring_id(key) or len(nonce) != _NONCE_BYTES:
+                continue
+            try:
+                return _cipher(key).decrypt(nonce, sealed[_HEAD_BYTES + _NONCE_BYTES :], _bound(head, purpose))
+            except InvalidTag:
+                continue
+        raise KeyUnusableError
+
+    def digest(self, secret: bytes, purpose: str) -> bytes:
+        """Return the keyed digest (32 bytes) under which a random secret may be stored and looked up."""
+        return _digest(self._keys[0], secret, purpose)
+
+    def matches(self, digest: bytes, secret: bytes, purpose: str) -> bool:
+        """Whether ``digest`` was made of ``secret`` under any of the keys. Takes the same time either way."""
+        found = False
+        for candidate in self._candidates(secret, purpose):
+            found |= hmac.compare_digest(candidate, digest)
+        return found
+
+    def _candidates(self, secret: bytes, purpose: str) -> Iterator[bytes]:
+        return (_digest(key, secret, purpose) for key in self._keys)
+
+
+def _ring_id(key: bytes) -> bytes:
+    return hashlib.sha256(_ID_PREFIX + key).digest()[:_ID_BYTES]
+
+
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(derive_key(key, _SEAL_KEY))
+
+
+def _bound(head: bytes, purpose: str) -> bytes:
+    return head + purpose.encode()
+
+
+def _digest(key: bytes, secret: bytes, purpose: str) -> bytes:
+    return hmac.digest(derive_key(key, f"{_DIGEST_KEY}/{purpose}"), secret, "sha256")

@@ -1,0 +1,97 @@
+"""Seal one attempt: serialise once, then encrypt, sign and send those very bytes."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.message import SealedMessage
+from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.sealing import jwe
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.signature import sign
+
+JSON_TYPE = "application/json"
+JOSE_TYPE = "application/jose"
+
+_PING = b"{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed attempt, and what is kept of it so that it can be reproduced byte for byte."""
+
+    message: SealedMessage
+    payload_sha256: str
+    """Hex digest of the canonical payload, before encryption."""
+    body_sha256: str
+    """Hex digest of the bytes as sent."""
+    iv: bytes | None
+    encrypted: bool
+
+
+def seal(  # noqa: PLR0913, PLR0917 - each is a fact of one attempt, and no other call needs them together
+    payload: TelemetryAggregatePayload,
+    transmission_id: UUID,
+    timestamp: int,
+    api_key: str,
+    encrypt: bool,  # noqa: FBT001 - a setting's value, passed on
+    iv: bytes | None = None,
+) -> Sealed:
+    """Return the payload as it leaves. ``timestamp`` is in Unix seconds.
+
+    ``iv`` is given only to reproduce an earlier attempt; without it a fresh one is drawn.
+
+    Raises:
+        PayloadContradictionError: the bytes that would leave are not a valid payload.
+
+    """
+    plaintext = payload_bytes(payload)
+    if encrypt:
+        used_iv = secrets.token_bytes(jwe.IV_BYTES) if iv is None else iv
+        content_type, body = JOSE_TYPE, jwe.encrypt(plaintext, api_key, used_iv)
+    else:
+        used_iv, content_type, body = None, JSON_TYPE, plaintext
+    return Sealed(
+        message=_message(transmission_id, timestamp, api_key, content_type, body),
+        payload_sha256=hashlib.sha256(plaintext).hexdigest(),
+        body_sha256=hashlib.sha256(body).hexdigest(),
+        iv=used_iv,
+        encrypted=encrypt,
+    )
+
+
+def seal_ping(transmission_id: UUID, timestamp: int, api_key: str) -> SealedMessage:
+    """Return the signed message of a connection test. There is no telemetry in it."""
+    return _message(transmission_id, timestamp, api_key, JSON_TYPE, _PING)
+
+
+def payload_bytes(payload: TelemetryAggregatePayload) -> bytes:
+    """Return the canonical bytes of a payload, validated once more as they stand.
+
+    The last validation comes after the last transformation: an object that was built around its
+    validators, or a serializer that changes something, is caught here and nothing leaves.
+    """
+    try:
+        plaintext = canonical_json(payload.model_dump(mode="json", warnings="none"))
+        valid = TelemetryAggregatePayload.model_validate_json(plaintext) == payload
+    except (ValidationError, ValueError):
+        valid = False
+    if not valid:
+        raise PayloadContradictionError
+    return plaintext
+
+
+def _message(transmission_id: UUID, timestamp: int, api_key: str, content_type: str, body: bytes) -> SealedMessage:
+    return SealedMessage(
+        transmission_id=transmission_id,
+        timestamp=timestamp,
+        key_id=key_id(api_key),
+        signature=sign(api_key, transmission_id, timestamp, body),
+        content_type=content_type,
+        body=body,
+    )
