@@ -75,7 +75,11 @@ def assess(setup: Setup, record: DeliveryRecord, now: datetime) -> Health:
             _ADMIN,
         )
     return found(
-        HealthStatus.HEALTHY, "ok", "The connection is active and a recent transmission was accepted.", "Nothing to do.", "nobody"
+        HealthStatus.HEALTHY,
+        "ok",
+        "The connection is active and a recent transmission was accepted.",
+        "Nothing to do.",
+        "nobody",
     )
 
 

@@ -291,5 +291,5 @@ class RetryPolicy:
         if retry_after is not None:
             return min(max(retry_after, self.shortest), self.longest)
         doublings = min(max(attempts_made - 1, 0), 16)
-        ceiling = min(self.shortest * 2**doublings, self.longest)
+        ceiling = min(self.shortest * (1 << doublings), self.longest)
         return max(self.shortest, ceiling * random.uniform(0.5, 1.0))

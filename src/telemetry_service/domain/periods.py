@@ -24,6 +24,8 @@ class Period:
     opened_at: datetime
     closed_at: datetime | None
     closed_by: ClosedBy | None
+    reportable: bool
+    """False where it was open while telemetry was off: then its counts never leave."""
 
 
 @dataclass(frozen=True, slots=True)

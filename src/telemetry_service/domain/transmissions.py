@@ -47,6 +47,7 @@ class AttemptTrigger(StrEnum):
     BACK_OFF = "back_off"
     RETRY = "retry"
     SEND_NOW = "send_now"
+    CONNECTION_CHANGED = "connection_changed"
 
 
 def status_of(state: State) -> Status:

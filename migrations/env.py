@@ -1,0 +1,27 @@
+"""Runs migrations on a connection that the service gives, or on the one of `-x url=...`."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from telemetry_service.storage.engine import make_engine
+from telemetry_service.storage.tables import Base
+
+
+def run(connection: Connection) -> None:
+    """Migrate within the transaction of ``connection``."""
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=True,
+        user_module_prefix="types.",
+    )
+    context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with make_engine(context.get_x_argument(as_dictionary=True)["url"]).begin() as opened:
+        run(opened)

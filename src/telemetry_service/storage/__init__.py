@@ -1,0 +1,1 @@
+"""The database: the only user of SQLAlchemy. Everything goes in and out as types of ``domain/``."""

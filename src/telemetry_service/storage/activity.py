@@ -1,0 +1,32 @@
+"""Who did what, newest first."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, insert, select
+
+from telemetry_service.domain.activity import Action, Activity
+from telemetry_service.storage.tables import ActivityEntry as Row
+
+KEPT_FOR = timedelta(days=365)
+"""The audit trail is kept for the longest retention there is, whatever is chosen for telemetry."""
+
+
+class ActivityStore:
+    """An append-only list."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def note(self, now: datetime, actor: str, action: Action, **details: str) -> None:
+        """Add an entry; ``details`` hold only values of closed sets, numbers and ids of our own."""
+        self._connection.execute(insert(Row).values(at=now, actor=actor, action=action, details=details))
+
+    def latest(self, limit: int) -> tuple[Activity, ...]:
+        """Return the latest entries, newest first."""
+        query = select(Row.at, Row.actor, Row.action, Row.details).order_by(Row.id.desc()).limit(limit)
+        return tuple(Activity(*row) for row in self._connection.execute(query))
+
+    def purge(self, now: datetime) -> int:
+        """Delete what is older than a year; return how many entries that were."""
+        return self._connection.execute(delete(Row).where(Row.at < now - KEPT_FOR)).rowcount

@@ -1,0 +1,55 @@
+"""The registry of bouncers."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
+from telemetry_service.domain.payload import BouncerPairs
+from telemetry_service.storage.tables import Bouncer
+
+
+class BouncerStore:
+    """Ids of bouncers and pairs are opaque, and no payload has a field for them."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def put(self, bouncer_id: str, registration: BouncerRegistration, now: datetime) -> RegisteredBouncer:
+        """Register a bouncer, or change its registration; the moment of the first registration stays."""
+        values = {"environment": registration.environment, "pair_id": registration.pair_id}
+        changed = self._connection.execute(
+            update(Bouncer).where(Bouncer.bouncer_id == bouncer_id).values(**values).returning(Bouncer.registered_at)
+        ).scalar()
+        if changed is None:
+            row = {"bouncer_id": bouncer_id, "registered_at": now, **values}
+            self._connection.execute(insert(Bouncer).values(row))
+        return RegisteredBouncer(bouncer_id, registration.environment, registration.pair_id, changed or now)
+
+    def remove(self, bouncer_id: str) -> bool:
+        """Take a bouncer out of the registry; False where it was not in it."""
+        return self._connection.execute(delete(Bouncer).where(Bouncer.bouncer_id == bouncer_id)).rowcount == 1
+
+    def all(self) -> tuple[RegisteredBouncer, ...]:
+        """Return all registered bouncers by id."""
+        rows = self._connection.execute(
+            select(Bouncer.bouncer_id, Bouncer.environment, Bouncer.pair_id, Bouncer.registered_at).order_by(
+                Bouncer.bouncer_id
+            )
+        )
+        return tuple(RegisteredBouncer(*row) for row in rows)
+
+
+def pair_counts(bouncers: tuple[RegisteredBouncer, ...]) -> BouncerPairs:
+    """Count the pairs by which of their two environments is registered."""
+    environments: dict[str, set[Environment]] = {}
+    for bouncer in bouncers:
+        environments.setdefault(bouncer.pair_id, set()).add(bouncer.environment)
+    kinds = list(environments.values())
+    return BouncerPairs(
+        total_pairs=len(kinds),
+        sandbox_only_count=kinds.count({Environment.SANDBOX}),
+        production_only_count=kinds.count({Environment.PRODUCTION}),
+        paired_count=kinds.count({Environment.SANDBOX, Environment.PRODUCTION}),
+    )

@@ -1,0 +1,94 @@
+"""The database and its transactions: one request or job step is one transaction, committed at its edge."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from sqlalchemy import Connection, text
+
+from telemetry_service.domain.errors import StorageBusyError
+from telemetry_service.storage.access import AccessStore
+from telemetry_service.storage.activity import ActivityStore
+from telemetry_service.storage.bouncers import BouncerStore
+from telemetry_service.storage.configuration import ConfigurationStore
+from telemetry_service.storage.contacts import ContactStore
+from telemetry_service.storage.engine import BUSY_TIMEOUT_MS, READ_ONLY, make_engine
+from telemetry_service.storage.extension_codes import ExtensionCodeStore
+from telemetry_service.storage.faults import translated
+from telemetry_service.storage.installation import InstallationStore
+from telemetry_service.storage.license import LicenseStore
+from telemetry_service.storage.periods import PeriodStore
+from telemetry_service.storage.retention import RetentionStore
+from telemetry_service.storage.schedule import ScheduleStore
+from telemetry_service.storage.transmissions import TransmissionStore
+from telemetry_service.storage.usage import UsageStore
+
+
+class Transaction:
+    """One transaction, with a store for each aggregate. It ends with the block that opened it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work on a connection that has begun a transaction."""
+        self.access = AccessStore(connection)
+        self.activity = ActivityStore(connection)
+        self.bouncers = BouncerStore(connection)
+        self.configuration = ConfigurationStore(connection)
+        self.contacts = ContactStore(connection)
+        self.extension_codes = ExtensionCodeStore(connection)
+        self.installation = InstallationStore(connection)
+        self.license = LicenseStore(connection)
+        self.periods = PeriodStore(connection)
+        self.retention = RetentionStore(connection)
+        self.schedule = ScheduleStore(connection)
+        self.transmissions = TransmissionStore(connection)
+        self.usage = UsageStore(connection)
+
+
+class Database:
+    """The service's database. Every error that leaves it is one of ours."""
+
+    def __init__(self, database_url: str) -> None:
+        """Prepare an engine for ``database_url``; nothing is connected yet."""
+        self._engine = make_engine(database_url)
+        self._embedded = self._engine.dialect.name == "sqlite"
+        # SQLite has one writer at a time. Threads of this process queue here instead of polling the file's lock.
+        self._writer = Lock()
+
+    @property
+    def kind(self) -> str:
+        """The kind of database: ``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that writes; it is on disk when the block has ended without an error."""
+        with self._one_writer(), translated(), self._engine.begin() as connection:
+            yield Transaction(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads, and sees one moment of the database throughout."""
+        options = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
+        with translated(), self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield Transaction(connection)
+
+    def check(self) -> None:
+        """Ask the database for a sign of life; raises :class:`StorageUnavailableError`."""
+        with translated(), self._engine.connect() as connection:
+            connection.execute(text("SELECT version_num FROM alembic_version"))
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if not self._embedded:
+            yield
+            return
+        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StorageBusyError
+        try:
+            yield
+        finally:
+            self._writer.release()

@@ -1,0 +1,84 @@
+"""Makes the SQLAlchemy engine: what each database needs so that an acknowledged write is on disk."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+READ_ONLY = "telemetry_read_only"
+"""Execution option of a connection that will only read."""
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a write waits for another process's write before it is refused."""
+
+_WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
+"""Releases without the corruption bug of two connections and a checkpoint reset, newest line first."""
+
+_POSTGRESQL_OPTIONS = " ".join(
+    (
+        "-c timezone=UTC",
+        f"-c lock_timeout={BUSY_TIMEOUT_MS}",
+        "-c statement_timeout=60000",
+        # A replica that is stopped in the middle of a transaction must not hold its locks for ever.
+        "-c idle_in_transaction_session_timeout=30000",
+    )
+)
+
+
+def make_engine(database_url: str) -> Engine:
+    """Return an engine for SQLite or PostgreSQL; nothing is connected yet."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url)
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10, "options": _POSTGRESQL_OPTIONS},
+    )
+
+
+def wal_is_safe(version: tuple[int, int, int]) -> bool:
+    """Whether this release of SQLite has the fix without which the write-ahead log is not used."""
+    newest = _WAL_FIXED[0]
+    return version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in _WAL_FIXED)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        hide_parameters=True,
+        pool_size=20,
+        max_overflow=20,
+        pool_timeout=10,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # The driver must not begin transactions on its own: _begin_sqlite says which kind it is.
+    connection.isolation_level = None
+    version: Any = sqlite3.sqlite_version_info
+    journal = "WAL" if wal_is_safe(version) else "TRUNCATE"
+    # Freed pages go back to the file system in small steps (see retention); it takes effect only in a new database.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # The write lock is taken first: taken later, a busy error would come at once instead of after the time-out.
+    reading = connection.get_execution_options().get(READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

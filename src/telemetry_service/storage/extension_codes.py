@@ -1,0 +1,47 @@
+"""Redeemed extension codes: each rides in exactly one transmission."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from telemetry_service.domain.errors import ExtensionCodeConflictError
+from telemetry_service.domain.facts import ExtensionCode
+from telemetry_service.domain.payload import MAX_CODES
+from telemetry_service.storage.tables import ExtensionCodeRow as Row
+
+
+class ExtensionCodeStore:
+    """A code is never deleted: its id is its idempotency key."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def redeem(self, code: ExtensionCode) -> bool:
+        """Record a code; False where it was recorded before. Raises :class:`ExtensionCodeConflictError`."""
+        known = self._connection.execute(select(Row.redeemed_at).where(Row.code_id == code.code_id)).scalar()
+        if known is None:
+            self._connection.execute(insert(Row).values(code_id=code.code_id, redeemed_at=code.redeemed_at))
+            return True
+        if known != code.redeemed_at:
+            raise ExtensionCodeConflictError
+        return False
+
+    def waiting(self) -> tuple[str, ...]:
+        """Return the codes that no transmission carries yet, oldest first, at most a payload's worth."""
+        query = select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id)
+        return tuple(self._connection.execute(query.limit(MAX_CODES)).scalars())
+
+    def assign(self, code_ids: tuple[str, ...], transmission_id: UUID) -> None:
+        """Let ``code_ids`` ride in a transmission."""
+        if code_ids:
+            self._connection.execute(
+                update(Row).where(Row.code_id.in_(code_ids)).values(transmission_id=transmission_id)
+            )
+
+    def accepted(self, transmission_id: UUID, now: datetime) -> None:
+        """Note that the License Server has the codes of a transmission."""
+        self._connection.execute(
+            update(Row).where(Row.transmission_id == transmission_id, Row.accepted_at.is_(None)).values(accepted_at=now)
+        )

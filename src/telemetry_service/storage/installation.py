@@ -1,0 +1,61 @@
+"""Who this installation is, and the rows that must stand before anything else can."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, insert, select, update
+
+from telemetry_service.domain.configuration import Retention
+from telemetry_service.domain.schedule import Frequency, next_run_after
+from telemetry_service.storage.tables import (
+    Installation,
+    LicenseServerContact,
+    ReportingPeriod,
+    TelemetryConfiguration,
+    TelemetrySchedule,
+)
+
+
+class InstallationStore:
+    """The one row of ``installation``."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def instance_id(self) -> UUID:
+        """Return the random id of this installation."""
+        return self._connection.execute(select(Installation.instance_id)).scalar_one()
+
+    def exists(self) -> bool:
+        """Whether the first start has happened."""
+        return self._connection.execute(select(Installation.id)).first() is not None
+
+    def create(self, now: datetime) -> None:
+        """Write the rows of a first start: identity, default configuration, schedule, contact and the first period."""
+        execute = self._connection.execute
+        execute(insert(Installation).values(id=1, instance_id=uuid4(), created_at=now))
+        execute(
+            insert(TelemetryConfiguration).values(
+                id=1,
+                version=1,
+                enabled=True,
+                frequency=Frequency.TWICE_MONTHLY,
+                encrypt_payload=True,
+                anonymize_pii=True,
+                retention_days=Retention.DEFAULT.value,
+                updated_at=now,
+            )
+        )
+        first_run = next_run_after(Frequency.TWICE_MONTHLY, now)
+        execute(insert(TelemetrySchedule).values(id=1, next_run_at=first_run, next_purge_at=now + timedelta(days=1)))
+        execute(insert(LicenseServerContact).values(id=1))
+        execute(insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=True))
+
+    def connection_fingerprint(self) -> bytes | None:
+        """Return the digest of the connection settings of the last start."""
+        return self._connection.execute(select(Installation.connection_fingerprint)).scalar_one()
+
+    def remember_connection(self, fingerprint: bytes) -> None:
+        """Keep the digest of the present connection settings."""
+        self._connection.execute(update(Installation).values(connection_fingerprint=fingerprint))

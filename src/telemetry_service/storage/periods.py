@@ -1,0 +1,86 @@
+"""The reporting periods and their counters, as far as they are read."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, case, func, insert, select, update
+
+from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.periods import BouncerCount, ClosedBy, DayCount, Period
+from telemetry_service.storage.tables import ReportingPeriod, UsageCounter
+
+_COLUMNS = (
+    ReportingPeriod.id,
+    ReportingPeriod.opened_at,
+    ReportingPeriod.closed_at,
+    ReportingPeriod.closed_by,
+    ReportingPeriod.reportable,
+)
+
+
+class PeriodStore:
+    """There is always exactly one open period: an index makes a second one impossible."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def open(self) -> Period:
+        """Return the open period, without a lock."""
+        return _period(self._connection.execute(select(*_COLUMNS).where(ReportingPeriod.is_open)).one())
+
+    def lock_open(self) -> Period:
+        """Return the open period and keep everybody else from adding to it until this transaction ends."""
+        return self._locked(shared=False)
+
+    def share_open(self) -> int:
+        """Return the id of the open period, and keep it from being closed until this transaction ends."""
+        return self._locked(shared=True).period_id
+
+    def close(self, period: Period, closed_by: ClosedBy, now: datetime, *, reopen_reportable: bool) -> Period:
+        """Close ``period`` (locked before) and open the next one, which is returned."""
+        self._connection.execute(
+            update(ReportingPeriod)
+            .where(ReportingPeriod.id == period.period_id)
+            .values(is_open=False, closed_at=now, closed_by=closed_by)
+        )
+        self._connection.execute(
+            insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=reopen_reportable)
+        )
+        return self.open()
+
+    def bouncer_counts(self, period_id: int) -> tuple[BouncerCount, ...]:
+        """Return what each bouncer reported in a period; the cost depends on bouncers and days only."""
+        key = (UsageCounter.bouncer_id, UsageCounter.environment)
+        sums = (UsageCounter.audit_events, UsageCounter.policy_decisions, UsageCounter.successful_decisions)
+        query = select(*key, *(func.sum(column) for column in sums))
+        rows = self._connection.execute(query.where(UsageCounter.period_id == period_id).group_by(*key))
+        # PostgreSQL adds bigints up to a numeric, which arrives as a Decimal.
+        return tuple(BouncerCount(name, environment, *(int(n) for n in counts)) for name, environment, *counts in rows)
+
+    def day_counts(self, period_id: int) -> tuple[DayCount, ...]:
+        """Return what all bouncers reported on each UTC day of a period, oldest first."""
+        events = UsageCounter.audit_events
+
+        def of(environment: Environment) -> object:
+            return func.sum(case((UsageCounter.environment == environment, events), else_=0))
+
+        query = select(
+            UsageCounter.day,
+            of(Environment.SANDBOX),
+            of(Environment.PRODUCTION),
+            func.sum(UsageCounter.policy_decisions),
+            func.sum(UsageCounter.successful_decisions),
+        )  # type: ignore[call-overload]  # the overloads do not know a column made by a function
+        query = query.where(UsageCounter.period_id == period_id).group_by(UsageCounter.day).order_by(UsageCounter.day)
+        return tuple(DayCount(day, *(int(n) for n in counts)) for day, *counts in self._connection.execute(query))
+
+    def _locked(self, *, shared: bool) -> Period:
+        query = select(*_COLUMNS).where(ReportingPeriod.is_open).with_for_update(read=shared)
+        # On PostgreSQL a period that was closed while this waited for its lock no longer matches: look again.
+        while (row := self._connection.execute(query).first()) is None:
+            continue
+        return _period(row)
+
+
+def _period(row: Row[int, datetime, datetime | None, ClosedBy | None, bool]) -> Period:
+    return Period(row.id, row.opened_at, row.closed_at, row.closed_by, row.reportable)

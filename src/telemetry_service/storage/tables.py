@@ -1,0 +1,338 @@
+"""The tables. Every constraint has a name, so that a migration can find it on both databases."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.storage.types import Id16, UtcDateTime, closed_set
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column that is called INTEGER."""
+
+
+class Base(DeclarativeBase):
+    """The root of the tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - read once by SQLAlchemy, as its documentation asks
+        datetime: UtcDateTime(),
+        UUID: Id16(),
+        int: BigInteger(),
+        date: Date(),
+    }
+
+
+def _single_row() -> CheckConstraint:
+    return CheckConstraint("id = 1", name="single_row")
+
+
+class Installation(Base):
+    """Who this installation is; one row, made at the first start."""
+
+    __tablename__ = "installation"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    instance_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    connection_fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """Keyed digest of the deployment's connection settings: a change wakes what is held."""
+
+
+class TelemetryConfiguration(Base):
+    """What the administrator saved; one row, with the version that a save must name."""
+
+    __tablename__ = "telemetry_configuration"
+    __table_args__ = (
+        _single_row(),
+        CheckConstraint("retention_days IN (7, 30, 90, 365)", name="retention_days"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    enabled: Mapped[bool]
+    frequency: Mapped[Frequency] = mapped_column(closed_set(Frequency, "frequency"))
+    encrypt_payload: Mapped[bool]
+    anonymize_pii: Mapped[bool]
+    retention_days: Mapped[int] = mapped_column(Integer)
+    updated_at: Mapped[datetime]
+    api_key_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    api_key_id: Mapped[str | None] = mapped_column(String(16))
+    api_key_hint: Mapped[str | None] = mapped_column(String(4))
+    api_key_set_at: Mapped[datetime | None]
+
+
+class TelemetrySchedule(Base):
+    """When the next tick and the next purge are due; one row, moved forward by compare-and-set."""
+
+    __tablename__ = "telemetry_schedule"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    next_run_at: Mapped[datetime]
+    next_purge_at: Mapped[datetime]
+
+
+class TelemetryTick(Base):
+    """Each tick that somebody owned. Its key makes a second owner impossible."""
+
+    __tablename__ = "telemetry_ticks"
+
+    tick_key: Mapped[str] = mapped_column(String(40), primary_key=True)
+    ran_at: Mapped[datetime]
+    result: Mapped[str] = mapped_column(String(32))
+
+
+class ReportingPeriod(Base):
+    """The reporting periods, of which exactly one is open."""
+
+    __tablename__ = "reporting_periods"
+    __table_args__ = (
+        Index(
+            "uq_reporting_periods_open",
+            "is_open",
+            unique=True,
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+        Index("ix_reporting_periods_closed_at", "closed_at"),
+        CheckConstraint("is_open = (closed_at IS NULL)", name="open_or_closed"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
+    opened_at: Mapped[datetime]
+    is_open: Mapped[bool]
+    reportable: Mapped[bool]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[ClosedBy | None] = mapped_column(closed_set(ClosedBy, "closed_by"))
+
+
+class UsageCounter(Base):
+    """What was counted, by (period, UTC day, bouncer, environment): never a row per event or report."""
+
+    __tablename__ = "usage_counters"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    period_id: Mapped[int] = mapped_column(ForeignKey("reporting_periods.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    environment: Mapped[Environment] = mapped_column(closed_set(Environment, "environment"), primary_key=True)
+    audit_events: Mapped[int]
+    policy_decisions: Mapped[int]
+    successful_decisions: Mapped[int]
+
+
+class UsageReportId(Base):
+    """The idempotency keys of the usage reports, 16 bytes each."""
+
+    __tablename__ = "usage_report_ids"
+    __table_args__ = (Index("ix_usage_report_ids_received_on", "received_on"), {"sqlite_with_rowid": False})
+
+    report_id: Mapped[UUID] = mapped_column(primary_key=True)
+    received_on: Mapped[int] = mapped_column(Integer)
+    """The UTC day of the acknowledgement as its proleptic ordinal, which is small and sorts."""
+
+
+class Bouncer(Base):
+    """The registry of bouncers."""
+
+    __tablename__ = "bouncers"
+    __table_args__ = (Index("ix_bouncers_pair_id", "pair_id"),)
+
+    bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    environment: Mapped[Environment] = mapped_column(closed_set(Environment, "environment"))
+    pair_id: Mapped[str] = mapped_column(String(64))
+    registered_at: Mapped[datetime]
+
+
+class LicensePostureRow(Base):
+    """The license posture as last reported; one row."""
+
+    __tablename__ = "license_posture"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    customer_id: Mapped[str | None] = mapped_column(String(80))
+    tier: Mapped[Tier] = mapped_column(closed_set(Tier, "tier"))
+    license_status: Mapped[LicenseStatus] = mapped_column(closed_set(LicenseStatus, "license_status"))
+    expires_at: Mapped[datetime | None]
+    token_issued_at: Mapped[datetime | None]
+    token_expires_at: Mapped[datetime | None]
+    token_refreshed_at: Mapped[datetime | None]
+
+
+class ExtensionCodeRow(Base):
+    """Redeemed extension codes. A code rides in one transmission only, and is kept for ever."""
+
+    __tablename__ = "extension_codes"
+    __table_args__ = (Index("ix_extension_codes_transmission_id", "transmission_id", "redeemed_at"),)
+
+    code_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    redeemed_at: Mapped[datetime]
+    transmission_id: Mapped[UUID | None]
+    """No foreign key: the transmission is purged one day, the code's idempotency key is not."""
+    accepted_at: Mapped[datetime | None]
+
+
+class TelemetryTransmissionLog(Base):
+    """The outbox and the history: one row per period's payload, written before any network call."""
+
+    __tablename__ = "telemetry_transmission_logs"
+    __table_args__ = (
+        Index("ix_telemetry_transmission_logs_due", "state", "next_attempt_at"),
+        Index("ix_telemetry_transmission_logs_accepted_at", "accepted_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    sequence: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
+    transmission_id: Mapped[UUID] = mapped_column(unique=True)
+    period_id: Mapped[int] = mapped_column(ForeignKey("reporting_periods.id"), unique=True)
+    trigger: Mapped[Trigger] = mapped_column(closed_set(Trigger, "trigger"))
+    request_key: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Digest of the caller's Idempotency-Key, where there was one."""
+    state: Mapped[State] = mapped_column(closed_set(State, "state"))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    records_sent: Mapped[int]
+    created_at: Mapped[datetime]
+    next_attempt_at: Mapped[datetime | None]
+    next_trigger: Mapped[AttemptTrigger] = mapped_column(closed_set(AttemptTrigger, "next_trigger"))
+    claim_token: Mapped[UUID | None]
+    claimed_until: Mapped[datetime | None]
+    attempts_made: Mapped[int] = mapped_column(Integer)
+    accepted_at: Mapped[datetime | None]
+    cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "cause"))
+    response_code: Mapped[int | None] = mapped_column(Integer)
+    receipt: Mapped[str | None] = mapped_column(String(4096))
+    receipt_verified: Mapped[bool | None]
+    last_attempt_at: Mapped[datetime | None]
+    last_duration_ms: Mapped[int | None] = mapped_column(Integer)
+
+
+class TelemetryTransmissionAttempt(Base):
+    """One try to deliver, with all that is needed to reproduce the bytes that it sent."""
+
+    __tablename__ = "telemetry_transmission_attempts"
+
+    transmission_id: Mapped[UUID] = mapped_column(
+        ForeignKey("telemetry_transmission_logs.transmission_id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    trigger: Mapped[AttemptTrigger] = mapped_column(closed_set(AttemptTrigger, "trigger"))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    transmitted_at: Mapped[str] = mapped_column(String(24))
+    timestamp: Mapped[int]
+    payload_sha256: Mapped[str] = mapped_column(String(64))
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    body_bytes: Mapped[int] = mapped_column(Integer)
+    encrypted: Mapped[bool]
+    iv: Mapped[bytes | None] = mapped_column(LargeBinary(12))
+    key_id: Mapped[str] = mapped_column(String(16))
+    state: Mapped[State] = mapped_column(closed_set(State, "state"))
+    cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "cause"))
+    response_code: Mapped[int | None] = mapped_column(Integer)
+    duplicate: Mapped[bool]
+    duration_ms: Mapped[int | None] = mapped_column(Integer)
+
+
+class LicenseServerContact(Base):
+    """The latest contacts with the License Server; one row, so that health does not depend on retention."""
+
+    __tablename__ = "license_server_contact"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    last_accepted_at: Mapped[datetime | None]
+    attempt_at: Mapped[datetime | None]
+    attempt_ok: Mapped[bool | None]
+    attempt_cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "attempt_cause"))
+    test_at: Mapped[datetime | None]
+    test_ok: Mapped[bool | None]
+    test_cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "test_cause"))
+
+
+class ActivityEntry(Base):
+    """Who did what."""
+
+    __tablename__ = "activity"
+    __table_args__ = (Index("ix_activity_at", "at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(80))
+    action: Mapped[Action] = mapped_column(closed_set(Action, "action"))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AdminAccount(Base):
+    """The local administrator; one row, and none before a password was set."""
+
+    __tablename__ = "admin_accounts"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    failed_logins: Mapped[int] = mapped_column(Integer)
+    blocked_until: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class AdminSession(Base):
+    """A browser's session; only a keyed digest of its token is kept."""
+
+    __tablename__ = "admin_sessions"
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    created_at: Mapped[datetime]
+    authenticated_at: Mapped[datetime]
+    """When the password was last entered: showing a secret asks for a recent one."""
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class ServiceToken(Base):
+    """A token of another service; only a keyed digest of its secret is kept."""
+
+    __tablename__ = "service_tokens"
+
+    token_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    scopes: Mapped[str] = mapped_column(String(64))
+    """Space-separated, in a fixed order."""
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -1,0 +1,221 @@
+"""The outbox and the history: transmissions, their claims and their attempts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, update
+
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.transmissions import (
+    FAILED_STATES,
+    LEASE,
+    Attempt,
+    AttemptTrigger,
+    State,
+    Status,
+    Transmission,
+    Trigger,
+)
+from telemetry_service.storage.tables import ReportingPeriod
+from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
+from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
+
+_ATTEMPT = tuple(Attempt.__slots__)
+_LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which transmissions a history shows; a field that is None does not restrict it. Days are UTC and inclusive."""
+
+    status: Status | None = None
+    trigger: Trigger | None = None
+    from_day: date | None = None
+    to_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransmission:
+    """What is written before any network call."""
+
+    transmission_id: UUID
+    period_id: int
+    trigger: Trigger
+    request_key: str | None
+    payload: bytes
+    records_sent: int
+    created_at: datetime
+    next_attempt_at: datetime
+    next_trigger: AttemptTrigger
+
+
+class TransmissionStore:
+    """A transmission is written once; afterwards only its delivery changes, never its id or its payload."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def add(self, new: NewTransmission) -> None:
+        """Write a transmission that waits for its first attempt."""
+        columns = {name: getattr(new, name) for name in NewTransmission.__slots__}
+        self._connection.execute(insert(Log).values(**columns, state=State.PENDING, attempts_made=0))
+
+    def get(self, transmission_id: UUID) -> Transmission | None:
+        """Return a transmission."""
+        return self._first(_query().where(Log.transmission_id == transmission_id))
+
+    def by_request_key(self, request_key: str) -> Transmission | None:
+        """Return the transmission that a caller's Idempotency-Key made."""
+        return self._first(_query().where(Log.request_key == request_key))
+
+    def last_accepted(self) -> Transmission | None:
+        """Return the accepted transmission of the latest period, as long as retention keeps one."""
+        return self._first(_query().where(Log.state == State.SUCCESS).order_by(Log.sequence.desc()).limit(1))
+
+    def page(self, filter_: HistoryFilter, before: int | None, limit: int) -> tuple[Transmission, ...]:
+        """Return transmissions with a sequence below ``before``, newest first."""
+        query = _query().where(*_conditions(filter_)).order_by(Log.sequence.desc()).limit(limit)
+        if before is not None:
+            query = query.where(Log.sequence < before)
+        return tuple(_transmission(row) for row in self._connection.execute(query))
+
+    def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
+        """Return the attempts of a transmission, first one first."""
+        query = select(*(getattr(AttemptRow, name) for name in _ATTEMPT))
+        query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
+        return tuple(Attempt(*row) for row in self._connection.execute(query))
+
+    def due(self, now: datetime, longest_wait: timedelta) -> tuple[UUID, ...]:
+        """Return the ids of what is to be sent now, oldest first.
+
+        A moment further ahead than anything this service plans comes from a clock that was wrong.
+        """
+        query = (
+            select(Log.transmission_id)
+            .where(
+                Log.state != State.SUCCESS,
+                or_(Log.next_attempt_at <= now, Log.next_attempt_at > now + longest_wait),
+                _unclaimed(now),
+            )
+            .order_by(Log.sequence)
+        )
+        return tuple(self._connection.execute(query).scalars())
+
+    def waiting(self, states: frozenset[State]) -> tuple[UUID, ...]:
+        """Return the ids of the transmissions in ``states``, oldest first."""
+        query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
+        return tuple(self._connection.execute(query).scalars())
+
+    def wake(self, states: frozenset[State], at: datetime, trigger: AttemptTrigger) -> None:
+        """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner."""
+        later = or_(Log.next_attempt_at.is_(None), Log.next_attempt_at > at)
+        self._connection.execute(
+            update(Log).where(Log.state.in_(states), later).values(next_attempt_at=at, next_trigger=trigger)
+        )
+
+    def claim(self, transmission_id: UUID, token: UUID, now: datetime) -> bool:
+        """Take the lease on a transmission; False where somebody has it, or it was accepted."""
+        taken = self._connection.execute(
+            update(Log)
+            .where(Log.transmission_id == transmission_id, Log.state != State.SUCCESS, _unclaimed(now))
+            .values(
+                claim_token=token,
+                claimed_until=now + LEASE,
+                attempts_made=Log.attempts_made + 1,
+                last_attempt_at=now,
+            )
+        )
+        return taken.rowcount == 1
+
+    def next_trigger(self, transmission_id: UUID) -> AttemptTrigger:
+        """Return what the next attempt was planned by."""
+        return self._connection.execute(
+            select(Log.next_trigger).where(Log.transmission_id == transmission_id)
+        ).scalar_one()
+
+    def begin_attempt(self, transmission_id: UUID, attempt: Attempt) -> None:
+        """Write an attempt before its network call, and close those that a crash left open."""
+        self._connection.execute(
+            update(AttemptRow)
+            .where(AttemptRow.transmission_id == transmission_id, AttemptRow.finished_at.is_(None))
+            .values(finished_at=attempt.started_at, state=State.RETRYING, cause=Cause.INTERRUPTED)
+        )
+        columns = {name: getattr(attempt, name) for name in _ATTEMPT}
+        self._connection.execute(insert(AttemptRow).values(transmission_id=transmission_id, **columns))
+
+    def finish_attempt(self, transmission_id: UUID, number: int, columns: Mapping[str, object]) -> None:
+        """Write what came of an attempt."""
+        self._connection.execute(
+            update(AttemptRow)
+            .where(AttemptRow.transmission_id == transmission_id, AttemptRow.number == number)
+            .values(**columns)
+        )
+
+    def accept(self, transmission_id: UUID, columns: Mapping[str, object]) -> bool:
+        """Note that the License Server has it, whoever holds the claim; False where that was known."""
+        changed = self._connection.execute(
+            update(Log)
+            .where(Log.transmission_id == transmission_id, Log.state != State.SUCCESS)
+            .values(
+                **columns, state=State.SUCCESS, cause=None, next_attempt_at=None, claim_token=None, claimed_until=None
+            )
+        )
+        return changed.rowcount == 1
+
+    def release(self, transmission_id: UUID, token: UUID, columns: Mapping[str, object]) -> bool:
+        """Give a claim back after a failure; False where the lease had ended and somebody else took it."""
+        changed = self._connection.execute(
+            update(Log)
+            .where(Log.transmission_id == transmission_id, Log.claim_token == token, Log.state != State.SUCCESS)
+            .values(**columns, claim_token=None, claimed_until=None)
+        )
+        return changed.rowcount == 1
+
+    def _first(self, query: Select[Any]) -> Transmission | None:
+        row = self._connection.execute(query).first()
+        return None if row is None else _transmission(row)
+
+
+def _unclaimed(now: datetime) -> ColumnElement[bool]:
+    """No claim, one whose lease has ended, or one from a clock that was ahead of any real lease."""
+    return or_(Log.claimed_until.is_(None), Log.claimed_until <= now, Log.claimed_until > now + LEASE)
+
+
+def _query() -> Select[Any]:
+    return select(
+        *(getattr(Log, name) for name in _LOG),
+        ReportingPeriod.opened_at.label("period_opened_at"),
+        ReportingPeriod.closed_at.label("period_closed_at"),
+    ).join(ReportingPeriod, ReportingPeriod.id == Log.period_id)
+
+
+def _transmission(row: Row[Any]) -> Transmission:
+    return Transmission(**row._asdict())
+
+
+_STATES = {
+    Status.PENDING: frozenset({State.PENDING}),
+    Status.SUCCESS: frozenset({State.SUCCESS}),
+    Status.FAILED: FAILED_STATES,
+}
+
+
+def _conditions(filter_: HistoryFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filter_.status is not None:
+        conditions.append(Log.state.in_(_STATES[filter_.status]))
+    if filter_.trigger is not None:
+        conditions.append(Log.trigger == filter_.trigger)
+    if filter_.from_day is not None:
+        conditions.append(Log.created_at >= _midnight(filter_.from_day))
+    if filter_.to_day is not None:
+        conditions.append(Log.created_at < _midnight(filter_.to_day + timedelta(days=1)))
+    return conditions
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
