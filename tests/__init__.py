@@ -1,0 +1,1 @@
+"""The tests: they read like sentences of the guide, and run in parallel and in any order."""

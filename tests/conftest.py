@@ -1,0 +1,99 @@
+"""Fixtures that every test may use. The databases are real, and each test has one of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.databases import RunDatabases
+from tests.support.loopback import LoopbackGuard
+from tests.support.postgres import PostgresServer
+
+_DATABASES = pytest.StashKey[RunDatabases]()
+_GUARD = pytest.StashKey[LoopbackGuard]()
+_FOLDER = "telemetry_run_folder"
+
+# No example has a deadline: how long one takes says something of the machine, not of the service. For the same
+# reason slow generation of examples is no fault.
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=100, print_blob=True, database=None)
+settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist exports no types
+    """Tell each parallel worker which folder its run shares."""
+    node.workerinput[_FOLDER] = str(node.config.stash[_DATABASES].folder)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run its shared folder: the process that starts the run makes it, the workers are told."""
+    told = getattr(config, "workerinput", {}).get(_FOLDER)
+    config.stash[_DATABASES] = RunDatabases(Path(told)) if told else RunDatabases.make()
+    config.stash[_GUARD] = LoopbackGuard()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take down what the run has put up, in the process that started it."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_DATABASES].remove()
+
+
+@pytest.fixture(scope="session")
+def run_databases(pytestconfig: pytest.Config) -> RunDatabases:
+    """What makes databases for this run."""
+    return pytestconfig.stash[_DATABASES]
+
+
+@pytest.fixture
+def sqlite_url(run_databases: RunDatabases, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite database."""
+    return run_databases.sqlite(tmp_path)
+
+
+@pytest.fixture
+def postgresql_url(run_databases: RunDatabases) -> Iterator[str]:
+    """The URL of a fresh, migrated PostgreSQL database."""
+    with run_databases.postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database, once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, run_databases: RunDatabases, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without a single table, once on each kind."""
+    if request.param == "sqlite":
+        yield run_databases.sqlite(tmp_path, migrated=False)
+        return
+    with run_databases.postgresql(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running, durable PostgreSQL server of the test's own, to stop, crash and cut off. Its databases are empty."""
+    server = PostgresServer.make()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(autouse=True)
+def stays_on_this_machine(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Fail the test during which this process tried to connect to anything but the machine itself."""
+    guard = pytestconfig.stash[_GUARD]
+    guard.take_refused()
+    yield
+    assert guard.take_refused() == [], "something tried to reach an address that is not this machine's"

@@ -1,0 +1,128 @@
+"""A fresh, migrated database for each test, on SQLite and on PostgreSQL.
+
+One PostgreSQL server serves the whole run, whatever the number of parallel workers: the first test that
+needs it starts it under a file lock, and the process that started the run removes it at the end.
+"""
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from tests.support.postgres import PostgresServer, plain_url
+
+TEST_SERVER_VARIABLE = "TELEMETRY_TEST_DATABASE_URL"
+"""The URL of a PostgreSQL database whose role may create databases; without it the run starts its own server."""
+
+
+class RunDatabases:
+    """The run's shared folder: what the workers of one run have in common."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use the folder that ``make`` has made; every worker of a run uses the same."""
+        self.folder = folder
+
+    @staticmethod
+    def make() -> "RunDatabases":
+        """Return a new run's databases; nothing is started yet."""
+        return RunDatabases(Path(tempfile.mkdtemp(prefix="telemetry-run-")))
+
+    def sqlite(self, folder: Path, *, migrated: bool = True) -> str:
+        """Return the URL of a fresh database file in ``folder``."""
+        target = folder / f"{uuid4().hex[:8]}.db"
+        if migrated:
+            shutil.copyfile(self._sqlite_template(), target)
+        return f"sqlite:///{target}"
+
+    @contextmanager
+    def postgresql(self, *, migrated: bool = True) -> Iterator[str]:
+        """Give the URL of a fresh database on the run's server, dropped afterwards."""
+        name = f"t_{uuid4().hex}"
+        template = self._postgresql_template() if migrated else "template0"
+        admin = self._server_url()
+        _administer(admin, "CREATE DATABASE {} TEMPLATE {}", name, template)
+        try:
+            yield _sibling(admin, name)
+        finally:
+            _administer(admin, "DROP DATABASE {} WITH (FORCE)", name)
+
+    def remove(self) -> None:
+        """Take down what this run has put up; for the process that started the run."""
+        template = self.folder / "postgresql-template"
+        started = self.folder / "server"
+        if started.exists():
+            _server(started).remove()
+        elif template.exists():
+            _administer(self._server_url(), "DROP DATABASE {} WITH (FORCE)", template.read_text())
+        shutil.rmtree(self.folder)
+
+    def _server_url(self) -> str:
+        given = os.environ.get(TEST_SERVER_VARIABLE)
+        if given:
+            return given
+        with self._once("server") as made:
+            if not made.exists():
+                server = PostgresServer.make(durable=False)
+                server.start()
+                made.write_text(f"{server.folder}\n{server.binaries}")
+        return _server(made).url()
+
+    def _postgresql_template(self) -> str:
+        admin = self._server_url()
+        with self._once("postgresql-template") as made:
+            if not made.exists():
+                name = f"template_{uuid4().hex}"
+                _administer(admin, "CREATE DATABASE {} TEMPLATE template0", name)
+                migrate(_sibling(admin, name))
+                # Nobody may be connected to a template while it is copied.
+                _administer(admin, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", name)
+                made.write_text(name)
+        return made.read_text()
+
+    def _sqlite_template(self) -> Path:
+        with self._once("sqlite-template") as made:
+            if not made.exists():
+                unfinished = self.folder / "sqlite-unfinished.db"
+                unfinished.touch()
+                migrate(f"sqlite:///{unfinished}")
+                unfinished.rename(made)
+        return made
+
+    @contextmanager
+    def _once(self, name: str) -> Iterator[Path]:
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.folder / name
+
+
+def _server(made: Path) -> PostgresServer:
+    folder, binaries = made.read_text().splitlines()
+    return PostgresServer(Path(folder), Path(binaries))
+
+
+def _sibling(url: str, database: str) -> str:
+    base, _, query = url.partition("?")
+    server = base.rpartition("/")[0]
+    url = f"{server}/{database}" + (f"?{query}" if query else "")
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def migrate(url: str) -> None:
+    """Bring the database to the newest schema."""
+    if importlib.util.find_spec("telemetry_service.storage.migrate") is None:
+        return
+    module = importlib.import_module("telemetry_service.storage.migrate")
+    module.migrate(url)
+
+
+def _administer(url: str, statement: str, *names: str) -> None:
+    with psycopg.connect(plain_url(url), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
