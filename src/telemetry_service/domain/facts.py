@@ -3,13 +3,15 @@
 Bouncer and pair ids are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
 
@@ -32,6 +34,9 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+EnvironmentName = Literal["sandbox", "production"]
+
+
 class _Fact(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -43,28 +48,38 @@ class BouncerRegistration(_Fact):
     pair_id: OpaqueId
 
 
-class UsageReport(_Fact):
-    """Counts since the reporter's last report; ``report_id`` is its idempotency key."""
+_CLOSED = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+@with_config(_CLOSED)
+class UsageReport(TypedDict):
+    """Counts since the reporter's last report; ``report_id`` is its idempotency key.
+
+    A typed dictionary and not a model: thousands of them arrive in one call, and this is validated
+    several times faster.
+    """
 
     report_id: UUID
     bouncer_id: OpaqueId
-    environment: Environment
+    environment: EnvironmentName
     audit_events: ReportCount
     policy_decisions: ReportCount
     successful_decisions: ReportCount
 
-    @model_validator(mode="after")
-    def _successful_are_decisions(self) -> Self:
-        if self.successful_decisions > self.policy_decisions:
-            msg = "successful_decisions cannot exceed policy_decisions"
-            raise ValueError(msg)
-        return self
 
-
-class UsageBatch(_Fact):
+@with_config(_CLOSED)
+class UsageBatch(TypedDict):
     """One call's reports."""
 
-    reports: Annotated[tuple[UsageReport, ...], Field(min_length=1, max_length=MAX_REPORTS)]
+    reports: Annotated[list[UsageReport], Field(min_length=1, max_length=MAX_REPORTS)]
+
+
+def contradiction(reports: Sequence[UsageReport]) -> int | None:
+    """Return the index of the first report with more successful decisions than decisions, or None."""
+    for index, report in enumerate(reports):
+        if report["successful_decisions"] > report["policy_decisions"]:
+            return index
+    return None
 
 
 class LicensePosture(_Fact):
