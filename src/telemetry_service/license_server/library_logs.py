@@ -1,0 +1,22 @@
+"""httpx and httpcore write the URL, and at DEBUG every header, into their logs. Here they write nothing."""
+
+import logging
+
+_LOGGERS = (
+    "httpx",
+    "httpcore",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
+
+
+def silence_library_logs() -> None:
+    """Switch the loggers of the HTTP libraries off, for the whole process and at every level.
+
+    ``disabled`` rather than a level: a level is changed by whoever configures logging later.
+    """
+    for name in _LOGGERS:
+        logging.getLogger(name).disabled = True

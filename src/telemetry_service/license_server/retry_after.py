@@ -1,0 +1,32 @@
+"""The header ``Retry-After`` (RFC 9110 section 10.2.3): seconds, or a date."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+LONGEST = timedelta(days=366)
+"""Longer wishes are cut here, so that nobody can overflow a date. How long we obey is the retry policy's decision."""
+
+_MOST_DIGITS = 8
+"""As many as the seconds of :data:`LONGEST` have."""
+
+
+def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """Return how long the License Server wants to be left alone, from 0 to :data:`LONGEST`; None where it does not say.
+
+    A date that is past means now. What is neither a number nor a date says nothing.
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0")
+        return min(timedelta(seconds=int(digits or "0")), LONGEST) if len(digits) <= _MOST_DIGITS else LONGEST
+    moment = _parse_date(text)
+    return None if moment is None else min(max(moment - now, timedelta(0)), LONGEST)
+
+
+def _parse_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    # HTTP dates are in GMT, also where the zone was left out.
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
