@@ -1,0 +1,205 @@
+"""What stops the service at its start: each fault is named by its variable, and no value is ever shown."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from telemetry_service.domain.errors import SettingsError
+from telemetry_service.settings import FILE_BYTES_MAXIMUM, KNOWN_VARIABLES, load_settings
+from tests.settings.keys import CREDENTIAL_KEY, ENCRYPTION_KEY, VALID
+
+SECRETS = sorted(name for name in KNOWN_VARIABLES if f"{name}_FILE" in KNOWN_VARIABLES)
+
+
+def faults_of(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+    return caught.value.faults
+
+
+def refusal_of(environ: dict[str, str]) -> SettingsError | None:
+    try:
+        load_settings(environ)
+    except SettingsError as error:
+        return error
+    return None
+
+
+def only_fault(changes: dict[str, str]) -> str:
+    (fault,) = faults_of(VALID | changes)
+    return fault
+
+
+def test_without_its_keys_the_service_refuses_to_start_and_says_how_to_make_them() -> None:
+    faults = faults_of({})
+    assert [fault.split()[0] for fault in faults] == ["ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY"]
+    assert all("telemetry-service generate-key" in fault and "DEMO_MODE=true" in fault for fault in faults)
+
+
+def test_demo_mode_false_starts_no_more_without_keys_than_silence_does() -> None:
+    assert faults_of({"DEMO_MODE": "false"}) == faults_of({})
+
+
+def test_a_key_may_not_serve_both_purposes() -> None:
+    fault = only_fault({"CREDENTIAL_ENCRYPTION_KEY": f"{CREDENTIAL_KEY},{ENCRYPTION_KEY}"})
+    assert fault.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEMO_MODE", "1"),
+        ("TELEMETRY_ENABLED", "no"),
+        ("ENCRYPTION_KEY", "too-short"),
+        ("ENCRYPTION_KEY", ENCRYPTION_KEY + ","),
+        ("ENCRYPTION_KEY", f"{ENCRYPTION_KEY},{ENCRYPTION_KEY}"),
+        ("ENCRYPTION_KEY", "A" * 43 + "="),
+        ("ENCRYPTION_KEY", "+" * 43),
+        ("CREDENTIAL_ENCRYPTION_KEY", "\udcff" * 43),
+        ("TELEMETRY_DATABASE_URL", "mysql://u:p@db/telemetry"),
+        ("TELEMETRY_DATABASE_URL", "sqlite:telemetry.db"),
+        ("TELEMETRY_DATABASE_URL", "sqlite:///:memory:"),
+        ("TELEMETRY_DATABASE_URL", "sqlite:///file:x?mode=memory&uri=true"),
+        ("TELEMETRY_DATABASE_URL", "postgresql://u:p@db"),
+        ("TELEMETRY_DATABASE_URL", "postgresql://u:p@db:port/telemetry"),
+        ("TELEMETRY_DATABASE_URL", "postgresql://u:p@ss@db/telemetry"),
+        ("TELEMETRY_DATABASE_URL", "postgresql+asyncpg://u:p@db/telemetry"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "http://license.example"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "license.example"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://user@license.example"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license.example?x=1"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license.example/#x"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license.example:99999"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license.example:"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license example"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://license\n.example"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://[::1"),
+        ("TELEMETRY_LICENSE_SERVER_URL", "https://:8443"),
+        ("TELEMETRY_LICENSE_SERVER_CA_FILE", "/nonexistent/ca.pem"),
+        ("TELEMETRY_LICENSE_SERVER_CA_FILE", "a\x00b"),
+        ("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", "not a key"),
+        ("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"),
+        ("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", "-----BEGIN PUBLIC KEY-----\nAAAAA\n-----END PUBLIC KEY-----"),
+        ("TELEMETRY_PROXY_URL", "socks5://proxy:1080"),
+        ("TELEMETRY_PROXY_URL", "http://proxy:3128/path"),
+        ("TELEMETRY_PROXY_URL", "http://"),
+        ("TELEMETRY_CUSTOMER_ID", "cust_1234567"),
+        ("TELEMETRY_CUSTOMER_ID", "cus_123456\n"),
+        ("TELEMETRY_CUSTOMER_ID", "someone@example.com"),
+        ("TELEMETRY_DEPLOYMENT_VERSION", "latest"),
+        ("TELEMETRY_DEPLOYMENT_VERSION", "1.2.3 "),
+        ("TELEMETRY_ADMIN_PASSWORD", "elevenchars"),
+        ("TELEMETRY_ADMIN_PASSWORD", "p" * 1025),
+        ("TELEMETRY_ADMIN_PASSWORD", "\udcff" * 12),
+        ("TELEMETRY_SEND_SPREAD_SECONDS", "3601"),
+        ("TELEMETRY_SEND_SPREAD_SECONDS", "-1"),
+        ("TELEMETRY_SEND_SPREAD_SECONDS", "1_0"),
+        ("TELEMETRY_SEND_SPREAD_SECONDS", "٣"),
+        ("TELEMETRY_SEND_SPREAD_SECONDS", "1.5"),
+    ],
+)
+def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -> None:
+    fault = only_fault({name: value})
+    assert fault.startswith(f"{name} ")
+    assert fault.endswith((".", "generate-key"))
+    assert value not in fault
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+)
+def test_an_authority_file_must_hold_a_certificate(tmp_path: Path, content: str) -> None:
+    (tmp_path / "ca.pem").write_text(content)
+    fault = only_fault({"TELEMETRY_LICENSE_SERVER_CA_FILE": str(tmp_path / "ca.pem")})
+    assert fault.startswith("TELEMETRY_LICENSE_SERVER_CA_FILE must be the path of a readable PEM file")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_comes_from_the_variable_or_from_its_file_but_not_from_both(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from the file")
+    fault = only_fault({name: "from the variable", f"{name}_FILE": str(tmp_path / "secret")})
+    assert fault == f"{name} and {name}_FILE are both set; set one of them."
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read as text."),
+        (b"\xff\xfe\x00", "cannot be read as text."),
+        (b"", "is empty."),
+        (b"\n", "is empty."),
+        (b"x" * (FILE_BYTES_MAXIMUM + 1), "is too large."),
+    ],
+    ids=["missing", "binary", "empty", "a line end", "too large"],
+)
+def test_a_file_without_a_usable_secret_is_refused_by_its_name(
+    name: str, content: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    environ = {key: value for key, value in VALID.items() if key != name} | {f"{name}_FILE": str(secret)}
+    assert faults_of(environ) == (f"{name}_FILE names a file that {reason}",)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert only_fault({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path)}).startswith(
+        "TELEMETRY_ADMIN_PASSWORD_FILE names"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("TELEMETRY_ENABELD", "Did you mean TELEMETRY_ENABLED?"),
+        ("TELEMETRY_LICENSE_URL", "Did you mean TELEMETRY_LICENSE_SERVER_URL?"),
+        ("TELEMETRY_ENABLED_FILE", "Did you mean TELEMETRY_ENABLED?"),
+        ("TELEMETRY_PORT_8080_TCP_ADDR", "enableServiceLinks: false"),
+        ("TELEMETRY_SERVICE_HOST", "enableServiceLinks: false"),
+    ],
+)
+def test_an_unknown_telemetry_variable_is_a_fault_even_when_it_is_empty(name: str, hint: str) -> None:
+    fault = only_fault({name: ""})
+    assert fault.startswith(f"{name} is not a setting of this service.")
+    assert hint in fault
+
+
+def test_variables_of_others_are_none_of_our_business() -> None:
+    load_settings(VALID | {"PATH": "/bin", "telemetry_enabled": "maybe", "OTEL_EXPORTER": "x"})
+
+
+def test_all_faults_are_reported_together() -> None:
+    faults = faults_of({"TELEMETRY_ENABLED": "no", "TELEMETRY_CUSTOMER_ID": "x", "TELEMETRY_NONSENSE": "x"})
+    assert [fault.split()[0] for fault in faults] == [
+        "ENCRYPTION_KEY",
+        "CREDENTIAL_ENCRYPTION_KEY",
+        "TELEMETRY_CUSTOMER_ID",
+        "TELEMETRY_ENABLED",
+        "TELEMETRY_NONSENSE",
+    ]
+
+
+# A canary makes a value recognisable; without it, a value such as "a" would be found in any sentence.
+CANARY = "qzx-canary"
+RUBBISH = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["", "https://", "postgresql://u:", "sqlite:///", "http://u:", "cus_", ENCRYPTION_KEY, "\n"]),
+        st.text(max_size=20),
+        st.just(CANARY),
+        st.sampled_from(["", "@host/database", ":99999", "?x", "\x00", "\udcff"]),
+    ),
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KNOWN_VARIABLES)), RUBBISH, min_size=1))
+@example(dict.fromkeys(KNOWN_VARIABLES, CANARY))
+def test_whatever_rubbish_a_variable_holds_its_value_never_appears(environ: dict[str, str]) -> None:
+    error = refusal_of(environ)
+    assert CANARY not in f"{error!r}{error!s}"
+    if error is not None:
+        assert error.__cause__ is error.__context__ is None
+        assert all(any(fault.startswith(name) for name in KNOWN_VARIABLES) for fault in error.faults)
