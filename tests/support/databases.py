@@ -5,7 +5,6 @@ needs it starts it under a file lock, and the process that started the run remov
 """
 
 import fcntl
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
+from telemetry_service.storage.migrate import migrate
 from tests.support.postgres import PostgresServer, plain_url
 
 TEST_SERVER_VARIABLE = "TELEMETRY_TEST_DATABASE_URL"
@@ -91,7 +91,6 @@ class RunDatabases:
         with self._once("sqlite-template") as made:
             if not made.exists():
                 unfinished = self.folder / "sqlite-unfinished.db"
-                unfinished.touch()
                 migrate(f"sqlite:///{unfinished}")
                 unfinished.rename(made)
         return made
@@ -113,14 +112,6 @@ def _sibling(url: str, database: str) -> str:
     server = base.rpartition("/")[0]
     url = f"{server}/{database}" + (f"?{query}" if query else "")
     return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
-
-def migrate(url: str) -> None:
-    """Bring the database to the newest schema."""
-    if importlib.util.find_spec("telemetry_service.storage.migrate") is None:
-        return
-    module = importlib.import_module("telemetry_service.storage.migrate")
-    module.migrate(url)
 
 
 def _administer(url: str, statement: str, *names: str) -> None:

@@ -1,0 +1,54 @@
+# The work of this repository by name. `make` alone lists it.
+# Python 3.11 or newer and make are all that `make demo` needs; everything else is installed into .venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: help demo run test check format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.runtime ## Start the service beside a reference License Server, with a believable installation
+	@$(BIN)/telemetry-service demo
+
+run: .venv/.runtime ## Start the service with the settings of the environment
+	@$(BIN)/telemetry-service serve
+
+test: .venv/.dev .venv/.browser ## Run all tests (ARGS="-k preview" for some of them)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.dev ## Lint, check types, layers, templates and the database schema
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/djlint --quiet --check templates
+	$(BIN)/djlint --quiet --lint templates
+	.ci/check-schema
+
+format: .venv/.dev ## Format the code and the templates, and repair what a linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/djlint --quiet --reformat templates
+
+lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)
+	.ci/lock $(ARGS)
+
+clean: ## Remove the environment and all caches; the databases stay
+	rm -rf .venv .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist mutants
+
+# The environment: a stamp for each stage, so that a second call has nothing to do.
+.venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml .ci/environment
+	@.ci/environment runtime
+	@touch $@
+
+.venv/.dev: requirements/dev.txt pyproject.toml .ci/environment
+	@.ci/environment dev
+	@touch $@ .venv/.runtime
+
+.venv/.browser: .ci/browser | .venv/.dev
+	@.ci/browser
+	@touch $@
