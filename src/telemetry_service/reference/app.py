@@ -1,0 +1,125 @@
+"""The ASGI application: the protocol's two addresses, and the control interface where one is wanted."""
+
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from telemetry_service.reference.body import read_body
+from telemetry_service.reference.control import Control
+from telemetry_service.reference.faults import Faults, FaultSwitch
+from telemetry_service.reference.options import ReferenceOptions
+from telemetry_service.reference.receipts import Receipt, ReceiptSigner
+from telemetry_service.reference.receiver import Acceptance, Receiver
+from telemetry_service.reference.refusals import Reason, RefusalError, problem
+from telemetry_service.reference.store import Store
+from telemetry_service.reference.striking import strike
+
+_OTHER_PAYLOAD = "0" * 64
+
+
+def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -> Starlette:
+    """Return the application of a License Server that keeps to ``options``."""
+    for grant in options.grants:
+        store.add_key(grant.api_key, grant.customer_id)
+    switch = FaultSwitch()
+    protocol = Protocol(options, Receiver(store, require_encryption=options.require_encryption), signer, switch)
+    routes = [
+        Route("/v1/telemetry", protocol.telemetry, methods=["POST"]),
+        Route("/v1/telemetry/ping", protocol.ping, methods=["POST"]),
+    ]
+    if options.control_token is not None:
+        routes += Control(store, switch, options.control_token).routes()
+    return Starlette(
+        routes=routes,
+        exception_handlers={RefusalError: _refused, HTTPException: _no_such_address},
+    )
+
+
+class Protocol:
+    """The endpoints of the wire protocol."""
+
+    def __init__(
+        self, options: ReferenceOptions, receiver: Receiver, signer: ReceiptSigner, switch: FaultSwitch
+    ) -> None:
+        """Answer what ``receiver`` takes, with receipts of ``signer``, unless ``switch`` says otherwise."""
+        self._licenses = options.licenses
+        self._receiver = receiver
+        self._signer = signer
+        self._switch = switch
+
+    async def telemetry(self, request: Request) -> Response:
+        """Take a transmission."""
+        body = await read_body(request)
+        faults = self._switch.take(ping=False)
+        _refuse_listed(request, faults)
+        if not faults.after_storing and (instead := await strike(faults.failure, request)):
+            return instead
+        acceptance = await run_in_threadpool(self._receiver.receive, request.headers, body)
+        if faults.after_storing and (instead := await strike(faults.failure, request)):
+            return instead
+        return JSONResponse(self._answer(acceptance, faults))
+
+    async def ping(self, request: Request) -> Response:
+        """Take a connection test."""
+        body = await read_body(request)
+        faults = self._switch.take(ping=True)
+        if instead := await strike(faults.failure, request):
+            return instead
+        await run_in_threadpool(self._receiver.ping, request.headers, body)
+        return JSONResponse({"status": "ok"})
+
+    def _answer(self, acceptance: Acceptance, faults: Faults) -> dict[str, object]:
+        entry = acceptance.entry
+        answer: dict[str, object] = {
+            "transmission_id": str(entry.transmission_id),
+            "status": "duplicate" if acceptance.duplicate else "accepted",
+            "received_at": entry.received_at,
+        }
+        receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at)
+        if token := self._receipt(receipt, faults):
+            answer["receipt"] = token
+        if block := self._licenses.get(entry.customer_id):
+            answer["license"] = block.model_dump(mode="json")
+        return answer
+
+    def _receipt(self, receipt: Receipt, faults: Faults) -> str | None:
+        match faults.receipt:
+            case "valid":
+                return self._signer.sign(receipt)
+            case "absent":
+                return None
+            case "forged":
+                return ReceiptSigner(Ed25519PrivateKey.generate()).sign(receipt)
+            case "other_payload":
+                return self._signer.sign(Receipt(receipt.transmission_id, _OTHER_PAYLOAD, receipt.received_at))
+
+
+def _refuse_listed(request: Request, faults: Faults) -> None:
+    try:
+        status = faults.refused_ids.get(UUID(request.headers.get("X-Telemetry-Id", "")))
+    except ValueError:
+        return
+    if status is not None:
+        raise RefusalError(Reason.SWITCHED, status=status)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RefusalError):
+        raise error
+    members = dict(error.members)
+    status = members.pop("status", None)
+    return problem(error.reason, status=status if isinstance(status, int) else None, members=members)
+
+
+async def _no_such_address(_request: Request, error: Exception) -> Response:
+    """Say in our own words what Starlette found out about an address or a method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    reason = Reason.METHOD_NOT_ALLOWED if error.status_code == 405 else Reason.NOT_FOUND  # noqa: PLR2004
+    return problem(reason, headers=error.headers)

@@ -1,0 +1,85 @@
+"""Who sent a request: the headers of the protocol, the API key, every listed signature, the timestamp."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.datastructures import Headers
+
+from telemetry_service.reference.refusals import Reason, RefusalError
+
+TOLERANCE_SECONDS = 300
+"""How far a sender's clock may be off: the five minutes of Standard Webhooks."""
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key that the License Server knows, and the customer whom it belongs to."""
+
+    key_id: str
+    customer_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        """Show the key id and never the key."""
+        return f"ApiKey({self.key_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """What is known once every signature held."""
+
+    transmission_id: UUID
+    timestamp: int
+    """Unix seconds of the attempt."""
+    key: ApiKey
+    content_type: str
+
+
+def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey | None], now: float) -> Authenticated:
+    """Return who sent ``body``; ``now`` is the time here in Unix seconds.
+
+    The signature is checked before the timestamp and before anything of the body is looked at, so
+    that a stranger learns nothing but that he is one.
+
+    :raises RefusalError: if a header is malformed, the key unknown, a signature wrong or the timestamp stale.
+    """
+    transmission_id = _one(headers, "X-Telemetry-Id", _ID)
+    timestamp = _one(headers, "X-Telemetry-Timestamp", _TIMESTAMP)
+    key = find_key(_one(headers, "X-Telemetry-Key-Id", _KEY_ID))
+    if key is None:
+        raise RefusalError(Reason.KEY_UNKNOWN)
+    _check_signatures(_one(headers, "X-Telemetry-Signature"), f"{transmission_id}.{timestamp}.".encode() + body, key)
+    if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
+        raise RefusalError(Reason.TIMESTAMP_OUT_OF_TOLERANCE)
+    return Authenticated(UUID(transmission_id), int(timestamp), key, _one(headers, "Content-Type"))
+
+
+def _one(headers: Headers, name: str, form: re.Pattern[str] | None = None) -> str:
+    """Return a header that has to be there exactly once, and in its form."""
+    values = headers.getlist(name)
+    if len(values) != 1 or (form is not None and not form.fullmatch(values[0])):
+        raise RefusalError(Reason.HEADER_MALFORMED, header=name)
+    return values[0]
+
+
+def _check_signatures(listed: str, signed: bytes, key: ApiKey) -> None:
+    """Require each signature of the list to be right.
+
+    The key id names one key, so there is nothing that a second signature could be but right. The
+    text is compared rather than the bytes that it encodes, because base64 has several texts for
+    some bytes; and all of them are compared, so that the time taken does not tell which one failed.
+    """
+    digest = hmac.new(key.secret.encode(), signed, hashlib.sha256).digest()
+    expected = b"v1," + base64.b64encode(digest)
+    verdicts = [hmac.compare_digest(expected, given.encode("latin-1")) for given in listed.split(" ")]
+    if not all(verdicts):
+        raise RefusalError(Reason.SIGNATURE_INVALID)

@@ -1,0 +1,52 @@
+"""How a reference License Server is set up. Crosses the border between processes as one line of JSON."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, LicenseStatus, Tier
+
+API_KEY_PATTERN = r"^[\x21-\x7e]{16,256}$"
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class LicenseBlock(_Closed):
+    """The license posture that an answer carries."""
+
+    tier: Tier
+    license_status: LicenseStatus
+    expires_at: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z$")] | None = None
+    """RFC 3339 in UTC; None for a license that does not expire."""
+
+
+class Grant(_Closed):
+    """An API key and the customer whom it belongs to."""
+
+    api_key: str = Field(pattern=API_KEY_PATTERN, repr=False)
+    customer_id: str = Field(pattern=CUSTOMER_ID_PATTERN)
+
+
+class ReferenceOptions(_Closed):
+    """Everything that a reference License Server needs to know."""
+
+    store: Path
+    """The sqlite file of its own; made if missing."""
+    certificate_file: Path
+    key_file: Path
+    signing_key_file: Path
+    """PEM with the Ed25519 key that signs receipts; made if missing."""
+    grants: tuple[Grant, ...] = ()
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """0 lets the system choose one, which is announced."""
+    ca_file: Path | None = None
+    """The authority that clients trust; the server itself does not read it."""
+    licenses: dict[str, LicenseBlock] = Field(default_factory=dict)
+    """By customer id: the license block of the answers to that customer."""
+    require_encryption: bool = False
+    control_token: str | None = Field(default=None, min_length=16, repr=False)
+    """Who knows it may use the control interface. Without one there is none."""

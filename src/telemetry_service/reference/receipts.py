@@ -1,0 +1,74 @@
+"""Receipts: the License Server's signed word that it has a payload, as JWS compact (RFC 7515, EdDSA)."""
+
+import base64
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a receipt says: this payload (hex SHA-256 of its canonical JSON) was received at that moment."""
+
+    transmission_id: UUID
+    payload_sha256: str
+    received_at: str
+
+
+class ReceiptSigner:
+    """Signs receipts with one Ed25519 key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        """Sign with ``key``."""
+        self._key = key
+
+    @property
+    def public_key(self) -> str:
+        """The 32 bytes that a deployment pins, in URL-safe base64 without padding."""
+        return _base64url(self._key.public_key().public_bytes_raw())
+
+    def sign(self, receipt: Receipt) -> str:
+        """Return the receipt as JWS compact serialization."""
+        header = _base64url(rfc8785.dumps({"alg": "EdDSA"}))
+        claims = {
+            "transmission_id": str(receipt.transmission_id),
+            "payload_sha256": receipt.payload_sha256,
+            "received_at": receipt.received_at,
+        }
+        signed = f"{header}.{_base64url(rfc8785.dumps(claims))}"
+        return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
+
+
+def load_signer(path: Path) -> ReceiptSigner:
+    """Return the signer whose key is in the PEM file ``path``; the file is made, for its owner alone, if missing.
+
+    :raises ValueError: if the file holds no Ed25519 private key.
+    """
+    if not path.exists():
+        _write_private_key(path, Ed25519PrivateKey.generate())
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        msg = "the signing key file holds no Ed25519 private key"
+        raise ValueError(msg)  # noqa: TRY004 - a wrong file is a wrong value
+    return ReceiptSigner(key)
+
+
+def _write_private_key(path: Path, key: Ed25519PrivateKey) -> None:
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+
+
+def _base64url(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -1,0 +1,131 @@
+"""What happens to a request: authenticate, open, read, validate, enter, sign a receipt."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import rfc8785
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+
+from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.reference import strict_json
+from telemetry_service.reference.authentication import ApiKey, Authenticated, authenticate
+from telemetry_service.reference.derivation import pseudonym
+from telemetry_service.reference.encryption import open_jwe
+from telemetry_service.reference.journal import JournalEntry
+from telemetry_service.reference.refusals import Reason, RefusalError
+from telemetry_service.reference.store import Store, Verdict
+
+_JSON = "application/json"
+_JOSE = "application/jose"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A transmission that is in the journal; ``entry`` is the one that was accepted first."""
+
+    entry: JournalEntry
+    duplicate: bool
+
+
+class Receiver:
+    """Takes transmissions and connection tests."""
+
+    def __init__(self, store: Store, *, require_encryption: bool, clock: Callable[[], float] = time.time) -> None:
+        """Enter what is accepted into ``store``; ``clock`` gives Unix seconds."""
+        self._store = store
+        self._require_encryption = require_encryption
+        self._clock = clock
+
+    def receive(self, headers: Headers, body: bytes) -> Acceptance:
+        """Verify a transmission and enter it; once this has returned, it is on disk.
+
+        :raises RefusalError: if anything about it is not exactly right. Nothing was entered then.
+        """
+        now = self._clock()
+        sender = authenticate(headers, body, self._store.find_key, now)
+        plaintext = self._open(sender, body)
+        strict_json.require_canonical(plaintext)
+        payload = _validate(plaintext)
+        self._check_customer(payload.customer_id, sender.key)
+        entry = JournalEntry(
+            transmission_id=sender.transmission_id,
+            customer_id=sender.key.customer_id,
+            key_id=sender.key.key_id,
+            received_at=_rfc3339(now),
+            encrypted=sender.content_type == _JOSE,
+            payload=plaintext,
+            payload_sha256=hashlib.sha256(plaintext).hexdigest(),
+            body_sha256=hashlib.sha256(body).hexdigest(),
+            times_received=1,
+            conflicts=0,
+        )
+        return self._enter(entry)
+
+    def ping(self, headers: Headers, body: bytes) -> None:
+        """Verify a connection test: all that a transmission needs, with the body ``{}``.
+
+        :raises RefusalError: if the API key is not accepted, or it is no connection test.
+        """
+        sender = authenticate(headers, body, self._store.find_key, self._clock())
+        if sender.content_type != _JSON:
+            raise RefusalError(Reason.CONTENT_TYPE_UNSUPPORTED)
+        if body != b"{}":
+            raise RefusalError(Reason.PING_NOT_EMPTY)
+
+    def _open(self, sender: Authenticated, body: bytes) -> bytes:
+        match sender.content_type:
+            case "application/jose":
+                return open_jwe(body, sender.key.secret, sender.key.key_id)
+            case "application/json" if self._require_encryption:
+                raise RefusalError(Reason.ENCRYPTION_REQUIRED)
+            case "application/json":
+                return body
+            case _:
+                raise RefusalError(Reason.CONTENT_TYPE_UNSUPPORTED)
+
+    def _check_customer(self, named: str, key: ApiKey) -> None:
+        """Require the customer of the key: in clear, or as a pseudonym.
+
+        A stored payload keeps the pseudonym of the API key that it was prepared with, and may be
+        signed with a later one: so each key that was ever this customer's is good for a pseudonym.
+        """
+        known = {pseudonym(known.secret, key.customer_id) for known in self._store.keys_of(key.customer_id)}
+        if named not in known | {key.customer_id}:
+            raise RefusalError(Reason.CUSTOMER_MISMATCH)
+
+    def _enter(self, entry: JournalEntry) -> Acceptance:
+        verdict, stored = self._store.record(entry, _content_sha256(entry.payload))
+        if verdict is Verdict.CONFLICT:
+            raise RefusalError(
+                Reason.ID_CONFLICT, transmission_id=str(stored.transmission_id), body_sha256=stored.body_sha256
+            )
+        return Acceptance(stored, duplicate=verdict is Verdict.DUPLICATE)
+
+
+def _validate(plaintext: bytes) -> TelemetryAggregatePayload:
+    try:
+        return TelemetryAggregatePayload.model_validate_json(plaintext)
+    except ValidationError as error:
+        # Only places and kinds are told; the values could be anything.
+        faults = [
+            {"field": ".".join(str(part) for part in fault["loc"]), "fault": fault["type"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+            if fault["type"] != "extra_forbidden"
+        ]
+        extra = any(fault["type"] == "extra_forbidden" for fault in error.errors(include_input=False))
+        raise RefusalError(Reason.SCHEMA_VIOLATED, faults=faults, extra_fields=extra) from None
+
+
+def _content_sha256(plaintext: bytes) -> str:
+    """Return the digest of what every attempt of one transmission has in common."""
+    content = {name: value for name, value in strict_json.parse(plaintext).items() if name != "transmitted_at"}
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+
+
+def _rfc3339(unix_seconds: float) -> str:
+    moment = datetime.fromtimestamp(unix_seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

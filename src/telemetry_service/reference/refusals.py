@@ -1,0 +1,95 @@
+"""Every way in which the License Server says no, as a closed list: status, code and sentence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from starlette.responses import JSONResponse
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:control-core:license-server:"
+
+
+class Reason(StrEnum):
+    """Why a request is refused. The token is stable; ``docs/license-server.md`` has an entry for each."""
+
+    HEADER_MALFORMED = "header-malformed"
+    KEY_UNKNOWN = "key-unknown"
+    SIGNATURE_INVALID = "signature-invalid"
+    TIMESTAMP_OUT_OF_TOLERANCE = "timestamp-out-of-tolerance"
+    CONTENT_TYPE_UNSUPPORTED = "content-type-unsupported"
+    BODY_TOO_LARGE = "body-too-large"
+    ENCRYPTION_REQUIRED = "encryption-required"
+    ENCRYPTION_INVALID = "encryption-invalid"
+    JSON_MALFORMED = "json-malformed"
+    JSON_NOT_CANONICAL = "json-not-canonical"
+    SCHEMA_VIOLATED = "schema-violated"
+    CUSTOMER_MISMATCH = "customer-mismatch"
+    PING_NOT_EMPTY = "ping-not-empty"
+    ID_CONFLICT = "id-conflict"
+    NOT_FOUND = "not-found"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    CONTROL_TOKEN_INVALID = "control-token-invalid"  # noqa: S105 - a code, not a secret
+    CONTROL_INPUT_INVALID = "control-input-invalid"
+    SWITCHED = "switched"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    status: int
+    title: str
+
+
+_ENTRIES: dict[Reason, _Entry] = {
+    Reason.HEADER_MALFORMED: _Entry(400, "A header of the protocol is missing, repeated or not of its form."),
+    Reason.KEY_UNKNOWN: _Entry(401, "No API key with this key id is accepted."),
+    Reason.SIGNATURE_INVALID: _Entry(401, "A listed signature is not the one that this API key makes."),
+    Reason.TIMESTAMP_OUT_OF_TOLERANCE: _Entry(400, "The timestamp is more than 5 minutes from the time here."),
+    Reason.CONTENT_TYPE_UNSUPPORTED: _Entry(415, "Send application/json, or application/jose if encrypted."),
+    Reason.BODY_TOO_LARGE: _Entry(413, "The body is larger than any payload."),
+    Reason.ENCRYPTION_REQUIRED: _Entry(422, "This License Server takes encrypted payloads only."),
+    Reason.ENCRYPTION_INVALID: _Entry(400, "The body is not a JWE that this API key opens."),
+    Reason.JSON_MALFORMED: _Entry(400, "The payload is not JSON, or names a member twice."),
+    Reason.JSON_NOT_CANONICAL: _Entry(400, "The payload is not in its canonical form (RFC 8785)."),
+    Reason.SCHEMA_VIOLATED: _Entry(422, "The payload is not one that the schema allows."),
+    Reason.CUSTOMER_MISMATCH: _Entry(403, "The payload is not of the customer whom this API key belongs to."),
+    Reason.PING_NOT_EMPTY: _Entry(422, "A connection test carries the body {} and nothing else."),
+    Reason.ID_CONFLICT: _Entry(409, "Another payload was already accepted under this id."),
+    Reason.NOT_FOUND: _Entry(404, "There is nothing here."),
+    Reason.METHOD_NOT_ALLOWED: _Entry(405, "This address is for POST."),
+    Reason.CONTROL_TOKEN_INVALID: _Entry(401, "The control token is not the right one."),
+    Reason.CONTROL_INPUT_INVALID: _Entry(422, "The control interface does not know this input."),
+    Reason.SWITCHED: _Entry(503, "A switch of the control interface asked for this answer."),
+}
+
+
+class RefusalError(Exception):
+    """The request is refused. Holds no part of the request beyond names of fields."""
+
+    def __init__(self, reason: Reason, **members: object) -> None:
+        """Keep the reason, and the problem's extension members."""
+        super().__init__(reason.value)
+        self.reason = reason
+        self.members = members
+
+
+def status_of(reason: Reason) -> int:
+    """Return the HTTP status of a refusal."""
+    return _ENTRIES[reason].status
+
+
+def problem(
+    reason: Reason,
+    *,
+    status: int | None = None,
+    members: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a refusal as ``application/problem+json`` (RFC 9457), with ``status`` in place of its own if given."""
+    entry = _ENTRIES[reason]
+    answered = status or entry.status
+    body = {"type": _TYPE_PREFIX + reason.value, "title": entry.title, "status": answered, **(members or {})}
+    sent = dict(headers or {})
+    if answered == 401:  # noqa: PLR2004 - RFC 9110 wants a challenge with each 401
+        sent.setdefault("WWW-Authenticate", "ControlCoreTelemetry")
+    return JSONResponse(body, status_code=answered, headers=sent, media_type=PROBLEM_MEDIA_TYPE)

@@ -1,0 +1,85 @@
+"""Runs the reference License Server in this process, until it is told to stop."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+
+from telemetry_service.reference.app import create_app
+from telemetry_service.reference.options import ReferenceOptions
+from telemetry_service.reference.receipts import load_signer
+from telemetry_service.reference.store import Store
+from telemetry_service.reference.striking import CuttableProtocol
+
+_BACKLOG = 128
+_GRACE_SECONDS = 1
+"""How long a stop waits for answers under way; a switched-on *hang* would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the License Server listens, and how its receipts are verified."""
+
+    url: str
+    public_key: str
+    """Its Ed25519 public key in URL-safe base64: what ``TELEMETRY_LICENSE_SERVER_PUBLIC_KEY`` takes."""
+
+
+def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; call ``announce`` once connections are taken.
+
+    :raises OSError: if a file or the address cannot be used.
+    :raises ValueError: if the signing key file holds no Ed25519 key.
+    """
+    signer = load_signer(options.signing_key_file)
+    with closing(Store(options.store)) as store:
+        config = _configuration(options, create_app(options, store, signer))
+        config.load()
+        with closing(_listen(options)) as listener:
+            if announce is not None:
+                announce(Listening(_url(options, listener), signer.public_key))
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _configuration(options: ReferenceOptions, app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=CuttableProtocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        ssl_certfile=options.certificate_file,
+        ssl_keyfile=options.key_file,
+        ssl_context_factory=_at_least_tls_1_2,
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+def _at_least_tls_1_2(_config: uvicorn.Config, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _listen(options: ReferenceOptions) -> socket.socket:
+    """Listen before anything is announced: from then on a connection waits instead of being refused."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((options.host, options.port))
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _url(options: ReferenceOptions, listener: socket.socket) -> str:
+    wildcard = options.host in {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+    host = "localhost" if wildcard else options.host
+    return f"https://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"

@@ -1,0 +1,165 @@
+"""The License Server's own store: its API keys and its journal, in one sqlite file.
+
+What a call has returned is on disk. Calls may come from several threads; one works at a time.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+from pathlib import Path
+
+from telemetry_service.reference.authentication import ApiKey
+from telemetry_service.reference.derivation import key_id
+from telemetry_service.reference.journal import LOCK_TIMEOUT_SECONDS, JournalEntry, select_entry, select_journal
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS api_keys (
+    key_id TEXT PRIMARY KEY,
+    api_key TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    revoked INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS journal (
+    position INTEGER PRIMARY KEY,
+    transmission_id TEXT NOT NULL,
+    customer_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    encrypted INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    content_sha256 TEXT NOT NULL,
+    payload_sha256 TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    times_received INTEGER NOT NULL DEFAULT 1,
+    conflicts INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (customer_id, transmission_id)
+) STRICT;
+"""
+
+
+class Verdict(Enum):
+    """What became of a transmission that was verified."""
+
+    ACCEPTED = auto()
+    DUPLICATE = auto()
+    CONFLICT = auto()
+
+
+class Store:
+    """API keys and journal."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the store at ``path``, or make one that only its owner can read: it holds API keys in clear.
+
+        :raises OSError: if the file cannot be made.
+        """
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT_SECONDS)
+        # With a journal that is truncated, and FULL, the fsync of a commit is the last word.
+        self._db.execute("PRAGMA journal_mode = TRUNCATE")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def add_key(self, api_key: str, customer_id: str) -> str:
+        """Make an API key known, and return its id. A key that was revoked stays so."""
+        named = key_id(api_key)
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO api_keys (key_id, api_key, customer_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (named, api_key, customer_id),
+            )
+        return named
+
+    def revoke_key(self, named: str) -> bool:
+        """Accept a key no longer. It stays known, for pseudonyms that were made with it. False if there is none."""
+        with self._writing() as db:
+            return db.execute("UPDATE api_keys SET revoked = 1 WHERE key_id = ?", (named,)).rowcount == 1
+
+    def find_key(self, named: str) -> ApiKey | None:
+        """Return the key with this id, if it is known and not revoked."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT key_id, customer_id, api_key FROM api_keys WHERE key_id = ? AND NOT revoked", (named,)
+            ).fetchone()
+        return None if row is None else ApiKey(*row)
+
+    def keys_of(self, customer_id: str) -> tuple[ApiKey, ...]:
+        """Return every key that was ever known for a customer, revoked ones too."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT key_id, customer_id, api_key FROM api_keys WHERE customer_id = ?", (customer_id,)
+            ).fetchall()
+        return tuple(ApiKey(*row) for row in rows)
+
+    def record(self, entry: JournalEntry, content_sha256: str) -> tuple[Verdict, JournalEntry]:
+        """Enter a transmission, once for ever, and return the verdict with the entry that stands.
+
+        ``content_sha256`` is the digest of what an attempt does not change: the payload without
+        ``transmitted_at``. Ids are kept apart by customer, so that nobody can take another's id.
+        """
+        with self._writing() as db:
+            row = db.execute(
+                "SELECT content_sha256 FROM journal WHERE customer_id = ? AND transmission_id = ?",
+                (entry.customer_id, str(entry.transmission_id)),
+            ).fetchone()
+            if row is None:
+                _insert(db, entry, content_sha256)
+                return Verdict.ACCEPTED, entry
+            verdict = Verdict.DUPLICATE if row[0] == content_sha256 else Verdict.CONFLICT
+            return verdict, _count(db, entry, verdict)
+
+    def journal(self) -> tuple[JournalEntry, ...]:
+        """Return every accepted transmission in the order of arrival."""
+        with self._lock:
+            return select_journal(self._db)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+
+def _insert(db: sqlite3.Connection, entry: JournalEntry, content_sha256: str) -> None:
+    db.execute(
+        "INSERT INTO journal (transmission_id, customer_id, key_id, received_at, encrypted, payload, content_sha256,"
+        " payload_sha256, body_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(entry.transmission_id),
+            entry.customer_id,
+            entry.key_id,
+            entry.received_at,
+            entry.encrypted,
+            entry.payload,
+            content_sha256,
+            entry.payload_sha256,
+            entry.body_sha256,
+        ),
+    )
+
+
+def _count(db: sqlite3.Connection, entry: JournalEntry, verdict: Verdict) -> JournalEntry:
+    """Count a repetition, and return the entry that was there first."""
+    counter = "times_received" if verdict is Verdict.DUPLICATE else "conflicts"
+    db.execute(
+        f"UPDATE journal SET {counter} = {counter} + 1 WHERE customer_id = ? AND transmission_id = ?",  # noqa: S608 - one of two constants
+        (entry.customer_id, str(entry.transmission_id)),
+    )
+    stored = select_entry(db, entry.customer_id, entry.transmission_id)
+    if stored is None:  # The row was just updated in this very transaction.
+        raise AssertionError
+    return stored
