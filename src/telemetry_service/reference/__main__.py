@@ -22,7 +22,9 @@ def _announce(listening: Listening) -> None:
 
 
 def _stop_with_parent() -> None:
-    sys.stdin.buffer.read()
+    # The file descriptor is read without its buffer, whose lock an exit elsewhere would wait for.
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

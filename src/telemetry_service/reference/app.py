@@ -1,12 +1,13 @@
 """The ASGI application: the protocol's two addresses, and the control interface where one is wanted."""
 
+import sqlite3
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -37,7 +38,13 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
         routes += Control(store, switch, options.control_token).routes()
     return Starlette(
         routes=routes,
-        exception_handlers={RefusalError: _refused, HTTPException: _no_such_address},
+        exception_handlers={
+            RefusalError: _refused,
+            HTTPException: _no_such_address,
+            ClientDisconnect: _nobody_there,
+            sqlite3.Error: _store_unavailable,
+            Exception: _broken,
+        },
     )
 
 
@@ -123,3 +130,16 @@ async def _no_such_address(_request: Request, error: Exception) -> Response:
         raise error
     reason = Reason.METHOD_NOT_ALLOWED if error.status_code == 405 else Reason.NOT_FOUND  # noqa: PLR2004
     return problem(reason, headers=error.headers)
+
+
+async def _nobody_there(_request: Request, _error: Exception) -> Response:
+    """Answer nobody: the other side went away before it had sent everything."""
+    return Response(status_code=204)
+
+
+async def _store_unavailable(_request: Request, _error: Exception) -> Response:
+    return problem(Reason.STORE_UNAVAILABLE)
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return problem(Reason.INTERNAL)

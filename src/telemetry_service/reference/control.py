@@ -70,7 +70,10 @@ class Control:
 
     async def _add_key(self, request: Request) -> Response:
         grant = await _read(Grant, request)
-        key_id = await run_in_threadpool(self._store.add_key, grant.api_key, grant.customer_id)
+        try:
+            key_id = await run_in_threadpool(self._store.add_key, grant.api_key, grant.customer_id, restore=True)
+        except ValueError:
+            raise RefusalError(Reason.CONTROL_INPUT_INVALID) from None
         return JSONResponse({"key_id": key_id}, status_code=201)
 
     async def _revoke_key(self, request: Request) -> Response:

@@ -21,6 +21,7 @@ from telemetry_service.reference.store import Store, Verdict
 
 _JSON = "application/json"
 _JOSE = "application/jose"
+_EXTRA = "extra_forbidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,18 @@ def _validate(plaintext: bytes) -> TelemetryAggregatePayload:
     try:
         return TelemetryAggregatePayload.model_validate_json(plaintext)
     except ValidationError as error:
-        # Only places and kinds are told; the values could be anything.
-        faults = [
-            {"field": ".".join(str(part) for part in fault["loc"]), "fault": fault["type"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-            if fault["type"] != "extra_forbidden"
-        ]
-        extra = any(fault["type"] == "extra_forbidden" for fault in error.errors(include_input=False))
-        raise RefusalError(Reason.SCHEMA_VIOLATED, faults=faults, extra_fields=extra) from None
+        raise RefusalError(Reason.SCHEMA_VIOLATED, faults=_faults(error)) from None
+
+
+def _faults(error: ValidationError) -> list[dict[str, str]]:
+    """Return places and kinds, never a value; the name of an extra field is a value too."""
+    return [
+        {
+            "field": "" if fault["type"] == _EXTRA else ".".join(str(part) for part in fault["loc"]),
+            "fault": fault["type"],
+        }
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
 
 
 def _content_sha256(plaintext: bytes) -> str:

@@ -32,6 +32,8 @@ class Reason(StrEnum):
     CONTROL_TOKEN_INVALID = "control-token-invalid"  # noqa: S105 - a code, not a secret
     CONTROL_INPUT_INVALID = "control-input-invalid"
     SWITCHED = "switched"
+    STORE_UNAVAILABLE = "store-unavailable"
+    INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ _ENTRIES: dict[Reason, _Entry] = {
     Reason.CONTROL_TOKEN_INVALID: _Entry(401, "The control token is not the right one."),
     Reason.CONTROL_INPUT_INVALID: _Entry(422, "The control interface does not know this input."),
     Reason.SWITCHED: _Entry(503, "A switch of the control interface asked for this answer."),
+    Reason.STORE_UNAVAILABLE: _Entry(503, "The store cannot be used just now. Nothing was accepted; try again."),
+    Reason.INTERNAL: _Entry(500, "Something went wrong inside the License Server."),
 }
 
 

@@ -69,14 +69,21 @@ class Store:
         with self._lock:
             self._db.close()
 
-    def add_key(self, api_key: str, customer_id: str) -> str:
-        """Make an API key known, and return its id. A key that was revoked stays so."""
+    def add_key(self, api_key: str, customer_id: str, *, restore: bool = False) -> str:
+        """Make an API key known, and return its id. A revoked one stays so unless ``restore`` is set.
+
+        :raises ValueError: if the key belongs to another customer.
+        """
         named = key_id(api_key)
         with self._writing() as db:
-            db.execute(
-                "INSERT INTO api_keys (key_id, api_key, customer_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (named, api_key, customer_id),
-            )
+            changed = db.execute(
+                "INSERT INTO api_keys (key_id, api_key, customer_id) VALUES (?, ?, ?) ON CONFLICT (key_id)"
+                " DO UPDATE SET revoked = revoked AND NOT ? WHERE customer_id = excluded.customer_id",
+                (named, api_key, customer_id, restore),
+            ).rowcount
+        if not changed:
+            msg = "this API key belongs to another customer"
+            raise ValueError(msg)
         return named
 
     def revoke_key(self, named: str) -> bool:
@@ -128,10 +135,11 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("COMMIT")
+            finally:
+                # A commit can fail too, of a full disk for one, and some failures have rolled back already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
 
 def _insert(db: sqlite3.Connection, entry: JournalEntry, content_sha256: str) -> None:
