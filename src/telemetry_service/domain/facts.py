@@ -18,8 +18,8 @@ from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTER
 MAX_REPORTS = 10_000
 """Usage reports in one call."""
 
-MAX_REPORT_COUNT = 2**40
-"""The largest count in one report: far above any real interval, and 8,000 of them still fit a payload's integer."""
+MAX_REPORT_COUNT = 10**9
+"""The largest count in one report: more than any bouncer does between two of its reports."""
 
 OPAQUE_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 

@@ -33,8 +33,15 @@ class Setup:
     enabled: bool
     locked: bool
     api_key: bool
+    api_key_usable: bool
+    """False where the stored key cannot be opened with the configured ENCRYPTION_KEY."""
     license_server: bool
     customer_id: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether transmissions can be made at all."""
+        return self.api_key and self.api_key_usable and self.license_server and self.customer_id
 
 
 _ADMIN = "Control Core administrator"
@@ -51,7 +58,7 @@ def assess(setup: Setup, record: DeliveryRecord, now: datetime) -> Health:
 
     if not setup.enabled:
         return _disabled(setup, connected)
-    if not (setup.api_key and setup.license_server and setup.customer_id):
+    if not setup.complete:
         return _not_configured(setup, connected)
     if contact is not None and not contact.ok and contact.cause is not None:
         explanation = EXPLANATIONS[contact.cause]
@@ -120,6 +127,8 @@ def _not_configured(setup: Setup, connected: bool | None) -> Health:  # noqa: FB
          "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license."),
         (setup.api_key, "api_key_missing", "No API key is configured.", _ADMIN,
          "Enter the API key, test the connection and save."),
+        (setup.api_key_usable, "api_key_unusable", "The stored API key cannot be opened with this ENCRYPTION_KEY.", _ADMIN,
+         "Check ENCRYPTION_KEY in the deployment, or enter the API key again."),
     )  # fmt: skip
     for present, code, cause, whose, step in missing:
         if not present:

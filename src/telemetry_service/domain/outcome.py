@@ -37,7 +37,7 @@ class Cause(StrEnum):
     ANSWER_MALFORMED = "answer_malformed"
     ANSWER_TOO_LARGE = "answer_too_large"
     INTERRUPTED = "interrupted"
-    SEALING_FAILED = "sealing_failed"
+    PAYLOAD_INVALID = "payload_invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,10 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "Nothing to do: it is sent again under the same id, and counted once.",
         _NOBODY,
     ),
-    Cause.SEALING_FAILED: Explanation(
-        "The stored API key could not be opened, so nothing could be signed.",
-        "Check ENCRYPTION_KEY, or enter the API key again.",
-        _ADMIN,
+    Cause.PAYLOAD_INVALID: Explanation(
+        "The stored payload is not valid any more, so it was not sent.",
+        "Contact support; the payload is kept.",
+        _VENDOR,
     ),
 }
 

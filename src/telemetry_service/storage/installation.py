@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.schedule import Frequency, next_run_after
@@ -27,14 +28,28 @@ class InstallationStore:
         """Return the random id of this installation."""
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
-    def exists(self) -> bool:
-        """Whether the first start has happened."""
-        return self._connection.execute(select(Installation.id)).first() is not None
+    def create(self, now: datetime) -> bool:
+        """Write the rows of a first start, unless they stand: identity, configuration, schedule, contact, first period.
 
-    def create(self, now: datetime) -> None:
-        """Write the rows of a first start: identity, default configuration, schedule, contact and the first period."""
+        Of several replicas that start together, one writes them and the others wait for it.
+        """
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        identity = dialect.insert(Installation).values(id=1, instance_id=uuid4(), created_at=now)
+        if self._connection.execute(identity.on_conflict_do_nothing()).rowcount == 0:
+            return False
+        self._create_defaults(now)
+        return True
+
+    def connection_fingerprint(self) -> bytes | None:
+        """Return the digest of the connection settings of the last start."""
+        return self._connection.execute(select(Installation.connection_fingerprint)).scalar_one()
+
+    def remember_connection(self, fingerprint: bytes) -> None:
+        """Keep the digest of the present connection settings."""
+        self._connection.execute(update(Installation).values(connection_fingerprint=fingerprint))
+
+    def _create_defaults(self, now: datetime) -> None:
         execute = self._connection.execute
-        execute(insert(Installation).values(id=1, instance_id=uuid4(), created_at=now))
         execute(
             insert(TelemetryConfiguration).values(
                 id=1,
@@ -51,11 +66,3 @@ class InstallationStore:
         execute(insert(TelemetrySchedule).values(id=1, next_run_at=first_run, next_purge_at=now + timedelta(days=1)))
         execute(insert(LicenseServerContact).values(id=1))
         execute(insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=True))
-
-    def connection_fingerprint(self) -> bytes | None:
-        """Return the digest of the connection settings of the last start."""
-        return self._connection.execute(select(Installation.connection_fingerprint)).scalar_one()
-
-    def remember_connection(self, fingerprint: bytes) -> None:
-        """Keep the digest of the present connection settings."""
-        self._connection.execute(update(Installation).values(connection_fingerprint=fingerprint))

@@ -26,6 +26,10 @@ FREED_PAGES = 2_000
 """Pages given back to the file system in one transaction (SQLite)."""
 
 
+_INCREMENTAL = 2
+"""The value of SQLite's auto_vacuum under which freed pages can be returned."""
+
+
 class RetentionStore:
     """Each step is meant to be a transaction of its own."""
 
@@ -67,10 +71,16 @@ class RetentionStore:
         )
         return sum(int(self._connection.execute(query).scalar_one()) for query in counted)
 
-    def give_space_back(self) -> None:
-        """Let SQLite return freed pages to the file system; PostgreSQL's autovacuum needs no word."""
-        if self._connection.dialect.name == "sqlite":
-            self._connection.exec_driver_sql(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+    def give_space_back(self) -> bool:
+        """Let SQLite return some freed pages to the file system; True while there is more to return.
+
+        PostgreSQL's autovacuum needs no word.
+        """
+        if self._connection.dialect.name != "sqlite":
+            return False
+        self._connection.exec_driver_sql(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+        incremental = self._connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == _INCREMENTAL
+        return incremental and self._connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() > 0
 
 
 def _count(table: type[Any], condition: ColumnElement[bool]) -> Select[Any]:

@@ -1,0 +1,80 @@
+"""Builds the payload's values by copying allow-listed counts, never by deleting from something bigger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.health import Health, Setup, assess, availability
+from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
+from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.periods import Period, PeriodCounts, add_up
+from telemetry_service.pipeline.api_key import api_key_usable
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.storage.bouncers import pair_counts
+from telemetry_service.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A period and the moment at which it ends, or would end for a preview."""
+
+    period: Period
+    at: datetime
+
+
+def count(tx: Transaction, ending: Ending) -> PeriodCounts:
+    """Return the counts of a period."""
+    return add_up(tx.periods.bouncer_counts(ending.period.period_id))
+
+
+def assess_health(installation: Installation, tx: Transaction, now: datetime) -> Health:
+    """Return the health at ``now``."""
+    configuration = tx.configuration.get()
+    setup = Setup(
+        enabled=installation.enabled(configuration),
+        locked=not installation.deployment.enabled,
+        api_key=configuration.api_key is not None,
+        api_key_usable=api_key_usable(installation, tx),
+        license_server=installation.client is not None,
+        customer_id=customer_id_of(installation, tx) is not None,
+    )
+    return assess(setup, tx.contacts.record(), now)
+
+
+def aggregate(installation: Installation, tx: Transaction, ending: Ending, customer_id: str) -> PreparedPayload:
+    """Return the payload of a period, in which ``customer_id`` stands as it will leave.
+
+    Raises :class:`PayloadContradictionError` where the numbers contradict each other or the bounds.
+    """
+    counts = count(tx, ending)
+    posture = tx.license.get() or NO_POSTURE
+    record = tx.contacts.record()
+    bouncers = tx.bouncers.all()
+    try:
+        return PreparedPayload(
+            customer_id=customer_id,
+            instance_id=str(tx.installation.instance_id()),
+            date=ending.at.date().isoformat(),
+            bouncer_count=counts.bouncer_count,
+            deployed_bouncer_count=len(bouncers),
+            active_reporting_bouncer_count=counts.active_reporting_bouncer_count,
+            policy_decision_count=counts.policy_decision_count,
+            total_events=counts.total_events,
+            successful_decisions=counts.successful_decisions,
+            sandbox_events=counts.sandbox_events,
+            production_events=counts.production_events,
+            health_status=assess_health(installation, tx, ending.at).status,
+            deployment_version=installation.deployment.version,
+            tier=posture.tier,
+            license_status=posture.license_status,
+            days_remaining=whole_days_until(posture.expires_at, ending.at),
+            telemetry_availability=availability(record, ending.at),
+            bouncer_pairs=pair_counts(bouncers),
+            license_metrics=metrics(posture, record, Window(ending.period.opened_at, ending.at)),
+            redeemed_extension_codes=tx.extension_codes.waiting(),
+        )
+    except ValidationError:
+        raise PayloadContradictionError from None

@@ -1,0 +1,37 @@
+"""The API key at rest: sealed under ENCRYPTION_KEY, opened only where it is used."""
+
+from datetime import datetime
+
+from telemetry_service.domain.configuration import ApiKeyFact, hint_of
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.sealing.identity import key_id
+from telemetry_service.storage.configuration import SealedApiKey
+from telemetry_service.storage.database import Transaction
+
+_PURPOSE = "api-key"
+
+
+def seal_api_key(installation: Installation, api_key: str, now: datetime) -> SealedApiKey:
+    """Return the key as it is stored."""
+    sealed = installation.keys.seal(api_key.encode(), _PURPOSE)
+    return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now))
+
+
+def open_api_key(installation: Installation, tx: Transaction) -> str:
+    """Return the stored API key; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+    stored = tx.configuration.sealed_api_key()
+    if stored is None:
+        raise NotConfiguredError
+    return installation.keys.open(stored.sealed, _PURPOSE).decode()
+
+
+def api_key_usable(installation: Installation, tx: Transaction) -> bool:
+    """Whether the stored key, where there is one, can be opened."""
+    try:
+        open_api_key(installation, tx)
+    except KeyUnusableError:
+        return False
+    except NotConfiguredError:
+        return True
+    return True

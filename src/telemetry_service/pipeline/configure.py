@@ -1,0 +1,136 @@
+"""Saves the configuration in one step: effective at once in every replica, audited, and never over a newer one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.configuration import Configuration, StoredConfiguration
+from telemetry_service.domain.errors import LockedByDeploymentError, StaleConfigurationError
+from telemetry_service.domain.schedule import next_run_after, send_offset
+from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.switch import follow_switch
+from telemetry_service.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationView:
+    """The configuration with what only the service knows. No next run while telemetry is off."""
+
+    stored: StoredConfiguration
+    enabled: bool
+    """The effective switch: the administrator's, unless the deployment has locked it off."""
+    locked: bool
+    next_run_at: datetime | None
+    next_send_at: datetime | None
+    license_server_configured: bool
+    license_server_connected: bool | None
+
+
+def read_configuration(installation: Installation) -> ConfigurationView:
+    """Return the configuration as it stands."""
+    with installation.database.read() as tx:
+        return _view(installation, tx)
+
+
+def save_configuration(
+    installation: Installation,
+    values: Configuration,
+    expected_version: int,
+    actor: str,
+    api_key: str | None = None,
+) -> ConfigurationView:
+    """Save all values, and the API key where one is given, in one step.
+
+    Raises :class:`StaleConfigurationError` where the configuration is not the version that was
+    seen, and :class:`LockedByDeploymentError` where it would switch on what the deployment locks off.
+    """
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        before = tx.configuration.get(lock=True)
+        if before.version != expected_version:
+            raise StaleConfigurationError
+        if values.enabled and not before.values.enabled and not installation.deployment.enabled:
+            raise LockedByDeploymentError
+        _apply(installation, tx, before.values, values, now)
+        if api_key is not None:
+            _replace_api_key(installation, tx, api_key, now)
+            tx.activity.note(now, actor, Action.API_KEY_SET)
+        tx.activity.note(now, actor, Action.CONFIGURATION_SAVED, **_changes(before.values, values))
+        return _view(installation, tx)
+
+
+def set_api_key(installation: Installation, api_key: str, actor: str) -> ConfigurationView:
+    """Store another API key; what was held for the old one is tried at once."""
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        tx.configuration.get(lock=True)
+        _replace_api_key(installation, tx, api_key, now)
+        tx.activity.note(now, actor, Action.API_KEY_SET)
+        return _view(installation, tx)
+
+
+def remove_api_key(installation: Installation, actor: str) -> ConfigurationView:
+    """Forget the API key. Nothing can be sent until another one is set."""
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        if tx.configuration.get(lock=True).api_key is not None:
+            tx.configuration.set_api_key(None, now)
+            tx.contacts.forget_failures()
+            tx.activity.note(now, actor, Action.API_KEY_REMOVED)
+        return _view(installation, tx)
+
+
+def reveal_api_key(installation: Installation, actor: str) -> str:
+    """Return the API key in clear; audited. Raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+    with installation.database.write() as tx:
+        api_key = open_api_key(installation, tx)
+        tx.activity.note(installation.clock.now(), actor, Action.API_KEY_REVEALED)
+    return api_key
+
+
+def rows_to_purge(installation: Installation, retention_days: int) -> int:
+    """Return how many rows a purge with ``retention_days`` would delete at this moment."""
+    cutoff = installation.clock.now() - timedelta(days=retention_days)
+    with installation.database.read() as tx:
+        return tx.retention.count(cutoff)
+
+
+def _apply(
+    installation: Installation, tx: Transaction, before: Configuration, after: Configuration, now: datetime
+) -> None:
+    # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, contact.
+    tx.configuration.save(after, now)
+    follow_switch(installation, tx, now)
+    if after.frequency is not before.frequency:
+        tx.schedule.plan(next_run_after(after.frequency, now))
+
+
+def _replace_api_key(installation: Installation, tx: Transaction, api_key: str, now: datetime) -> None:
+    tx.configuration.set_api_key(seal_api_key(installation, api_key, now), now)
+    tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
+    tx.contacts.forget_failures()
+
+
+def _changes(before: Configuration, after: Configuration) -> dict[str, str]:
+    """Name what changed, as ``old -> new``; every value is one of a closed set."""
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return {name: f"{old[name]} -> {new[name]}".lower() for name in new if old[name] != new[name]}
+
+
+def _view(installation: Installation, tx: Transaction) -> ConfigurationView:
+    stored = tx.configuration.get()
+    enabled = installation.enabled(stored)
+    next_run_at = tx.schedule.next_run_at() if enabled else None
+    offset = send_offset(tx.installation.instance_id(), installation.deployment.send_spread)
+    contact = tx.contacts.record().latest_contact
+    return ConfigurationView(
+        stored=stored,
+        enabled=enabled,
+        locked=not installation.deployment.enabled,
+        next_run_at=next_run_at,
+        next_send_at=next_run_at + offset if next_run_at else None,
+        license_server_configured=installation.client is not None,
+        license_server_connected=contact.ok if contact else None,
+    )

@@ -1,0 +1,56 @@
+"""The running installation: what every stage works with. Made once, in ``app.py``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from random import Random
+
+from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.configuration import Deployment, StoredConfiguration
+from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.storage.database import Database
+
+
+class Milestone(StrEnum):
+    """The named points of the pipeline, at each of which a crash must do no harm."""
+
+    USAGE_WRITTEN = "usage_written"
+    USAGE_COMMITTED = "usage_committed"
+    TICK_OWNED = "tick_owned"
+    PERIOD_CLOSED = "period_closed"
+    PREPARED = "prepared"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    OUTCOME_WRITTEN = "outcome_written"
+    OUTCOME_COMMITTED = "outcome_committed"
+    PURGE_STEP = "purge_step"
+
+
+def _pass_by(_milestone: Milestone) -> None:
+    """Do nothing: outside the tests nobody stands at a milestone."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Database, clock, deployment facts, keys and the way to the License Server."""
+
+    database: Database
+    clock: Clock
+    deployment: Deployment
+    keys: KeyRing
+    """Protects what belongs to the License Server."""
+    client: LicenseServerClient | None
+    receipt_key: ReceiptKey | None
+    connection_fingerprint: bytes
+    """Keyed digest of the deployment's connection settings."""
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    random: Random = field(default_factory=Random)
+    reached: Callable[[Milestone], None] = _pass_by
+    """Told of each milestone; the crash tests stop the process there."""
+
+    def enabled(self, configuration: StoredConfiguration) -> bool:
+        """Whether telemetry is on: the administrator and the deployment must both want it."""
+        return configuration.values.enabled and self.deployment.enabled

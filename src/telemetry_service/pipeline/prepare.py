@@ -1,0 +1,85 @@
+"""Prepares what leaves: anonymises the customer, closes the period and writes the transmission, all at once.
+
+Together with ``deliver`` and ``prove`` the only place that seals.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from telemetry_service.domain.clock import rfc3339, time_ordered_id
+from telemetry_service.domain.errors import NotConfiguredError
+from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
+from telemetry_service.pipeline.aggregate import Ending, aggregate
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.identity import pseudonym
+from telemetry_service.sealing.sealer import Sealed, seal
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.transmissions import NewTransmission
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Why a period is closed, and when its payload is to be sent."""
+
+    trigger: Trigger
+    closed_by: ClosedBy
+    attempt_trigger: AttemptTrigger
+    send_at: datetime
+    request_key: str | None = None
+
+
+def close_and_prepare(installation: Installation, tx: Transaction, ending: Ending, closing: Closing) -> UUID:
+    """Close the period (locked by the caller), open the next and write the transmission; return its id.
+
+    Nothing is written where the payload cannot be made: the period then stays open. Raises
+    :class:`NotConfiguredError`, :class:`KeyUnusableError` or :class:`PayloadContradictionError`.
+    """
+    payload = aggregate(installation, tx, ending, outgoing_customer_id(installation, tx))
+    transmission_id = time_ordered_id(ending.at)
+    tx.periods.close(ending.period, closing.closed_by, ending.at, reopen_reportable=True)
+    installation.reached(Milestone.PERIOD_CLOSED)
+    tx.transmissions.add(
+        NewTransmission(
+            transmission_id=transmission_id,
+            period_id=ending.period.period_id,
+            trigger=closing.trigger,
+            request_key=closing.request_key,
+            payload=canonical_json(payload.model_dump(mode="json")),
+            records_sent=payload.total_events,
+            created_at=ending.at,
+            next_attempt_at=closing.send_at,
+            next_trigger=closing.attempt_trigger,
+        )
+    )
+    tx.extension_codes.assign(payload.redeemed_extension_codes, transmission_id)
+    installation.reached(Milestone.PREPARED)
+    return transmission_id
+
+
+def outgoing_customer_id(installation: Installation, tx: Transaction) -> str:
+    """Return the customer id as it leaves: its pseudonym, unless anonymisation is off."""
+    customer_id = customer_id_of(installation, tx)
+    if installation.client is None or customer_id is None:
+        raise NotConfiguredError
+    api_key = open_api_key(installation, tx)
+    if tx.configuration.get().values.anonymize_pii:
+        return pseudonym(api_key, customer_id)
+    return customer_id
+
+
+def complete(payload: PreparedPayload, now: datetime) -> TelemetryAggregatePayload:
+    """Add the moment of sending."""
+    return TelemetryAggregatePayload(**dict(payload), transmitted_at=rfc3339(now))
+
+
+def seal_for_preview(installation: Installation, tx: Transaction, payload: PreparedPayload, now: datetime) -> Sealed:
+    """Return the payload as it would leave at this moment; it is shown and never sent."""
+    encrypt = tx.configuration.get().values.encrypt_payload
+    api_key = open_api_key(installation, tx)
+    return seal(complete(payload, now), time_ordered_id(now), int(now.timestamp()), api_key, encrypt)

@@ -1,0 +1,150 @@
+"""The preview: exactly what would leave if the open period ended now. It works while telemetry is off, and says so."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    NotConfiguredError,
+    PayloadContradictionError,
+    TelemetryError,
+)
+from telemetry_service.domain.health import Health
+from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
+from telemetry_service.pipeline.aggregate import Ending, aggregate, assess_health, count
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.prepare import complete, outgoing_customer_id, seal_for_preview
+from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.sealing.sealer import Sealed
+from telemetry_service.storage.database import Transaction
+
+_STAND_IN = "cus_000000"
+"""Takes the place of a customer id that is not known yet, so that all other fields are validated; never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field that differs from the last accepted payload; ``before`` is None where it was not there."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDescription:
+    """The sealed form: the body and the headers as they would leave at this moment."""
+
+    content_type: str
+    key_id: str
+    signature: str
+    body: str
+    body_bytes: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The open period as figures, and as the payload that it would become."""
+
+    now: datetime
+    period: Period
+    counts: PeriodCounts
+    days: tuple[DayCount, ...]
+    health: Health
+    enabled: bool
+    bouncers_registered: int
+    payload: dict[str, Any] | None
+    """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
+    fault: TelemetryError | None
+    """Why the payload, or its customer_id, cannot be shown."""
+    sealed: SealedDescription | None
+    difference: tuple[FieldChange, ...]
+    last_accepted_id: str | None
+    """The transmission that ``difference`` compares with; None where retention keeps none."""
+    customer_id_clear: str | None
+    customer_id_sent: str | None
+
+
+def build_preview(installation: Installation) -> Preview:
+    """Return the preview of the open period."""
+    now = installation.clock.now()
+    with installation.database.read() as tx:
+        ending = Ending(tx.periods.open(), now)
+        customer_id, fault = _customer_id(installation, tx)
+        payload, fault = _payload(installation, tx, ending, customer_id, fault)
+        sealed = seal_for_preview(installation, tx, payload, now) if payload and customer_id else None
+        shown = _shown(payload, customer_id, now)
+        last = tx.transmissions.last_accepted()
+        return Preview(
+            now=now,
+            period=ending.period,
+            counts=count(tx, ending),
+            days=tx.periods.day_counts(ending.period.period_id),
+            health=assess_health(installation, tx, now),
+            enabled=installation.enabled(tx.configuration.get()),
+            bouncers_registered=len(tx.bouncers.all()),
+            payload=shown,
+            fault=fault,
+            sealed=_describe(sealed) if sealed else None,
+            difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
+            last_accepted_id=str(last.transmission_id) if last else None,
+            customer_id_clear=customer_id_of(installation, tx),
+            customer_id_sent=customer_id,
+        )
+
+
+def _customer_id(installation: Installation, tx: Transaction) -> tuple[str | None, TelemetryError | None]:
+    try:
+        return outgoing_customer_id(installation, tx), None
+    except (NotConfiguredError, KeyUnusableError) as fault:
+        return None, fault
+
+
+def _payload(
+    installation: Installation,
+    tx: Transaction,
+    ending: Ending,
+    customer_id: str | None,
+    fault: TelemetryError | None,
+) -> tuple[PreparedPayload | None, TelemetryError | None]:
+    try:
+        return aggregate(installation, tx, ending, customer_id or _STAND_IN), fault
+    except PayloadContradictionError as contradiction:
+        return None, contradiction
+
+
+def _shown(payload: PreparedPayload | None, customer_id: str | None, now: datetime) -> dict[str, Any] | None:
+    if payload is None:
+        return None
+    shown = complete(payload, now).model_dump(mode="json")
+    return {**shown, "customer_id": customer_id, "transmitted_at": rfc3339(now)}
+
+
+def _describe(sealed: Sealed) -> SealedDescription:
+    message = sealed.message
+    return SealedDescription(
+        content_type=message.content_type,
+        key_id=message.key_id,
+        signature=message.signature,
+        body=message.body.decode("ascii"),
+        body_bytes=len(message.body),
+        encrypted=sealed.encrypted,
+    )
+
+
+def _difference(before: PreparedPayload, after: dict[str, Any]) -> tuple[FieldChange, ...]:
+    old = _flat(before.model_dump(mode="json"))
+    new = {name: value for name, value in _flat(after).items() if name != "transmitted_at"}
+    names = dict.fromkeys((*new, *old))
+    return tuple(FieldChange(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

@@ -1,0 +1,72 @@
+"""Proves what left: reproduces the bytes of an attempt and compares them with the digests kept of them."""
+
+import hashlib
+from dataclasses import dataclass
+
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.transmissions import Attempt, Transmission
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.sealer import payload_bytes, seal
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one attempt sent, byte for byte."""
+
+    payload: bytes
+    """The canonical payload, before encryption."""
+    payload_matches: bool
+    """Whether its digest is the one that was kept when it was sent."""
+    body: bytes | None
+    """The bytes as sent; None where the API key that encrypted them has been replaced."""
+    body_matches: bool | None
+
+
+def prove(installation: Installation, transmission: Transmission, attempt: Attempt) -> Proof:
+    """Reproduce what an attempt sent; without the key that sealed it only the payload."""
+    payload = payload_as_sent(transmission, attempt)
+    body = _body(installation, transmission, attempt, payload)
+    return Proof(
+        payload=payload,
+        payload_matches=hashlib.sha256(payload).hexdigest() == attempt.payload_sha256,
+        body=body,
+        body_matches=None if body is None else hashlib.sha256(body).hexdigest() == attempt.body_sha256,
+    )
+
+
+def payload_as_sent(transmission: Transmission, attempt: Attempt) -> bytes:
+    """Return the canonical payload of an attempt, with the ``transmitted_at`` that it had."""
+    return payload_bytes(_payload(transmission, attempt))
+
+
+def _payload(transmission: Transmission, attempt: Attempt) -> TelemetryAggregatePayload:
+    prepared = PreparedPayload.model_validate_json(transmission.payload)
+    return TelemetryAggregatePayload(**dict(prepared), transmitted_at=attempt.transmitted_at)
+
+
+def _body(installation: Installation, transmission: Transmission, attempt: Attempt, payload: bytes) -> bytes | None:
+    if not attempt.encrypted:
+        return payload
+    api_key = _key_of(installation, attempt)
+    if api_key is None:
+        return None
+    sealed = seal(
+        _payload(transmission, attempt), transmission.transmission_id, attempt.timestamp, api_key, True, attempt.iv
+    )
+    return sealed.message.body
+
+
+def _key_of(installation: Installation, attempt: Attempt) -> str | None:
+    """Return the API key where it still is the one that sealed the attempt."""
+    with installation.database.read() as tx:
+        stored = tx.configuration.sealed_api_key()
+        if stored is None or stored.fact.key_id != attempt.key_id:
+            return None
+        try:
+            api_key = open_api_key(installation, tx)
+        except KeyUnusableError:
+            return None
+    return api_key if key_id(api_key) == attempt.key_id else None

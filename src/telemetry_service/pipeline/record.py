@@ -1,0 +1,144 @@
+"""Records usage: one commit for many concurrent callers, acknowledged only when it is on disk.
+
+Callers hand in their reports and wait. One thread takes all that has come in since the last commit
+and writes it in one transaction, so that the cost of a durable commit is shared. Every report of a
+group is added to the period that is open in that very transaction.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import date
+from queue import Empty, Full, Queue
+from threading import Thread
+from uuid import UUID
+
+from telemetry_service.domain.errors import StorageBusyError, TelemetryError
+from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.usage import CounterDelta, CounterKey
+
+GROUP_REPORTS = 2 * MAX_REPORTS
+"""Reports in one transaction: more would only make each caller wait longer."""
+
+WAITING_CALLS = 1_000
+"""Calls that may wait; beyond that the service says that it is busy rather than take memory without end."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    reports: Sequence[UsageReport]
+    answer: Future[RecordingResult]
+
+
+class Recorder:
+    """Owns the one thread that writes usage."""
+
+    def __init__(self, installation: Installation) -> None:
+        """Prepare; :meth:`start` makes it run."""
+        self._installation = installation
+        self._calls: Queue[_Call | None] = Queue(WAITING_CALLS)
+        self._thread = Thread(target=self._run, name="recorder", daemon=True)
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what was handed in before, then stop. Later calls are refused as busy."""
+        self._stopping = True
+        self._calls.put(None)
+        self._thread.join()
+
+    def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
+        """Hand in the reports of one call; the future ends when they are on disk, or with an error of ours."""
+        call = _Call(reports, Future())
+        if self._stopping:
+            raise StorageBusyError
+        try:
+            self._calls.put_nowait(call)
+        except Full:
+            raise StorageBusyError from None
+        return call.answer
+
+    def _run(self) -> None:
+        while (group := self._next_group()) is not None:
+            self._write(group)
+
+    def _next_group(self) -> list[_Call] | None:
+        """Wait for a call and take with it what else is there; None once all is written after a stop."""
+        first = self._calls.get()
+        if first is None:
+            return None
+        group, size = [first], len(first.reports)
+        while size < GROUP_REPORTS:
+            try:
+                call = self._calls.get_nowait()
+            except Empty:
+                break
+            if call is None:
+                self._calls.put(None)  # For the next round: this group is written first.
+                break
+            group.append(call)
+            size += len(call.reports)
+        return group
+
+    def _write(self, group: list[_Call]) -> None:
+        try:
+            results = record(self._installation, [call.reports for call in group])
+        except TelemetryError as error:
+            for call in group:
+                call.answer.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, one call's fault must not fail the others
+            self._write_one_by_one(group, error)
+        else:
+            for call, result in zip(group, results, strict=True):
+                call.answer.set_result(result)
+
+    def _write_one_by_one(self, group: list[_Call], error: Exception) -> None:
+        if len(group) == 1:
+            _log.error("a usage report could not be written: %s", type(error).__name__)
+            group[0].answer.set_exception(error)
+            return
+        for call in group:
+            self._write([call])
+
+
+def record(installation: Installation, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
+    """Add the reports of ``calls`` to the open period in one transaction, each report_id once for ever."""
+    today = installation.clock.now().date()
+    with installation.database.write() as tx:
+        period_id = tx.periods.share_open()
+        fresh = tx.usage.claim({report["report_id"] for reports in calls for report in reports}, today)
+        results = _count(tx, period_id, today, calls, set(fresh))
+        installation.reached(Milestone.USAGE_WRITTEN)
+    installation.reached(Milestone.USAGE_COMMITTED)
+    return results
+
+
+def _count(
+    tx: Transaction, period_id: int, today: date, calls: Sequence[Sequence[UsageReport]], fresh: set[UUID]
+) -> list[RecordingResult]:
+    """Write one sum for each distinct counter. An id met a second time is no longer in ``fresh``."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    results = []
+    for reports in calls:
+        accepted = 0
+        for report in reports:
+            report_id = report["report_id"]
+            if report_id not in fresh:
+                continue
+            fresh.remove(report_id)
+            accepted += 1
+            total = sums.setdefault((report["bouncer_id"], report["environment"]), [0, 0, 0])
+            total[0] += report["audit_events"]
+            total[1] += report["policy_decisions"]
+            total[2] += report["successful_decisions"]
+        results.append(RecordingResult(accepted=accepted, duplicates=len(reports) - accepted))
+    tx.usage.add(period_id, today, {CounterKey(*key): CounterDelta(*total) for key, total in sums.items()})
+    return results

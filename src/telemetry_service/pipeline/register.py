@@ -1,0 +1,74 @@
+"""Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
+
+from dataclasses import dataclass
+
+from telemetry_service.domain.errors import CustomerContradictionError
+from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, RegisteredBouncer
+from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LicenseView:
+    """The license posture, and whether feature gating is active (it is not while telemetry is off)."""
+
+    posture: LicensePosture
+    customer_id: str | None
+    feature_gating_active: bool
+
+
+def register_bouncer(
+    installation: Installation, bouncer_id: str, registration: BouncerRegistration
+) -> RegisteredBouncer:
+    """Register a bouncer, or change its registration."""
+    with installation.database.write() as tx:
+        return tx.bouncers.put(bouncer_id, registration, installation.clock.now())
+
+
+def remove_bouncer(installation: Installation, bouncer_id: str) -> bool:
+    """Take a bouncer out of the registry; False where it was not in it. Its counts stay."""
+    with installation.database.write() as tx:
+        return tx.bouncers.remove(bouncer_id)
+
+
+def list_bouncers(installation: Installation) -> tuple[RegisteredBouncer, ...]:
+    """Return all registered bouncers by id."""
+    with installation.database.read() as tx:
+        return tx.bouncers.all()
+
+
+def report_license(installation: Installation, posture: LicensePosture) -> LicenseView:
+    """Replace the license posture; raises :class:`CustomerContradictionError`."""
+    deployed = installation.deployment.customer_id
+    if deployed is not None and posture.customer_id not in {None, deployed}:
+        raise CustomerContradictionError
+    with installation.database.write() as tx:
+        tx.license.put(posture)
+        return _view(installation, tx)
+
+
+def read_license(installation: Installation) -> LicenseView:
+    """Return the license posture; before the first report everything in it is unknown."""
+    with installation.database.read() as tx:
+        return _view(installation, tx)
+
+
+def redeem_code(installation: Installation, code: ExtensionCode) -> bool:
+    """Record a redeemed code; False where it was recorded before."""
+    with installation.database.write() as tx:
+        return tx.extension_codes.redeem(code)
+
+
+def customer_id_of(installation: Installation, tx: Transaction) -> str | None:
+    """Return the customer id: the deployment's, else the reported one."""
+    posture = tx.license.get() or NO_POSTURE
+    return installation.deployment.customer_id or posture.customer_id
+
+
+def _view(installation: Installation, tx: Transaction) -> LicenseView:
+    return LicenseView(
+        posture=tx.license.get() or NO_POSTURE,
+        customer_id=customer_id_of(installation, tx),
+        feature_gating_active=installation.enabled(tx.configuration.get()),
+    )

@@ -1,0 +1,66 @@
+"""*Retry*: sends a stored payload again under the same id, now. Safe to press twice."""
+
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import (
+    AlreadyDeliveredError,
+    AttemptUnderWayError,
+    NotConfiguredError,
+    NotFoundError,
+    TelemetryDisabledError,
+)
+from telemetry_service.domain.outcome import Failure
+from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.deliver import deliver
+from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.storage.database import Transaction
+
+
+def retry(installation: Installation, transmission_id: UUID, actor: str) -> TransmissionDetail:
+    """Send one transmission again and return it, after the attempt.
+
+    Raises :class:`NotFoundError`, :class:`AlreadyDeliveredError`, :class:`AttemptUnderWayError`,
+    :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+    """
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        _may_send(installation, tx)
+        transmission = tx.transmissions.get(transmission_id)
+        if transmission is None:
+            raise NotFoundError
+        if transmission.state is State.SUCCESS:
+            raise AlreadyDeliveredError
+        if transmission.in_flight(now):
+            raise AttemptUnderWayError
+        tx.activity.note(now, actor, Action.RETRIED, transmission_id=str(transmission_id))
+    if deliver(installation, transmission_id, AttemptTrigger.RETRY) is None:
+        raise AttemptUnderWayError
+    return read_transmission(installation, transmission_id)
+
+
+def retry_failed(installation: Installation, actor: str) -> tuple[TransmissionDetail, ...]:
+    """Send every failed transmission again, oldest first, and return them after their attempts.
+
+    Where no connection can be had at all the rest is left as it was: it would meet the same.
+    """
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        _may_send(installation, tx)
+        failed = tx.transmissions.waiting(FAILED_STATES)
+        tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
+    for transmission_id in failed:
+        outcome = deliver(installation, transmission_id, AttemptTrigger.RETRY)
+        if isinstance(outcome, Failure) and outcome.response_code is None:
+            break
+    return tuple(read_transmission(installation, transmission_id) for transmission_id in failed)
+
+
+def _may_send(installation: Installation, tx: Transaction) -> None:
+    if not installation.enabled(tx.configuration.get()):
+        raise TelemetryDisabledError
+    if installation.client is None:
+        raise NotConfiguredError
+    open_api_key(installation, tx)

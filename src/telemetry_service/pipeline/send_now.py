@@ -1,0 +1,42 @@
+"""*Send Now*: closes the period and sends it, at once. Safe to press twice."""
+
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.pipeline.aggregate import Ending
+from telemetry_service.pipeline.deliver import deliver
+from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.prepare import Closing, close_and_prepare
+
+
+def send_now(installation: Installation, actor: str, request_key: str | None) -> TransmissionDetail:
+    """Send the open period and return its transmission, after the attempt.
+
+    A ``request_key`` that was used before names the transmission it made then. Raises
+    :class:`TelemetryDisabledError`, :class:`NotConfiguredError`, :class:`KeyUnusableError` or
+    :class:`PayloadContradictionError`; the period then stays open.
+    """
+    transmission_id = _prepare(installation, actor, request_key)
+    before = read_transmission(installation, transmission_id).transmission
+    if before.state is State.PENDING:
+        deliver(installation, transmission_id, AttemptTrigger.SEND_NOW)
+    return read_transmission(installation, transmission_id)
+
+
+def _prepare(installation: Installation, actor: str, request_key: str | None) -> UUID:
+    now = installation.clock.now()
+    with installation.database.write() as tx:
+        if not installation.enabled(tx.configuration.get()):
+            raise TelemetryDisabledError
+        period = tx.periods.lock_open()
+        known = tx.transmissions.by_request_key(request_key) if request_key else None
+        if known is not None:
+            return known.transmission_id
+        closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key)
+        transmission_id = close_and_prepare(installation, tx, Ending(period, now), closing)
+        tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))
+    return transmission_id
