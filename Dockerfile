@@ -1,0 +1,37 @@
+# Two stages: the first builds with hash-pinned tools, the second holds what runs and nothing else.
+# Pin the base by its digest where you build: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
+WORKDIR /build
+RUN python -m venv /opt/telemetry && python -m venv /opt/tools
+COPY requirements/runtime.txt requirements/build.txt requirements/
+RUN /opt/telemetry/bin/pip install --require-hashes --only-binary=:all: -r requirements/runtime.txt \
+ && /opt/tools/bin/pip install --require-hashes --only-binary=:all: -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY migrations migrations
+COPY templates templates
+COPY src src
+RUN /opt/tools/bin/hatchling build -t wheel \
+ && /opt/telemetry/bin/pip install --no-deps dist/*.whl \
+ && /opt/telemetry/bin/pip uninstall --yes pip
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="control-core-telemetry" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN groupadd --system --gid 10001 telemetry \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/telemetry --shell /usr/sbin/nologin telemetry \
+ && install -d -o 10001 -g 10001 -m 0750 /var/lib/telemetry /var/lib/telemetry/data
+COPY --from=build /opt/telemetry /opt/telemetry
+# The root file system may be read-only: the service writes to ./data alone (and to nothing with PostgreSQL).
+ENV PATH=/opt/telemetry/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /var/lib/telemetry
+VOLUME /var/lib/telemetry/data
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["telemetry-service", "doctor", "--liveness"]
+ENTRYPOINT ["telemetry-service"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]
