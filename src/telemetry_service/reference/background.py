@@ -1,6 +1,5 @@
 """The reference License Server as a child process, for the demo and the tests."""
 
-import http.client
 import json
 import secrets
 import signal
@@ -10,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from http.client import HTTPSConnection  # noqa: TID251 - to our own child process; it takes no part in the service
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -136,7 +136,7 @@ class ReferenceProcess:
             msg = "these options name no control token"
             raise ValueError(msg)
         address = urlsplit(self.url)
-        connection = http.client.HTTPSConnection(
+        connection = HTTPSConnection(
             address.hostname or "",
             address.port,
             timeout=_CONTROL_TIMEOUT_SECONDS,
