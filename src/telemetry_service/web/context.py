@@ -1,0 +1,31 @@
+"""What every route works with. Made once, in ``app.py``, and found through the application's state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from telemetry_service.access.entrance import Entrance
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.record import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class WebContext:
+    """The installation, its recorder, its entrance and a look at its scheduler."""
+
+    installation: Installation
+    recorder: Recorder
+    entrance: Entrance
+    scheduler_alive: Callable[[], bool]
+
+
+async def context_of(request: Request) -> WebContext:
+    """Return the application's context."""
+    context: WebContext = request.app.state.context
+    return context
+
+
+Context = Annotated[WebContext, Depends(context_of)]
+"""A parameter of a route that works with the installation."""
