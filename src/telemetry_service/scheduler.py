@@ -42,7 +42,7 @@ class Scheduler:
         return bool(self._scheduler.running)
 
     def _add(self, name: str, job: Callable[[], object], seconds: int) -> None:
-        first = datetime.now(UTC)  # APScheduler's own clock, by which it decides when that is.
+        first = datetime.now(UTC)  # noqa: TID251 - APScheduler's own clock, by which it decides when that is
         self._scheduler.add_job(_guarded(name, job), "interval", seconds=seconds, id=name, next_run_time=first)
 
 

@@ -64,6 +64,6 @@ def _type_of(declared: dict[str, Any], definitions: dict[str, Any]) -> str:
         case "string":
             return f"string {target['pattern']}"
         case "array":
-            return f"up to {target['maxItems']} × {_type_of(target['items'], definitions)}"
+            return f"up to {target['maxItems']} of: {_type_of(target['items'], definitions)}"
         case other:
             return str(other)

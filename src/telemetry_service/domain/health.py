@@ -121,16 +121,36 @@ def _disabled(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 -
 
 def _not_configured(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact
     missing = (
-        (setup.license_server, "license_server_missing", "The deployment names no License Server.", _DEPLOYER,
-         "Set TELEMETRY_LICENSE_SERVER_URL in the deployment."),
-        (setup.customer_id, "customer_id_missing", "The customer id of this installation is not known.", _DEPLOYER,
-         "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license."),
-        (setup.api_key, "api_key_missing", "No API key is configured.", _ADMIN,
-         "Enter the API key, test the connection and save."),
-        (setup.api_key_usable, "api_key_unusable", "The stored API key cannot be opened with this ENCRYPTION_KEY.", _ADMIN,
-         "Check ENCRYPTION_KEY in the deployment, or enter the API key again."),
-    )  # fmt: skip
-    for present, code, cause, whose, step in missing:
+        (
+            setup.license_server,
+            "license_server_missing",
+            "The deployment names no License Server.",
+            "Set TELEMETRY_LICENSE_SERVER_URL in the deployment.",
+            _DEPLOYER,
+        ),
+        (
+            setup.customer_id,
+            "customer_id_missing",
+            "The customer id of this installation is not known.",
+            "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license.",
+            _DEPLOYER,
+        ),
+        (
+            setup.api_key,
+            "api_key_missing",
+            "No API key is configured.",
+            "Enter the API key, test the connection and save.",
+            _ADMIN,
+        ),
+        (
+            setup.api_key_usable,
+            "api_key_unusable",
+            "The stored API key cannot be opened with this ENCRYPTION_KEY.",
+            "Check ENCRYPTION_KEY in the deployment, or enter the API key again.",
+            _ADMIN,
+        ),
+    )
+    for present, code, cause, step, whose in missing:
         if not present:
             return Health(HealthStatus.NOT_CONFIGURED, code, cause, step, whose, connected)
     raise AssertionError  # The caller has seen that one of them is missing.

@@ -167,7 +167,7 @@ class PreparedPayload(_Closed):
     """The payload as it stands in the transmission log: all but the moment of sending."""
 
     customer_id: str = _field(
-        meaning="Stripe customer identifier (mapped from your installation), or its pseudonym when PII anonymization is on.",
+        meaning="Stripe customer identifier (mapped from your installation); its pseudonym with PII anonymization on.",
         why=_VERIFY,
         source="The deployment (TELEMETRY_CUSTOMER_ID), else the license posture; anonymised with the API key",
         example="anon_" + "5f" * 32,

@@ -10,7 +10,7 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.sealing.sealer import seal_ping
 
 
-def test_connection(installation: Installation, actor: str, api_key: str | None = None) -> ConnectionTest:
+def test_connection(installation: Installation, actor: str, api_key: str | None = None) -> ConnectionTest:  # noqa: PT028 - no test of pytest's
     """Test the connection with the stored API key, or with one that is not saved yet.
 
     Only a test with the stored key counts for the health: another one says nothing about what is

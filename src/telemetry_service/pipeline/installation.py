@@ -29,7 +29,7 @@ class Milestone(StrEnum):
     PURGE_STEP = "purge_step"
 
 
-def _pass_by(_milestone: Milestone) -> None:
+def pass_by(_milestone: Milestone) -> None:
     """Do nothing: outside the tests nobody stands at a milestone."""
 
 
@@ -44,11 +44,11 @@ class Installation:
     """Protects what belongs to the License Server."""
     client: LicenseServerClient | None
     receipt_key: ReceiptKey | None
-    connection_fingerprint: bytes
-    """Keyed digest of the deployment's connection settings."""
+    connection: bytes = field(repr=False)
+    """What identifies the deployment's connection settings; only a keyed digest of it is stored."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
-    reached: Callable[[Milestone], None] = _pass_by
+    reached: Callable[[Milestone], None] = pass_by
     """Told of each milestone; the crash tests stop the process there."""
 
     def enabled(self, configuration: StoredConfiguration) -> bool:

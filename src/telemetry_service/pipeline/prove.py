@@ -53,9 +53,8 @@ def _body(installation: Installation, transmission: Transmission, attempt: Attem
     api_key = _key_of(installation, attempt)
     if api_key is None:
         return None
-    sealed = seal(
-        _payload(transmission, attempt), transmission.transmission_id, attempt.timestamp, api_key, True, attempt.iv
-    )
+    complete = _payload(transmission, attempt)
+    sealed = seal(complete, transmission.transmission_id, attempt.timestamp, api_key, encrypt=True, iv=attempt.iv)
     return sealed.message.body
 
 

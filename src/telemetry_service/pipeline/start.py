@@ -4,6 +4,8 @@ from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.switch import follow_switch
 
+_PURPOSE = "connection-fingerprint"
+
 
 def start(installation: Installation) -> None:
     """Make a migrated database ready; safe to run in any number of replicas at once."""
@@ -11,7 +13,11 @@ def start(installation: Installation) -> None:
     with installation.database.write() as tx:
         tx.installation.create(now)
         follow_switch(installation, tx, now)
-        if tx.installation.connection_fingerprint() != installation.connection_fingerprint:
-            tx.installation.remember_connection(installation.connection_fingerprint)
+        if _connection_changed(installation, tx.installation.connection_fingerprint()):
+            tx.installation.remember_connection(installation.keys.digest(installation.connection, _PURPOSE))
             tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
             tx.contacts.forget_failures()
+
+
+def _connection_changed(installation: Installation, known: bytes | None) -> bool:
+    return known is None or not installation.keys.matches(known, installation.connection, _PURPOSE)

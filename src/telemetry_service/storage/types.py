@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Dialect, Enum, LargeBinary, TypeDecorator
 from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy import Dialect, Enum, LargeBinary, TypeDecorator
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.types import TypeEngine
 
@@ -18,6 +18,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn a value into what the driver takes."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -25,7 +26,8 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(msg)
         return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn what the driver gives into a value."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -38,18 +40,21 @@ class Id16(TypeDecorator[UUID]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the database's own type."""
         if dialect.name == "sqlite":
             return dialect.type_descriptor(LargeBinary(16))
         return dialect.type_descriptor(SqlUuid())
 
-    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> UUID | bytes | None:
+        """Turn a value into what the driver takes."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.bytes
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        if value is None or dialect.name != "sqlite":
-            return value if value is None else UUID(str(value))
+    def process_result_value(self, value: UUID | bytes | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn what the driver gives into a value."""
+        if value is None or isinstance(value, UUID):
+            return value
         return UUID(bytes=bytes(value))
 
 

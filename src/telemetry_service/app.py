@@ -1,0 +1,152 @@
+"""Wires the house together. The only reader of the settings beside the command line."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from telemetry_service import __version__
+from telemetry_service.access.entrance import Entrance, make_entrance
+from telemetry_service.access.passwords import HashCost
+from telemetry_service.domain.clock import Clock, SystemClock
+from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
+from telemetry_service.pipeline.purge import purge_if_due
+from telemetry_service.pipeline.record import Recorder
+from telemetry_service.pipeline.start import start
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.scheduler import Scheduler
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.settings import Settings
+from telemetry_service.storage.database import Database
+from telemetry_service.storage.migrate import migrate
+from telemetry_service.web.application import create_web
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a deployment never changes and the tests do: the clock, bounds, costs and the milestones' watcher."""
+
+    clock: Clock | None = None
+    limits: ExchangeLimits | None = None
+    retry_policy: RetryPolicy | None = None
+    hash_cost: HashCost | None = None
+    reached: Callable[[Milestone], None] = pass_by
+    scheduled: bool = True
+    """False leaves the waking to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process of the service, with everything that runs in it."""
+
+    installation: Installation
+    entrance: Entrance
+    recorder: Recorder
+    scheduler: Scheduler | None
+
+    def start(self) -> None:
+        """Begin to record and to wake."""
+        self.recorder.start()
+        if self.scheduler is not None:
+            self.scheduler.start()
+
+    def stop(self) -> None:
+        """Finish what is being sent and written, then let go of the database."""
+        if self.scheduler is not None:
+            self.scheduler.stop()
+        self.recorder.stop()
+        self.installation.database.close()
+
+
+def open_service(settings: Settings, options: Options | None = None) -> Service:
+    """Migrate the database, make the installation ready and put the parts together; nothing runs yet.
+
+    Raises:
+        SettingsError: a file that a setting names cannot be used.
+        SchemaTooNewError: the database belongs to a newer version.
+        StorageUnavailableError: the database cannot be used.
+
+    """
+    options = options or Options()
+    migrate(settings.database_url.get_secret_value())
+    installation = _installation(settings, options)
+    start(installation)
+    credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
+    entrance = make_entrance(installation.database, installation.clock, credentials, options.hash_cost)
+    if settings.admin_password is not None:
+        entrance.accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment")
+    scheduler = Scheduler(lambda: wake(installation), lambda: purge_if_due(installation))
+    return Service(installation, entrance, Recorder(installation), scheduler if options.scheduled else None)
+
+
+def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
+    """Return the web application; its lifespan starts and stops the service."""
+    service = open_service(settings, options)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        try:
+            yield
+        finally:
+            service.stop()
+
+    return create_web(
+        installation=service.installation,
+        recorder=service.recorder,
+        entrance=service.entrance,
+        scheduler_running=lambda: service.scheduler is None or service.scheduler.running,
+        lifespan=lifespan,
+    )
+
+
+def _installation(settings: Settings, options: Options) -> Installation:
+    keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
+    pinned = settings.license_server_public_key
+    return Installation(
+        database=Database(settings.database_url.get_secret_value()),
+        clock=options.clock or SystemClock(),
+        deployment=Deployment(
+            license_server_configured=settings.license_server_url is not None,
+            customer_id=settings.customer_id,
+            version=settings.deployment_version,
+            enabled=settings.telemetry_enabled,
+            send_spread=settings.send_spread,
+        ),
+        keys=keys,
+        client=_client(settings, options),
+        receipt_key=ReceiptKey.parse(pinned) if pinned else None,
+        connection=_connection(settings),
+        retry_policy=options.retry_policy or RetryPolicy(),
+        reached=options.reached,
+    )
+
+
+def _client(settings: Settings, options: Options) -> LicenseServerClient | None:
+    if settings.license_server_url is None:
+        return None
+    endpoint = Endpoint(
+        base_url=settings.license_server_url.get_secret_value(),
+        ca_file=settings.license_server_ca_file,
+        proxy_url=settings.proxy_url.get_secret_value() if settings.proxy_url else None,
+        user_agent=f"control-core-telemetry/{__version__}",
+    )
+    return LicenseServerClient(endpoint, options.limits or ExchangeLimits())
+
+
+def _connection(settings: Settings) -> bytes:
+    """Return what identifies the connection, the content of the authority's file included."""
+    digest = hashlib.sha256()
+    secrets = (settings.license_server_url, settings.proxy_url)
+    for part in (*(s.get_secret_value() if s else "" for s in secrets), settings.license_server_public_key or ""):
+        digest.update(part.encode() + b"\0")
+    if settings.license_server_ca_file is not None:
+        digest.update(settings.license_server_ca_file.read_bytes())
+    return digest.digest()
