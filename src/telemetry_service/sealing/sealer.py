@@ -34,7 +34,7 @@ class Sealed:
     encrypted: bool
 
 
-def seal(  # noqa: PLR0913, PLR0917 - each is a fact of one attempt, and no other call needs them together
+def seal(
     payload: TelemetryAggregatePayload,
     transmission_id: UUID,
     timestamp: int,

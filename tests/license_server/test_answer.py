@@ -1,0 +1,141 @@
+"""Only a valid answer about our own transmission is an acceptance."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from telemetry_service.domain.message import SealedMessage
+from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Outcome, Rejected
+from tests.license_server.conftest import TRANSMISSION_ID
+from tests.support import faults
+from tests.support.fault_server import FaultServer
+
+Transmit = Callable[..., Outcome]
+
+RECEIPT = "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"
+MALFORMED = Rejected(Cause.ANSWER_MALFORMED, 200)
+
+
+def test_a_duplicate_is_a_success(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.accept_with(status="duplicate")
+    assert transmit() == Accepted(200, duplicate=True)
+
+
+def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, transmit: Transmit) -> None:
+    posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T00:00:00Z"}
+    server.mode = faults.accept_with(receipt=RECEIPT, license=posture)
+    news = LicenseNews("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
+    assert transmit() == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=news)
+
+
+def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:
+    posture = {"tier": "trial", "license_status": "trial", "expires_at": None}
+    server.mode = faults.accept_with(license=posture)
+    assert transmit() == Accepted(200, duplicate=False, license=LicenseNews("trial", "trial", None))
+
+
+def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.accept_with(announcement="something new")
+    assert transmit() == Accepted(200, duplicate=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transmission_id": ...},
+        {"transmission_id": None},
+        {"transmission_id": "0193b2f6-7a00-7000-8000-000000000002"},
+        {"transmission_id": 7},
+        {"status": ...},
+        {"status": "ok"},
+        {"status": "ACCEPTED"},
+        {"status": True},
+        {"received_at": ...},
+        {"received_at": "yesterday"},
+        {"received_at": "2026-11-15T02:03:18"},
+        {"received_at": 1763172197},
+        {"receipt": "no receipt"},
+        {"receipt": "a.b"},
+        {"receipt": "a.b.c\n"},
+        {"receipt": "a.b." + "c" * 5000},
+        {"receipt": {"token": RECEIPT}},
+        {"license": {"tier": "<script>", "license_status": "active", "expires_at": None}},
+        {"license": {"tier": "trial", "license_status": "whatever", "expires_at": None}},
+        {"license": {"tier": "trial", "license_status": "trial", "expires_at": "never"}},
+        {"license": "trial"},
+    ],
+)
+def test_an_answer_with_anything_wrong_is_no_acceptance(
+    server: FaultServer, transmit: Transmit, changes: dict[str, object]
+) -> None:
+    server.mode = faults.accept_with(**changes)
+    assert transmit() == MALFORMED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"OK",
+        b"null",
+        b"[]",
+        b"{}",
+        b'"accepted"',
+        b"\xff\xfe{\x00}\x00",
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b"1" * 50_000,
+        b"<html><body>Please log in to the hotel's network</body></html>",
+    ],
+)
+def test_a_200_that_is_not_our_protocol_is_no_acceptance(server: FaultServer, transmit: Transmit, body: bytes) -> None:
+    server.mode = faults.reply(200, body)
+    assert transmit() == MALFORMED
+
+
+def test_a_member_that_stands_there_twice_makes_an_answer_invalid(server: FaultServer, transmit: Transmit) -> None:
+    members = f'"transmission_id":"{TRANSMISSION_ID}","received_at":"2026-11-15T02:03:18Z","status":"accepted"'
+    server.mode = faults.reply(200, b"{%b}" % members.encode())
+    assert transmit() == Accepted(200, duplicate=False)
+    server.mode = faults.reply(200, b'{%b,"status":"accepted"}' % members.encode())
+    assert transmit() == MALFORMED
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
+def test_an_answer_in_a_content_coding_is_refused_unread(server: FaultServer, transmit: Transmit, coding: str) -> None:
+    server.mode = faults.accept_encoded(coding)
+    assert transmit() == MALFORMED
+
+
+def conflict(transmission_id: object, digest: object) -> bytes:
+    return json.dumps({"transmission_id": str(transmission_id), "body_sha256": digest}).encode()
+
+
+def test_a_conflict_about_a_body_of_ours_is_an_acceptance(
+    server: FaultServer, transmit: Transmit, message: SealedMessage
+) -> None:
+    earlier = hashlib.sha256(b"an earlier attempt").hexdigest()
+    server.mode = faults.reply(409, conflict(TRANSMISSION_ID, earlier))
+    assert transmit(known_bodies=(earlier,)) == Accepted(409, duplicate=True)
+    assert transmit() == Rejected(Cause.ID_CONFLICT, 409)
+    server.mode = faults.reply(409, conflict(TRANSMISSION_ID, hashlib.sha256(message.body).hexdigest()))
+    assert transmit() == Accepted(409, duplicate=True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        conflict("0193b2f6-7a00-7000-8000-000000000002", "ab" * 32),
+        conflict(TRANSMISSION_ID, "cd" * 32),
+        conflict(TRANSMISSION_ID, None),
+        b'{"body_sha256":"%b"}' % (b"ab" * 32),
+    ],
+)
+def test_any_other_conflict_is_one(server: FaultServer, transmit: Transmit, body: bytes) -> None:
+    server.mode = faults.reply(409, body)
+    assert transmit(known_bodies=("ab" * 32,)) == Rejected(Cause.ID_CONFLICT, 409)

@@ -1,0 +1,113 @@
+"""*Test Connection* walks through its steps and stops at the first that fails."""
+
+import pytest
+
+from telemetry_service.domain.connection import ConnectionTest, StepName
+from telemetry_service.domain.message import SealedMessage
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from tests.license_server.conftest import SHORT
+from tests.support import faults
+from tests.support.fault_server import FaultServer, Mode
+
+UNTRIED = None
+
+
+def verdicts(test: ConnectionTest) -> list[bool | None]:
+    assert [step.name for step in test.steps] == list(StepName)
+    return [step.ok for step in test.steps]
+
+
+def run(endpoint: Endpoint, ping: SealedMessage, limits: ExchangeLimits | None = None) -> ConnectionTest:
+    return LicenseServerClient(endpoint, limits or ExchangeLimits()).test(ping)
+
+
+def test_a_working_connection_passes_every_step_and_sends_no_telemetry(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage
+) -> None:
+    server.mode = faults.accept
+    test = run(endpoint, message)
+    assert test.ok
+    assert verdicts(test) == [True] * 5
+    assert test.response_code == 200
+    assert all(step.duration_ms is not None and step.duration_ms >= 0 for step in test.steps)
+    assert test.steps[2].detail == "TLSv1.3"
+    [request] = server.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/telemetry/ping", b"{}")
+
+
+def test_a_name_that_does_not_exist_ends_at_the_first_step(message: SealedMessage) -> None:
+    no_dns_name = "a" * 64 + ".example"
+    test = run(Endpoint(f"https://{no_dns_name}"), message)
+    assert test.cause is Cause.NAME_NOT_RESOLVED
+    assert verdicts(test) == [False, UNTRIED, UNTRIED, UNTRIED, UNTRIED]
+    assert [step.duration_ms for step in test.steps[1:]] == [None] * 4
+
+
+def test_a_refused_connection_ends_at_tcp(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:
+    server.refuse()
+    test = run(endpoint, message)
+    assert test.cause is Cause.CONNECTION_REFUSED
+    assert verdicts(test) == [True, False, UNTRIED, UNTRIED, UNTRIED]
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause"),
+    [
+        (faults.hang_at_tls, Cause.DEADLINE_EXCEEDED),
+        (faults.hang_up_at_once, Cause.CONNECTION_LOST),
+        (faults.speak_plaintext, Cause.TLS_FAILED),
+        (faults.tls_1_1_only, Cause.TLS_VERSION),
+    ],
+)
+def test_trouble_with_tls_ends_at_tls(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause
+) -> None:
+    server.mode = mode
+    test = run(endpoint, message, SHORT)
+    assert test.cause is cause
+    assert verdicts(test) == [True, True, False, UNTRIED, UNTRIED]
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause"),
+    [
+        (faults.certificate_expired, Cause.CERTIFICATE_EXPIRED),
+        (faults.certificate_of_another_host, Cause.CERTIFICATE_WRONG_HOST),
+        (faults.certificate_of_unknown_authority, Cause.CERTIFICATE_UNTRUSTED),
+    ],
+)
+def test_a_wrong_certificate_ends_at_the_certificate_before_the_key_is_used(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause
+) -> None:
+    server.mode = mode
+    test = run(endpoint, message)
+    assert test.cause is cause
+    assert verdicts(test) == [True, True, True, False, UNTRIED]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause", "status"),
+    [
+        (faults.reply(401), Cause.API_KEY_NOT_ACCEPTED, 401),
+        (faults.reply(403), Cause.FORBIDDEN, 403),
+        (faults.reply(404), Cause.NOT_FOUND, 404),
+        (faults.reply(503), Cause.BUSY, 503),
+        (faults.reply(302), Cause.REDIRECTED, 302),
+        (faults.reply(204), Cause.ANSWER_MALFORMED, 204),
+        pytest.param(faults.reply(200, b'{"status":"no"}'), Cause.ANSWER_MALFORMED, 200, id="another-word"),
+        pytest.param(faults.reply(200, b'{"status":"ok","status":"ok"}'), Cause.ANSWER_MALFORMED, 200, id="twice"),
+        (faults.endless_body, Cause.ANSWER_TOO_LARGE, 200),
+        (faults.hang_before_headers, Cause.DEADLINE_EXCEEDED, None),
+        (faults.reset_after_reading, Cause.CONNECTION_LOST, None),
+    ],
+)
+def test_an_answer_that_is_not_ok_ends_at_the_api_key(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause, status: int | None
+) -> None:
+    server.mode = mode
+    test = run(endpoint, message, SHORT)
+    assert (test.cause, test.response_code) == (cause, status)
+    assert verdicts(test) == [True, True, True, True, False]

@@ -1,0 +1,138 @@
+"""Whatever is in the License Server's place, each fault has its outcome, and the exchange ends."""
+
+from collections.abc import Callable
+
+import pytest
+
+from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
+from tests.license_server.conftest import API_KEY, SHORT
+from tests.support import faults
+from tests.support.fault_server import FaultServer, Mode
+
+Transmit = Callable[..., Outcome]
+
+
+def test_a_refused_connection_is_retried_and_a_server_that_came_back_is_used(
+    server: FaultServer, transmit: Transmit
+) -> None:
+    server.mode = faults.accept
+    server.refuse()
+    assert transmit() == Retrying(Cause.CONNECTION_REFUSED)
+    server.listen()
+    assert transmit() == Accepted(200, duplicate=False)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        faults.hang_up_at_once,
+        faults.reset_at_once,
+        faults.reset_before_reading,
+        faults.reset_after_reading,
+        faults.die_after_reading,
+        faults.die_in_the_head,
+        faults.die_in_the_body,
+    ],
+)
+def test_a_connection_that_breaks_is_lost_and_retried(server: FaultServer, transmit: Transmit, mode: Mode) -> None:
+    server.mode = mode
+    assert transmit() == Retrying(Cause.CONNECTION_LOST)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        faults.hang_at_tls,
+        faults.hang_before_headers,
+        faults.hang_mid_headers,
+        faults.hang_mid_body,
+        faults.trickle,
+        faults.trickle_the_body,
+        faults.trickle_interim_answers,
+    ],
+)
+def test_the_deadline_ends_whatever_hangs_or_trickles_and_hangs_up(
+    server: FaultServer, transmit: Transmit, mode: Mode
+) -> None:
+    server.mode = mode
+    assert transmit(SHORT) == Retrying(Cause.DEADLINE_EXCEEDED)
+    assert server.saw_a_hang_up()
+
+
+def test_the_deadline_ends_a_connection_that_nobody_accepts(server: FaultServer, transmit: Transmit) -> None:
+    server.stop_accepting()
+    assert transmit(SHORT) == Retrying(Cause.DEADLINE_EXCEEDED)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause"),
+    [
+        (faults.certificate_expired, Cause.CERTIFICATE_EXPIRED),
+        (faults.certificate_not_yet_valid, Cause.CERTIFICATE_EXPIRED),
+        (faults.certificate_of_another_host, Cause.CERTIFICATE_WRONG_HOST),
+        (faults.certificate_of_unknown_authority, Cause.CERTIFICATE_UNTRUSTED),
+        (faults.tls_1_1_only, Cause.TLS_VERSION),
+        (faults.insist_on_tls_1_1, Cause.TLS_VERSION),
+    ],
+)
+def test_a_wrong_certificate_or_an_old_tls_is_held_and_nothing_is_sent(
+    server: FaultServer, transmit: Transmit, mode: Mode, cause: Cause
+) -> None:
+    server.mode = mode
+    assert transmit() == Held(cause)
+    assert server.requests == []
+
+
+def test_a_server_without_tls_is_retried_and_gets_nothing(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.speak_plaintext
+    assert transmit() == Retrying(Cause.TLS_FAILED)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"), [(faults.endless_headers, None), (faults.endless_body, 200), (faults.huge_body, 200)]
+)
+def test_an_endless_or_huge_answer_is_read_up_to_a_small_bound(
+    server: FaultServer, transmit: Transmit, mode: Mode, status: int | None
+) -> None:
+    server.mode = mode
+    assert transmit() == Rejected(Cause.ANSWER_TOO_LARGE, status)
+
+
+def test_a_compressed_answer_is_never_unpacked(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.compressed_bomb
+    assert transmit() == Rejected(Cause.ANSWER_MALFORMED, 200)
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("outgoing", [bytes(range(256)) * 8, b"SSH-2.0-OpenSSH_9.9\r\n\r\n"])
+def test_what_is_no_http_is_rejected(server: FaultServer, transmit: Transmit, outgoing: bytes) -> None:
+    server.mode = faults.reply_raw(outgoing)
+    assert transmit() == Rejected(Cause.ANSWER_MALFORMED)
+
+
+@pytest.mark.parametrize("status", range(300, 309))
+def test_a_redirect_is_never_followed(server: FaultServer, transmit: Transmit, status: int, trap: FaultServer) -> None:
+    server.mode = faults.reply(status, headers=[("Location", trap.url + "/v1/telemetry")])
+    assert transmit() == Rejected(Cause.REDIRECTED, status)
+    assert trap.connections == 0
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("location", ["http://[", "//", "https://\x7f", "javascript:alert(1)"])
+def test_a_redirect_to_nonsense_is_a_redirect(server: FaultServer, transmit: Transmit, location: str) -> None:
+    server.mode = faults.reply(302, headers=[("Location", location)])
+    assert transmit() in {Rejected(Cause.REDIRECTED, 302), Rejected(Cause.ANSWER_MALFORMED)}
+
+
+def test_an_answer_that_echoes_the_key_leaves_no_trace_of_it(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.echo(API_KEY)
+    outcome = transmit()
+    assert outcome == Retrying(Cause.SERVER_ERROR, 500)
+    assert API_KEY not in repr(outcome)
+
+
+def test_an_early_answer_is_heard_even_if_the_server_reads_no_further(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.answer_without_reading
+    assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 413)

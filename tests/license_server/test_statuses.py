@@ -1,0 +1,96 @@
+"""Every status has the outcome that the guide's table of states gives it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
+from tests.support import faults
+from tests.support.fault_server import FaultServer
+
+Transmit = Callable[..., Outcome]
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (408, Cause.BUSY),
+        (425, Cause.BUSY),
+        (429, Cause.BUSY),
+        (500, Cause.SERVER_ERROR),
+        (502, Cause.SERVER_ERROR),
+        (503, Cause.BUSY),
+        (504, Cause.SERVER_ERROR),
+    ],
+)
+def test_a_passing_fault_is_retried(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
+    server.mode = faults.reply(status)
+    assert transmit() == Retrying(cause, status)
+
+
+@pytest.mark.parametrize(("status", "cause"), [(401, Cause.API_KEY_NOT_ACCEPTED), (403, Cause.FORBIDDEN)])
+def test_a_refused_key_is_held(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
+    server.mode = faults.reply(status)
+    assert transmit() == Held(cause, status)
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (400, Cause.PAYLOAD_REFUSED),
+        (404, Cause.NOT_FOUND),
+        (405, Cause.NOT_FOUND),
+        (409, Cause.ID_CONFLICT),
+        (411, Cause.PAYLOAD_REFUSED),
+        (413, Cause.PAYLOAD_REFUSED),
+        (415, Cause.PAYLOAD_REFUSED),
+        (422, Cause.PAYLOAD_REFUSED),
+        (402, Cause.UNEXPECTED_STATUS),
+        (407, Cause.UNEXPECTED_STATUS),
+        (418, Cause.UNEXPECTED_STATUS),
+        (501, Cause.UNEXPECTED_STATUS),
+        (599, Cause.UNEXPECTED_STATUS),
+        (600, Cause.UNEXPECTED_STATUS),
+        (999, Cause.UNEXPECTED_STATUS),
+    ],
+)
+def test_a_refusal_is_rejected(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
+    server.mode = faults.reply(status)
+    assert transmit() == Rejected(cause, status)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226, 299])
+def test_a_2xx_that_is_not_200_is_no_acceptance_whatever_it_says(
+    server: FaultServer, transmit: Transmit, status: int
+) -> None:
+    server.mode = faults.accept_as(status)
+    assert transmit() == Rejected(Cause.ANSWER_MALFORMED, status)
+
+
+def test_an_endless_refusal_is_a_refusal_because_its_body_is_not_read(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.refuse_endlessly
+    assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 422)
+
+
+@pytest.mark.parametrize(
+    ("value", "wish"),
+    [
+        ("120", timedelta(minutes=2)),
+        ("0", timedelta(0)),
+        ("Sun, 15 Nov 2026 02:13:17 GMT", timedelta(minutes=10)),
+        ("Sun, 15 Nov 2020 02:13:17 GMT", timedelta(0)),
+        ("-5", None),
+        ("soon", None),
+    ],
+)
+def test_the_servers_wish_for_a_pause_is_passed_on(
+    server: FaultServer, transmit: Transmit, value: str, wish: timedelta | None
+) -> None:
+    server.mode = faults.reply(503, headers=[("Retry-After", value)])
+    assert transmit() == Retrying(Cause.BUSY, 503, wish)
+
+
+def test_a_real_server_accepts(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.accept
+    assert transmit() == Accepted(200, duplicate=False)

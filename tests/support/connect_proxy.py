@@ -1,0 +1,66 @@
+"""A proxy on the loopback that tunnels (HTTP CONNECT), or fails in the way that it is told to."""
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+from tests.support.fault_server import FaultServer, Mode, Visit
+
+_CHUNK = 65_536
+
+
+def proxy(folder: Path, mode: Mode) -> FaultServer:
+    """Return a proxy that is not listening yet; it is a fault server with modes of its own."""
+    folder.mkdir()
+    return FaultServer(folder, mode)
+
+
+def tunnel(visit: Visit) -> None:
+    """Connect to where the client wants to go, and pass everything on."""
+    host, _, port = visit.read_request().path.rpartition(":")
+    with socket.create_connection((host, int(port))) as onward:
+        visit.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        back = threading.Thread(target=_pass_on, args=(onward, visit.socket), daemon=True)
+        back.start()
+        _pass_on(visit.socket, onward)
+        back.join(timeout=10)
+
+
+def tunnel_over_tls(visit: Visit) -> None:
+    """Do the same, where the proxy itself is spoken to over TLS."""
+    visit.secure()
+    tunnel(visit)
+
+
+def refuse_to_tunnel(visit: Visit) -> None:
+    """Ask for a password."""
+    visit.read_request()
+    visit.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+def hang_up_on_connect(visit: Visit) -> None:
+    """Die instead of tunnelling."""
+    visit.read_request()
+
+
+def speak_no_http(visit: Visit) -> None:
+    """Answer the CONNECT with what is no HTTP."""
+    visit.read_request()
+    visit.send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+
+
+def trickle_the_tunnel(visit: Visit) -> None:
+    """Answer the CONNECT one byte now and then, with headers that never end."""
+    visit.read_request()
+    visit.send(b"HTTP/1.1 200 Connection established\r\n")
+    while True:
+        visit.trickle(b"X-More: more\r\n")
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while received := source.recv(_CHUNK):
+            target.sendall(received)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
