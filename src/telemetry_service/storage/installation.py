@@ -35,7 +35,9 @@ class InstallationStore:
         """
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         identity = dialect.insert(Installation).values(id=1, instance_id=uuid4(), created_at=now)
-        if self._connection.execute(identity.on_conflict_do_nothing()).rowcount == 0:
+        # An INSERT's row count is not known with every driver; what it returns is.
+        written = identity.on_conflict_do_nothing().returning(Installation.id)
+        if self._connection.execute(written).first() is None:
             return False
         self._create_defaults(now)
         return True

@@ -44,12 +44,9 @@ class ScheduleStore:
     def own_tick(self, tick_key: str, now: datetime) -> bool:
         """Write the key of a tick; False where that tick has been run before (after a clock was set back)."""
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        written = self._connection.execute(
-            dialect.insert(TelemetryTick)
-            .values(tick_key=tick_key, ran_at=now, result="running")
-            .on_conflict_do_nothing()
-        )
-        return written.rowcount == 1
+        key = dialect.insert(TelemetryTick).values(tick_key=tick_key, ran_at=now, result="running")
+        written = key.on_conflict_do_nothing().returning(TelemetryTick.tick_key)
+        return self._connection.execute(written).first() is not None
 
     def tick_result(self, tick_key: str, result: str) -> None:
         """Note what came of a tick."""
