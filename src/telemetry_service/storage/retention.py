@@ -78,7 +78,10 @@ class RetentionStore:
         """
         if self._connection.dialect.name != "sqlite":
             return False
-        self._connection.exec_driver_sql(f"PRAGMA incremental_vacuum({FREED_PAGES})").fetchall()
+        # The pragma frees a page at each step and has no column, so it is stepped through by the driver's own cursor.
+        cursor = self._connection.connection.cursor()
+        cursor.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})")
+        cursor.fetchall()
         incremental = self._connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == _INCREMENTAL
         return incremental and self._connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() > 0
 
