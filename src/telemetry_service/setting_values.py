@@ -94,7 +94,7 @@ def license_server_url(text: str) -> SecretStr | None:
     if not parts.netloc:
         return None
     _check_host(parts)
-    return SecretStr(text.rstrip("/"))
+    return SecretStr(parts.scheme + text[len(parts.scheme) :].rstrip("/"))
 
 
 def proxy_url(text: str) -> SecretStr:
@@ -104,7 +104,7 @@ def proxy_url(text: str) -> SecretStr:
         message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing behind it."
         raise RefusedValueError(message)
     _check_host(parts)
-    return SecretStr(text.rstrip("/"))
+    return SecretStr(parts.scheme + text[len(parts.scheme) :].rstrip("/"))
 
 
 def _split(text: str) -> SplitResult:
