@@ -114,10 +114,13 @@ class Message:
     headers: dict[str, str]
     path: str = TELEMETRY
 
-    def but(self, body: bytes | None = None, **headers: str) -> "Message":
-        """The same message with another body, or other values of headers named with underscores."""
-        changed = {name.replace("_", "-"): value for name, value in headers.items()}
-        return Message(self.body if body is None else body, self.headers | changed, self.path)
+    def but(self, header: str, value: str) -> "Message":
+        """The same message with another value of one header; its signature stays what it was."""
+        return Message(self.body, self.headers | {header: value}, self.path)
+
+    def but_body(self, body: bytes) -> "Message":
+        """The same message with another body; its signature stays what it was."""
+        return Message(body, self.headers, self.path)
 
     def without(self, header: str) -> "Message":
         return Message(self.body, {n: v for n, v in self.headers.items() if n != header}, self.path)

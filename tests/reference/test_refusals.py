@@ -1,0 +1,357 @@
+"""Each thing that may be wrong with a transmission, and that it is refused with its own status and code.
+
+Whatever is refused here is signed rightly unless the signature is the point, and leaves no trace.
+"""
+
+import base64
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.reference.sender import (
+    API_KEY,
+    JOSE,
+    JSON,
+    PING,
+    Draft,
+    Line,
+    Message,
+    canonical,
+    encrypt,
+    key_id,
+    payload,
+    pseudonym,
+    refusal,
+    sign,
+)
+
+
+def refuse(line: Line, message: Message) -> tuple[int, str]:
+    """Send what must not be accepted, and return how it was refused."""
+    answer = line.send(message)
+    identity = message.headers.get("X-Telemetry-Id")
+    assert identity not in {str(entry.transmission_id) for entry in line.server.journal()}
+    return refusal(answer)
+
+
+def good() -> Message:
+    return Draft(canonical(payload())).signed()
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Telemetry-Id", "X-Telemetry-Timestamp", "X-Telemetry-Signature", "X-Telemetry-Key-Id", "Content-Type"]
+)
+def test_each_header_of_the_protocol_is_needed(line: Line, header: str) -> None:
+    assert refuse(line, good().without(header)) == (400, "header-malformed")
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("X-Telemetry-Id", "not-a-uuid"),
+        ("X-Telemetry-Id", "0F8FAD5B-D9CB-469F-A165-70867728950E"),
+        ("X-Telemetry-Timestamp", "1e9"),
+        ("X-Telemetry-Timestamp", "-1"),
+        ("X-Telemetry-Timestamp", "0"),
+        ("X-Telemetry-Timestamp", "9" * 400),
+        ("X-Telemetry-Key-Id", "0" * 15),
+    ],
+)
+def test_a_header_must_have_its_form(line: Line, header: str, value: str) -> None:
+    assert refuse(line, good().but(header, value)) == (400, "header-malformed")
+
+
+def test_a_header_must_not_stand_there_twice(line: Line) -> None:
+    message = good()
+    answer = line.client.post(
+        line.server.url + message.path,
+        content=message.body,
+        headers=[*message.headers.items(), ("X-Telemetry-Id", message.headers["X-Telemetry-Id"])],
+    )
+    assert refusal(answer) == (400, "header-malformed")
+
+
+def test_an_unknown_api_key_is_not_accepted(line: Line) -> None:
+    stranger = Draft(canonical(payload()), api_key="ck_test_nobody-knows-it").signed()
+    assert refuse(line, stranger) == (401, "key-unknown")
+
+
+def test_a_signature_by_another_key_is_not_accepted(line: Line) -> None:
+    message = Draft(canonical(payload()), api_key="ck_test_nobody-knows-it").signed()
+    assert refuse(line, message.but("X-Telemetry-Key-Id", key_id(API_KEY))) == (401, "signature-invalid")
+
+
+def test_every_listed_signature_has_to_be_right(line: Line) -> None:
+    message = good()
+    right = message.headers["X-Telemetry-Signature"]
+    wrong = sign("ck_test_nobody-knows-it", uuid4(), 1, message.body)
+    for listed in (f"{right} {wrong}", f"{wrong} {right}", f"{right} v1,", f"{right}  {right}", f"{right},{right}"):
+        assert refuse(line, message.but("X-Telemetry-Signature", listed)) == (401, "signature-invalid")
+
+
+def test_another_version_of_signature_is_not_accepted(line: Line) -> None:
+    message = good()
+    other = message.headers["X-Telemetry-Signature"].replace("v1,", "v1a,")
+    assert refuse(line, message.but("X-Telemetry-Signature", other)) == (401, "signature-invalid")
+
+
+def test_one_signature_has_one_text(line: Line) -> None:
+    """Base64 of 32 bytes leaves two bits over: texts that differ in them alone decode to the same bytes."""
+    message = good()
+    right = message.headers["X-Telemetry-Signature"]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    twin = right[:-2] + alphabet[alphabet.index(right[-2]) ^ 1] + "="
+    assert refuse(line, message.but("X-Telemetry-Signature", twin)) == (401, "signature-invalid")
+
+
+@pytest.mark.parametrize("seconds_late", [-360, 360, 86_400])
+def test_a_timestamp_beyond_five_minutes_is_refused(line: Line, seconds_late: int) -> None:
+    message = Draft(canonical(payload()), seconds_late=seconds_late).signed()
+    assert refuse(line, message) == (400, "timestamp-out-of-tolerance")
+
+
+def test_a_stranger_learns_nothing_but_that_he_is_one(line: Line) -> None:
+    """Body, content type and timestamp are looked at only when the signature held."""
+    message = Draft(b"nonsense", "text/plain", seconds_late=86_400).signed()
+    assert refuse(line, message.but("X-Telemetry-Signature", "v1,AAAA")) == (401, "signature-invalid")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=utf-8", "application/JSON"])
+def test_there_are_two_content_types(line: Line, content_type: str) -> None:
+    assert refuse(line, Draft(canonical(payload()), content_type).signed()) == (415, "content-type-unsupported")
+
+
+def test_a_body_larger_than_any_payload_is_refused(line: Line) -> None:
+    assert refuse(line, Draft(b"x" * (256 * 1024 + 1)).signed()) == (413, "body-too-large")
+    assert refuse(line, Draft(b"x" * 10_000_000).signed()) == (413, "body-too-large")
+
+
+def test_where_encryption_is_required_a_payload_in_clear_is_refused(encrypted_only: Line) -> None:
+    assert refuse(encrypted_only, good()) == (422, "encryption-required")
+    sealed = Draft(encrypt(canonical(payload()), API_KEY), JOSE)
+    assert encrypted_only.send(sealed.signed()).json()["status"] == "accepted"
+    assert encrypted_only.send(Draft(b"{}", path=PING).signed()).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"enc": "A128GCM"},
+        {"kid": "0" * 16},
+        {"cty": "text"},
+        {"typ": "JWE"},
+        {"zip": "DEF"},
+        {"alg": "A256KW"},
+    ],
+)
+def test_the_header_of_the_jwe_is_exactly_the_one_of_the_protocol(line: Line, header: dict[str, str]) -> None:
+    if header == {"enc": "A128GCM"}:
+        body = _with_header(encrypt(canonical(payload()), API_KEY), header)
+    else:
+        body = encrypt(canonical(payload()), API_KEY, **header)
+    assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
+
+
+def test_the_header_of_the_jwe_names_nothing_twice(line: Line) -> None:
+    parts = encrypt(canonical(payload()), API_KEY).split(b".")
+    stated = _decoded(parts[0]).replace(b"{", b'{"alg":"dir",', 1)
+    body = b".".join([_encoded(stated), *parts[1:]])
+    assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
+
+
+# The second part, the encrypted key, is empty as it should be: it cannot be made shorter.
+@pytest.mark.parametrize(
+    ("part", "how"),
+    [
+        (part, how)
+        for part in range(5)
+        for how in ("shorter", "longer", "padded", "other", "empty")
+        if (part, how) not in {(1, "shorter"), (1, "empty")}
+    ],
+)
+def test_each_part_of_the_jwe_has_to_be_right(line: Line, part: int, how: str) -> None:
+    parts = encrypt(canonical(payload()), API_KEY).split(b".")
+    before = parts[part]
+    match how:
+        case "shorter":
+            parts[part] = before[:-4]
+        case "longer":
+            parts[part] = before + b"AAAA"
+        case "padded":
+            parts[part] = before + b"="
+        case "other":
+            parts[part] = (b"B" if before[:1] == b"A" else b"A") + before[1:]
+        case _:
+            parts[part] = b""
+    assert refuse(line, Draft(b".".join(parts), JOSE).signed()) == (400, "encryption-invalid")
+
+
+def test_a_truncated_tag_is_refused(line: Line) -> None:
+    head, _, tag = encrypt(canonical(payload()), API_KEY).rpartition(b".")
+    body = head + b"." + _encoded(_decoded(tag)[:12])
+    assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
+
+
+@pytest.mark.parametrize("body", [b"", b".", b"....", b"a.b.c.d", b"a.b.c.d.e.f", b"{}", canonical(payload())])
+def test_what_is_no_jwe_is_refused(line: Line, body: bytes) -> None:
+    assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
+
+
+def test_a_jwe_that_says_it_is_json_is_refused(line: Line) -> None:
+    assert refuse(line, Draft(encrypt(canonical(payload()), API_KEY), JSON).signed()) == (400, "json-malformed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b"NaN",
+        b'{"total_events":Infinity}',
+        b'\xef\xbb\xbf{"a":1}',
+        b"[" * 100_000,
+        b'{"a":' + b"1" * 5_000 + b"}",
+        canonical(payload()).replace(b"{", b'{"tier":"trial",', 1),
+        canonical(payload()).replace(b'"paired_count":9', b'"paired_count":9,"paired_count":9'),
+    ],
+)
+def test_what_is_no_json_or_names_a_member_twice_is_refused(line: Line, body: bytes) -> None:
+    assert refuse(line, Draft(body).signed()) == (400, "json-malformed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(payload()).encode(),
+        json.dumps(payload(), separators=(",", ":")).encode(),
+        canonical(payload()) + b"\n",
+        canonical(payload()).replace(b'"healthy"', b'"\\u0068ealthy"'),
+        canonical(payload()).replace(b":21,", b":21.0,"),
+        canonical(payload()).replace(b":21,", b":2.1e1,"),
+        canonical(payload()).replace(b":21,", b":-0,"),
+        canonical(payload(total_events=2**53)),
+        b'"\\ud800"',
+    ],
+)
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_json_that_is_not_canonical_is_refused(line: Line, body: bytes, *, encrypted: bool) -> None:
+    draft = Draft(encrypt(body, API_KEY), JOSE) if encrypted else Draft(body)
+    assert refuse(line, draft.signed()) == (400, "json-not-canonical")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"1", b'"text"', b"true"])
+def test_json_that_is_no_payload_is_refused(line: Line, body: bytes) -> None:
+    assert refuse(line, Draft(body).signed()) == (422, "schema-violated")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policy_name": "deny-all"},
+        {"license_metrics": payload()["license_metrics"] | {"note": "free text"}},
+        {"bouncer_count": "21"},
+        {"bouncer_count": True},
+        {"bouncer_count": -1},
+        {"tier": "platinum"},
+        {"date": "2026-02-30T00:00"},
+        {"customer_id": "somebody@example.com"},
+        {"instance_id": None},
+        {"redeemed_extension_codes": ["EXT-30D-7Q2M", "EXT-30D-7Q2M"]},
+        {"redeemed_extension_codes": ["with space"]},
+        {"transmitted_at": "yesterday"},
+    ],
+)
+def test_a_payload_outside_its_schema_is_refused(line: Line, changes: dict[str, Any]) -> None:
+    assert refuse(line, Draft(canonical(payload(**changes))).signed()) == (422, "schema-violated")
+
+
+@pytest.mark.parametrize("field", sorted(payload()))
+def test_each_field_is_needed(line: Line, field: str) -> None:
+    lacking = {name: value for name, value in payload().items() if name != field}
+    answer = line.send(Draft(canonical(lacking)).signed())
+    assert refusal(answer) == (422, "schema-violated")
+    assert answer.json()["faults"] == [{"field": field, "fault": "missing"}]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sandbox_events": 41_005},
+        {"successful_decisions": 184_221},
+        {"active_reporting_bouncer_count": 22},
+        {"bouncer_pairs": payload()["bouncer_pairs"] | {"total_pairs": 13}},
+    ],
+)
+def test_numbers_that_contradict_each_other_are_refused(line: Line, changes: dict[str, Any]) -> None:
+    assert refuse(line, Draft(canonical(payload(**changes))).signed()) == (422, "schema-violated")
+
+
+def test_a_refusal_does_not_repeat_what_was_sent(line: Line) -> None:
+    answer = line.send(Draft(canonical(payload(canary_name="canary-value", tier="canary-tier"))).signed())
+    assert "canary" not in answer.text
+    assert {"field": "tier", "fault": "enum"} in answer.json()["faults"]
+
+
+@pytest.mark.parametrize(
+    "customer_id",
+    [
+        "cus_SomebodyElse",
+        pseudonym(API_KEY, "cus_SomebodyElse"),
+        pseudonym("ck_test_nobody-knows-it", "cus_Nq4Rz7WkX2"),
+        "anon_" + "0" * 64,
+    ],
+)
+def test_a_payload_of_another_customer_is_refused(line: Line, customer_id: str) -> None:
+    message = Draft(canonical(payload(customer_id=customer_id))).signed()
+    assert refuse(line, message) == (403, "customer-mismatch")
+
+
+def test_a_second_payload_under_one_id_is_refused_and_told_which_one_is_there(line: Line) -> None:
+    first = Draft(encrypt(canonical(payload()), API_KEY), JOSE)
+    second = Draft(canonical(payload(bouncer_count=20)), transmission_id=first.transmission_id)
+    assert line.send(first.signed()).status_code == 200
+    stored = line.journal(first.transmission_id)
+    assert stored is not None
+    answer = line.send(second.signed())
+    assert refusal(answer) == (409, "id-conflict")
+    assert answer.json()["transmission_id"] == str(first.transmission_id)
+    assert answer.json()["body_sha256"] == stored.body_sha256
+    after = line.journal(first.transmission_id)
+    assert after is not None
+    assert (after.payload, after.times_received, after.conflicts) == (stored.payload, 1, 1)
+
+
+def test_a_connection_test_carries_nothing(line: Line) -> None:
+    assert refuse(line, Draft(canonical(payload()), path=PING).signed()) == (422, "ping-not-empty")
+    assert refuse(line, Draft(b"{}", JOSE, path=PING).signed()) == (415, "content-type-unsupported")
+    stranger = Draft(b"{}", api_key="ck_test_nobody-knows-it", path=PING)
+    assert refuse(line, stranger.signed()) == (401, "key-unknown")
+
+
+def test_there_is_nothing_but_the_protocol(line: Line) -> None:
+    answer = line.client.get(line.server.url + "/v1/telemetry")
+    assert refusal(answer) == (405, "method-not-allowed")
+    assert answer.headers["Allow"] == "POST"
+    assert refusal(line.client.get(line.server.url + "/")) == (404, "not-found")
+
+
+def test_each_401_says_what_is_asked_for(line: Line) -> None:
+    stranger = Draft(canonical(payload()), api_key="ck_test_nobody-knows-it").signed()
+    assert line.send(stranger).headers["WWW-Authenticate"] == "ControlCoreTelemetry"
+
+
+def _with_header(body: bytes, changes: dict[str, str]) -> bytes:
+    parts = body.split(b".")
+    stated = json.loads(_decoded(parts[0])) | changes
+    return b".".join([_encoded(json.dumps(stated).encode()), *parts[1:]])
+
+
+def _decoded(part: bytes) -> bytes:
+    return base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+
+
+def _encoded(value: bytes) -> bytes:
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
