@@ -18,7 +18,7 @@ class WebContext:
     installation: Installation
     recorder: Recorder
     entrance: Entrance
-    scheduler_alive: Callable[[], bool]
+    scheduler_running: Callable[[], bool]
 
 
 async def context_of(request: Request) -> WebContext:

@@ -29,6 +29,8 @@ from telemetry_service.web.csrf import SAFE_METHODS, check_origin, check_token
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
+LOGIN_PATH = "/login"
+
 _ATTRIBUTE = "telemetry_access_rule"
 _BEARER = "bearer "
 

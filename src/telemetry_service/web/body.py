@@ -1,0 +1,111 @@
+"""Reads a request's body: strict JSON, whole and bounded, straight into a closed type.
+
+The bound itself is kept by ``body_limit.py``, before anything is read.
+"""
+
+import re
+from typing import Any, Generic, TypeVar
+
+from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from telemetry_service.domain.facts import UsageBatch, UsageReport, contradiction
+from telemetry_service.web.explanations import explain
+from telemetry_service.web.refusals import Fault, InputRefusedError, MediaTypeRefusedError
+from telemetry_service.web.strict_json import check_json
+
+T = TypeVar("T")
+
+_JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE | re.ASCII)
+_QUOTES_AROUND = 2
+_QUOTES_IN_REPORT = 18
+
+
+async def read_raw_json(request: Request) -> bytes:
+    """Return the body as it came, if it is said to be JSON.
+
+    Raises:
+        MediaTypeRefusedError: it is said to be something else, or encoded.
+        BodyTooLargeError: it is larger than this call takes.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    if not _JSON.fullmatch(request.headers.get("content-type", "")) or encoding.lower() != "identity":
+        raise MediaTypeRefusedError
+    return await request.body()
+
+
+class JsonBody(Generic[T]):
+    """A dependency that gives the body as ``T``, a strict and closed model."""
+
+    def __init__(self, model: type[T]) -> None:
+        """Prepare the validation of ``model``."""
+        self._adapter: TypeAdapter[T] = TypeAdapter(model)
+
+    async def __call__(self, request: Request) -> T:
+        """Return the body.
+
+        Raises:
+            InputRefusedError: it is not what the call takes, by field.
+        """
+        raw = await read_raw_json(request)
+        check_json(raw)
+        try:
+            return self._adapter.validate_json(raw)
+        except ValidationError as error:
+            raise refused(error) from None
+
+
+def refused(error: ValidationError) -> InputRefusedError:
+    """Return the refusal that says what a validation found."""
+    return InputRefusedError(explain(error.errors(include_url=False, include_input=False)))
+
+
+_USAGE: TypeAdapter[UsageBatch] = TypeAdapter(UsageBatch)
+
+
+async def read_usage(request: Request) -> list[UsageReport]:
+    """Return the usage reports of the body: the hot path, so a valid body is gone through only once.
+
+    Raises:
+        InputRefusedError: a field is not what it must be.
+    """
+    raw = await read_raw_json(request)
+    try:
+        reports = validated_usage(raw)
+    except ValidationError as error:
+        # Explaining takes much longer than validating, and the event loop must stay free for the others.
+        raise await run_in_threadpool(_refused_usage, raw, error) from None
+    if reports is None:
+        raise await run_in_threadpool(_refused_usage, raw, None)
+    return reports
+
+
+def validated_usage(raw: bytes) -> list[UsageReport] | None:
+    """Return the reports, or None where the body has a name twice or a report contradicts itself.
+
+    The shape is closed and no valid value holds a quotation mark: a valid body of n reports has 2 of
+    them around ``reports`` and 18 in each report, and a name that is there twice brings more.
+
+    Raises:
+        ValidationError: a field is not what it must be.
+    """
+    reports = _USAGE.validate_json(raw)["reports"]
+    if raw.count(b'"') != _QUOTES_AROUND + _QUOTES_IN_REPORT * len(reports):
+        return None
+    return reports if contradiction(reports) is None else None
+
+
+def _refused_usage(raw: bytes, error: ValidationError | None) -> InputRefusedError:
+    try:
+        check_json(raw)
+    except InputRefusedError as stricter:
+        return stricter
+    if error is not None:
+        return refused(error)
+    return InputRefusedError([_contradiction_in(_USAGE.validate_json(raw)["reports"])])
+
+
+def _contradiction_in(reports: list[UsageReport]) -> Fault:
+    index: Any = contradiction(reports)
+    return Fault(f"reports[{index}].successful_decisions", "must not be more than policy_decisions")

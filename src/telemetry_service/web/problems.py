@@ -1,0 +1,186 @@
+"""Every refusal is an ``application/problem+json`` (RFC 9457) with a stable type and a sentence of ours.
+
+The one table from errors to HTTP status stands here. What nobody foresaw is a 500 that says nothing:
+neither the answer nor the log repeats an exception's text, which can hold a URL, a host or a key.
+"""
+
+import logging
+import traceback
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telemetry_service.access.accounts import LoginBlockedError
+from telemetry_service.access.passwords import PasswordRefusedError
+from telemetry_service.access.tokens import TokenRefusedError
+from telemetry_service.domain import errors
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web import refusals
+from telemetry_service.web.csrf import SAFE_METHODS
+from telemetry_service.web.explanations import explain
+from telemetry_service.web.gate import LOGIN_PATH, LoginNeededError
+
+PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+"""How long a caller waits after the database was not there: it is tried again at once by most, and often is back."""
+
+STATUS: dict[type[TelemetryError], HTTPStatus] = {
+    errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.SchemaTooNewError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.KeyUnusableError: HTTPStatus.CONFLICT,
+    errors.NotConfiguredError: HTTPStatus.CONFLICT,
+    errors.TelemetryDisabledError: HTTPStatus.CONFLICT,
+    errors.LockedByDeploymentError: HTTPStatus.CONFLICT,
+    errors.StaleConfigurationError: HTTPStatus.PRECONDITION_FAILED,
+    errors.PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.CustomerContradictionError: HTTPStatus.CONFLICT,
+    errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,
+    errors.PayloadContradictionError: HTTPStatus.CONFLICT,
+    errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.AlreadyDeliveredError: HTTPStatus.CONFLICT,
+    errors.AttemptUnderWayError: HTTPStatus.CONFLICT,
+    errors.CursorInvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AccessDeniedError: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeMissingError: HTTPStatus.FORBIDDEN,
+    errors.RecentLoginRequiredError: HTTPStatus.FORBIDDEN,
+    errors.LoginFailedError: HTTPStatus.UNAUTHORIZED,
+    errors.LoginThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.RequestForgeryError: HTTPStatus.FORBIDDEN,
+    PasswordRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    refusals.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    refusals.BodyMalformedError: HTTPStatus.BAD_REQUEST,
+    refusals.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    refusals.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+"""A subclass that is not listed has its parent's status. What has none at all is a fault of ours: 500."""
+
+_FRAMEWORK = {
+    HTTPStatus.BAD_REQUEST: ("request-malformed", "The request could not be read."),
+    HTTPStatus.NOT_FOUND: (errors.NotFoundError.code, errors.NotFoundError.sentence),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "This call is not made with this method; Allow says which."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (refusals.BodyTooLargeError.code, refusals.BodyTooLargeError.sentence),
+}
+_log = logging.getLogger(__name__)
+
+
+def status_of(error: TelemetryError) -> HTTPStatus:
+    """Return the HTTP status of an error of ours."""
+    found = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(status: HTTPStatus, code: str, detail: str, **members: Any) -> Response:  # noqa: ANN401 - extension members
+    """Return a problem document; ``members`` are its extensions."""
+    content = {"type": PROBLEM_TYPE + code, "title": status.phrase, "status": status.value, "detail": detail, **members}
+    return JSONResponse(content, status.value, media_type=MEDIA_TYPE)
+
+
+def problem_of(_request: Request, error: Exception) -> Response:
+    """Return the problem document of an error of ours."""
+    if not isinstance(error, TelemetryError):
+        raise error
+    status = status_of(error)
+    faults = error.faults if isinstance(error, refusals.InputRefusedError) else ()
+    members = {"errors": [{"field": fault.field, "problem": fault.problem} for fault in faults]} if faults else {}
+    answer = problem(status, error.code, error.text, **members)
+    if status is HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
+    if isinstance(error, LoginBlockedError):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, errors.StorageUnavailableError):
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def add_problems(app: FastAPI) -> None:
+    """Make the application answer every refusal with a problem document."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        return problem_of(request, error)
+
+    app.add_exception_handler(TelemetryError, ours)
+    app.add_exception_handler(LoginNeededError, _lead_to_login)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    app.add_exception_handler(HTTPException, _framework)
+
+
+async def _lead_to_login(request: Request, error: Exception) -> Response:
+    """Send a browser to the login, from where it comes back to the page that it asked for."""
+    target = LOGIN_PATH
+    if request.method in SAFE_METHODS:
+        asked_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        target += f"?next={quote(asked_for, safe='/')}"
+    if "hx-request" not in request.headers:
+        return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    # htmx would follow a redirect and put the login into the middle of the page.
+    answer = problem_of(request, error)
+    answer.headers["HX-Redirect"] = LOGIN_PATH
+    return answer
+
+
+async def _parameters(request: Request, error: Exception) -> Response:
+    found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    # The first step says where the parameter stood: query, path, header.
+    below = ({**one, "loc": one["loc"][1:]} for one in found)
+    return problem_of(request, refusals.InputRefusedError(explain(below)))
+
+
+async def _framework(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    code, detail = _FRAMEWORK.get(status, ("refused", "The request was refused."))
+    answer = problem(status, code, detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+class LastResort:
+    """Answers what nobody foresaw, and logs where it happened without its text: pure ASGI."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Guard ``app``."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 where that ends in an unforeseen exception."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # Nobody is there any more to be answered.
+        except Exception as error:  # noqa: BLE001 - the server would log whatever it is, text and all
+            _log.error("an unforeseen %s at %s", type(error).__name__, _place_of(error))
+            if scope["type"] != "http" or started:
+                # The answer is cut off, so that nobody takes half of it for the whole.
+                raise CutOffError from None
+            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, TelemetryError.code, TelemetryError.sentence)
+            await answer(scope, receive, send)
+
+
+class CutOffError(Exception):
+    """An answer broke off in the middle; the log has the reason's place."""
+
+
+def _place_of(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "telemetry_service" in frame.filename] or frames
+    if not ours:
+        return "an unknown place"
+    return f"{ours[-1].filename.rpartition('telemetry_service/')[2]}:{ours[-1].lineno}"

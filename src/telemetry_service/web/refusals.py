@@ -1,0 +1,53 @@
+"""What is wrong with a request itself: which field, and what is the matter with it, never its value."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from telemetry_service.domain.errors import TelemetryError
+
+FAULTS_SHOWN = 20
+"""A batch of thousands of wrong reports is explained by its first faults."""
+
+BODY = "body"
+"""The name of the body as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One field, as ``reports[3].audit_events``, and what is the matter: "must be a whole number"."""
+
+    field: str
+    problem: str
+
+
+class InputRefusedError(TelemetryError):
+    """The request can be read, but a field of it is not what it must be."""
+
+    code = "input-invalid"
+    sentence = "Some fields of the request are not valid; errors says which."
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        """Keep the first faults."""
+        self.faults = tuple(faults)[:FAULTS_SHOWN]
+        super().__init__()
+
+
+class BodyMalformedError(InputRefusedError):
+    """The body is not JSON."""
+
+    code = "body-malformed"
+    sentence = "The body of the request is not valid JSON."
+
+
+class BodyTooLargeError(TelemetryError):
+    """The body is larger than any valid one."""
+
+    code = "body-too-large"
+    sentence = "The body of the request is larger than this call takes."
+
+
+class MediaTypeRefusedError(TelemetryError):
+    """The body is not said to be plain JSON."""
+
+    code = "media-type-refused"
+    sentence = "Send the body as Content-Type: application/json, in UTF-8 and without a Content-Encoding."
