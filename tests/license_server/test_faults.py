@@ -1,11 +1,18 @@
 """Whatever is in the License Server's place, each fault has its outcome, and the exchange ends."""
 
+import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
+from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
-from tests.license_server.conftest import API_KEY, SHORT
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint
+from tests.license_server.conftest import API_KEY, NOW, SHORT
 from tests.support import faults
 from tests.support.fault_server import FaultServer, Mode
 
@@ -136,3 +143,33 @@ def test_an_answer_that_echoes_the_key_leaves_no_trace_of_it(server: FaultServer
 def test_an_early_answer_is_heard_even_if_the_server_reads_no_further(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.answer_without_reading
     assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 413)
+
+
+def test_the_deadline_ends_a_server_that_takes_nothing(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage
+) -> None:
+    server.mode = faults.never_read
+    more_than_any_buffer_holds = replace(message, body=b"x" * 32 * 1024 * 1024)
+    outcome = LicenseServerClient(endpoint, SHORT).transmit(more_than_any_buffer_holds, (), NOW)
+    assert outcome == Retrying(Cause.DEADLINE_EXCEEDED)
+
+
+def test_an_address_that_refuses_leaves_the_others_a_chance(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.mode = faults.accept
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, server.port)) for host in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    by_name = replace(endpoint, base_url=f"https://localhost:{server.port}")
+    assert LicenseServerClient(by_name).transmit(message, (), NOW) == Accepted(200, duplicate=False)
+
+
+def test_one_client_serves_many_threads_at_once(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage
+) -> None:
+    server.mode = faults.accept
+    client = LicenseServerClient(endpoint)
+    messages = [replace(message, transmission_id=UUID(int=number)) for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        outcomes = list(threads.map(lambda sent: client.transmit(sent, (), NOW), messages))
+    assert outcomes == [Accepted(200, duplicate=False)] * 40

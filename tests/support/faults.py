@@ -264,3 +264,10 @@ def accept_encoded(coding: str) -> Mode:
 def garbage(visit: Visit) -> None:
     """Answer with what is no HTTP."""
     reply_raw(bytes(range(256)) * 8)(visit)
+
+
+def never_read(visit: Visit) -> None:
+    """Agree on TLS, and then take nothing and say nothing."""
+    visit.secure()
+    while True:
+        visit.pause()

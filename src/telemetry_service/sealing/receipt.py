@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from telemetry_service.sealing.encoding import from_base64url
 
 _PARTS = 3
+_ALGORITHMS = ("EdDSA", "Ed25519")
+"""Two names of one signature: RFC 8037 gave the first, RFC 9864 has since preferred the second."""
 
 
 class ReceiptKey:
@@ -51,7 +53,7 @@ class ReceiptKey:
             return False
         return (
             claims.get("transmission_id") == str(transmission_id)
-            and claims.get("payload_sha256") in payload_digests
+            and any(claims.get("payload_sha256") == digest for digest in payload_digests)
             and isinstance(claims.get("received_at"), str)
         )
 
@@ -63,7 +65,7 @@ class ReceiptKey:
         header, claims, signature = map(from_base64url, parts)
         # Any extension named in ``crit`` would change what the signature means, and we know none.
         understood = _read_object(header)
-        if understood.get("alg") != "EdDSA" or "crit" in understood:
+        if understood.get("alg") not in _ALGORITHMS or "crit" in understood:
             raise ValueError
         self._key.verify(signature, f"{parts[0]}.{parts[1]}".encode("ascii"))
         return _read_object(claims)

@@ -5,8 +5,6 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.payload import TelemetryAggregatePayload
@@ -78,12 +76,11 @@ def payload_bytes(payload: TelemetryAggregatePayload) -> bytes:
     """
     try:
         plaintext = canonical_json(payload.model_dump(mode="json", warnings="none"))
-        valid = TelemetryAggregatePayload.model_validate_json(plaintext) == payload
-    except (ValidationError, ValueError):
-        valid = False
-    if not valid:
-        raise PayloadContradictionError
-    return plaintext
+        if TelemetryAggregatePayload.model_validate_json(plaintext) == payload:
+            return plaintext
+    except ValueError:  # A ValidationError is one, and it quotes what it refuses.
+        pass
+    raise PayloadContradictionError
 
 
 def _message(transmission_id: UUID, timestamp: int, api_key: str, content_type: str, body: bytes) -> SealedMessage:

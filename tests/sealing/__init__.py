@@ -1,0 +1,1 @@
+"""Each step of sealing against known answers, and against independent stock libraries."""

@@ -1,0 +1,126 @@
+"""What is stored is sealed, can be opened by any listed key, and by nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
+
+OLD, NEW, OTHER = (bytes([number]) * 32 for number in (1, 2, 3))
+KEYS = st.binary(min_size=32, max_size=32)
+PURPOSES = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(KEYS, st.binary(max_size=300), PURPOSES)
+def test_what_was_sealed_can_be_opened(key: bytes, plaintext: bytes, purpose: str) -> None:
+    ring = KeyRing((key,))
+    sealed = ring.seal(plaintext, purpose)
+    assert ring.open(sealed, purpose) == plaintext
+    assert len(plaintext) < 4 or plaintext not in sealed
+
+
+@given(st.binary(max_size=64), st.data())
+def test_any_bit_flipped_makes_it_unusable(plaintext: bytes, data: st.DataObject) -> None:
+    ring = KeyRing((NEW,))
+    sealed = bytearray(ring.seal(plaintext, "api-key"))
+    bit = data.draw(st.integers(0, len(sealed) * 8 - 1))
+    sealed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(KeyUnusableError):
+        ring.open(bytes(sealed), "api-key")
+
+
+@given(st.binary(max_size=64), st.data())
+def test_anything_shorter_is_unusable(plaintext: bytes, data: st.DataObject) -> None:
+    ring = KeyRing((NEW,))
+    sealed = ring.seal(plaintext, "api-key")
+    with pytest.raises(KeyUnusableError):
+        ring.open(sealed[: data.draw(st.integers(0, len(sealed) - 1))], "api-key")
+
+
+@given(st.binary(max_size=100))
+def test_anything_else_is_unusable(something: bytes) -> None:
+    with pytest.raises(KeyUnusableError):
+        KeyRing((NEW, OLD)).open(something, "api-key")
+
+
+def test_another_purpose_does_not_open_it() -> None:
+    ring = KeyRing((NEW,))
+    with pytest.raises(KeyUnusableError):
+        ring.open(ring.seal(b"secret", "api-key"), "session")
+
+
+def test_keys_can_be_rotated_without_a_break() -> None:
+    before, during, after = KeyRing((OLD,)), KeyRing((NEW, OLD)), KeyRing((NEW,))
+    sealed_before, sealed_during = before.seal(b"secret", "api-key"), during.seal(b"secret", "api-key")
+    assert during.open(sealed_before, "api-key") == b"secret"
+    assert after.open(sealed_during, "api-key") == b"secret"
+    for ring, sealed in ((after, sealed_before), (before, sealed_during)):
+        with pytest.raises(KeyUnusableError):
+            ring.open(sealed, "api-key")
+
+
+def test_the_same_secret_is_never_sealed_to_the_same_bytes() -> None:
+    ring = KeyRing((NEW,))
+    assert len({ring.seal(b"secret", "api-key") for _ in range(50)}) == 50
+
+
+def test_a_digest_matches_its_secret_under_any_of_the_keys() -> None:
+    before, during, after = KeyRing((OLD,)), KeyRing((NEW, OLD)), KeyRing((NEW,))
+    digest = before.digest(b"token", "service-token")
+    assert during.matches(digest, b"token", "service-token")
+    assert not after.matches(digest, b"token", "service-token")
+    assert during.digest(b"token", "service-token") == after.digest(b"token", "service-token") != digest
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40), PURPOSES, PURPOSES)
+def test_a_digest_matches_nothing_else(secret: bytes, other: bytes, purpose: str, other_purpose: str) -> None:
+    ring = KeyRing((NEW, OLD))
+    digest = ring.digest(secret, purpose)
+    assert ring.matches(digest, secret, purpose)
+    assert ring.matches(digest, other, other_purpose) == ((secret, purpose) == (other, other_purpose))
+    assert not ring.matches(digest[:-1], secret, purpose)
+    assert not ring.matches(b"", secret, purpose)
+
+
+def test_a_generated_key_is_one_that_settings_accept() -> None:
+    keys = [generate_key() for _ in range(20)]
+    assert len(set(keys)) == 20
+    assert all(len(key) == 32 for key in parse_keys(",".join(keys)))
+
+
+def test_several_keys_are_read_in_their_order_with_blanks_and_padding() -> None:
+    new, old = generate_key(), generate_key()
+    assert parse_keys(f" {new}= , {old}\n") == parse_keys(new) + parse_keys(old)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        " ",
+        "too-short",
+        "A" * 42,
+        "A" * 44,
+        "A" * 42 + "B",
+        "A" * 42 + "!",
+        "é" * 43,
+        "A" * 43 + "==",
+        "+/" * 21 + "A",
+    ],
+)
+def test_a_wrong_key_is_named_by_its_place_and_never_quoted(wrong: str) -> None:
+    with pytest.raises(ValueError, match="key 2 of 2 is not 32 bytes in URL-safe base64") as raised:
+        parse_keys(f"{generate_key()},{wrong}")
+    assert not wrong.strip() or wrong not in str(raised.value)
+
+
+@pytest.mark.parametrize("keys", [(), (b"short",), (NEW, b"x" * 33)])
+def test_a_key_ring_without_proper_keys_does_not_exist(keys: tuple[bytes, ...]) -> None:
+    with pytest.raises(ValueError, match="at least one key"):
+        KeyRing(keys)
+
+
+def test_a_key_ring_shows_nothing_of_its_keys() -> None:
+    ring = KeyRing((b"visible-key-visible-key-visible!",))
+    assert "visible" not in repr(ring) + str(ring)
