@@ -183,3 +183,11 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     assert stated["status"] == answer.status_code
     assert API_KEY not in answer.text
     return answer.status_code, stated["type"].removeprefix("urn:control-core:license-server:")
+
+
+def refuse(line: Line, message: Message) -> tuple[int, str]:
+    """Send what must not be accepted, make sure that it was not, and return how it was refused."""
+    answer = line.send(message)
+    identity = message.headers.get("X-Telemetry-Id")
+    assert identity not in {str(entry.transmission_id) for entry in line.server.journal()}
+    return refusal(answer)
