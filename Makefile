@@ -25,14 +25,12 @@ check: .venv/.dev ## Lint, check types, layers, templates and the database schem
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/djlint --quiet --check templates
-	$(BIN)/djlint --quiet --lint templates
+	$(BIN)/djlint --lint templates
 	.ci/check-schema
 
-format: .venv/.dev ## Format the code and the templates, and repair what a linter can
+format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
-	$(BIN)/djlint --quiet --reformat templates
 
 lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)
