@@ -87,8 +87,12 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
-    """Return the web application; its lifespan starts and stops the service."""
-    service = open_service(settings, options)
+    """Open the service and return its web application; see :func:`open_service` for the errors."""
+    return make_app(open_service(settings, options))
+
+
+def make_app(service: Service) -> FastAPI:
+    """Return the web application of an open service; its lifespan starts and stops the service."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

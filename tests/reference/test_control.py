@@ -1,9 +1,11 @@
 """The control interface: there for who knows its token, and only where there is one."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.clock import SystemClock
 from telemetry_service.reference.background import ReferenceProcess
 from tests.reference.conftest import options_in
 from tests.reference.sender import API_KEY, CUSTOMER, Draft, Line, canonical, connect, key_id, payload, refusal
@@ -11,6 +13,7 @@ from tests.reference.sender import API_KEY, CUSTOMER, Draft, Line, canonical, co
 ADDRESSES = [
     ("GET", "/_control/faults"),
     ("PUT", "/_control/faults"),
+    ("PUT", "/_control/clock"),
     ("GET", "/_control/journal"),
     ("POST", "/_control/keys"),
     ("POST", "/_control/keys/revoke"),
@@ -78,3 +81,17 @@ def test_the_journal_can_be_read_over_the_network(line: Line) -> None:
     shown = {entry["transmission_id"]: entry for entry in answer.json()["transmissions"]}
     assert shown[str(draft.transmission_id)]["payload"] == draft.body.decode()
     assert API_KEY not in answer.text
+
+
+def test_a_clock_set_back_keeps_its_five_minutes(mortal: Line) -> None:
+    """What a demo tells of past weeks is verified as strictly as what happens today."""
+    mortal.server.set_clock(timedelta(days=-40))
+    draft = Draft(canonical(payload()), seconds_late=40 * 86_400)
+    assert refusal(mortal.send(Draft(draft.body).signed())) == (400, "timestamp-out-of-tolerance")
+    assert mortal.send(draft.signed()).status_code == 200
+    entry = mortal.journal(draft.transmission_id)
+    assert entry is not None
+    age = SystemClock().now() - datetime.fromisoformat(entry.received_at)
+    assert abs(age - timedelta(days=40)) < timedelta(minutes=5)
+    mortal.server.set_clock(timedelta(0))
+    assert refusal(mortal.send(draft.signed())) == (400, "timestamp-out-of-tolerance")

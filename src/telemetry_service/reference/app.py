@@ -18,6 +18,7 @@ from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner
 from telemetry_service.reference.receiver import Acceptance, Receiver
 from telemetry_service.reference.refusals import Reason, RefusalError, problem
+from telemetry_service.reference.shifted_clock import ShiftedClock
 from telemetry_service.reference.store import Store
 from telemetry_service.reference.striking import strike
 
@@ -29,13 +30,15 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
     for grant in options.grants:
         store.add_key(grant.api_key, grant.customer_id)
     switch = FaultSwitch()
-    protocol = Protocol(options, Receiver(store, require_encryption=options.require_encryption), signer, switch)
+    clock = ShiftedClock()
+    receiver = Receiver(store, require_encryption=options.require_encryption, clock=clock)
+    protocol = Protocol(options, receiver, signer, switch)
     routes = [
         Route("/v1/telemetry", protocol.telemetry, methods=["POST"]),
         Route("/v1/telemetry/ping", protocol.ping, methods=["POST"]),
     ]
     if options.control_token is not None:
-        routes += Control(store, switch, options.control_token).routes()
+        routes += Control(store, switch, clock, options.control_token).routes()
     return Starlette(
         routes=routes,
         exception_handlers={

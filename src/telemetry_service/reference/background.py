@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.client import HTTPSConnection  # noqa: TID251 - to our own child process; it takes no part in the service
 from pathlib import Path
 from types import TracebackType
@@ -114,6 +114,10 @@ class ReferenceProcess:
     def revoke_key(self, api_key: str) -> None:
         """Let the server accept an API key no longer."""
         self._control("POST", "/_control/keys/revoke", {"key_id": key_id(api_key)})
+
+    def set_clock(self, offset: timedelta) -> None:
+        """Let the server's clock go ``offset`` ahead of the machine's (negative: behind), until it ends."""
+        self._control("PUT", "/_control/clock", {"offset_seconds": offset.total_seconds()})
 
     def journal(self) -> tuple[JournalEntry, ...]:
         """Return every accepted transmission, read from the disk; also while the server is down."""

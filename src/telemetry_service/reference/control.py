@@ -1,4 +1,4 @@
-"""The control interface: faults, journal and API keys. Mounted only where a control token is given."""
+"""The control interface: faults, journal, API keys and the clock. Mounted only where a control token is given."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ from telemetry_service.reference.faults import Faults, FaultSwitch
 from telemetry_service.reference.journal import JournalEntry
 from telemetry_service.reference.options import Grant
 from telemetry_service.reference.refusals import Reason, RefusalError
+from telemetry_service.reference.shifted_clock import TEN_YEARS_SECONDS, ShiftedClock
 from telemetry_service.reference.store import Store
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -29,13 +30,22 @@ class Revocation(BaseModel):
     key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
+class ClockShift(BaseModel):
+    """How far the clock shall be ahead of the machine's; negative for the past."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offset_seconds: Annotated[float, Field(ge=-TEN_YEARS_SECONDS, le=TEN_YEARS_SECONDS)]
+
+
 class Control:
     """The endpoints of the control interface."""
 
-    def __init__(self, store: Store, switch: FaultSwitch, token: str) -> None:
+    def __init__(self, store: Store, switch: FaultSwitch, clock: ShiftedClock, token: str) -> None:
         """Serve who knows ``token``."""
         self._store = store
         self._switch = switch
+        self._clock = clock
         self._token = token
 
     def routes(self) -> list[Route]:
@@ -43,6 +53,7 @@ class Control:
         return [
             Route("/_control/faults", self._guarded(self._read_faults), methods=["GET"]),
             Route("/_control/faults", self._guarded(self._set_faults), methods=["PUT"]),
+            Route("/_control/clock", self._guarded(self._set_clock), methods=["PUT"]),
             Route("/_control/journal", self._guarded(self._read_journal), methods=["GET"]),
             Route("/_control/keys", self._guarded(self._add_key), methods=["POST"]),
             Route("/_control/keys/revoke", self._guarded(self._revoke_key), methods=["POST"]),
@@ -63,6 +74,10 @@ class Control:
     async def _set_faults(self, request: Request) -> Response:
         self._switch.faults = await _read(Faults, request)
         return _json(self._switch.faults)
+
+    async def _set_clock(self, request: Request) -> Response:
+        self._clock.offset_seconds = (await _read(ClockShift, request)).offset_seconds
+        return Response(status_code=204)
 
     async def _read_journal(self, _request: Request) -> Response:
         entries = await run_in_threadpool(self._store.journal)
