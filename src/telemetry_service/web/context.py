@@ -9,16 +9,18 @@ from fastapi import Depends, Request
 from telemetry_service.access.entrance import Entrance
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
+from telemetry_service.web.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The installation, its recorder, its entrance and a look at its scheduler."""
+    """The installation, its recorder, its entrance, a look at its scheduler, and its metrics."""
 
     installation: Installation
     recorder: Recorder
     entrance: Entrance
     scheduler_running: Callable[[], bool]
+    metrics: Metrics
 
 
 async def context_of(request: Request) -> WebContext:

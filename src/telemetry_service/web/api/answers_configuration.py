@@ -1,0 +1,125 @@
+"""The answers about the configuration and the connection."""
+
+from telemetry_service.domain.configuration import ApiKeyFact
+from telemetry_service.domain.connection import ConnectionTest, StepName
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.configure import ConfigurationView
+from telemetry_service.web.api.moment import Answer, Moment
+
+
+class ApiKeyAnswer(Answer):
+    """What may be shown of the API key without showing it."""
+
+    configured: bool
+    hint: str | None
+    """The last four characters."""
+    key_id: str | None
+    set_at: Moment | None
+
+    @classmethod
+    def of(cls, fact: ApiKeyFact | None) -> "ApiKeyAnswer":
+        """Return the answer for the stored key, or for none."""
+        if fact is None:
+            return cls(configured=False, hint=None, key_id=None, set_at=None)
+        return cls(configured=True, hint=fact.hint, key_id=fact.key_id, set_at=fact.set_at)
+
+
+class LicenseServerAnswer(Answer):
+    """Whether the deployment names a License Server, and how the latest contact with it went."""
+
+    configured: bool
+    connected: bool | None
+    """None before the first contact."""
+
+
+class ConfigurationAnswer(Answer):
+    """The configuration, of which the first five fields can be saved."""
+
+    enabled: bool
+    frequency: Frequency
+    encrypt_payload: bool
+    anonymize_pii: bool
+    retention_days: int
+    active: bool
+    """Whether telemetry is on: the administrator and the deployment both want it."""
+    locked: bool
+    """True where the deployment has switched telemetry off for good."""
+    updated_at: Moment
+    api_key: ApiKeyAnswer
+    license_server: LicenseServerAnswer
+    next_run_at: Moment | None
+    """When the next period is closed; None while telemetry is off."""
+    next_send_at: Moment | None
+    """When its payload is sent: a few minutes later."""
+
+    @classmethod
+    def of(cls, view: ConfigurationView) -> "ConfigurationAnswer":
+        """Return the answer for the configuration as it stands."""
+        values = view.stored.values
+        return cls(
+            enabled=values.enabled,
+            frequency=values.frequency,
+            encrypt_payload=values.encrypt_payload,
+            anonymize_pii=values.anonymize_pii,
+            retention_days=values.retention_days,
+            active=view.enabled,
+            locked=view.locked,
+            updated_at=view.stored.updated_at,
+            api_key=ApiKeyAnswer.of(view.stored.api_key),
+            license_server=LicenseServerAnswer(
+                configured=view.license_server_configured, connected=view.license_server_connected
+            ),
+            next_run_at=view.next_run_at,
+            next_send_at=view.next_send_at,
+        )
+
+
+class RevealedKeyAnswer(Answer):
+    """The API key in clear."""
+
+    api_key: str
+
+
+class CauseAnswer(Answer):
+    """Why something failed, what to do, and who can do it."""
+
+    code: Cause
+    sentence: str
+    next_step: str
+    whose: str
+
+    @classmethod
+    def of(cls, cause: Cause | None) -> "CauseAnswer | None":
+        """Return the answer for a cause, or None for none."""
+        if cause is None:
+            return None
+        found = EXPLANATIONS[cause]
+        return cls(code=cause, sentence=found.sentence, next_step=found.next_step, whose=found.whose)
+
+
+class StepAnswer(Answer):
+    """One step of a connection test; ``ok`` is null where an earlier one failed."""
+
+    name: StepName
+    ok: bool | None
+    duration_ms: int | None
+    detail: str | None
+
+
+class ConnectionTestAnswer(Answer):
+    """The verdict of a connection test and its steps, in their order."""
+
+    ok: bool
+    cause: CauseAnswer | None
+    response_code: int | None
+    steps: tuple[StepAnswer, ...]
+
+    @classmethod
+    def of(cls, test: ConnectionTest) -> "ConnectionTestAnswer":
+        """Return the answer for a test."""
+        steps = tuple(
+            StepAnswer(name=step.name, ok=step.ok, duration_ms=step.duration_ms, detail=step.detail)
+            for step in test.steps
+        )
+        return cls(ok=test.ok, cause=CauseAnswer.of(test.cause), response_code=test.response_code, steps=steps)

@@ -1,0 +1,79 @@
+"""The answers about reported facts."""
+
+from telemetry_service.domain.facts import Environment, RecordingResult, RegisteredBouncer
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.pipeline.register import LicenseView
+from telemetry_service.web.api.moment import Answer, Moment
+
+
+class BouncerAnswer(Answer):
+    """A registered bouncer."""
+
+    bouncer_id: str
+    environment: Environment
+    pair_id: str
+    registered_at: Moment
+
+    @classmethod
+    def of(cls, bouncer: RegisteredBouncer) -> "BouncerAnswer":
+        """Return the answer for a bouncer."""
+        return cls(
+            bouncer_id=bouncer.bouncer_id,
+            environment=bouncer.environment,
+            pair_id=bouncer.pair_id,
+            registered_at=bouncer.registered_at,
+        )
+
+
+class BouncersAnswer(Answer):
+    """All registered bouncers, by id."""
+
+    bouncers: tuple[BouncerAnswer, ...]
+
+
+class RecordingAnswer(Answer):
+    """How many reports counted now, and how many had counted before."""
+
+    accepted: int
+    duplicates: int
+
+    @classmethod
+    def of(cls, result: RecordingResult) -> "RecordingAnswer":
+        """Return the answer for one call's reports."""
+        return cls(accepted=result.accepted, duplicates=result.duplicates)
+
+
+class LicenseAnswer(Answer):
+    """The license posture, and whether feature gating is active."""
+
+    customer_id: str | None
+    tier: Tier
+    license_status: LicenseStatus
+    expires_at: Moment | None
+    token_issued_at: Moment | None
+    token_expires_at: Moment | None
+    token_refreshed_at: Moment | None
+    feature_gating_active: bool
+
+    @classmethod
+    def of(cls, view: LicenseView) -> "LicenseAnswer":
+        """Return the answer for the license as it stands."""
+        posture = view.posture
+        return cls(
+            customer_id=view.customer_id,
+            tier=posture.tier,
+            license_status=posture.license_status,
+            expires_at=posture.expires_at,
+            token_issued_at=posture.token_issued_at,
+            token_expires_at=posture.token_expires_at,
+            token_refreshed_at=posture.token_refreshed_at,
+            feature_gating_active=view.feature_gating_active,
+        )
+
+
+class ExtensionCodeAnswer(Answer):
+    """Whether a code was recorded now, or had been before."""
+
+    code_id: str
+    recorded: bool
+    """False for a repetition."""

@@ -1,0 +1,216 @@
+"""The answers about the open period, the health and the field dictionary."""
+
+from datetime import date
+from typing import Any
+
+from telemetry_service.domain.dictionary import FieldEntry
+from telemetry_service.domain.health import Health
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.periods import DayCount
+from telemetry_service.pipeline.health_report import HealthReport
+from telemetry_service.pipeline.preview import FieldChange, Preview, SealedDescription
+from telemetry_service.web.api.moment import Answer, Moment
+
+
+class HealthStateAnswer(Answer):
+    """A state of health with its cause, the next step and whose it is."""
+
+    status: HealthStatus
+    code: str
+    cause: str
+    next_step: str
+    whose: str
+    connected: bool | None
+
+    @classmethod
+    def of(cls, health: Health) -> "HealthStateAnswer":
+        """Return the answer for a health."""
+        return cls(
+            status=health.status,
+            code=health.code,
+            cause=health.cause,
+            next_step=health.next_step,
+            whose=health.whose,
+            connected=health.connected,
+        )
+
+
+class HealthAnswer(HealthStateAnswer):
+    """The health with the facts that its reader wants next."""
+
+    waiting: int
+    """Transmissions that are not accepted yet."""
+    last_accepted_at: Moment | None
+    latest_contact_at: Moment | None
+    next_run_at: Moment | None
+    next_send_at: Moment | None
+    last_tick_result: str | None
+
+    @classmethod
+    def of_report(cls, report: HealthReport) -> "HealthAnswer":
+        """Return the answer for a report."""
+        return cls(
+            **dict(HealthStateAnswer.of(report.health)),
+            waiting=report.waiting,
+            last_accepted_at=report.last_accepted_at,
+            latest_contact_at=report.latest_contact.at if report.latest_contact else None,
+            next_run_at=report.next_run_at,
+            next_send_at=report.next_send_at,
+            last_tick_result=report.last_tick_result,
+        )
+
+
+class FiguresAnswer(Answer):
+    """The six figures of the guide."""
+
+    total_events: int
+    sandbox_events: int
+    production_events: int
+    active_bouncers: int
+    policy_decisions: int
+    health_status: HealthStatus
+
+
+class DayAnswer(Answer):
+    """What all bouncers reported on one UTC day."""
+
+    day: date
+    sandbox_events: int
+    production_events: int
+    policy_decisions: int
+    successful_decisions: int
+
+    @classmethod
+    def of(cls, count: DayCount) -> "DayAnswer":
+        """Return the answer for a day."""
+        return cls(
+            day=count.day,
+            sandbox_events=count.sandbox_events,
+            production_events=count.production_events,
+            policy_decisions=count.policy_decisions,
+            successful_decisions=count.successful_decisions,
+        )
+
+
+class SealedAnswer(Answer):
+    """The sealed form, as it would leave at this moment."""
+
+    content_type: str
+    key_id: str
+    signature: str
+    body: str
+    body_bytes: int
+    encrypted: bool
+
+    @classmethod
+    def of(cls, sealed: SealedDescription | None) -> "SealedAnswer | None":
+        """Return the answer for a sealed form, or None for none."""
+        if sealed is None:
+            return None
+        return cls(
+            content_type=sealed.content_type,
+            key_id=sealed.key_id,
+            signature=sealed.signature,
+            body=sealed.body,
+            body_bytes=sealed.body_bytes,
+            encrypted=sealed.encrypted,
+        )
+
+
+class ChangeAnswer(Answer):
+    """A field that differs from the last accepted payload."""
+
+    name: str
+    before: Any
+    after: Any
+
+    @classmethod
+    def of(cls, change: FieldChange) -> "ChangeAnswer":
+        """Return the answer for a change."""
+        return cls(name=change.name, before=change.before, after=change.after)
+
+
+class FaultAnswer(Answer):
+    """Why a payload, or its customer_id, cannot be shown."""
+
+    code: str
+    sentence: str
+
+
+class PreviewAnswer(Answer):
+    """The open period as figures, and as the payload that it would become."""
+
+    at: Moment
+    period_opened_at: Moment
+    enabled: bool
+    """False while telemetry is off: then nothing of this leaves."""
+    bouncers_registered: int
+    figures: FiguresAnswer
+    health: HealthStateAnswer
+    days: tuple[DayAnswer, ...]
+    payload: dict[str, Any] | None
+    fault: FaultAnswer | None
+    sealed: SealedAnswer | None
+    difference: tuple[ChangeAnswer, ...]
+    compared_with: str | None
+    """The accepted transmission that ``difference`` compares with."""
+
+    @classmethod
+    def of(cls, preview: Preview) -> "PreviewAnswer":
+        """Return the answer for a preview."""
+        fault = preview.fault
+        return cls(
+            at=preview.now,
+            period_opened_at=preview.period.opened_at,
+            enabled=preview.enabled,
+            bouncers_registered=preview.bouncers_registered,
+            figures=_figures(preview),
+            health=HealthStateAnswer.of(preview.health),
+            days=tuple(DayAnswer.of(day) for day in preview.days),
+            payload=preview.payload,
+            fault=FaultAnswer(code=fault.code, sentence=fault.text) if fault else None,
+            sealed=SealedAnswer.of(preview.sealed),
+            difference=tuple(ChangeAnswer.of(change) for change in preview.difference),
+            compared_with=preview.last_accepted_id,
+        )
+
+
+def _figures(preview: Preview) -> FiguresAnswer:
+    counts = preview.counts
+    return FiguresAnswer(
+        total_events=counts.total_events,
+        sandbox_events=counts.sandbox_events,
+        production_events=counts.production_events,
+        active_bouncers=counts.bouncer_count,
+        policy_decisions=counts.policy_decision_count,
+        health_status=preview.health.status,
+    )
+
+
+class FieldAnswer(Answer):
+    """An entry of the field dictionary."""
+
+    name: str
+    meaning: str
+    why: str
+    type: str
+    example: Any
+    source: str
+
+    @classmethod
+    def of(cls, entry: FieldEntry) -> "FieldAnswer":
+        """Return the answer for an entry."""
+        return cls(
+            name=entry.name,
+            meaning=entry.meaning,
+            why=entry.why,
+            type=entry.type,
+            example=entry.example,
+            source=entry.source,
+        )
+
+
+class DictionaryAnswer(Answer):
+    """Every field that can leave, with what it means and why it is collected."""
+
+    fields: tuple[FieldAnswer, ...]

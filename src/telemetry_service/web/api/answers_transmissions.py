@@ -1,0 +1,148 @@
+"""The answers about transmissions."""
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Status, Transmission, Trigger
+from telemetry_service.pipeline.history import HistoryPage, TransmissionDetail
+from telemetry_service.web.api.answers_configuration import CauseAnswer
+from telemetry_service.web.api.moment import Answer, Moment
+
+
+class TransmissionAnswer(Answer):
+    """A transmission as the history lists it."""
+
+    transmission_id: UUID
+    status: Status
+    state: State
+    """The finer state: *failed* is retrying, held or rejected."""
+    trigger: Trigger
+    period_opened_at: Moment
+    period_closed_at: Moment
+    records_sent: int
+    """Audit events that the payload accounts for."""
+    response_code: int | None
+    cause: CauseAnswer | None
+    attempts_made: int
+    in_flight: bool
+    created_at: Moment
+    last_attempt_at: Moment | None
+    last_duration_ms: int | None
+    next_attempt_at: Moment | None
+    accepted_at: Moment | None
+    receipt_verified: bool | None
+    """None where no key of the License Server is pinned, or it is not accepted yet."""
+
+    @classmethod
+    def of(cls, transmission: Transmission, now: datetime) -> "TransmissionAnswer":
+        """Return the answer for a transmission at ``now``."""
+        return cls(**_members(transmission, now))
+
+
+class AttemptAnswer(Answer):
+    """One try to deliver a transmission."""
+
+    number: int
+    trigger: AttemptTrigger
+    state: State
+    """The state that it led to."""
+    cause: CauseAnswer | None
+    response_code: int | None
+    duplicate: bool
+    """True where the License Server had it already."""
+    started_at: Moment
+    finished_at: Moment | None
+    duration_ms: int | None
+    transmitted_at: str
+    timestamp: int
+    """Unix seconds, as signed."""
+    encrypted: bool
+    key_id: str
+    payload_sha256: str
+    body_sha256: str
+    body_bytes: int
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "AttemptAnswer":
+        """Return the answer for an attempt."""
+        return cls(
+            number=attempt.number,
+            trigger=attempt.trigger,
+            state=attempt.state,
+            cause=CauseAnswer.of(attempt.cause),
+            response_code=attempt.response_code,
+            duplicate=attempt.duplicate,
+            started_at=attempt.started_at,
+            finished_at=attempt.finished_at,
+            duration_ms=attempt.duration_ms,
+            transmitted_at=attempt.transmitted_at,
+            timestamp=attempt.timestamp,
+            encrypted=attempt.encrypted,
+            key_id=attempt.key_id,
+            payload_sha256=attempt.payload_sha256,
+            body_sha256=attempt.body_sha256,
+            body_bytes=attempt.body_bytes,
+        )
+
+
+class TransmissionDetailAnswer(TransmissionAnswer):
+    """A transmission with its payload and every attempt."""
+
+    payload: dict[str, Any]
+    """As stored: each attempt adds its own ``transmitted_at``."""
+    receipt: str | None
+    attempts: tuple[AttemptAnswer, ...]
+
+    @classmethod
+    def of_detail(cls, detail: TransmissionDetail, now: datetime) -> "TransmissionDetailAnswer":
+        """Return the answer for a transmission with its attempts at ``now``."""
+        transmission = detail.transmission
+        return cls(
+            **_members(transmission, now),
+            payload=json.loads(transmission.payload),
+            receipt=transmission.receipt,
+            attempts=tuple(AttemptAnswer.of(attempt) for attempt in detail.attempts),
+        )
+
+
+class HistoryAnswer(Answer):
+    """A page of the history, newest first, and the cursor of the next one."""
+
+    transmissions: tuple[TransmissionAnswer, ...]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: HistoryPage, now: datetime) -> "HistoryAnswer":
+        """Return the answer for a page at ``now``."""
+        found = tuple(TransmissionAnswer.of(transmission, now) for transmission in page.items)
+        return cls(transmissions=found, next_cursor=page.next_cursor)
+
+
+class RetriedAnswer(Answer):
+    """The transmissions that were tried again, after their attempts."""
+
+    transmissions: tuple[TransmissionDetailAnswer, ...]
+
+
+def _members(transmission: Transmission, now: datetime) -> dict[str, Any]:
+    return {
+        "transmission_id": transmission.transmission_id,
+        "status": transmission.status,
+        "state": transmission.state,
+        "trigger": transmission.trigger,
+        "period_opened_at": transmission.period_opened_at,
+        "period_closed_at": transmission.period_closed_at,
+        "records_sent": transmission.records_sent,
+        "response_code": transmission.response_code,
+        "cause": CauseAnswer.of(transmission.cause),
+        "attempts_made": transmission.attempts_made,
+        "in_flight": transmission.in_flight(now),
+        "created_at": transmission.created_at,
+        "last_attempt_at": transmission.last_attempt_at,
+        "last_duration_ms": transmission.last_duration_ms,
+        "next_attempt_at": transmission.next_attempt_at,
+        "accepted_at": transmission.accepted_at,
+        "receipt_verified": transmission.receipt_verified,
+    }

@@ -1,0 +1,93 @@
+"""The configuration, the API key and the connection test."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.domain.configuration import ApiKeyInput, Configuration
+from telemetry_service.pipeline.configure import (
+    ConfigurationView,
+    read_configuration,
+    remove_api_key,
+    reveal_api_key,
+    save_configuration,
+    set_api_key,
+)
+from telemetry_service.pipeline.connection_test import test_connection
+from telemetry_service.web.api.answers_configuration import (
+    ConfigurationAnswer,
+    ConnectionTestAnswer,
+    RevealedKeyAnswer,
+)
+from telemetry_service.web.api.documents import json_body
+from telemetry_service.web.api.parameters import VersionSeen
+from telemetry_service.web.body import JsonBody
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import RECENT_LOGIN, CurrentCaller, needs
+
+router = APIRouter(prefix="/telemetry", tags=["configuration"])
+
+Values = Annotated[Configuration, Depends(JsonBody(Configuration))]
+NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput))]
+_read_key = JsonBody(ApiKeyInput)
+
+
+async def _key_to_test(request: Request) -> ApiKeyInput | None:
+    """Return the API key to test with, or None, for the stored one, where there is no body or an empty one."""
+    raw = await request.body()
+    return None if raw.strip() in {b"", b"{}"} else await _read_key(request)
+
+
+KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
+
+
+@router.get("/config")
+@needs(Scope.READ)
+def get_config(context: Context, response: Response) -> ConfigurationAnswer:
+    """Return the configuration. Its ETag is the version that a save must name."""
+    return _answer(response, read_configuration(context.installation))
+
+
+@router.put("/config", openapi_extra=json_body(Configuration))
+@needs(Scope.ADMIN)
+def put_config(
+    context: Context, caller: CurrentCaller, response: Response, version: VersionSeen, values: Values
+) -> ConfigurationAnswer:
+    """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime."""
+    return _answer(response, save_configuration(context.installation, values, version, caller.actor))
+
+
+@router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput))
+@needs(Scope.ADMIN)
+def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationAnswer:
+    """Store another API key; what was held for the old one is tried at once."""
+    return _answer(response, set_api_key(context.installation, key.api_key, caller.actor))
+
+
+@router.delete("/config/api-key")
+@needs(Scope.ADMIN)
+def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationAnswer:
+    """Forget the API key; nothing can be sent until another one is set."""
+    return _answer(response, remove_api_key(context.installation, caller.actor))
+
+
+@router.post("/config/api-key/reveal", dependencies=[RECENT_LOGIN])
+@needs(Scope.ADMIN)
+def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyAnswer:
+    """Show the API key in clear; audited, and kept by no cache."""
+    response.headers["Cache-Control"] = "no-store"
+    return RevealedKeyAnswer(api_key=reveal_api_key(context.installation, caller.actor))
+
+
+@router.post("/test-connection", openapi_extra=json_body(ApiKeyInput, required=False))
+@needs(Scope.ADMIN)
+def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionTestAnswer:
+    """Test the connection step by step, with the stored API key or with one that is not saved yet."""
+    tested = test_connection(context.installation, caller.actor, key.api_key if key else None)
+    return ConnectionTestAnswer.of(tested)
+
+
+def _answer(response: Response, view: ConfigurationView) -> ConfigurationAnswer:
+    response.headers["ETag"] = f'"{view.stored.version}"'
+    return ConfigurationAnswer.of(view)

@@ -1,0 +1,64 @@
+"""The history as a file: CSV for spreadsheets, JSON Lines for programs. Written as it is read."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from io import StringIO
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.transmissions import Transmission
+from telemetry_service.web.api.answers_transmissions import TransmissionAnswer
+
+COLUMNS = (
+    "transmission_id",
+    "created_at",
+    "period_opened_at",
+    "period_closed_at",
+    "status",
+    "state",
+    "trigger",
+    "records_sent",
+    "response_code",
+    "cause",
+    "attempts_made",
+    "last_attempt_at",
+    "last_duration_ms",
+    "next_attempt_at",
+    "accepted_at",
+    "receipt_verified",
+)
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_lines(transmissions: Iterable[Transmission]) -> Iterator[str]:
+    """Yield a heading and a line for each transmission (RFC 4180)."""
+    yield _line(COLUMNS)
+    for transmission in transmissions:
+        yield _line(tuple(cell(_value(transmission, column)) for column in COLUMNS))
+
+
+def json_lines(transmissions: Iterable[Transmission], now: datetime) -> Iterator[str]:
+    """Yield one JSON object a line, in the shape in which the history lists transmissions."""
+    for transmission in transmissions:
+        yield TransmissionAnswer.of(transmission, now).model_dump_json() + "\n"
+
+
+def cell(value: object) -> str:
+    """Write a value so that no spreadsheet takes it for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = rfc3339(value) if isinstance(value, datetime) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _value(transmission: Transmission, column: str) -> object:
+    return getattr(transmission, column)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    line = StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()

@@ -1,0 +1,92 @@
+"""The facts that other Control Plane services report: bouncers, usage, the license, extension codes."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.domain.errors import NotFoundError
+from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
+from telemetry_service.pipeline.register import (
+    list_bouncers,
+    read_license,
+    redeem_code,
+    register_bouncer,
+    remove_bouncer,
+    report_license,
+)
+from telemetry_service.web.api.answers_facts import (
+    BouncerAnswer,
+    BouncersAnswer,
+    ExtensionCodeAnswer,
+    LicenseAnswer,
+    RecordingAnswer,
+)
+from telemetry_service.web.api.documents import json_body
+from telemetry_service.web.api.parameters import BouncerId
+from telemetry_service.web.body import JsonBody, read_usage
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import needs
+
+router = APIRouter(tags=["facts"])
+
+Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration))]
+Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture))]
+Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode))]
+Reports = Annotated[list[UsageReport], Depends(read_usage)]
+
+
+@router.put("/bouncers/{bouncer_id}", openapi_extra=json_body(BouncerRegistration))
+@needs(Scope.REPORT)
+def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> BouncerAnswer:
+    """Register a bouncer, or change its registration."""
+    return BouncerAnswer.of(register_bouncer(context.installation, bouncer_id, registration))
+
+
+@router.delete("/bouncers/{bouncer_id}", status_code=HTTPStatus.NO_CONTENT)
+@needs(Scope.REPORT)
+def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
+    """Take a bouncer out of the registry. What it reported stays counted."""
+    if not remove_bouncer(context.installation, bouncer_id):
+        raise NotFoundError
+
+
+@router.get("/bouncers")
+@needs(Scope.REPORT, Scope.READ)
+def get_bouncers(context: Context) -> BouncersAnswer:
+    """List the registered bouncers."""
+    found = list_bouncers(context.installation)
+    return BouncersAnswer(bouncers=tuple(BouncerAnswer.of(bouncer) for bouncer in found))
+
+
+@router.post("/usage", response_model=RecordingAnswer, openapi_extra=json_body(UsageBatch))
+@needs(Scope.REPORT)
+async def post_usage(context: Context, reports: Reports) -> Response:
+    """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice."""
+    result = await asyncio.wrap_future(context.recorder.submit(reports))
+    context.metrics.recorded(result)
+    return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
+
+
+@router.put("/license", openapi_extra=json_body(LicensePosture))
+@needs(Scope.REPORT)
+def put_license(context: Context, posture: Posture) -> LicenseAnswer:
+    """Replace the license posture."""
+    return LicenseAnswer.of(report_license(context.installation, posture))
+
+
+@router.get("/license")
+@needs(Scope.REPORT, Scope.READ)
+def get_license(context: Context) -> LicenseAnswer:
+    """Return the license posture, and whether feature gating is active."""
+    return LicenseAnswer.of(read_license(context.installation))
+
+
+@router.post("/extension-codes", openapi_extra=json_body(ExtensionCode))
+@needs(Scope.REPORT)
+def post_extension_code(context: Context, code: Code) -> ExtensionCodeAnswer:
+    """Record a redeemed extension code; a repetition changes nothing."""
+    recorded = redeem_code(context.installation, code)
+    return ExtensionCodeAnswer(code_id=code.code_id, recorded=recorded)

@@ -1,0 +1,17 @@
+"""How the API writes a moment."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from telemetry_service.domain.clock import rfc3339
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+"""RFC 3339 in UTC, to the millisecond: ``2026-11-15T02:00:00.000Z``."""
+
+
+class Answer(BaseModel):
+    """The root of the answers: closed, so that nothing gets into one by accident."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,117 @@
+"""The parameters of the calls: closed like the bodies, so that a mistyped filter is refused and not ignored."""
+
+import hashlib
+import re
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from telemetry_service.domain.errors import PreconditionRequiredError, StaleConfigurationError
+from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
+from telemetry_service.domain.transmissions import Status, Trigger
+from telemetry_service.pipeline.history import HistoryFilter
+from telemetry_service.web.gate import Caller, CurrentCaller
+from telemetry_service.web.refusals import Fault, InputRefusedError
+
+LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
+
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+_ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
+
+
+def _only_if_written_as(pattern: re.Pattern[str]) -> BeforeValidator:
+    # Pydantic would take more forms, such as seconds since 1970 for a day.
+    return BeforeValidator(lambda value: value if not isinstance(value, str) or pattern.fullmatch(value) else ())
+
+
+Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(9998, 12, 31)), _only_if_written_as(_ISO_DAY)]
+Limit = Annotated[int, Field(ge=1, le=LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)]
+
+
+class _Filters(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Status | None = None
+    trigger: Trigger | None = None
+    from_day: Day | None = Field(default=None, alias="from", description="First UTC day, inclusive.")
+    to_day: Day | None = Field(default=None, alias="to", description="Last UTC day, inclusive.")
+
+    def filter(self) -> HistoryFilter:
+        """Return the filter as the history takes it."""
+        if self.from_day and self.to_day and self.from_day > self.to_day:
+            raise InputRefusedError([Fault("from", "must not be later than to")])
+        return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
+
+
+class HistoryQuery(_Filters):
+    """Which page of the history."""
+
+    cursor: Annotated[str, Field(max_length=64)] | None = None
+    limit: Limit = LIMIT_DEFAULT
+
+
+class ExportQuery(_Filters):
+    """Which transmissions to export, and as what."""
+
+    format: Annotated[str, Field(pattern="^(csv|jsonl)$")]
+
+
+async def refuse_repeated_parameters(request: Request) -> None:
+    """Refuse a query in which a name is there twice: two readers could understand it differently.
+
+    Raises:
+        InputRefusedError: with the names.
+    """
+    names = [name for name, _value in request.query_params.multi_items()]
+    repeated = sorted({name for name in names if names.count(name) > 1} & _KNOWN)
+    if len(set(names)) < len(names):
+        raise InputRefusedError([Fault(name, "is there more than once") for name in repeated or ["query"]])
+
+
+_KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format"}
+
+
+async def version_seen(if_match: Annotated[str | None, Header()] = None) -> int:
+    """Return the version that the caller has seen, out of ``If-Match: "7"``.
+
+    Raises:
+        PreconditionRequiredError: the header is missing, or says "whatever there is".
+        StaleConfigurationError: it names no version of ours.
+    """
+    if if_match is None or if_match.strip() == "*":
+        raise PreconditionRequiredError
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise StaleConfigurationError
+    return int(match[1])
+
+
+async def request_key(caller: CurrentCaller, idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+    """Return the digest of the caller's ``Idempotency-Key``, or None where there is none.
+
+    Raises:
+        InputRefusedError: it is not 1 to 200 visible ASCII characters.
+    """
+    if idempotency_key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise InputRefusedError([Fault("Idempotency-Key", "must be 1 to 200 visible ASCII characters")])
+    return _digest_of(caller, idempotency_key)
+
+
+def _digest_of(caller: Caller, key: str) -> str:
+    # Two callers that choose the same key mean two requests.
+    return hashlib.sha256(f"{caller.actor}\0{key}".encode()).hexdigest()
+
+
+BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
+TransmissionId = Annotated[UUID, Path()]
+VersionSeen = Annotated[int, Depends(version_seen)]
+RequestKey = Annotated[str | None, Depends(request_key)]
+HistoryParameters = Annotated[HistoryQuery, Query()]
+ExportParameters = Annotated[ExportQuery, Query()]

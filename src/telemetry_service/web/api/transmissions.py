@@ -1,0 +1,96 @@
+"""*Send Now*, the history, *Retry* and the export."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import Response, StreamingResponse
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.domain.errors import NotFoundError
+from telemetry_service.pipeline.history import export_transmissions, list_transmissions, read_transmission
+from telemetry_service.pipeline.prove import payload_as_sent
+from telemetry_service.pipeline.retry import retry, retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.web.api.answers_transmissions import HistoryAnswer, RetriedAnswer, TransmissionDetailAnswer
+from telemetry_service.web.api.export import csv_lines, json_lines
+from telemetry_service.web.api.parameters import (
+    ExportParameters,
+    HistoryParameters,
+    RequestKey,
+    TransmissionId,
+)
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import CurrentCaller, needs
+
+router = APIRouter(prefix="/telemetry", tags=["transmissions"])
+
+
+@router.post("/send-now")
+@needs(Scope.ADMIN)
+def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
+    """Close the period and send it. The same Idempotency-Key names the same transmission."""
+    detail = send_now(context.installation, caller.actor, request_key)
+    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+
+
+@router.get("/history")
+@needs(Scope.READ)
+def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
+    """List transmissions, newest first."""
+    page = list_transmissions(context.installation, query.filter(), query.cursor, query.limit)
+    return HistoryAnswer.of(page, context.installation.clock.now())
+
+
+@router.get(
+    "/history/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}, "application/jsonl": {}}}},
+)
+@needs(Scope.READ)
+def get_export(context: Context, caller: CurrentCaller, query: ExportParameters) -> StreamingResponse:
+    """Download the filtered history as CSV or JSON Lines."""
+    found = export_transmissions(context.installation, query.filter(), caller.actor)
+    if query.format == "csv":
+        return _download(csv_lines(found), "text/csv", "csv")
+    return _download(json_lines(found, context.installation.clock.now()), "application/jsonl", "jsonl")
+
+
+@router.post("/history/retry-failed")
+@needs(Scope.ADMIN)
+def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
+    """Send every failed transmission again, oldest first."""
+    now = context.installation.clock.now()
+    details = retry_failed(context.installation, caller.actor)
+    return RetriedAnswer(transmissions=tuple(TransmissionDetailAnswer.of_detail(one, now) for one in details))
+
+
+@router.get("/history/{transmission_id}")
+@needs(Scope.READ)
+def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
+    """Return one transmission with its payload and every attempt."""
+    detail = read_transmission(context.installation, transmission_id)
+    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+
+
+@router.get("/history/{transmission_id}/attempts/{number}/payload", response_class=Response)
+@needs(Scope.READ)
+def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
+    """Return the payload of one attempt, byte for byte as it was before encryption."""
+    detail = read_transmission(context.installation, transmission_id)
+    for attempt in detail.attempts:
+        if attempt.number == number:
+            return Response(payload_as_sent(detail.transmission, attempt), media_type="application/json")
+    raise NotFoundError
+
+
+@router.post("/history/{transmission_id}/retry")
+@needs(Scope.ADMIN)
+def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
+    """Send the stored payload again under the same id. Safe to press twice."""
+    detail = retry(context.installation, transmission_id, caller.actor)
+    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+
+
+def _download(lines: Iterator[str], media_type: str, ending: str) -> StreamingResponse:
+    name = f'attachment; filename="telemetry-transmissions.{ending}"'
+    return StreamingResponse(lines, media_type=media_type, headers={"Content-Disposition": name})

@@ -1,0 +1,91 @@
+"""Puts the web application together: the routes behind their gate, and what stands around all of them."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import Depends, FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.middleware import Middleware
+
+from telemetry_service import __version__
+from telemetry_service.access.entrance import Entrance
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.record import Recorder
+from telemetry_service.web.api import configuration, facts, insight, operations, transmissions
+from telemetry_service.web.api.documents import PROBLEMS
+from telemetry_service.web.api.parameters import refuse_repeated_parameters
+from telemetry_service.web.body_limit import USAGE_BYTES, BodyLimit
+from telemetry_service.web.context import WebContext
+from telemetry_service.web.gate import check_routes, pass_gate
+from telemetry_service.web.head_requests import HeadRequests
+from telemetry_service.web.metrics import Metrics
+from telemetry_service.web.problems import LastResort, add_problems
+from telemetry_service.web.security_headers import SecurityHeaders
+
+API_PREFIX = "/api/v1"
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_LARGER_BODIES = {f"{API_PREFIX}/usage": USAGE_BYTES}
+_NO_OBSERVERS: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""The framework would export traces where the environment says so: nothing but the transmission leaves this process."""
+
+_API = (facts.router, configuration.router, insight.router, transmissions.router)
+
+
+def create_web(
+    *,
+    installation: Installation,
+    recorder: Recorder,
+    entrance: Entrance,
+    scheduler_running: Callable[[], bool],
+    lifespan: Lifespan | None = None,
+) -> FastAPI:
+    """Return the web application.
+
+    Raises:
+        UndeclaredRouteError: a route does not say who may call it.
+    """
+    app = FastAPI(
+        title="Control Core telemetry",
+        version=__version__,
+        description="Counts what happened, shows what would leave, sends it sealed, and keeps the history.",
+        # Swagger UI and ReDoc load from a CDN; the description itself is a route of ours, behind the gate.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(pass_gate)],
+        lifespan=lifespan,
+        middleware=_around(),
+        responses=PROBLEMS,
+        redirect_slashes=False,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    app.state.context = WebContext(installation, recorder, entrance, scheduler_running, Metrics(installation))
+    add_problems(app)
+    for router in _API:
+        app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
+    app.include_router(operations.router)
+    check_routes(app)
+    return app
+
+
+def _around() -> list[Middleware]:
+    """Return what stands around every route, outermost first."""
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(LastResort),
+        Middleware(HeadRequests),
+        Middleware(BodyLimit, larger=_LARGER_BODIES),
+    ]

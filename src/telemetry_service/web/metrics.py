@@ -1,0 +1,97 @@
+"""What Prometheus reads: counts and moments, no names, no addresses. Its own registry, filled when asked."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from telemetry_service import __version__
+from telemetry_service.domain.facts import RecordingResult
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.pipeline.health_report import HealthReport, read_health
+from telemetry_service.pipeline.installation import Installation
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self, installation: Installation) -> None:
+        """Count from now on; what the database knows is read at each scrape."""
+        self._registry = CollectorRegistry()
+        self._reports = Counter(
+            "telemetry_usage_reports",
+            "Usage reports acknowledged by this process.",
+            ("result",),
+            registry=self._registry,
+        )
+        for result in ("accepted", "duplicate"):
+            self._reports.labels(result)
+        self._registry.register(_Stored(installation))
+
+    def recorded(self, result: RecordingResult) -> None:
+        """Count the reports of one call."""
+        self._reports.labels("accepted").inc(result.accepted)
+        self._reports.labels("duplicate").inc(result.duplicates)
+
+    def exposition(self) -> bytes:
+        """Return the metrics as Prometheus reads them; raises :class:`StorageUnavailableError`."""
+        return generate_latest(self._registry)
+
+
+class _Stored(Collector):
+    """What every replica knows alike."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def describe(self) -> list[Metric]:
+        """Name nothing in advance: asking for names must not read the database."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the database once."""
+        report = read_health(self._installation)
+        yield _build()
+        yield _health(report)
+        yield GaugeMetricFamily(
+            "telemetry_transmissions_waiting", "Transmissions that are not accepted yet.", value=report.waiting
+        )
+        yield from self._moments(report)
+
+    def _moments(self, report: HealthReport) -> Iterator[Metric]:
+        now = self._installation.clock.now()
+        if report.last_accepted_at is not None:
+            age = (now - report.last_accepted_at).total_seconds()
+            yield GaugeMetricFamily(
+                "telemetry_last_accepted_age_seconds", "Seconds since the last accepted transmission.", value=age
+            )
+        if report.next_run_at is not None:
+            yield GaugeMetricFamily(
+                "telemetry_next_run_timestamp_seconds",
+                "Unix time of the next run.",
+                value=report.next_run_at.timestamp(),
+            )
+        if report.latest_contact is not None:
+            yield GaugeMetricFamily(
+                "telemetry_license_server_connected",
+                "Whether the latest contact with the License Server went well.",
+                value=int(report.latest_contact.ok),
+            )
+
+
+def _build() -> Metric:
+    family = GaugeMetricFamily("telemetry_build_info", "The version of this service.", labels=("version",))
+    family.add_metric((__version__,), 1)
+    return family
+
+
+def _health(report: HealthReport) -> Metric:
+    family = GaugeMetricFamily("telemetry_health", "The state of health: 1 for the present one.", labels=("status",))
+    for status in HealthStatus:
+        family.add_metric((status.value,), int(status is report.health.status))
+    return family
