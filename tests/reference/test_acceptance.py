@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -168,3 +169,13 @@ def test_a_connection_test_is_answered_and_leaves_no_trace(line: Line) -> None:
     answer = line.send(draft.signed())
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert line.journal(draft.transmission_id) is None
+
+
+def test_the_same_transmission_from_many_sides_at_once_is_accepted_once(line: Line) -> None:
+    draft = Draft(canonical(payload()))
+    with ThreadPoolExecutor(8) as senders:
+        statuses = [answer.json()["status"] for answer in senders.map(line.send, [draft.signed() for _ in range(24)])]
+    assert sorted(statuses) == ["accepted"] + ["duplicate"] * 23
+    entry = line.journal(draft.transmission_id)
+    assert entry is not None
+    assert (entry.times_received, entry.conflicts) == (24, 0)

@@ -1,6 +1,7 @@
 """The License Server as a process: what is acknowledged survives it, and it leaves nothing behind."""
 
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -67,6 +68,25 @@ def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
         # A pipe whose writer is gone, by whatever death, is a pipe that ends.
         process.stdin.close()
         process.wait(timeout=30)
+
+
+def test_a_server_stops_in_good_order_at_ctrl_c(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "telemetry_service.reference"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(options_in(tmp_path).model_dump_json().encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
 
 
 def test_a_server_that_cannot_start_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from http.client import HTTPSConnection  # noqa: TID251 - to our own child process; it takes no part in the service
+from http.client import HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Self

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import uvicorn
@@ -30,7 +30,9 @@ class Listening:
 
 
 def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; call ``announce`` once connections are taken.
+    """Serve until SIGINT, and return then, or until SIGTERM, which ends the process once the answers under way are out.
+
+    ``announce`` is called as soon as connections are taken and signals are obeyed.
 
     :raises OSError: if a file or the address cannot be used.
     :raises ValueError: if the signing key file holds no Ed25519 key.
@@ -38,11 +40,24 @@ def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | Non
     signer = load_signer(options.signing_key_file)
     with closing(Store(options.store)) as store:
         config = _configuration(options, create_app(options, store, signer))
-        config.load()
-        with closing(_listen(options)) as listener:
-            if announce is not None:
-                announce(Listening(_url(options, listener), signer.public_key))
-            uvicorn.Server(config).run(sockets=[listener])
+        # uvicorn stops in good order at SIGINT, and then raises it once more.
+        with closing(_listen(options)) as listener, suppress(KeyboardInterrupt):
+            server = _AnnouncingServer(config, Listening(_url(options, listener), signer.public_key), announce)
+            server.run(sockets=[listener])
+
+
+class _AnnouncingServer(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, listening: Listening, announce: Callable[[Listening], None] | None
+    ) -> None:
+        super().__init__(config)
+        self._listening = listening
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._announce is not None:
+            self._announce(self._listening)
 
 
 def _configuration(options: ReferenceOptions, app: Starlette) -> uvicorn.Config:
@@ -70,7 +85,7 @@ def _at_least_tls_1_2(_config: uvicorn.Config, make: Callable[[], ssl.SSLContext
 
 
 def _listen(options: ReferenceOptions) -> socket.socket:
-    """Listen before anything is announced: from then on a connection waits instead of being refused."""
+    """Take the address ourselves, so that a port which the system chose is known."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
