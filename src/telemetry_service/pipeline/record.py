@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from queue import Empty, Full, Queue
 from threading import Thread
-from uuid import UUID
 
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
@@ -114,26 +113,26 @@ def record(installation: Installation, calls: Sequence[Sequence[UsageReport]]) -
     today = installation.clock.now().date()
     with installation.database.write() as tx:
         period_id = tx.periods.share_open()
-        fresh = tx.usage.claim({report["report_id"] for reports in calls for report in reports}, today)
-        results = _count(tx, period_id, today, calls, set(fresh))
+        known = tx.usage.claim({report["report_id"].int for reports in calls for report in reports}, today)
+        results = _count(tx, period_id, today, calls, known)
         installation.reached(Milestone.USAGE_WRITTEN)
     installation.reached(Milestone.USAGE_COMMITTED)
     return results
 
 
 def _count(
-    tx: Transaction, period_id: int, today: date, calls: Sequence[Sequence[UsageReport]], fresh: set[UUID]
+    tx: Transaction, period_id: int, today: date, calls: Sequence[Sequence[UsageReport]], known: set[int]
 ) -> list[RecordingResult]:
-    """Write one sum for each distinct counter. An id met a second time is no longer in ``fresh``."""
+    """Write one sum for each distinct counter. An id is known from the first report that bears it."""
     sums: dict[tuple[str, str], list[int]] = {}
     results = []
     for reports in calls:
         accepted = 0
         for report in reports:
-            report_id = report["report_id"]
-            if report_id not in fresh:
+            report_id = report["report_id"].int
+            if report_id in known:
                 continue
-            fresh.remove(report_id)
+            known.add(report_id)
             accepted += 1
             total = sums.setdefault((report["bouncer_id"], report["environment"]), [0, 0, 0])
             total[0] += report["audit_events"]
