@@ -198,6 +198,15 @@ def check_routes(app: FastAPI, public_mounts: Iterable[str] = ()) -> None:
         raise UndeclaredRouteError(message)
 
 
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that a path takes, whichever routes serve them."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
 def _is_guarded(route: BaseRoute, endpoint: object, path: str | None, public_mounts: frozenset[str]) -> bool:
     # Only FastAPI's own routes run the application's dependencies, and so the gate.
     if isinstance(route, APIRoute):

@@ -25,7 +25,7 @@ from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web import refusals
 from telemetry_service.web.csrf import SAFE_METHODS
 from telemetry_service.web.explanations import explain
-from telemetry_service.web.gate import LOGIN_PATH, LoginNeededError
+from telemetry_service.web.gate import LOGIN_PATH, LoginNeededError, allowed_methods
 
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -135,13 +135,15 @@ async def _parameters(request: Request, error: Exception) -> Response:
     return problem_of(request, refusals.InputRefusedError(explain(below)))
 
 
-async def _framework(_request: Request, error: Exception) -> Response:
+async def _framework(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
     code, detail = _FRAMEWORK.get(status, ("refused", "The request was refused."))
     answer = problem(status, code, detail)
     answer.headers.update(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(allowed_methods(request.app, request.url.path))
     return answer
 
 
