@@ -74,6 +74,13 @@ def test_a_truncated_tag_is_refused(line: Line) -> None:
     assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
 
 
+def test_the_border_between_ciphertext_and_tag_is_where_it_belongs(line: Line) -> None:
+    """The cipher itself would take it: to AES-GCM both are one run of bytes."""
+    head, ciphertext, tag = encrypt(canonical(payload()), API_KEY).rsplit(b".", 2)
+    moved = [_encoded(_decoded(ciphertext)[:-1]), _encoded(_decoded(ciphertext)[-1:] + _decoded(tag))]
+    assert refuse(line, Draft(b".".join([head, *moved]), JOSE).signed()) == (400, "encryption-invalid")
+
+
 @pytest.mark.parametrize("body", [b"", b".", b"....", b"a.b.c.d", b"a.b.c.d.e.f", b"{}", canonical(payload())])
 def test_what_is_no_jwe_is_refused(line: Line, body: bytes) -> None:
     assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
