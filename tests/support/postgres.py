@@ -34,7 +34,10 @@ class PostgresServer:
         Args:
             durable: False switches off what makes commits survive a crash, which is quicker.
         """
-        folder = make_folder(Account.choose())
+        account = Account.choose()
+        folder = make_folder(account)
+        # Memory may not hold programs that run, so only the databases go there.
+        (folder / "cluster").symlink_to(make_folder(account, in_memory=not durable))
         server = cls(folder, find_binaries(folder / "programs"), () if durable else RELAXED)
         server._run("initdb", "-D", str(server._cluster), "-U", _SUPERUSER, "--auth=trust", "-E", "UTF8", "--no-sync")
         return server
@@ -84,6 +87,7 @@ class PostgresServer:
         """Stop the server if it runs, and delete all that it wrote."""
         if (self._cluster / "postmaster.pid").exists():
             self.stop(crash=True)
+        shutil.rmtree(self._cluster.resolve())
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:
