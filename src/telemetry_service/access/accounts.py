@@ -71,8 +71,11 @@ class Accounts:
             PasswordRefusedError: the password is too short, too long or no text.
         """
         password_hash = self._passwords.hash(password)
+        now = self._clock.now()
         with self._database.write() as tx:
-            self._replace(tx, password_hash, actor)
+            tx.access.set_password(password_hash, now)
+            tx.access.remove_all_sessions()
+            tx.activity.note(now, actor, Action.PASSWORD_SET)
 
     def set_first_password(self, password: str, actor: str) -> bool:
         """Set the password where there is none yet; False, and nothing changed, where there is one.
@@ -83,11 +86,12 @@ class Accounts:
         if self.exist():
             return False
         password_hash = self._passwords.hash(password)
+        now = self._clock.now()
         with self._database.write() as tx:
             # Several replicas may start at once; the first one's word counts.
-            if tx.access.account(lock=True) is not None:
+            if not tx.access.add_account(password_hash, now):
                 return False
-            self._replace(tx, password_hash, actor)
+            tx.activity.note(now, actor, Action.PASSWORD_SET)
         return True
 
     def check(self, name: str, password: str) -> CheckedPassword:
@@ -136,12 +140,6 @@ class Accounts:
         failures = account.failed_logins + 1 if account else 0
         with self._database.write() as tx:
             tx.activity.note(self._clock.now(), NOBODY, Action.LOGIN_FAILED, failed_logins=str(failures))
-
-    def _replace(self, tx: Transaction, password_hash: str, actor: str) -> None:
-        now = self._clock.now()
-        tx.access.set_password(password_hash, now)
-        tx.access.remove_all_sessions()
-        tx.activity.note(now, actor, Action.PASSWORD_SET)
 
 
 def _believable(blocked_until: datetime | None, now: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, insert, select, update
 
 from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
+from telemetry_service.storage.upsert import insert as insert_or
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,15 @@ class AccessStore:
 
     def set_password(self, password_hash: str, now: datetime) -> None:
         """Make the account, or replace its password and lift a block."""
-        values = {"password_hash": password_hash, "failed_logins": 0, "blocked_until": None, "updated_at": now}
-        if self._connection.execute(update(AdminAccount).values(values)).rowcount == 0:
-            self._connection.execute(insert(AdminAccount).values(id=1, **values))
+        values = _password_values(password_hash, now)
+        new = insert_or(self._connection, AdminAccount).values(id=1, **values)
+        self._connection.execute(new.on_conflict_do_update(index_elements=[AdminAccount.id], set_=values))
+
+    def add_account(self, password_hash: str, now: datetime) -> bool:
+        """Make the account; False, and nothing changed, where there is one, even one made at the same moment."""
+        new = insert_or(self._connection, AdminAccount).values(id=1, **_password_values(password_hash, now))
+        made = self._connection.execute(new.on_conflict_do_nothing().returning(AdminAccount.id))
+        return made.first() is not None
 
     def note_login(self, failed_logins: int, blocked_until: datetime | None) -> None:
         """Keep the number of failed logins in a row, and how long logins are refused."""
@@ -134,3 +141,7 @@ class AccessStore:
 
     def _update_session(self, session_id: UUID, **columns: object) -> None:
         self._connection.execute(update(AdminSession).where(AdminSession.session_id == session_id).values(**columns))
+
+
+def _password_values(password_hash: str, now: datetime) -> dict[str, object]:
+    return {"password_hash": password_hash, "failed_logins": 0, "blocked_until": None, "updated_at": now}

@@ -1,0 +1,184 @@
+"""The local administrator: no default account, and no guessing."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.access.accounts import LoginBlockedError, block_after
+from telemetry_service.access.entrance import Entrance, make_entrance
+from telemetry_service.access.passwords import HashCost, PasswordRefusedError, Passwords
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError, TelemetryError
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from tests.access.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.support.set_clock import SetClock
+
+WRONG = "not the password at all"
+
+
+def test_there_is_no_default_account(entrance: Entrance) -> None:
+    assert not entrance.accounts.exist()
+    for password in ("", "admin", "password", PASSWORD, "nobody has this password"):
+        with pytest.raises(LoginFailedError):
+            entrance.sessions.log_in("admin", password)
+
+
+def test_the_first_password_is_set_only_once(entrance: Entrance) -> None:
+    assert entrance.accounts.set_first_password(PASSWORD, "deployment")
+    assert not entrance.accounts.set_first_password("another password", "deployment")
+    entrance.sessions.log_in("admin", PASSWORD)
+
+
+def test_replicas_that_start_together_agree_on_the_first_password(entrance: Entrance) -> None:
+    passwords = [f"the password of replica {number}" for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda password: entrance.accounts.set_first_password(password, "deployment"), passwords))
+    assert made.count(True) == 1
+    entrance.sessions.log_in("admin", passwords[made.index(True)])
+
+
+@pytest.mark.parametrize("password", ["", "elevenchars", "x" * 1025, "lone surrogate \ud800"])
+def test_a_password_has_twelve_to_a_thousand_characters_of_text(entrance: Entrance, password: str) -> None:
+    with pytest.raises(PasswordRefusedError):
+        entrance.accounts.set_password(password, "cli")
+    assert not entrance.accounts.exist()
+
+
+def test_a_password_is_kept_as_an_argon2id_hash_alone(administered: Entrance, database: Database) -> None:
+    assert administered.accounts.exist()
+    with database.read() as tx:
+        account = tx.access.account()
+    assert account is not None
+    assert account.password_hash.startswith("$argon2id$")
+    assert PASSWORD not in account.password_hash
+
+
+def test_the_usual_cost_of_a_hash_is_that_of_rfc_9106() -> None:
+    assert Passwords().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_the_same_letters_are_the_same_password_however_a_keyboard_composes_them(entrance: Entrance) -> None:
+    entrance.accounts.set_password("Zürich am Abend", "cli")
+    entrance.sessions.log_in("admin", "Zu\u0308rich am Abend")
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("admin", WRONG),
+        ("Admin", PASSWORD),
+        ("root", PASSWORD),
+        ("", PASSWORD),
+        ("admin", "x" * 2_000),
+        ("admin", "\ud800"),
+    ],
+)
+def test_a_wrong_name_and_a_wrong_password_are_refused_alike(administered: Entrance, name: str, password: str) -> None:
+    with pytest.raises(LoginFailedError) as refusal:
+        administered.sessions.log_in(name, password)
+    assert refusal.value.text == LoginFailedError.sentence
+
+
+def test_five_failures_are_free_and_then_each_doubles_the_wait() -> None:
+    waits = [block_after(failures) for failures in range(12)]
+    seconds = [None if wait is None else wait.total_seconds() for wait in waits]
+    assert seconds == [None] * 5 + [30, 60, 120, 240, 480, 900, 900]
+    assert block_after(10**9) == timedelta(minutes=15)
+
+
+def _fail(entrance: Entrance, name: str = "admin") -> type[TelemetryError]:
+    with pytest.raises(TelemetryError) as refusal:
+        entrance.sessions.log_in(name, WRONG)
+    return type(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["admin", "somebody"])
+def test_guessing_is_slowed_down_whatever_the_name(administered: Entrance, clock: SetClock, name: str) -> None:
+    assert [_fail(administered, name) for _ in range(6)] == [LoginFailedError] * 5 + [LoginBlockedError]
+    with pytest.raises(LoginBlockedError) as blocked:
+        administered.sessions.log_in("admin", PASSWORD)
+    assert blocked.value.retry_after == 30
+    clock.advance(timedelta(seconds=30))
+    administered.sessions.log_in("admin", PASSWORD)
+
+
+def test_a_refusal_during_a_block_does_not_prolong_it(administered: Entrance, clock: SetClock) -> None:
+    for _ in range(20):
+        _fail(administered)
+    clock.advance(timedelta(seconds=30))
+    assert _fail(administered) is LoginFailedError
+    assert _fail(administered) is LoginBlockedError
+
+
+def test_a_right_password_forgets_the_failures(administered: Entrance) -> None:
+    for _ in range(4):
+        _fail(administered)
+    administered.sessions.log_in("admin", PASSWORD)
+    assert [_fail(administered) for _ in range(5)] == [LoginFailedError] * 5
+
+
+def test_guesses_made_at_the_same_moment_do_not_outrun_the_count(administered: Entrance) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        refusals = list(pool.map(lambda _: _fail(administered), range(12)))
+    assert refusals.count(LoginFailedError) == 5
+
+
+def test_a_clock_set_back_does_not_make_a_block_last_for_years(administered: Entrance, clock: SetClock) -> None:
+    for _ in range(5):
+        _fail(administered)
+    clock.advance(timedelta(days=-3650))
+    with pytest.raises(LoginBlockedError) as blocked:
+        administered.sessions.log_in("admin", PASSWORD)
+    assert blocked.value.retry_after <= 900
+
+
+def test_setting_the_password_lifts_a_block_and_ends_every_session(administered: Entrance) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    for _ in range(6):
+        _fail(administered)
+    administered.accounts.set_password("another good password", "cli")
+    with pytest.raises(AccessDeniedError):
+        administered.sessions.find(opened.token)
+    administered.sessions.log_in("admin", "another good password")
+
+
+def test_a_password_hashed_at_another_cost_is_hashed_anew_at_the_next_login(
+    administered: Entrance, database: Database, clock: SetClock
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    dearer = make_entrance(database, clock, KeyRing((KEY,)), HashCost(rounds=2, memory_kib=16, lanes=1))
+    dearer.sessions.log_in("admin", PASSWORD)
+    with database.read() as tx:
+        account = tx.access.account()
+    assert account is not None
+    assert "$m=16,t=2,p=1$" in account.password_hash
+    assert dearer.sessions.find(opened.token) == opened.session
+    dearer.sessions.log_in("admin", PASSWORD)
+
+
+def test_a_login_checked_against_a_password_that_was_replaced_meanwhile_is_refused(
+    administered: Entrance, database: Database
+) -> None:
+    checked = administered.accounts.check("admin", PASSWORD)
+    administered.accounts.set_password("another good password", "cli")
+    with pytest.raises(LoginFailedError), database.write() as tx:
+        administered.accounts.accept(tx, checked)
+
+
+def test_logins_are_noted_and_what_was_typed_is_not(administered: Entrance, database: Database) -> None:
+    with pytest.raises(LoginFailedError):
+        administered.sessions.log_in("my-password-in-the-wrong-field", "neither")
+    administered.sessions.log_in("admin", PASSWORD)
+    noted = activity(database)
+    assert [(entry.action, entry.actor) for entry in noted] == [
+        (Action.PASSWORD_SET, "cli"),
+        (Action.LOGIN_FAILED, "nobody"),
+        (Action.LOGGED_IN, "admin"),
+    ]
+    assert "my-password" not in repr(noted)
+
+
+def test_a_cheap_hash_is_only_for_tests() -> None:
+    assert CHEAP.memory_kib < HashCost().memory_kib
