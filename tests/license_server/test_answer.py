@@ -25,10 +25,15 @@ def test_a_duplicate_is_a_success(server: FaultServer, transmit: Transmit) -> No
 
 
 def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, transmit: Transmit) -> None:
-    posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T00:00:00Z"}
+    posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T01:00:00+01:00"}
     server.mode = faults.accept_with(receipt=RECEIPT, license=posture)
     news = LicenseNews("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
-    assert transmit() == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=news)
+    outcome = transmit()
+    assert outcome == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=news)
+    assert isinstance(outcome, Accepted)
+    assert outcome.license is not None
+    assert outcome.license.expires_at is not None
+    assert outcome.license.expires_at.tzinfo is UTC
 
 
 def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:
@@ -65,6 +70,7 @@ def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, tra
         {"license": {"tier": "<script>", "license_status": "active", "expires_at": None}},
         {"license": {"tier": "trial", "license_status": "whatever", "expires_at": None}},
         {"license": {"tier": "trial", "license_status": "trial", "expires_at": "never"}},
+        {"license": {"tier": "trial", "license_status": "trial", "expires_at": "0001-01-01T00:00:00+23:59"}},
         {"license": "trial"},
     ],
 )

@@ -70,13 +70,15 @@ def _dial(address: Address, seconds: float) -> socket.socket | Cause:
     except OSError:
         return Cause.CONNECTION_FAILED
     try:
+        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         dialled.settimeout(seconds)
         dialled.connect(target)
-        dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except TimeoutError:
         cause = Cause.DEADLINE_EXCEEDED
     except ConnectionRefusedError:
         cause = Cause.CONNECTION_REFUSED
+    except ConnectionResetError:  # It was connected, and then broken, before this side had looked.
+        cause = Cause.CONNECTION_LOST
     except OSError:
         cause = Cause.CONNECTION_FAILED
     else:
