@@ -11,6 +11,10 @@ from telemetry_service.domain.outcome import Accepted, Cause, Failure, Held, Out
 LEASE = timedelta(minutes=2)
 """How long a claim lasts: several times the deadline of an exchange, so that only a crash outlives it."""
 
+LONGEST_CLAIM = 2 * LEASE
+"""A claim that seems to last longer was made by a clock that was wrong, and is void. The clocks of two replicas
+may differ by as much as a lease before one of them takes the other's claim for such a one."""
+
 
 class State(StrEnum):
     """The life cycle of a transmission."""
@@ -131,7 +135,9 @@ class Transmission:
 
     def in_flight(self, now: datetime) -> bool:
         """Whether somebody is sending it at this moment."""
-        return self.state is not State.SUCCESS and self.claimed_until is not None and self.claimed_until > now
+        if self.state is State.SUCCESS or self.claimed_until is None:
+            return False
+        return now < self.claimed_until <= now + LONGEST_CLAIM
 
 
 @dataclass(frozen=True, slots=True)

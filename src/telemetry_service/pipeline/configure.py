@@ -103,7 +103,8 @@ def _apply(
     # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, contact.
     tx.configuration.save(after, now)
     follow_switch(installation, tx, now)
-    if after.frequency is not before.frequency:
+    # A tick that is due already is still run: it would be lost if the next one took its place.
+    if after.frequency is not before.frequency and tx.schedule.next_run_at() > now:
         tx.schedule.plan(next_run_after(after.frequency, now))
 
 

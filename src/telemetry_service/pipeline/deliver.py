@@ -71,7 +71,8 @@ def deliver_due(installation: Installation) -> int:
 def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
     """Make one attempt; None where somebody else has the claim, or nothing may be sent at this time.
 
-    ``trigger`` is what to note as its cause; without it, what the attempt was planned by.
+    ``trigger`` is what to note as its cause. Without one this is the attempt that was planned, and it is made only
+    if the transmission is due: of several replicas that saw it due, one makes it.
     """
     try:
         claimed = _claim(installation, transmission_id, trigger)
@@ -80,6 +81,8 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     if claimed is None or installation.client is None:
         return None
     installation.reached(Milestone.CLAIMED)
+    if not claimed.transmission.in_flight(installation.clock.now()):
+        return None  # This process was stopped for longer than its lease: somebody else may be sending by now.
     began = time.monotonic()
     outcome = installation.client.transmit(claimed.sealed.message, claimed.known_bodies, installation.clock.now())
     duration_ms = int((time.monotonic() - began) * 1000)
@@ -102,7 +105,8 @@ def _claim(installation: Installation, transmission_id: UUID, trigger: AttemptTr
             api_key = open_api_key(installation, tx)
         except (NotConfiguredError, KeyUnusableError):
             return None  # Health says which; the transmission stays due.
-        if not tx.transmissions.claim(transmission_id, token, now):
+        due_within = installation.retry_policy.longest if trigger is None else None
+        if not tx.transmissions.claim(transmission_id, token, now, due_within):
             return None
         transmission = tx.transmissions.get(transmission_id)
         assert transmission is not None  # noqa: S101 - it was claimed a statement ago
@@ -178,9 +182,10 @@ def _note(installation: Installation, claimed: _Claimed, outcome: Outcome, durat
         tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
         if isinstance(outcome, Accepted):
             _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
-        else:
-            _note_failure(installation, tx, claimed, outcome, now, duration_ms)
-        tx.contacts.attempted(Contact(now, isinstance(outcome, Accepted), cause_of(outcome)))
+            tx.contacts.attempted(Contact(now, ok=True, cause=None))
+        elif _note_failure(installation, tx, claimed, outcome, now, duration_ms):
+            # Whoever took over a lease that had ended knows better than the one who lost it.
+            tx.contacts.attempted(Contact(now, ok=False, cause=cause_of(outcome)))
         installation.reached(Milestone.OUTCOME_WRITTEN)
 
 
@@ -197,12 +202,13 @@ def _note_acceptance(
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
     if outcome.license is not None:
-        tx.license.put(_with_news(tx.license.get() or NO_POSTURE, outcome.license))
+        tx.license.put(_with_news(tx.license.get(lock=True) or NO_POSTURE, outcome.license))
 
 
 def _note_failure(
     installation: Installation, tx: Transaction, claimed: _Claimed, outcome: Failure, now: datetime, duration_ms: int
-) -> None:
+) -> bool:
+    """Give the claim back with what came of it; False where the lease had ended and somebody else took it."""
     columns: dict[str, object] = {
         "state": state_after(outcome),
         "cause": outcome.cause,
@@ -218,11 +224,12 @@ def _note_failure(
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
         # The key was changed while this attempt was on its way with the old one: nobody would wake it.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
-    tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
+    return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 
 
 def _key_changed(tx: Transaction, claimed: _Claimed) -> bool:
-    present = tx.configuration.get().api_key
+    # Locked: a key that is being changed at this moment has looked for what is held already.
+    present = tx.configuration.get(lock=True).api_key
     return present is not None and present.key_id != claimed.api_key_id
 
 

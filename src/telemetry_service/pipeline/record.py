@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import date
 from queue import Empty, Full, Queue
-from threading import Thread
+from threading import Lock, Thread
 
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
@@ -43,6 +43,8 @@ class Recorder:
         self._calls: Queue[_Call | None] = Queue(WAITING_CALLS)
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._stopping = False
+        # Between a look at the flag and the hand-over no stop may come: nobody would answer that call.
+        self._gate = Lock()
 
     def start(self) -> None:
         """Start to write."""
@@ -50,24 +52,29 @@ class Recorder:
 
     def stop(self) -> None:
         """Write what was handed in before, then stop. Later calls are refused as busy."""
-        self._stopping = True
-        self._calls.put(None)
+        with self._gate:
+            self._stopping = True
+            self._calls.put(None)
         self._thread.join()
 
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
         """Hand in the reports of one call; the future ends when they are on disk, or with an error of ours."""
         call = _Call(reports, Future())
-        if self._stopping:
-            raise StorageBusyError
-        try:
-            self._calls.put_nowait(call)
-        except Full:
-            raise StorageBusyError from None
+        with self._gate:
+            if self._stopping:
+                raise StorageBusyError
+            try:
+                self._calls.put_nowait(call)
+            except Full:
+                raise StorageBusyError from None
         return call.answer
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
-            self._write(group)
+            # A caller who went away in the meantime has cancelled its call; from here on it cannot any more.
+            waiting = [call for call in group if call.answer.set_running_or_notify_cancel()]
+            if waiting:
+                self._write(waiting)
 
     def _next_group(self) -> list[_Call] | None:
         """Wait for a call and take with it what else is there; None once all is written after a stop."""

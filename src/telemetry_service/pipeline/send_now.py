@@ -23,16 +23,18 @@ def send_now(installation: Installation, actor: str, request_key: str | None) ->
     transmission_id = _prepare(installation, actor, request_key)
     before = read_transmission(installation, transmission_id).transmission
     if before.state is State.PENDING:
-        deliver(installation, transmission_id, AttemptTrigger.SEND_NOW)
+        deliver(installation, transmission_id)
     return read_transmission(installation, transmission_id)
 
 
 def _prepare(installation: Installation, actor: str, request_key: str | None) -> UUID:
     now = installation.clock.now()
     with installation.database.write() as tx:
-        if not installation.enabled(tx.configuration.get()):
-            raise TelemetryDisabledError
+        # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
+        # while it was off never leaves.
         period = tx.periods.lock_open()
+        if not installation.enabled(tx.configuration.get()) or not period.reportable:
+            raise TelemetryDisabledError
         known = tx.transmissions.by_request_key(request_key) if request_key else None
         if known is not None:
             return known.transmission_id

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
 from telemetry_service.domain.payload import BouncerPairs
 from telemetry_service.storage.tables import Bouncer
+from telemetry_service.storage.upsert import insert
 
 
 class BouncerStore:
@@ -19,13 +20,13 @@ class BouncerStore:
     def put(self, bouncer_id: str, registration: BouncerRegistration, now: datetime) -> RegisteredBouncer:
         """Register a bouncer, or change its registration; the moment of the first registration stays."""
         values = {"environment": registration.environment, "pair_id": registration.pair_id}
-        changed = self._connection.execute(
-            update(Bouncer).where(Bouncer.bouncer_id == bouncer_id).values(**values).returning(Bouncer.registered_at)
-        ).scalar()
-        if changed is None:
-            row = {"bouncer_id": bouncer_id, "registered_at": now, **values}
-            self._connection.execute(insert(Bouncer).values(row))
-        return RegisteredBouncer(bouncer_id, registration.environment, registration.pair_id, changed or now)
+        statement = insert(self._connection, Bouncer).values(bouncer_id=bouncer_id, registered_at=now, **values)
+        registered_at = self._connection.execute(
+            statement.on_conflict_do_update(index_elements=[Bouncer.bouncer_id], set_=values).returning(
+                Bouncer.registered_at
+            )
+        ).scalar_one()
+        return RegisteredBouncer(bouncer_id, registration.environment, registration.pair_id, registered_at)
 
     def remove(self, bouncer_id: str) -> bool:
         """Take a bouncer out of the registry; False where it was not in it."""

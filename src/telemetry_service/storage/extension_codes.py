@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from telemetry_service.domain.errors import ExtensionCodeConflictError
 from telemetry_service.domain.facts import ExtensionCode
 from telemetry_service.domain.payload import MAX_CODES
 from telemetry_service.storage.tables import ExtensionCodeRow as Row
+from telemetry_service.storage.upsert import insert
 
 
 class ExtensionCodeStore:
@@ -20,10 +21,10 @@ class ExtensionCodeStore:
 
     def redeem(self, code: ExtensionCode) -> bool:
         """Record a code; False where it was recorded before. Raises :class:`ExtensionCodeConflictError`."""
-        known = self._connection.execute(select(Row.redeemed_at).where(Row.code_id == code.code_id)).scalar()
-        if known is None:
-            self._connection.execute(insert(Row).values(code_id=code.code_id, redeemed_at=code.redeemed_at))
+        new = insert(self._connection, Row).values(code_id=code.code_id, redeemed_at=code.redeemed_at)
+        if self._connection.execute(new.on_conflict_do_nothing().returning(Row.code_id)).first() is not None:
             return True
+        known = self._connection.execute(select(Row.redeemed_at).where(Row.code_id == code.code_id)).scalar_one()
         if known != code.redeemed_at:
             raise ExtensionCodeConflictError
         return False

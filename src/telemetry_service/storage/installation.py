@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.schedule import Frequency, next_run_after
@@ -15,6 +14,7 @@ from telemetry_service.storage.tables import (
     TelemetryConfiguration,
     TelemetrySchedule,
 )
+from telemetry_service.storage.upsert import insert as insert_unless_known
 
 
 class InstallationStore:
@@ -33,8 +33,7 @@ class InstallationStore:
 
         Of several replicas that start together, one writes them and the others wait for it.
         """
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        identity = dialect.insert(Installation).values(id=1, instance_id=uuid4(), created_at=now)
+        identity = insert_unless_known(self._connection, Installation).values(id=1, instance_id=uuid4(), created_at=now)
         # An INSERT's row count is not known with every driver; what it returns is.
         written = identity.on_conflict_do_nothing().returning(Installation.id)
         if self._connection.execute(written).first() is None:

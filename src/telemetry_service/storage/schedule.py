@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
+from telemetry_service.storage.upsert import insert
 
 
 class ScheduleStore:
@@ -43,8 +43,7 @@ class ScheduleStore:
 
     def own_tick(self, tick_key: str, now: datetime) -> bool:
         """Write the key of a tick; False where that tick has been run before (after a clock was set back)."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        key = dialect.insert(TelemetryTick).values(tick_key=tick_key, ran_at=now, result="running")
+        key = insert(self._connection, TelemetryTick).values(tick_key=tick_key, ran_at=now, result="running")
         written = key.on_conflict_do_nothing().returning(TelemetryTick.tick_key)
         return self._connection.execute(written).first() is not None
 

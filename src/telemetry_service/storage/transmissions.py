@@ -12,6 +12,7 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
     LEASE,
+    LONGEST_CLAIM,
     Attempt,
     AttemptTrigger,
     State,
@@ -90,17 +91,10 @@ class TransmissionStore:
         return tuple(Attempt(*row) for row in self._connection.execute(query))
 
     def due(self, now: datetime, longest_wait: timedelta) -> tuple[UUID, ...]:
-        """Return the ids of what is to be sent now, oldest first.
-
-        A moment further ahead than anything this service plans comes from a clock that was wrong.
-        """
+        """Return the ids of what is to be sent now, oldest first."""
         query = (
             select(Log.transmission_id)
-            .where(
-                Log.state != State.SUCCESS,
-                or_(Log.next_attempt_at <= now, Log.next_attempt_at > now + longest_wait),
-                _unclaimed(now),
-            )
+            .where(Log.state != State.SUCCESS, _due(now, longest_wait), _unclaimed(now))
             .order_by(Log.sequence)
         )
         return tuple(self._connection.execute(query).scalars())
@@ -117,11 +111,18 @@ class TransmissionStore:
             update(Log).where(Log.state.in_(states), later).values(next_attempt_at=at, next_trigger=trigger)
         )
 
-    def claim(self, transmission_id: UUID, token: UUID, now: datetime) -> bool:
-        """Take the lease on a transmission; False where somebody has it, or it was accepted."""
+    def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
+        """Take the lease on a transmission; False where somebody has it, or it was accepted.
+
+        With ``due_within`` (the longest wait that is ever planned) also False where it is not due: another replica
+        may have tried it since it was found to be.
+        """
+        conditions = [Log.transmission_id == transmission_id, Log.state != State.SUCCESS, _unclaimed(now)]
+        if due_within is not None:
+            conditions.append(_due(now, due_within))
         taken = self._connection.execute(
             update(Log)
-            .where(Log.transmission_id == transmission_id, Log.state != State.SUCCESS, _unclaimed(now))
+            .where(*conditions)
             .values(
                 claim_token=token,
                 claimed_until=now + LEASE,
@@ -182,7 +183,12 @@ class TransmissionStore:
 
 def _unclaimed(now: datetime) -> ColumnElement[bool]:
     """No claim, one whose lease has ended, or one from a clock that was ahead of any real lease."""
-    return or_(Log.claimed_until.is_(None), Log.claimed_until <= now, Log.claimed_until > now + LEASE)
+    return or_(Log.claimed_until.is_(None), Log.claimed_until <= now, Log.claimed_until > now + LONGEST_CLAIM)
+
+
+def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
+    """A moment further ahead than anything this service plans comes from a clock that was wrong."""
+    return or_(Log.next_attempt_at <= now, Log.next_attempt_at > now + longest_wait)
 
 
 def _query() -> Select[Any]:

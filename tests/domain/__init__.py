@@ -1,0 +1,1 @@
+"""Tests of the rules, which need neither a database nor a clock."""

@@ -1,0 +1,1 @@
+"""Tests of what must survive: crashes, faults, replicas and time itself."""

@@ -1,0 +1,323 @@
+"""Many replicas on one database, and what happens when two of them want the same thing at the same moment.
+
+Each replica has a database connection pool of its own; the threads that drive them are released together.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+
+from telemetry_service.domain.errors import AttemptUnderWayError, StaleConfigurationError, TelemetryDisabledError
+from telemetry_service.domain.facts import (
+    BouncerRegistration,
+    Environment,
+    ExtensionCode,
+    LicensePosture,
+    RegisteredBouncer,
+)
+from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.transmissions import LEASE, State
+from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.deliver import deliver, deliver_due
+from telemetry_service.pipeline.health_report import read_health
+from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
+from telemetry_service.pipeline.retry import retry
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.switch import follow_switch
+from telemetry_service.pipeline.tick import run_due_tick, wake
+from tests.support.license_server import Trouble, reply
+from tests.support.reckoning import Amount, reckon
+from tests.support.shared_clock import SharedClock
+from tests.support.site import Site, usage
+
+REPLICAS = 5
+T = TypeVar("T")
+
+
+def together(site: Site, act: Callable[[Installation], T]) -> list[T | Exception]:
+    """Let each of several replicas do the same at the same moment, and return what came of it."""
+    replicas = [site.open() for _ in range(REPLICAS)]
+    start = threading.Barrier(REPLICAS)
+
+    def run(replica: Installation) -> T | Exception:
+        start.wait()
+        try:
+            return act(replica)
+        except Exception as error:  # noqa: BLE001 - what it was is what the test looks at
+            return error
+
+    with ThreadPoolExecutor(REPLICAS) as pool:
+        return list(pool.map(run, replicas))
+
+
+def waiting_id(site: Site) -> UUID:
+    """Make a transmission that was refused once and is due again."""
+    site.report(usage(5))
+    site.server.trouble(Trouble(before=reply(503)))
+    transmission_id = send_now(site.installation, "admin", None).transmission.transmission_id
+    site.clock.advance(hours=7)
+    return transmission_id
+
+
+def test_of_many_replicas_one_runs_the_tick(site: Site) -> None:
+    site.report(usage(5))
+    site.clock.set(site.next_run_at())
+    results = together(site, run_due_tick)
+    assert sorted(map(str, results)) == ["None"] * (REPLICAS - 1) + ["prepared"]
+    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 1
+
+
+def test_of_many_replicas_that_see_a_transmission_due_one_sends_it(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    outcomes = together(site, lambda replica: deliver(replica, transmission_id))
+    assert sum(outcome is not None for outcome in outcomes) == 1
+    assert len(site.server.server.requests) == 2, "the first one, and one more"
+
+
+def test_many_replicas_that_wake_at_once_count_everything_once(site: Site) -> None:
+    site.report(usage(8, 4, 2))
+    site.clock.set(site.next_run_at())
+    together(site, wake)
+    assert reckon(site.replica.database_url, site.server.journal()).total == Amount(8, 4, 2)
+    (entry,) = site.server.journal()
+    assert (entry.times_received, entry.conflicts) == (1, 0)
+
+
+def test_send_now_pressed_in_many_replicas_with_one_key_sends_one_period_once(site: Site) -> None:
+    site.report(usage(5))
+    site.server.trouble(Trouble(before=reply(503)))
+    details = together(site, lambda replica: send_now(replica, "admin", "0" * 64))
+    assert not [detail for detail in details if isinstance(detail, Exception)]
+    ids = {detail.transmission.transmission_id for detail in details if not isinstance(detail, Exception)}
+    assert len(ids) == 1
+    assert len(read_transmission(site.installation, ids.pop()).attempts) == 1
+
+
+def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_under_way(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def hold(milestone: Milestone) -> None:
+        if milestone is Milestone.CLAIMED:
+            arrived.set()
+            go_on.wait(30)
+
+    site.server.trouble()
+    slow = site.open(hold)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(retry, slow, transmission_id, "admin")
+        arrived.wait(30)
+        results = together(site, lambda replica: retry(replica, transmission_id, "admin"))
+        go_on.set()
+        assert first.result(30).transmission.state is State.SUCCESS
+    assert all(isinstance(result, AttemptUnderWayError) for result in results)
+
+
+def test_a_report_handed_to_many_replicas_counts_once(site: Site) -> None:
+    reports = [usage(1) for _ in range(200)]
+    results = together(site, lambda replica: record(replica, [reports])[0].accepted)
+    assert sum(result for result in results if isinstance(result, int)) == 200
+    assert reckon(site.replica.database_url, ()).open.events == 200
+
+
+def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_them(site: Site) -> None:
+    """Each report lands in the period that is open in its own transaction, whoever closes it meanwhile."""
+    rounds = 12
+
+    def report_many(replica: Installation) -> int:
+        for _ in range(rounds):
+            record(replica, [[usage(1), usage(1)]])
+        return rounds
+
+    with ThreadPoolExecutor(1) as pool:
+        reporting = pool.submit(together, site, report_many)
+        closed = 0
+        while not reporting.done():
+            send_now(site.installation, "admin", None)
+            closed += 1
+        assert reporting.result() == [rounds] * REPLICAS
+    assert closed
+    reckoning = reckon(site.replica.database_url, site.server.journal())
+    assert reckoning.total.events == 2 * rounds * REPLICAS
+
+
+def test_one_bouncer_registered_by_many_replicas_at_once_is_registered(site: Site) -> None:
+    registration = BouncerRegistration(environment=Environment.SANDBOX, pair_id="pair-1")
+    results = together(site, lambda replica: register_bouncer(replica, "bouncer-1", registration))
+    assert all(isinstance(result, RegisteredBouncer) for result in results), results
+
+
+def test_one_code_redeemed_by_many_replicas_at_once_is_new_once(site: Site) -> None:
+    code = ExtensionCode(code_id="EXT-30D-7Q2M", redeemed_at=site.clock.now())
+    results = together(site, lambda replica: redeem_code(replica, code))
+    assert sorted(map(str, results)) == ["False"] * (REPLICAS - 1) + ["True"]
+
+
+def test_the_license_reported_by_many_replicas_at_once_is_reported(site: Site) -> None:
+    posture = LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE)
+    results = together(site, lambda replica: report_license(replica, posture).posture)
+    assert results == [posture] * REPLICAS
+
+
+def test_of_many_saves_of_one_version_one_is_taken(site: Site) -> None:
+    stored = read_configuration(site.installation).stored
+
+    def save(replica: Installation) -> int:
+        values = stored.values.model_copy(update={"frequency": Frequency.DAILY})
+        return save_configuration(replica, values, stored.version, "admin").stored.version
+
+    results = together(site, save)
+    assert [result for result in results if isinstance(result, int)] == [stored.version + 1]
+    assert sum(isinstance(result, StaleConfigurationError) for result in results) == REPLICAS - 1
+
+
+def test_what_was_counted_while_telemetry_was_off_is_not_sent_by_a_send_now_that_waited(site: Site) -> None:
+    """Send Now is pressed while another replica is just switching telemetry off."""
+    with ThreadPoolExecutor(1) as pool:
+        with site.installation.database.write() as tx:
+            stored = tx.configuration.get(lock=True)
+            tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
+            follow_switch(site.installation, tx, site.clock.now())
+            pressed = pool.submit(send_now, site.open_without_start(), "admin", None)
+            with pytest.raises(TimeoutError):
+                pressed.result(0.5)
+        with pytest.raises(TelemetryDisabledError):
+            pressed.result(30)
+    assert site.server.journal() == ()
+
+
+def test_a_tick_that_waited_for_a_switch_off_sends_nothing(site: Site) -> None:
+    site.report(usage(5))
+    site.clock.set(site.next_run_at())
+    with ThreadPoolExecutor(1) as pool:
+        with site.installation.database.write() as tx:
+            stored = tx.configuration.get(lock=True)
+            tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
+            follow_switch(site.installation, tx, site.clock.now())
+            ticked = pool.submit(run_due_tick, site.open_without_start())
+            with pytest.raises(TimeoutError):
+                ticked.result(0.5)
+        assert ticked.result(30) == "disabled"
+    reckoning = reckon(site.replica.database_url, ())
+    assert (reckoning.not_reported.events, reckoning.waiting_ids) == (5, frozenset())
+
+
+def test_switched_off_while_a_transmission_is_under_way_its_outcome_is_noted_and_nothing_follows(site: Site) -> None:
+    site.report(usage(5))
+
+    def switch_off(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.configure(enabled=False)
+
+    sender = site.open(switch_off)
+    assert send_now(sender, "admin", None).transmission.state is State.SUCCESS
+    site.clock.advance(days=40)
+    wake(site.installation)
+    assert len(site.server.server.requests) == 1
+
+
+def test_switched_off_between_claim_and_prepare_nothing_is_sent(site: Site) -> None:
+    """The claim looks at the switch in its own transaction, whatever was true when the work was planned."""
+    transmission_id = waiting_id(site)
+    site.configure(enabled=False)
+    assert deliver(site.installation, transmission_id) is None
+    assert len(site.server.server.requests) == 1
+
+
+def test_a_claim_holds_although_the_clocks_of_two_replicas_differ(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    slow_clock_says = site.clock.now() - timedelta(seconds=30)
+    site.server.trouble()
+    seen = []
+
+    def meanwhile(milestone: Milestone) -> None:
+        if milestone is Milestone.CLAIMED:
+            present = site.clock.now()
+            site.clock.set(slow_clock_says)
+            seen.append(deliver(site.installation, transmission_id))
+            site.clock.set(present)
+
+    assert deliver(site.open(meanwhile), transmission_id) is not None
+    assert seen == [None]
+
+
+def test_a_replica_paused_beyond_its_lease_before_it_sent_sends_nothing(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    site.server.trouble()
+
+    def pause(milestone: Milestone) -> None:
+        if milestone is Milestone.CLAIMED:
+            site.clock.advance(seconds=LEASE.total_seconds() + 1)
+            assert deliver_due(site.installation) == 1
+
+    assert deliver(site.open(pause), transmission_id) is None
+    assert [entry.times_received for entry in site.server.journal()] == [1]
+    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+
+
+@pytest.mark.parametrize("status", [401, 422, 503])
+def test_the_late_failure_of_a_paused_replica_changes_nothing(site: Site, status: int) -> None:
+    """It was paused while it sent; another one took over and was accepted, or failed in another way."""
+    transmission_id = waiting_id(site)
+    site.server.trouble(Trouble(before=reply(status), times=1))
+
+    def pause(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.clock.advance(seconds=LEASE.total_seconds() + 1)
+            assert deliver_due(site.installation) == 1
+
+    deliver(site.open(pause), transmission_id)
+    detail = read_transmission(site.installation, transmission_id)
+    assert detail.transmission.state is State.SUCCESS
+    assert read_health(site.installation).health.status is HealthStatus.HEALTHY
+    assert [attempt.state for attempt in detail.attempts][-1] is State.SUCCESS
+
+
+def test_the_late_acceptance_of_a_paused_replica_counts(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    site.server.trouble()
+
+    def pause(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.clock.advance(seconds=LEASE.total_seconds() + 1)
+            site.server.trouble(Trouble(before=reply(503)))
+            assert deliver_due(site.installation) == 1
+
+    deliver(site.open(pause), transmission_id)
+    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+
+
+def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> None:
+    transmission_id = waiting_id(site)
+    site.server.trouble(Trouble(before=reply(401), times=1))
+
+    def change_key(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.server.store.add_key("another-key-0123456789", "cus_Nq4Rz7WkX2")
+            set_api_key(site.installation, "another-key-0123456789", "admin")
+
+    deliver(site.open(change_key), transmission_id)
+    assert read_transmission(site.installation, transmission_id).transmission.state is State.HELD
+    assert deliver_due(site.installation) == 1
+    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+
+
+def test_replicas_whose_clocks_differ_make_one_tick(site: Site, clock: SharedClock) -> None:
+    """The slower clock sees the next run further ahead than it should be, and must not run it twice."""
+    due = site.next_run_at()
+    clock.set(due)
+    assert wake(site.installation).tick == "prepared"
+    for seconds in (-3, -2, 0, 1, 2):
+        clock.set(due + timedelta(seconds=seconds))
+        assert wake(site.installation).tick is None
+    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 1
+    assert site.next_run_at() > due

@@ -1,0 +1,150 @@
+"""One customer's site, as a test sees it: a Control Plane with its telemetry service, a clock and a License Server.
+
+The service is the real pipeline on a real database; the License Server speaks real TLS. A test may open several
+replicas of the service, crash them and open others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID, uuid4
+
+from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from telemetry_service.pipeline.configure import ConfigurationView, read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.register import redeem_code, register_bouncer
+from telemetry_service.pipeline.start import start
+from telemetry_service.pipeline.tick import WakeReport, wake
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.storage.database import Database
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.shared_clock import SharedClock
+
+ENCRYPTION_KEY = bytes(range(32))
+LIMITS = ExchangeLimits(deadline=timedelta(seconds=10))
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What one process of the service is made of. It can be handed to another process and opened there."""
+
+    database_url: str
+    base_url: str | None
+    ca_file: Path | None
+    public_key: str | None = None
+    customer_id: str | None = CUSTOMER
+    enabled: bool = True
+    spread: timedelta = timedelta(0)
+    limits: ExchangeLimits = LIMITS
+    encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
+    version: str = "1.2.3"
+
+    def open(self, clock: Clock, reached: Callable[[Milestone], None] = pass_by) -> Installation:
+        """Return an installation that is started, as the service's own start does it."""
+        installation = Installation(
+            database=Database(self.database_url),
+            clock=clock,
+            deployment=Deployment(self.base_url is not None, self.customer_id, self.version, self.enabled, self.spread),
+            keys=KeyRing(self.encryption_keys),
+            client=self._client(),
+            receipt_key=ReceiptKey.parse(self.public_key) if self.public_key else None,
+            connection=f"{self.base_url}\0{self.public_key}".encode(),
+            random=Random(7),  # noqa: S311 - jitter
+            reached=reached,
+        )
+        start(installation)
+        return installation
+
+    def _client(self) -> LicenseServerClient | None:
+        if self.base_url is None:
+            return None
+        return LicenseServerClient(
+            Endpoint(self.base_url, self.ca_file, None, "control-core-telemetry/1.2.3"), self.limits
+        )
+
+
+class Site:
+    """A configured installation with everything round it. ``installation`` is its first replica."""
+
+    def __init__(self, replica: Replica, clock: SharedClock, server: LicenseServer) -> None:
+        """Start the first replica and enter the API key."""
+        self.replica = replica
+        self.clock = clock
+        self.server = server
+        self._opened: list[Installation] = []
+        self.installation = self.open()
+        set_api_key(self.installation, API_KEY, "admin")
+
+    def open(self, reached: Callable[[Milestone], None] = pass_by, replica: Replica | None = None) -> Installation:
+        """Open one more replica, of the same deployment or of another."""
+        installation = (replica or self.replica).open(self.clock, reached)
+        self._opened.append(installation)
+        return installation
+
+    def open_without_start(self) -> Installation:
+        """Open one more replica that was started earlier: its start would wait for the present transaction."""
+        opened = replace(self.installation, database=Database(self.replica.database_url))
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """Let go of the database."""
+        for installation in self._opened:
+            installation.database.close()
+
+    def report(self, *reports: UsageReport) -> RecordingResult:
+        """Report usage in one call."""
+        (result,) = record(self.installation, [list(reports)])
+        return result
+
+    def register(self, bouncer_id: str, environment: Environment, pair_id: str = "pair-1") -> None:
+        """Register a bouncer."""
+        register_bouncer(self.installation, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+
+    def redeem(self, code_id: str) -> bool:
+        """Redeem an extension code now."""
+        return redeem_code(self.installation, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
+
+    def configure(self, **changes: object) -> ConfigurationView:
+        """Save the configuration with some values changed."""
+        stored = read_configuration(self.installation).stored
+        values = stored.values.model_copy(update=changes)
+        return save_configuration(self.installation, values, stored.version, "admin")
+
+    def next_run_at(self) -> datetime:
+        """Return the moment of the next tick."""
+        with self.installation.database.read() as tx:
+            return tx.schedule.next_run_at()
+
+    def tick(self) -> WakeReport:
+        """Let the next tick fall due, and wake."""
+        self.clock.set(max(self.clock.now(), self.next_run_at()))
+        return wake(self.installation)
+
+
+def usage(
+    events: int = 10,
+    decisions: int = 0,
+    successful: int = 0,
+    *,
+    bouncer: str = "bouncer-1",
+    environment: Environment = Environment.PRODUCTION,
+    report_id: UUID | None = None,
+) -> UsageReport:
+    """Return a usage report."""
+    return UsageReport(
+        report_id=report_id or uuid4(),
+        bouncer_id=bouncer,
+        environment=environment.value,
+        audit_events=events,
+        policy_decisions=decisions,
+        successful_decisions=successful,
+    )
