@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo run test check format lock clean
+.PHONY: help demo run test check bench format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ check: .venv/.dev ## Lint, check types, layers, templates and the database schem
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint --lint templates
 	.ci/check-schema
+
+bench: .venv/.dev ## Measure recording and preview on both databases (some minutes)
+	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.recording_http
+	$(BIN)/python -m benchmarks.preview
 
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
