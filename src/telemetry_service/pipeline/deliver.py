@@ -17,7 +17,7 @@ from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.outcome import Accepted, Cause, Failure, Held, LicenseNews, Outcome, Rejected, Retrying
-from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.payload import LicenseStatus, PreparedPayload, Tier
 from telemetry_service.domain.transmissions import (
     Attempt,
     AttemptTrigger,
@@ -234,9 +234,12 @@ def _key_changed(tx: Transaction, claimed: _Claimed) -> bool:
 
 
 def _with_news(posture: LicensePosture, news: LicenseNews) -> LicensePosture:
-    return posture.model_copy(
-        update={"tier": news.tier, "license_status": news.license_status, "expires_at": news.expires_at}
-    )
+    told = {
+        "tier": Tier(news.tier),
+        "license_status": LicenseStatus(news.license_status),
+        "expires_at": news.expires_at,
+    }
+    return posture.model_copy(update=told)
 
 
 def _set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
