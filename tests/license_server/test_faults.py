@@ -173,3 +173,16 @@ def test_one_client_serves_many_threads_at_once(
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda sent: client.transmit(sent, (), NOW), messages))
     assert outcomes == [Accepted(200, duplicate=False)] * 40
+
+
+def test_a_connection_whose_encryption_breaks_is_retried(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.break_the_cipher
+    assert transmit() == Retrying(Cause.TLS_FAILED)
+
+
+def test_an_address_of_a_kind_that_this_machine_does_not_know_is_a_failed_connection(
+    endpoint: Endpoint, message: SealedMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown_family = 44
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(unknown_family, 0, 0, "", ("", 0))])
+    assert LicenseServerClient(endpoint).transmit(message, (), NOW) == Retrying(Cause.CONNECTION_FAILED)

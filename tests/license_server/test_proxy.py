@@ -104,3 +104,11 @@ def test_the_steps_up_to_the_tunnel_are_the_proxys(
     test = LicenseServerClient(replace(endpoint, proxy_url=f"http://127.0.0.1:{proxy.port}")).test(message)
     assert test.cause is Cause.PROXY_FAILED
     assert [step.ok for step in test.steps] == [True, False, None, None, None]
+
+
+def test_a_name_that_no_certificate_can_have_is_retried(
+    endpoint: Endpoint, proxy: FaultServer, message: SealedMessage
+) -> None:
+    proxy.mode = connect_proxy.tunnel_to_nowhere
+    odd = replace(endpoint, base_url="https://.example", proxy_url=f"http://127.0.0.1:{proxy.port}")
+    assert LicenseServerClient(odd).transmit(message, (), NOW) == Retrying(Cause.TLS_FAILED)

@@ -134,6 +134,7 @@ def test_the_message_holds_nothing_of_the_key() -> None:
         ("total_events", 7),
         ("total_events", 2**53),
         ("redeemed_extension_codes", ("free text",)),
+        pytest.param("redeemed_extension_codes", ["EXT-30D-7Q2M"], id="list"),
         ("transmitted_at", "now"),
         ("tier", "free text"),
     ],

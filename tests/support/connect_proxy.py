@@ -33,6 +33,13 @@ def tunnel_over_tls(visit: Visit) -> None:
     tunnel(visit)
 
 
+def tunnel_to_nowhere(visit: Visit) -> None:
+    """Say that it is connected, and pass nothing on."""
+    visit.read_request()
+    visit.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    visit.hang()
+
+
 def refuse_to_tunnel(visit: Visit) -> None:
     """Ask for a password."""
     visit.read_request()

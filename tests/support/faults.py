@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Sequence
 
 from tests.support.fault_server import Mode, ReceivedRequest, Visit
@@ -271,3 +272,11 @@ def never_read(visit: Visit) -> None:
     visit.secure()
     while True:
         visit.pause()
+
+
+def break_the_cipher(visit: Visit) -> None:
+    """Answer with bytes that are no TLS, within a TLS connection."""
+    visit.secure()
+    visit.read_request()
+    os.write(visit.socket.fileno(), b"HTTP/1.1 200 OK\r\n\r\n")
+    visit.hang()

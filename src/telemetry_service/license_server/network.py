@@ -152,7 +152,7 @@ class TlsStream(_Stream):
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
         except ValueError:  # A name that no certificate can have, which only a proxy would have looked up.
-            raise exchange.fault(Cause.TLS_FAILED) from None
+            raise ExchangeError(Cause.TLS_FAILED) from None
 
     def shake_hands(self) -> None:
         """Agree on TLS and verify the certificate."""
