@@ -29,10 +29,10 @@ SILENT_MODES = [
 
 
 def test_an_endpoint_shows_nothing_of_itself(server: FaultServer) -> None:
-    endpoint = Endpoint(server.url, server.ca_pem_path, "http://user:secret@127.0.0.1:1", "agent")
+    endpoint = Endpoint(server.url, server.ca_pem_path, "http://user:secret@127.0.0.1:1", "sender/1")
     client = LicenseServerClient(endpoint)
     for text in (repr(endpoint), str(endpoint), repr(client), str(client)):
-        assert all(secret not in text for secret in ("127.0.0.1", str(server.port), "secret", "agent", ".pem"))
+        assert all(secret not in text for secret in ("127.0.0.1", str(server.port), "secret", "sender", ".pem"))
 
 
 @pytest.mark.parametrize("mode", SILENT_MODES)
