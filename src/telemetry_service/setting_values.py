@@ -25,7 +25,9 @@ _DISTINCT_BYTES_MINIMUM = 12
 """32 random bytes practically never hold fewer distinct ones (about 1 key in 10^24); placeholders mostly do."""
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+"""A name of labels, an IPv4 address (which reads as one), or an IPv6 address, which alone holds colons."""
 _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
 _POSTGRESQL_URL = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://"
