@@ -1,0 +1,52 @@
+"""The static files, each under an address that holds the digest of its content, so that it may be kept for ever."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "/static"
+KEPT_FOR_EVER = "public, max-age=31536000, immutable"
+_FOLDER = Path(__file__).parent.parent / "static"
+_DIGEST_CHARACTERS = 16
+_MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file, plain and compressed."""
+
+    url: str
+    media_type: str
+    content: bytes
+    compressed: bytes
+
+
+class Assets:
+    """All static files, read once and compressed once."""
+
+    def __init__(self) -> None:
+        """Read the folder; what is no stylesheet, script or image (such as VENDORED.md) is not served."""
+        files = [path for path in sorted(_FOLDER.iterdir()) if path.suffix in _MEDIA_TYPES]
+        self._by_name = {path.name: _read(path) for path in files}
+        self._by_url = {asset.url: asset for asset in self._by_name.values()}
+
+    def url(self, name: str) -> str:
+        """Return the address of a file; a name that is none of ours is a fault of a template."""
+        return self._by_name[name].url
+
+    def find(self, url: str) -> Asset | None:
+        """Return the file under an address, or None: also where the digest is another version's."""
+        return self._by_url.get(url)
+
+
+def _read(path: Path) -> Asset:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS]
+    # The same bytes at each start: the moment of compression is left out.
+    compressed = gzip.compress(content, 9, mtime=0)
+    return Asset(f"{PREFIX}/{digest}/{path.name}", _MEDIA_TYPES[path.suffix], content, compressed)

@@ -1,0 +1,122 @@
+"""*Test Connection* and *Show*."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from telemetry_service.access.sessions import Session
+from telemetry_service.domain.configuration import API_KEY_PATTERN
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LoginFailedError,
+    LoginThrottledError,
+    NotConfiguredError,
+    RecentLoginRequiredError,
+    TelemetryDisabledError,
+)
+from telemetry_service.pipeline.configure import read_configuration, reveal_api_key
+from telemetry_service.pipeline.connection_test import test_connection
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
+from telemetry_service.web.settings_tab import paths
+from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, test_view
+from telemetry_service.web.settings_tab.contents import Typed, contents
+from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
+from telemetry_service.web.settings_tab.places import place_behind
+from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm, read_form
+
+HIDE_AFTER_SECONDS = 30
+_BESIDE = ("telemetry/health.html", "telemetry/history.html", "telemetry/activity.html")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(paths.TEST_CONNECTION)
+@page
+def test_the_connection(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    form: Annotated[SettingsForm, Form()],
+) -> Response:
+    """Test with the key that was typed, else with the saved one. Nothing is saved by it."""
+    installation = context.installation
+    result = _test(installation, caller.actor, form.api_key.strip() or None)
+    shown = {"test": result} | session_context(session)
+    if is_htmx(request):
+        shown = contents(installation, place_behind(request)) | shown
+        return pages_of(request).fragments(request, "telemetry/connection_test.html", _BESIDE, shown)
+    return pages_of(request).page(
+        request, "telemetry/page.html", contents(installation, typed=_typed(installation, form)) | shown
+    )
+
+
+@router.post(paths.REVEAL)
+@page
+def show_api_key(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    password: Annotated[str | None, Form()] = None,
+) -> Response:
+    """Show the API key after a recent login, or after the password; it hides itself again."""
+    installation = context.installation
+    try:
+        _authenticate(context, session, password)
+    except RecentLoginRequiredError:
+        return _ask_password(request, session, None)
+    except (LoginFailedError, LoginThrottledError) as refusal:
+        return _ask_password(request, session, refusal.text)
+    try:
+        shown: dict[str, Any] = {"revealed_key": reveal_api_key(installation, caller.actor), "reveal_wrong": None}
+    except (NotConfiguredError, KeyUnusableError) as fault:
+        shown = {"revealed_key": None, "reveal_wrong": fault.text}
+    shown |= session_context(session) | {"hide_after": HIDE_AFTER_SECONDS}
+    shown = contents(installation, place_behind(request)) | shown
+    if is_htmx(request):
+        beside = ("telemetry/activity.html", "telemetry/no_dialog.html")
+        return pages_of(request).fragments(request, "telemetry/revealed_key.html", beside, shown)
+    response = pages_of(request).page(request, "telemetry/page.html", shown)
+    # Without JavaScript the browser itself leaves the page that shows the key.
+    response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.TAB}"
+    return response
+
+
+def _test(installation: Installation, actor: str, typed_key: str | None) -> TestView:
+    if typed_key is not None and not re.fullmatch(API_KEY_PATTERN, typed_key):
+        return refused_view(KEY_WRONG)
+    try:
+        result = test_connection(installation, actor, typed_key)
+    except (TelemetryDisabledError, NotConfiguredError, KeyUnusableError) as refusal:
+        return refused_view(refusal.text)
+    return test_view(result, unsaved_key=typed_key is not None)
+
+
+def _typed(installation: Installation, form: SettingsForm) -> Typed:
+    """Keep what else was chosen in the form: the test did not ask about it, and must not undo it."""
+    configuration = read_configuration(installation)
+    read = read_form(form, configuration.stored, locked=configuration.locked)
+    return Typed(read.values, key_dropped=bool(form.api_key))
+
+
+def _authenticate(context: Context, session: Session, password: str | None) -> None:
+    if password:
+        context.entrance.sessions.reauthenticate(session, password)
+    elif not session.is_recent(context.installation.clock.now()):
+        raise RecentLoginRequiredError
+
+
+def _ask_password(request: Request, session: Session, wrong: str | None) -> Response:
+    shown = {"relogin_wrong": wrong, "toast": None, "oob": False} | session_context(session)
+    pages = pages_of(request)
+    if not is_htmx(request):
+        return pages.page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/relogin.html"})
+    response = pages.fragments(request, "telemetry/relogin.html", (), shown)
+    response.headers["HX-Retarget"] = "#dialog-place"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response

@@ -1,0 +1,65 @@
+"""The result of *Test Connection*: each step ticked and timed, and the verdict in plain words."""
+
+from dataclasses import dataclass
+
+from telemetry_service.domain.connection import ConnectionTest, Step
+from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.web.settings_tab.figures import duration
+from telemetry_service.web.settings_tab.words import STEP, Sign
+
+_STEP_SIGNS = {
+    True: Sign("passed", "check", "good"),
+    False: Sign("failed", "cross", "bad"),
+    None: Sign("not tried", "dash", "quiet"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step."""
+
+    key: str
+    name: str
+    words: str
+    sign: Sign
+    duration: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestView:
+    """The steps and the verdict."""
+
+    __test__ = False  # The name is the field's word, and no test.
+
+    steps: tuple[StepView, ...]
+    verdict: Sign
+    sentence: str
+    next_step: str | None
+    whose: str | None
+
+
+def test_view(result: ConnectionTest, *, unsaved_key: bool) -> TestView:
+    """Return the result of a test with the saved key, or with one that is not saved yet."""
+    steps = tuple(_step(step) for step in result.steps)
+    if result.cause is None:
+        unsaved = " It was tested with the key you typed, which is not saved yet: save it."
+        sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")
+        return TestView(steps, Sign("Success", "check", "good"), sentence, None, None)
+    explanation = EXPLANATIONS[result.cause]
+    verdict = Sign("Failed", "cross", "bad")
+    return TestView(steps, verdict, explanation.sentence, explanation.next_step, explanation.whose)
+
+
+test_view.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def refused_view(sentence: str) -> TestView:
+    """Return why no test was made."""
+    return TestView((), Sign("Not tested", "warning", "warn"), sentence, None, None)
+
+
+def _step(step: Step) -> StepView:
+    name, words = STEP[step.name]
+    shown = duration(step.duration_ms) if step.ok is not None else "not tried"
+    return StepView(step.name.value, name, words, _STEP_SIGNS[step.ok], shown, step.detail)

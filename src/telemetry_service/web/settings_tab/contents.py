@@ -1,0 +1,102 @@
+"""Reads everything that the tab shows, and turns it into its view models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.errors import CursorInvalidError
+from telemetry_service.pipeline.activity import list_activity
+from telemetry_service.pipeline.configure import ConfigurationView, read_configuration, rows_to_purge
+from telemetry_service.pipeline.health_report import read_health
+from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.preview import Preview, build_preview
+from telemetry_service.web.settings_tab import activity_view as activities
+from telemetry_service.web.settings_tab.health_view import health_view
+from telemetry_service.web.settings_tab.history_view import PAGE_SIZE, HistoryPlace, HistoryView, history_view
+from telemetry_service.web.settings_tab.preview_view import preview_view
+from telemetry_service.web.settings_tab.settings_view import SettingsView, differences, settings_view
+from telemetry_service.web.settings_tab.words import RETENTION
+
+WHOLE_HISTORY = HistoryPlace(HistoryFilter())
+_CURSOR_UNKNOWN = "This page of the history is not known, so the newest one is shown."
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A form that was not saved: what was chosen in it, and what is the matter."""
+
+    values: Configuration
+    errors: Mapping[str, str] = field(default_factory=dict)
+    stale: bool = False
+    key_dropped: bool = False
+
+
+def contents(
+    installation: Installation,
+    place: HistoryPlace = WHOLE_HISTORY,
+    typed: Typed | None = None,
+    *,
+    all_activity: bool = False,
+) -> dict[str, Any]:
+    """Return what the sections show, by the names that the templates use."""
+    now = installation.clock.now()
+    configuration = read_configuration(installation)
+    preview = build_preview(installation)
+    settings = _settings(installation, configuration, preview, typed)
+    return {
+        "health": health_view(read_health(installation), now),
+        "settings": settings,
+        "preview": preview_view(preview),
+        "history": history(installation, place, settings.send_barred),
+        **activity(installation, whole=all_activity),
+        "toast": None,
+        "test": None,
+        "revealed_key": None,
+        "reveal_wrong": None,
+        "dialog": None,
+        "drawer": None,
+        "standalone": True,
+        "oob": False,
+    }
+
+
+def history(installation: Installation, place: HistoryPlace, retry_barred: str | None) -> HistoryView:
+    """Return one page of the history; an unknown cursor leads to the newest page, and says so."""
+    try:
+        page = list_transmissions(installation, place.filter, place.cursor, PAGE_SIZE)
+    except CursorInvalidError:
+        return history(installation, replace(place, cursor=None, wrong=_CURSOR_UNKNOWN), retry_barred)
+    next_run = read_configuration(installation).next_run_at
+    return history_view(page, place, installation.clock.now(), retry_barred, next_run)
+
+
+def activity(installation: Installation, *, whole: bool) -> dict[str, Any]:
+    """Return the activity list, and whether there is more of it."""
+    now = installation.clock.now()
+    entries = list_activity(installation, activities.LONGER)
+    shown = entries if whole else entries[: activities.SHOWN]
+    return {
+        "activity": tuple(activities.activity_view(entry, now) for entry in shown),
+        "more_activity": len(shown) < len(entries),
+    }
+
+
+def _settings(
+    installation: Installation, configuration: ConfigurationView, preview: Preview, typed: Typed | None
+) -> SettingsView:
+    saved = configuration.stored.values
+    shown = typed.values if typed else saved
+    shorter = (days for days in RETENTION if days < saved.retention_days)
+    rows = {days: rows_to_purge(installation, days) for days in shorter}
+    view = settings_view(configuration, preview, shown, rows, installation.clock.now())
+    if typed is None:
+        return view
+    return replace(
+        view,
+        errors=typed.errors,
+        stale=typed.stale,
+        differences=differences(saved, shown) if typed.stale else (),
+        key_dropped=typed.key_dropped,
+    )

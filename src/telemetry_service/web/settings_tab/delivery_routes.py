@@ -1,0 +1,114 @@
+"""*Send Now*, *Retry* and *Retry all failed*: the result is a message, the row's new state and the drawer."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.domain.transmissions import State
+from telemetry_service.pipeline.history import TransmissionDetail
+from telemetry_service.pipeline.retry import retry, retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
+from telemetry_service.web.settings_tab import paths
+from telemetry_service.web.settings_tab.contents import contents
+from telemetry_service.web.settings_tab.messages import message
+from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
+from telemetry_service.web.settings_tab.places import place_behind, place_of_query
+from telemetry_service.web.settings_tab.settings_routes import BESIDE
+from telemetry_service.web.settings_tab.tab_routes import drawer
+
+_KEY_CHARACTERS = 36
+"""A UUID's, which is what the form carries."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(paths.SEND_NOW)
+@page
+def send(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    request_key: Annotated[UUID, Form()],
+) -> Response:
+    """Close the period and send it. The same form sent twice is one transmission."""
+    detail = send_now(context.installation, caller.actor, str(request_key))
+    token = "sent" if _accepted(detail) else "sent-failed"
+    if not is_htmx(request):
+        return _to_transmission(detail, token)
+    return _with_drawer(request, context, session_context(session), detail, token)
+
+
+@router.post(f"{paths.HISTORY}/{{transmission_id}}/retry")
+@page
+def retry_one(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    transmission_id: UUID,
+    in_drawer: Annotated[bool, Form(alias="drawer")] = False,  # noqa: FBT002 - a form's field
+    query: Annotated[str, Form()] = "",
+) -> Response:
+    """Send the stored payload again, now."""
+    detail = retry(context.installation, transmission_id, caller.actor)
+    token = "retried" if _accepted(detail) else "retried-failed"
+    if not is_htmx(request):
+        return _to_transmission(detail, token) if in_drawer else _to_history(query, token)
+    if in_drawer:
+        return _with_drawer(request, context, session_context(session), detail, token)
+    return _beside(request, context, session_context(session), token)
+
+
+@router.post(paths.RETRY_FAILED)
+@page
+def retry_all(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    query: Annotated[str, Form()] = "",
+) -> Response:
+    """Send every failed transmission again, oldest first."""
+    details = retry_failed(context.installation, caller.actor)
+    token = "all-retried" if all(map(_accepted, details)) else "some-retried"
+    token = token if details else "none-failed"
+    if not is_htmx(request):
+        return _to_history(query, token)
+    return _beside(request, context, session_context(session), token)
+
+
+def _accepted(detail: TransmissionDetail) -> bool:
+    return detail.transmission.state is State.SUCCESS
+
+
+def _to_transmission(detail: TransmissionDetail, token: str) -> Response:
+    address = paths.transmission(detail.transmission.transmission_id, f"done={token}")
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)
+
+
+def _to_history(query: str, token: str) -> Response:
+    # The filters are read and written again, so that nothing else can travel through this redirect.
+    filters = place_of_query(query)
+    parameters = "&".join(part for part in (filters.query(), f"done={token}") if part)
+    return RedirectResponse(f"{paths.TAB}?{parameters}#history", HTTPStatus.SEE_OTHER)
+
+
+def _with_drawer(
+    request: Request, context: Context, shared: dict[str, Any], detail: TransmissionDetail, token: str
+) -> Response:
+    place = place_behind(request)
+    shown = contents(context.installation, place) | shared | {"toast": message(token)}
+    shown |= drawer(context.installation, detail, shown)
+    beside = (*BESIDE, "telemetry/no_dialog.html")
+    return pages_of(request).fragments(request, "telemetry/drawer.html", beside, shown)
+
+
+def _beside(request: Request, context: Context, shared: dict[str, Any], token: str) -> Response:
+    shown = contents(context.installation, place_behind(request)) | shared | {"toast": message(token)}
+    return pages_of(request).fragments(request, None, BESIDE, shown)

@@ -1,0 +1,48 @@
+"""Faults on the way to a page: a page for a browser, a toast for htmx, a problem document for everybody else."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from telemetry_service.domain.errors import NotFoundError, TelemetryError
+from telemetry_service.web.problems import problem_of, status_of
+from telemetry_service.web.settings_tab import paths
+from telemetry_service.web.settings_tab.pages import is_htmx, pages_of
+from telemetry_service.web.settings_tab.words import Sign
+
+
+def fault_answer(request: Request, error: TelemetryError) -> Response:
+    """Return the answer to an error of ours in the form that the caller can show."""
+    if not request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT)):
+        return problem_of(request, error)
+    if is_htmx(request):
+        return _toast(request, error)
+    status = status_of(error)
+    shown = {"title": _title(error, status), "sentence": error.text, "code": error.code}
+    return pages_of(request).page(request, "problem.html", shown, status)
+
+
+def _toast(request: Request, error: TelemetryError) -> Response:
+    """Leave the page as it is and say what is wrong: the answer's status is for htmx, and it was understood."""
+    shown = {"toast": Sign(error.text, "cross", "bad")}
+    response = pages_of(request).fragments(request, None, ("telemetry/toasts.html",), shown)
+    response.headers["HX-Reswap"] = "none"
+    return response
+
+
+def _title(error: TelemetryError, status: HTTPStatus) -> str:
+    if isinstance(error, NotFoundError):
+        return "Not found"
+    return "Not possible" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Out of order"
+
+
+def add_faults(app: FastAPI) -> None:
+    """Let the tab's own routes answer with pages and toasts; all others answer as before."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        if not isinstance(error, TelemetryError):
+            raise error
+        return fault_answer(request, error)
+
+    app.add_exception_handler(TelemetryError, ours)

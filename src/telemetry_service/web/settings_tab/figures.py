@@ -1,0 +1,34 @@
+"""Numbers as people read them: grouped, and never without their unit."""
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60_000
+_KIBIBYTE = 1_024
+
+
+def grouped(number: int) -> str:
+    """Return 1234567 as ``1,234,567``."""
+    return f"{number:,}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its unit: ``1 row``, ``1,204 rows``."""
+    unit = one if abs(number) == 1 else (many or f"{one}s")
+    return f"{grouped(number)} {unit}"
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a duration in ms below a second, in s below a minute, else in min; a dash where there is none."""
+    if milliseconds is None:
+        return "—"
+    if milliseconds < _SECOND_MS:
+        return f"{milliseconds} ms"
+    if milliseconds < _MINUTE_MS:
+        return f"{milliseconds / _SECOND_MS:.1f} s"
+    return f"{milliseconds / _MINUTE_MS:.1f} min"
+
+
+def size(octets: int) -> str:
+    """Return a size in bytes below 10 KiB, else in KiB."""
+    if octets < 10 * _KIBIBYTE:
+        return counted(octets, "byte")
+    return f"{octets / _KIBIBYTE:,.1f} KiB"

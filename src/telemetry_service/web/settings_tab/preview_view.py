@@ -1,0 +1,73 @@
+"""The current period's preview: six figures, the chart, and why there may be nothing to see."""
+
+from dataclasses import dataclass
+
+from telemetry_service.pipeline.preview import Preview
+from telemetry_service.web.settings_tab.chart import Chart, chart
+from telemetry_service.web.settings_tab.figures import counted, grouped
+from telemetry_service.web.settings_tab.moments import Moment, moment
+from telemetry_service.web.settings_tab.words import HEALTH, Sign
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the six figures."""
+
+    name: str
+    value: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewView:
+    """What the section shows."""
+
+    opened: Moment
+    figures: tuple[Figure, ...]
+    health: Sign
+    chart: Chart | None
+    zero_reasons: tuple[str, ...]
+    """The guide's causes of zero values, those first that are known to apply; empty where there is something."""
+    bouncers: str
+    fault: str | None
+    off: bool
+
+
+def preview_view(preview: Preview) -> PreviewView:
+    """Return the section."""
+    counts = preview.counts
+    return PreviewView(
+        opened=moment(preview.period.opened_at, preview.now),
+        figures=(
+            Figure("Total Events", grouped(counts.total_events), "audit events"),
+            Figure("Sandbox Events", grouped(counts.sandbox_events), "audit events"),
+            Figure("Production Events", grouped(counts.production_events), "audit events"),
+            Figure(
+                "Active Bouncers",
+                grouped(counts.active_reporting_bouncer_count),
+                f"of {counted(preview.bouncers_registered, 'registered bouncer')}",
+            ),
+            Figure("Policy Decisions", grouped(counts.policy_decision_count), "decisions"),
+        ),
+        health=HEALTH[preview.health.status],
+        chart=chart(preview.days, preview.period.opened_at, preview.now),
+        zero_reasons=_zero_reasons(preview),
+        bouncers=counted(preview.bouncers_registered, "bouncer"),
+        fault=preview.fault.text if preview.fault else None,
+        off=not preview.enabled,
+    )
+
+
+def _zero_reasons(preview: Preview) -> tuple[str, ...]:
+    if preview.counts.total_events or preview.counts.policy_decision_count:
+        return ()
+    if preview.bouncers_registered == 0:
+        return (
+            "No bouncers are configured. Register bouncers with the Control Plane; they then appear here by themselves.",
+        )
+    return (
+        f"{counted(preview.bouncers_registered, 'bouncer')} registered, but none has reported since the period opened:"
+        " verify that they are active and connected.",
+        "No audit log events in the current period: check that policies are being evaluated, which generates them.",
+        "Counts arrive with the bouncers’ next usage report; the backend logs name aggregation errors, if there are any.",
+    )

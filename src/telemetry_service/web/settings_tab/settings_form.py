@@ -1,0 +1,143 @@
+"""The settings form: what was typed, what is wrong with it, and what has to be asked before it is saved."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, Field
+
+from telemetry_service.domain.configuration import API_KEY_PATTERN, Configuration, Retention, StoredConfiguration
+from telemetry_service.domain.schedule import Frequency
+
+KEY_WRONG = (
+    "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
+    " What you typed is not repeated here: enter it again."
+)
+_FREQUENCY_WRONG = "Choose one of the four frequencies."
+_RETENTION_WRONG = "Choose one of the four retentions."
+_SWITCH_OFF = "off"
+_ON = "on"
+
+
+class SettingsForm(BaseModel):
+    """The form as it arrives; a checkbox that is off does not arrive at all."""
+
+    version: int
+    enabled: str | None = None
+    encrypt_payload: str | None = None
+    anonymize_pii: str | None = None
+    frequency: str = ""
+    retention_days: str = ""
+    api_key: str = Field(default="", repr=False)
+    confirmed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadForm:
+    """The form as values; where something is wrong, what is saved stands in its place."""
+
+    values: Configuration
+    api_key: str | None
+    errors: Mapping[str, str]
+
+
+def read_form(form: SettingsForm, stored: StoredConfiguration, *, locked: bool) -> ReadForm:
+    """Return the values of a form; ``stored`` fills what the form cannot say.
+
+    A locked switch is not part of the form, so that saving the rest leaves it as it is.
+    """
+    errors: dict[str, str] = {}
+    saved = stored.values
+    values = Configuration(
+        enabled=saved.enabled if locked else form.enabled == _ON,
+        frequency=_frequency(form.frequency, saved.frequency, errors),
+        encrypt_payload=form.encrypt_payload == _ON,
+        anonymize_pii=form.anonymize_pii == _ON,
+        retention_days=saved.retention_days,
+    )
+    retention = _retention(form.retention_days, saved.retention_days, errors)
+    return ReadForm(values.model_copy(update={"retention_days": retention}), _api_key(form.api_key, errors), errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that saving would do and that cannot be taken back, or is not obvious."""
+
+    token: str
+    title: str
+    consequences: tuple[str, ...]
+
+
+def unanswered(questions: tuple[Question, ...], confirmed: str) -> bool:
+    """Whether one of the questions has not been confirmed."""
+    return not {question.token for question in questions} <= set(confirmed.split())
+
+
+def switch_off_question(waiting: str | None, events: str) -> Question:
+    """Return what switching telemetry off does; ``waiting`` names the payloads that wait, None where none does."""
+    kept = f"{waiting} that wait stay here, visible, and go out only once telemetry is on again." if waiting else None
+    return Question(
+        _SWITCH_OFF,
+        "Telemetry stops",
+        tuple(
+            sentence
+            for sentence in (
+                "Scheduled runs, retries and connection tests stop: nothing contacts the License Server.",
+                f"The current period ends without a payload. Its counts ({events}) never leave.",
+                kept or "No payload is waiting.",
+                "The License Server connection is prevented and feature gating is disabled.",
+                "This is not recommended for production.",
+            )
+        ),
+    )
+
+
+def retention_question(days: int, rows: str) -> Question:
+    """Return what a shorter retention deletes."""
+    return Question(
+        f"retention-{days}",
+        f"{rows} will be deleted",
+        (
+            f"Everything older than {days} days is deleted with the next daily purge, and cannot be brought back.",
+            "Transmissions that were not accepted yet, and extension codes not yet acknowledged, are kept.",
+        ),
+    )
+
+
+def hidden_values(form: SettingsForm, questions: tuple[Question, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the form once more for the confirmation, all but the API key: a secret is never repeated."""
+    values = {
+        "version": str(form.version),
+        "enabled": form.enabled,
+        "encrypt_payload": form.encrypt_payload,
+        "anonymize_pii": form.anonymize_pii,
+        "frequency": form.frequency,
+        "retention_days": form.retention_days,
+        "confirmed": " ".join(question.token for question in questions),
+    }
+    return tuple((name, value) for name, value in values.items() if value)
+
+
+def _frequency(typed: str, saved: Frequency, errors: dict[str, str]) -> Frequency:
+    if typed in {frequency.value for frequency in Frequency}:
+        return Frequency(typed)
+    errors["frequency"] = _FREQUENCY_WRONG
+    return saved
+
+
+def _retention(typed: str, saved: int, errors: dict[str, str]) -> int:
+    if typed in {str(days.value) for days in Retention}:
+        return int(typed)
+    errors["retention_days"] = _RETENTION_WRONG
+    return saved
+
+
+def _api_key(typed: str, errors: dict[str, str]) -> str | None:
+    # Whoever pastes a key often pastes the end of a line with it.
+    key = typed.strip()
+    if not key:
+        return None
+    if not re.fullmatch(API_KEY_PATTERN, key):
+        errors["api_key"] = KEY_WRONG
+        return None
+    return key

@@ -1,0 +1,24 @@
+"""Adds the settings tab, the console's door and the static files to the application."""
+
+from fastapi import FastAPI
+
+from telemetry_service.web.settings_tab import (
+    appearance,
+    asset_routes,
+    connection_routes,
+    delivery_routes,
+    login_routes,
+    settings_routes,
+    tab_routes,
+)
+from telemetry_service.web.settings_tab.faults import add_faults
+from telemetry_service.web.settings_tab.pages import Pages
+
+
+def add_settings_tab(app: FastAPI) -> None:
+    """Add all routes, and the pages that they render. To be called after the API's own fault handling."""
+    app.state.pages = Pages()
+    add_faults(app)
+    routes = (asset_routes, login_routes, appearance, settings_routes, connection_routes, delivery_routes, tab_routes)
+    for module in routes:
+        app.include_router(module.router)

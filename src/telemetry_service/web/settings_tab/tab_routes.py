@@ -1,0 +1,121 @@
+"""The tab, its fragments and its dialogs, as far as they only look."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.preview import build_preview
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.web.context import Context
+from telemetry_service.web.gate import CurrentSession, page
+from telemetry_service.web.settings_tab import paths
+from telemetry_service.web.settings_tab.contents import activity, contents
+from telemetry_service.web.settings_tab.messages import message
+from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
+from telemetry_service.web.settings_tab.payload_view import payload_view
+from telemetry_service.web.settings_tab.places import place_of
+from telemetry_service.web.settings_tab.transmission_view import transmission_view
+
+PAGE = "telemetry/page.html"
+_EVERYTHING_BUT_THE_FORM = ("telemetry/health.html", "telemetry/preview.html", "telemetry/activity.html")
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get(paths.TAB)
+@page
+def show_tab(
+    request: Request,
+    context: Context,
+    session: CurrentSession,
+    fragment: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter
+) -> Response:
+    """Show the whole tab: as a page, or as the fragment that a host console loads."""
+    place = place_of(request.query_params)
+    whole = request.query_params.get("activity") == "all"
+    shown = contents(context.installation, place, all_activity=whole) | session_context(session)
+    if fragment:
+        return pages_of(request).fragments(request, "telemetry/tab.html", (), shown | {"standalone": False})
+    return pages_of(request).page(request, PAGE, shown | {"toast": message(request.query_params.get("done"))})
+
+
+@router.get(paths.HISTORY)
+@page
+def show_history(request: Request, context: Context, session: CurrentSession) -> Response:
+    """Show one page of the history; a browser that asks for it directly finds it in the tab."""
+    if not is_htmx(request):
+        return RedirectResponse(f"{paths.TAB}?{request.url.query}#history", HTTPStatus.SEE_OTHER)
+    shown = contents(context.installation, place_of(request.query_params)) | session_context(session)
+    # Who only chooses another filter has seen the rest; what was in flight may have changed all of it.
+    beside = _EVERYTHING_BUT_THE_FORM if "x-polling" in request.headers else ()
+    return pages_of(request).fragments(request, "telemetry/history.html", beside, shown)
+
+
+@router.get(paths.ACTIVITY)
+@page
+def show_activity(request: Request, context: Context, session: CurrentSession) -> Response:
+    """Show the longer activity list."""
+    if not is_htmx(request):
+        return RedirectResponse(f"{paths.TAB}?activity=all#activity", HTTPStatus.SEE_OTHER)
+    shown = activity(context.installation, whole=True) | session_context(session)
+    return pages_of(request).fragments(request, "telemetry/activity.html", (), shown)
+
+
+@router.get(f"{paths.HISTORY}/{{transmission_id}}")
+@page
+def show_transmission(request: Request, context: Context, session: CurrentSession, transmission_id: UUID) -> Response:
+    """Show one transmission in its drawer; it has an address of its own."""
+    place = place_of(request.query_params)
+    detail = read_transmission(context.installation, transmission_id)
+    shown = contents(context.installation, place) | session_context(session)
+    shown |= drawer(context.installation, detail, shown)
+    if is_htmx(request):
+        return pages_of(request).fragments(request, "telemetry/drawer.html", (), shown)
+    return pages_of(request).page(request, PAGE, shown | {"toast": message(request.query_params.get("done"))})
+
+
+@router.get(paths.PAYLOAD)
+@page
+def show_payload(request: Request, context: Context, session: CurrentSession) -> Response:
+    """Show exactly what would leave if the period ended now."""
+    shown = {"payload": payload_view(build_preview(context.installation)), "toast": None, "oob": False}
+    shown |= session_context(session)
+    if is_htmx(request):
+        return pages_of(request).fragments(request, "telemetry/payload.html", (), shown)
+    return pages_of(request).page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/payload.html"})
+
+
+@router.get(paths.PAYLOAD_FILE)
+@page
+def download_payload(context: Context) -> Response:
+    """Download what would leave, in its canonical form."""
+    payload = build_preview(context.installation).payload or {}
+    name = 'attachment; filename="telemetry-payload.json"'
+    return Response(canonical_json(payload), media_type="application/json", headers={"Content-Disposition": name})
+
+
+@router.get(paths.SEND_NOW)
+@page
+def ask_send_now(request: Request, context: Context, session: CurrentSession) -> Response:
+    """Show the payload before it is sent. The form holds the key that makes pressing twice harmless."""
+    shown = contents(context.installation) | session_context(session)
+    shown |= {"payload": payload_view(build_preview(context.installation)), "request_key": str(uuid4())}
+    if is_htmx(request):
+        return pages_of(request).fragments(request, "telemetry/send_now.html", (), shown)
+    return pages_of(request).page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/send_now.html"})
+
+
+def drawer(installation: Installation, detail: TransmissionDetail, shown: dict[str, Any]) -> dict[str, Any]:
+    """Return what the drawer needs beside the tab's contents ``shown``."""
+    settings, history = shown["settings"], shown["history"]
+    found = detail.transmission
+    return {
+        "drawer": transmission_view(detail, installation.clock.now(), settings.send_barred),
+        "drawer_url": paths.transmission(found.transmission_id, history.own_query),
+        "history_query": history.own_query,
+    }

@@ -1,0 +1,160 @@
+"""One transmission: what was sent, what proves it, every attempt in plain words, and what comes next."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause, Explanation
+from telemetry_service.domain.transmissions import FAILED_STATES, Attempt, State, Transmission
+from telemetry_service.pipeline.history import TransmissionDetail
+from telemetry_service.pipeline.prove import payload_as_sent
+from telemetry_service.web.settings_tab.figures import counted, duration, size
+from telemetry_service.web.settings_tab.history_view import is_in_flight
+from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment
+from telemetry_service.web.settings_tab.payload_view import FieldView, described, pretty
+from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, Sign
+
+_UNDER_WAY = Sign("Being sent", "clock", "info")
+_NO_ANSWER = "no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One try of the timeline."""
+
+    number: int
+    sign: Sign
+    trigger: str
+    started: Moment
+    exact: str
+    duration: str
+    answer: str
+    explanation: Explanation | None
+    timestamp: int
+    transmitted_at: str
+    payload_sha256: str
+    body_sha256: str
+    body_size: str
+    encrypted: bool
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """What the License Server has signed."""
+
+    sign: Sign
+    words: str
+    token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionView:
+    """What the drawer shows."""
+
+    transmission_id: str
+    status: Sign
+    finer: str
+    created: Moment
+    period: str
+    trigger: str
+    records: str
+    attempts_made: str
+    accepted: Moment | None
+    explanation: Explanation | None
+    cause: str | None
+    next_attempt: Moment | None
+    in_flight: bool
+    can_retry: bool
+    retry_barred: str | None
+    receipt: ReceiptView | None
+    attempts: tuple[AttemptView, ...]
+    """The latest first."""
+    payload: str
+    fields: tuple[FieldView, ...]
+    payload_note: str
+
+
+def transmission_view(detail: TransmissionDetail, now: datetime, retry_barred: str | None) -> TransmissionView:
+    """Return the drawer's content at ``now``."""
+    found, attempts = detail.transmission, detail.attempts
+    in_flight = is_in_flight(found, now)
+    payload = json.loads(payload_as_sent(found, attempts[-1]) if attempts else found.payload)
+    return TransmissionView(
+        transmission_id=str(found.transmission_id),
+        status=_UNDER_WAY if in_flight else STATUS[found.state],
+        finer="" if in_flight else FINER[found.state],
+        created=moment(found.created_at, now),
+        period=f"{exact(found.period_opened_at)} to {exact(found.period_closed_at)}",
+        trigger=TRIGGER[found.trigger],
+        records=counted(found.records_sent, "audit event"),
+        attempts_made=counted(found.attempts_made, "attempt"),
+        accepted=optional_moment(found.accepted_at, now),
+        explanation=_explanation(found.cause),
+        cause=found.cause.value if found.cause else None,
+        next_attempt=optional_moment(found.next_attempt_at, now),
+        in_flight=in_flight,
+        can_retry=found.state in FAILED_STATES and not in_flight,
+        retry_barred=retry_barred,
+        receipt=_receipt(found),
+        attempts=tuple(_attempt(attempt, now) for attempt in reversed(attempts)),
+        payload=pretty(payload),
+        fields=described(payload),
+        payload_note=_payload_note(attempts),
+    )
+
+
+def _attempt(attempt: Attempt, now: datetime) -> AttemptView:
+    running = attempt.finished_at is None
+    return AttemptView(
+        number=attempt.number,
+        sign=_UNDER_WAY if running else _attempt_sign(attempt),
+        trigger=ATTEMPT_TRIGGER[attempt.trigger],
+        started=moment(attempt.started_at, now),
+        exact=exact(attempt.started_at),
+        duration=duration(attempt.duration_ms),
+        answer=f"HTTP {attempt.response_code}" if attempt.response_code else _NO_ANSWER,
+        explanation=_explanation(attempt.cause),
+        timestamp=attempt.timestamp,
+        transmitted_at=attempt.transmitted_at,
+        payload_sha256=attempt.payload_sha256,
+        body_sha256=attempt.body_sha256,
+        body_size=size(attempt.body_bytes),
+        encrypted=attempt.encrypted,
+        key_id=attempt.key_id,
+    )
+
+
+def _attempt_sign(attempt: Attempt) -> Sign:
+    if attempt.state is State.SUCCESS and attempt.duplicate:
+        return Sign("Success: the License Server had it already", "check", "good")
+    return STATUS[attempt.state]
+
+
+def _explanation(cause: Cause | None) -> Explanation | None:
+    return None if cause is None else EXPLANATIONS[cause]
+
+
+def _receipt(found: Transmission) -> ReceiptView | None:
+    if found.state is not State.SUCCESS:
+        return None
+    match found.receipt, found.receipt_verified:
+        case _, True:
+            words = "Signed by the License Server and verified with the pinned public key."
+            return ReceiptView(Sign("Verified", "check", "good"), words, found.receipt)
+        case _, False:
+            words = "Accepted, but no valid receipt came with it although this deployment pins a public key."
+            return ReceiptView(Sign("Unverified", "warning", "warn"), words, found.receipt)
+        case None, None:
+            return ReceiptView(Sign("None", "dash", "quiet"), "The License Server sent no receipt.", None)
+        case _:
+            words = "Kept. To have receipts verified, pin TELEMETRY_LICENSE_SERVER_PUBLIC_KEY in the deployment."
+            return ReceiptView(Sign("Not checked", "dash", "quiet"), words, found.receipt)
+
+
+def _payload_note(attempts: tuple[Attempt, ...]) -> str:
+    if not attempts:
+        return "Not sent yet: the moment of sending (transmitted_at) is added by each attempt."
+    latest = attempts[-1]
+    form = "encrypted before it was sent" if latest.encrypted else "sent in clear inside TLS"
+    return f"As sent by attempt {latest.number}, {form}. Each attempt differs in transmitted_at alone."

@@ -1,0 +1,183 @@
+"""A whole product as an administrator meets it: the web application on a port, its clock and a License Server."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import UUID, uuid4
+
+import uvicorn
+
+from telemetry_service.access.passwords import HashCost
+from telemetry_service.app import Options, create_app
+from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.license_server.endpoint import ExchangeLimits
+from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.history import TransmissionDetail
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.settings import load_settings
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.shared_clock import SharedClock
+from tests.support.site import LIMITS, usage
+
+PASSWORD = "correct horse battery staple"
+TAB = "/settings/general/telemetry"
+_KEYS = {
+    "ENCRYPTION_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "CREDENTIAL_ENCRYPTION_KEY": "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
+}
+_CHEAP = HashCost(rounds=1, memory_kib=8, lanes=1)
+_READY_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What the deployment decides about a console."""
+
+    customer_id: str | None = CUSTOMER
+    enabled: bool = True
+    license_server: bool = True
+    pinned: bool = True
+    limits: ExchangeLimits = LIMITS
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Console:
+    """Use it as a context manager: it serves until the end of the block."""
+
+    def __init__(
+        self, database_url: str, folder: Path, clock: SharedClock, server: LicenseServer, deployed: Deployed | None = None
+    ) -> None:
+        """Prepare a console; nothing runs yet."""
+        self.clock = clock
+        self.server = server
+        environment = _environment(database_url, folder, server, deployed or Deployed())
+        limits = (deployed or Deployed()).limits
+        options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
+        self.app = create_app(load_settings(environment), options)
+        self.installation: Installation = self.app.state.context.installation
+        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on")
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, name="console", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        waited = threading.Event()
+        for _ in range(_READY_SECONDS * 100):
+            if self._uvicorn.started:
+                return self
+            waited.wait(0.01)
+        message = "the console did not start"
+        raise RuntimeError(message)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """The base URL of the console."""
+        (listener,) = self._uvicorn.servers[0].sockets
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    @property
+    def tab(self) -> str:
+        """The address of the settings tab."""
+        return self.url + TAB
+
+    # What happens at the site while the administrator looks at the tab.
+
+    def set_key(self, api_key: str = API_KEY) -> None:
+        """Configure the API key."""
+        set_api_key(self.installation, api_key, "admin")
+
+    def configure(self, **changes: object) -> None:
+        """Save the configuration with some values changed, as somebody else would."""
+        stored = read_configuration(self.installation).stored
+        values = stored.values.model_copy(update=changes)
+        save_configuration(self.installation, values, stored.version, "admin")
+
+    def register_pairs(self, pairs: int) -> None:
+        """Register so many bouncer pairs; every fourth lacks its sandbox bouncer."""
+        for number in range(pairs):
+            pair = f"pair-{number:02}"
+            self._register(f"{pair}-production", Environment.PRODUCTION, pair)
+            if number % 4:
+                self._register(f"{pair}-sandbox", Environment.SANDBOX, pair)
+
+    def report(self, pairs: int, scale: int = 1) -> None:
+        """Let the bouncers of so many pairs report their day."""
+        reports = []
+        for number in range(pairs):
+            pair = f"pair-{number:02}"
+            events = scale * (40 + 17 * number)
+            reports.append(usage(events, events - 5, events - 9, bouncer=f"{pair}-production"))
+            if number % 4:
+                sandbox = usage(
+                    events // 4, events // 5, events // 6, bouncer=f"{pair}-sandbox", environment=Environment.SANDBOX
+                )
+                reports.append(sandbox)
+        record(self.installation, [reports])
+
+    def report_license(self) -> None:
+        """Report a trial license of which 45 days are left."""
+        now = self.clock.now()
+        posture = LicensePosture(
+            tier=Tier.TRIAL,
+            license_status=LicenseStatus.TRIAL,
+            expires_at=now.replace(year=now.year + 1),
+            token_issued_at=now,
+            token_expires_at=now.replace(year=now.year + 1),
+        )
+        report_license(self.installation, posture)
+
+    def redeem(self, code_id: str) -> None:
+        """Redeem an extension code."""
+        redeem_code(self.installation, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
+
+    def send(self) -> TransmissionDetail:
+        """Press Send Now, as somebody else would."""
+        return send_now(self.installation, "admin", str(uuid4()))
+
+    def tick(self) -> None:
+        """Let the next run fall due, and wake."""
+        due = read_configuration(self.installation).next_run_at
+        if due is not None:
+            self.clock.set(max(due, self.clock.now()))
+        wake(self.installation)
+
+    def _register(self, bouncer_id: str, environment: Environment, pair_id: str) -> None:
+        register_bouncer(self.installation, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+
+
+def transmission_url(console: Console, transmission_id: UUID) -> str:
+    """Return the address of a transmission."""
+    return f"{console.tab}/history/{transmission_id}"
+
+
+def _environment(database_url: str, folder: Path, server: LicenseServer, deployed: Deployed) -> dict[str, str]:
+    environment = {
+        **_KEYS,
+        "TELEMETRY_DATABASE_URL": database_url,
+        "TELEMETRY_DEPLOYMENT_VERSION": "4.2.0",
+        "TELEMETRY_ENABLED": "true" if deployed.enabled else "false",
+        "TELEMETRY_ADMIN_PASSWORD": PASSWORD,
+        "TELEMETRY_SEND_SPREAD_SECONDS": "300",
+        **deployed.environment,
+    }
+    if deployed.customer_id is not None:
+        environment["TELEMETRY_CUSTOMER_ID"] = deployed.customer_id
+    if deployed.license_server:
+        environment["TELEMETRY_LICENSE_SERVER_URL"] = server.server.url
+        environment["TELEMETRY_LICENSE_SERVER_CA_FILE"] = str(server.server.ca_pem_path)
+    if deployed.pinned:
+        environment["TELEMETRY_LICENSE_SERVER_PUBLIC_KEY"] = server.public_key
+    return environment
