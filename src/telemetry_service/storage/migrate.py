@@ -1,5 +1,7 @@
 """Brings a database to the schema of this version, one process at a time."""
 
+from dataclasses import dataclass
+
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -31,16 +33,47 @@ def migrate(database_url: str) -> str:
         engine.dispose()
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The revision that a database has, None where it was never migrated, and the one that this version brings."""
+
+    present: str | None
+    newest: str
+    too_new: bool
+    """Whether a newer version of this service has migrated it."""
+
+
+def schema_state(database_url: str) -> SchemaState:
+    """Look at a database without changing anything; raises :class:`StorageUnavailableError`."""
+    engine = make_engine(database_url)
+    try:
+        with translated(), engine.connect() as connection:
+            present, scripts = current_revision(connection), _scripts()
+            too_new = present is not None and not _known(scripts, present)
+            return SchemaState(present, scripts.get_current_head() or "", too_new)
+    finally:
+        engine.dispose()
+
+
 def _take_lock(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-def _upgrade(connection: Connection) -> str:
+def _configuration() -> Config:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_configuration())
+
+
+def _upgrade(connection: Connection) -> str:
+    config = _configuration()
     config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
+    scripts = _scripts()
     present = current_revision(connection)
     if present is not None and not _known(scripts, present):
         raise SchemaTooNewError

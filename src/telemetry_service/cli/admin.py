@@ -1,0 +1,22 @@
+"""``telemetry-service admin``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.opened import ACTOR, opened_service
+from telemetry_service.cli.output import say
+
+
+def set_password(
+    *, stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")] = False
+) -> None:
+    """Set the administrator's password. It is asked for, and never taken from the command line."""
+    if stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt="The same again")
+    with opened_service() as service:
+        service.entrance.accounts.set_password(password, ACTOR)
+    say("The password of 'admin' is set; every browser session has ended.")

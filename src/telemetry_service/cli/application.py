@@ -1,0 +1,81 @@
+"""Puts the commands together and turns whatever ends one early into a sentence and an exit code."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from telemetry_service.cli.admin import set_password
+from telemetry_service.cli.demo.command import demo
+from telemetry_service.cli.doctor import doctor
+from telemetry_service.cli.exits import ExitCode, exit_code_of
+from telemetry_service.cli.history import history
+from telemetry_service.cli.keys import generate_key
+from telemetry_service.cli.license_server import license_server
+from telemetry_service.cli.migrate import migrate
+from telemetry_service.cli.output import complain
+from telemetry_service.cli.preview import preview
+from telemetry_service.cli.send_now import send_now
+from telemetry_service.cli.serve import serve
+from telemetry_service.cli.test_connection import test_connection
+from telemetry_service.cli.tokens import create, list_tokens, revoke
+from telemetry_service.domain.errors import TelemetryError
+
+_HELP = """Telemetry management for Control Core.
+
+Settings come from the environment and from files: see the README. Exit codes: 0 done, 1 failed,
+2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered, 6 telemetry is off or not configured.
+"""
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit."""
+    try:
+        make_cli()(arguments)
+    except TelemetryError as error:
+        complain(error.text)
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the texts of libraries may hold a secret, so none is shown
+        complain(f"Something went wrong inside the telemetry service ({_whereabouts(error)}).")
+        sys.exit(ExitCode.FAILED)
+
+
+def make_cli() -> typer.Typer:
+    """Return the command line."""
+    cli = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for name, command in (
+        ("serve", serve),
+        ("demo", demo),
+        ("license-server", license_server),
+        ("migrate", migrate),
+        ("generate-key", generate_key),
+        ("preview", preview),
+        ("send-now", send_now),
+        ("test-connection", test_connection),
+        ("history", history),
+        ("doctor", doctor),
+    ):
+        cli.command(name)(command)
+    cli.add_typer(_group({"set-password": set_password}, "The local administrator."), name="admin")
+    cli.add_typer(_group({"create": create, "list": list_tokens, "revoke": revoke}, "Service tokens."), name="token")
+    return cli
+
+
+def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for name, command in commands.items():
+        group.command(name)(command)
+    return group
+
+
+def _whereabouts(error: Exception) -> str:
+    """Name the kind of an error and where it came from, without its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    module = trace.tb_frame.f_globals.get("__name__", "?")
+    return f"{type(error).__name__} in {module}, line {trace.tb_lineno}"

@@ -1,0 +1,165 @@
+"""What the doctor looks at, each thing by itself, so that one trouble does not hide the next."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from telemetry_service.cli.exits import ExitCode, exit_code_of
+from telemetry_service.cli.opened import ACTOR, read_settings
+from telemetry_service.domain.clock import Clock, SystemClock
+from telemetry_service.domain.errors import SchemaTooNewError, SettingsError, TelemetryError
+from telemetry_service.domain.outcome import EXPLANATIONS
+
+if TYPE_CHECKING:
+    from telemetry_service.app import Service
+    from telemetry_service.settings import Settings
+
+_SQLITE = "sqlite:///"
+_FREE_BYTES = 200 * 1024 * 1024
+"""Below this a busy installation fills the disk within days."""
+
+_RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
+"""No right clock is before the first release of this service."""
+
+
+class Result(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result in a sentence; ``exit_code`` is 0 unless something is wrong."""
+
+    check: str
+    result: Result
+    sentence: str
+    exit_code: ExitCode = ExitCode.DONE
+
+
+def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
+    """Look at everything, as far as it can be looked at."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        return [_wrong("settings", fault, ExitCode.SETTINGS) for fault in error.faults]
+    findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _disk(settings)]
+    database = _database(settings)
+    findings.append(database)
+    if database.result is Result.OK:
+        findings += _inside(settings, clock or SystemClock(), offline=offline)
+    return findings
+
+
+def _ephemeral(settings: "Settings") -> Finding:
+    if settings.ephemeral_keys:
+        return Finding("keys", Result.WARNING, "DEMO_MODE: the keys are thrown away when the process ends.")
+    return Finding("keys", Result.OK, "ENCRYPTION_KEY and CREDENTIAL_ENCRYPTION_KEY are set.")
+
+
+def _disk(settings: "Settings") -> Finding:
+    url = settings.database_url.get_secret_value()
+    if not url.startswith(_SQLITE):
+        return Finding("disk", Result.SKIPPED, "The database is on a server of its own.")
+    folder = Path(url.removeprefix(_SQLITE)).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    sentence = f"{free // (1024 * 1024)} MiB are free where the database is."
+    if free < _FREE_BYTES:
+        return _wrong("disk", sentence + " Free some space.", ExitCode.STORAGE)
+    return Finding("disk", Result.OK, sentence)
+
+
+def _database(settings: "Settings") -> Finding:
+    from telemetry_service.storage.migrate import schema_state
+
+    url = settings.database_url.get_secret_value()
+    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
+        return Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")
+    try:
+        state = schema_state(url)
+    except TelemetryError as error:
+        return _wrong("database", error.text, exit_code_of(error))
+    if state.present is None:
+        return Finding("database", Result.WARNING, "The database answers and is empty; the first start fills it.")
+    if state.too_new:
+        return _wrong("database", SchemaTooNewError.sentence, ExitCode.STORAGE)
+    if state.present != state.newest:
+        return Finding("database", Result.WARNING, "The database has an older schema; the next start brings it up.")
+    return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
+
+
+def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Finding]:
+    from telemetry_service.app import open_service
+
+    try:
+        service = open_service(settings)
+    except TelemetryError as error:
+        yield _wrong("service", error.text, exit_code_of(error))
+        return
+    try:
+        yield _clock(service, clock.now())
+        yield _administrator(service)
+        yield _health(service)
+        yield _connection(service, offline=offline)
+    finally:
+        service.installation.database.close()
+
+
+def _clock(service: "Service", now: datetime) -> Finding:
+    with service.installation.database.read() as tx:
+        opened_at = tx.periods.open().opened_at
+    if now < _RELEASED:
+        return _wrong("clock", "This machine's clock is before the first release of this service.", ExitCode.FAILED)
+    if opened_at > now + timedelta(minutes=5):
+        return _wrong("clock", "This machine's clock is behind the moment the current period began.", ExitCode.FAILED)
+    return Finding("clock", Result.OK, "This machine's clock agrees with the database.")
+
+
+def _administrator(service: "Service") -> Finding:
+    if service.entrance.accounts.exist():
+        return Finding("administrator", Result.OK, "The administrator has a password.")
+    sentence = "Nobody can log in yet. Set a password with: telemetry-service admin set-password"
+    return Finding("administrator", Result.WARNING, sentence)
+
+
+def _health(service: "Service") -> Finding:
+    from telemetry_service.domain.payload import HealthStatus
+    from telemetry_service.pipeline.health_report import read_health
+
+    health = read_health(service.installation).health
+    sentence = f"{health.cause} {health.next_step}"
+    if health.status is HealthStatus.HEALTHY:
+        return Finding("health", Result.OK, sentence)
+    if health.code == "api_key_unusable":
+        return _wrong("health", sentence, ExitCode.SETTINGS)
+    return Finding("health", Result.WARNING, sentence)
+
+
+def _connection(service: "Service", *, offline: bool) -> Finding:
+    from telemetry_service.pipeline.connection_test import test_connection
+
+    if offline:
+        return Finding("connection", Result.SKIPPED, "Not tried: --offline.")
+    try:
+        tested = test_connection(service.installation, ACTOR)
+    except TelemetryError as error:
+        return Finding("connection", Result.SKIPPED, f"Not tried. {error.text}")
+    if tested.cause is None:
+        return Finding("connection", Result.OK, "The License Server answers and accepts the API key.")
+    explanation = EXPLANATIONS[tested.cause]
+    sentence = f"{explanation.sentence} {explanation.next_step} ({tested.cause.value})"
+    return _wrong("connection", sentence, ExitCode.NOT_DELIVERED)
+
+
+def _wrong(check: str, sentence: str, exit_code: ExitCode) -> Finding:
+    return Finding(check, Result.WRONG, sentence, exit_code)

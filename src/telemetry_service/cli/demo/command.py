@@ -1,0 +1,50 @@
+"""``telemetry-service demo``."""
+
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.serve import DEFAULT_PORT
+
+_LOOPBACK = "127.0.0.1"
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_535, help=f"The port to listen on. [default: {DEFAULT_PORT}, or a free one]"),
+]
+Folder = Annotated[Path, typer.Option(help="Where everything of the demo is kept.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")]
+
+
+def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh = False) -> None:
+    """Run the service beside a License Server of its own, with two months of a believable installation.
+
+    Only this machine can reach it. It goes on where it was stopped.
+    """
+    from telemetry_service.cli.server import until_told_to_stop
+
+    with until_told_to_stop():
+        from telemetry_service.cli.demo.folder import DemoFolder
+        from telemetry_service.cli.demo.run import Demo
+        from telemetry_service.domain.clock import SystemClock
+
+        kept = DemoFolder(folder)
+        with kept.taken(SystemClock().now(), fresh=fresh) as secrets, _listen(port) as listener:
+            Demo(kept, secrets, listener).run()
+    say("The demo has stopped.")
+
+
+def _listen(port: int | None) -> socket.socket:
+    """Listen on the port that was asked for; where none was, on the usual one or any that is free."""
+    from telemetry_service.cli.listening import PortInUseError, listen
+
+    if port is not None:
+        return listen(_LOOPBACK, port)
+    try:
+        return listen(_LOOPBACK, DEFAULT_PORT)
+    except PortInUseError:
+        complain(f"Port {DEFAULT_PORT} is in use already; a free one is taken instead.")
+        return listen(_LOOPBACK, 0)

@@ -1,0 +1,83 @@
+"""The bouncers of the demo's installation and what they count: a dozen pairs, some of them incomplete."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from random import Random
+from typing import Any
+
+from telemetry_service.domain.clock import time_ordered_id
+
+_SATURDAY = 5
+_AT_WEEKENDS = 0.35
+_GROWTH_A_DAY = 0.006
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A bouncer pair: what guards one application, and how busy it is."""
+
+    name: str
+    since_day: int
+    """Days after the installation began."""
+    busy: int
+    """Audit events of its production bouncer on a working day."""
+    environments: tuple[str, ...] = ("sandbox", "production")
+    silent: bool = False
+    """True where it is registered and reports nothing yet."""
+
+
+FLEET = (
+    Pair("payments-eu", 0, 5200),
+    Pair("payments-us", 0, 6900),
+    Pair("ledger", 0, 2100),
+    Pair("customer-portal", 0, 3900),
+    Pair("support-desk", 2, 900),
+    Pair("warehouse", 5, 1500),
+    Pair("hr-records", 9, 240),
+    Pair("partner-api", 16, 4100),
+    Pair("data-lake", 23, 2800),
+    Pair("fraud-models", 30, 760, ("sandbox",)),
+    Pair("legacy-billing", 33, 520, ("production",)),
+    Pair("mobile-gateway", 52, 600, ("sandbox", "production"), silent=True),
+)
+
+RETIRED_SANDBOX = "payments-us"
+"""The pair whose sandbox bouncer is taken out of the registry one day."""
+
+RETIRED_ON_DAY = 44
+
+
+def bouncer_id(pair: str, environment: str) -> str:
+    """Return the id of a pair's bouncer."""
+    return f"bnc-{pair}-{'prd' if environment == 'production' else 'sbx'}"
+
+
+def reports(moment: datetime, day_number: int, share: float, random: Random) -> Iterator[dict[str, Any]]:
+    """Yield what each bouncer reports at ``moment`` of the ``day_number``-th day for a share of that day."""
+    for pair in FLEET:
+        if pair.since_day > day_number or pair.silent:
+            continue
+        for environment in pair.environments:
+            if environment == "sandbox" and pair.name == RETIRED_SANDBOX and day_number >= RETIRED_ON_DAY:
+                continue
+            events = int(_busy(pair, environment, moment.date(), day_number) * share * random.uniform(0.82, 1.18))
+            yield _report(moment, pair.name, environment, events, random)
+
+
+def _busy(pair: Pair, environment: str, day: date, day_number: int) -> float:
+    weekend = _AT_WEEKENDS if day.weekday() >= _SATURDAY else 1
+    share = 0.22 if environment == "sandbox" else 1
+    return pair.busy * share * weekend * (1 + _GROWTH_A_DAY * day_number)
+
+
+def _report(moment: datetime, pair: str, environment: str, events: int, random: Random) -> dict[str, Any]:
+    decisions = int(events * random.uniform(0.86, 0.94))
+    return {
+        "report_id": str(time_ordered_id(moment)),
+        "bouncer_id": bouncer_id(pair, environment),
+        "environment": environment,
+        "audit_events": events,
+        "policy_decisions": decisions,
+        "successful_decisions": int(decisions * random.uniform(0.955, 0.995)),
+    }

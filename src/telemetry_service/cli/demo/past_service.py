@@ -1,0 +1,46 @@
+"""The service as it ran in the demo's past: the same house, on a clock that is set back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.app import Options, Service, make_app, open_service
+from telemetry_service.cli.demo.clock import SetBackClock
+from telemetry_service.cli.listening import listen, url_of
+from telemetry_service.cli.server import server_for
+from telemetry_service.settings import Settings
+
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PastService:
+    """A running service; its schedule wakes when the story says so."""
+
+    service: Service
+    url: str
+
+    def make_token(self, name: str, *scopes: Scope) -> str:
+        """Make a service token."""
+        return self.service.entrance.tokens.create(name, scopes, "cli").token
+
+
+@contextmanager
+def past_service(settings: Settings, clock: SetBackClock) -> Iterator[PastService]:
+    """Run the service on ``clock``, in a thread, on a port of this machine that the system chooses."""
+    service = open_service(settings, Options(clock=clock, scheduled=False))
+    answers = Event()
+    server = server_for(make_app(service), answers.set)
+    with listen("127.0.0.1", 0) as listener:
+        url = url_of(listener)
+        thread = Thread(target=server.run, args=([listener],), name="past-service")
+        thread.start()
+        try:
+            if not answers.wait(_START_SECONDS):
+                raise TimeoutError
+            yield PastService(service, url)
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,137 @@
+"""Runs the demo: License Server, past, service, in this order, and stops them in the other."""
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.app import create_app
+from telemetry_service.cli.demo.block import Running, block
+from telemetry_service.cli.demo.clock import SetBackClock
+from telemetry_service.cli.demo.control_plane import ControlPlane
+from telemetry_service.cli.demo.folder import DemoFolder, DemoSecrets
+from telemetry_service.cli.demo.past_service import PastService, past_service
+from telemetry_service.cli.demo.routine import CUSTOMER_ID
+from telemetry_service.cli.demo.story import story
+from telemetry_service.cli.demo.world import World, live
+from telemetry_service.cli.listening import CannotListenError, listen, url_of
+from telemetry_service.cli.logs import configure_logs
+from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.server import server_for
+from telemetry_service.domain.clock import SystemClock
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.reference.background import ReferenceProcess, throwaway_options
+from telemetry_service.reference.options import Grant, LicenseBlock
+from telemetry_service.settings import Settings, load_settings
+
+_LOOPBACK = "127.0.0.1"
+_SEED = 20_261
+"""The same figures every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A demo in its folder, which listens already."""
+
+    folder: DemoFolder
+    secrets: DemoSecrets
+    listener: socket.socket
+
+    def run(self) -> None:
+        """Run until told to stop."""
+        configure_logs(logging.WARNING)
+        with self._license_server() as license_server:
+            settings = self._settings(license_server)
+            if not self.secrets.complete:
+                complain("Two months of an installation are being reported and sent; this takes some seconds.")
+                self._tell_past(settings, license_server)
+            self._serve(settings, license_server)
+
+    def _license_server(self) -> ReferenceProcess:
+        trial = LicenseBlock(
+            tier=Tier.TRIAL, license_status=LicenseStatus.TRIAL, expires_at=self.secrets.trial_expires_at
+        )
+        options = throwaway_options(
+            self.folder.path / "license-server",
+            SystemClock().now(),
+            [Grant(api_key=key, customer_id=CUSTOMER_ID) for key in (self.secrets.api_key, self.secrets.later_api_key)],
+            port=_free_port(self.secrets.license_server_port),
+            licenses={CUSTOMER_ID: trial},
+        )
+        return ReferenceProcess(options.model_copy(update={"control_token": self.secrets.control_token}))
+
+    def _settings(self, license_server: ReferenceProcess) -> Settings:
+        return load_settings(
+            {
+                "DEMO_MODE": "true",
+                "ENCRYPTION_KEY": self.secrets.encryption_key,
+                "CREDENTIAL_ENCRYPTION_KEY": self.secrets.credential_encryption_key,
+                "TELEMETRY_DATABASE_URL": f"sqlite:///{self.folder.path / 'telemetry.db'}",
+                "TELEMETRY_LICENSE_SERVER_URL": license_server.url,
+                "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.ca_file),
+                "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
+                "TELEMETRY_ADMIN_PASSWORD": self.secrets.admin_password,
+            }
+        )
+
+    def _tell_past(self, settings: Settings, license_server: ReferenceProcess) -> None:
+        clock = SetBackClock(SystemClock())
+        now = clock.now()
+        events = story(now, self.secrets)
+        clock.set_to(min(event.at for event in events))
+        with past_service(settings, clock) as past:
+            reporter, administrator = self._make_tokens(past)
+            world = World(
+                clock=clock,
+                license_server=license_server,
+                reporter=ControlPlane(past.url, reporter),
+                administrator=ControlPlane(past.url, administrator),
+                wake=lambda: wake(past.service.installation),
+                random=Random(_SEED),  # noqa: S311 - figures of a demo, not a secret
+            )
+            live(world, events, now)
+            world.return_to_present()
+        port = license_server.options.port
+        self.folder.keep(self.secrets.model_copy(update={"complete": True, "license_server_port": port}))
+
+    def _make_tokens(self, past: PastService) -> tuple[str, str]:
+        """Make the tokens of the story, which are also the reader's to try things with."""
+        reporter = past.make_token("control-plane", Scope.REPORT)
+        administrator = past.make_token("administration", Scope.ADMIN)
+        self.folder.write("report-token", reporter)
+        self.folder.write("admin-token", administrator)
+        return reporter, administrator
+
+    def _serve(self, settings: Settings, license_server: ReferenceProcess) -> None:
+        running = Running(
+            url=url_of(self.listener),
+            password=self.secrets.admin_password,
+            folder=_as_named_here(self.folder.path),
+            license_server_url=license_server.url,
+            continued=self.secrets.complete,
+        )
+        self.folder.write("license-server.curl", _curl_file(license_server, self.secrets.control_token))
+        server_for(create_app(settings), lambda: say(block(running))).run([self.listener])
+
+
+def _free_port(port: int) -> int:
+    """Return ``port`` where nobody has taken it in the meantime, else 0."""
+    try:
+        listen(_LOOPBACK, port).close()
+    except CannotListenError:
+        return 0
+    return port
+
+
+def _curl_file(license_server: ReferenceProcess, control_token: str) -> str:
+    """Return what curl needs to speak with the control interface, so that no secret stands in a command line."""
+    return f'cacert = "{license_server.ca_file}"\nheader = "Authorization: Bearer {control_token}"'
+
+
+def _as_named_here(path: Path) -> Path:
+    here = Path.cwd()
+    return Path(os.path.relpath(path, here)) if path.is_relative_to(here) else path

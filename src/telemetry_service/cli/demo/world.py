@@ -1,0 +1,53 @@
+"""Whom the story of the demo is about, and the clock by which it is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from telemetry_service.cli.demo.clock import SetBackClock
+from telemetry_service.cli.demo.control_plane import ControlPlane
+from telemetry_service.reference.background import ReferenceProcess
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The installation as its neighbours see it."""
+
+    clock: SetBackClock
+    license_server: ReferenceProcess
+    reporter: ControlPlane
+    """The services that report."""
+    administrator: ControlPlane
+    wake: Callable[[], object]
+    """What the schedule does every few seconds."""
+    random: Random
+
+    def set_license_server_clock(self) -> None:
+        """Let the License Server live at the same time, for it refuses what comes from another."""
+        self.license_server.set_clock(self.clock.offset)
+
+    def return_to_present(self) -> None:
+        """End the story: the License Server's clock goes right again."""
+        self.license_server.set_clock(timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at a moment."""
+
+    at: datetime
+    happen: Callable[[World], object]
+    sends: bool = False
+    """Whether it reaches the License Server."""
+
+
+def live(world: World, events: list[Event], until: datetime) -> None:
+    """Let everything happen in its order, as far as it lies before ``until``."""
+    for event in sorted(events, key=lambda event: event.at):
+        if event.at >= until:
+            return
+        world.clock.set_to(event.at)
+        if event.sends:
+            world.set_license_server_clock()
+        event.happen(world)

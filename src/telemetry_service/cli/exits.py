@@ -1,0 +1,45 @@
+"""What the exit code of a command says."""
+
+from enum import IntEnum
+
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    NotConfiguredError,
+    PayloadContradictionError,
+    SchemaTooNewError,
+    SettingsError,
+    StorageUnavailableError,
+    TelemetryDisabledError,
+    TelemetryError,
+)
+
+
+class ExitCode(IntEnum):
+    """Stable: scripts rely on it."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    SETTINGS = 3
+    STORAGE = 4
+    NOT_DELIVERED = 5
+    """The License Server did not accept, or the connection does not work. Nothing is lost."""
+    NOT_READY = 6
+    """Telemetry is off, or something is not configured, so nothing was tried."""
+    INTERRUPTED = 130
+
+
+_CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
+    (SettingsError, ExitCode.SETTINGS),
+    (StorageUnavailableError, ExitCode.STORAGE),
+    (SchemaTooNewError, ExitCode.STORAGE),
+    (TelemetryDisabledError, ExitCode.NOT_READY),
+    (NotConfiguredError, ExitCode.NOT_READY),
+    (KeyUnusableError, ExitCode.NOT_READY),
+    (PayloadContradictionError, ExitCode.NOT_READY),
+)
+
+
+def exit_code_of(error: TelemetryError) -> ExitCode:
+    """Return the exit code of an error of ours."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)

@@ -1,0 +1,68 @@
+"""``telemetry-service license-server``: the reference License Server, to try things out with."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telemetry_service.cli.output import complain, say
+
+if TYPE_CHECKING:
+    from telemetry_service.reference.options import ReferenceOptions
+    from telemetry_service.reference.serve import Listening
+
+Folder = Annotated[Path, typer.Option(help="Where it keeps its store, its keys and its throw-away authority.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
+Customer = Annotated[str, typer.Option(help="The customer whom its API key belongs to.")]
+Encrypted = Annotated[bool, typer.Option("--require-encryption", help="Refuse what is not encrypted.")]
+
+
+def license_server(
+    *,
+    folder: Folder = Path("license-server-data"),
+    port: Port = 8443,
+    customer_id: Customer = "cus_Reference01",
+    require_encryption: Encrypted = False,
+) -> None:
+    """Run the reference License Server on this machine, for trials and tests; it is not the vendor's.
+
+    It reads no setting of the service, and prints those with which a service reaches it.
+    """
+    from telemetry_service.cli.listening import CannotListenError
+    from telemetry_service.cli.server import until_told_to_stop
+    from telemetry_service.domain.clock import SystemClock
+    from telemetry_service.reference.background import throwaway_options
+    from telemetry_service.reference.options import Grant
+    from telemetry_service.reference.serve import serve
+
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    grant = Grant(api_key=_api_key(folder / "api-key"), customer_id=customer_id)
+    options = throwaway_options(
+        folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
+    ).model_copy(update={"control_token": None})
+    with until_told_to_stop():
+        try:
+            serve(options, lambda listening: _announce(listening, options, customer_id))
+        except OSError:
+            message = f"Port {port} cannot be listened on; choose another one with --port."
+            raise CannotListenError(message) from None
+
+
+def _api_key(file: Path) -> str:
+    """Return the API key that the folder keeps, or make one."""
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as new:
+            new.write(f"ck_{secrets.token_urlsafe(24)}\n")
+    return file.read_text().strip()
+
+
+def _announce(listening: "Listening", options: "ReferenceOptions", customer_id: str) -> None:
+    complain("This is the reference License Server, for trials and tests. Ctrl-C stops it. A service reaches it with:")
+    say(f"TELEMETRY_LICENSE_SERVER_URL={listening.url}")
+    say(f"TELEMETRY_LICENSE_SERVER_CA_FILE={Path(str(options.ca_file)).resolve()}")
+    say(f"TELEMETRY_LICENSE_SERVER_PUBLIC_KEY={listening.public_key}")
+    say(f"TELEMETRY_CUSTOMER_ID={customer_id}")
+    complain(f"The API key to enter is in {options.store.parent.resolve() / 'api-key'}")

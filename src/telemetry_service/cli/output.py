@@ -1,0 +1,39 @@
+"""What a command says: results on standard output, trouble on standard error."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+"""The option of every command whose result a script may want."""
+
+
+def say(text: str = "") -> None:
+    """Write a line of the result."""
+    typer.echo(text)
+
+
+def complain(text: str) -> None:
+    """Write what is wrong."""
+    typer.echo(text, err=True)
+
+
+def say_json(value: object) -> None:
+    """Write the result as JSON."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table whose columns are as wide as they must be."""
+    table = [tuple(head), *(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    for row in table:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def moment(value: datetime | None) -> str | None:
+    """Write a moment in UTC, to the second, as people and scripts can read it."""
+    return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,29 @@
+"""``telemetry-service send-now``."""
+
+import hashlib
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.opened import ACTOR, opened_service
+from telemetry_service.cli.output import AsJson
+from telemetry_service.cli.transmissions import conclude
+
+RequestKey = Annotated[
+    str | None, typer.Option("--idempotency-key", help="The same key again names the same transmission.")
+]
+
+
+def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> None:
+    """Close the current period and send it, at once. Exits with 5 if it was not accepted."""
+    with opened_service() as service:
+        from telemetry_service.pipeline import send_now as pipeline
+
+        detail = pipeline.send_now(service.installation, ACTOR, _request_key(idempotency_key))
+        now = service.installation.clock.now()
+    conclude(detail, now, as_json=as_json)
+
+
+def _request_key(chosen: str | None) -> str | None:
+    # Of one length, and another than that of a caller of the REST API who chose the same.
+    return None if chosen is None else hashlib.sha256(f"{ACTOR}\0{chosen}".encode()).hexdigest()

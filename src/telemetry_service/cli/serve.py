@@ -1,0 +1,35 @@
+"""``telemetry-service serve``."""
+
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.listening import listen, url_of
+from telemetry_service.cli.opened import read_settings
+
+DEFAULT_PORT = 8080
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option("--trusted-proxy", help="Address of a reverse proxy whose X-Forwarded-* headers are believed."),
+]
+
+
+def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
+    """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
+    settings = read_settings()
+    with listen(host, port) as listener:
+        import logging
+
+        from telemetry_service.app import create_app
+        from telemetry_service.cli.logs import configure_logs
+        from telemetry_service.cli.server import server_for, until_told_to_stop
+
+        configure_logs()
+        log = logging.getLogger(__name__)
+        app = create_app(settings)
+        address = url_of(listener)
+        with until_told_to_stop():
+            server_for(app, lambda: log.info("listening on %s", address), trusted_proxy or ()).run([listener])

@@ -1,0 +1,58 @@
+"""``telemetry-service test-connection``."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telemetry_service.cli.exits import ExitCode
+from telemetry_service.cli.opened import ACTOR, opened_service
+from telemetry_service.cli.output import AsJson, say, say_table
+from telemetry_service.domain.outcome import EXPLANATIONS
+
+if TYPE_CHECKING:
+    from telemetry_service.domain.connection import ConnectionTest
+
+FromStdin = Annotated[bool, typer.Option("--api-key-stdin", help="Test a key from standard input, without saving it.")]
+
+
+def test_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = False) -> None:
+    """Test the connection to the License Server, step by step. Sends no telemetry. Exits with 5 if it fails."""
+    api_key = _read_api_key() if api_key_stdin else None
+    with opened_service() as service:
+        from telemetry_service.pipeline import connection_test as pipeline
+
+        result = pipeline.test_connection(service.installation, ACTOR, api_key)
+    if as_json:
+        from telemetry_service.web.api.answers_configuration import ConnectionTestAnswer
+
+        say(ConnectionTestAnswer.of(result).model_dump_json(indent=2))
+    else:
+        _tell(result)
+    if not result.ok:
+        raise typer.Exit(ExitCode.NOT_DELIVERED)
+
+
+def _read_api_key() -> str:
+    from pydantic import ValidationError
+
+    from telemetry_service.domain.configuration import ApiKeyInput
+
+    try:
+        return ApiKeyInput(api_key=sys.stdin.readline().rstrip("\r\n")).api_key
+    except ValidationError:
+        message = "An API key has 16 to 256 characters of visible ASCII."
+        raise typer.BadParameter(message, param_hint="--api-key-stdin") from None
+
+
+def _tell(result: "ConnectionTest") -> None:
+    verdicts = {True: "ok", False: "failed", None: "not tried"}
+    say_table(
+        ("STEP", "RESULT", "MS", "DETAIL"),
+        ((step.name.value, verdicts[step.ok], step.duration_ms, step.detail) for step in result.steps),
+    )
+    if result.cause is None:
+        say("The connection works.")
+        return
+    explanation = EXPLANATIONS[result.cause]
+    say(f"{explanation.sentence} {explanation.next_step} ({result.cause.value})")
