@@ -21,6 +21,7 @@ from telemetry_service.web.head_requests import HeadRequests
 from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.problems import LastResort, add_problems
 from telemetry_service.web.security_headers import SecurityHeaders
+from telemetry_service.web.settings_tab.tab import add_settings_tab
 
 API_PREFIX = "/api/v1"
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -77,6 +78,7 @@ def create_web(
     for router in _API:
         app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
     app.include_router(operations.router)
+    add_settings_tab(app)
     check_routes(app)
     return app
 
