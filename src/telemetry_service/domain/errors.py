@@ -73,6 +73,20 @@ class NotConfiguredError(TelemetryError):
     sentence = "The License Server connection is not configured yet: enter the API key."
 
 
+class LicenseServerMissingError(NotConfiguredError):
+    """The deployment names no License Server."""
+
+    sentence = "The deployment names no License Server: set TELEMETRY_LICENSE_SERVER_URL."
+
+
+class CustomerIdMissingError(NotConfiguredError):
+    """Neither the deployment nor the license posture names the customer."""
+
+    sentence = (
+        "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license."
+    )
+
+
 class TelemetryDisabledError(TelemetryError):
     """Telemetry is off, so nothing contacts the License Server."""
 

@@ -3,7 +3,7 @@
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection import ConnectionTest
-from telemetry_service.domain.errors import NotConfiguredError, TelemetryDisabledError
+from telemetry_service.domain.errors import LicenseServerMissingError, TelemetryDisabledError
 from telemetry_service.domain.transmissions import AttemptTrigger, Contact, State
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
@@ -22,7 +22,7 @@ def test_connection(installation: Installation, actor: str, api_key: str | None 
         if not installation.enabled(tx.configuration.get()):
             raise TelemetryDisabledError
         if client is None:
-            raise NotConfiguredError
+            raise LicenseServerMissingError
         used_key = api_key or open_api_key(installation, tx)
     now = installation.clock.now()
     result = client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key))

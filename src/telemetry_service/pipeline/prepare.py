@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from telemetry_service.domain.clock import rfc3339, time_ordered_id
-from telemetry_service.domain.errors import NotConfiguredError
+from telemetry_service.domain.errors import CustomerIdMissingError, LicenseServerMissingError
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
@@ -65,8 +65,10 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
 def outgoing_customer_id(installation: Installation, tx: Transaction) -> str:
     """Return the customer id as it leaves: its pseudonym, unless anonymisation is off."""
     customer_id = customer_id_of(installation, tx)
-    if installation.client is None or customer_id is None:
-        raise NotConfiguredError
+    if installation.client is None:
+        raise LicenseServerMissingError
+    if customer_id is None:
+        raise CustomerIdMissingError
     api_key = open_api_key(installation, tx)
     if tx.configuration.get().values.anonymize_pii:
         return pseudonym(api_key, customer_id)

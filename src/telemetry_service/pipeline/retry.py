@@ -6,7 +6,7 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
-    NotConfiguredError,
+    LicenseServerMissingError,
     NotFoundError,
     TelemetryDisabledError,
 )
@@ -62,5 +62,5 @@ def _may_send(installation: Installation, tx: Transaction) -> None:
     if not installation.enabled(tx.configuration.get()):
         raise TelemetryDisabledError
     if installation.client is None:
-        raise NotConfiguredError
+        raise LicenseServerMissingError
     open_api_key(installation, tx)
