@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo run test check bench format lock clean
+.PHONY: help demo run test check bench format docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,13 +20,14 @@ run: .venv/.runtime ## Start the service with the settings of the environment
 test: .venv/.dev .venv/.browser ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, templates and the database schema
+check: .venv/.dev ## Lint, check types, layers, templates and the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint --lint templates
 	.ci/check-schema
+	$(BIN)/python .ci/payload_page.py --check
 
 bench: .venv/.dev ## Measure recording and preview on both databases (some minutes)
 	$(BIN)/python -m benchmarks.recording
@@ -36,6 +37,9 @@ bench: .venv/.dev ## Measure recording and preview on both databases (some minut
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: .venv/.dev ## Write the pages that are generated from the code
+	$(BIN)/python .ci/payload_page.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)
