@@ -20,7 +20,7 @@ run: .venv/.runtime ## Start the service with the settings of the environment
 test: .venv/.dev .venv/.browser ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, templates and the database schema and the generated pages
+check: .venv/.dev ## Lint, check types, layers, templates, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
