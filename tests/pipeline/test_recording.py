@@ -11,7 +11,7 @@ from telemetry_service.domain.errors import StorageBusyError
 from telemetry_service.domain.facts import Environment, RecordingResult
 from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.preview import build_preview
-from telemetry_service.pipeline.record import Recorder, record
+from telemetry_service.pipeline.record import WAITING_CALLS, Recorder, record
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, usage
@@ -160,9 +160,10 @@ def test_what_was_handed_in_before_a_stop_is_written_and_what_comes_later_is_ref
 
 
 def test_beyond_what_may_wait_a_call_is_refused_as_busy(recorder: Recorder) -> None:
+    for _ in range(WAITING_CALLS):
+        recorder.submit([usage(0)])
     with pytest.raises(StorageBusyError):
-        for _ in range(2_000):
-            recorder.submit([usage(0)])
+        recorder.submit([usage(0)])
 
 
 def test_one_call_that_cannot_be_written_does_not_take_the_others_with_it(

@@ -4,9 +4,10 @@ accepted transmissions + waiting transmissions + open period + periods not repor
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection, create_engine, text
@@ -16,8 +17,8 @@ from telemetry_service.reference.journal import JournalEntry
 _SUMS = "COALESCE(SUM(audit_events), 0), COALESCE(SUM(policy_decisions), 0), COALESCE(SUM(successful_decisions), 0)"
 _OPEN = f"SELECT {_SUMS} FROM usage_counters c JOIN reporting_periods p ON p.id = c.period_id WHERE p.is_open"  # noqa: S608
 _NOT_REPORTED = (
-    f"SELECT {_SUMS} FROM usage_counters c JOIN reporting_periods p ON p.id = c.period_id"  # noqa: S608 - constants
-    " WHERE p.closed_by IN ('switched_off', 'switched_on')"
+    f"SELECT p.id, {_SUMS} FROM usage_counters c JOIN reporting_periods p ON p.id = c.period_id"  # noqa: S608
+    " WHERE p.closed_by IN ('switched_off', 'switched_on') GROUP BY p.id"
 )
 
 
@@ -44,8 +45,13 @@ class Reckoning:
     accepted: Amount
     waiting: Amount
     open: Amount
-    not_reported: Amount
+    not_reported_periods: Mapping[int, Amount]
     waiting_ids: frozenset[UUID]
+
+    @property
+    def not_reported(self) -> Amount:
+        """What was counted in periods that a switch has closed."""
+        return add_up(self.not_reported_periods.values())
 
     @property
     def total(self) -> Amount:
@@ -62,10 +68,10 @@ def reckon(database_url: str, journal: Collection[JournalEntry]) -> Reckoning:
             stored = _payloads(connection)
             waiting = {i: payload for i, payload in stored.items() if i not in accepted_ids}
             return Reckoning(
-                accepted=_total(entry.payload for entry in journal),
-                waiting=_total(waiting.values()),
-                open=_amount(connection, _OPEN),
-                not_reported=_amount(connection, _NOT_REPORTED),
+                accepted=add_up(amount_of(entry.payload) for entry in journal),
+                waiting=add_up(map(amount_of, waiting.values())),
+                open=_amount(connection.execute(text(_OPEN)).one()),
+                not_reported_periods=_by_period(connection),
                 waiting_ids=frozenset(waiting),
             )
     finally:
@@ -83,11 +89,9 @@ def codes_of(journal: Collection[JournalEntry]) -> list[str]:
     return [code for entry in journal for code in json.loads(entry.payload)["redeemed_extension_codes"]]
 
 
-def _total(payloads: Iterable[bytes]) -> Amount:
-    total = Amount()
-    for payload in payloads:
-        total = total.plus(amount_of(payload))
-    return total
+def add_up(amounts: Iterable[Amount]) -> Amount:
+    """Return the sum."""
+    return reduce(Amount.plus, amounts, Amount())
 
 
 def _payloads(connection: Connection) -> dict[UUID, bytes]:
@@ -95,8 +99,12 @@ def _payloads(connection: Connection) -> dict[UUID, bytes]:
     return {_uuid(row[0]): bytes(row[1]) for row in rows}
 
 
-def _amount(connection: Connection, query: str) -> Amount:
-    return Amount(*(int(n) for n in connection.execute(text(query)).one()))
+def _by_period(connection: Connection) -> dict[int, Amount]:
+    return {period: _amount(sums) for period, *sums in connection.execute(text(_NOT_REPORTED))}
+
+
+def _amount(sums: Iterable[Any]) -> Amount:
+    return Amount(*(int(n) for n in sums))
 
 
 def _uuid(value: UUID | bytes) -> UUID:

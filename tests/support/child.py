@@ -1,0 +1,127 @@
+"""A replica of the service in a process of its own, to be killed, stopped and starved.
+
+The process is forked off a server that has imported everything already, so that a kill costs no start-up.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from telemetry_service.domain.errors import StorageUnavailableError
+from telemetry_service.domain.facts import UsageReport
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.purge import purge
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from tests.support.shared_clock import SharedClock
+from tests.support.site import Replica
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_TRIES = 5
+_POLL_SECONDS = 0.005
+PATIENCE_SECONDS = 60
+
+
+class Deed(StrEnum):
+    """What a child can be told to do."""
+
+    RECORD = "record"
+    WAKE = "wake"
+    SEND_NOW = "send_now"
+    PURGE = "purge"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a child does, in turn, and where it dies if it is to die by its own hand."""
+
+    replica: Replica
+    clock_file: Path
+    deeds: Sequence[Deed]
+    reports: Sequence[UsageReport] = ()
+    die_at: Milestone | None = None
+    folder: Path | None = None
+    """With a folder the child says there that it is ``ready``, and does nothing before it is told to ``go``."""
+
+
+def launch(orders: Orders) -> BaseProcess:
+    """Start a child; it runs when this returns, and is ready later."""
+    _CONTEXT.set_forkserver_preload([__name__])
+    process = _CONTEXT.Process(target=_live, args=(orders,), daemon=True)
+    process.start()
+    return process
+
+
+def exit_code(process: BaseProcess) -> int:
+    """Wait for a child's end and return its exit code; a killed one's is the signal, negative."""
+    process.join(PATIENCE_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        msg = "the child did not come to its end"
+        raise TimeoutError(msg)
+    return process.exitcode
+
+
+def await_file(path: Path) -> None:
+    """Wait until a file is there."""
+    for _ in range(int(PATIENCE_SECONDS / _POLL_SECONDS)):
+        if path.exists():
+            return
+        time.sleep(_POLL_SECONDS)
+    raise TimeoutError
+
+
+def die_by(milestone: Milestone | None) -> Callable[[Milestone], None]:
+    """Return a watcher that kills its process, as ``kill -9`` does, at a milestone."""
+
+    def watch(reached: Milestone) -> None:
+        if reached is milestone:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return watch
+
+
+def _live(orders: Orders) -> None:
+    installation = orders.replica.open(SharedClock(orders.clock_file), die_by(orders.die_at))
+    if orders.folder is not None:
+        (orders.folder / "ready").write_text(str(os.getpid()))
+        await_file(orders.folder / "go")
+    for deed in orders.deeds:
+        _persist(orders, lambda deed=deed: _do(deed, installation, orders))  # type: ignore[misc]
+    installation.database.close()
+
+
+def _persist(orders: Orders, act: Callable[[], object]) -> None:
+    """Try again what the database refused, as a reporter of usage and the schedule do."""
+    for attempt in range(_TRIES):
+        try:
+            act()
+        except StorageUnavailableError as refusal:
+            if orders.folder is not None:
+                with (orders.folder / "refused").open("a") as notes:
+                    notes.write(refusal.code + "\n")
+            if attempt == _TRIES - 1:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
+def _do(deed: Deed, installation: Installation, orders: Orders) -> None:
+    match deed:
+        case Deed.RECORD:
+            record(installation, [orders.reports])
+        case Deed.WAKE:
+            wake(installation)
+        case Deed.SEND_NOW:
+            send_now(installation, "admin", None)
+        case Deed.PURGE:
+            purge(installation)
