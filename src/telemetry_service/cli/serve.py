@@ -22,14 +22,15 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     settings = read_settings()
     with listen(host, port) as listener:
         import logging
+        import logging.config
 
         from telemetry_service.app import create_app
-        from telemetry_service.cli.logs import configure_logs
-        from telemetry_service.cli.server import server_for, until_told_to_stop
+        from telemetry_service.cli.server import run_server, until_told_to_stop
+        from telemetry_service.web.logs import LOG_CONFIG
 
-        configure_logs()
+        logging.config.dictConfig(LOG_CONFIG)
         log = logging.getLogger(__name__)
         app = create_app(settings)
         address = url_of(listener)
         with until_told_to_stop():
-            server_for(app, lambda: log.info("listening on %s", address), trusted_proxy or ()).run([listener])
+            run_server(app, listener, lambda: log.info("listening on %s", address), trusted_proxy or ())

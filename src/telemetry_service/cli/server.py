@@ -7,44 +7,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Timer
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
-STOP_SECONDS = 35
-"""How long a stop waits for requests under way: a little more than an exchange with the License Server may take."""
+from telemetry_service.web.server import STOP_SECONDS, Application, server_config
 
 _LAST_RESORT_SECONDS = STOP_SECONDS + 3
 """After this the process ends whatever it is doing: below the 40 seconds that our deployments give it. A claim that
 it held is given back by its lease."""
 
-_HEADER_BYTES = 32 * 1024
-"""More than any browser or service sends before the body."""
-
-_CONNECTIONS = 1_000
-"""Beyond this callers are answered 503 rather than served ever more slowly."""
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def server_for(app: Any, announce: Callable[[], None], trusted_proxies: Sequence[str] = ()) -> "Server":  # noqa: ANN401 - an ASGI application
-    """Return a server for ``app`` that calls ``announce`` once it answers.
+def run_server(
+    app: Application, listener: socket.socket, announce: Callable[[], None], proxies: Sequence[str] = ()
+) -> None:
+    """Serve until told to stop; call ``announce`` once the application answers."""
+    server_for(app, listener, announce, proxies).run([listener])
 
-    Without ``trusted_proxies`` no caller is believed in what it says of its origin.
-    """
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        lifespan="on",
-        h11_max_incomplete_event_size=_HEADER_BYTES,
-        limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
-    )
-    return Server(config, announce)
+
+def server_for(
+    app: Application, listener: socket.socket, announce: Callable[[], None], proxies: Sequence[str] = ()
+) -> "Server":
+    """Return a server for ``app``, to be run on ``listener``."""
+    host, port = listener.getsockname()[:2]
+    return Server(server_config(app, host, port, proxies), announce)
 
 
 class Server(uvicorn.Server):
@@ -68,9 +55,6 @@ class Server(uvicorn.Server):
             last_resort.daemon = True
             last_resort.start()
         super().handle_exit(sig, frame)
-
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager

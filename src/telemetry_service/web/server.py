@@ -1,27 +1,48 @@
-"""How uvicorn serves the application: without an access log, without naming itself, and ending in order."""
+"""How uvicorn serves the application: without an access log, without naming itself, bounded, and ending in order."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import uvicorn
 from fastapi import FastAPI
 
-STOP_SECONDS = 40
-"""How long a stop waits for calls under way: a little longer than an exchange with the License Server may take."""
+Application: TypeAlias = FastAPI
+"""The web application, for those who hand it on without knowing the framework."""
+
+STOP_SECONDS = 35
+"""How long a stop waits for calls under way: a little longer than an exchange with the License Server may take, and
+a little shorter than the 40 seconds that our deployments give it."""
 
 KEEP_ALIVE_SECONDS = 65
 """Longer than the idle time-out of the usual proxies, so that it is they who close a connection."""
 
+_HEADER_BYTES = 32 * 1024
+"""More than any browser or service sends before the body. Of the parsers only h11 keeps such a bound."""
 
-def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    """Return the configuration; logging is the caller's (see ``logs.py``), and stays as it is."""
+_CALLS_AT_ONCE = 1_000
+"""Beyond this callers are answered 503 rather than served ever more slowly."""
+
+
+def server_config(app: Application, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return the configuration; logging is the caller's (see ``logs.py``), and stays as it is.
+
+    Only ``trusted_proxies`` (addresses or networks) are believed in what they forward of a caller's origin.
+    """
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         lifespan="on",
+        http="h11",
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        limit_concurrency=_CALLS_AT_ONCE,
         ws="none",
         # A line of an access log holds the address of a person and the query that was asked.
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

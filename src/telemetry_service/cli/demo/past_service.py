@@ -32,9 +32,9 @@ def past_service(settings: Settings, clock: SetBackClock) -> Iterator[PastServic
     """Run the service on ``clock``, in a thread, on a port of this machine that the system chooses."""
     service = open_service(settings, Options(clock=clock, scheduled=False))
     answers = Event()
-    server = server_for(make_app(service), answers.set)
     with listen("127.0.0.1", 0) as listener:
         url = url_of(listener)
+        server = server_for(make_app(service), listener, answers.set)
         thread = Thread(target=server.run, args=([listener],), name="past-service")
         thread.start()
         try:

@@ -1,6 +1,6 @@
 """Runs the demo: License Server, past, service, in this order, and stops them in the other."""
 
-import logging
+import logging.config
 import os
 import socket
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from telemetry_service.cli.demo.routine import CUSTOMER_ID
 from telemetry_service.cli.demo.story import story
 from telemetry_service.cli.demo.world import World, live
 from telemetry_service.cli.listening import CannotListenError, listen, url_of
-from telemetry_service.cli.logs import configure_logs
 from telemetry_service.cli.output import complain, say
-from telemetry_service.cli.server import server_for
+from telemetry_service.cli.server import run_server
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.pipeline.tick import wake
 from telemetry_service.reference.background import ReferenceProcess, throwaway_options
 from telemetry_service.reference.options import Grant, LicenseBlock
 from telemetry_service.settings import Settings, load_settings
+from telemetry_service.web.logs import LOG_CONFIG
 
 _LOOPBACK = "127.0.0.1"
 _SEED = 20_261
@@ -43,7 +43,7 @@ class Demo:
 
     def run(self) -> None:
         """Run until told to stop."""
-        configure_logs(logging.WARNING)
+        logging.config.dictConfig(LOG_CONFIG | {"root": {"handlers": ["stderr"], "level": "WARNING"}})
         with self._license_server() as license_server:
             settings = self._settings(license_server)
             if not self.secrets.complete:
@@ -115,7 +115,7 @@ class Demo:
             continued=self.secrets.complete,
         )
         self.folder.write("license-server.curl", _curl_file(license_server, self.secrets.control_token))
-        server_for(create_app(settings), lambda: say(block(running))).run([self.listener])
+        run_server(create_app(settings), self.listener, lambda: say(block(running)))
 
 
 def _free_port(port: int) -> int:
