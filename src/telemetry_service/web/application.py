@@ -65,13 +65,7 @@ def create_web(
         middleware=_around(),
         responses=PROBLEMS,
         redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=_NO_OBSERVERS,
     )
     app.state.context = WebContext(installation, recorder, entrance, scheduler_running, Metrics(installation))
     add_problems(app)

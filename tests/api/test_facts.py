@@ -1,0 +1,153 @@
+"""The facts that other Control Plane services report."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.domain.facts import MAX_REPORT_COUNT
+from telemetry_service.storage.database import Database
+from tests.support.running import Running, code_in, fields_in
+
+LICENSE = {"customer_id": "cus_Nq4Rz7WkX2", "tier": "trial", "license_status": "active"}
+
+
+def report(**values: object) -> dict[str, object]:
+    return {
+        "report_id": str(uuid4()),
+        "bouncer_id": "bouncer-1",
+        "environment": "production",
+        "audit_events": 10,
+        "policy_decisions": 5,
+        "successful_decisions": 4,
+        **values,
+    }
+
+
+def send(service: Running, *reports: dict[str, object]) -> object:
+    return service.call(Scope.REPORT, "POST", "usage", json={"reports": reports}).json()
+
+
+def figures(service: Running) -> dict[str, object]:
+    found: dict[str, object] = service.call(Scope.READ, "GET", "telemetry/preview").json()["figures"]
+    return found
+
+
+def test_a_bouncer_is_registered_changed_listed_and_removed(service: Running) -> None:
+    assert service.call(Scope.REPORT, "DELETE", "bouncers/b:1").status_code == 404
+    for environment in ("sandbox", "production"):
+        body = {"environment": environment, "pair_id": "pair.1"}
+        made = service.call(Scope.REPORT, "PUT", "bouncers/b:1", json=body)
+        assert made.status_code == 200
+        assert made.json() | {"registered_at": ""} == {"bouncer_id": "b:1", "registered_at": "", **body}
+    assert [one["bouncer_id"] for one in service.call(Scope.READ, "GET", "bouncers").json()["bouncers"]] == ["b:1"]
+    removed = service.call(Scope.REPORT, "DELETE", "bouncers/b:1")
+    assert (removed.status_code, removed.content) == (204, b"")
+    assert service.call(Scope.READ, "GET", "bouncers").json() == {"bouncers": []}
+
+
+def test_usage_is_counted_once_however_often_it_is_reported(service: Running) -> None:
+    first, second = report(), report(environment="sandbox")
+    assert send(service, first) == {"accepted": 1, "duplicates": 0}
+    assert send(service, first, second, second) == {"accepted": 1, "duplicates": 2}
+    assert figures(service)["total_events"] == 20
+
+
+def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
+    send(service, report())
+    other = Database(service.database_url)
+    with other.read() as tx:
+        counts = tx.periods.bouncer_counts(tx.periods.open().period_id)
+    other.close()
+    assert [count.audit_events for count in counts] == [10]
+
+
+def test_many_callers_at_once_are_all_counted(service: Running) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: send(service, *[report(audit_events=1) for _ in range(5)]), range(40)))
+    assert answers == [{"accepted": 5, "duplicates": 0}] * 40
+    assert figures(service)["total_events"] == 200
+
+
+def test_ten_thousand_reports_with_the_longest_ids_fit_into_one_call(service: Running) -> None:
+    longest = {
+        "bouncer_id": "x" * 64,
+        "audit_events": MAX_REPORT_COUNT,
+        "policy_decisions": MAX_REPORT_COUNT,
+        "successful_decisions": MAX_REPORT_COUNT,
+    }
+    assert send(service, *[report(**longest) for _ in range(8_000)]) == {"accepted": 8_000, "duplicates": 0}
+    rest = {"accepted": 10_000, "duplicates": 0}
+    assert send(service, *[report(bouncer_id="x" * 64) for _ in range(10_000)]) == rest
+
+
+@pytest.mark.parametrize("number", [0, 10_001])
+def test_a_call_holds_one_to_ten_thousand_reports(shared: Running, number: int) -> None:
+    answer = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report() for _ in range(number)]})
+    assert answer.status_code == 422
+    assert fields_in(answer) == ["reports"]
+
+
+def test_a_report_that_contradicts_itself_is_refused_with_its_place(shared: Running) -> None:
+    wrong = report(policy_decisions=4, successful_decisions=5)
+    answer = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(), report(), wrong]})
+    assert answer.status_code == 422
+    assert fields_in(answer) == ["reports[2].successful_decisions"]
+
+
+def test_usage_of_an_unregistered_bouncer_is_counted(service: Running) -> None:
+    send(service, report(bouncer_id="nobody.knows-me"))
+    found = service.call(Scope.READ, "GET", "telemetry/preview").json()
+    assert found["figures"]["active_bouncers"] == 1
+    assert found["payload"]["deployed_bouncer_count"] == 0
+
+
+def test_the_license_is_reported_and_read(service: Running) -> None:
+    unknown = service.call(Scope.READ, "GET", "license").json()
+    assert (unknown["tier"], unknown["customer_id"]) == ("unknown", None)
+    moments = {"expires_at": "2027-01-01T01:00:00+01:00", "token_issued_at": "2026-11-01T00:00:00Z"}
+    answer = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
+    assert answer.json() == {
+        **LICENSE,
+        "expires_at": "2027-01-01T00:00:00.000Z",
+        "token_issued_at": "2026-11-01T00:00:00.000Z",
+        "token_expires_at": None,
+        "token_refreshed_at": None,
+        "feature_gating_active": True,
+    }
+    assert service.call(Scope.REPORT, "GET", "license").json() == answer.json()
+
+
+@pytest.fixture
+def deployed_for_another(sqlite_url: str) -> Iterator[Running]:
+    with Running(sqlite_url, {"TELEMETRY_CUSTOMER_ID": "cus_SomebodyElse"}) as running:
+        yield running
+
+
+def test_a_customer_that_contradicts_the_deployment_is_refused(deployed_for_another: Running) -> None:
+    answer = deployed_for_another.call(Scope.REPORT, "PUT", "license", json=LICENSE)
+    assert (answer.status_code, code_in(answer)) == (409, "customer-contradiction")
+    assert "cus_" not in answer.text
+
+
+def test_feature_gating_is_not_active_while_telemetry_is_off(service: Running) -> None:
+    etag = service.call(Scope.READ, "GET", "telemetry/config").headers["etag"]
+    off = {
+        "enabled": False,
+        "frequency": "daily",
+        "encrypt_payload": True,
+        "anonymize_pii": True,
+        "retention_days": 30,
+    }
+    assert service.call(Scope.ADMIN, "PUT", "telemetry/config", json=off, headers={"If-Match": etag}).is_success
+    assert service.call(Scope.READ, "GET", "license").json()["feature_gating_active"] is False
+
+
+def test_an_extension_code_is_recorded_once(service: Running) -> None:
+    code = {"code_id": "EXT-30D-7Q2M", "redeemed_at": "2026-11-01T00:00:00Z"}
+    answers = [service.call(Scope.REPORT, "POST", "extension-codes", json=code).json() for _ in range(2)]
+    assert [answer["recorded"] for answer in answers] == [True, False]
+    other = service.call(Scope.REPORT, "POST", "extension-codes", json={**code, "redeemed_at": "2026-11-02T00:00:00Z"})
+    assert (other.status_code, code_in(other)) == (409, "extension-code-conflict")
