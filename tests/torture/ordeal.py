@@ -1,0 +1,244 @@
+"""One run: start replicas, let things go wrong, kill, reckon; again and again."""
+
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.transmissions import LEASE
+from telemetry_service.license_server.endpoint import ExchangeLimits
+from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.register import redeem_code
+from telemetry_service.pipeline.retry import retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon
+from tests.support.shared_clock import SharedClock
+from tests.support.site import Replica
+from tests.torture import worker
+from tests.torture.arena import Arena
+from tests.torture.report import Tally
+from tests.torture.troubles import make_trouble
+from tests.torture.usage_source import Receipts, batch, code
+
+_CONTEXT = get_context("forkserver")
+_LIMITS = ExchangeLimits(deadline=timedelta(seconds=0.7))
+_STEPS = [timedelta(0), timedelta(seconds=30), 2 * LEASE, timedelta(hours=1), timedelta(hours=8), timedelta(hours=-3)]
+_ROUNDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how hard."""
+
+    kills: int
+    minutes: float
+    replicas: int
+    seed: int
+    kills_between_reckonings: int = 40
+
+
+@dataclass
+class _Running:
+    process: BaseProcess
+    reporter: int
+    die_at: Milestone | None
+
+
+class Ordeal:
+    """Owns the replicas and the oracle: the License Server's journal beside what the reporters were told."""
+
+    def __init__(self, plan: Plan, arena: Arena, server: LicenseServer, folder: Path) -> None:
+        """Prepare; :meth:`run` does it."""
+        self._plan = plan
+        self._arena = arena
+        self._server = server
+        self._folder = folder
+        self._random = random.Random(plan.seed)  # noqa: S311 - chance, not a secret
+        self._clock = SharedClock(folder / "clock")
+        self._replica = Replica(arena.url, server.server.url, server.server.ca_pem_path, limits=_LIMITS)
+        self._running: list[_Running] = []
+        self._receipts = [Receipts(folder, reporter) for reporter in range(plan.replicas)]
+        self._not_reported: dict[int, Amount] = {}
+        self._started = 0
+        self.tally = Tally(arena.url.partition(":")[0].partition("+")[0], plan.replicas)
+        server.store.add_key(worker.SECOND_API_KEY, CUSTOMER)
+
+    def run(self, say: Callable[[str], None]) -> Tally:
+        """Go through the plan and return the tally."""
+        _CONTEXT.set_forkserver_preload([worker.__name__])
+        began = time.monotonic()
+        self._prepare()
+        while self.tally.kills.total() < self._plan.kills and time.monotonic() - began < self._plan.minutes * 60:
+            until = self.tally.kills.total() + self._plan.kills_between_reckonings
+            while self.tally.kills.total() < min(until, self._plan.kills):
+                self._cycle()
+            self._reckon()
+            self.tally.seconds = time.monotonic() - began
+            say(f"{self.tally.kills.total()} kills, {self.tally.lost} lost, {self.tally.doubled} doubled")
+        return self.tally
+
+    def _prepare(self) -> None:
+        installation = self._replica.open(self._clock)
+        set_api_key(installation, API_KEY, "admin")
+        installation.database.close()
+
+    def _cycle(self) -> None:
+        while len(self._running) < self._plan.replicas:
+            self._launch()
+        self._disturb()
+        time.sleep(self._random.uniform(0.0, 0.3))
+        self._bury()
+        if self._running and self._random.random() < 0.9:
+            self._kill(self._random.choice(self._running))
+
+    def _launch(self) -> None:
+        self._started += 1
+        taken = {running.reporter for running in self._running}
+        reporter = min(set(range(self._plan.replicas)) - taken)
+        die_at = self._random.choice([None, *Milestone])
+        work = worker.Work(
+            self._replica, self._folder, reporter, self._started, die_at, int(self._random.expovariate(1) * 3)
+        )
+        process = _CONTEXT.Process(target=worker.live, args=(work,), daemon=True)
+        process.start()
+        self._running.append(_Running(process, reporter, die_at))
+
+    def _disturb(self) -> None:
+        self._clock.set(self._clock.now() + self._random.choice(_STEPS))
+        began = make_trouble(self._server, self._random) if self._random.random() < 0.5 else None
+        if began is not None:
+            self.tally.faults[began] += 1
+        if self._random.random() < 0.06:
+            name = self._random.choice(list(self._arena.faults))
+            self.tally.faults[name] += 1
+            self._arena.faults[name](self._random)
+        if self._random.random() < 0.05:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Stop a replica for longer than its lease, while the others go on."""
+        process = self._random.choice(self._running).process
+        if process.pid is None or process.exitcode is not None:
+            return
+        self.tally.faults["replica paused beyond its lease"] += 1
+        os.kill(process.pid, signal.SIGSTOP)
+        self._clock.advance(seconds=LEASE.total_seconds() + 1)
+        time.sleep(0.15)
+        os.kill(process.pid, signal.SIGCONT)
+
+    def _kill(self, victim: _Running) -> None:
+        victim.process.kill()
+        victim.process.join()
+        self._running.remove(victim)
+        self.tally.kills["at random"] += victim.process.exitcode == -signal.SIGKILL
+
+    def _bury(self) -> None:
+        """Count those who have killed themselves at a milestone."""
+        for running in [running for running in self._running if running.process.exitcode is not None]:
+            self._running.remove(running)
+            if running.process.exitcode == -signal.SIGKILL and running.die_at is not None:
+                self.tally.kills[f"at {running.die_at.value}"] += 1
+
+    def _reckon(self) -> None:
+        """Kill all, let all be well, deliver what waits, and compare what the License Server has with what it must."""
+        self._bury()
+        for running in tuple(self._running):
+            self._kill(running)
+        self._server.server.listen()
+        self._server.trouble()
+        installation = _patiently(lambda: self._replica.open(self._clock))
+        try:
+            self._finish_reports(installation)
+            self._deliver_all(installation)
+        finally:
+            installation.database.close()
+        self._compare(reckon(self._arena.url, self._server.journal()))
+
+    def _finish_reports(self, installation: Installation) -> None:
+        """Let each reporter have an answer to its last batch, so that it is known what was acknowledged."""
+        for receipts in self._receipts:
+            number = receipts.next_number()
+            redeemed = code(receipts.reporter, number)
+            if redeemed is not None:
+                redeem_code(installation, redeemed)
+            record(installation, [batch(receipts.reporter, number)])
+            receipts.acknowledged(number)
+
+    def _deliver_all(self, installation: Installation) -> None:
+        stored = read_configuration(installation).stored
+        values = stored.values.model_copy(update={"enabled": True})
+        save_configuration(installation, values, stored.version, "admin")
+        for _ in range(_ROUNDS):
+            self._clock.advance(hours=7)
+            wake(installation)
+            retry_failed(installation, "admin")
+            with installation.database.read() as tx:
+                waiting, codes = tx.contacts.record().waiting, tx.extension_codes.waiting()
+            if not waiting and not codes:
+                return
+            if codes:
+                send_now(installation, "admin", None)
+
+    def _compare(self, reckoning: Reckoning) -> None:
+        tally, journal = self.tally, self._server.journal()
+        # Retention deletes old periods that were not reported, so what was seen of them is kept here.
+        self._not_reported |= reckoning.not_reported_periods
+        not_reported = add_up(self._not_reported.values())
+        expected = add_up(receipts.amount() for receipts in self._receipts)
+        found = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open).plus(not_reported)
+        codes, redeemed = codes_of(journal), set().union(*(receipts.codes() for receipts in self._receipts))
+        differences = found.minus(expected)
+        self.tally = replace(
+            tally,
+            reckonings=tally.reckonings + 1,
+            reports_acknowledged=sum(receipts.reports() for receipts in self._receipts),
+            events_acknowledged=expected.events,
+            events_accepted=reckoning.accepted.events,
+            events_not_reported=not_reported.events,
+            transmissions_accepted=len(journal),
+            sent_again_and_recognised=sum(entry.times_received - 1 for entry in journal),
+            lost=max(tally.lost, -min(differences)),
+            doubled=max(tally.doubled, *differences),
+            ids_with_two_payloads=sum(entry.conflicts > 0 for entry in journal),
+            codes_redeemed=len(redeemed),
+            codes_lost=len(redeemed - set(codes)),
+            codes_doubled=len(codes) - len(set(codes)),
+            unexpected_errors=len(list(self._folder.glob("unexpected-*"))),
+            damaged_database=tally.damaged_database + self._arena.damaged(),
+        )
+
+
+def _patiently(act: Callable[[], Installation]) -> Installation:
+    """Try until the database has recovered."""
+    for _ in range(20):
+        try:
+            return act()
+        except TelemetryError:
+            time.sleep(0.5)
+    return act()
+
+
+def torture(plan: Plan, arena: Arena, say: Callable[[str], None]) -> Tally:
+    """Run ``plan`` on ``arena`` and return the tally."""
+    with tempfile.TemporaryDirectory(prefix="torture-") as name:
+        folder = Path(name)
+        clock = SharedClock(folder / "clock")
+        with LicenseServer(folder / "license-server", clock) as server:
+            ordeal = Ordeal(plan, arena, server, folder)
+            try:
+                return ordeal.run(say)
+            finally:
+                for note in sorted(folder.glob("unexpected-*"))[:5]:
+                    say(note.read_text())

@@ -1,0 +1,68 @@
+"""What came of a run of the torture, for a reader and for a machine."""
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Tally:
+    """The counts of one run. ``lost`` and ``doubled`` are audit events, summed over all reckonings."""
+
+    database: str
+    replicas: int
+    seconds: float = 0.0
+    kills: Counter[str] = field(default_factory=Counter)
+    """By the moment: ``at random``, or the milestone."""
+    faults: Counter[str] = field(default_factory=Counter)
+    reckonings: int = 0
+    reports_acknowledged: int = 0
+    events_acknowledged: int = 0
+    events_accepted: int = 0
+    events_not_reported: int = 0
+    transmissions_accepted: int = 0
+    sent_again_and_recognised: int = 0
+    """Transmissions that the License Server had already: each would have been counted twice without its id."""
+    lost: int = 0
+    doubled: int = 0
+    ids_with_two_payloads: int = 0
+    codes_redeemed: int = 0
+    codes_lost: int = 0
+    codes_doubled: int = 0
+    unexpected_errors: int = 0
+    damaged_database: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether all promises were kept."""
+        broken = (self.lost, self.doubled, self.ids_with_two_payloads, self.codes_lost, self.codes_doubled)
+        return not any(broken) and not self.unexpected_errors and not self.damaged_database
+
+    def as_json(self) -> str:
+        """Return the tally as JSON."""
+        return json.dumps({**asdict(self), "clean": self.clean}, indent=2)
+
+    def as_text(self) -> str:
+        """Return the tally as an aligned list."""
+        lines = [
+            (f"{self.database}, {self.replicas} processes on one database", f"{self.seconds / 60:.1f} min"),
+            ("processes killed (SIGKILL)", f"{self.kills.total():,}"),
+            *((f"  {name}", f"{number:,}") for name, number in self.kills.most_common()),
+            ("faults besides", f"{self.faults.total():,}"),
+            *((f"  {name}", f"{number:,}") for name, number in self.faults.most_common()),
+            ("usage reports acknowledged", f"{self.reports_acknowledged:,}"),
+            ("audit events acknowledged", f"{self.events_acknowledged:,}"),
+            ("  in accepted transmissions", f"{self.events_accepted:,}"),
+            ("  in periods not reported", f"{self.events_not_reported:,}"),
+            ("transmissions accepted", f"{self.transmissions_accepted:,}"),
+            ("  sent again and recognised by their id", f"{self.sent_again_and_recognised:,}"),
+            ("extension codes accepted, each once", f"{self.codes_redeemed - self.codes_lost:,}"),
+            ("reckonings of the whole equation", f"{self.reckonings:,}"),
+            ("audit events lost", f"{self.lost:,}"),
+            ("audit events doubled", f"{self.doubled:,}"),
+            ("ids with two payloads", f"{self.ids_with_two_payloads:,}"),
+            ("extension codes lost, doubled", f"{self.codes_lost:,}, {self.codes_doubled:,}"),
+            ("errors that were none of ours", f"{self.unexpected_errors:,}"),
+            ("database damaged", f"{self.damaged_database:,}"),
+        ]
+        return "\n".join(f"{name:<44}{value:>14}" for name, value in lines)

@@ -1,0 +1,153 @@
+"""One replica of the service under torture: it records without a pause and does everything else at random."""
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.preview import build_preview
+from telemetry_service.pipeline.purge import purge
+from telemetry_service.pipeline.record import Recorder
+from telemetry_service.pipeline.register import redeem_code
+from telemetry_service.pipeline.retry import retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from tests.support.license_server import API_KEY
+from tests.support.shared_clock import SharedClock
+from tests.support.site import Replica
+from tests.torture.usage_source import Receipts, batch, code
+
+SECOND_API_KEY = "ck_test_the_second_key_4WmY"
+_BREATH = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs to know; with a milestone it kills itself when it has come there so many times."""
+
+    replica: Replica
+    folder: Path
+    reporter: int
+    seed: int
+    die_at: Milestone | None
+    die_after: int
+
+
+def live(work: Work) -> None:
+    """Work until killed. What goes wrong without being one of the service's own errors is written down."""
+    try:
+        _work(work)
+    except TelemetryError:
+        pass  # The database was not to be had; the next start finds it again.
+    except BaseException:
+        (work.folder / f"unexpected-{work.seed}").write_text(traceback.format_exc())
+        raise
+
+
+def _work(work: Work) -> None:
+    random = Random(work.seed)  # noqa: S311 - chance, not a secret
+    installation = work.replica.open(SharedClock(work.folder / "clock"), _assassin(work))
+    recorder = Recorder(installation)
+    recorder.start()
+    threading.Thread(target=_report, args=(work, installation, recorder), daemon=True).start()
+    while True:
+        _forgiving(random.choices(*_DEEDS)[0], installation, random)
+        time.sleep(_BREATH)
+
+
+def _assassin(work: Work) -> Callable[[Milestone], None]:
+    visits = 0
+
+    def watch(milestone: Milestone) -> None:
+        nonlocal visits
+        visits += milestone is work.die_at
+        if work.die_at is not None and visits > work.die_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return watch
+
+
+def _report(work: Work, installation: Installation, recorder: Recorder) -> None:
+    """Report batch after batch; one without an answer is reported again."""
+    receipts = Receipts(work.folder, work.reporter)
+    number = receipts.next_number()
+    try:
+        while True:
+            if _reported(installation, recorder, work.reporter, number):
+                receipts.acknowledged(number)
+                number += 1
+            time.sleep(_BREATH)
+    except BaseException:
+        (work.folder / f"unexpected-{work.seed}-reporting").write_text(traceback.format_exc())
+        raise
+
+
+def _reported(installation: Installation, recorder: Recorder, reporter: int, number: int) -> bool:
+    try:
+        redeemed = code(reporter, number)
+        if redeemed is not None:
+            redeem_code(installation, redeemed)
+        recorder.submit(batch(reporter, number)).result()
+    except TelemetryError:
+        return False
+    return True
+
+
+def _forgiving(deed: Callable[[Installation, Random], object], installation: Installation, random: Random) -> None:
+    try:
+        deed(installation, random)
+    except TelemetryError:
+        time.sleep(_BREATH)
+
+
+def _change_configuration(installation: Installation, random: Random) -> None:
+    stored = read_configuration(installation).stored
+    change: dict[str, object] = random.choice(
+        [
+            {"frequency": random.choice(list(Frequency))},
+            {"encrypt_payload": random.random() < 0.5},
+            {"anonymize_pii": random.random() < 0.5},
+            {"retention_days": random.choice([30, 90])},
+        ]
+    )
+    save_configuration(installation, stored.values.model_copy(update=change), stored.version, "admin")
+
+
+def _switch(installation: Installation, random: Random) -> None:
+    """Switch telemetry off for a moment."""
+    for enabled in (False, True):
+        stored = read_configuration(installation).stored
+        values = stored.values.model_copy(update={"enabled": enabled})
+        save_configuration(installation, values, stored.version, "admin")
+        time.sleep(random.random() * _BREATH)
+
+
+def _switch_on(installation: Installation, _random: Random) -> None:
+    """Switch telemetry on, in case that who switched it off has died."""
+    stored = read_configuration(installation).stored
+    if not stored.values.enabled:
+        values = stored.values.model_copy(update={"enabled": True})
+        save_configuration(installation, values, stored.version, "admin")
+
+
+_WEIGHTED: dict[Callable[[Installation, Random], object], int] = {
+    lambda installation, _: wake(installation): 12,
+    lambda installation, _: send_now(installation, "admin", None): 3,
+    lambda installation, _: retry_failed(installation, "admin"): 2,
+    lambda installation, random: set_api_key(installation, random.choice([API_KEY, SECOND_API_KEY]), "admin"): 1,
+    lambda installation, _: build_preview(installation): 1,
+    lambda installation, _: purge(installation): 1,
+    _change_configuration: 1,
+    _switch: 1,
+    _switch_on: 4,
+}
+_DEEDS = (list(_WEIGHTED), list(_WEIGHTED.values()))
