@@ -83,7 +83,7 @@ class CustomerIdMissingError(NotConfiguredError):
     """Neither the deployment nor the license posture names the customer."""
 
     sentence = (
-        "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license."
+        "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or with the license."
     )
 
 
