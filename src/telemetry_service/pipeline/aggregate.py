@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.health import Health, Setup, assess, availability
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
+from telemetry_service.domain.pairs import pair_counts
 from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.domain.periods import Period, PeriodCounts, add_up
 from telemetry_service.pipeline.api_key import api_key_usable
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.register import customer_id_of
-from telemetry_service.storage.bouncers import pair_counts
 from telemetry_service.storage.database import Transaction
 
 

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
-from telemetry_service.domain.payload import BouncerPairs
+from telemetry_service.domain.facts import BouncerRegistration, RegisteredBouncer
 from telemetry_service.storage.tables import Bouncer
 from telemetry_service.storage.upsert import insert
 
@@ -40,17 +39,3 @@ class BouncerStore:
             )
         )
         return tuple(RegisteredBouncer(*row) for row in rows)
-
-
-def pair_counts(bouncers: tuple[RegisteredBouncer, ...]) -> BouncerPairs:
-    """Count the pairs by which of their two environments is registered."""
-    environments: dict[str, set[Environment]] = {}
-    for bouncer in bouncers:
-        environments.setdefault(bouncer.pair_id, set()).add(bouncer.environment)
-    kinds = list(environments.values())
-    return BouncerPairs(
-        total_pairs=len(kinds),
-        sandbox_only_count=kinds.count({Environment.SANDBOX}),
-        production_only_count=kinds.count({Environment.PRODUCTION}),
-        paired_count=kinds.count({Environment.SANDBOX, Environment.PRODUCTION}),
-    )
