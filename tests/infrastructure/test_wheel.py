@@ -22,7 +22,7 @@ print(home, any(templates_folder().rglob("*.html")), migrate("sqlite:///installe
 @pytest.fixture
 def installed(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
     """A folder into which the wheel was unpacked, far from the checkout."""
-    subprocess.run(  # noqa: S603 - our own arguments
+    subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
         cwd=pytestconfig.rootpath,
         check=True,
@@ -36,7 +36,7 @@ def installed(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
 def test_the_wheel_carries_its_templates_and_migrations(installed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    used = subprocess.run(  # noqa: S603 - our own arguments
+    used = subprocess.run(
         [sys.executable, "-c", _USE],
         cwd=elsewhere,
         env={"PYTHONPATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -94,7 +94,7 @@ class PostgresServer:
         account = self._account
         # Its output goes to a file: the server inherits it, and a pipe would never reach its end.
         with (self.folder / "output").open("ab") as output:
-            subprocess.run(  # noqa: S603 - our own arguments, no shell
+            subprocess.run(
                 [str(self.binaries / program), *arguments],
                 check=True,
                 stdin=subprocess.DEVNULL,
