@@ -55,7 +55,8 @@ class Recorder:
         with self._gate:
             self._stopping = True
             self._calls.put(None)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
         """Hand in the reports of one call; the future ends when they are on disk, or with an error of ours."""
