@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing import get_context
@@ -89,6 +90,12 @@ class Ordeal:
             say(f"{self.tally.kills.total()} kills, {self.tally.lost} lost, {self.tally.doubled} doubled")
         return self.tally
 
+    def end(self) -> None:
+        """Leave no process behind."""
+        for running in self._running:
+            running.process.kill()
+            running.process.join()
+
     def _prepare(self) -> None:
         installation = self._replica.open(self._clock)
         set_api_key(installation, API_KEY, "admin")
@@ -130,13 +137,14 @@ class Ordeal:
     def _pause(self) -> None:
         """Stop a replica for longer than its lease, while the others go on."""
         process = self._random.choice(self._running).process
-        if process.pid is None or process.exitcode is not None:
+        if process.pid is None:
             return
-        self.tally.faults["replica paused beyond its lease"] += 1
-        os.kill(process.pid, signal.SIGSTOP)
-        self._clock.advance(seconds=LEASE.total_seconds() + 1)
-        time.sleep(0.15)
-        os.kill(process.pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # It has killed itself in the meantime.
+            os.kill(process.pid, signal.SIGSTOP)
+            self._clock.advance(seconds=LEASE.total_seconds() + 1)
+            time.sleep(0.15)
+            os.kill(process.pid, signal.SIGCONT)
+            self.tally.faults["replica paused beyond its lease"] += 1
 
     def _kill(self, victim: _Running) -> None:
         victim.process.kill()
@@ -240,5 +248,6 @@ def torture(plan: Plan, arena: Arena, say: Callable[[str], None]) -> Tally:
             try:
                 return ordeal.run(say)
             finally:
+                ordeal.end()
                 for note in sorted(folder.glob("unexpected-*"))[:5]:
                     say(note.read_text())
