@@ -1,5 +1,6 @@
 """How uvicorn serves the application: without an access log, without naming itself, bounded, and ending in order."""
 
+import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -28,6 +29,9 @@ def server_config(app: Application, host: str, port: int, trusted_proxies: Seque
 
     Only ``trusted_proxies`` (addresses or networks) are believed in what they forward of a caller's origin.
     """
+    # A line of an access log holds the address of a person and the query that was asked. ``access_log`` below takes
+    # away its handlers, which whoever configures logging later gives back; this holds.
+    logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         app,
         host=host,
@@ -37,7 +41,6 @@ def server_config(app: Application, host: str, port: int, trusted_proxies: Seque
         h11_max_incomplete_event_size=_HEADER_BYTES,
         limit_concurrency=_CALLS_AT_ONCE,
         ws="none",
-        # A line of an access log holds the address of a person and the query that was asked.
         access_log=False,
         log_config=None,
         server_header=False,

@@ -1,0 +1,105 @@
+"""Alive, ready, metrics, and the description of the API."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.storage.migrate import migrate
+from tests.api.test_facts import report, send
+from tests.support.postgres import PostgresServer
+from tests.support.running import Running, code_in
+
+
+def test_the_process_is_alive_and_ready(service: Running) -> None:
+    assert service.call(None, "GET", "/healthz").json() == {"status": "alive"}
+    ready = service.call(None, "GET", "/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "scheduler": True})
+
+
+def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(postgres_server: PostgresServer) -> None:
+    url = postgres_server.create_database("telemetry")
+    migrate(url)
+    with Running(url) as service:
+        send(service, report())
+        postgres_server.stop()
+        assert service.call(None, "GET", "/healthz").status_code == 200
+        unready = service.call(None, "GET", "/readyz")
+        assert (unready.status_code, unready.json()["database"]) == (503, False)
+        refused = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+        assert (refused.status_code, code_in(refused)) == (503, "storage-unavailable")
+        assert refused.headers["retry-after"] == "5"
+        postgres_server.start()
+        assert service.call(None, "GET", "/readyz").status_code == 200
+        assert send(service, report()) == {"accepted": 1, "duplicates": 0}
+
+
+def test_metrics_tell_what_was_recorded_and_how_delivery_stands(service: Running) -> None:
+    one = report()
+    send(service, one, report())
+    send(service, one)
+    answer = service.call(Scope.READ, "GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert 'telemetry_usage_reports_total{result="accepted"} 2.0' in lines
+    assert 'telemetry_usage_reports_total{result="duplicate"} 1.0' in lines
+    assert 'telemetry_health{status="not_configured"} 1.0' in lines
+    assert 'telemetry_health{status="healthy"} 0.0' in lines
+    assert "telemetry_transmissions_waiting 0.0" in lines
+    assert any(line.startswith("telemetry_next_run_timestamp_seconds ") for line in lines)
+
+
+def test_metrics_hold_no_id_and_no_address(service: Running) -> None:
+    send(service, report())
+    text = service.call(Scope.READ, "GET", "/metrics").text
+    with service.context.installation.database.read() as tx:
+        assert str(tx.installation.instance_id()) not in text
+    assert "bouncer-1" not in text
+    assert "http" not in re.sub(r"# HELP.*", "", text)
+
+
+def test_the_description_of_the_api_is_openapi_3_1(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+    assert all(path.startswith(("/api/v1/", "/healthz", "/readyz", "/metrics")) for path in description["paths"])
+    for path, calls in description["paths"].items():
+        for call in calls.values():
+            assert call["description"], path
+            assert "application/problem+json" in call["responses"]["default"]["content"]
+
+
+def test_every_reference_in_the_description_leads_somewhere(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(description))):
+        node = description
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]
+
+
+def test_a_valid_body_is_valid_by_its_description(shared: Running) -> None:
+    paths = shared.call(None, "GET", "openapi.json").json()["paths"]
+    schema = paths["/api/v1/usage"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid({"reports": [report()]})
+    assert not validator.is_valid({"reports": [report(policy="x")]})
+    assert not validator.is_valid({"reports": []})
+
+
+@pytest.mark.parametrize("kind", ["preview", "health", "dictionary", "config", "history"])
+def test_an_answer_is_valid_by_its_description(service: Running, kind: str) -> None:
+    send(service, report())
+    description = service.call(None, "GET", "openapi.json").json()
+    call = description["paths"][f"/api/v1/telemetry/{kind}"]["get"]
+    schema = call["responses"]["200"]["content"]["application/json"]["schema"]
+    whole = {**schema, "components": description["components"]}
+    jsonschema.Draft202012Validator(whole).validate(service.call(Scope.READ, "GET", f"telemetry/{kind}").json())
+
+
+def test_the_dictionary_has_every_field_of_the_payload(shared: Running) -> None:
+    fields = shared.call(Scope.READ, "GET", "telemetry/dictionary").json()["fields"]
+    names = {field["name"] for field in fields}
+    payload = shared.call(Scope.READ, "GET", "telemetry/preview").json()["payload"]
+    assert set(payload) <= names
+    assert all(field["meaning"] and field["why"] and field["source"] for field in fields)
