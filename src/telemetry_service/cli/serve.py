@@ -24,13 +24,15 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         import logging
         import logging.config
 
-        from telemetry_service.app import create_app
+        from telemetry_service.app import make_app, open_service
         from telemetry_service.cli.server import run_server, until_told_to_stop
         from telemetry_service.web.logs import LOG_CONFIG
 
         logging.config.dictConfig(LOG_CONFIG)
         log = logging.getLogger(__name__)
-        app = create_app(settings)
+        service = open_service(settings)
+        if not service.entrance.accounts.exist():
+            log.warning("nobody can log in yet; set a password with: telemetry-service admin set-password")
         address = url_of(listener)
         with until_told_to_stop():
-            run_server(app, listener, lambda: log.info("listening on %s", address), trusted_proxy or ())
+            run_server(make_app(service), listener, lambda: log.info("listening on %s", address), trusted_proxy or ())

@@ -87,11 +87,7 @@ def _at_least_tls_1_2(_config: uvicorn.Config, make: Callable[[], ssl.SSLContext
 def _listen(options: ReferenceOptions) -> socket.socket:
     """Take the address ourselves, so that a port which the system chose is known."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((options.host, options.port))
-    listener.listen(_BACKLOG)
-    return listener
+    return socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
 
 
 def _url(options: ReferenceOptions, listener: socket.socket) -> str:

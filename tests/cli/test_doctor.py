@@ -1,0 +1,69 @@
+"""The doctor looks at everything, and says what is wrong and by its exit code what kind of thing it is."""
+
+from pathlib import Path
+
+from telemetry_service.sealing.keyring import generate_key
+from tests.cli.conftest import CommandLine
+from tests.support.license_server import LicenseServer
+
+
+def results(cli: CommandLine, *options: str) -> tuple[int, dict[str, str]]:
+    ended = cli("doctor", "--json", *options)
+    return ended.code, {finding["check"]: finding["result"] for finding in ended.json()}
+
+
+def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
+    connected("admin", "set-password", "--stdin", stdin="a long enough password\n")
+    connected("send-now")
+    code, found = results(connected)
+    assert code == 0
+    assert found.pop("disk") in {"ok", "skipped"}
+    assert set(found) == {"settings", "keys", "database", "clock", "administrator", "health", "connection"}
+    assert set(found.values()) == {"ok"}
+
+
+def test_wrong_settings_are_listed_each(bare: CommandLine) -> None:
+    ended = bare("doctor")
+    assert ended.code == 3
+    assert "ENCRYPTION_KEY is missing" in ended.out
+    assert "CREDENTIAL_ENCRYPTION_KEY is missing" in ended.out
+
+
+def test_a_lost_database_is_told_and_nobody_is_contacted(connected: CommandLine) -> None:
+    connected.set(TELEMETRY_DATABASE_URL="postgresql://somebody:secret-word@127.0.0.1:1/telemetry")
+    code, found = results(connected)
+    assert code == 4
+    assert found["database"] == "wrong"
+    assert "connection" not in found
+
+
+def test_a_missing_database_is_told_and_not_made(bare: CommandLine, tmp_path: Path) -> None:
+    bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key())
+    code, found = results(bare)
+    assert (code, found["database"]) == (0, "warning")
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_api_key_under_another_encryption_key_is_found(connected: CommandLine) -> None:
+    connected.set(ENCRYPTION_KEY=generate_key())
+    code, found = results(connected)
+    assert code == 3
+    assert found["health"] == "wrong"
+    assert found["connection"] == "skipped"
+
+
+def test_a_connection_in_trouble_is_5_unless_it_is_left_out(
+    connected: CommandLine, license_server: LicenseServer
+) -> None:
+    license_server.server.__exit__()
+    code, found = results(connected)
+    assert (code, found["connection"]) == (5, "wrong")
+    code, found = results(connected, "--offline")
+    assert found["connection"] == "skipped"
+    assert code == 0
+
+
+def test_nothing_is_contacted_while_telemetry_is_off(connected: CommandLine) -> None:
+    connected.set(TELEMETRY_ENABLED="false")
+    code, found = results(connected)
+    assert (code, found["connection"]) == (0, "skipped")

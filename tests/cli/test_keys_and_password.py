@@ -1,0 +1,31 @@
+"""Keys and the administrator's password."""
+
+import pytest
+
+from telemetry_service.domain.errors import LoginFailedError
+from telemetry_service.settings import load_settings
+from tests.cli.conftest import CommandLine
+
+
+def test_generated_keys_are_what_the_settings_take_and_differ(bare: CommandLine) -> None:
+    keys = [bare("generate-key").out.strip() for _ in range(2)]
+    settings = load_settings({"ENCRYPTION_KEY": keys[0], "CREDENTIAL_ENCRYPTION_KEY": keys[1]})
+    assert not settings.ephemeral_keys
+
+
+def test_a_password_from_standard_input_lets_the_administrator_in(cli: CommandLine) -> None:
+    ended = cli("admin", "set-password", "--stdin", stdin="a long enough password\n")
+    assert ended.code == 0
+    assert "a long enough password" not in ended.out + ended.err
+    service = cli.service()
+    assert service.entrance.sessions.log_in("admin", "a long enough password").token
+    with pytest.raises(LoginFailedError):
+        service.entrance.sessions.log_in("admin", "another password")
+    service.installation.database.close()
+
+
+def test_a_short_password_is_refused_and_not_repeated(cli: CommandLine) -> None:
+    ended = cli("admin", "set-password", "--stdin", stdin="tiny-word\n")
+    assert ended.code == 1
+    assert "12 to 1024 characters" in ended.err
+    assert "tiny-word" not in ended.err

@@ -1,0 +1,108 @@
+"""The service as a process: it answers, says nothing it must not, and stops in order."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from subprocess import run
+
+import httpx
+import pytest
+
+from telemetry_service.access.scopes import Scope
+from telemetry_service.cli.listening import listen
+from tests.cli.conftest import CommandLine
+from tests.support.fault_server import Visit
+from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
+from tests.support.program import Program
+
+HEAVY = ("sqlalchemy", "fastapi", "httpx", "cryptography", "argon2", "uvicorn", "alembic", "apscheduler", "jinja2")
+
+
+def address_of(service: Program) -> str:
+    told = service.wait_for_error("listening on ")
+    return told.rpartition("listening on ")[2].split()[0]
+
+
+def test_it_answers_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_path: Path) -> None:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+        url = address_of(service)
+        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/readyz", trust_env=False).json()["ready"] is True
+        port = url.rpartition(":")[2]
+        assert connected("doctor", "--liveness", "--port", port).code == 0
+        assert service.stop(signal.SIGTERM) == 0
+        assert connected("doctor", "--liveness", "--port", port).code == 1
+
+
+def test_ctrl_c_ends_it_with_0_as_well(connected: CommandLine, tmp_path: Path) -> None:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+        address_of(service)
+        assert service.stop(signal.SIGINT) == 0
+        assert "Traceback" not in service.errors
+
+
+def test_what_is_being_sent_at_sigterm_is_finished(
+    connected: CommandLine, license_server: LicenseServer, tmp_path: Path
+) -> None:
+    arrived, goes_on = threading.Event(), threading.Event()
+
+    def hold(visit: Visit) -> None:
+        arrived.set()
+        goes_on.wait(30)
+        reply(503)(visit)
+
+    license_server.trouble(Trouble(before=hold))
+    token = connected("token", "create", "administration", "--scope", Scope.ADMIN).out.splitlines()[-1]
+    answers: list[httpx.Response] = []
+
+    def send_now() -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        answers.append(httpx.post(f"{url}/api/v1/telemetry/send-now", headers=headers, trust_env=False, timeout=60))
+
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+        url = address_of(service)
+        sender = threading.Thread(target=send_now)
+        sender.start()
+        assert arrived.wait(60)
+        service.process.send_signal(signal.SIGTERM)
+        goes_on.set()
+        assert service.process.wait(60) == 0
+        sender.join()
+    # The answer is the License Server's, and not that the service was interrupted.
+    assert answers[0].json()["cause"]["code"] == "busy"
+
+
+def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
+    connected: CommandLine, license_server: LicenseServer, tmp_path: Path
+) -> None:
+    license_server.server.__exit__()
+    token = connected("token", "create", "administration", "--scope", Scope.ADMIN).out.splitlines()[-1]
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+        url = address_of(service)
+        headers = {"Authorization": f"Bearer {token}"}
+        httpx.post(f"{url}/api/v1/telemetry/send-now?secret=canary", headers=headers, trust_env=False, timeout=60)
+        service.stop(signal.SIGTERM)
+        written = service.errors + service.output
+    secrets = {"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_URL"}
+    for secret in (token, API_KEY, "canary", *(connected.environment[name] for name in secrets)):
+        assert secret not in written
+
+
+def test_a_port_in_use_is_told_in_a_sentence(cli: CommandLine) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        ended = cli("serve", "--port", port)
+    assert ended.code == 1
+    assert ended.err == f"Port {port} is in use already; choose another one with --port.\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--liveness", "--port", "1"]])
+def test_help_and_the_health_check_load_little(arguments: list[str]) -> None:
+    code = (
+        "import sys; from telemetry_service.cli import main\n"
+        f"try: main({arguments!r})\n"
+        f"except SystemExit: print('LOADED', *(set(sys.modules) & {set(HEAVY)!r}))"
+    )
+    ended = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1].split() == ["LOADED"]

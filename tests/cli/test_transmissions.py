@@ -1,0 +1,88 @@
+"""Preview, Send Now, Test Connection and the history, against a License Server that verifies."""
+
+import json
+
+from telemetry_service.domain.facts import UsageReport
+from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.pipeline.record import record
+from tests.cli.conftest import CommandLine
+from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
+from tests.support.site import usage
+
+
+def report(cli: CommandLine, *reports: UsageReport) -> None:
+    service = cli.service()
+    record(service.installation, [list(reports)])
+    service.installation.database.close()
+
+
+def test_the_preview_shows_the_payload_and_sends_nothing(connected: CommandLine, license_server: LicenseServer) -> None:
+    report(connected, usage(7, 5, 4))
+    shown = connected("preview", "--json").json()
+    assert shown["figures"]["total_events"] == 7
+    assert TelemetryAggregatePayload.model_validate_json(json.dumps(shown["payload"])).policy_decision_count == 5
+    told = connected("preview").out
+    assert "Total events" in told
+    assert '"policy_decision_count": 5' in told
+    assert license_server.journal() == ()
+
+
+def test_what_is_sent_now_is_accepted_and_in_the_history(connected: CommandLine, license_server: LicenseServer) -> None:
+    report(connected, usage(7, 5, 4))
+    sent = connected("send-now", "--json").json()
+    assert sent["status"] == "success"
+    assert sent["receipt_verified"] is True
+    (entry,) = license_server.journal()
+    assert str(entry.transmission_id) == sent["transmission_id"]
+    assert json.loads(entry.payload)["total_events"] == 7
+    (listed,) = connected("history", "--json").json()["transmissions"]
+    assert listed["transmission_id"] == sent["transmission_id"]
+    assert sent["transmission_id"] in connected("history").out
+
+
+def test_the_same_idempotency_key_names_the_same_transmission(
+    connected: CommandLine, license_server: LicenseServer
+) -> None:
+    first = connected("send-now", "--json", "--idempotency-key", "nightly").json()
+    again = connected("send-now", "--json", "--idempotency-key", "nightly").json()
+    assert first["transmission_id"] == again["transmission_id"]
+    assert len(license_server.journal()) == 1
+
+
+def test_a_refusal_names_its_cause_and_the_next_step(connected: CommandLine, license_server: LicenseServer) -> None:
+    license_server.trouble(Trouble(before=reply(503)))
+    ended = connected("send-now")
+    assert ended.code == 5
+    assert "The License Server asked to be tried again later. Nothing to do. (busy)" in ended.out
+    assert "It is tried again at" in ended.out
+
+
+def test_the_history_is_filtered_and_paged(connected: CommandLine, license_server: LicenseServer) -> None:
+    connected("send-now")
+    license_server.trouble(Trouble(before=reply(400)))
+    connected("send-now")
+    failed = connected("history", "--json", "--status", "failed").json()["transmissions"]
+    assert [item["cause"]["code"] for item in failed] == ["payload_refused"]
+    page = connected("history", "--json", "--limit", "1").json()
+    rest = connected("history", "--json", "--cursor", page["next_cursor"]).json()
+    assert [item["status"] for item in (*page["transmissions"], *rest["transmissions"])] == ["failed", "success"]
+    assert connected("history", "--json", "--to", "2020-01-01").json()["transmissions"] == []
+    assert connected("history", "--cursor", "nonsense").code == 1
+
+
+def test_a_connection_is_tested_step_by_step(connected: CommandLine) -> None:
+    ended = connected("test-connection")
+    assert ended.code == 0
+    assert [line.split()[:2] for line in ended.out.splitlines()[1:-1]] == [
+        [step, "ok"] for step in ("name", "tcp", "tls", "certificate", "api_key")
+    ]
+
+
+def test_a_key_that_is_not_saved_is_tested_from_standard_input(connected: CommandLine) -> None:
+    assert connected("test-connection", "--api-key-stdin", stdin=f"{API_KEY}\n").code == 0
+    ended = connected("test-connection", "--api-key-stdin", "--json", stdin="ck_test_somebody_elses_key\n")
+    assert ended.code == 5
+    assert ended.json()["cause"]["code"] == "api_key_not_accepted"
+    ended = connected("test-connection", "--api-key-stdin", stdin="short-key\n")
+    assert ended.code == 2
+    assert "short-key" not in ended.err

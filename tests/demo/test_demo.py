@@ -1,0 +1,173 @@
+"""The demo as its user meets it: started, looked at, stopped with Ctrl-C, and started again."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from telemetry_service.reference.journal import JournalEntry, read_journal
+from tests.support.program import Program
+
+LAST_LINE = "Ctrl-C stops it"
+
+
+class Visitor:
+    """Somebody who has read what the demo printed."""
+
+    def __init__(self, folder: Path, printed: str) -> None:
+        self.folder = folder / "demo-data"
+        self.printed = printed
+        self.url = self._told(r"Address +(http://127\.0\.0\.1:\d+)")
+        self.password = self._told(r"Password +(\S+)")
+        self._token = (self.folder / "admin-token").read_text().strip()
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        return self._call("GET", path)
+
+    def post(self, path: str) -> Any:  # noqa: ANN401 - any JSON
+        return self._call("POST", path)
+
+    def history(self) -> list[dict[str, Any]]:
+        found = self.get("/history?limit=100")["transmissions"]
+        return [self.get(f"/history/{item['transmission_id']}") for item in found]
+
+    def journal(self) -> dict[str, JournalEntry]:
+        entries = read_journal(self.folder / "license-server" / "license-server.sqlite3")
+        return {str(entry.transmission_id): entry for entry in entries}
+
+    def try_out(self, number: int) -> list[list[str]]:
+        """Return the commands under a number of *What to try*, as a shell would split them."""
+        part = self.printed.partition(f"  {number}. ")[2].partition(f"  {number + 1}. ")[0]
+        return [shlex.split(line) for line in part.splitlines() if line.strip().startswith("curl")]
+
+    def _call(self, method: str, path: str) -> Any:  # noqa: ANN401 - any JSON
+        headers = {"Authorization": f"Bearer {self._token}"}
+        url = f"{self.url}/api/v1/telemetry{path}"
+        return httpx.request(method, url, headers=headers, trust_env=False, timeout=60).raise_for_status().json()
+
+    def _told(self, pattern: str) -> str:
+        found = re.search(pattern, self.printed)
+        assert found is not None, self.printed
+        return found[1]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Program]:
+    with Program("demo", "--port", "0", folder=tmp_path) as running:
+        yield running
+
+
+def test_two_months_were_lived_and_the_license_server_has_them(demo: Program, tmp_path: Path) -> None:
+    visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+    history = visitor.history()
+    journal = visitor.journal()
+
+    accepted = [item for item in history if item["status"] == "success"]
+    assert {item["transmission_id"] for item in accepted} == set(journal)
+    assert all(item["receipt_verified"] for item in accepted)
+    assert {"scheduled", "manual"} == {item["trigger"] for item in history}
+    met = {attempt["cause"]["code"] for item in history for attempt in item["attempts"] if attempt["cause"]}
+    assert met == {"busy", "connection_lost", "api_key_not_accepted", "answer_malformed"}
+    assert any(attempt["duplicate"] for item in history for attempt in item["attempts"])
+    ages = [item["created_at"] for item in history]
+    assert ages == sorted(ages, reverse=True)
+    payloads = [json.loads(entry.payload) for entry in journal.values()]
+    assert max(payload["bouncer_pairs"]["total_pairs"] for payload in payloads) >= 12
+    assert {code for payload in payloads for code in payload["redeemed_extension_codes"]}
+    assert {payload["tier"] for payload in payloads} == {"trial"}
+
+    preview = visitor.get("/preview")
+    assert preview["figures"]["total_events"] > 0
+    assert preview["payload"]["redeemed_extension_codes"]
+    assert demo.stop(signal.SIGINT) == 0
+
+
+def test_what_it_offers_to_try_works(demo: Program, tmp_path: Path) -> None:
+    visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+    (failed,) = [item for item in visitor.history() if item["status"] == "failed"]
+    retried = visitor.post(f"/history/{failed['transmission_id']}/retry")
+    assert retried["status"] == "success"
+
+    (show_journal,) = visitor.try_out(3)
+    break_it, repair_it = visitor.try_out(4)
+    sent = visitor.post("/send-now")
+    assert sent["status"] == "success"
+    assert sent["transmission_id"] in curl(show_journal, tmp_path)
+
+    curl(break_it, tmp_path)
+    broken = visitor.post("/send-now")
+    assert broken["cause"]["code"] == "busy"
+    curl(repair_it, tmp_path)
+    assert visitor.post(f"/history/{broken['transmission_id']}/retry")["status"] == "success"
+
+
+def curl(command: list[str], folder: Path) -> str:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_ctrl_c_leaves_nothing_behind_and_it_goes_on_where_it_stopped(demo: Program, tmp_path: Path) -> None:
+    first = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+    before = first.history()
+    assert demo.stop(signal.SIGINT) == 0
+    assert "Traceback" not in demo.errors
+    assert demo.output.rstrip().endswith("The demo has stopped.")
+    assert_gone(tmp_path)
+
+    with Program("demo", "--port", "0", folder=tmp_path) as again:
+        second = Visitor(tmp_path, again.wait_for_output(LAST_LINE))
+        assert second.password == first.password
+        after = second.history()
+        assert [item["transmission_id"] for item in after] == [item["transmission_id"] for item in before]
+        assert second.post("/test-connection")["ok"] is True
+        assert again.stop(signal.SIGTERM) == 0
+    assert_gone(tmp_path)
+
+
+def test_a_demo_that_was_stopped_before_its_past_was_told_begins_anew(demo: Program, tmp_path: Path) -> None:
+    demo.wait_for_error("Two months")
+    assert demo.stop(signal.SIGINT) == 0
+    assert "Traceback" not in demo.errors
+    assert_gone(tmp_path)
+    with Program("demo", "--port", "0", folder=tmp_path) as again:
+        visitor = Visitor(tmp_path, again.wait_for_output(LAST_LINE))
+        assert len(visitor.history()) >= 8
+
+
+def test_one_demo_at_a_time_runs_in_a_folder(demo: Program, tmp_path: Path) -> None:
+    demo.wait_for_error("Two months")
+    with Program("demo", "--port", "0", folder=tmp_path) as second:
+        assert second.process.wait(90) == 1
+        assert "A demo is running in" in second.errors
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "demo-data"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear")
+    with Program("demo", "--port", "0", "--fresh", folder=tmp_path) as refused:
+        assert refused.process.wait(90) == 1
+        assert "holds something other than a demo" in refused.errors
+    assert (folder / "letter.txt").read_text() == "dear"
+
+
+def assert_gone(folder: Path) -> None:
+    """No process of the demo is left: none has the folder in its command line, its environment or its files."""
+    patience = time.monotonic() + 20
+    while left := [process for process in Path("/proc").glob("[0-9]*") if _knows(process, str(folder))]:
+        assert time.monotonic() < patience, left
+        time.sleep(0.05)
+
+
+def _knows(process: Path, folder: str) -> bool:
+    try:
+        return str((process / "cwd").readlink()).startswith(folder)
+    except OSError:
+        return False

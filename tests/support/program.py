@@ -1,0 +1,96 @@
+"""The installed program as a process of its own, to be waited for, signalled and read."""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_PATIENCE_SECONDS = 90
+"""No test is about how long this takes; it only must not wait for ever."""
+
+_MOMENT_SECONDS = 0.05
+
+
+class Program:
+    """A running ``telemetry-service``; use it as a context manager. Whatever is left of it is killed at the end."""
+
+    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Prepare to run it in ``folder``, with nothing in its environment but ``environment``."""
+        self._arguments = arguments
+        self._folder = folder
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+        self._environment = {**kept, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._seen = b""
+
+    def __enter__(self) -> Self:
+        self._errors = (self._folder / "standard-error").open("w+b")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "telemetry_service.cli", *self._arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self._errors.close()
+
+    @property
+    def errors(self) -> str:
+        """What it has written to standard error."""
+        return (self._folder / "standard-error").read_text()
+
+    def wait_for_output(self, wanted: str) -> str:
+        """Return what it wrote to standard output, once ``wanted`` is in it."""
+        return self._wait(wanted, self._read)
+
+    def wait_for_error(self, wanted: str) -> str:
+        """Return what it wrote to standard error, once ``wanted`` is in it."""
+        return self._wait(wanted, lambda: self.errors)
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send it a signal and return its exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(_PATIENCE_SECONDS)
+        if self.process.stdout is not None:
+            self._seen += self.process.stdout.read()
+        return code
+
+    @property
+    def output(self) -> str:
+        """What was read of its standard output so far; all of it once it was stopped."""
+        return self._seen.decode()
+
+    def _read(self) -> str:
+        """Read what is there, without waiting for more than a moment."""
+        if self.process.stdout is not None:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.process.stdout, selectors.EVENT_READ)
+                if selector.select(_MOMENT_SECONDS):
+                    self._seen += os.read(self.process.stdout.fileno(), 65_536)
+        return self.output
+
+    def _wait(self, wanted: str, written: Callable[[], str]) -> str:
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while wanted not in (found := written()):
+            if self.process.poll() is not None or time.monotonic() > patience:
+                message = f"{wanted!r} never came; it wrote:\n{found}\n{self.errors}"
+                raise AssertionError(message)
+            time.sleep(_MOMENT_SECONDS)
+        return found
