@@ -61,21 +61,25 @@ class Reckoning:
 
 def reckon(database_url: str, journal: Collection[JournalEntry]) -> Reckoning:
     """Return where all usage is, by the database and the License Server's journal."""
-    accepted_ids = {entry.transmission_id for entry in journal}
     engine = create_engine(database_url)
     try:
         with engine.connect() as connection:
-            stored = _payloads(connection)
-            waiting = {i: payload for i, payload in stored.items() if i not in accepted_ids}
-            return Reckoning(
-                accepted=add_up(amount_of(entry.payload) for entry in journal),
-                waiting=add_up(map(amount_of, waiting.values())),
-                open=_amount(connection.execute(text(_OPEN)).one()),
-                not_reported_periods=_by_period(connection),
-                waiting_ids=frozenset(waiting),
-            )
+            return reckon_on(connection, journal)
     finally:
         engine.dispose()
+
+
+def reckon_on(connection: Connection, journal: Collection[JournalEntry]) -> Reckoning:
+    """Do the same on a connection that is there already."""
+    accepted_ids = {entry.transmission_id for entry in journal}
+    waiting = {i: payload for i, payload in _payloads(connection).items() if i not in accepted_ids}
+    return Reckoning(
+        accepted=add_up(amount_of(entry.payload) for entry in journal),
+        waiting=add_up(map(amount_of, waiting.values())),
+        open=_amount(connection.execute(text(_OPEN)).one()),
+        not_reported_periods=_by_period(connection),
+        waiting_ids=frozenset(waiting),
+    )
 
 
 def amount_of(payload: bytes) -> Amount:
