@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid4
@@ -22,6 +21,7 @@ from telemetry_service.pipeline.register import redeem_code, register_bouncer, r
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
 from telemetry_service.settings import load_settings
+from telemetry_service.web.server import server_config
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import LIMITS, usage
@@ -52,18 +52,21 @@ class Console:
     """Use it as a context manager: it serves until the end of the block."""
 
     def __init__(
-        self, database_url: str, folder: Path, clock: SharedClock, server: LicenseServer, deployed: Deployed | None = None
+        self,
+        database_url: str,
+        clock: SharedClock,
+        server: LicenseServer,
+        deployed: Deployed | None = None,
     ) -> None:
         """Prepare a console; nothing runs yet."""
         self.clock = clock
         self.server = server
-        environment = _environment(database_url, folder, server, deployed or Deployed())
+        environment = _environment(database_url, server, deployed or Deployed())
         limits = (deployed or Deployed()).limits
         options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
         self.app = create_app(load_settings(environment), options)
         self.installation: Installation = self.app.state.context.installation
-        config = uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on")
-        self._uvicorn = uvicorn.Server(config)
+        self._uvicorn = uvicorn.Server(server_config(self.app, "127.0.0.1", 0))
         self._thread = threading.Thread(target=self._uvicorn.run, name="console", daemon=True)
 
     def __enter__(self) -> Self:
@@ -92,6 +95,10 @@ class Console:
     def tab(self) -> str:
         """The address of the settings tab."""
         return self.url + TAB
+
+    def session_cookie(self) -> str:
+        """Log in beside the browser, and return the value of the session's cookie."""
+        return self.app.state.context.entrance.sessions.log_in("admin", PASSWORD).token  # type: ignore[no-any-return]
 
     # What happens at the site while the administrator looks at the tab.
 
@@ -152,6 +159,10 @@ class Console:
         due = read_configuration(self.installation).next_run_at
         if due is not None:
             self.clock.set(max(due, self.clock.now()))
+        self.wake()
+
+    def wake(self) -> None:
+        """Do what is due, as the scheduler would."""
         wake(self.installation)
 
     def _register(self, bouncer_id: str, environment: Environment, pair_id: str) -> None:
@@ -163,7 +174,7 @@ def transmission_url(console: Console, transmission_id: UUID) -> str:
     return f"{console.tab}/history/{transmission_id}"
 
 
-def _environment(database_url: str, folder: Path, server: LicenseServer, deployed: Deployed) -> dict[str, str]:
+def _environment(database_url: str, server: LicenseServer, deployed: Deployed) -> dict[str, str]:
     environment = {
         **_KEYS,
         "TELEMETRY_DATABASE_URL": database_url,

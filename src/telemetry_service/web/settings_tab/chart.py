@@ -8,17 +8,19 @@ from telemetry_service.domain.periods import DayCount
 from telemetry_service.web.settings_tab.figures import counted, grouped
 from telemetry_service.web.settings_tab.moments import day as day_words
 
-WIDTH, HEIGHT = 720, 168
-_LEFT, _TOP, _BOTTOM = 56, 10, 22
+WIDTH, HEIGHT = 100, 168
+"""Percent across, so that the bars follow the page's width while the words keep their size; pixels down."""
+
+_TOP, _BOTTOM = 10, 24
 _LONGEST_DAYS = 62
-_WIDEST_BAR = 26
+_WIDEST_BAR = 4.0
 _LABELS = 6
 _STEPS = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day: two rectangles, production below sandbox."""
+    """One day: two rectangles, production below sandbox. Across in percent, down in pixels."""
 
     x: float
     width: float
@@ -63,7 +65,7 @@ def chart(counts: Sequence[DayCount], opened_at: datetime, now: datetime) -> Cha
         return None
     days = _every_day(counts, opened_at.date(), now.date())
     top = _round_up(max(c.sandbox_events + c.production_events for c in days))
-    slot = (WIDTH - _LEFT) / len(days)
+    slot = WIDTH / len(days)
     scale = (HEIGHT - _TOP - _BOTTOM) / top
     return Chart(
         bars=tuple(_bar(index, count, slot, scale) for index, count in enumerate(days)),
@@ -91,29 +93,29 @@ def _floor() -> int:
 def _bar(index: int, count: DayCount, slot: float, scale: float) -> Bar:
     width = min(slot * 0.7, _WIDEST_BAR)
     production, sandbox = count.production_events * scale, count.sandbox_events * scale
-    title = f"{day_words(count.day)}: {grouped(count.production_events)} production, {grouped(count.sandbox_events)} sandbox"
+    split = f"{grouped(count.production_events)} production, {grouped(count.sandbox_events)} sandbox"
     return Bar(
-        x=round(_LEFT + slot * index + (slot - width) / 2, 1),
-        width=round(width, 1),
+        x=round(slot * index + (slot - width) / 2, 2),
+        width=round(width, 2),
         production_y=round(_floor() - production, 1),
         production_height=round(production, 1),
         sandbox_y=round(_floor() - production - sandbox, 1),
         sandbox_height=round(sandbox, 1),
-        title=title,
+        title=f"{day_words(count.day)}: {split}",
     )
 
 
 def _labels(days: Sequence[DayCount], slot: float) -> tuple[Label, ...]:
     every = max(1, -(-len(days) // _LABELS))
     return tuple(
-        Label(round(_LEFT + slot * (index + 0.5), 1), day_words(count.day).rpartition(" ")[0])
+        Label(round(slot * (index + 0.5), 1), day_words(count.day).rpartition(" ")[0])
         for index, count in enumerate(days)
         if index % every == 0
     )
 
 
 def _round_up(value: int) -> int:
-    """Return the next round number that halves well: 2, 4, 10, 20, 40, 100 …"""
+    """Return the next round number that halves well: 2, 4, 10, 20, 40, 100 and so on."""
     magnitude = 1
     while True:
         for step in _STEPS:

@@ -8,6 +8,15 @@ from telemetry_service.web.settings_tab.figures import counted, grouped
 from telemetry_service.web.settings_tab.moments import Moment, moment
 from telemetry_service.web.settings_tab.words import HEALTH, Sign
 
+_NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
+_SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
+_NO_EVENTS = (
+    "No audit log events in the current period: check that policies are being evaluated (generates audit logs)."
+)
+_NO_REPORT = (
+    "Counts arrive with the bouncers’ usage reports; the backend logs name aggregation errors, if there are any."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -62,12 +71,5 @@ def _zero_reasons(preview: Preview) -> tuple[str, ...]:
     if preview.counts.total_events or preview.counts.policy_decision_count:
         return ()
     if preview.bouncers_registered == 0:
-        return (
-            "No bouncers are configured. Register bouncers with the Control Plane; they then appear here by themselves.",
-        )
-    return (
-        f"{counted(preview.bouncers_registered, 'bouncer')} registered, but none has reported since the period opened:"
-        " verify that they are active and connected.",
-        "No audit log events in the current period: check that policies are being evaluated, which generates them.",
-        "Counts arrive with the bouncers’ next usage report; the backend logs name aggregation errors, if there are any.",
-    )
+        return (_NO_BOUNCERS,)
+    return (f"{counted(preview.bouncers_registered, 'bouncer')} {_SILENT}", _NO_EVENTS, _NO_REPORT)

@@ -22,7 +22,8 @@ _ON = "on"
 class SettingsForm(BaseModel):
     """The form as it arrives; a checkbox that is off does not arrive at all."""
 
-    version: int
+    version: int = 0
+    """What the form has seen; 0, which is never saved, where the form does not save."""
     enabled: str | None = None
     encrypt_payload: str | None = None
     anonymize_pii: str | None = None

@@ -104,7 +104,7 @@ class _Answer:
                 "title": "Switch telemetry off?" if off else "Delete older data?",
                 "button": "Switch off and save" if off else "Save and delete",
                 "questions": questions,
-                "values": hidden_values(form, questions),
+                "hidden": hidden_values(form, questions),
                 "key_dropped": key_typed and not is_htmx(self._request),
             },
             "toast": None,

@@ -12,7 +12,7 @@ from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.history_view import is_in_flight
 from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment
 from telemetry_service.web.settings_tab.payload_view import FieldView, described, pretty
-from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, Sign
+from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, WITHOUT_MOMENT, Sign
 
 _UNDER_WAY = Sign("Being sent", "clock", "info")
 _NO_ANSWER = "no answer"
@@ -64,6 +64,8 @@ class TransmissionView:
     explanation: Explanation | None
     cause: str | None
     next_attempt: Moment | None
+    no_next_attempt: str | None
+    """When it is tried again, where that has no moment; None where it has one or needs none."""
     in_flight: bool
     can_retry: bool
     retry_barred: str | None
@@ -93,6 +95,7 @@ def transmission_view(detail: TransmissionDetail, now: datetime, retry_barred: s
         explanation=_explanation(found.cause),
         cause=found.cause.value if found.cause else None,
         next_attempt=optional_moment(found.next_attempt_at, now),
+        no_next_attempt=None if found.next_attempt_at else WITHOUT_MOMENT.get(found.state),
         in_flight=in_flight,
         can_retry=found.state in FAILED_STATES and not in_flight,
         retry_barred=retry_barred,

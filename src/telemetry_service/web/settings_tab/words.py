@@ -49,6 +49,13 @@ FINER: dict[State, str] = {
     State.REJECTED: "rejected, tried again at the next run",
 }
 
+WITHOUT_MOMENT: dict[State, str] = {
+    State.HELD: "As soon as the API key or the connection changes, and at the next run",
+    State.REJECTED: "At the next run, or when you press Retry",
+    State.RETRYING: "At the next run, or when you press Retry",
+}
+"""When a transmission without a planned attempt is tried again."""
+
 FREQUENCY: dict[Frequency, tuple[str, str]] = {
     Frequency.TWICE_MONTHLY: ("Twice monthly", "1st and 15th of each month at 02:00 UTC"),
     Frequency.WEEKLY: ("Weekly", "Every Monday at 02:00 UTC"),

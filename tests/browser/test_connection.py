@@ -1,0 +1,155 @@
+"""Configuring the License Server connection: the key, Show, Test Connection, Save."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.console import PASSWORD, Console
+from tests.browser.visitor import Faults, Look, picture, visit
+from tests.support.license_server import API_KEY
+
+OTHER_KEY = "ck_test_another_key_0123456789"
+
+
+def test_an_api_key_is_entered_tested_and_saved(console: Console, page: Page) -> None:
+    page.goto(console.tab)
+    expect(page.locator("#health-title")).to_have_text("Not Configured")
+    expect(page.locator("#health")).to_contain_text("No API key is configured.")
+    expect(page.locator("#show")).to_be_disabled()
+    page.get_by_label("API Key", exact=True).fill(API_KEY)
+    page.locator("#test").click()
+    expect(page.locator("#connection-test")).to_contain_text("Connection is working correctly.")
+    expect(page.locator("#connection-test")).to_contain_text("not saved yet")
+    page.locator("#save").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings and API key saved.")
+    expect(page.locator("#api_key-hint")).to_contain_text(f"ends in {API_KEY[-4:]}")
+    expect(page.get_by_label("API Key", exact=True)).to_have_value("")
+    expect(page.locator("#health-title")).to_have_text("Warning")
+    assert API_KEY not in page.content()
+
+
+def test_a_test_ticks_each_step_with_its_time(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#test").click()
+    steps = page.locator("#connection-test .step")
+    expect(steps).to_have_count(5)
+    for step, name in zip(steps.all(), ("Name", "TCP", "TLS", "Certificate", "API key"), strict=True):
+        expect(step).to_contain_text(name)
+        expect(step).to_contain_text("passed")
+        expect(step).to_contain_text(re.compile(r"\d+(\.\d+)? m?s"))
+    expect(page.locator('[data-step="tls"]')).to_contain_text("TLSv1.3")
+    expect(page.locator("#connection-test-result")).to_be_focused()
+    expect(page.locator("#activity")).to_contain_text("tested the connection")
+    picture(page, "test-connection")
+
+
+def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, page: Page) -> None:
+    ready.set_key(OTHER_KEY)
+    page.goto(ready.tab)
+    page.locator("#test").click()
+    expect(page.locator("#connection-test")).to_contain_text("Failed")
+    expect(page.locator('[data-step="certificate"]')).to_contain_text("passed")
+    expect(page.locator('[data-step="api_key"]')).to_contain_text("failed")
+    expect(page.locator("#connection-test")).to_contain_text("Verify that the API key is correct and not expired")
+    expect(page.locator("#connection-test")).to_contain_text("Control Core administrator")
+    expect(page.locator("#health-title")).to_have_text("Unhealthy")
+    expect(page.locator("#health")).to_contain_text("License Server: not connected")
+    picture(page, "test-connection-failed")
+
+
+def test_a_firewall_in_the_way_is_named_as_such(ready: Console, page: Page) -> None:
+    ready.server.server.refuse()
+    page.goto(ready.tab)
+    page.locator("#test").click()
+    expect(page.locator('[data-step="name"]')).to_contain_text("passed")
+    expect(page.locator('[data-step="tcp"]')).to_contain_text("failed")
+    expect(page.locator('[data-step="tls"]')).to_contain_text("not tried")
+    expect(page.locator("#connection-test")).to_contain_text("firewall, proxy settings")
+
+
+def test_a_malformed_key_is_refused_in_place_and_not_repeated(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.get_by_label("API Key", exact=True).fill("too short")
+    page.get_by_label("Weekly").check()
+    page.locator("#save").click()
+    expect(page.locator("#api_key-wrong")).to_contain_text("16 to 256 visible characters")
+    expect(page.get_by_label("API Key", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("API Key", exact=True)).to_have_value("")
+    expect(page.get_by_label("Weekly")).to_be_checked()
+    assert "too short" not in page.content()
+
+
+def test_an_empty_field_keeps_the_key(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.get_by_label("Weekly").check()
+    page.locator("#save").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+    expect(page.locator("#api_key-hint")).to_contain_text(f"ends in {API_KEY[-4:]}")
+
+
+def test_show_reveals_the_key_notes_it_and_hides_it_again(ready: Console, page: Page) -> None:
+    page.clock.install()
+    page.goto(ready.tab)
+    page.locator("#show").click()
+    expect(page.locator("#revealed-key-text")).to_have_text(API_KEY)
+    expect(page.locator("#revealed-key-text")).to_be_focused()
+    expect(page.locator("#activity")).to_contain_text("revealed the API key")
+    page.clock.run_for(31_000)
+    expect(page.locator("#revealed-key-text")).to_have_count(0)
+    assert API_KEY not in page.content()
+    expect(page.locator("#show")).to_be_focused()
+
+
+def test_show_asks_for_the_password_where_the_login_is_not_recent(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    ready.clock.advance(minutes=11)
+    page.locator("#show").click()
+    expect(page.locator("#relogin-dialog")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Password")).to_be_focused()
+    page.get_by_label("Password", exact=True).fill("not the password")
+    page.get_by_role("button", name="Show the API key").click()
+    expect(page.locator("#relogin-wrong")).to_be_visible()
+    assert page.locator("#revealed-key-text").count() == 0
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Show the API key").click()
+    expect(page.locator("#revealed-key-text")).to_have_text(API_KEY)
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_the_key_can_be_copied(browser: Browser, ready: Console) -> None:
+    with visit(browser, ready, Look()) as (page, _):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(ready.tab)
+        page.locator("#show").click()
+        page.get_by_role("button", name="Copy the API key").click()
+        expect(page.locator("[data-revealed]")).to_contain_text("Copied")
+        assert page.evaluate("navigator.clipboard.readText()") == API_KEY
+
+
+def test_a_session_that_has_ended_leads_to_the_login(ready: Console, page: Page, faults: Faults) -> None:
+    faults.expected_statuses.add(401)
+    page.goto(ready.tab)
+    ready.clock.advance(hours=13)
+    page.locator("#test").click()
+    page.wait_for_url(re.compile(r"/login"))
+    faults.found = [text for text in faults.found if "Response Status Error Code 401" not in text]
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_log_in_and_out(browser: Browser, console: Console) -> None:
+    with visit(browser, console, Look(logged_in=False)) as (page, faults):
+        faults.expected_statuses.add(401)
+        page.goto(console.url)
+        picture(page, "login")
+        page.get_by_label("Name").fill("admin")
+        page.get_by_label("Password", exact=True).fill("wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#login-wrong")).to_have_text("The name or the password is not right.")
+        page.get_by_label("Name").fill("admin")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(console.tab)
+        page.get_by_role("button", name="Log out").click()
+        page.wait_for_url("**/login")
+        page.goto(console.tab)
+        page.wait_for_url(re.compile(r"/login\?next=/settings/general/telemetry$"))

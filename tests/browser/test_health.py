@@ -1,0 +1,97 @@
+"""The five states of health, each with its cause and next step, and the guide's troubleshooting cases."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import Console, Deployed
+from tests.browser.visitor import log_in, picture
+from tests.support.license_server import Trouble, hang, reply
+from tests.support.site import LIMITS
+
+
+def state(page: Page, word: str, *sentences: str) -> None:
+    """Expect a state in the header and in the preview, and what the header says of it."""
+    expect(page.locator("#health-title")).to_have_text(word)
+    expect(page.locator("#preview .figures")).to_contain_text(word)
+    for sentence in sentences:
+        expect(page.locator("#health")).to_contain_text(sentence)
+
+
+def test_healthy(ready: Console, page: Page) -> None:
+    ready.send()
+    page.goto(ready.tab)
+    state(page, "Healthy", "a recent transmission was accepted", "License Server: connected", "3 Nov 2026, 10:00 UTC")
+
+
+def test_warning_before_the_first_transmission(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    state(page, "Warning", "No transmission has been accepted yet.", "Send Now", "License Server: not contacted yet")
+
+
+def test_warning_after_seven_days(ready: Console, page: Page) -> None:
+    ready.send()
+    ready.clock.advance(days=8)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    state(page, "Warning", "more than 7 days old", "8 days ago")
+    picture(page, "warning")
+
+
+def test_unhealthy(ready: Console, page: Page) -> None:
+    ready.server.server.refuse()
+    ready.send()
+    page.goto(ready.tab)
+    state(page, "Unhealthy", "refused the connection", "network administrator", "License Server: not connected")
+    picture(page, "unhealthy")
+
+
+def test_disabled(ready: Console, page: Page) -> None:
+    ready.configure(enabled=False)
+    page.goto(ready.tab)
+    state(page, "Disabled", "nothing is sent", "Switch Enable Telemetry on.", "None while telemetry is off")
+
+
+def test_not_configured(console: Console, page: Page) -> None:
+    page.goto(console.tab)
+    state(page, "Not Configured", "No API key is configured.", "Enter the API key, test the connection and save.")
+    picture(page, "not-configured")
+
+
+@pytest.mark.parametrize("deployed", [Deployed(license_server=False)], ids=["no License Server"])
+def test_not_configured_by_the_deployment(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    state(page, "Not Configured", "names no License Server", "whoever deploys the Control Plane")
+
+
+def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page: Page) -> None:
+    ready.server.trouble(Trouble(before=reply(503)))
+    ready.send()
+    ready.configure(enabled=False)
+    page.goto(ready.tab)
+    expect(page.locator("#health")).to_contain_text("Kept, and sent once telemetry is on again")
+    expect(page.get_by_role("button", name="Retry the transmission")).to_be_disabled()
+    expect(page.locator("#retry-barred")).to_contain_text("Telemetry is off")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence", "next_step"),
+    [
+        (reply(401), "does not accept the API key", "correct and not expired"),
+        (reply(403), "refuses this installation", "Check the subscription"),
+        (reply(422), "refused the payload", "encryption and anonymization settings match"),
+        (reply(500), "has a fault of its own", "sent again"),
+        (reply(302, location="https://elsewhere.example"), "redirect, which is never followed", "captive portal"),
+        (hang, "did not answer in time", "proxies and firewalls"),
+    ],
+    ids=["401", "403", "422", "500", "302", "time-out"],
+)
+@pytest.mark.parametrize("deployed", [Deployed(limits=LIMITS.__class__(deadline=LIMITS.deadline / 10))], ids=[""])
+def test_error_details_in_the_history_name_cause_and_next_step(
+    ready: Console, page: Page, trouble: object, sentence: str, next_step: str
+) -> None:
+    ready.server.trouble(Trouble(before=trouble))  # type: ignore[arg-type]  # pytest's parameters have no types
+    ready.send()
+    page.goto(ready.tab)
+    page.locator("[data-drawer-link]").first.click()
+    expect(page.locator("#drawer")).to_contain_text(sentence)
+    expect(page.locator("#drawer")).to_contain_text(next_step)

@@ -1,0 +1,196 @@
+"""The transmission history: rows, filters, pages, the drawer, Retry, exports."""
+
+import csv
+import json
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import Console, transmission_url
+from tests.browser.visitor import log_in, picture
+from tests.support.license_server import NO_TROUBLE, Trouble, reply
+
+REFUSED = Trouble(before=reply(422))
+BUSY = Trouble(before=reply(503))
+
+
+def failed_and_sent(console: Console) -> None:
+    """Send one payload that is refused and, an hour later, one that is accepted."""
+    console.server.trouble(REFUSED)
+    console.send()
+    console.server.trouble(NO_TROUBLE)
+    console.clock.advance(hours=1)
+    console.report(3)
+    console.send()
+
+
+def test_an_empty_history_says_what_happens_next(console: Console, page: Page) -> None:
+    page.goto(console.tab)
+    expect(page.locator("#history")).to_contain_text("Nothing was sent yet")
+    expect(page.locator("#history")).to_contain_text("15 Nov 2026, 02:00 UTC (in 12 days)")
+    expect(page.locator("#activity")).to_contain_text("set the administrator’s password")
+
+
+def test_each_row_says_date_status_records_and_response_code(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    newest, older = page.locator("#history tbody tr").all()
+    expect(newest).to_have_text(re.compile(r"3 Nov 2026, 11:00 UTC\s*Success\s*203\s*200\s*Send Now\s*1\s*\d+ ms"))
+    expect(older).to_have_text(
+        re.compile(r"3 Nov 2026, 10:00 UTC\s*Failed\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry")
+    )
+
+
+def test_retry_sends_the_stored_payload_again_and_shows_the_new_state(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    page.get_by_role("button", name="Retry the transmission of 3 Nov 2026, 10:00 UTC").click()
+    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted by the License Server.")
+    row = page.locator("#history tbody tr").nth(1)
+    expect(row).to_contain_text("Success")
+    expect(row.locator("a")).to_be_focused()
+    expect(page.locator("#activity")).to_contain_text("retried a transmission")
+    assert len(ready.server.journal()) == 2
+
+
+def test_retry_all_failed_sends_each_of_them(ready: Console, page: Page) -> None:
+    ready.server.trouble(REFUSED)
+    ready.send()
+    ready.report(3)
+    ready.send()
+    ready.server.trouble(NO_TROUBLE)
+    page.goto(ready.tab)
+    page.get_by_role("button", name="Retry all failed").click()
+    expect(page.locator("#toasts")).to_contain_text("All failed transmissions were sent again and accepted.")
+    expect(page.locator("#history tbody")).not_to_contain_text("Failed")
+
+
+def test_a_failed_retry_says_that_the_payload_is_kept(ready: Console, page: Page) -> None:
+    ready.server.trouble(REFUSED)
+    ready.send()
+    page.goto(ready.tab)
+    page.get_by_role("button", name="Retry the transmission").click()
+    expect(page.locator("#toasts")).to_contain_text("Sent again, but not accepted. The payload is kept.")
+    expect(page.locator("#history tbody tr").first).to_have_text(re.compile("Failed.*2", re.DOTALL))
+
+
+def test_filters_stand_in_the_address_and_survive_a_reload(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    page.get_by_label("Status").select_option("failed")
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    page.wait_for_url(re.compile(r"telemetry\?status=failed$"))
+    page.reload()
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Status")).to_have_value("failed")
+    page.get_by_label("Trigger").select_option("scheduled")
+    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    page.go_back()
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    page.get_by_text("Clear filters").click()
+    expect(page.locator("#history tbody tr")).to_have_count(2)
+
+
+def test_an_address_that_names_no_filter_says_so(ready: Console, page: Page) -> None:
+    page.goto(f"{ready.tab}?status=gone&cursor=x")
+    expect(page.locator("#history [role=alert]")).to_contain_text("A filter was not understood")
+    page.goto(f"{ready.tab}?cursor=x")
+    expect(page.locator("#history [role=alert]")).to_contain_text("This page of the history is not known")
+
+
+def test_the_history_has_25_a_page(ready: Console, page: Page) -> None:
+    for _ in range(27):
+        ready.send()
+        ready.clock.advance(minutes=1)
+    page.goto(ready.tab)
+    expect(page.locator("#history tbody tr")).to_have_count(25)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("#history tbody tr")).to_have_count(2)
+    page.reload()
+    expect(page.locator("#history tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="Newest").click()
+    expect(page.locator("#history tbody tr")).to_have_count(25)
+
+
+def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    link = page.locator("[data-drawer-link]").nth(1)
+    link.click()
+    drawer = page.get_by_role("dialog", name="Transmission of 3 Nov 2026, 10:00 UTC")
+    expect(drawer).to_contain_text("The License Server refused the payload.")
+    expect(drawer).to_contain_text("encryption and anonymization settings match the License Server")
+    expect(drawer).to_contain_text("At the next run, or when you press Retry")
+    page.wait_for_url(re.compile("/history/"))
+    address = page.url
+    page.go_back()
+    expect(drawer).to_have_count(0)
+    expect(link).to_be_focused()
+    page.go_forward()
+    expect(drawer).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url(ready.tab)
+    page.goto(address)
+    expect(drawer).to_be_visible()
+    page.get_by_role("link", name="Close the transmission").click()
+    page.wait_for_url(ready.tab)
+
+
+def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
+    detail = ready.send()
+    (attempt,) = detail.attempts
+    page.goto(transmission_url(ready, detail.transmission.transmission_id))
+    drawer = page.locator("#drawer")
+    expect(drawer).to_contain_text("Verified")
+    expect(drawer).to_contain_text("encrypted before it was sent")
+    shown = json.loads(page.locator("#sent-json").inner_text())
+    assert shown["transmitted_at"] == attempt.transmitted_at
+    page.get_by_text("Digests of attempt 1").click()
+    expect(drawer).to_contain_text(attempt.payload_sha256)
+    expect(drawer).to_contain_text(attempt.body_sha256)
+    with page.expect_download() as download:
+        page.get_by_text("Download the exact payload").click()
+    (accepted,) = ready.server.journal()
+    assert download.value.path().read_bytes() == accepted.payload
+
+
+def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Page) -> None:
+    ready.server.trouble(BUSY)
+    detail = ready.send()
+    page.goto(transmission_url(ready, detail.transmission.transmission_id))
+    expect(page.locator("#drawer")).to_contain_text("Next attempt")
+    expect(page.locator("#drawer")).to_contain_text(re.compile(r"in (a few seconds|\d+ minutes?)"))
+    ready.server.trouble(NO_TROUBLE)
+    page.get_by_role("button", name="Retry now").click()
+    expect(page.locator("#drawer-status")).to_contain_text("Success")
+    latest, first = page.locator(".attempt").all()
+    expect(latest).to_contain_text("attempt 2, by Retry")
+    expect(first).to_contain_text("attempt 1, by Send Now")
+    expect(first).to_contain_text("HTTP 503")
+    expect(first).to_contain_text("The License Server asked to be tried again later.")
+    picture(page, "transmission")
+
+
+def test_while_something_is_in_flight_the_page_follows_it(ready: Console, page: Page) -> None:
+    ready.tick()
+    assert ready.server.journal() == ()
+    ready.clock.advance(minutes=10)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    expect(page.locator("#history tbody tr").first).to_contain_text("Sending")
+    ready.wake()
+    expect(page.locator("#history tbody tr").first).to_contain_text("Success", timeout=10_000)
+    expect(page.locator("#health-title")).to_have_text("Healthy")
+    expect(page.locator("#history")).not_to_have_attribute("hx-trigger", "every 2s")
+
+
+def test_the_filtered_history_is_exported_as_csv_and_json_lines(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(f"{ready.tab}?status=failed")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    with download.value.path().open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 1
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSON Lines").click()
+    assert len(download.value.path().read_text().splitlines()) == 1

@@ -1,0 +1,108 @@
+"""The current period's preview and the exact payload."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from telemetry_service.domain.dictionary import field_dictionary
+from tests.browser.console import Console, Deployed
+from tests.browser.visitor import log_in, picture
+
+
+def figure(page: Page, name: str) -> str:
+    """Return a figure of the preview."""
+    return page.locator("#preview .figures > div", has_text=name).locator("dd").first.inner_text()
+
+
+def test_the_preview_shows_the_six_figures_of_the_open_period(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    production = 40 + 57 + 74
+    sandbox = 57 // 4 + 74 // 4
+    assert figure(page, "Total Events") == str(production + sandbox)
+    assert figure(page, "Sandbox Events") == str(sandbox)
+    assert figure(page, "Production Events") == str(production)
+    assert figure(page, "Active Bouncers") == "5"
+    assert figure(page, "Policy Decisions") == str(production - 15 + 57 // 5 + 74 // 5)
+    assert figure(page, "Health Status") == "Warning"
+    expect(page.locator("#preview")).to_contain_text("of 5 registered bouncers")
+
+
+def test_the_chart_says_in_words_what_it_draws(ready: Console, page: Page) -> None:
+    ready.clock.advance(days=2)
+    ready.report(3, scale=10)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    chart = page.get_by_role("img", name=re.compile("Audit events per UTC day"))
+    expect(chart).to_have_accessible_name(re.compile("over 3 days, most on 5 Nov 2026"))
+    page.get_by_text("The same as a table").click()
+    rows = page.locator(".chart tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_have_text(re.compile(r"4 Nov 2026\s*0\s*0"))
+
+
+def test_without_bouncers_zero_values_are_explained(console: Console, page: Page) -> None:
+    page.goto(console.tab)
+    assert figure(page, "Total Events") == "0"
+    expect(page.locator("#preview")).to_contain_text("Why these values are zero")
+    expect(page.locator("#preview")).to_contain_text("No bouncers are configured.")
+
+
+def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Console, page: Page) -> None:
+    console.register_pairs(1)
+    page.goto(console.tab)
+    expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
+    expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
+
+
+def test_the_exact_payload_is_shown_field_by_field_with_the_dictionary(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#view-payload").click()
+    dialog = page.get_by_role("dialog", name="Exact payload")
+    expect(dialog).to_be_visible()
+    shown = json.loads(page.locator("#payload-json").inner_text())
+    for entry in field_dictionary():
+        if isinstance(entry.example, dict):
+            continue
+        field = dialog.locator(f'[data-field="{entry.name}"]')
+        expect(field).to_contain_text(entry.meaning)
+        expect(field).to_contain_text(entry.why)
+    assert shown["customer_id"].startswith("anon_")
+    assert shown["total_events"] == 203
+    expect(page.locator("#payload-sealed")).to_contain_text("eyJ")
+    expect(dialog).to_contain_text("encrypted with AES-256-GCM")
+    expect(dialog).to_contain_text("There is no accepted payload yet to compare with.")
+    picture(page, "payload")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.locator("#view-payload")).to_be_focused()
+
+
+def test_the_payload_shows_what_differs_from_the_last_accepted_one(ready: Console, page: Page) -> None:
+    ready.send()
+    ready.report(3, scale=2)
+    page.goto(ready.tab)
+    page.locator("#view-payload").click()
+    expect(page.locator('[data-field="total_events"]')).to_contain_text("changed")
+    expect(page.locator('[data-field="total_events"]')).to_contain_text("before: 203")
+    expect(page.locator('[data-field="instance_id"]')).not_to_contain_text("changed")
+
+
+def test_the_payload_can_be_downloaded_in_its_canonical_form(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#view-payload").click()
+    with page.expect_download() as download:
+        page.locator("#payload-dialog").get_by_role("link", name="Download").click()
+    content = download.value.path().read_bytes()
+    assert json.loads(content)["total_events"] == 203
+    assert b"\n" not in content
+
+
+@pytest.mark.parametrize("deployed", [Deployed(enabled=False)], ids=["off"])
+def test_the_preview_works_while_telemetry_is_off(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    assert figure(page, "Total Events") == "203"
+    expect(page.locator("#preview")).to_contain_text("Telemetry is off")
+    page.locator("#view-payload").click()
+    expect(page.locator("#payload-dialog")).to_contain_text("Nothing of this is sent.")

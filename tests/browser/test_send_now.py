@@ -1,0 +1,69 @@
+"""Send Now: the payload first, then the transmission, and pressing twice does no harm."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import Console, Deployed
+from tests.browser.visitor import picture
+from tests.support.license_server import Trouble, reply
+
+
+def test_send_now_shows_the_payload_then_sends_it(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#send-now").click()
+    dialog = page.get_by_role("dialog", name="Send now?")
+    expect(dialog.locator('[data-field="total_events"]')).to_contain_text("203")
+    picture(page, "send-now")
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator("#toasts")).to_contain_text("Sent, and accepted by the License Server.")
+    drawer = page.locator("#drawer")
+    expect(drawer).to_contain_text("Success")
+    page.wait_for_url(re.compile("/history/"))
+    page.keyboard.press("Escape")
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    expect(page.locator("#health-title")).to_have_text("Healthy")
+    expect(page.locator("#preview")).to_contain_text("0\n")
+    assert len(ready.server.journal()) == 1
+
+
+def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> None:
+    ready.server.trouble(Trouble(before=reply(503)))
+    page.goto(ready.tab)
+    page.locator("#send-now").click()
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator("#toasts")).to_contain_text("The payload is kept and sent again.")
+    expect(page.locator("#drawer")).to_contain_text("The License Server asked to be tried again later.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#health")).to_contain_text("1 payload")
+    expect(page.locator("#health-title")).to_have_text("Unhealthy")
+
+
+def test_the_same_form_sent_twice_is_one_transmission(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#send-now").click()
+    form = page.locator("#send-now-dialog form")
+    sent = form.evaluate("""async (form) => {
+        const send = () => fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form))});
+        const answers = await Promise.all([send(), send()]);
+        return answers.map((answer) => answer.url);
+    }""")
+    assert sent[0] == sent[1]
+    assert len(ready.server.journal()) == 1
+
+
+@pytest.mark.parametrize(
+    ("deployed", "reason"),
+    [
+        (Deployed(enabled=False), "This deployment has switched telemetry off"),
+        (Deployed(license_server=False), "names no License Server"),
+        (Deployed(customer_id=None), "customer id"),
+    ],
+    ids=["off", "no License Server", "no customer id"],
+)
+def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page, reason: str) -> None:
+    page.goto(ready.tab)
+    page.locator("#send-now").click()
+    expect(page.locator("#send-now-dialog")).to_contain_text(reason)
+    expect(page.get_by_role("button", name="Send it now")).to_be_disabled()

@@ -1,0 +1,167 @@
+"""Transmission settings, security settings and retention, saved in one step."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.configure import read_configuration
+from tests.browser.console import Console, Deployed
+from tests.browser.visitor import log_in, picture
+
+
+def saved(page: Page) -> None:
+    """Save, and wait until that is said."""
+    page.locator("#save-all").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+
+
+@pytest.mark.parametrize(
+    ("label", "frequency", "next_run", "dates"),
+    [
+        ("Weekly", Frequency.WEEKLY, "9 Nov 2026, 02:00 UTC", ["Mon 9 Nov 2026", "Mon 16 Nov 2026", "Mon 23 Nov 2026"]),
+        ("Monthly", Frequency.MONTHLY, "1 Dec 2026, 02:00 UTC", ["Tue 1 Dec 2026", "Fri 1 Jan 2027", "Mon 1 Feb 2027"]),
+        ("Daily", Frequency.DAILY, "4 Nov 2026, 02:00 UTC", ["Wed 4 Nov 2026", "Thu 5 Nov 2026", "Fri 6 Nov 2026"]),
+    ],
+)
+def test_a_frequency_shows_its_next_dates_and_takes_effect_at_once(
+    ready: Console, page: Page, label: str, frequency: Frequency, next_run: str, dates: list[str]
+) -> None:
+    page.goto(ready.tab)
+    expect(page.get_by_label("Twice monthly")).to_be_checked()
+    expect(page.locator("#health")).to_contain_text("15 Nov 2026, 02:00 UTC")
+    expect(page.locator("#health")).to_contain_text("in 12 days")
+    card = page.locator(".choice").filter(has=page.get_by_label(label, exact=True))
+    for date in dates:
+        expect(card).to_contain_text(date)
+    page.locator(f"[name=frequency][value={frequency}]").check()
+    saved(page)
+    expect(page.locator("#health")).to_contain_text(next_run)
+    assert read_configuration(ready.installation).stored.values.frequency is frequency
+    expect(page.locator("#activity")).to_contain_text("saved the settings")
+
+
+def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.get_by_role("switch", name="Enable Telemetry").uncheck()
+    expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.")
+    page.locator("#save-all").click()
+    dialog = page.get_by_role("dialog", name="Switch telemetry off?")
+    expect(dialog).to_contain_text("nothing contacts the License Server")
+    expect(dialog).to_contain_text("audit events) never leave")
+    expect(dialog).to_contain_text("No payload is waiting.")
+    expect(dialog).to_contain_text("feature gating is disabled")
+    expect(dialog.get_by_text("Cancel")).to_be_focused()
+    picture(page, "switch-off")
+    dialog.get_by_text("Cancel").click()
+    assert read_configuration(ready.installation).stored.values.enabled
+    page.locator("#save-all").click()
+    page.get_by_role("button", name="Switch off and save").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+    expect(page.locator("#health-title")).to_have_text("Disabled")
+    expect(page.locator("#preview")).to_contain_text("None of it is sent, also not later")
+    expect(page.locator("#test")).to_be_disabled()
+    expect(page.locator("#test-barred")).to_contain_text("Telemetry is off")
+    page.get_by_role("switch", name="Enable Telemetry").check()
+    page.locator("#save-all").click()
+    expect(page.locator("#health-title")).not_to_have_text("Disabled")
+
+
+@pytest.mark.parametrize("deployed", [Deployed(enabled=False)], ids=["locked"])
+def test_a_deployment_that_locks_telemetry_off_says_so(console: Console, page: Page) -> None:
+    page.goto(console.tab)
+    expect(page.get_by_role("switch", name="Enable Telemetry")).to_be_disabled()
+    expect(page.locator("#enabled-locked")).to_contain_text("TELEMETRY_ENABLED=false")
+    expect(page.locator("#health")).to_contain_text("whoever deploys the Control Plane")
+    page.get_by_label("Daily").check()
+    saved(page)
+    stored = read_configuration(console.installation).stored.values
+    assert stored.enabled
+    assert stored.frequency is Frequency.DAILY
+
+
+@pytest.mark.parametrize(
+    ("switch", "name"), [("Enable Data Encryption", "encrypt_payload"), ("Enable PII Anonymization", "anonymize_pii")]
+)
+def test_encryption_and_anonymization_are_switched(ready: Console, page: Page, switch: str, name: str) -> None:
+    page.goto(ready.tab)
+    expect(page.get_by_role("switch", name=switch)).to_be_checked()
+    page.get_by_role("switch", name=switch).uncheck()
+    saved(page)
+    assert getattr(read_configuration(ready.installation).stored.values, name) is False
+    expect(page.get_by_role("switch", name=switch)).not_to_be_checked()
+
+
+def test_anonymization_shows_the_customer_id_before_and_after(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    sample = page.locator("#security .compare").nth(1)
+    expect(sample).to_contain_text("cus_Nq4Rz7WkX2")
+    expect(sample).to_contain_text("anon_")
+    expect(page.locator("#security .compare").nth(0)).to_contain_text("application/jose")
+    picture(page, "settings", whole=False)
+
+
+def test_a_shorter_retention_says_how_many_rows_it_deletes_and_asks(ready: Console, page: Page) -> None:
+    ready.send()
+    ready.clock.advance(days=20)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    card = page.locator(".choice", has_text="7 days").first
+    expect(card).to_contain_text("Deletes")
+    expect(card).to_contain_text("rows of older data")
+    page.get_by_label("7 days").check()
+    page.locator("#save-all").click()
+    dialog = page.get_by_role("dialog", name="Delete older data?")
+    expect(dialog).to_contain_text("rows will be deleted")
+    expect(dialog).to_contain_text("Everything older than 7 days")
+    page.get_by_role("button", name="Save and delete").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+    assert read_configuration(ready.installation).stored.values.retention_days == 7
+
+
+@pytest.mark.parametrize("days", [90, 365])
+def test_a_longer_retention_is_saved_without_a_question(ready: Console, page: Page, days: int) -> None:
+    page.goto(ready.tab)
+    page.get_by_label(f"{days} days").check()
+    saved(page)
+    assert read_configuration(ready.installation).stored.values.retention_days == days
+
+
+def test_a_stale_save_is_refused_keeps_what_was_typed_and_shows_the_difference(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.get_by_label("Daily").check()
+    ready.configure(frequency=Frequency.WEEKLY, retention_days=90)
+    page.locator("#save-all").click()
+    stale = page.locator("#stale")
+    expect(stale).to_be_focused()
+    expect(stale).to_contain_text("somebody else saved these settings")
+    expect(stale.locator("tr", has_text="Transmission frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
+    expect(stale.locator("tr", has_text="Local data retention")).to_have_text(re.compile(r"90 days\s+30 days"))
+    expect(page.get_by_label("Daily")).to_be_checked()
+    assert read_configuration(ready.installation).stored.values.frequency is Frequency.WEEKLY
+    picture(page, "stale-save")
+    saved(page)
+    assert read_configuration(ready.installation).stored.values.frequency is Frequency.DAILY
+
+
+def test_the_chosen_appearance_is_kept(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    with page.expect_response("**/appearance"):
+        page.get_by_label("Appearance").select_option("dark")
+    assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(ready: Console, page: Page) -> None:
+    ready.send()
+    page.goto(ready.tab)
+    date = page.locator("#history tbody time").first
+    expect(date).to_have_text("3 Nov 2026, 10:00 UTC")
+    page.get_by_role("button", name="Local").click()
+    expect(date).to_have_text("3 Nov 2026, 11:00 CET")
+    page.reload()
+    expect(date).to_have_text("3 Nov 2026, 11:00 CET")
+    page.get_by_role("button", name="UTC").click()
+    expect(date).to_have_text("3 Nov 2026, 10:00 UTC")

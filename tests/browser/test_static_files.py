@@ -1,0 +1,39 @@
+"""The static files: what is vendored is what was released, and nothing inline stands in a template."""
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+
+from telemetry_service.resources import templates_folder
+from telemetry_service.web.settings_tab.assets import Assets
+
+STATIC = Path(__file__).parent.parent.parent / "src" / "telemetry_service" / "web" / "static"
+_ROW = re.compile(r"^\| `(?P<name>[^`]+)` \|.*\| (?P<version>[0-9.]+) \|.*`(?P<digest>[0-9a-f]{64})` \|$", re.MULTILINE)
+
+
+def test_each_vendored_file_has_the_digest_that_stands_beside_it() -> None:
+    rows = list(_ROW.finditer((STATIC / "VENDORED.md").read_text()))
+    assert [row["name"] for row in rows] == ["htmx.min.js"]
+    for row in rows:
+        content = (STATIC / row["name"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == row["digest"]
+        assert f'version:"{row["version"]}"'.encode() in content
+
+
+def test_an_address_holds_the_digest_of_its_content() -> None:
+    assets = Assets()
+    for name in ("tab.css", "tab.js", "htmx.min.js", "icon.svg"):
+        asset = assets.find(assets.url(name))
+        assert asset is not None
+        assert hashlib.sha256(asset.content).hexdigest()[:16] in asset.url
+        assert gzip.decompress(asset.compressed) == asset.content
+    assert assets.find("/static/0000000000000000/tab.css") is None
+
+
+def test_no_template_holds_an_inline_script_or_style() -> None:
+    inline = re.compile(
+        r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on|hx-vals='js", re.IGNORECASE
+    )
+    for template in templates_folder().rglob("*.html"):
+        assert inline.search(template.read_text()) is None, template.name

@@ -1,0 +1,107 @@
+"""The same stories in a browser without JavaScript: plain forms, plain links, whole pages."""
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.configure import read_configuration
+from tests.browser.console import PASSWORD, Console
+from tests.browser.test_history import failed_and_sent
+from tests.browser.visitor import Look, visit
+from tests.support.license_server import API_KEY
+
+
+def test_a_key_is_entered_tested_and_saved(console: Console, plain: Page) -> None:
+    plain.goto(console.tab)
+    plain.get_by_label("API Key", exact=True).fill(API_KEY)
+    plain.get_by_label("Weekly").check()
+    plain.locator("#test").click()
+    expect(plain.locator("#connection-test")).to_contain_text("Connection is working correctly.")
+    expect(plain.get_by_label("Weekly")).to_be_checked()
+    assert API_KEY not in plain.content()
+    plain.get_by_label("API Key", exact=True).fill(API_KEY)
+    plain.locator("#save").click()
+    expect(plain.locator("#toasts")).to_contain_text("Settings and API key saved.")
+    assert read_configuration(console.installation).stored.values.frequency is Frequency.WEEKLY
+
+
+def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    ready.clock.advance(minutes=11)
+    plain.locator("#show").click()
+    plain.get_by_role("textbox", name="Password").fill(PASSWORD)
+    with plain.expect_response("**/reveal") as answer:
+        plain.get_by_role("button", name="Show the API key").click()
+    expect(plain.locator("#revealed-key-text")).to_have_text(API_KEY)
+    assert answer.value.headers["refresh"] == "30; url=/settings/general/telemetry"
+    assert answer.value.headers["cache-control"] == "no-store"
+    plain.get_by_text("Hide").click()
+    expect(plain.locator("#revealed-key-text")).to_have_count(0)
+
+
+def test_switching_off_asks_on_a_page_of_its_own(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    plain.get_by_role("switch", name="Enable Telemetry").uncheck()
+    plain.get_by_label("API Key", exact=True).fill("ck_another_key_of_this_customer")
+    plain.locator("#save-all").click()
+    expect(plain.get_by_role("heading", name="Switch telemetry off?")).to_be_visible()
+    expect(plain.locator("main")).to_contain_text("The API key that you typed is not kept across pages")
+    plain.get_by_role("button", name="Switch off and save").click()
+    expect(plain.locator("#health-title")).to_have_text("Disabled")
+
+
+def test_a_stale_save_shows_the_difference(browser: Browser, ready: Console) -> None:
+    with visit(browser, ready, Look(javascript=False)) as (page, faults):
+        faults.expected_statuses.add(412)
+        page.goto(ready.tab)
+        page.get_by_label("Daily").check()
+        ready.configure(frequency=Frequency.WEEKLY)
+        page.locator("#save").click()
+        expect(page.locator("#stale")).to_contain_text("Transmission frequency")
+        expect(page.get_by_label("Daily")).to_be_checked()
+        page.locator("#save").click()
+        expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+
+
+def test_send_now_shows_the_payload_first(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    plain.locator("#send-now").click()
+    expect(plain.locator('[data-field="total_events"]')).to_contain_text("203")
+    plain.get_by_role("button", name="Send it now").click()
+    plain.wait_for_url(re.compile("/history/"))
+    expect(plain.locator("#toasts")).to_contain_text("Sent, and accepted by the License Server.")
+    expect(plain.locator("#drawer")).to_contain_text("Success")
+    expect(plain.locator("#drawer-close")).to_be_focused()
+    plain.locator("#drawer-close").click()
+    expect(plain.locator("#drawer")).to_have_count(0)
+
+
+def test_the_payload_is_a_page(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    plain.locator("#view-payload").click()
+    expect(plain.get_by_role("heading", name="Exact payload")).to_be_visible()
+    plain.get_by_role("link", name="Close").click()
+    expect(plain.locator("#health")).to_be_visible()
+
+
+def test_the_history_is_filtered_read_and_retried(ready: Console, plain: Page) -> None:
+    failed_and_sent(ready)
+    plain.goto(ready.tab)
+    plain.get_by_label("Status").select_option("failed")
+    plain.get_by_role("button", name="Filter").click()
+    expect(plain.locator("#history tbody tr")).to_have_count(1)
+    plain.locator("[data-drawer-link]").first.click()
+    expect(plain.locator("#drawer")).to_contain_text("The License Server refused the payload.")
+    plain.locator("#drawer-close").click()
+    expect(plain.locator("#history tbody tr")).to_have_count(1)
+    plain.get_by_role("button", name="Retry the transmission").click()
+    expect(plain.locator("#toasts")).to_contain_text("Sent again, and accepted by the License Server.")
+    plain.wait_for_url(re.compile("status=failed"))
+
+
+def test_the_appearance_is_chosen(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    plain.get_by_label("Appearance").select_option("dark")
+    plain.get_by_role("button", name="Apply").click()
+    expect(plain.locator("html")).to_have_attribute("data-theme", "dark")

@@ -1,0 +1,102 @@
+"""An administrator's browser, which notices whatever goes wrong in it."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, ViewportSize
+
+from tests.browser.console import Console
+
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+NARROW: ViewportSize = {"width": 320, "height": 720}
+ZONE = "Europe/Berlin"
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+)
+IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"
+_STATUS = re.compile(r"the server responded with a status of (\d+)")
+
+
+@dataclass
+class Faults:
+    """What a browser has complained about: errors in the console (broken policies too), scripts that failed."""
+
+    found: list[str] = field(default_factory=list)
+    expected_statuses: set[int] = field(default_factory=set)
+    """Answers of which a test knows that they are refusals: the browser notes each of them as an error."""
+
+    def note_console(self, message: ConsoleMessage) -> None:
+        """Note an error or a warning."""
+        if message.type in {"error", "warning"}:
+            self.found.append(message.text)
+
+    def note_error(self, error: Error) -> None:
+        """Note a script that failed."""
+        self.found.append(str(error))
+
+    def unexpected(self) -> list[str]:
+        """Return what no test has announced."""
+        return [text for text in self.found if not self._is_expected(text)]
+
+    def _is_expected(self, text: str) -> bool:
+        status = _STATUS.search(text)
+        return status is not None and int(status[1]) in self.expected_statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the browser is set up."""
+
+    javascript: bool = True
+    viewport: ViewportSize = field(default_factory=lambda: WIDE)
+    dark: bool = False
+    logged_in: bool = True
+
+
+@contextmanager
+def visit(browser: Browser, console: Console, look: Look) -> Iterator[tuple[Page, Faults]]:
+    """Open a page in a browser profile of its own, and expect at the end that nothing went wrong in it."""
+    context = browser.new_context(
+        java_script_enabled=look.javascript,
+        viewport=look.viewport,
+        color_scheme="dark" if look.dark else "light",
+        timezone_id=ZONE,
+        locale="en-GB",
+        reduced_motion="reduce",
+    )
+    if look.logged_in:
+        log_in(context, console)
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    faults = Faults()
+    page.on("console", faults.note_console)
+    page.on("pageerror", faults.note_error)
+    try:
+        yield page, faults
+    finally:
+        context.close()
+    assert faults.unexpected() == []
+
+
+def log_in(context: BrowserContext, console: Console) -> None:
+    """Give the browser a new session; the old one ends when the clock moves on."""
+    cookie = {"name": "telemetry_session", "value": console.session_cookie(), "url": console.url}
+    context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dictionary is what it takes
+
+
+def picture(page: Page, name: str, *, whole: bool = False) -> None:
+    """Take a screenshot for the documentation, where the environment asks for pictures (``PICTURES=1``)."""
+    if os.environ.get("PICTURES") != "1":
+        return
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    # Hiding the caret would need an inline style, which the page's policy forbids.
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=whole, caret="initial")
