@@ -65,7 +65,8 @@ def get_bouncers(context: Context) -> BouncersAnswer:
 @needs(Scope.REPORT)
 async def post_usage(context: Context, reports: Reports) -> Response:
     """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice."""
-    result = await asyncio.wrap_future(context.recorder.submit(reports))
+    # Shielded: a caller that goes away must not take back what the recorder is writing.
+    result = await asyncio.shield(asyncio.wrap_future(context.recorder.submit(reports)))
     context.metrics.recorded(result)
     return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
 
