@@ -28,6 +28,7 @@ check: .venv/.dev ## Lint, check types, layers, templates, the database schema a
 	$(BIN)/djlint --lint templates
 	.ci/check-schema
 	$(BIN)/python .ci/payload_page.py --check
+	$(BIN)/python .ci/troubleshooting_page.py --check
 
 bench: .venv/.dev ## Measure recording and preview on both databases (some minutes)
 	$(BIN)/python -m benchmarks.recording
@@ -40,6 +41,7 @@ format: .venv/.dev ## Format the code, and repair what a linter can
 
 docs: .venv/.dev ## Write the pages that are generated from the code
 	$(BIN)/python .ci/payload_page.py
+	$(BIN)/python .ci/troubleshooting_page.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)

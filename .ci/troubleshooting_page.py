@@ -1,0 +1,170 @@
+"""Writes docs/troubleshooting.md from the codes of the service; with --check it only says whether it is current."""
+
+import importlib
+import itertools
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import telemetry_service
+from telemetry_service.cli.exits import ExitCode, exit_code_of
+from telemetry_service.domain.clock import SystemClock
+from telemetry_service.domain.errors import SettingsError, TelemetryError
+from telemetry_service.domain.health import Health, Setup, assess
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.transmissions import DeliveryRecord
+from telemetry_service.web.problems import STATUS
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs" / "troubleshooting.md"
+
+_INSIDE = ".license_server."
+"""What is raised in there becomes a cause before anybody sees it."""
+
+MORE: dict[Cause, str] = {
+    Cause.NAME_NOT_RESOLVED: (
+        "Look at the resolver of the host or the pod. With an outbound proxy only the proxy resolves the "
+        "name: set `TELEMETRY_PROXY_URL`."
+    ),
+    Cause.CONNECTION_REFUSED: (
+        "Somebody answered, and said no. A firewall that rejects does the same as a server that is down."
+    ),
+    Cause.CONNECTION_FAILED: (
+        "Nobody answered. This is what a firewall that silently drops looks like. The service needs outbound "
+        "HTTPS to one host, directly or through a proxy."
+    ),
+    Cause.CONNECTION_LOST: (
+        "The payload may have arrived. It is sent again under the same id; if it had arrived, the answer is "
+        "*duplicate*, which is a success."
+    ),
+    Cause.PROXY_FAILED: (
+        "The proxy was reached, or not even that; it did not connect us. Wrong credentials, and a rule of the"
+        " proxy against the destination, end here as well."
+    ),
+    Cause.DEADLINE_EXCEEDED: (
+        "The whole exchange has one deadline of 30 seconds, so that a trickling answer cannot hold it for ever."
+    ),
+    Cause.TLS_FAILED: "Typical where something on the way breaks TLS open, or where the port speaks another protocol.",
+    Cause.TLS_VERSION: "TLS 1.2 is the least that is spoken, in both directions.",
+    Cause.CERTIFICATE_EXPIRED: (
+        "If this machine's clock is wrong every certificate looks invalid: `telemetry-service doctor` "
+        "compares the clock with what the database knows."
+    ),
+    Cause.CERTIFICATE_WRONG_HOST: "Certificates are always verified, and there is no switch that turns it off.",
+    Cause.CERTIFICATE_UNTRUSTED: (
+        "`TELEMETRY_LICENSE_SERVER_CA_FILE` names a PEM file of authorities that are trusted beside the system's."
+    ),
+    Cause.API_KEY_NOT_ACCEPTED: (
+        "Held transmissions go out by themselves as soon as another key is saved, and at every tick. A key "
+        "can be tested before it is saved."
+    ),
+    Cause.FORBIDDEN: (
+        "The key is right. Held transmissions are tried again at every tick, when the key or the connection "
+        "is changed, and after a *Test Connection* that succeeded."
+    ),
+    Cause.BUSY: "The answer was 408, 425, 429 or 503. `Retry-After` is obeyed, between 1 minute and 6 hours.",
+    Cause.SERVER_ERROR: (
+        "The answer was 500, 502 or 504. It is tried again after 1 minute, then later and later, up to every "
+        "6 hours, and at every tick."
+    ),
+    Cause.REDIRECTED: "A redirect could lead the payload anywhere, so it counts as a refusal.",
+    Cause.NOT_FOUND: "The answer was 404 or 405.",
+    Cause.PAYLOAD_REFUSED: (
+        "The answer was 400, 411, 413, 415 or 422. One refused payload never blocks the ones behind it; it is"
+        " tried again at the next tick, and by *Retry*."
+    ),
+    Cause.ID_CONFLICT: "The answer was 409, about bytes that are not ours.",
+    Cause.UNEXPECTED_STATUS: "The response code is in the details of the transmission.",
+    Cause.ANSWER_MALFORMED: (
+        "A page that asks to log in answers 200 as well: only an answer that names our transmission is an "
+        "acceptance. It is tried again at the next tick, and by *Retry*."
+    ),
+    Cause.ANSWER_TOO_LARGE: "No more than 64 KiB of an answer are read.",
+    Cause.INTERRUPTED: "A claim is a lease of two minutes; afterwards this or another replica goes on.",
+    Cause.PAYLOAD_INVALID: (
+        "This is checked again after the last change and before the sealing, so that nothing that is not on "
+        "the list can leave."
+    ),
+}
+"""What the product's own sentences leave out. A cause without an entry is an error here."""
+
+
+def causes() -> Iterator[str]:
+    """Yield an entry for each cause of a failed attempt or connection test."""
+    for cause in Cause:
+        found = EXPLANATIONS[cause]
+        yield f"### `{cause.value}`\n{found.sentence}\n\n"
+        yield f"- **Next step:** {found.next_step}\n- **Whose:** {found.whose}\n- {MORE[cause]}\n\n"
+
+
+def health_codes() -> Iterator[str]:
+    """Yield an entry for each state of health that is not named after a cause."""
+    known = {cause.value for cause in Cause}
+    for code, health in states_of_health().items():
+        if code not in known:
+            state = health.status.value.replace("_", " ").title()
+            yield f"### `{code}`\n**{state}.** {health.cause}\n\n"
+            yield f"- **Next step:** {health.next_step}\n- **Whose:** {health.whose}\n\n"
+
+
+def states_of_health() -> dict[str, Health]:
+    """Return a health for each code that the health rules can give."""
+    now = SystemClock().now()
+    records = [DeliveryRecord(0, None, None, last) for last in (None, now, now.replace(year=now.year - 1))]
+    setups = (Setup(*answers) for answers in itertools.product((True, False), repeat=6))
+    found = (assess(setup, record, now) for setup in setups for record in records)
+    return {health.code: health for health in found}
+
+
+def errors() -> Iterator[str]:
+    """Yield a row for each code with which a call or a command is refused."""
+    for code, kind in sorted(error_kinds().items()):
+        status = next((STATUS[parent].value for parent in kind.__mro__ if parent in STATUS), None)
+        yield f"| `{code}` | {status or '–'} | {exit_code(kind).value} | {kind.sentence} |\n"
+
+
+def error_kinds() -> dict[str, type[TelemetryError]]:
+    """Return the errors of the whole house by their code; a subclass without one of its own is its parent's."""
+    for module in pkgutil.walk_packages(telemetry_service.__path__, "telemetry_service."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    return {
+        kind.code: kind for kind in _kinds(TelemetryError) if "code" in vars(kind) and _INSIDE not in kind.__module__
+    }
+
+
+def exit_code(kind: type[TelemetryError]) -> ExitCode:
+    """Return the exit code of a command that ends with such an error."""
+    # The exit code depends on the kind alone, so it is asked for without making one up from arguments.
+    return ExitCode.SETTINGS if kind is SettingsError else exit_code_of(kind.__new__(kind))
+
+
+def _kinds(kind: type[TelemetryError]) -> Iterator[type[TelemetryError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _kinds(child)
+
+
+def page() -> str:
+    """Return the page."""
+    text = (FOLDER / "troubleshooting.md.in").read_text()
+    parts = {"{causes}": causes(), "{health}": health_codes(), "{errors}": errors()}
+    for place, generated in parts.items():
+        text = text.replace(place + "\n", "".join(generated))
+    return text
+
+
+def main() -> int:
+    """Write the page, or with ``--check`` return 1 where it is not current."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.read_text() != page():
+        print("docs/troubleshooting.md is not what the code says: run `make docs`.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
