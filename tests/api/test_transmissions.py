@@ -135,6 +135,20 @@ def test_all_failed_ones_are_retried_at_once(connected: Running, license_server:
     assert [(one["transmission_id"], one["status"]) for one in retried] == [(one, "success") for one in failed]
 
 
+def test_metrics_count_the_transmissions_by_their_state(connected: Running, license_server: LicenseServer) -> None:
+    _send_now(connected)
+    license_server.trouble(Trouble(before=reply(401)))
+    _send_now(connected)
+    connected.clock.advance(timedelta(hours=1))
+    lines = connected.call(Scope.READ, "GET", "/metrics").text.splitlines()
+    assert 'telemetry_transmissions{state="success"} 1.0' in lines
+    assert 'telemetry_transmissions{state="held"} 1.0' in lines
+    assert 'telemetry_transmissions{state="rejected"} 0.0' in lines
+    assert "telemetry_transmissions_waiting 1.0" in lines
+    assert "telemetry_last_accepted_age_seconds 3600.0" in lines
+    assert "telemetry_license_server_connected 0.0" in lines
+
+
 def test_what_is_not_there_is_not_found(connected: Running) -> None:
     for method, path in (("GET", f"{HISTORY}/{uuid4()}"), ("POST", f"{HISTORY}/{uuid4()}/retry")):
         answer = connected.call(Scope.ADMIN, method, path)

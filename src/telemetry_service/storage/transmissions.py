@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, update
 
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import (
@@ -103,6 +103,11 @@ class TransmissionStore:
         """Return the ids of the transmissions in ``states``, oldest first."""
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
         return tuple(self._connection.execute(query).scalars())
+
+    def count_by_state(self) -> dict[State, int]:
+        """Return how many transmissions are kept in each state; a state without one is left out."""
+        query = select(Log.state, func.count()).group_by(Log.state)
+        return dict(self._connection.execute(query).tuples().all())
 
     def wake(self, states: frozenset[State], at: datetime, trigger: AttemptTrigger) -> None:
         """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner."""

@@ -11,8 +11,10 @@ from prometheus_client.registry import Collector
 from telemetry_service import __version__
 from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.health_report import HealthReport, read_health
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.tally import count_transmissions
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -54,13 +56,14 @@ class _Stored(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Read the database once."""
+        """Read the database."""
         report = read_health(self._installation)
         yield _build()
         yield _health(report)
         yield GaugeMetricFamily(
             "telemetry_transmissions_waiting", "Transmissions that are not accepted yet.", value=report.waiting
         )
+        yield _transmissions(count_transmissions(self._installation))
         yield from self._moments(report)
 
     def _moments(self, report: HealthReport) -> Iterator[Metric]:
@@ -87,6 +90,13 @@ class _Stored(Collector):
 def _build() -> Metric:
     family = GaugeMetricFamily("telemetry_build_info", "The version of this service.", labels=("version",))
     family.add_metric((__version__,), 1)
+    return family
+
+
+def _transmissions(numbers: dict[State, int]) -> Metric:
+    family = GaugeMetricFamily("telemetry_transmissions", "Transmissions in the history.", labels=("state",))
+    for state, number in numbers.items():
+        family.add_metric((state.value,), number)
     return family
 
 
