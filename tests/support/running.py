@@ -31,7 +31,7 @@ class Running:
     database_url: str
     environment: dict[str, str] = field(default_factory=dict)
     clock: SetClock = field(default_factory=SetClock)
-    tokens: dict[Scope, str] = field(default_factory=dict)
+    tokens: dict[Scope, str] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> Self:
         self.app: FastAPI = create_app(

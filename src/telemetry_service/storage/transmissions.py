@@ -107,7 +107,7 @@ class TransmissionStore:
     def count_by_state(self) -> dict[State, int]:
         """Return how many transmissions are kept in each state; a state without one is left out."""
         query = select(Log.state, func.count()).group_by(Log.state)
-        return dict(self._connection.execute(query).tuples().all())
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def wake(self, states: frozenset[State], at: datetime, trigger: AttemptTrigger) -> None:
         """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner."""
