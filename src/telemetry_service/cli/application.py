@@ -15,6 +15,7 @@ from telemetry_service.cli.license_server import license_server
 from telemetry_service.cli.migrate import migrate
 from telemetry_service.cli.output import complain
 from telemetry_service.cli.preview import preview
+from telemetry_service.cli.prove import prove
 from telemetry_service.cli.send_now import send_now
 from telemetry_service.cli.serve import serve
 from telemetry_service.cli.test_connection import test_connection
@@ -55,6 +56,7 @@ def make_cli() -> typer.Typer:
         ("send-now", send_now),
         ("test-connection", test_connection),
         ("history", history),
+        ("prove", prove),
         ("doctor", doctor),
     ):
         cli.command(name)(command)

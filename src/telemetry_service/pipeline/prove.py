@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.transmissions import Attempt, Transmission
 from telemetry_service.pipeline.api_key import open_api_key
@@ -20,6 +21,8 @@ class Proof:
     """The canonical payload, before encryption."""
     payload_matches: bool
     """Whether its digest is the one that was kept when it was sent."""
+    message: SealedMessage | None
+    """What went over the wire, headers included; None where the API key that sealed it has been replaced."""
     body: bytes | None
     """The bytes as sent; None where the API key that encrypted them has been replaced."""
     body_matches: bool | None
@@ -28,10 +31,12 @@ class Proof:
 def prove(installation: Installation, transmission: Transmission, attempt: Attempt) -> Proof:
     """Reproduce what an attempt sent; without the key that sealed it only the payload."""
     payload = payload_as_sent(transmission, attempt)
-    body = _body(installation, transmission, attempt, payload)
+    message = _message(installation, transmission, attempt)
+    body = message.body if message else None if attempt.encrypted else payload
     return Proof(
         payload=payload,
         payload_matches=hashlib.sha256(payload).hexdigest() == attempt.payload_sha256,
+        message=message,
         body=body,
         body_matches=None if body is None else hashlib.sha256(body).hexdigest() == attempt.body_sha256,
     )
@@ -47,15 +52,15 @@ def _payload(transmission: Transmission, attempt: Attempt) -> TelemetryAggregate
     return TelemetryAggregatePayload(**dict(prepared), transmitted_at=attempt.transmitted_at)
 
 
-def _body(installation: Installation, transmission: Transmission, attempt: Attempt, payload: bytes) -> bytes | None:
-    if not attempt.encrypted:
-        return payload
+def _message(installation: Installation, transmission: Transmission, attempt: Attempt) -> SealedMessage | None:
     api_key = _key_of(installation, attempt)
     if api_key is None:
         return None
-    complete = _payload(transmission, attempt)
-    sealed = seal(complete, transmission.transmission_id, attempt.timestamp, api_key, encrypt=True, iv=attempt.iv)
-    return sealed.message.body
+    payload = _payload(transmission, attempt)
+    sealed = seal(
+        payload, transmission.transmission_id, attempt.timestamp, api_key, encrypt=attempt.encrypted, iv=attempt.iv
+    )
+    return sealed.message
 
 
 def _key_of(installation: Installation, attempt: Attempt) -> str | None:

@@ -1,0 +1,93 @@
+"""``telemetry-service prove``: writes down, byte for byte, what an attempt sent, for others to verify."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from telemetry_service.cli.exits import ExitCode
+from telemetry_service.cli.opened import opened_service
+from telemetry_service.cli.output import say
+
+if TYPE_CHECKING:
+    from telemetry_service.domain.message import SealedMessage
+    from telemetry_service.domain.transmissions import Attempt, Transmission
+    from telemetry_service.pipeline.prove import Proof
+
+Identity = Annotated[UUID, typer.Argument(help="The id of the transmission, as the history shows it.")]
+Number = Annotated[int | None, typer.Option("--attempt", min=1, help="Which attempt. [default: the last one]")]
+Folder = Annotated[Path | None, typer.Option(help="Where to write. [default: ./proof-<id>-<attempt>]")]
+
+
+def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder = None) -> None:
+    """Write what an attempt sent into a folder: payload, body, headers and receipt. Contacts nobody.
+
+    Exits with 1 if the bytes are not those whose digest was kept when they were sent.
+    """
+    with opened_service() as service:
+        from telemetry_service.pipeline import prove as pipeline
+        from telemetry_service.pipeline.history import read_transmission
+
+        detail = read_transmission(service.installation, transmission_id)
+        tried = _chosen(detail.attempts, attempt)
+        proof = pipeline.prove(service.installation, detail.transmission, tried)
+    target = folder or Path(f"proof-{transmission_id}-{tried.number}")
+    target.mkdir(parents=True, exist_ok=True)
+    _write(target, proof, detail.transmission, tried)
+    _tell(target, proof)
+    if not proof.payload_matches or proof.body_matches is False:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":
+    from telemetry_service.domain.errors import NotFoundError
+
+    found = [attempt for attempt in attempts if number in {None, attempt.number}]
+    if not found:
+        message = "There is no such attempt."
+        raise NotFoundError(message)
+    return found[-1]
+
+
+def _write(target: Path, proof: "Proof", transmission: "Transmission", attempt: "Attempt") -> None:
+    (target / "payload.json").write_bytes(proof.payload)
+    if proof.body is not None:
+        (target / "body").write_bytes(proof.body)
+    if proof.message is not None:
+        (target / "headers.txt").write_text(_headers(proof.message))
+    if transmission.receipt is not None:
+        (target / "receipt.jws").write_text(transmission.receipt)
+    kept = {
+        "transmission_id": str(transmission.transmission_id),
+        "attempt": attempt.number,
+        "timestamp": attempt.timestamp,
+        "key_id": attempt.key_id,
+        "payload_sha256": attempt.payload_sha256,
+        "body_sha256": attempt.body_sha256,
+        "body_bytes": attempt.body_bytes,
+        "encrypted": attempt.encrypted,
+    }
+    (target / "kept.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def _headers(message: "SealedMessage") -> str:
+    named = {
+        "Content-Type": message.content_type,
+        "X-Telemetry-Id": message.transmission_id,
+        "X-Telemetry-Timestamp": message.timestamp,
+        "X-Telemetry-Signature": message.signature,
+        "X-Telemetry-Key-Id": message.key_id,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in named.items())
+
+
+def _tell(target: Path, proof: "Proof") -> None:
+    verdicts = {True: "is the one that was kept when it was sent", False: "IS NOT the one that was kept"}
+    say(f"The digest of payload.json {verdicts[proof.payload_matches]}.")
+    if proof.body_matches is not None:
+        say(f"The digest of body {verdicts[proof.body_matches]}.")
+    if proof.message is None:
+        say("The API key that sealed it has been replaced, so what depends on it cannot be made again.")
+    say(f"Written to {target}. How to verify it without this program: docs/proof.md")
