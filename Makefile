@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo run test check bench format docs lock clean
+.PHONY: help demo run test torture check bench format docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: .venv/.runtime ## Start the service with the settings of the environment
 
 test: .venv/.dev .venv/.browser ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
+
+torture: .venv/.dev ## Kill replicas and break everything round them at random (ARGS="--kills 1000 --json report.json")
+	$(BIN)/python -m tests.torture $(ARGS)
 
 check: .venv/.dev ## Lint, check types, layers, templates, the database schema and the generated pages
 	$(BIN)/ruff check

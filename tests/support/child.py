@@ -47,6 +47,8 @@ class Orders:
     deeds: Sequence[Deed]
     reports: Sequence[UsageReport] = ()
     die_at: Milestone | None = None
+    stop_at: Milestone | None = None
+    """Where it stops itself (SIGSTOP) until somebody lets it go on."""
     folder: Path | None = None
     """With a folder the child says there that it is ``ready``, and does nothing before it is told to ``go``."""
 
@@ -70,6 +72,15 @@ def exit_code(process: BaseProcess) -> int:
     return process.exitcode
 
 
+def await_stop(process: BaseProcess) -> int:
+    """Wait until a child has stopped itself and return its process id."""
+    for _ in range(int(PATIENCE_SECONDS / _POLL_SECONDS)):
+        if process.pid and Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+            return process.pid
+        time.sleep(_POLL_SECONDS)
+    raise TimeoutError
+
+
 def await_file(path: Path) -> None:
     """Wait until a file is there."""
     for _ in range(int(PATIENCE_SECONDS / _POLL_SECONDS)):
@@ -79,18 +90,20 @@ def await_file(path: Path) -> None:
     raise TimeoutError
 
 
-def die_by(milestone: Milestone | None) -> Callable[[Milestone], None]:
-    """Return a watcher that kills its process, as ``kill -9`` does, at a milestone."""
+def _watcher(orders: Orders) -> Callable[[Milestone], None]:
+    """Return a watcher that kills its process, as ``kill -9`` does, or stops it, at a milestone."""
 
     def watch(reached: Milestone) -> None:
-        if reached is milestone:
+        if reached is orders.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if reached is orders.stop_at:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     return watch
 
 
 def _live(orders: Orders) -> None:
-    installation = orders.replica.open(SharedClock(orders.clock_file), die_by(orders.die_at))
+    installation = orders.replica.open(SharedClock(orders.clock_file), _watcher(orders))
     if orders.folder is not None:
         (orders.folder / "ready").write_text(str(os.getpid()))
         await_file(orders.folder / "go")

@@ -55,6 +55,14 @@ class _Running:
     process: BaseProcess
     reporter: int
     die_at: Milestone | None
+    ready_file: Path
+
+    def await_ready(self) -> None:
+        """Wait until the replica is open, or has died."""
+        for _ in range(500):
+            if self.ready_file.exists() or self.process.exitcode is not None:
+                return
+            time.sleep(0.01)
 
 
 class Ordeal:
@@ -105,10 +113,13 @@ class Ordeal:
         while len(self._running) < self._plan.replicas:
             self._launch()
         self._disturb()
-        time.sleep(self._random.uniform(0.0, 0.3))
+        victim = self._random.choice(self._running)
+        if self._random.random() < 0.9:  # Now and then one dies while it starts.
+            victim.await_ready()
+        time.sleep(self._random.uniform(0.0, 0.4))
         self._bury()
-        if self._running and self._random.random() < 0.9:
-            self._kill(self._random.choice(self._running))
+        if victim in self._running:
+            self._kill(victim)
 
     def _launch(self) -> None:
         self._started += 1
@@ -116,11 +127,11 @@ class Ordeal:
         reporter = min(set(range(self._plan.replicas)) - taken)
         die_at = self._random.choice([None, *Milestone])
         work = worker.Work(
-            self._replica, self._folder, reporter, self._started, die_at, int(self._random.expovariate(1) * 3)
+            self._replica, self._folder, reporter, self._started, die_at, int(self._random.expovariate(1) * 2)
         )
         process = _CONTEXT.Process(target=worker.live, args=(work,), daemon=True)
         process.start()
-        self._running.append(_Running(process, reporter, die_at))
+        self._running.append(_Running(process, reporter, die_at, work.ready_file))
 
     def _disturb(self) -> None:
         self._clock.set(self._clock.now() + self._random.choice(_STEPS))
@@ -150,7 +161,8 @@ class Ordeal:
         victim.process.kill()
         victim.process.join()
         self._running.remove(victim)
-        self.tally.kills["at random"] += victim.process.exitcode == -signal.SIGKILL
+        moment = "at random" if victim.ready_file.exists() else "while starting"
+        self.tally.kills[moment] += victim.process.exitcode == -signal.SIGKILL
 
     def _bury(self) -> None:
         """Count those who have killed themselves at a milestone."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -40,7 +40,8 @@ class Tally:
 
     def as_json(self) -> str:
         """Return the tally as JSON."""
-        return json.dumps({**asdict(self), "clean": self.clean}, indent=2)
+        counted = {"kills": dict(self.kills), "faults": dict(self.faults), "clean": self.clean}
+        return json.dumps({**vars(self), **counted}, indent=2)
 
     def as_text(self) -> str:
         """Return the tally as an aligned list."""

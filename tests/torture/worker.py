@@ -41,6 +41,11 @@ class Work:
     die_at: Milestone | None
     die_after: int
 
+    @property
+    def ready_file(self) -> Path:
+        """There once the replica is open."""
+        return self.folder / f"ready-{self.seed}"
+
 
 def live(work: Work) -> None:
     """Work until killed. What goes wrong without being one of the service's own errors is written down."""
@@ -58,6 +63,7 @@ def _work(work: Work) -> None:
     installation = work.replica.open(SharedClock(work.folder / "clock"), _assassin(work))
     recorder = Recorder(installation)
     recorder.start()
+    work.ready_file.touch()
     threading.Thread(target=_report, args=(work, installation, recorder), daemon=True).start()
     while True:
         _forgiving(random.choices(*_DEEDS)[0], installation, random)
