@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.console import Console
 from tests.browser.test_history import failed_and_sent
-from tests.browser.visitor import NARROW, WIDE, Look, picture, visit
+from tests.browser.visitor import NARROW, WIDE, Look, log_in, picture, visit
 
 RULES = {
     "runOnly": {
@@ -42,6 +42,8 @@ def check(page: Page, what: str) -> None:
 def test_the_tab_and_everything_that_opens_in_it(ready: Console, looked_at: Page) -> None:
     page = looked_at
     failed_and_sent(ready)
+    ready.report(3)
+    log_in(page.context, ready)
     page.goto(ready.tab)
     check(page, "the tab")
     page.locator("#test").click()

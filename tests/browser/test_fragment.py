@@ -35,6 +35,7 @@ def test_it_works_inside_a_host_page_and_leaves_the_address_alone(ready: Console
     page.goto(f"{ready.url}/console/settings")
     page.locator("[data-drawer-link]").nth(1).click()
     expect(page.locator("#drawer")).to_contain_text("refused the payload")
+    expect(page.locator("#drawer-close")).to_be_focused()
     assert page.url == f"{ready.url}/console/settings"
     page.keyboard.press("Escape")
     expect(page.locator("#drawer")).to_have_count(0)

@@ -36,7 +36,7 @@ def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> Non
     expect(plain.locator("#revealed-key-text")).to_have_text(API_KEY)
     assert answer.value.headers["refresh"] == "30; url=/settings/general/telemetry"
     assert answer.value.headers["cache-control"] == "no-store"
-    plain.get_by_text("Hide").click()
+    plain.get_by_role("link", name="Hide").click()
     expect(plain.locator("#revealed-key-text")).to_have_count(0)
 
 

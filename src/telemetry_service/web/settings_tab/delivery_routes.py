@@ -21,9 +21,6 @@ from telemetry_service.web.settings_tab.places import place_behind, place_of_que
 from telemetry_service.web.settings_tab.settings_routes import BESIDE
 from telemetry_service.web.settings_tab.tab_routes import drawer
 
-_KEY_CHARACTERS = 36
-"""A UUID's, which is what the form carries."""
-
 router = APIRouter(include_in_schema=False)
 
 
@@ -38,7 +35,7 @@ def send(
 ) -> Response:
     """Close the period and send it. The same form sent twice is one transmission."""
     detail = send_now(context.installation, caller.actor, str(request_key))
-    token = "sent" if _accepted(detail) else "sent-failed"
+    token = _token(detail, "sent")
     if not is_htmx(request):
         return _to_transmission(detail, token)
     return _with_drawer(request, context, session_context(session), detail, token)
@@ -57,7 +54,7 @@ def retry_one(
 ) -> Response:
     """Send the stored payload again, now."""
     detail = retry(context.installation, transmission_id, caller.actor)
-    token = "retried" if _accepted(detail) else "retried-failed"
+    token = _token(detail, "retried")
     if not is_htmx(request):
         return _to_transmission(detail, token) if in_drawer else _to_history(query, token)
     if in_drawer:
@@ -81,6 +78,17 @@ def retry_all(
     if not is_htmx(request):
         return _to_history(query, token)
     return _beside(request, context, session_context(session), token)
+
+
+def _token(detail: TransmissionDetail, done: str) -> str:
+    """Return the message of what became of a transmission; somebody else may be sending it at this moment."""
+    match detail.transmission.state:
+        case State.SUCCESS:
+            return done
+        case State.PENDING:
+            return "sending"
+        case _:
+            return f"{done}-failed"
 
 
 def _accepted(detail: TransmissionDetail) -> bool:
