@@ -1,6 +1,6 @@
 """Prepares what leaves: anonymises the customer, closes the period and writes the transmission, all at once.
 
-Together with ``deliver`` and ``prove`` the only place that seals.
+Together with ``claim`` and ``prove`` the only place that seals.
 """
 
 from dataclasses import dataclass

@@ -10,10 +10,9 @@ from telemetry_service.domain.errors import (
     NotFoundError,
     TelemetryDisabledError,
 )
-from telemetry_service.domain.outcome import Failure
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.deliver import deliver
+from telemetry_service.pipeline.deliver import deliver, found_no_connection
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.storage.database import Transaction
@@ -53,7 +52,7 @@ def retry_failed(installation: Installation, actor: str) -> tuple[TransmissionDe
         tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
     for transmission_id in failed:
         outcome = deliver(installation, transmission_id, AttemptTrigger.RETRY)
-        if isinstance(outcome, Failure) and outcome.response_code is None:
+        if found_no_connection(outcome):
             break
     return tuple(read_transmission(installation, transmission_id) for transmission_id in failed)
 

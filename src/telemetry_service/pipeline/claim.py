@@ -1,0 +1,117 @@
+"""Claims a transmission for one attempt: a lease by a conditional update, and the attempt's row.
+
+The digests of what will be sent are on disk before anything is sent, so that a receipt can be checked
+against them even after a crash. A crash gives the transmission back when the lease ends.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from telemetry_service.domain.clock import rfc3339, time_ordered_id
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
+from telemetry_service.domain.outcome import Cause, Outcome, Rejected
+from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.prepare import complete
+from telemetry_service.sealing.sealer import Sealed, seal
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A transmission under lease, with the attempt that was written for it."""
+
+    transmission: Transmission
+    token: UUID
+    number: int
+    sealed: Sealed
+    known_bodies: frozenset[str]
+    known_payloads: frozenset[str]
+    api_key_id: str
+
+
+def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
+    """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
+
+    None where somebody else has the claim, or nothing may be sent at this time. Raises
+    :class:`PayloadContradictionError` where the stored payload is not valid any more; nothing is claimed then.
+    """
+    now = installation.clock.now()
+    token = time_ordered_id(now)
+    with installation.database.write() as tx:
+        configuration = tx.configuration.get()
+        if not installation.enabled(configuration) or installation.client is None:
+            return None
+        try:
+            api_key = open_api_key(installation, tx)
+        except (NotConfiguredError, KeyUnusableError):
+            return None  # Health says which; the transmission stays due.
+        due_within = installation.retry_policy.longest if trigger is None else None
+        if not tx.transmissions.claim(transmission_id, token, now, due_within):
+            return None
+        transmission = tx.transmissions.get(transmission_id)
+        assert transmission is not None  # noqa: S101 - it was claimed a statement ago
+        sealed = _seal(transmission, api_key, now, encrypt=configuration.values.encrypt_payload)
+        earlier = tx.transmissions.attempts(transmission_id)
+        attempt = _attempt(transmission, sealed, trigger or tx.transmissions.next_trigger(transmission_id), now)
+        tx.transmissions.begin_attempt(transmission_id, attempt)
+    known = (*earlier, attempt)
+    return Claimed(
+        transmission=transmission,
+        token=token,
+        number=attempt.number,
+        sealed=sealed,
+        known_bodies=frozenset(a.body_sha256 for a in known),
+        known_payloads=frozenset(a.payload_sha256 for a in known),
+        api_key_id=attempt.key_id,
+    )
+
+
+def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
+    """Keep a transmission whose stored payload is not valid any more: visible, and out of the others' way."""
+    _log.error("a stored payload is not valid any more and was not sent")
+    now = installation.clock.now()
+    token = time_ordered_id(now)
+    outcome = Rejected(Cause.PAYLOAD_INVALID)
+    with installation.database.write() as tx:
+        if tx.transmissions.claim(transmission_id, token, now):
+            columns = {"state": State.REJECTED, "cause": outcome.cause, "next_attempt_at": None}
+            tx.transmissions.release(transmission_id, token, columns)
+    return outcome
+
+
+def _seal(transmission: Transmission, api_key: str, now: datetime, *, encrypt: bool) -> Sealed:
+    try:
+        payload = complete(PreparedPayload.model_validate_json(transmission.payload), now)
+    except ValidationError:
+        raise PayloadContradictionError from None
+    return seal(payload, transmission.transmission_id, int(now.timestamp()), api_key, encrypt)
+
+
+def _attempt(transmission: Transmission, sealed: Sealed, trigger: AttemptTrigger, now: datetime) -> Attempt:
+    return Attempt(
+        number=transmission.attempts_made,
+        trigger=trigger,
+        started_at=now,
+        finished_at=None,
+        transmitted_at=rfc3339(now),
+        timestamp=sealed.message.timestamp,
+        payload_sha256=sealed.payload_sha256,
+        body_sha256=sealed.body_sha256,
+        body_bytes=len(sealed.message.body),
+        encrypted=sealed.encrypted,
+        iv=sealed.iv,
+        key_id=sealed.message.key_id,
+        state=State.PENDING,
+        cause=None,
+        response_code=None,
+        duplicate=False,
+        duration_ms=None,
+    )

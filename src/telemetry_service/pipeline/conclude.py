@@ -1,0 +1,105 @@
+"""Concludes an attempt: checks the receipt, writes the outcome and plans what follows from it.
+
+An acceptance counts whoever brings it, even after his lease has ended; a failure counts only under
+a lease that still holds.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseNews, Outcome, Retrying
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.transmissions import AttemptTrigger, Contact, cause_of, state_after
+from telemetry_service.pipeline.claim import Claimed
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.storage.database import Transaction
+
+
+def check_receipt(installation: Installation, claimed: Claimed, outcome: Outcome) -> Outcome:
+    """Verify the receipt where a key is pinned; without a valid one the license news are not believed."""
+    if not isinstance(outcome, Accepted) or installation.receipt_key is None:
+        return outcome
+    transmission_id = claimed.transmission.transmission_id
+    verified = outcome.receipt is not None and installation.receipt_key.verify(
+        outcome.receipt, transmission_id, claimed.known_payloads
+    )
+    return replace(outcome, receipt_verified=verified, license=outcome.license if verified else None)
+
+
+def conclude(installation: Installation, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
+    """Write what came of an attempt, and what follows from it, in one transaction."""
+    now = installation.clock.now()
+    transmission_id = claimed.transmission.transmission_id
+    with installation.database.write() as tx:
+        attempt = {
+            "finished_at": now,
+            "state": state_after(outcome),
+            "cause": cause_of(outcome),
+            "response_code": outcome.response_code,
+            "duplicate": isinstance(outcome, Accepted) and outcome.duplicate,
+            "duration_ms": duration_ms,
+        }
+        tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
+        if isinstance(outcome, Accepted):
+            _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
+            tx.contacts.attempted(Contact(now, ok=True, cause=None))
+        elif _note_failure(installation, tx, claimed, outcome, now, duration_ms):
+            # Whoever took over a lease that had ended knows better than the one who lost it.
+            tx.contacts.attempted(Contact(now, ok=False, cause=cause_of(outcome)))
+        installation.reached(Milestone.OUTCOME_WRITTEN)
+
+
+def _note_acceptance(
+    tx: Transaction, transmission_id: UUID, outcome: Accepted, now: datetime, duration_ms: int
+) -> None:
+    columns = {
+        "accepted_at": now,
+        "response_code": outcome.response_code,
+        "receipt": outcome.receipt,
+        "receipt_verified": outcome.receipt_verified,
+        "last_duration_ms": duration_ms,
+    }
+    if tx.transmissions.accept(transmission_id, columns):
+        tx.extension_codes.accepted(transmission_id, now)
+    if outcome.license is not None:
+        tx.license.put(_with_news(tx.license.get(lock=True) or NO_POSTURE, outcome.license))
+
+
+def _note_failure(
+    installation: Installation, tx: Transaction, claimed: Claimed, outcome: Failure, now: datetime, duration_ms: int
+) -> bool:
+    """Give the claim back with what came of it; False where the lease had ended and somebody else took it."""
+    columns: dict[str, object] = {
+        "state": state_after(outcome),
+        "cause": outcome.cause,
+        "response_code": outcome.response_code,
+        "last_duration_ms": duration_ms,
+        "next_attempt_at": None,
+        "next_trigger": AttemptTrigger.TICK,
+    }
+    if isinstance(outcome, Retrying):
+        attempts = claimed.transmission.attempts_made
+        delay = installation.retry_policy.delay(attempts, outcome.retry_after, installation.random)
+        columns |= {"next_attempt_at": now + delay, "next_trigger": AttemptTrigger.BACK_OFF}
+    elif isinstance(outcome, Held) and _key_changed(tx, claimed):
+        # The key was changed while this attempt was on its way with the old one: nobody would wake it.
+        columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
+    return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
+
+
+def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
+    # Locked: a key that is being changed at this moment has looked for what is held already.
+    present = tx.configuration.get(lock=True).api_key
+    return present is not None and present.key_id != claimed.api_key_id
+
+
+def _with_news(posture: LicensePosture, news: LicenseNews) -> LicensePosture:
+    told = {
+        "tier": Tier(news.tier),
+        "license_status": LicenseStatus(news.license_status),
+        "expires_at": news.expires_at,
+    }
+    return posture.model_copy(update=told)
