@@ -25,6 +25,12 @@ def test_there_is_no_default_account(entrance: Entrance) -> None:
             entrance.sessions.log_in("admin", password)
 
 
+def test_logins_before_there_is_an_account_leave_no_trace(entrance: Entrance, database: Database) -> None:
+    for _ in range(20):
+        assert _fail(entrance) is LoginFailedError
+    assert activity(database) == []
+
+
 def test_the_first_password_is_set_only_once(entrance: Entrance) -> None:
     assert entrance.accounts.set_first_password(PASSWORD, "deployment")
     assert not entrance.accounts.set_first_password("another password", "deployment")

@@ -70,6 +70,16 @@ def test_the_description_of_the_api_is_openapi_3_1(shared: Running) -> None:
             assert "application/problem+json" in call["responses"]["default"]["content"]
 
 
+def test_the_description_says_which_scope_a_call_needs(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    assert description["components"]["securitySchemes"]["serviceToken"]["scheme"] == "bearer"
+    paths = description["paths"]
+    assert paths["/api/v1/usage"]["post"]["security"] == [{"serviceToken": ["report"]}]
+    assert paths["/api/v1/license"]["get"]["security"] == [{"serviceToken": ["read"]}, {"serviceToken": ["report"]}]
+    assert paths["/api/v1/telemetry/config"]["put"]["security"] == [{"serviceToken": ["admin"]}]
+    assert paths["/healthz"]["get"]["security"] == []
+
+
 def test_every_reference_in_the_description_leads_somewhere(shared: Running) -> None:
     description = shared.call(None, "GET", "openapi.json").json()
     for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(description))):

@@ -102,9 +102,12 @@ class Accounts:
             LoginBlockedError: too many were wrong before; the password was not looked at.
         """
         account = self._count_attempt()
-        stored = account.password_hash if account and name == ADMINISTRATOR else None
+        if account is None:
+            # Nothing to guess, and nobody who could be kept from guessing: no work, and no row, for it.
+            raise LoginFailedError
+        stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
-            self._note_failure(account)
+            self._note_failure(account.failed_logins + 1)
             raise LoginFailedError
         renewed = self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
         return CheckedPassword(stored, renewed)
@@ -136,8 +139,7 @@ class Accounts:
             tx.access.note_login(failures, None if block is None else now + block)
             return account
 
-    def _note_failure(self, account: StoredAccount | None) -> None:
-        failures = account.failed_logins + 1 if account else 0
+    def _note_failure(self, failures: int) -> None:
         with self._database.write() as tx:
             tx.activity.note(self._clock.now(), NOBODY, Action.LOGIN_FAILED, failed_logins=str(failures))
 

@@ -40,7 +40,7 @@ class Passwords:
         cost = cost or HashCost()
         self._hasher = PasswordHasher(time_cost=cost.rounds, memory_cost=cost.memory_kib, parallelism=cost.lanes)
         self._at_once = BoundedSemaphore(_AT_ONCE)
-        # Verified in the place of an account's hash where there is none, so that both take the same time.
+        # Verified in the place of the account's hash where the name is wrong, so that both take the same time.
         self._nobodys = self.hash("nobody has this password")
 
     def hash(self, password: str) -> str:

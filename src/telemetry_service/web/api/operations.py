@@ -1,12 +1,11 @@
 """For those who run the service: is it alive, is it ready, its metrics, and the description of the API."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web.api.description import describe
 from telemetry_service.web.api.moment import Answer
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.gate import needs, public
@@ -57,8 +56,7 @@ def get_metrics(context: Context) -> Response:
 @public
 def get_openapi(request: Request) -> JSONResponse:
     """Return the description of this API (OpenAPI 3.1)."""
-    description: dict[str, Any] = request.app.openapi()
-    return JSONResponse(description)
+    return JSONResponse(describe(request.app))
 
 
 def _database_answers(context: WebContext) -> bool:
