@@ -1,0 +1,60 @@
+"""A stranger can follow the README: commands run as they stand there, every setting is named, links lead somewhere."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.settings import KNOWN_VARIABLES
+from tests.support.program import Program
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "deploy" / "README.md"]
+
+
+def test_the_table_of_settings_has_every_variable_and_says_which_come_from_files() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (file)? ?\|", README, re.MULTILINE))
+    plain = {name for name in KNOWN_VARIABLES if name.removesuffix("_FILE") not in KNOWN_VARIABLES - {name}}
+    assert set(rows) == plain
+    assert {name for name, file in rows.items() if file} == {
+        name for name in plain if f"{name}_FILE" in KNOWN_VARIABLES
+    }
+
+
+def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path) -> None:
+    part = README.partition("## REST quick start\n")[2].partition("\n## ")[0]
+    commands = "".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))
+    assert commands.count("curl ") >= 8
+    with Program("demo", "--port", "0", folder=tmp_path) as demo:
+        printed = demo.wait_for_output("Ctrl-C stops it")
+        (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", printed))
+        # Only the port is another one, and curl fails where it is answered with a refusal.
+        script = commands.replace("http://127.0.0.1:8080", address).replace("curl -s", "curl --fail -s")
+        ended = subprocess.run(
+            ["/bin/bash", "-c", f"set -eo pipefail\n{script}"],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stderr
+    assert '{"accepted":1,"duplicates":0}' in ended.stdout
+    assert '"status":"success"' in ended.stdout
+    assert '"frequency":"weekly"' in ended.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_anchor_is_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target).read_text() if target else page.read_text()
+        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        assert anchor in {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
