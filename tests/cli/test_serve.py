@@ -89,6 +89,25 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
         assert secret not in written
 
 
+@pytest.mark.parametrize(("options", "believed"), [((), False), (("--trusted-proxy", "127.0.0.1"), True)])
+def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
+    cli: CommandLine, tmp_path: Path, options: tuple[str, ...], *, believed: bool
+) -> None:
+    password = "a long enough password"
+    environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": password}
+    with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment) as service:
+        url = address_of(service)
+        answer = httpx.post(
+            f"{url}/login",
+            data={"name": "admin", "password": password, "next": "/"},
+            headers={"X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"},
+            trust_env=False,
+            timeout=60,
+        )
+    assert answer.status_code == 303
+    assert ("Secure" in answer.headers["Set-Cookie"]) is believed
+
+
 def test_a_port_in_use_is_told_in_a_sentence(cli: CommandLine) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])

@@ -141,6 +141,16 @@ def test_a_demo_that_was_stopped_before_its_past_was_told_begins_anew(demo: Prog
         assert len(visitor.history()) >= 8
 
 
+def test_a_demo_that_was_killed_leaves_no_license_server_and_goes_on(demo: Program, tmp_path: Path) -> None:
+    before = Visitor(tmp_path, demo.wait_for_output(LAST_LINE)).history()
+    demo.process.kill()
+    demo.process.wait()
+    assert_gone(tmp_path)
+    with Program("demo", "--port", "0", folder=tmp_path) as again:
+        after = Visitor(tmp_path, again.wait_for_output(LAST_LINE)).history()
+    assert [item["transmission_id"] for item in after] == [item["transmission_id"] for item in before]
+
+
 def test_one_demo_at_a_time_runs_in_a_folder(demo: Program, tmp_path: Path) -> None:
     demo.wait_for_error("Two months")
     with Program("demo", "--port", "0", folder=tmp_path) as second:

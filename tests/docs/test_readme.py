@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.cli.application import make_cli
 from telemetry_service.settings import KNOWN_VARIABLES
 from tests.support.program import Program
 
@@ -21,6 +22,16 @@ def test_the_table_of_settings_has_every_variable_and_says_which_come_from_files
     assert {name for name, file in rows.items() if file} == {
         name for name in plain if f"{name}_FILE" in KNOWN_VARIABLES
     }
+
+
+def test_the_table_of_commands_has_every_command() -> None:
+    rows = README.partition("## Command line\n")[2].partition("\n## ")[0]
+    groups = {group.name: group.typer_instance for group in make_cli().registered_groups}
+    for command in make_cli().registered_commands:
+        assert f"`{command.name}`" in rows, command.name
+    for name, group in groups.items():
+        assert group is not None
+        assert any(f"`{name} {command.name}" in rows for command in group.registered_commands), name
 
 
 def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path) -> None:
