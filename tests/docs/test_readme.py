@@ -34,6 +34,7 @@ def test_the_table_of_commands_has_every_command() -> None:
         assert any(f"`{name} {command.name}" in rows for command in group.registered_commands), name
 
 
+@pytest.mark.timeout(400)
 def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path) -> None:
     part = README.partition("## REST quick start\n")[2].partition("\n## ")[0]
     commands = "".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_PATIENCE_SECONDS = 90
+_PATIENCE_SECONDS = 150
 """No test is about how long this takes; it only must not wait for ever."""
 
 _MOMENT_SECONDS = 0.05

@@ -10,15 +10,20 @@ from telemetry_service.domain.clock import rfc3339
 CUSTOMER_ID = "cus_DemoNorthwind7"
 _TOKEN_LASTS = timedelta(days=30)
 _TOKEN_REFRESHED_EVERY = 7
-_REPORTED_AT = (timedelta(hours=12, minutes=4), timedelta(hours=23, minutes=52))
+_IN_THE_EVENING = (timedelta(hours=23, minutes=52),)
+_TWICE_A_DAY = (timedelta(hours=12, minutes=4), *_IN_THE_EVENING)
+_TWICE_FOR_DAYS = 8
+"""The latest days are reported twice each, so that a period of half a day is not empty."""
+
 _CODES = ((11, "EXT-PILOT-14D"), (29, "EXT-30D-7Q2M"), (59, "EXT-Q4-EXTRA-PAIR"))
 
 
 def days_of_reports(start: datetime, days: int, end: datetime) -> Iterator[Event]:
-    """Yield two reports a day, and one of the last hours at the very end."""
+    """Yield the reports of each day, and one of the last hours at the very end."""
     for number in range(days + 1):
-        for after in _REPORTED_AT:
-            yield _report_event(start + timedelta(days=number) + after, number, 0.5)
+        times = _TWICE_A_DAY if number > days - _TWICE_FOR_DAYS else _IN_THE_EVENING
+        for after in times:
+            yield _report_event(start + timedelta(days=number) + after, number, 1 / len(times))
     yield _report_event(end - timedelta(seconds=30), days, 0.15)
 
 

@@ -34,7 +34,7 @@ def story(now: datetime, secrets: DemoSecrets) -> list[Event]:
         *_first_day(start, secrets.api_key),
         *(event for number, tick in enumerate(ticks) for event in _tick(number, tick, secrets)),
         Event(start + timedelta(days=_WEEKLY_DAYS, hours=11), lambda world: _save(world, Frequency.TWICE_MONTHLY)),
-        *_last_week(max(ticks[-1] + timedelta(minutes=10), now - _OPEN_PERIOD), now),
+        *_last_week(_opening(ticks[-1], now), now),
     ]
 
 
@@ -45,6 +45,11 @@ def _ticks(start: datetime, now: datetime) -> Iterator[datetime]:
         yield tick
         following = next_run_after(Frequency.WEEKLY, tick)
         tick = following if following < change else next_run_after(Frequency.TWICE_MONTHLY, max(tick, change))
+
+
+def _opening(last_tick: datetime, now: datetime) -> datetime:
+    """Return when the present week of the story begins: after the last tick was sent, however short ago that was."""
+    return max(last_tick + min(10 * _MINUTE, (now - last_tick) / 2), now - _OPEN_PERIOD)
 
 
 def _first_day(start: datetime, api_key: str) -> Iterator[Event]:
