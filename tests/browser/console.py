@@ -18,6 +18,7 @@ from telemetry_service.pipeline.history import TransmissionDetail
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import record
 from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
+from telemetry_service.pipeline.retry import retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
 from telemetry_service.settings import load_settings
@@ -153,6 +154,10 @@ class Console:
     def send(self) -> TransmissionDetail:
         """Press Send Now, as somebody else would."""
         return send_now(self.installation, "admin", str(uuid4()))
+
+    def retry_all(self) -> None:
+        """Press Retry all failed, as somebody else would."""
+        retry_failed(self.installation, "admin")
 
     def tick(self) -> None:
         """Let the next run fall due, and wake."""

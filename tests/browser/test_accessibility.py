@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.console import Console
+from tests.browser.story import live_for_weeks
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import NARROW, WIDE, Look, log_in, picture, visit
 
@@ -76,12 +77,19 @@ def test_the_tab_right_after_the_installation(console: Console, looked_at: Page)
     check(looked_at, "the empty tab")
 
 
-def test_the_whole_tab_in_pictures(ready: Console, looked_at: Page, request: pytest.FixtureRequest) -> None:
-    failed_and_sent(ready)
-    ready.report(3, scale=7)
-    looked_at.goto(ready.tab)
-    expect(looked_at.locator("#health-title")).to_have_text("Healthy")
-    picture(looked_at, f"tab-{request.node.callspec.id}")
+def test_the_tab_of_a_site_that_has_run_for_weeks(
+    console: Console, looked_at: Page, request: pytest.FixtureRequest
+) -> None:
+    live_for_weeks(console)
+    page, look = looked_at, request.node.callspec.id
+    log_in(page.context, console)
+    page.goto(console.tab)
+    expect(page.locator("#health-title")).to_have_text("Healthy")
+    check(page, "the tab after weeks")
+    picture(page, f"tab-{look}")
+    for part in ("transmission", "security", "preview", "history"):
+        page.locator(f"#{part}").evaluate("part => part.scrollIntoView({behavior: 'instant'})")
+        picture(page, f"{part}-{look}")
 
 
 def test_the_login(browser: Browser, console: Console) -> None:

@@ -22,13 +22,12 @@ def test_the_fragment_is_the_tab_without_its_shell(ready: Console, page: Page) -
 
 def test_it_works_inside_a_host_page_and_leaves_the_address_alone(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
-    assets = ready.app.state.pages.assets
     fragment = page.request.get(f"{ready.tab}?fragment=1").text()
     host = HOST.format(
-        css=assets.url("tab.css"),
-        icon=assets.url("icon.svg"),
-        htmx=assets.url("htmx.min.js"),
-        tab=assets.url("tab.js"),
+        css="/static/tab.css",
+        icon="/static/icon.svg",
+        htmx="/static/htmx.min.js",
+        tab="/static/tab.js",
         fragment=fragment,
     )
     page.route("**/console/settings", lambda route: route.fulfill(body=host, content_type="text/html"))
@@ -39,5 +38,9 @@ def test_it_works_inside_a_host_page_and_leaves_the_address_alone(ready: Console
     assert page.url == f"{ready.url}/console/settings"
     page.keyboard.press("Escape")
     expect(page.locator("#drawer")).to_have_count(0)
+    page.get_by_label("Status").select_option("failed")
+    expect(page.locator("#history tbody tr")).to_have_count(1)
     page.get_by_role("button", name="Retry the transmission").click()
     expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted")
+    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    assert page.url == f"{ready.url}/console/settings"

@@ -99,7 +99,6 @@ def test_anonymization_shows_the_customer_id_before_and_after(ready: Console, pa
     expect(sample).to_contain_text("cus_Nq4Rz7WkX2")
     expect(sample).to_contain_text("anon_")
     expect(page.locator("#security .compare").nth(0)).to_contain_text("application/jose")
-    picture(page, "settings", whole=False)
 
 
 def test_a_shorter_retention_says_how_many_rows_it_deletes_and_asks(ready: Console, page: Page) -> None:

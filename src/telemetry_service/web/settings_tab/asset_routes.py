@@ -1,7 +1,7 @@
 """Serves the static files: public, compressed, and kept by the browser for ever."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.web.gate import public
@@ -9,6 +9,16 @@ from telemetry_service.web.settings_tab.assets import KEPT_FOR_EVER, PREFIX
 from telemetry_service.web.settings_tab.pages import pages_of
 
 router = APIRouter(include_in_schema=False)
+
+
+@router.get(f"{PREFIX}/{{name}}")
+@public
+async def find_asset(request: Request, name: str) -> Response:
+    """Lead a host console, which cannot know the digest, to the present version of a file."""
+    assets = pages_of(request).assets
+    if not assets.has(name):
+        raise NotFoundError
+    return RedirectResponse(assets.url(name), headers={"Cache-Control": "no-cache"})
 
 
 @router.get(f"{PREFIX}/{{digest}}/{{name}}")

@@ -39,6 +39,10 @@ class Assets:
         """Return the address of a file; a name that is none of ours is a fault of a template."""
         return self._by_name[name].url
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return name in self._by_name
+
     def find(self, url: str) -> Asset | None:
         """Return the file under an address, or None: also where the digest is another version's."""
         return self._by_url.get(url)

@@ -22,6 +22,7 @@ class StepView:
     name: str
     words: str
     sign: Sign
+    passed: bool
     duration: str
     detail: str | None
 
@@ -61,5 +62,5 @@ def refused_view(sentence: str) -> TestView:
 
 def _step(step: Step) -> StepView:
     name, words = STEP[step.name]
-    shown = duration(step.duration_ms) if step.ok is not None else "not tried"
-    return StepView(step.name.value, name, words, _STEP_SIGNS[step.ok], shown, step.detail)
+    shown = duration(step.duration_ms)
+    return StepView(step.name.value, name, words, _STEP_SIGNS[step.ok], step.ok is True, shown, step.detail)

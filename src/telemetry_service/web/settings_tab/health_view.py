@@ -5,7 +5,7 @@ from datetime import datetime
 
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.pipeline.health_report import HealthReport
-from telemetry_service.web.settings_tab.figures import counted, grouped
+from telemetry_service.web.settings_tab.figures import counted
 from telemetry_service.web.settings_tab.moments import Moment, optional_moment
 from telemetry_service.web.settings_tab.words import CONNECTED, HEALTH, Sign
 
@@ -50,7 +50,7 @@ def health_view(report: HealthReport, now: datetime) -> HealthView:
         next_run=_run(report.next_run_at, now),
         next_send=optional_moment(report.next_send_at, now) if spread else None,
         no_run=_NO_RUN_WHILE_OFF,
-        waiting=counted(report.waiting, "payload") if report.waiting else grouped(0),
+        waiting=counted(report.waiting, "payload"),
         waiting_note=_waiting_note(report),
         tick_fault=None if report.last_tick_result in _UNREPORTED_TICK else report.last_tick_result,
     )

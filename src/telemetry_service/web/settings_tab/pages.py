@@ -106,6 +106,5 @@ def compressed(request: Request, html: str, status: int) -> Response:
 
 
 def _here(request: Request) -> str:
-    if request.method != "GET":
-        return paths.TAB
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    """Return where the page is, without its query: nothing that another site chose stands in a page."""
+    return request.url.path if request.method == "GET" else paths.TAB

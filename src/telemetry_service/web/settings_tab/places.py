@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Request
 
@@ -38,4 +38,4 @@ def place_of_query(query: str) -> HistoryPlace:
 
 def place_behind(request: Request) -> HistoryPlace:
     """Return the place that the page shows from which htmx asks."""
-    return place_of_query(urlsplit(request.headers.get("hx-current-url", "")).query)
+    return place_of_query(request.headers.get("x-history-query", ""))

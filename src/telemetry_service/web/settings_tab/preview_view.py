@@ -10,12 +10,8 @@ from telemetry_service.web.settings_tab.words import HEALTH, Sign
 
 _NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
 _SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
-_NO_EVENTS = (
-    "No audit log events in the current period: check that policies are being evaluated."
-)
-_NO_REPORT = (
-    "Counts arrive with the bouncers’ usage reports; the backend logs name aggregation errors, if any."
-)
+_NO_EVENTS = "No audit log events in the current period: check that policies are being evaluated."
+_NO_REPORT = "Counts arrive with the bouncers’ usage reports; the backend logs name aggregation errors, if any."
 
 
 @dataclass(frozen=True, slots=True)

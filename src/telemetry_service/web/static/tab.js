@@ -261,6 +261,10 @@
     fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
   });
 
+  document.addEventListener("htmx:configRequest", (event) => { // Which part of the history is shown, for whoever refreshes it.
+    const shown = document.getElementById("history");
+    if (shown) event.detail.headers["X-History-Query"] = new URL(shown.dataset.url, location).search.slice(1);
+  });
   document.addEventListener("htmx:beforeRequest", (event) => {
     focusedBefore = document.activeElement?.id || null;
     press(event.detail);

@@ -1,0 +1,84 @@
+"""What the tab shows where something cannot be done: a page, a toast, and never a bare document."""
+
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.console import Console, Deployed, transmission_url
+from tests.browser.test_history import failed_and_sent
+from tests.browser.visitor import Faults, Look, log_in, visit
+from tests.support.license_server import LicenseServer
+from tests.support.shared_clock import SharedClock
+
+OTHER_KEY = "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8="
+
+
+def test_an_unknown_transmission_has_a_page_that_says_so(ready: Console, page: Page, faults: Faults) -> None:
+    faults.expected_statuses.add(404)
+    page.goto(transmission_url(ready, uuid4()))
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    page.get_by_role("link", name="Back to Telemetry").click()
+    expect(page.locator("#health")).to_be_visible()
+
+
+def test_a_retry_of_what_was_accepted_meanwhile_says_so(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    ready.retry_all()
+    page.get_by_role("button", name="Retry the transmission").click()
+    expect(page.locator("#toasts")).to_contain_text("has already accepted this transmission")
+
+
+def test_a_form_without_its_proof_of_origin_is_refused_with_a_page(browser: Browser, ready: Console) -> None:
+    with visit(browser, ready, Look(javascript=False)) as (page, faults):
+        faults.expected_statuses.add(403)
+        page.goto(ready.tab)
+        log_in(page.context, ready)
+        page.locator("#save").click()
+        expect(page.locator("main")).to_contain_text("This form has expired")
+
+
+def test_a_service_that_does_not_answer_is_said_so(ready: Console, page: Page, faults: Faults) -> None:
+    page.goto(ready.tab)
+    page.route("**/test-connection", lambda route: route.abort())
+    page.locator("#test").click()
+    expect(page.locator("#toasts")).to_contain_text("did not answer")
+    expect(page.locator("#test")).not_to_have_attribute("aria-busy", "true")
+    faults.found.clear()
+
+
+@pytest.mark.parametrize("button", ["#test", "#save-all"])
+def test_a_button_that_was_pressed_waits_for_its_answer(ready: Console, page: Page, button: str) -> None:
+    asked: list[str] = []
+    page.goto(ready.tab)
+
+    def answer_late(_route: object) -> None:
+        asked.append(button)
+
+    page.route("**/telemetry/*", answer_late)
+    page.locator(button).click()
+    expect(page.locator(button)).to_have_attribute("aria-busy", "true")
+    page.locator(button).click(force=True)
+    page.locator(button).press("Enter")
+    assert len(asked) == 1
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_key_that_cannot_be_opened_names_the_encryption_key(
+    browser: Browser, ready: Console, sqlite_url: str, clock: SharedClock, server: LicenseServer
+) -> None:
+    deployed = Deployed(environment={"ENCRYPTION_KEY": OTHER_KEY})
+    with (
+        Console(sqlite_url, clock, server, deployed) as other,
+        visit(browser, other, Look()) as (page, _),
+    ):
+        page.goto(other.tab)
+        expect(page.locator("#health-title")).to_have_text("Not Configured")
+        page.locator("#show").click()
+        expect(page.locator("#revealed-key")).to_contain_text("cannot be opened with the configured ENCRYPTION_KEY")
+        page.locator("#test").click()
+        expect(page.locator("#connection-test")).to_contain_text("Enter the API key again")
+        expect(page.locator("#preview")).to_contain_text("ENCRYPTION_KEY")
+        assert ready.server.journal() == ()
