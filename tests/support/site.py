@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from uuid import UUID, uuid4
 
+from sqlalchemy import bindparam, create_engine, text
+
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
@@ -21,15 +23,20 @@ from telemetry_service.pipeline.installation import Installation, Milestone, pas
 from telemetry_service.pipeline.record import record
 from telemetry_service.pipeline.register import redeem_code, register_bouncer
 from telemetry_service.pipeline.start import start
-from telemetry_service.pipeline.tick import WakeReport, wake
+from telemetry_service.pipeline.tick import WakeReport, run_due_tick, wake
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.storage.database import Database
+from telemetry_service.storage.types import Id16
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 
+_SPOIL = text("UPDATE telemetry_transmission_logs SET payload = :payload WHERE transmission_id = :id").bindparams(
+    bindparam("id", type_=Id16())
+)
 ENCRYPTION_KEY = bytes(range(32))
-LIMITS = ExchangeLimits(deadline=timedelta(seconds=10))
+LIMITS = ExchangeLimits(deadline=timedelta(seconds=2))
+"""Shorter than a deployment's, for the tests in which the License Server hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,11 @@ class Site:
 
     def redeem(self, code_id: str) -> bool:
         """Redeem an extension code now."""
-        return redeem_code(self.installation, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
+        return redeem_code(self.installation, self.code(code_id))
+
+    def code(self, code_id: str) -> ExtensionCode:
+        """Return an extension code that is redeemed now."""
+        return ExtensionCode(code_id=code_id, redeemed_at=self.clock.now())
 
     def configure(self, **changes: object) -> ConfigurationView:
         """Save the configuration with some values changed."""
@@ -123,6 +134,19 @@ class Site:
         """Return the moment of the next tick."""
         with self.installation.database.read() as tx:
             return tx.schedule.next_run_at()
+
+    def tick_only(self) -> None:
+        """Let the next tick run, and send nothing yet."""
+        self.clock.set(max(self.clock.now(), self.next_run_at()))
+        run_due_tick(self.installation)
+
+    def spoil_payload(self, transmission_id: UUID) -> None:
+        """Write a stored payload over with one that no version of the service would send."""
+        engine = create_engine(self.replica.database_url)
+        with engine.begin() as connection:
+            spoiled = {"payload": b'{"free_text":"hello"}', "id": transmission_id}
+            connection.execute(_SPOIL, spoiled)
+        engine.dispose()
 
     def tick(self) -> WakeReport:
         """Let the next tick fall due, and wake."""

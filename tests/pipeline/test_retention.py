@@ -1,0 +1,180 @@
+"""The purge deletes what is older than the retention, and never what must stay (behaviour, 9)."""
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from telemetry_service.domain.transmissions import State
+from telemetry_service.pipeline.configure import rows_to_purge
+from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.preview import build_preview
+from telemetry_service.pipeline.purge import purge, purge_if_due
+from telemetry_service.pipeline.register import redeem_code
+from telemetry_service.pipeline.send_now import send_now
+from tests.support.license_server import Trouble, reply
+from tests.support.reckoning import reckon
+from tests.support.site import Site, usage
+
+TABLES = (
+    "reporting_periods",
+    "usage_counters",
+    "usage_report_ids",
+    "telemetry_transmission_logs",
+    "telemetry_transmission_attempts",
+    "telemetry_ticks",
+    "extension_codes",
+)
+
+
+def rows(site: Site) -> dict[str, int]:
+    """Return the number of rows of each table that retention is about."""
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        counted = {
+            table: int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())  # noqa: S608
+            for table in TABLES
+        }
+    engine.dispose()
+    return counted
+
+
+def test_what_is_older_than_the_retention_is_deleted(site: Site) -> None:
+    site.report(usage(5), usage(7))
+    site.tick()
+    site.clock.advance(days=30, seconds=1)
+    assert purge(site.installation) == 2 + 1 + 1 + 1 + 1 + 1, "ids, attempt, transmission, counter, period, tick"
+    assert rows(site) == dict.fromkeys(TABLES, 0) | {"reporting_periods": 1}
+
+
+@pytest.mark.parametrize("days", [7, 30, 90, 365])
+def test_what_is_younger_stays(site: Site, days: int) -> None:
+    site.configure(retention_days=days)
+    site.report(usage(5))
+    site.tick()
+    before = rows(site)
+    site.clock.advance(days=days - 1)
+    assert purge(site.installation) == 1, "the tick's usage was reported twelve days before it, so its id is older"
+    assert rows(site) == before | {"usage_report_ids": 0}
+    site.clock.advance(days=2)
+    assert purge(site.installation) > 0
+
+
+def test_a_transmission_that_was_not_accepted_is_never_deleted_nor_its_period(site: Site) -> None:
+    site.report(usage(5))
+    site.redeem("EXT-1")
+    site.server.trouble(Trouble(before=reply(422)))
+    send_now(site.installation, "admin", None)
+    site.clock.advance(days=1_000)
+    purge(site.installation)
+    (waiting,) = list_transmissions(site.installation, HistoryFilter(), None, 10).items
+    assert waiting.state is State.REJECTED
+    assert rows(site)["usage_counters"] == 1
+    site.server.trouble()
+    site.tick()
+    assert [payload.redeemed_extension_codes for payload in site.server.payloads()] == [("EXT-1",), ()]
+
+
+def test_the_age_of_a_transmission_is_counted_from_its_acceptance(site: Site) -> None:
+    site.server.trouble(Trouble(before=reply(422)))
+    send_now(site.installation, "admin", None)
+    site.clock.advance(days=100)
+    site.server.trouble()
+    site.tick()
+    purge(site.installation)
+    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 2
+
+
+def test_the_open_period_is_never_deleted(site: Site) -> None:
+    site.report(usage(5))
+    site.clock.advance(days=1_000)
+    purge(site.installation)
+    assert reckon(site.replica.database_url, ()).open.events == 5
+    assert build_preview(site.installation).counts.total_events == 5
+
+
+def test_an_extension_code_is_never_deleted_because_its_id_is_its_idempotency_key(site: Site) -> None:
+    code = site.code("EXT-1")
+    redeem_code(site.installation, code)
+    site.tick()
+    site.clock.advance(days=1_000)
+    purge(site.installation)
+    assert redeem_code(site.installation, code) is False
+
+
+def test_a_period_that_was_not_reported_is_deleted_in_its_time(site: Site) -> None:
+    site.report(usage(5))
+    site.configure(enabled=False)
+    site.clock.advance(days=31)
+    purge(site.installation)
+    assert rows(site)["usage_counters"] == 0
+    assert rows(site)["reporting_periods"] == 1
+
+
+def test_shortening_the_retention_says_first_how_many_rows_it_will_delete(site: Site) -> None:
+    for _ in range(3):
+        site.report(usage(5), usage(5, bouncer="another"))
+        site.tick()
+    site.server.trouble(Trouble(before=reply(422)))
+    site.report(usage(5))
+    site.tick()
+    site.clock.advance(days=8)
+    announced = rows_to_purge(site.installation, 7)
+    assert announced > 0
+    site.configure(retention_days=7)
+    assert purge(site.installation) == announced
+    assert rows_to_purge(site.installation, 7) == 0
+
+
+def test_the_purge_runs_once_a_day_whoever_asks(site: Site) -> None:
+    assert purge_if_due(site.installation) is None
+    site.clock.advance(days=1)
+    assert purge_if_due(site.installation) == 0
+    assert purge_if_due(site.open()) is None
+    site.clock.advance(hours=23)
+    assert purge_if_due(site.installation) is None
+    site.clock.advance(hours=1)
+    assert purge_if_due(site.installation) == 0
+
+
+def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) -> None:
+    site.clock.advance(days=2_000)
+    assert purge_if_due(site.installation) is not None
+    site.clock.advance(days=-2_000)
+    assert purge_if_due(site.installation) is not None
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_space_is_given_back_to_the_file_system(site: Site) -> None:
+    def pages() -> int:
+        engine = create_engine(site.replica.database_url)
+        with engine.connect() as connection:
+            count = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+        engine.dispose()
+        return count
+
+    empty = pages()
+    for _ in range(3):
+        site.report(*(usage(1, bouncer=f"bouncer-{number}") for number in range(4_000)))
+    full = pages()
+    site.tick()
+    site.clock.advance(days=31)
+    purge(site.installation)
+    assert full > empty + 100
+    assert pages() < empty + 50
+
+
+def test_a_purge_is_noted_with_the_number_of_rows(site: Site) -> None:
+    site.tick()
+    site.clock.advance(days=31)
+    deleted = purge(site.installation)
+    with site.installation.database.read() as tx:
+        (latest,) = tx.activity.latest(1)
+    assert (latest.actor, latest.details) == ("schedule", {"rows": str(deleted)})
+
+
+def test_many_steps_delete_what_one_could_not(site: Site) -> None:
+    for _ in range(3):
+        site.report(*(usage(1, bouncer=f"bouncer-{number}") for number in range(3_000)))
+        site.clock.advance(days=1)
+    site.tick()
+    site.clock.advance(days=31)
+    assert purge(site.installation) == 2 * 9_000 + 4
