@@ -37,7 +37,9 @@ def test_each_row_says_date_status_records_and_response_code(ready: Console, pag
     newest, older = page.locator("#history tbody tr").all()
     expect(newest).to_have_text(re.compile(r"3 Nov 2026, 11:00 UTC\s*Success\s*203\s*200\s*Send Now\s*1\s*\d+ ms"))
     expect(older).to_have_text(
-        re.compile(r"3 Nov 2026, 10:00 UTC\s*Failed\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry")
+        re.compile(
+            r"3 Nov 2026, 10:00 UTC\s*Failed\s*again at the next run\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry"
+        )
     )
 
 
@@ -143,6 +145,7 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Verified")
     expect(drawer).to_contain_text("encrypted before it was sent")
+    expect(drawer).to_contain_text("Reproduced just now, byte for byte")
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
     page.get_by_text("Digests of attempt 1").click()
@@ -152,6 +155,13 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
         page.get_by_text("Download the exact payload").click()
     (accepted,) = ready.server.journal()
     assert download.value.path().read_bytes() == accepted.payload
+
+
+def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> None:
+    detail = ready.send()
+    ready.set_key("ck_test_another_key_0123456789")
+    page.goto(transmission_url(ready, detail.transmission.transmission_id))
+    expect(page.locator("#drawer")).to_contain_text("The key that sealed it has been replaced.")
 
 
 def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Page) -> None:
@@ -168,7 +178,7 @@ def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Pa
     expect(first).to_contain_text("attempt 1, by Send Now")
     expect(first).to_contain_text("HTTP 503")
     expect(first).to_contain_text("The License Server asked to be tried again later.")
-    picture(page, "transmission")
+    picture(page, "drawer")
 
 
 def test_while_something_is_in_flight_the_page_follows_it(ready: Console, page: Page) -> None:

@@ -20,6 +20,7 @@ _NAMES = {
     "transmissions": "transmissions",
     "failed_logins": "failed logins in a row",
 }
+_WORDS = {"true": "on", "false": "off", "prepared": "payload made", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})
 
 
@@ -51,4 +52,4 @@ def _words(value: str) -> str:
 
 
 def _word(value: str) -> str:
-    return {"true": "on", "false": "off"}.get(value, value.translate(_SPACES))
+    return _WORDS.get(value, value.translate(_SPACES))

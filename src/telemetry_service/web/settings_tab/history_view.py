@@ -8,8 +8,8 @@ from uuid import UUID
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, Transmission, Trigger
 from telemetry_service.pipeline.history import HistoryFilter, HistoryPage
 from telemetry_service.web.settings_tab.figures import duration, grouped
-from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment
-from telemetry_service.web.settings_tab.words import FINER, STATUS, TRIGGER, Sign
+from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment, relative
+from telemetry_service.web.settings_tab.words import AGAIN, STATUS, TRIGGER, Sign
 
 PAGE_SIZE = 25
 
@@ -21,13 +21,13 @@ class RowView:
     transmission_id: UUID
     created: Moment
     status: Sign
-    finer: str
+    note: str
+    """When a failed one is tried again."""
     records: str
     response_code: str
     trigger: str
     attempts: str
     duration: str
-    next_attempt: Moment | None
     can_retry: bool
     in_flight: bool
 
@@ -116,16 +116,23 @@ def _row(transmission: Transmission, now: datetime) -> RowView:
         transmission_id=transmission.transmission_id,
         created=moment(transmission.created_at, now),
         status=Sign("Sending", "clock", "info") if in_flight else STATUS[transmission.state],
-        finer="" if in_flight else FINER[transmission.state],
+        note="" if in_flight else _note(transmission, now),
         records=grouped(transmission.records_sent),
         response_code=str(transmission.response_code) if transmission.response_code else "none",
         trigger=TRIGGER[transmission.trigger],
         attempts=grouped(transmission.attempts_made),
         duration=duration(transmission.last_duration_ms),
-        next_attempt=optional_moment(transmission.next_attempt_at, now),
         can_retry=transmission.state in FAILED_STATES and not in_flight,
         in_flight=in_flight,
     )
+
+
+def _note(transmission: Transmission, now: datetime) -> str:
+    if transmission.state is State.SUCCESS:
+        return ""
+    if transmission.next_attempt_at is None:
+        return AGAIN.get(transmission.state, "")
+    return f"next attempt {relative(transmission.next_attempt_at, now)}"
 
 
 def _filters(place: HistoryPlace) -> FilterView:

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.preview import build_preview
+from telemetry_service.pipeline.prove import prove
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentSession, page
@@ -114,8 +115,9 @@ def drawer(installation: Installation, detail: TransmissionDetail, shown: dict[s
     """Return what the drawer needs beside the tab's contents ``shown``."""
     settings, history = shown["settings"], shown["history"]
     found = detail.transmission
+    proof = prove(installation, found, detail.attempts[-1]) if detail.attempts else None
     return {
-        "drawer": transmission_view(detail, installation.clock.now(), settings.send_barred),
+        "drawer": transmission_view(detail, proof, installation.clock.now(), settings.send_barred),
         "drawer_url": paths.transmission(found.transmission_id, history.own_query),
         "history_query": history.own_query,
     }

@@ -7,7 +7,7 @@ from datetime import datetime
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause, Explanation
 from telemetry_service.domain.transmissions import FAILED_STATES, Attempt, State, Transmission
 from telemetry_service.pipeline.history import TransmissionDetail
-from telemetry_service.pipeline.prove import payload_as_sent
+from telemetry_service.pipeline.prove import Proof
 from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.history_view import is_in_flight
 from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment
@@ -75,13 +75,17 @@ class TransmissionView:
     payload: str
     fields: tuple[FieldView, ...]
     payload_note: str
+    proof: Sign | None
+    """Whether the bytes that the latest attempt sent could be made again."""
 
 
-def transmission_view(detail: TransmissionDetail, now: datetime, retry_barred: str | None) -> TransmissionView:
-    """Return the drawer's content at ``now``."""
+def transmission_view(
+    detail: TransmissionDetail, proof: Proof | None, now: datetime, retry_barred: str | None
+) -> TransmissionView:
+    """Return the drawer's content at ``now``; ``proof`` is the latest attempt's, None before the first."""
     found, attempts = detail.transmission, detail.attempts
     in_flight = is_in_flight(found, now)
-    payload = json.loads(payload_as_sent(found, attempts[-1]) if attempts else found.payload)
+    payload = json.loads(proof.payload if proof else found.payload)
     return TransmissionView(
         transmission_id=str(found.transmission_id),
         status=_UNDER_WAY if in_flight else STATUS[found.state],
@@ -104,6 +108,7 @@ def transmission_view(detail: TransmissionDetail, now: datetime, retry_barred: s
         payload=pretty(payload),
         fields=described(payload),
         payload_note=_payload_note(attempts),
+        proof=_proof(proof) if proof else None,
     )
 
 
@@ -153,6 +158,17 @@ def _receipt(found: Transmission) -> ReceiptView | None:
         case _:
             words = "Kept. To have receipts verified, pin TELEMETRY_LICENSE_SERVER_PUBLIC_KEY in the deployment."
             return ReceiptView(Sign("Not checked", "dash", "quiet"), words, found.receipt)
+
+
+def _proof(proof: Proof) -> Sign:
+    if not proof.payload_matches or proof.body_matches is False:
+        return Sign("What was sent cannot be reproduced: a digest differs. Contact support.", "cross", "bad")
+    if proof.body_matches is None:
+        words = (
+            "Reproduced: the payload has the digest kept when it was sent. The key that sealed it has been replaced."
+        )
+        return Sign(words, "check", "good")
+    return Sign("Reproduced just now, byte for byte: it has the digests kept when it was sent.", "check", "good")
 
 
 def _payload_note(attempts: tuple[Attempt, ...]) -> str:

@@ -49,6 +49,13 @@ FINER: dict[State, str] = {
     State.REJECTED: "rejected, tried again at the next run",
 }
 
+AGAIN: dict[State, str] = {
+    State.HELD: "held until key or connection change",
+    State.REJECTED: "again at the next run",
+    State.RETRYING: "again at the next run",
+}
+"""The same in the few words that a row has room for."""
+
 WITHOUT_MOMENT: dict[State, str] = {
     State.HELD: "As soon as the API key or the connection changes, and at the next run",
     State.REJECTED: "At the next run, or when you press Retry",
