@@ -321,3 +321,25 @@ def test_replicas_whose_clocks_differ_make_one_tick(site: Site, clock: SharedClo
         assert wake(site.installation).tick is None
     assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 1
     assert site.next_run_at() > due
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_period_is_closed_in_turn_although_others_record_without_a_pause(site: Site) -> None:
+    """Replicas whose transactions overlap all the time: there is no moment at which nobody shares the period."""
+    stop = threading.Event()
+
+    def share(replica: Installation) -> None:
+        while not stop.is_set():
+            with replica.database.write() as tx:
+                tx.periods.share_open()
+                stop.wait(0.3)
+
+    replicas = [site.open() for _ in range(6)]
+    with ThreadPoolExecutor(len(replicas)) as pool:
+        for replica in replicas:
+            pool.submit(share, replica)
+            stop.wait(0.05)
+        for _ in range(3):
+            send_now(site.installation, "admin", None)
+        stop.set()
+    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 3

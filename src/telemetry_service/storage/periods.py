@@ -15,6 +15,10 @@ _COLUMNS = (
     ReportingPeriod.closed_by,
     ReportingPeriod.reportable,
 )
+_OPEN = select(*_COLUMNS).where(ReportingPeriod.is_open)
+
+_QUEUE = 0x706572696F64
+"""The key of PostgreSQL's advisory lock that adding to the open period shares, and closing it has for itself."""
 
 
 class PeriodStore:
@@ -26,15 +30,17 @@ class PeriodStore:
 
     def open(self) -> Period:
         """Return the open period, without a lock."""
-        return _period(self._connection.execute(select(*_COLUMNS).where(ReportingPeriod.is_open)).one())
+        return _period(self._connection.execute(_OPEN).one())
 
     def lock_open(self) -> Period:
         """Return the open period and keep everybody else from adding to it until this transaction ends."""
-        return self._locked(shared=False)
+        self._queue("pg_advisory_xact_lock")
+        return _period(self._connection.execute(_OPEN.with_for_update()).one())
 
     def share_open(self) -> int:
         """Return the id of the open period, and keep it from being closed until this transaction ends."""
-        return self._locked(shared=True).period_id
+        self._queue("pg_advisory_xact_lock_shared")
+        return self.open().period_id
 
     def close(self, period: Period, closed_by: ClosedBy, now: datetime, *, reopen_reportable: bool) -> Period:
         """Close ``period`` (locked before) and open the next one, which is returned."""
@@ -74,12 +80,14 @@ class PeriodStore:
         query = query.where(UsageCounter.period_id == period_id).group_by(UsageCounter.day).order_by(UsageCounter.day)
         return tuple(DayCount(day, *(int(n) for n in counts)) for day, *counts in self._connection.execute(query))
 
-    def _locked(self, *, shared: bool) -> Period:
-        query = select(*_COLUMNS).where(ReportingPeriod.is_open).with_for_update(read=shared)
-        # On PostgreSQL a period that was closed while this waited for its lock no longer matches: look again.
-        while (row := self._connection.execute(query).first()) is None:
-            continue
-        return _period(row)
+    def _queue(self, lock: str) -> None:
+        """Wait in turn for the open period (PostgreSQL; on SQLite a transaction that writes is alone anyway).
+
+        Locks on the row itself are not fair: while several replicas record without a pause there is always one that
+        shares it, and whoever wants to close the period would wait for ever. What is read after this is the present.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT {lock}({_QUEUE})")
 
 
 def _period(row: Row[int, datetime, datetime | None, ClosedBy | None, bool]) -> Period:
