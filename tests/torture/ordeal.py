@@ -37,6 +37,8 @@ _CONTEXT = get_context("forkserver")
 _LIMITS = ExchangeLimits(deadline=timedelta(seconds=0.7))
 _STEPS = [timedelta(0), timedelta(seconds=30), 2 * LEASE, timedelta(hours=1), timedelta(hours=8), timedelta(hours=-3)]
 _ROUNDS = 60
+_RARE = {Milestone.TICK_OWNED, Milestone.PURGE_STEP}
+"""Milestones that a short life comes to once at best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +127,9 @@ class Ordeal:
         self._started += 1
         taken = {running.reporter for running in self._running}
         reporter = min(set(range(self._plan.replicas)) - taken)
-        die_at = self._random.choice([None, *Milestone])
-        work = worker.Work(
-            self._replica, self._folder, reporter, self._started, die_at, int(self._random.expovariate(1) * 2)
-        )
+        die_at = self._random.choice([None, *Milestone, *_RARE])
+        die_after = 0 if die_at in _RARE else int(self._random.expovariate(1) * 2)
+        work = worker.Work(self._replica, self._folder, reporter, self._started, die_at, die_after)
         process = _CONTEXT.Process(target=worker.live, args=(work,), daemon=True)
         process.start()
         self._running.append(_Running(process, reporter, die_at, work.ready_file))
