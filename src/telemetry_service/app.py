@@ -58,7 +58,8 @@ class Service:
             self.scheduler.start()
 
     def stop(self) -> None:
-        """Finish what is being sent and written, then let go of the database."""
+        """Finish what is being sent and written, begin nothing more, then let go of the database."""
+        self.installation.stopping.set()
         if self.scheduler is not None:
             self.scheduler.stop()
         self.recorder.stop()

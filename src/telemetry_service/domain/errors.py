@@ -82,9 +82,7 @@ class LicenseServerMissingError(NotConfiguredError):
 class CustomerIdMissingError(NotConfiguredError):
     """Neither the deployment nor the license posture names the customer."""
 
-    sentence = (
-        "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or with the license."
-    )
+    sentence = "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or with the license."
 
 
 class TelemetryDisabledError(TelemetryError):

@@ -29,7 +29,7 @@ def deliver_due(installation: Installation) -> int:
     for transmission_id in due:
         outcome = _deliver_whatever_happens(installation, transmission_id)
         attempts += outcome is not None
-        if found_no_connection(outcome):
+        if found_no_connection(outcome) or installation.stopping.is_set():
             break
     return attempts
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
+from threading import Event
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
@@ -48,6 +49,8 @@ class Installation:
     """What identifies the deployment's connection settings; only a keyed digest of it is stored."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
+    stopping: Event = field(default_factory=Event)
+    """Set when the process is told to stop: no further delivery and no further step of a purge is begun."""
     reached: Callable[[Milestone], None] = pass_by
     """Told of each milestone; the crash tests stop the process there."""
 

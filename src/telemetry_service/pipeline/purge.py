@@ -44,16 +44,16 @@ def _delete(installation: Installation, cutoff: datetime) -> int:
     while True:
         with installation.database.write() as tx:
             step = tx.retention.step(cutoff)
-        if step == 0:
-            return deleted
         deleted += step
+        if step == 0 or installation.stopping.is_set():
+            return deleted
         installation.reached(Milestone.PURGE_STEP)
         time.sleep(_PAUSE_SECONDS)
 
 
 def _give_space_back(installation: Installation) -> None:
     more = True
-    while more:
+    while more and not installation.stopping.is_set():
         with installation.database.write() as tx:
             more = tx.retention.give_space_back()
         time.sleep(_PAUSE_SECONDS)
