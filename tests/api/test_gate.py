@@ -51,6 +51,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/api/v1/openapi.json"): PUBLIC,
     ("GET", "/static/{digest}/{name}"): PUBLIC,
+    ("GET", "/static/{name}"): PUBLIC,
     ("GET", "/"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,

@@ -1,4 +1,4 @@
-"""One browser for each worker; a console, a License Server and a clock for each test."""
+"""One browser for each module; a console, a License Server and a clock for each test."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,9 @@ from tests.support.site_fixtures import clock, server
 __all__ = ["clock", "server"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The worker's browser."""
+    """A browser for one module: while it is open an event loop runs in this thread, which other modules' tests need."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=browser_path(), args=list(ARGUMENTS))
         yield opened

@@ -22,6 +22,21 @@ def test_an_unknown_transmission_has_a_page_that_says_so(ready: Console, page: P
     expect(page.locator("#health")).to_be_visible()
 
 
+@pytest.mark.parametrize("address", ["/history/not-an-id", "/nothing/here"])
+def test_an_address_that_leads_nowhere_has_a_page_too(ready: Console, page: Page, faults: Faults, address: str) -> None:
+    faults.expected_statuses.add(404)
+    page.goto(ready.tab + address)
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+
+
+def test_a_run_that_made_no_payload_is_named_in_the_header(console: Console, page: Page) -> None:
+    console.tick()
+    log_in(page.context, console)
+    page.goto(console.tab)
+    expect(page.locator("#health")).to_contain_text("The latest run made no payload")
+    expect(page.locator("#health")).to_contain_text("its counts ride in the payload of a later run")
+
+
 def test_a_retry_of_what_was_accepted_meanwhile_says_so(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     log_in(page.context, ready)

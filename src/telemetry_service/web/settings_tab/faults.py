@@ -1,12 +1,17 @@
 """Faults on the way to a page: a page for a browser, a toast for htmx, a problem document for everybody else."""
 
+import inspect
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 
 from telemetry_service.domain.errors import NotFoundError, TelemetryError
 from telemetry_service.web.problems import problem_of, status_of
+from telemetry_service.web.refusals import InputRefusedError
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of
 from telemetry_service.web.settings_tab.words import Sign
@@ -14,7 +19,7 @@ from telemetry_service.web.settings_tab.words import Sign
 
 def fault_answer(request: Request, error: TelemetryError) -> Response:
     """Return the answer to an error of ours in the form that the caller can show."""
-    if not request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT)):
+    if not _is_ours(request):
         return problem_of(request, error)
     if is_htmx(request):
         return _toast(request, error)
@@ -46,3 +51,36 @@ def add_faults(app: FastAPI) -> None:
         return fault_answer(request, error)
 
     app.add_exception_handler(TelemetryError, ours)
+    for kind, said in ((RequestValidationError, _misread), (HTTPException, _not_there)):
+        _answer_before(app, kind, said)
+
+
+Said = Callable[[Request, Exception], TelemetryError | None]
+
+
+def _answer_before(app: FastAPI, kind: type[Exception], said: Said) -> None:
+    """Answer for the tab's own paths, and leave all others to whoever answered before."""
+    before = app.exception_handlers[kind]
+
+    async def answer(request: Request, error: Exception) -> Response:
+        ours = said(request, error) if _is_ours(request) else None
+        if ours is not None:
+            return fault_answer(request, ours)
+        answered = before(request, error)
+        return await answered if inspect.isawaitable(answered) else answered
+
+    app.add_exception_handler(kind, answer)
+
+
+def _misread(request: Request, _error: Exception) -> TelemetryError:
+    """An address that cannot be read leads nowhere; a form that cannot be read is not one of these pages."""
+    return NotFoundError() if request.method == "GET" else InputRefusedError(())
+
+
+def _not_there(_request: Request, error: Exception) -> TelemetryError | None:
+    missing = isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND
+    return NotFoundError() if missing else None
+
+
+def _is_ours(request: Request) -> bool:
+    return request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.pipeline.health_report import HealthReport
 from telemetry_service.web.settings_tab.figures import counted
@@ -11,7 +12,9 @@ from telemetry_service.web.settings_tab.words import CONNECTED, HEALTH, Sign
 
 _NO_RUN_WHILE_OFF = "None while telemetry is off"
 _NOTHING_WAITS = "Nothing waits to be sent"
-_UNREPORTED_TICK = frozenset({None, "prepared", "disabled"})
+_TICK_FAULTS = {
+    fault.code: fault.sentence for fault in (NotConfiguredError, KeyUnusableError, PayloadContradictionError)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class HealthView:
     waiting: str
     waiting_note: str
     tick_fault: str | None
-    """The code of what kept the latest run from making a payload."""
+    """What kept the latest run from making a payload."""
 
 
 def health_view(report: HealthReport, now: datetime) -> HealthView:
@@ -52,7 +55,7 @@ def health_view(report: HealthReport, now: datetime) -> HealthView:
         no_run=_NO_RUN_WHILE_OFF,
         waiting=counted(report.waiting, "payload"),
         waiting_note=_waiting_note(report),
-        tick_fault=None if report.last_tick_result in _UNREPORTED_TICK else report.last_tick_result,
+        tick_fault=_TICK_FAULTS.get(report.last_tick_result or ""),
     )
 
 

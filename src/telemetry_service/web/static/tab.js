@@ -166,6 +166,8 @@
     if (focused) document.getElementById("show")?.focus();
   }
 
+  addEventListener("pagehide", () => { for (const box of all("[data-revealed]")) hideKey(box); });
+
   async function copy(button) {
     const text = document.querySelector(button.dataset.copy)?.textContent ?? "";
     const label = button.lastChild;
