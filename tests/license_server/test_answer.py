@@ -9,13 +9,28 @@ import pytest
 
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Outcome, Rejected
+from telemetry_service.sealing.encoding import to_base64url
 from tests.license_server.conftest import TRANSMISSION_ID
 from tests.support import faults
 from tests.support.fault_server import FaultServer
 
 Transmit = Callable[..., Outcome]
 
-RECEIPT = "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl"
+HEADER = {"alg": "EdDSA"}
+CLAIMS = {
+    "transmission_id": str(TRANSMISSION_ID),
+    "payload_sha256": "ab" * 32,
+    "received_at": "2026-11-15T02:03:18.000Z",
+}
+
+
+def receipt_of(header: object = HEADER, claims: object = CLAIMS, signature: bytes = b"s" * 64) -> str:
+    """Write a receipt; whether its signature is right, the answer's reader does not ask."""
+    parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
+    return b".".join(map(to_base64url, parts)).decode()
+
+
+RECEIPT = receipt_of()
 MALFORMED = Rejected(Cause.ANSWER_MALFORMED, 200)
 
 
@@ -34,6 +49,35 @@ def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, trans
     assert outcome.license is not None
     assert outcome.license.expires_at is not None
     assert outcome.license.expires_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("header", [HEADER, {"alg": "Ed25519"}, HEADER | {"typ": "JWT", "kid": "2026-11"}])
+def test_a_receipt_may_name_its_key(server: FaultServer, transmit: Transmit, header: dict[str, str]) -> None:
+    server.mode = faults.accept_with(receipt=receipt_of(header))
+    assert transmit() == Accepted(200, duplicate=False, receipt=receipt_of(header))
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        pytest.param(receipt_of(claims=CLAIMS | {"iss": "https://license.example/v1"}), id="issuer"),
+        pytest.param(receipt_of(claims=CLAIMS | {"received_at": "https://license.example"}), id="no moment"),
+        pytest.param(receipt_of(claims=CLAIMS | {"transmission_id": "https://license.example"}), id="no UUID"),
+        pytest.param(receipt_of(claims=CLAIMS | {"payload_sha256": "https://license.example"}), id="no digest"),
+        pytest.param(receipt_of(claims={}), id="nothing"),
+        pytest.param(receipt_of(HEADER | {"jku": "https://license.example/keys"}), id="address of its keys"),
+        pytest.param(receipt_of(HEADER | {"kid": "https://license.example/keys"}), id="address as a key's name"),
+        pytest.param(receipt_of({"alg": "none"}), id="no algorithm"),
+        pytest.param(receipt_of(signature=b"https://license.example"), id="no signature"),
+        pytest.param("aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU", id="no JSON"),
+        pytest.param("A.A.A", id="no base64"),
+    ],
+)
+def test_a_receipt_in_which_anything_else_stands_is_passed_over_for_it_would_be_shown(
+    server: FaultServer, transmit: Transmit, receipt: str
+) -> None:
+    server.mode = faults.accept_with(receipt=receipt)
+    assert transmit() == Accepted(200, duplicate=False, receipt=None)
 
 
 def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:

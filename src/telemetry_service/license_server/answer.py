@@ -26,6 +26,7 @@ from telemetry_service.domain.outcome import (
     outcome_of_status,
 )
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.license_server.receipt_form import in_closed_form
 from telemetry_service.license_server.retry_after import parse_retry_after
 
 READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
@@ -104,7 +105,7 @@ def outcome_of_transmission(
     return Accepted(
         answer.status,
         duplicate=acceptance.status == "duplicate",
-        receipt=acceptance.receipt,
+        receipt=_kept(acceptance.receipt),
         license=_news(acceptance.license),
     )
 
@@ -132,6 +133,11 @@ def _conflict(answer: Answer, message: SealedMessage, known_bodies: Collection[s
     if conflict and conflict.transmission_id == message.transmission_id and conflict.body_sha256 in ours:
         return Accepted(answer.status, duplicate=True)
     return Rejected(Cause.ID_CONFLICT, answer.status)
+
+
+def _kept(receipt: str | None) -> str | None:
+    """A receipt in which more stands than the protocol lists is no receipt; what it came with stays an acceptance."""
+    return receipt if receipt is not None and in_closed_form(receipt) else None
 
 
 def _news(license_: _License | None) -> LicenseNews | None:
