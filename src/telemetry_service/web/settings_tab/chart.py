@@ -15,7 +15,7 @@ _TOP, _BOTTOM = 10, 24
 _LONGEST_DAYS = 62
 _WIDEST_BAR = 4.0
 _LABELS = 6
-_STEPS = (1, 2, 5, 10)
+_STEPS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _labels(days: Sequence[DayCount], slot: float) -> tuple[Label, ...]:
 
 
 def _round_up(value: int) -> int:
-    """Return the next round number that halves well: 2, 4, 10, 20, 40, 100 and so on."""
+    """Return the next round number that halves well: 2, 4, 6, 8, 10, 20, 40 and so on."""
     magnitude = 1
     while True:
         for step in _STEPS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from telemetry_service.domain.configuration import Configuration
@@ -39,12 +40,17 @@ def contents(
     typed: Typed | None = None,
     *,
     all_activity: bool = False,
+    with_form: bool = True,
 ) -> dict[str, Any]:
-    """Return what the sections show, by the names that the templates use."""
+    """Return what the sections show, by the names that the templates use.
+
+    Where the form itself is not shown, the rows that each retention would delete need not be counted.
+    """
     now = installation.clock.now()
     configuration = read_configuration(installation)
     preview = build_preview(installation)
-    settings = _settings(installation, configuration, preview, typed)
+    rows = _rows(installation, configuration) if with_form else {}
+    settings = _settings(configuration, preview, typed, rows, now)
     return {
         "health": health_view(read_health(installation), now),
         "settings": settings,
@@ -83,14 +89,17 @@ def activity(installation: Installation, *, whole: bool) -> dict[str, Any]:
     }
 
 
+def _rows(installation: Installation, configuration: ConfigurationView) -> dict[int, int]:
+    shorter = (days for days in RETENTION if days < configuration.stored.values.retention_days)
+    return {days: rows_to_purge(installation, days) for days in shorter}
+
+
 def _settings(
-    installation: Installation, configuration: ConfigurationView, preview: Preview, typed: Typed | None
+    configuration: ConfigurationView, preview: Preview, typed: Typed | None, rows: Mapping[int, int], now: datetime
 ) -> SettingsView:
     saved = configuration.stored.values
     shown = typed.values if typed else saved
-    shorter = (days for days in RETENTION if days < saved.retention_days)
-    rows = {days: rows_to_purge(installation, days) for days in shorter}
-    view = settings_view(configuration, preview, shown, rows, installation.clock.now())
+    view = settings_view(configuration, preview, shown, rows, now)
     if typed is None:
         return view
     return replace(

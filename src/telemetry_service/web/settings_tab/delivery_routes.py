@@ -111,12 +111,12 @@ def _with_drawer(
     request: Request, context: Context, shared: dict[str, Any], detail: TransmissionDetail, token: str
 ) -> Response:
     place = place_behind(request)
-    shown = contents(context.installation, place) | shared | {"toast": message(token)}
+    shown = contents(context.installation, place, with_form=False) | shared | {"toast": message(token)}
     shown |= drawer(context.installation, detail, shown)
     beside = (*BESIDE, "telemetry/no_dialog.html")
     return pages_of(request).fragments(request, "telemetry/drawer.html", beside, shown)
 
 
 def _beside(request: Request, context: Context, shared: dict[str, Any], token: str) -> Response:
-    shown = contents(context.installation, place_behind(request)) | shared | {"toast": message(token)}
+    shown = contents(context.installation, place_behind(request), with_form=False) | shared | {"toast": message(token)}
     return pages_of(request).fragments(request, None, BESIDE, shown)

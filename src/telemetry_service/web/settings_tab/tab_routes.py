@@ -51,7 +51,8 @@ def show_history(request: Request, context: Context, session: CurrentSession) ->
     """Show one page of the history; a browser that asks for it directly finds it in the tab."""
     if not is_htmx(request):
         return RedirectResponse(f"{paths.TAB}?{request.url.query}#history", HTTPStatus.SEE_OTHER)
-    shown = contents(context.installation, place_of(request.query_params)) | session_context(session)
+    shown = contents(context.installation, place_of(request.query_params), with_form=False)
+    shown |= session_context(session)
     # Who only chooses another filter has seen the rest; what was in flight may have changed all of it.
     beside = _EVERYTHING_BUT_THE_FORM if "x-polling" in request.headers else ()
     return pages_of(request).fragments(request, "telemetry/history.html", beside, shown)
@@ -104,7 +105,7 @@ def download_payload(context: Context) -> Response:
 @page
 def ask_send_now(request: Request, context: Context, session: CurrentSession) -> Response:
     """Show the payload before it is sent. The form holds the key that makes pressing twice harmless."""
-    shown = contents(context.installation) | session_context(session)
+    shown = contents(context.installation, with_form=False) | session_context(session)
     shown |= {"payload": payload_view(build_preview(context.installation)), "request_key": str(uuid4())}
     if is_htmx(request):
         return pages_of(request).fragments(request, "telemetry/send_now.html", (), shown)

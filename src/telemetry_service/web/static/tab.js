@@ -280,6 +280,7 @@
   });
   document.addEventListener("htmx:oobAfterSwap", () => adopt(document));
   document.addEventListener("htmx:sendError", () => say("The telemetry service did not answer. Check the connection, and try again."));
+  document.addEventListener("htmx:timeout", () => say("This takes longer than a minute. It goes on by itself; reload the page to see how it went."));
   document.addEventListener("htmx:responseError", (event) => {
     let detail;
     try { detail = JSON.parse(event.detail.xhr.responseText).detail; } catch { /* no problem document */ }
