@@ -144,8 +144,12 @@ def _card(frequency: Frequency, chosen: Frequency, now: datetime) -> FrequencyCa
 
 
 def _retention(days: int, chosen: int, rows: Mapping[int, int]) -> RetentionChoice:
-    deletes = f"Deletes {counted(rows[days], 'row')} of older data" if days in rows else None
+    deletes = _deletes(rows[days]) if days in rows else None
     return RetentionChoice(days, f"{days} days", RETENTION[days], deletes, days == chosen, days == 30)  # noqa: PLR2004 - the guide's default
+
+
+def _deletes(rows: int) -> str:
+    return f"Deletes {counted(rows, 'row')} of older data" if rows else "Deletes nothing at present"
 
 
 def _key(configuration: ConfigurationView, now: datetime) -> KeyView:
