@@ -478,6 +478,7 @@ def upgrade() -> None:
         sa.Column("started_at", types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("finished_at", types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("transmitted_at", sa.String(length=24), nullable=False),
+        sa.Column("customer_id", sa.String(length=80), nullable=False),
         sa.Column("timestamp", sa.BigInteger(), nullable=False),
         sa.Column("payload_sha256", sa.String(length=64), nullable=False),
         sa.Column("body_sha256", sa.String(length=64), nullable=False),

@@ -364,3 +364,48 @@ def test_a_retry_that_is_refused_is_not_noted_as_one(site: Site) -> None:
         retry(site.installation, UUID(int=7), "admin")
     with site.installation.database.read() as tx:
         assert [entry.action for entry in tx.activity.latest(5)] == [Action.API_KEY_SET]
+
+
+def mistype_key(site: Site) -> None:
+    """Enter an API key that the License Server does not know."""
+    set_api_key(site.installation, "mistyped-key-0123456789", "admin")
+
+
+def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_right(site: Site) -> None:
+    """Its pseudonym was made with a key that nobody else knows: it follows the key, because nothing has arrived."""
+    mistype_key(site)
+    held = send(site)
+    assert (held.state, held.cause) == (State.HELD, Cause.API_KEY_NOT_ACCEPTED)
+    set_api_key(site.installation, API_KEY, "admin")
+    assert wake(site.installation).attempts == 1
+    detail = read(site, held)
+    assert detail.transmission.state is State.SUCCESS
+    first, second = detail.attempts
+    assert first.customer_id != second.customer_id == site.server.payloads()[0].customer_id
+    assert all(prove(site.installation, detail.transmission, attempt).payload_matches for attempt in detail.attempts)
+
+
+def test_what_may_have_arrived_is_repeated_as_it_was_although_the_key_has_changed(site: Site) -> None:
+    site.report(usage(5))
+    site.server.trouble(Trouble(after=reset))
+    lost = send_now(site.installation, "admin", None).transmission
+    change_key(site)
+    site.server.trouble()
+    detail = retry(site.installation, lost.transmission_id, "admin")
+    assert detail.transmission.state is State.SUCCESS
+    assert len({attempt.customer_id for attempt in detail.attempts}) == 1
+    (entry,) = site.server.journal()
+    assert (entry.times_received, entry.conflicts) == (2, 0)
+
+
+def test_what_may_have_arrived_under_a_mistyped_key_follows_the_key_once_just_that_is_refused(site: Site) -> None:
+    mistype_key(site)
+    site.report(usage(5))
+    site.server.trouble(Trouble(before=reset))
+    lost = send_now(site.installation, "admin", None).transmission
+    set_api_key(site.installation, API_KEY, "admin")
+    site.server.trouble()
+    refused = retry(site.installation, lost.transmission_id, "admin").transmission
+    assert (refused.state, refused.cause) == (State.HELD, Cause.FORBIDDEN)
+    assert retry(site.installation, lost.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert [entry.conflicts for entry in site.server.journal()] == [0]

@@ -99,7 +99,9 @@ def add_up(amounts: Iterable[Amount]) -> Amount:
 
 
 def _payloads(connection: Connection) -> dict[UUID, bytes]:
-    rows = connection.execute(text("SELECT transmission_id, payload FROM telemetry_transmission_logs"))
+    # One that is shown as accepted and that the License Server does not have is lost, and not waiting.
+    query = "SELECT transmission_id, payload FROM telemetry_transmission_logs WHERE state <> 'success'"
+    rows = connection.execute(text(query))
     return {_uuid(row[0]): bytes(row[1]) for row in rows}
 
 

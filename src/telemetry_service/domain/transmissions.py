@@ -1,5 +1,6 @@
 """A transmission is the message, an attempt is one try to deliver it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -85,6 +86,8 @@ class Attempt:
     started_at: datetime
     finished_at: datetime | None
     transmitted_at: str
+    customer_id: str
+    """As it was sent: the payload's own, or its pseudonym under another API key (``customer_id_to_send``)."""
     timestamp: int
     """Unix seconds, as in ``X-Telemetry-Timestamp``."""
     payload_sha256: str
@@ -163,6 +166,29 @@ class DeliveryRecord:
         """The later of the last attempt and the last connection test."""
         contacts = [c for c in (self.last_attempt, self.last_test) if c is not None]
         return max(contacts, key=lambda c: c.at, default=None)
+
+
+_NOT_ARRIVED = frozenset({Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
+"""Whoever answers so has not looked at the payload: it cannot be there."""
+
+
+def customer_id_to_send(prepared: str, earlier: Sequence[Attempt], key_id: str, pseudonym: str) -> str:
+    """Return how the customer is named in the next attempt, which is signed with the API key ``key_id``.
+
+    A pseudonym belongs to the API key that made it, and a key that was mistyped when a payload was prepared is one
+    that nobody else knows: under it the payload would be refused for ever. So the present key's ``pseudonym`` is
+    sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an id has
+    one payload; only where the License Server refuses just that under the present key does the name follow the key.
+    """
+    if not prepared.startswith("anon_"):
+        return prepared
+    perhaps_arrived = [attempt for attempt in earlier if attempt.cause not in _NOT_ARRIVED]
+    if not perhaps_arrived:
+        return pseudonym
+    latest = earlier[-1]
+    if latest.key_id == key_id and latest.cause is Cause.FORBIDDEN:
+        return pseudonym
+    return perhaps_arrived[-1].customer_id
 
 
 def cause_of(outcome: Outcome) -> Cause | None:

@@ -5,20 +5,23 @@ against them even after a crash. A crash gives the transmission back when the le
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from telemetry_service.domain.clock import rfc3339, time_ordered_id
+from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
 from telemetry_service.domain.outcome import Cause, Outcome, Rejected
-from telemetry_service.domain.payload import PreparedPayload
-from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, customer_id_to_send
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete
+from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.sealing.identity import key_id, pseudonym
 from telemetry_service.sealing.sealer import Sealed, seal
 
 _log = logging.getLogger(__name__)
@@ -58,9 +61,13 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
             return None
         transmission = tx.transmissions.get(transmission_id)
         assert transmission is not None  # noqa: S101 - it was claimed a statement ago
-        sealed = _seal(transmission, api_key, now, encrypt=configuration.values.encrypt_payload)
         earlier = tx.transmissions.attempts(transmission_id)
-        attempt = _attempt(transmission, sealed, trigger or tx.transmissions.next_trigger(transmission_id), now)
+        payload = _payload(transmission, earlier, api_key, customer_id_of(installation, tx), now)
+        sealed = seal(
+            payload, transmission_id, int(now.timestamp()), api_key, encrypt=configuration.values.encrypt_payload
+        )
+        planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
+        attempt = _attempt(transmission, payload, sealed, planned_by, now)
         tx.transmissions.begin_attempt(transmission_id, attempt)
     known = (*earlier, attempt)
     return Claimed(
@@ -87,21 +94,32 @@ def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
     return outcome
 
 
-def _seal(transmission: Transmission, api_key: str, now: datetime, *, encrypt: bool) -> Sealed:
+def _payload(
+    transmission: Transmission, earlier: Sequence[Attempt], api_key: str, customer_id: str | None, now: datetime
+) -> TelemetryAggregatePayload:
     try:
-        payload = complete(PreparedPayload.model_validate_json(transmission.payload), now)
+        prepared = PreparedPayload.model_validate_json(transmission.payload)
     except ValidationError:
         raise PayloadContradictionError from None
-    return seal(payload, transmission.transmission_id, int(now.timestamp()), api_key, encrypt)
+    known_as = prepared.customer_id if customer_id is None else pseudonym(api_key, customer_id)
+    named = customer_id_to_send(prepared.customer_id, earlier, key_id(api_key), known_as)
+    return complete(prepared.model_copy(update={"customer_id": named}), now)
 
 
-def _attempt(transmission: Transmission, sealed: Sealed, trigger: AttemptTrigger, now: datetime) -> Attempt:
+def _attempt(
+    transmission: Transmission,
+    payload: TelemetryAggregatePayload,
+    sealed: Sealed,
+    trigger: AttemptTrigger,
+    now: datetime,
+) -> Attempt:
     return Attempt(
         number=transmission.attempts_made,
         trigger=trigger,
         started_at=now,
         finished_at=None,
-        transmitted_at=rfc3339(now),
+        transmitted_at=payload.transmitted_at,
+        customer_id=payload.customer_id,
         timestamp=sealed.message.timestamp,
         payload_sha256=sealed.payload_sha256,
         body_sha256=sealed.body_sha256,

@@ -49,7 +49,8 @@ def payload_as_sent(transmission: Transmission, attempt: Attempt) -> bytes:
 
 def _payload(transmission: Transmission, attempt: Attempt) -> TelemetryAggregatePayload:
     prepared = PreparedPayload.model_validate_json(transmission.payload)
-    return TelemetryAggregatePayload(**dict(prepared), transmitted_at=attempt.transmitted_at)
+    sent = {**dict(prepared), "customer_id": attempt.customer_id, "transmitted_at": attempt.transmitted_at}
+    return TelemetryAggregatePayload(**sent)
 
 
 def _message(installation: Installation, transmission: Transmission, attempt: Attempt) -> SealedMessage | None:

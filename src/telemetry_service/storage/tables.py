@@ -253,6 +253,7 @@ class TelemetryTransmissionAttempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     transmitted_at: Mapped[str] = mapped_column(String(24))
+    customer_id: Mapped[str] = mapped_column(String(80))
     timestamp: Mapped[int]
     payload_sha256: Mapped[str] = mapped_column(String(64))
     body_sha256: Mapped[str] = mapped_column(String(64))
