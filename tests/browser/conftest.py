@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import ARGUMENTS, Faults, Look, visit
@@ -14,10 +14,14 @@ from tests.support.site_fixtures import clock, server
 
 __all__ = ["clock", "server"]
 
+_PATIENCE_MILLISECONDS = 20_000
+"""How long something may take to appear on a machine that is busy with the rest of the suite."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for one module: while it is open an event loop runs in this thread, which other modules' tests need."""
+    expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=browser_path(), args=list(ARGUMENTS))
         yield opened

@@ -16,7 +16,7 @@ from telemetry_service.web.settings_tab import words
 from telemetry_service.web.settings_tab.appearance import local_address
 from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart
 from telemetry_service.web.settings_tab.figures import counted, duration, size
-from telemetry_service.web.settings_tab.moments import moment, relative
+from telemetry_service.web.settings_tab.moments import moment, planned, relative
 from telemetry_service.web.settings_tab.places import place_of, place_of_query
 from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm
 
@@ -38,6 +38,13 @@ NOW = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
 )
 def test_a_distance_is_told_in_the_unit_that_says_enough(distance: timedelta, words_: str) -> None:
     assert relative(NOW + distance, NOW) == words_
+
+
+def test_what_is_planned_and_overdue_is_not_of_the_past() -> None:
+    overdue, to_come = planned(NOW - timedelta(days=3), NOW), planned(NOW + timedelta(days=3), NOW)
+    assert overdue is not None
+    assert to_come is not None
+    assert (overdue.relative, to_come.relative) == ("due now", "in 3 days")
 
 
 def test_every_moment_has_its_zone() -> None:

@@ -1,13 +1,13 @@
 """The header: the state with its cause, the next step and whose it is, and what comes next."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.pipeline.health_report import HealthReport
 from telemetry_service.web.settings_tab.figures import counted
-from telemetry_service.web.settings_tab.moments import Moment, optional_moment
+from telemetry_service.web.settings_tab.moments import Moment, optional_moment, planned
 from telemetry_service.web.settings_tab.words import CONNECTED, HEALTH, Sign
 
 _NO_RUN_WHILE_OFF = "None while telemetry is off"
@@ -50,19 +50,13 @@ def health_view(report: HealthReport, now: datetime) -> HealthView:
         whose=None if healthy else health.whose,
         badge=CONNECTED[health.connected],
         last_accepted=optional_moment(report.last_accepted_at, now),
-        next_run=_run(report.next_run_at, now),
-        next_send=optional_moment(report.next_send_at, now) if spread else None,
+        next_run=planned(report.next_run_at, now),
+        next_send=planned(report.next_send_at, now) if spread else None,
         no_run=_NO_RUN_WHILE_OFF,
         waiting=counted(report.waiting, "payload"),
         waiting_note=_waiting_note(report),
         tick_fault=_TICK_FAULTS.get(report.last_tick_result or ""),
     )
-
-
-def _run(at: datetime | None, now: datetime) -> Moment | None:
-    """A run that is due, and that no replica has taken yet, is not one of the past."""
-    shown = optional_moment(at, now)
-    return replace(shown, relative="due now") if shown and at and at <= now else shown
 
 
 def _waiting_note(report: HealthReport) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, Transmission, Trigger
 from telemetry_service.pipeline.history import HistoryFilter, HistoryPage
 from telemetry_service.web.settings_tab.figures import duration, grouped
-from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment, relative
+from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment, planned
 from telemetry_service.web.settings_tab.words import AGAIN, STATUS, TRIGGER, Sign
 
 PAGE_SIZE = 25
@@ -130,9 +130,8 @@ def _row(transmission: Transmission, now: datetime) -> RowView:
 def _note(transmission: Transmission, now: datetime) -> str:
     if transmission.state is State.SUCCESS:
         return ""
-    if transmission.next_attempt_at is None:
-        return AGAIN.get(transmission.state, "")
-    return f"next attempt {relative(transmission.next_attempt_at, now)}"
+    again = planned(transmission.next_attempt_at, now)
+    return f"next attempt {again.relative}" if again else AGAIN.get(transmission.state, "")
 
 
 def _filters(place: HistoryPlace) -> FilterView:

@@ -1,6 +1,6 @@
 """Moments as the tab shows them: in UTC with its name, and how far away. The browser adds its local time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from telemetry_service.web.settings_tab.figures import counted
@@ -36,6 +36,12 @@ def moment(at: datetime, now: datetime) -> Moment:
 def optional_moment(at: datetime | None, now: datetime) -> Moment | None:
     """Return the same, or None without a moment."""
     return None if at is None else moment(at, now)
+
+
+def planned(at: datetime | None, now: datetime) -> Moment | None:
+    """Return a moment of something to come: what is due, and that nobody has taken up yet, is not of the past."""
+    shown = optional_moment(at, now)
+    return replace(shown, relative="due now") if shown and at and at <= now else shown
 
 
 def exact(at: datetime) -> str:

@@ -10,7 +10,7 @@ from telemetry_service.pipeline.history import TransmissionDetail
 from telemetry_service.pipeline.prove import Proof
 from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.history_view import is_in_flight
-from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment
+from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment, planned
 from telemetry_service.web.settings_tab.payload_view import FieldView, described, pretty
 from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, WITHOUT_MOMENT, Sign
 
@@ -98,7 +98,7 @@ def transmission_view(
         accepted=optional_moment(found.accepted_at, now),
         explanation=_explanation(found.cause),
         cause=found.cause.value if found.cause else None,
-        next_attempt=optional_moment(found.next_attempt_at, now),
+        next_attempt=planned(found.next_attempt_at, now),
         no_next_attempt=None if found.next_attempt_at else WITHOUT_MOMENT.get(found.state),
         in_flight=in_flight,
         can_retry=found.state in FAILED_STATES and not in_flight,
