@@ -55,6 +55,10 @@ MORE: dict[Cause, str] = {
     Cause.CERTIFICATE_UNTRUSTED: (
         "`TELEMETRY_LICENSE_SERVER_CA_FILE` names a PEM file of authorities that are trusted beside the system's."
     ),
+    Cause.CLOCK_WRONG: (
+        "A message whose timestamp is more than 5 minutes off is refused, because it could be an old one repeated. "
+        "The License Server says the time in each answer; the two clocks were compared when it refused."
+    ),
     Cause.API_KEY_NOT_ACCEPTED: (
         "Held transmissions go out by themselves as soon as another key is saved, and at every tick. A key "
         "can be tested before it is saved."
@@ -111,7 +115,8 @@ def health_codes() -> Iterator[str]:
 def states_of_health() -> dict[str, Health]:
     """Return a health for each code that the health rules can give."""
     now = SystemClock().now()
-    records = [DeliveryRecord(0, None, None, last) for last in (None, now, now.replace(year=now.year - 1))]
+    moments = (None, now, now.replace(year=now.year - 1))
+    records = [DeliveryRecord(waiting, None, None, last) for waiting in (0, 1) for last in moments]
     setups = (Setup(*answers) for answers in itertools.product((True, False), repeat=6))
     found = (assess(setup, record, now) for setup in setups for record in records)
     return {health.code: health for health in found}

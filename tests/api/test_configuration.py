@@ -28,7 +28,6 @@ def test_the_defaults_are_those_of_the_guide(service: Running) -> None:
         "encrypt_payload": True,
         "anonymize_pii": True,
         "retention_days": 30,
-        "active": True,
         "locked": False,
         "updated_at": "2026-11-03T10:00:00.000Z",
         "api_key": {"configured": False, "hint": None, "key_id": None, "set_at": None},
@@ -116,10 +115,11 @@ def locked(sqlite_url: str) -> Iterator[Running]:
 def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None:
     answer = locked.call(Scope.READ, "GET", CONFIG)
     found = answer.json()
-    assert (found["locked"], found["active"], found["next_run_at"]) == (True, False, None)
+    assert (found["locked"], found["enabled"], found["next_run_at"]) == (True, False, None)
     off = locked.call(
         Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": answer.headers["etag"]}
     )
+    assert off.json()["enabled"] is False
     on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": off.headers["etag"]})
     assert (on.status_code, code_in(on)) == (409, "locked-by-deployment")
 

@@ -54,6 +54,9 @@ def proved(connected: CommandLine, license_server: LicenseServer, tmp_path: Path
     sent = connected("send-now", "--json").json()
     ended = connected("prove", sent["transmission_id"], "--folder", "proof")
     assert ended.code == 0, ended.err
+    again = connected("prove", sent["transmission_id"], "--folder", "proof")
+    assert again.code == 1
+    assert "not empty" in again.err
     return Proved(tmp_path / "proof", sent, license_server)
 
 

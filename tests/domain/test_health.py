@@ -38,6 +38,7 @@ ILL = DeliveryRecord(2, BAD, None, None)
         (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK - SECOND), HealthStatus.WARNING, "last_success_too_old"),
         (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK), HealthStatus.HEALTHY, "ok"),
         (COMPLETE, WELL, HealthStatus.HEALTHY, "ok"),
+        (COMPLETE, replace(WELL, waiting=1), HealthStatus.HEALTHY, "ok_waiting"),
     ],
 )
 def test_the_first_match_wins(setup: Setup, record: DeliveryRecord, status: HealthStatus, code: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
+from telemetry_service.domain.transmissions import cause_of
 from tests.support import faults
 from tests.support.fault_server import FaultServer
 
@@ -94,3 +95,27 @@ def test_the_servers_wish_for_a_pause_is_passed_on(
 def test_a_real_server_accepts(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.accept
     assert transmit() == Accepted(200, duplicate=False)
+
+
+NEAR = "Sat, 15 Nov 2025 02:07:00 GMT"
+FAR = "Sat, 15 Nov 2025 02:09:00 GMT"
+"""The message's timestamp is 02:03:17."""
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_refusal_by_a_server_whose_clock_is_far_from_ours_names_the_clock(
+    server: FaultServer, transmit: Transmit, status: int
+) -> None:
+    server.mode = faults.reply(status)
+    blamed_without_a_date = transmit()
+    server.mode = faults.reply(status, headers=[("Date", NEAR)])
+    assert transmit() == blamed_without_a_date
+    server.mode = faults.reply(status, headers=[("Date", FAR)])
+    outcome = transmit()
+    assert type(outcome) is type(blamed_without_a_date)
+    assert cause_of(outcome) is Cause.CLOCK_WRONG
+
+
+def test_a_date_that_is_none_blames_nothing_on_the_clock(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.reply(400, headers=[("Date", "yesterday")])
+    assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 400)

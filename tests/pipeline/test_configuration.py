@@ -1,9 +1,16 @@
 """One save is one step, audited, and never over a newer one (behaviour, 8)."""
 
+from dataclasses import replace
+
 import pytest
 
 from telemetry_service.domain.activity import Action
-from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, StaleConfigurationError
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LockedByDeploymentError,
+    NotConfiguredError,
+    StaleConfigurationError,
+)
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.configure import (
     read_configuration,
@@ -133,3 +140,15 @@ def test_without_anonymisation_the_customer_id_leaves_and_with_it_only_its_pseud
     pseudonym, clear = (payload.customer_id for payload in site.server.payloads())
     assert pseudonym.startswith("anon_")
     assert clear == CUSTOMER
+
+
+def test_while_the_deployment_locks_the_switch_off_the_administrators_own_stays_as_it_was(site: Site) -> None:
+    locked = site.open(replica=replace(site.replica, enabled=False))
+    view = read_configuration(locked)
+    assert (view.enabled, view.locked) == (False, True)
+    with pytest.raises(LockedByDeploymentError):
+        save_configuration(locked, view.stored.values, view.stored.version, "admin")
+    off = view.stored.values.model_copy(update={"enabled": False, "frequency": Frequency.DAILY})
+    saved = save_configuration(locked, off, view.stored.version, "admin")
+    assert (saved.enabled, saved.stored.values.frequency) == (False, Frequency.DAILY)
+    assert read_configuration(site.open()).enabled is True

@@ -137,9 +137,25 @@ def test_the_purge_runs_once_a_day_whoever_asks(site: Site) -> None:
 
 def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) -> None:
     site.clock.advance(days=2_000)
+    assert purge_if_due(site.installation) is None
+    site.clock.advance(days=1)
     assert purge_if_due(site.installation) is not None
-    site.clock.advance(days=-2_000)
+    site.clock.advance(days=-2_001)
     assert purge_if_due(site.installation) is not None
+
+
+def test_a_clock_that_is_far_ahead_for_less_than_a_day_deletes_nothing(site: Site) -> None:
+    site.report(usage(5))
+    site.tick()
+    site.clock.advance(days=400)
+    assert purge_if_due(site.installation) is None
+    site.clock.advance(hours=23)
+    assert purge_if_due(site.installation) is None
+    site.clock.advance(days=-400, hours=-23)
+    assert purge_if_due(site.installation) == 0
+    assert site.report(usage(1)).accepted == 1
+    with site.installation.database.read() as tx:
+        assert tx.transmissions.last_accepted() is not None
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

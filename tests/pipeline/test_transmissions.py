@@ -409,3 +409,33 @@ def test_what_may_have_arrived_under_a_mistyped_key_follows_the_key_once_just_th
     assert (refused.state, refused.cause) == (State.HELD, Cause.FORBIDDEN)
     assert retry(site.installation, lost.transmission_id, "admin").transmission.state is State.SUCCESS
     assert [entry.conflicts for entry in site.server.journal()] == [0]
+
+
+def test_a_payload_prepared_in_clear_leaves_under_its_pseudonym_once_anonymization_is_on(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    refused = send(site, reply(401))
+    site.configure(anonymize_pii=True)
+    site.server.trouble()
+    assert retry(site.installation, refused.transmission_id, "admin").transmission.state is State.SUCCESS
+    (payload,) = site.server.payloads()
+    assert payload.customer_id.startswith("anon_")
+
+
+def test_a_payload_in_clear_that_may_have_arrived_is_repeated_as_it_was(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    site.report(usage(5))
+    site.server.trouble(Trouble(after=reset))
+    lost = send_now(site.installation, "admin", None).transmission
+    site.configure(anonymize_pii=True)
+    site.server.trouble()
+    assert retry(site.installation, lost.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert [entry.conflicts for entry in site.server.journal()] == [0]
+
+
+def test_a_payload_prepared_under_a_pseudonym_never_leaves_in_clear(site: Site) -> None:
+    refused = send(site, reply(401))
+    site.configure(anonymize_pii=False)
+    site.server.trouble()
+    retry(site.installation, refused.transmission_id, "admin")
+    (payload,) = site.server.payloads()
+    assert payload.customer_id.startswith("anon_")

@@ -1,6 +1,7 @@
 """The control interface: there for who knows its token, and only where there is one."""
 
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,11 @@ def test_a_clock_set_back_keeps_its_five_minutes(mortal: Line) -> None:
     mortal.server.set_clock(timedelta(days=-40))
     draft = Draft(canonical(payload()), seconds_late=40 * 86_400)
     assert refusal(mortal.send(Draft(draft.body).signed())) == (400, "timestamp-out-of-tolerance")
-    assert mortal.send(draft.signed()).status_code == 200
+    answer = mortal.send(draft.signed())
+    assert answer.status_code == 200
+    assert abs(SystemClock().now() - parsedate_to_datetime(answer.headers["Date"]) - timedelta(days=40)) < timedelta(
+        minutes=5
+    )
     entry = mortal.journal(draft.transmission_id)
     assert entry is not None
     age = SystemClock().now() - datetime.fromisoformat(entry.received_at)

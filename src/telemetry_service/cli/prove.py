@@ -10,6 +10,7 @@ import typer
 from telemetry_service.cli.exits import ExitCode
 from telemetry_service.cli.opened import opened_service
 from telemetry_service.cli.output import say
+from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
     from telemetry_service.domain.message import SealedMessage
@@ -34,11 +35,19 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
         tried = _chosen(detail.attempts, attempt)
         proof = pipeline.prove(service.installation, detail.transmission, tried)
     target = folder or Path(f"proof-{transmission_id}-{tried.number}")
-    target.mkdir(parents=True, exist_ok=True)
+    _make(target)
     _write(target, proof, detail.transmission, tried)
     _tell(target, proof)
     if not proof.payload_matches or proof.body_matches is False:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _make(target: Path) -> None:
+    """Make the folder; one that holds something is refused, for what is proved there must be of one attempt."""
+    target.mkdir(parents=True, exist_ok=True)
+    if any(target.iterdir()):
+        message = "The folder is not empty: choose another one, so that nothing of two attempts is mixed."
+        raise TelemetryError(message)
 
 
 def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":

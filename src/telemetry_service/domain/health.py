@@ -52,42 +52,21 @@ def assess(setup: Setup, record: DeliveryRecord, now: datetime) -> Health:
     """Return the health at ``now``; the first match wins."""
     contact = record.latest_contact
     connected = contact.ok if contact else None
-
-    def found(status: HealthStatus, code: str, cause: str, next_step: str, whose: str) -> Health:
-        return Health(status, code, cause, next_step, whose, connected)
-
     if not setup.enabled:
         return _disabled(setup, connected)
     if not setup.complete:
         return _not_configured(setup, connected)
     if contact is not None and not contact.ok and contact.cause is not None:
         explanation = EXPLANATIONS[contact.cause]
-        return found(
-            HealthStatus.UNHEALTHY, contact.cause.value, explanation.sentence, explanation.next_step, explanation.whose
+        return Health(
+            HealthStatus.UNHEALTHY,
+            contact.cause.value,
+            explanation.sentence,
+            explanation.next_step,
+            explanation.whose,
+            connected,
         )
-    if record.last_accepted_at is None:
-        return found(
-            HealthStatus.WARNING,
-            "never_accepted",
-            "No transmission has been accepted yet.",
-            "Wait for the next run, or press Send Now.",
-            _ADMIN,
-        )
-    if now - record.last_accepted_at > STALE_AFTER:
-        return found(
-            HealthStatus.WARNING,
-            "last_success_too_old",
-            "The last accepted transmission is more than 7 days old.",
-            "Wait for the next run, or press Send Now; look at the transmission history for errors.",
-            _ADMIN,
-        )
-    return found(
-        HealthStatus.HEALTHY,
-        "ok",
-        "The connection is active and a recent transmission was accepted.",
-        "Nothing to do.",
-        "nobody",
-    )
+    return _working(record, connected, now)
 
 
 def availability(record: DeliveryRecord, now: datetime) -> TelemetryAvailability:
@@ -97,6 +76,45 @@ def availability(record: DeliveryRecord, now: datetime) -> TelemetryAvailability
     if record.waiting or now - record.last_accepted_at > STALE_AFTER:
         return TelemetryAvailability.DEGRADED
     return TelemetryAvailability.AVAILABLE
+
+
+def _working(record: DeliveryRecord, connected: bool | None, now: datetime) -> Health:  # noqa: FBT001 - a plain fact
+    """Return the health of an installation whose latest contact went well, or that has had none."""
+    if record.last_accepted_at is None:
+        return Health(
+            HealthStatus.WARNING,
+            "never_accepted",
+            "No transmission has been accepted yet.",
+            "Wait for the next run, or press Send Now.",
+            _ADMIN,
+            connected,
+        )
+    if now - record.last_accepted_at > STALE_AFTER:
+        return Health(
+            HealthStatus.WARNING,
+            "last_success_too_old",
+            "The last accepted transmission is more than 7 days old.",
+            "Wait for the next run, or press Send Now; look at the transmission history for errors.",
+            _ADMIN,
+            connected,
+        )
+    if record.waiting:
+        return Health(
+            HealthStatus.HEALTHY,
+            "ok_waiting",
+            "The connection is active and a recent transmission was accepted; another one still waits.",
+            "It is sent again at the next run; to send it sooner, press Retry in the transmission history.",
+            _ADMIN,
+            connected,
+        )
+    return Health(
+        HealthStatus.HEALTHY,
+        "ok",
+        "The connection is active and a recent transmission was accepted.",
+        "Nothing to do.",
+        "nobody",
+        connected,
+    )
 
 
 def _disabled(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_WRONG_HOST = "certificate_wrong_host"
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CLOCK_WRONG = "clock_wrong"
     API_KEY_NOT_ACCEPTED = "api_key_not_accepted"
     FORBIDDEN = "forbidden"
     BUSY = "busy"
@@ -109,6 +110,11 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "The certificate of the License Server comes from an authority that this installation does not trust.",
         "If a proxy intercepts TLS, add its authority (TELEMETRY_LICENSE_SERVER_CA_FILE).",
         _NETWORK,
+    ),
+    Cause.CLOCK_WRONG: Explanation(
+        "The License Server refused the message, and its clock and this machine's are more than 5 minutes apart.",
+        "Set this machine's clock right (time synchronisation), then press Retry.",
+        "whoever runs this machine",
     ),
     Cause.API_KEY_NOT_ACCEPTED: Explanation(
         "The License Server does not accept the API key.",

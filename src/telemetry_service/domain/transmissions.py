@@ -172,15 +172,19 @@ _NOT_ARRIVED = frozenset({Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
 """Whoever answers so has not looked at the payload: it cannot be there."""
 
 
-def customer_id_to_send(prepared: str, earlier: Sequence[Attempt], key_id: str, pseudonym: str) -> str:
+def customer_id_to_send(
+    prepared: str, earlier: Sequence[Attempt], key_id: str, pseudonym: str, *, anonymize: bool
+) -> str:
     """Return how the customer is named in the next attempt, which is signed with the API key ``key_id``.
 
     A pseudonym belongs to the API key that made it, and a key that was mistyped when a payload was prepared is one
     that nobody else knows: under it the payload would be refused for ever. So the present key's ``pseudonym`` is
     sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an id has
     one payload; only where the License Server refuses just that under the present key does the name follow the key.
+    In the same way a payload that was prepared in clear leaves under the pseudonym once ``anonymize`` is on; one that
+    was prepared under a pseudonym never leaves in clear.
     """
-    if not prepared.startswith("anon_"):
+    if not (anonymize or prepared.startswith("anon_")):
         return prepared
     perhaps_arrived = [attempt for attempt in earlier if attempt.cause not in _NOT_ARRIVED]
     if not perhaps_arrived:

@@ -7,7 +7,7 @@ more. Those that it does know must be exactly right, and none may stand there tw
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
@@ -27,10 +27,16 @@ from telemetry_service.domain.outcome import (
 )
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.license_server.receipt_form import in_closed_form
-from telemetry_service.license_server.retry_after import parse_retry_after
+from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
 READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
 """Only of these the body matters. Of others it is not even read."""
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the timestamp of a message may be from the License Server's clock (protocol, last section)."""
+
+_BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
+"""What a License Server may call a message whose timestamp it does not believe."""
 
 _RECEIPT_LENGTH = 4096
 """Several times a real receipt, which has about 300 characters."""
@@ -41,6 +47,7 @@ class Answer:
     """A complete answer."""
 
     status: int
+    date: str | None
     retry_after: str | None
     body: bytes | None
     """None where it was not read, or came compressed although that was not asked for."""
@@ -96,7 +103,7 @@ def outcome_of_transmission(
     """
     if answer.status == HTTPStatus.CONFLICT:
         return _conflict(answer, message, known_bodies)
-    failure = _failure(answer, parse_retry_after(answer.retry_after, now))
+    failure = _failure(answer, message, parse_retry_after(answer.retry_after, now))
     if failure is not None:
         return failure
     acceptance = _parse(_Acceptance, answer.body)
@@ -110,20 +117,29 @@ def outcome_of_transmission(
     )
 
 
-def failure_of_ping(answer: Answer) -> Failure | None:
+def failure_of_ping(answer: Answer, ping: SealedMessage) -> Failure | None:
     """Return why a connection test's answer is not a good one, or None."""
-    failure = _failure(answer, retry_after=None)
+    failure = _failure(answer, ping, retry_after=None)
     if failure is None and _parse(_Pong, answer.body) is None:
         return Rejected(Cause.ANSWER_MALFORMED, answer.status)
     return failure
 
 
-def _failure(answer: Answer, retry_after: timedelta | None) -> Failure | None:
+def _failure(answer: Answer, message: SealedMessage, retry_after: timedelta | None) -> Failure | None:
     if answer.status == HTTPStatus.OK:
         return None
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return Rejected(Cause.ANSWER_MALFORMED, answer.status)
-    return outcome_of_status(answer.status, retry_after)
+    failure = outcome_of_status(answer.status, retry_after)
+    if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(answer, message):
+        return replace(failure, cause=Cause.CLOCK_WRONG)
+    return failure
+
+
+def _clocks_differ(answer: Answer, message: SealedMessage) -> bool:
+    """Whether the License Server's clock, as it says itself, is further from ours than it tolerates."""
+    theirs = parse_http_date(answer.date or "")
+    return theirs is not None and abs(theirs.timestamp() - message.timestamp) > CLOCK_TOLERANCE.total_seconds()
 
 
 def _conflict(answer: Answer, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:

@@ -63,7 +63,7 @@ class LicenseServerClient:
             answer = self._post(PING_PATH, ping, exchange)
         except ExchangeError as error:
             return ConnectionTest(exchange.steps(ok=False), error.cause, error.response_code)
-        failure = failure_of_ping(answer)
+        failure = failure_of_ping(answer, ping)
         cause = None if failure is None else failure.cause
         return ConnectionTest(exchange.steps(ok=cause is None), cause, answer.status)
 
@@ -107,7 +107,8 @@ def _read(response: httpx.Response) -> Answer:
         and response.headers.get("Content-Encoding", "identity").lower() == "identity"
     ):
         body = _read_raw(response)
-    return Answer(response.status_code, response.headers.get("Retry-After"), body)
+    headers = response.headers
+    return Answer(response.status_code, headers.get("Date"), headers.get("Retry-After"), body)
 
 
 def _read_raw(response: httpx.Response) -> bytes:

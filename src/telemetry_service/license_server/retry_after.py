@@ -19,11 +19,12 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
     if text.isascii() and text.isdigit():
         digits = text.lstrip("0")
         return min(timedelta(seconds=int(digits or "0")), LONGEST) if len(digits) <= _MOST_DIGITS else LONGEST
-    moment = _parse_date(text)
+    moment = parse_http_date(text)
     return None if moment is None else min(max(moment - now, timedelta(0)), LONGEST)
 
 
-def _parse_date(text: str) -> datetime | None:
+def parse_http_date(text: str) -> datetime | None:
+    """Return the moment of an HTTP date in any of its forms, or None."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

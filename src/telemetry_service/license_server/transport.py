@@ -11,7 +11,7 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.network import Network
 
-_WANTED_HEADERS = frozenset({b"retry-after", b"content-encoding"})
+_WANTED_HEADERS = frozenset({b"date", b"retry-after", b"content-encoding"})
 
 
 class Transport(httpx.BaseTransport):

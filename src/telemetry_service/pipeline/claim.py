@@ -6,7 +6,7 @@ against them even after a crash. A crash gives the transmission back when the le
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -40,6 +40,15 @@ class Claimed:
     api_key_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    """What the customer's name in the next attempt depends on."""
+
+    api_key: str = field(repr=False)
+    customer_id: str | None
+    anonymize: bool
+
+
 def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
@@ -62,7 +71,8 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
         transmission = tx.transmissions.get(transmission_id)
         assert transmission is not None  # noqa: S101 - it was claimed a statement ago
         earlier = tx.transmissions.attempts(transmission_id)
-        payload = _payload(transmission, earlier, api_key, customer_id_of(installation, tx), now)
+        customer = _Customer(api_key, customer_id_of(installation, tx), configuration.values.anonymize_pii)
+        payload = _payload(transmission, earlier, customer, now)
         sealed = seal(
             payload, transmission_id, int(now.timestamp()), api_key, encrypt=configuration.values.encrypt_payload
         )
@@ -95,14 +105,18 @@ def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
 
 
 def _payload(
-    transmission: Transmission, earlier: Sequence[Attempt], api_key: str, customer_id: str | None, now: datetime
+    transmission: Transmission, earlier: Sequence[Attempt], customer: _Customer, now: datetime
 ) -> TelemetryAggregatePayload:
     try:
         prepared = PreparedPayload.model_validate_json(transmission.payload)
     except ValidationError:
         raise PayloadContradictionError from None
-    known_as = prepared.customer_id if customer_id is None else pseudonym(api_key, customer_id)
-    named = customer_id_to_send(prepared.customer_id, earlier, key_id(api_key), known_as)
+    known_as = prepared.customer_id
+    if customer.customer_id is not None:
+        known_as = pseudonym(customer.api_key, customer.customer_id)
+    named = customer_id_to_send(
+        prepared.customer_id, earlier, key_id(customer.api_key), known_as, anonymize=customer.anonymize
+    )
     return complete(prepared.model_copy(update={"customer_id": named}), now)
 
 

@@ -44,15 +44,14 @@ def save_configuration(
     """Save all values, and the API key where one is given, in one step.
 
     Raises :class:`StaleConfigurationError` where the configuration is not the version that was
-    seen, and :class:`LockedByDeploymentError` where it would switch on what the deployment locks off.
+    seen, and :class:`LockedByDeploymentError` where it would have on what the deployment locks off.
     """
     now = installation.clock.now()
     with installation.database.write() as tx:
         before = tx.configuration.get(lock=True)
         if before.version != expected_version:
             raise StaleConfigurationError
-        if values.enabled and not before.values.enabled and not installation.deployment.enabled:
-            raise LockedByDeploymentError
+        values = _unlocked(installation, before.values, values)
         _apply(installation, tx, before.values, values, now)
         if api_key is not None:
             _replace_api_key(installation, tx, api_key, now)
@@ -95,6 +94,15 @@ def rows_to_purge(installation: Installation, retention_days: int) -> int:
     cutoff = installation.clock.now() - timedelta(days=retention_days)
     with installation.database.read() as tx:
         return tx.retention.count(cutoff)
+
+
+def _unlocked(installation: Installation, before: Configuration, after: Configuration) -> Configuration:
+    """Return what may be saved: while the deployment locks the switch off, the administrator's own stays as it was."""
+    if installation.deployment.enabled:
+        return after
+    if after.enabled:
+        raise LockedByDeploymentError
+    return after.model_copy(update={"enabled": before.enabled})
 
 
 def _apply(

@@ -7,12 +7,16 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.pipeline.installation import Installation, Milestone
 
 _EVERY = timedelta(days=1)
+_OVERDUE = timedelta(days=2)
+"""A purge that is later than this is put off by a day: the service was down, or its clock is far ahead. A clock that
+is set right within that day has deleted nothing."""
+
 _PAUSE_SECONDS = 0.005
 """Between two steps, so that recording gets the write lock in turn."""
 
 
 def purge_if_due(installation: Installation) -> int | None:
-    """Purge where the day's purge is due and no other replica has taken it; None where not."""
+    """Purge where the day's purge is due and no other replica has taken it; None where not, or where it is put off."""
     now = installation.clock.now()
     with installation.database.read() as tx:
         due = tx.schedule.next_purge_at()
@@ -21,6 +25,8 @@ def purge_if_due(installation: Installation) -> int | None:
     with installation.database.write() as tx:
         if not tx.schedule.move_purge(due, now + _EVERY):
             return None
+    if now - due > _OVERDUE:
+        return None
     return purge(installation)
 
 

@@ -7,12 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.control import Control
+from telemetry_service.reference.dated import Dated
 from telemetry_service.reference.faults import Faults, FaultSwitch
 from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner
@@ -48,6 +50,7 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
             sqlite3.Error: _store_unavailable,
             Exception: _broken,
         },
+        middleware=[Middleware(Dated, clock=clock)],
     )
 
 

@@ -72,6 +72,7 @@ def _configuration(options: ReferenceOptions, app: Starlette) -> uvicorn.Config:
         ssl_context_factory=_at_least_tls_1_2,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # The application says the date of its own clock, which a demo may have set back.
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,

@@ -1,6 +1,7 @@
 """Makes the SQLAlchemy engine: what each database needs so that an acknowledged write is on disk."""
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(url.database))
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
         hide_parameters=True,
@@ -63,6 +64,14 @@ def _sqlite_engine(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(database: Path) -> None:
+    """Make the file, and a folder that is not there yet, for this user alone: it holds the password's hash."""
+    with suppress(OSError):  # Where it cannot be made, connecting says so with an error of its own.
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not database.exists():
+            database.touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

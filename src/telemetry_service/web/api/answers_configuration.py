@@ -37,12 +37,11 @@ class ConfigurationAnswer(Answer):
     """The configuration, of which the first five fields can be saved."""
 
     enabled: bool
+    """Whether telemetry is on: false while the deployment has locked it off, whatever was saved."""
     frequency: Frequency
     encrypt_payload: bool
     anonymize_pii: bool
     retention_days: int
-    active: bool
-    """Whether telemetry is on: the administrator and the deployment both want it."""
     locked: bool
     """True where the deployment has switched telemetry off for good."""
     updated_at: Moment
@@ -58,12 +57,11 @@ class ConfigurationAnswer(Answer):
         """Return the answer for the configuration as it stands."""
         values = view.stored.values
         return cls(
-            enabled=values.enabled,
+            enabled=view.enabled,
             frequency=values.frequency,
             encrypt_payload=values.encrypt_payload,
             anonymize_pii=values.anonymize_pii,
             retention_days=values.retention_days,
-            active=view.enabled,
             locked=view.locked,
             updated_at=view.stored.updated_at,
             api_key=ApiKeyAnswer.of(view.stored.api_key),

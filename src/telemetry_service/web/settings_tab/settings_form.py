@@ -50,7 +50,7 @@ def read_form(form: SettingsForm, stored: StoredConfiguration, *, locked: bool) 
     errors: dict[str, str] = {}
     saved = stored.values
     values = Configuration(
-        enabled=saved.enabled if locked else form.enabled == _ON,
+        enabled=not locked and form.enabled == _ON,
         frequency=_frequency(form.frequency, saved.frequency, errors),
         encrypt_payload=form.encrypt_payload == _ON,
         anonymize_pii=form.anonymize_pii == _ON,

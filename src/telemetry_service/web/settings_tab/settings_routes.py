@@ -132,7 +132,7 @@ def _stale(read: ReadForm) -> Typed:
 def _questions(installation: Installation, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:
     saved = before.stored.values
     questions: list[Question] = []
-    if saved.enabled and not after.enabled:
+    if before.enabled and not after.enabled:
         waiting = read_health(installation).waiting
         events = build_preview(installation).counts.total_events
         questions.append(

@@ -176,4 +176,4 @@ def _payload_note(attempts: tuple[Attempt, ...]) -> str:
         return "Not sent yet: the moment of sending (transmitted_at) is added by each attempt."
     latest = attempts[-1]
     form = "encrypted before it was sent" if latest.encrypted else "sent in clear inside TLS"
-    return f"As sent by attempt {latest.number}, {form}. Each attempt differs in transmitted_at alone."
+    return f"As sent by attempt {latest.number}, {form}. Each attempt has a transmitted_at of its own."

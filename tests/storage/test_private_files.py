@@ -1,0 +1,12 @@
+"""The SQLite file holds the password's hash and the sealed API key: it is for its owner alone."""
+
+from pathlib import Path
+
+from telemetry_service.storage.migrate import migrate
+
+
+def test_the_database_and_a_folder_made_for_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "telemetry.db"
+    migrate(f"sqlite:///{database}")
+    assert database.stat().st_mode & 0o777 == 0o600
+    assert database.parent.stat().st_mode & 0o777 == 0o700
