@@ -1,5 +1,6 @@
 """When payloads are due (behaviour, 6), against an oracle that walks through the calendar hour by hour."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from statistics import mean
@@ -80,3 +81,20 @@ def test_a_fleet_is_spread_evenly() -> None:
     offsets_of_a_fleet = [send_offset(uuid4(), timedelta(seconds=100)).total_seconds() for _ in range(3_000)]
     assert 45 < mean(offsets_of_a_fleet) < 55
     assert len(set(offsets_of_a_fleet)) > 90
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_the_time_zone_of_the_machine_does_not_matter(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        run = next_run_after(Frequency.MONTHLY, datetime(2026, 11, 1, 1, tzinfo=UTC))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert run == datetime(2026, 11, 1, 2, tzinfo=UTC)
+
+
+def test_the_offset_of_an_installation_stays_the_same_in_the_next_version() -> None:
+    instance_id = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
+    assert send_offset(instance_id, timedelta(seconds=300)) == timedelta(seconds=180)

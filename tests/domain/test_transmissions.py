@@ -10,12 +10,15 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import (
     LEASE,
     LONGEST_CLAIM,
+    Attempt,
+    AttemptTrigger,
     Contact,
     DeliveryRecord,
     State,
     Status,
     Transmission,
     Trigger,
+    customer_id_to_send,
 )
 
 NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
@@ -81,3 +84,72 @@ def test_the_latest_contact_is_the_later_of_attempt_and_test() -> None:
     assert DeliveryRecord(0, late, early, None).latest_contact == late
     assert DeliveryRecord(0, None, early, None).latest_contact == early
     assert DeliveryRecord(0, None, None, None).latest_contact is None
+
+
+OLD_KEY, PRESENT_KEY = "0" * 16, "1" * 16
+PREPARED, OTHER, PRESENT = "anon_" + "a" * 64, "anon_" + "b" * 64, "anon_" + "c" * 64
+
+
+def attempt(cause: Cause | None, *, named: str = PREPARED, key_id: str = OLD_KEY) -> Attempt:
+    """Return an attempt of which these things matter; None is the cause of one whose fate is not known yet."""
+    return Attempt(
+        number=1,
+        trigger=AttemptTrigger.TICK,
+        started_at=NOW,
+        finished_at=NOW,
+        transmitted_at="",
+        customer_id=named,
+        timestamp=0,
+        payload_sha256="",
+        body_sha256="",
+        body_bytes=0,
+        encrypted=False,
+        iv=None,
+        key_id=key_id,
+        state=State.PENDING,
+        cause=cause,
+        response_code=None,
+        duplicate=False,
+        duration_ms=None,
+    )
+
+
+NOT_ACCEPTED = attempt(Cause.API_KEY_NOT_ACCEPTED)
+FORBIDDEN = attempt(Cause.FORBIDDEN)
+LOST = attempt(Cause.CONNECTION_LOST)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "sent"),
+    [
+        ([], PRESENT),
+        ([NOT_ACCEPTED], PRESENT),
+        ([NOT_ACCEPTED, FORBIDDEN], PRESENT),
+        ([LOST], PREPARED),
+        ([attempt(None)], PREPARED),
+        ([LOST, NOT_ACCEPTED], PREPARED),
+        ([LOST, FORBIDDEN], PREPARED),
+        ([LOST, attempt(Cause.API_KEY_NOT_ACCEPTED, key_id=PRESENT_KEY)], PREPARED),
+        ([LOST, attempt(Cause.FORBIDDEN, key_id=PRESENT_KEY)], PRESENT),
+        ([LOST, attempt(Cause.FORBIDDEN, key_id=PRESENT_KEY), LOST], PREPARED),
+        ([LOST, attempt(Cause.INTERRUPTED, named=OTHER)], OTHER),
+        ([attempt(Cause.INTERRUPTED, named=OTHER), NOT_ACCEPTED], OTHER),
+    ],
+)
+def test_a_pseudonym_follows_the_key_unless_it_may_have_arrived_as_it_was(earlier: list[Attempt], sent: str) -> None:
+    for anonymize in (True, False):
+        assert customer_id_to_send(PREPARED, earlier, PRESENT_KEY, PRESENT, anonymize=anonymize) == sent
+
+
+CLEAR = "cus_Nq4Rz7WkX2"
+
+
+@pytest.mark.parametrize("earlier", [[], [NOT_ACCEPTED], [LOST]])
+def test_without_anonymisation_a_customer_id_in_clear_is_sent_as_it_was_prepared(earlier: list[Attempt]) -> None:
+    assert customer_id_to_send(CLEAR, earlier, PRESENT_KEY, PRESENT, anonymize=False) == CLEAR
+
+
+def test_a_payload_prepared_in_clear_leaves_under_the_pseudonym_unless_it_may_have_arrived_in_clear() -> None:
+    assert customer_id_to_send(CLEAR, [], PRESENT_KEY, PRESENT, anonymize=True) == PRESENT
+    lost = attempt(Cause.CONNECTION_LOST, named=CLEAR)
+    assert customer_id_to_send(CLEAR, [lost], PRESENT_KEY, PRESENT, anonymize=True) == CLEAR
