@@ -37,6 +37,7 @@ bench: .venv/.dev ## Measure recording and preview on both databases (some minut
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.recording_http
 	$(BIN)/python -m benchmarks.preview
+	$(BIN)/python -m benchmarks.retention
 
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
