@@ -134,6 +134,7 @@ def test_a_session_that_has_ended_leads_to_the_login(ready: Console, page: Page,
     page.wait_for_url(re.compile(r"/login"))
     faults.found = [text for text in faults.found if "Response Status Error Code 401" not in text]
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("Your session has ended")
 
 
 def test_log_in_and_out(browser: Browser, console: Console) -> None:

@@ -18,7 +18,7 @@ from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart
 from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.moments import moment, planned, relative
 from telemetry_service.web.settings_tab.places import place_of, place_of_query
-from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm
+from telemetry_service.web.settings_tab.settings_form import KEY_WRONG_AND_GONE, SettingsForm
 
 NOW = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ def test_every_moment_has_its_zone() -> None:
 
 def test_every_number_has_its_unit() -> None:
     assert [counted(n, "row") for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
-    assert [duration(n) for n in (None, 0, 999, 1500, 90_000)] == ["—", "0 ms", "999 ms", "1.5 s", "1.5 min"]
+    assert [duration(n) for n in (None, 0, 999, 1500, 90_000)] == ["—", "under 1 ms", "999 ms", "1.5 s", "1.5 min"]
     assert [size(n) for n in (1, 1390, 20_480)] == ["1 byte", "1,390 bytes", "20.0 KiB"]
 
 
@@ -127,4 +127,4 @@ def test_a_backwards_range_is_explained() -> None:
 
 def test_the_key_stands_in_no_representation_of_the_form() -> None:
     assert "secret" not in repr(SettingsForm(api_key="secret secret"))
-    assert "enter it again" in KEY_WRONG
+    assert "enter it again" in KEY_WRONG_AND_GONE

@@ -8,7 +8,7 @@ import logging
 import traceback
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -116,16 +116,25 @@ def add_problems(app: FastAPI) -> None:
 
 async def _lead_to_login(request: Request, error: Exception) -> Response:
     """Send a browser to the login, from where it comes back to the page that it asked for."""
-    target = LOGIN_PATH
+    if "hx-request" in request.headers:
+        # htmx would follow a redirect and put the login into the middle of the page.
+        answer = problem_of(request, error)
+        answer.headers["HX-Redirect"] = _login(request.headers.get("hx-current-url", ""), ended=True)
+        return answer
     if request.method in SAFE_METHODS:
-        asked_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        target += f"?next={quote(asked_for, safe='/')}"
-    if "hx-request" not in request.headers:
-        return RedirectResponse(target, HTTPStatus.SEE_OTHER)
-    # htmx would follow a redirect and put the login into the middle of the page.
-    answer = problem_of(request, error)
-    answer.headers["HX-Redirect"] = LOGIN_PATH
-    return answer
+        return RedirectResponse(_login(str(request.url), ended=False), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(_login("", ended=True), HTTPStatus.SEE_OTHER)
+
+
+def _login(asked_for: str, *, ended: bool) -> str:
+    """Return the login's address, which leads on to ``asked_for`` and says that a session has ended.
+
+    Of the address only what stands on this site is kept; the login follows nothing but the service's own pages.
+    """
+    parts = urlsplit(asked_for)
+    address = parts.path + (f"?{parts.query}" if parts.query else "")
+    asked = ([f"next={quote(address, safe='/')}"] if address else []) + (["ended=true"] if ended else [])
+    return LOGIN_PATH + (f"?{'&'.join(asked)}" if asked else "")
 
 
 async def _parameters(request: Request, error: Exception) -> Response:

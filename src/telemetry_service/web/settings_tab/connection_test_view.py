@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from telemetry_service.domain.connection import ConnectionTest, Step
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause
 from telemetry_service.web.settings_tab.figures import duration
 from telemetry_service.web.settings_tab.words import STEP, Sign
 
@@ -12,6 +12,12 @@ _STEP_SIGNS = {
     False: Sign("failed", "cross", "bad"),
     None: Sign("not tried", "dash", "quiet"),
 }
+_PASSING = frozenset({Cause.CONNECTION_LOST, Cause.DEADLINE_EXCEEDED, Cause.BUSY, Cause.SERVER_ERROR})
+"""What may be over in a moment. A payload is then sent again by itself; a test is not made again by itself."""
+_TEST_AGAIN = (
+    "Test again in some minutes. If it keeps failing, check proxies and firewalls on the way.",
+    "Control Core administrator",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,10 @@ def test_view(result: ConnectionTest, *, unsaved_key: bool) -> TestView:
         unsaved = " It was tested with the key you typed, which is not saved yet: save it."
         sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")
         return TestView(steps, Sign("Success", "check", "good"), sentence, None, None)
-    explanation = EXPLANATIONS[result.cause]
     verdict = Sign("Failed", "cross", "bad")
+    explanation = EXPLANATIONS[result.cause]
+    if result.cause in _PASSING:
+        return TestView(steps, verdict, explanation.sentence, *_TEST_AGAIN)
     return TestView(steps, verdict, explanation.sentence, explanation.next_step, explanation.whose)
 
 

@@ -20,6 +20,8 @@ def duration(milliseconds: int | None) -> str:
     """Return a duration in ms below a second, in s below a minute, else in min; a dash where there is none."""
     if milliseconds is None:
         return "—"
+    if milliseconds == 0:
+        return "under 1 ms"
     if milliseconds < _SECOND_MS:
         return f"{milliseconds} ms"
     if milliseconds < _MINUTE_MS:

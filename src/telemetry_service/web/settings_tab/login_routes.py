@@ -29,9 +29,14 @@ def show_front_door() -> Response:
 
 @router.get(paths.LOGIN)
 @public
-def show_login(request: Request, context: Context, next: str = paths.TAB) -> Response:  # noqa: A002 - the parameter's name
-    """Show the login."""
-    return pages_of(request).page(request, _LOGIN, _shown(context, next))
+def show_login(
+    request: Request,
+    context: Context,
+    next: str = paths.TAB,  # noqa: A002 - the parameter's name
+    ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> Response:
+    """Show the login; who was in the middle of something is told that the session has ended."""
+    return pages_of(request).page(request, _LOGIN, _shown(context, next) | {"ended": ended})
 
 
 @router.post(paths.LOGIN)
@@ -68,6 +73,7 @@ def _shown(context: WebContext, asked_for: str) -> dict[str, object]:
     return {
         "next": local_address(asked_for),
         "wrong": None,
+        "ended": False,
         "nobody": not context.entrance.accounts.exist(),
         "name": "",
     }

@@ -9,10 +9,8 @@ from pydantic import BaseModel, Field
 from telemetry_service.domain.configuration import API_KEY_PATTERN, Configuration, Retention, StoredConfiguration
 from telemetry_service.domain.schedule import Frequency
 
-KEY_WRONG = (
-    "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
-    " What you typed is not repeated here: enter it again."
-)
+KEY_WRONG = "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
+KEY_WRONG_AND_GONE = f"{KEY_WRONG} What you typed is not repeated here: enter it again."
 _FREQUENCY_WRONG = "Choose one of the four frequencies."
 _RETENTION_WRONG = "Choose one of the four retentions."
 _SWITCH_OFF = "off"
@@ -76,7 +74,7 @@ def unanswered(questions: tuple[Question, ...], confirmed: str) -> bool:
 
 def switch_off_question(waiting: str | None, events: str) -> Question:
     """Return what switching telemetry off does; ``waiting`` names the payloads that wait, None where none does."""
-    kept = f"{waiting} that wait stay here, visible, and go out only once telemetry is on again." if waiting else None
+    kept = f"What waits ({waiting}) stays here, visible, and goes out only once telemetry is on again."
     return Question(
         _SWITCH_OFF,
         "Telemetry stops",
@@ -85,7 +83,7 @@ def switch_off_question(waiting: str | None, events: str) -> Question:
             for sentence in (
                 "Scheduled runs, retries and connection tests stop: nothing contacts the License Server.",
                 f"The current period ends without a payload. Its counts ({events}) never leave.",
-                kept or "No payload is waiting.",
+                kept if waiting else "No payload is waiting.",
                 "The License Server connection is prevented and feature gating is disabled.",
                 "This is not recommended for production.",
             )
@@ -139,6 +137,6 @@ def _api_key(typed: str, errors: dict[str, str]) -> str | None:
     if not key:
         return None
     if not re.fullmatch(API_KEY_PATTERN, key):
-        errors["api_key"] = KEY_WRONG
+        errors["api_key"] = KEY_WRONG_AND_GONE
         return None
     return key

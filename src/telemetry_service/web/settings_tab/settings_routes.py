@@ -66,6 +66,8 @@ def save(
         return answer.form_again(Typed(read.values, read.errors, key_dropped=bool(form.api_key)))
     if before.stored.version != form.version:
         return answer.form_again(_stale(read))
+    if read.values == before.stored.values and read.api_key is None:
+        return answer.saved("unchanged")
     questions = _questions(installation, before, read.values)
     if unanswered(questions, form.confirmed):
         return answer.ask(form, questions, key_typed=read.api_key is not None)
