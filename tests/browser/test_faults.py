@@ -97,3 +97,19 @@ def test_a_key_that_cannot_be_opened_names_the_encryption_key(
         expect(page.locator("#connection-test")).to_contain_text("Enter the API key again")
         expect(page.locator("#preview")).to_contain_text("ENCRYPTION_KEY")
         assert ready.server.journal() == ()
+
+
+def test_a_fault_is_said_once_and_goes_when_it_is_overcome(ready: Console, page: Page, faults: Faults) -> None:
+    page.goto(ready.tab)
+    page.route("**/save", lambda route: route.abort())
+    page.get_by_role("radio", name="Monthly", exact=True).check()
+    for _ in range(2):
+        page.locator("#save-all").click()
+        expect(page.locator("#save-all")).not_to_have_attribute("aria-busy", "true")
+    expect(page.locator("[data-toast]")).to_have_count(1)
+    expect(page.locator("[data-toast]")).to_contain_text("did not answer")
+    page.unroute_all()
+    page.locator("#save-all").click()
+    expect(page.locator("[data-toast]")).to_have_count(1)
+    expect(page.locator("[data-toast]")).to_contain_text("Settings saved.")
+    faults.found.clear()

@@ -108,6 +108,7 @@ def test_the_history_has_25_a_page(ready: Console, page: Page) -> None:
     expect(page.locator("#history tbody tr")).to_have_count(25)
     page.get_by_role("link", name="Older").click()
     expect(page.locator("#history tbody tr")).to_have_count(2)
+    expect(page.locator("#history-title")).to_be_focused()  # Another page is read from its top.
     page.reload()
     expect(page.locator("#history tbody tr")).to_have_count(2)
     page.get_by_role("link", name="Newest").click()
@@ -204,3 +205,17 @@ def test_the_filtered_history_is_exported_as_csv_and_json_lines(ready: Console, 
     with page.expect_download() as download:
         page.get_by_role("link", name="JSON Lines").click()
     assert len(download.value.path().read_text().splitlines()) == 1
+
+
+def test_a_day_is_typed_by_keyboard_and_filters_once_it_is_complete(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    asked: list[str] = []
+    page.goto(ready.tab)
+    page.on("request", lambda request: asked.append(request.url) if "/history?" in request.url else None)
+    page.locator("#filter-from").focus()
+    # The order of day and month is the browser's own; this day is the same in both.
+    page.keyboard.type("11112026", delay=40)
+    page.wait_for_url(re.compile(r"from=2026-11-11"))
+    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    expect(page.locator("#filter-from")).to_be_focused()
+    assert len(asked) == 1

@@ -106,3 +106,31 @@ def test_the_preview_works_while_telemetry_is_off(ready: Console, page: Page) ->
     expect(page.locator("#preview")).to_contain_text("Telemetry is off")
     page.locator("#view-payload").click()
     expect(page.locator("#payload-dialog")).to_contain_text("Nothing of this is sent.")
+
+
+def test_the_exact_payload_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#view-payload").click()
+    page.wait_for_url(f"{ready.tab}/payload")
+    expect(page).to_have_title(re.compile("Exact payload"))
+    page.go_back()
+    expect(page.locator("#payload-dialog")).to_have_count(0)
+    expect(page.locator("#view-payload")).to_be_focused()
+    page.go_forward()
+    expect(page.get_by_role("dialog", name="Exact payload")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("dialog", name="Exact payload")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url(ready.tab)
+    expect(page.locator("#health")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_large_numbers_stand_whole_in_their_place(ready: Console, page: Page, width: int) -> None:
+    ready.report(3, scale=100_000_000)
+    log_in(page.context, ready)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(ready.tab)
+    assert len(figure(page, "Total Events")) > len("1,000,000,000")
+    clipped = "figures => figures.filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.textContent)"
+    assert page.locator("#preview .figures > div").evaluate_all(clipped) == []

@@ -67,3 +67,13 @@ def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page
     page.locator("#send-now").click()
     expect(page.locator("#send-now-dialog")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Send it now")).to_be_disabled()
+
+
+def test_in_a_window_of_its_own_it_is_a_plain_form(ready: Console, page: Page) -> None:
+    page.goto(f"{ready.tab}/send-now")
+    page.get_by_role("link", name="Cancel").click()
+    page.wait_for_url(ready.tab)
+    page.goto(f"{ready.tab}/send-now")
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator("#drawer")).to_contain_text("Success")
+    assert len(ready.server.journal()) == 1

@@ -164,3 +164,22 @@ def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(read
     expect(date).to_have_text("3 Nov 2026, 11:00 CET")
     page.get_by_role("button", name="UTC").click()
     expect(date).to_have_text("3 Nov 2026, 10:00 UTC")
+
+
+def test_a_save_that_changes_nothing_says_so(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    page.locator("#save-all").click()
+    expect(page.locator("#toasts")).to_contain_text("Nothing was changed")
+    expect(page.locator("#activity")).not_to_contain_text("saved the settings")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_floating_bar_covers_no_result(ready: Console, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(ready.tab)
+    page.get_by_role("radio", name="Monthly", exact=True).check()
+    page.locator("#test").click()
+    result, bar = page.locator("#connection-test-result"), page.locator("[data-dirty]")
+    expect(result).to_be_focused()
+    covered = """([result, bar]) => result.getBoundingClientRect().bottom - bar.getBoundingClientRect().top"""
+    assert page.evaluate(covered, [result.element_handle(), bar.element_handle()]) <= 0

@@ -85,11 +85,11 @@ def show_transmission(request: Request, context: Context, session: CurrentSessio
 @page
 def show_payload(request: Request, context: Context, session: CurrentSession) -> Response:
     """Show exactly what would leave if the period ended now."""
-    shown = {"payload": payload_view(build_preview(context.installation)), "toast": None, "oob": False}
-    shown |= session_context(session)
+    payload = {"payload": payload_view(build_preview(context.installation))}
     if is_htmx(request):
-        return pages_of(request).fragments(request, "telemetry/payload.html", (), shown)
-    return pages_of(request).page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/payload.html"})
+        return pages_of(request).fragments(request, "telemetry/payload.html", (), payload)
+    shown = contents(context.installation) | session_context(session) | payload
+    return pages_of(request).page(request, PAGE, shown | {"dialog": "telemetry/payload.html"})
 
 
 @router.get(paths.PAYLOAD_FILE)

@@ -21,11 +21,14 @@
   const keepZone = (zone) => { try { localStorage.setItem(ZONE, zone); } catch { /* private mode: for this page only */ } };
   let zone = storedZone();
 
+  // The month as the server abbreviates it: the browser's British September has four letters.
+  const localTime = (time) => localFormat.format(new Date(time.dateTime)).replace("Sept ", "Sep ");
+
   function showTimes(within) {
-    for (const time of all("time[data-local-time]", within)) time.textContent = localFormat.format(new Date(time.dateTime));
+    for (const time of all("time[data-local-time]", within)) time.textContent = localTime(time);
     for (const time of all("time[data-zone-switch]", within)) {
       time.dataset.utc ??= time.textContent;
-      time.textContent = zone === "local" ? localFormat.format(new Date(time.dateTime)) : time.dataset.utc;
+      time.textContent = zone === "local" ? localTime(time) : time.dataset.utc;
     }
     for (const button of all("[data-zone]", within)) button.setAttribute("aria-pressed", String(button.dataset.zone === zone));
   }
@@ -43,6 +46,10 @@
     const stop = () => clearTimeout(timer);
     const go = () => { stop(); timer = setTimeout(() => toast.remove(), TOAST_MILLISECONDS); };
     toast.dataset.started = "";
+    for (const older of all("[data-toast]")) { // Said once is enough, and a fault that is overcome is none any more.
+      const overcome = toast.dataset.tone === "good" && older.dataset.tone === "bad";
+      if (older !== toast && (overcome || older.textContent.trim() === toast.textContent.trim())) older.remove();
+    }
     if (toast.dataset.tone === "bad") return; // A fault stays until it is dismissed.
     toast.addEventListener("pointerenter", stop);
     toast.addEventListener("pointerleave", go);
@@ -65,6 +72,7 @@
     close.textContent = "×";
     toast.append(document.createElement("span"), words, close);
     toasts()?.append(toast);
+    startToast(toast);
     raiseToasts();
   }
 
@@ -82,11 +90,12 @@
   /* Dialogs: the server sends them open, for browsers without JavaScript; here they become modal. */
 
   let opener = null; // The id of what had the focus before a dialog opened.
-  const isDialogUrl = () => location.pathname.includes("/history/");
+  const isDialogUrl = () => /\/(history\/[^/]+|payload)$/.test(location.pathname);
+  const placeOfDialog = () => (location.pathname.includes("/history/") ? "#drawer-place" : "#dialog-place");
 
   function openDialogs(within) {
     for (const dialog of all("dialog[data-modal]", within)) {
-      if (dialog.matches(":modal")) continue;
+      if (dialog.matches(":modal") || dialog.closest(".alone")) continue;
       const active = document.activeElement;
       if (active?.id && !active.closest("dialog")) opener = active.id;
       for (const other of all("dialog:modal")) if (other !== dialog) other.closest("#dialog-place") ? other.remove() : other.close();
@@ -100,6 +109,7 @@
       if (dialog.dataset.url && standalone() && location.pathname !== new URL(dialog.dataset.url, location).pathname) {
         history.pushState({ drawer: true }, "", dialog.dataset.url);
       }
+      if (dialog.dataset.url) showTitle(dialog);
     }
     raiseToasts();
   }
@@ -113,14 +123,20 @@
     dialog.remove();
     markRow(null);
     if (document.querySelector("dialog:modal")) return;
-    if (dialog.id === "drawer" && standalone() && isDialogUrl()) {
+    showTitle(null);
+    if (dialog.dataset.url && standalone() && isDialogUrl()) {
       if (history.state?.drawer) history.back();
       else history.replaceState(null, "", dialog.dataset.back);
     }
     const row = dialog.dataset.url?.split("?")[0].split("/").pop();
-    const target = document.getElementById(opener ?? "") ?? document.getElementById(`row-${row}`);
+    const target = document.getElementById(opener ?? dialog.dataset.opener ?? `row-${row}`);
     target?.focus();
     opener = null;
+  }
+
+  function showTitle(dialog) {
+    const words = dialog?.querySelector("h2").textContent.trim().replace(/\s+/g, " ");
+    if (standalone()) document.title = `${words ? `${words} · ` : ""}Telemetry · Control Core`;
   }
 
   function markRow(dialog) {
@@ -133,12 +149,11 @@
 
   function follow() {
     if (!standalone()) return;
-    const drawer = document.querySelector("dialog#drawer");
     if (isDialogUrl()) {
-      htmx.ajax("GET", location.href, { target: "#drawer-place", swap: "innerHTML" });
+      htmx.ajax("GET", location.href, { target: placeOfDialog(), swap: "innerHTML" });
       return;
     }
-    if (drawer) drawer.close();
+    for (const dialog of all("dialog[data-url]")) dialog.close();
     const shown = document.getElementById("history");
     const asked = new URL(location.href);
     if (shown && new URL(shown.dataset.url, location).search !== asked.search) {
@@ -239,7 +254,8 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.hasAttribute("hx-post") || form.hasAttribute("hx-get") || event.submitter?.hasAttribute("hx-post")) return;
+    const plain = form.closest("[hx-disable]");
+    if (!plain && (form.hasAttribute("hx-post") || form.hasAttribute("hx-get") || event.submitter?.hasAttribute("hx-post"))) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "1";
   });
@@ -253,6 +269,12 @@
     if (at("[data-dismiss]")) at("[data-toast]").remove();
     if (at("[data-copy]")) copy(at("[data-copy]"));
     if (at("[data-zone]")) chooseZone(at("[data-zone]").dataset.zone);
+  }, true);
+
+  /* Whoever types the year of a date passes through the years 2, 20 and 202, which nobody filters by. */
+
+  document.addEventListener("change", (event) => {
+    if (event.target.type === "date" && event.target.value && event.target.value < "1000") event.stopPropagation();
   }, true);
 
   document.addEventListener("change", (event) => {
@@ -276,6 +298,7 @@
     const { elt, requestConfig } = event.detail;
     adopt(document);
     keepFocus(document);
+    if (["older", "newest"].includes(requestConfig?.elt?.id)) document.getElementById("history-title")?.focus(); // Another page is read from its top.
     if (requestConfig?.elt?.hasAttribute("data-push") && standalone() && elt.id === "history") history.pushState(null, "", elt.dataset.url);
   });
   document.addEventListener("htmx:oobAfterSwap", () => adopt(document));
