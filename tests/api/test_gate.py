@@ -172,9 +172,11 @@ def test_the_login_leads_back_to_the_page_that_was_asked_for(shared: Running) ->
 
 
 def test_htmx_is_told_to_load_the_login_as_a_page(shared: Running) -> None:
-    answer = shared.client.get(TAB, headers={"HX-Request": "true"})
+    here = f"https://console.example{TAB}?status=failed"
+    answer = shared.client.get(TAB, headers={"HX-Request": "true", "HX-Current-URL": here})
     assert answer.status_code in {200, 401}
-    assert answer.headers["hx-redirect"] == "/login"
+    # Of the address that the browser names, nothing but the page on this site is followed.
+    assert answer.headers["hx-redirect"] == f"/login?next={TAB}%3Fstatus%3Dfailed&ended=true"
 
 
 def test_a_token_is_not_taken_from_the_query(shared: Running) -> None:
