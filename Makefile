@@ -17,7 +17,7 @@ demo: .venv/.runtime ## Start the service beside a reference License Server, wit
 run: .venv/.runtime ## Start the service with the settings of the environment
 	@$(BIN)/telemetry-service serve
 
-test: .venv/.dev .venv/.browser ## Run all tests (ARGS="-k preview" for some of them)
+test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
 
 torture: .venv/.dev ## Kill replicas and break everything round them at random (ARGS="--kills 1000 --json report.json")
@@ -62,6 +62,6 @@ clean: ## Remove the environment and all caches; the databases stay
 	@.ci/environment dev
 	@touch $@ .venv/.runtime
 
-.venv/.browser: .ci/browser | .venv/.dev
-	@.ci/browser
+.venv/.programs: .ci/programs | .venv/.dev
+	@.ci/programs
 	@touch $@
