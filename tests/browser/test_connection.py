@@ -108,7 +108,7 @@ def test_show_asks_for_the_password_where_the_login_is_not_recent(ready: Console
     expect(page.get_by_role("textbox", name="Password")).to_be_focused()
     page.get_by_label("Password", exact=True).fill("not the password")
     page.get_by_role("button", name="Show the API key").click()
-    expect(page.locator("#relogin-wrong")).to_be_visible()
+    expect(page.locator("#relogin-wrong")).to_have_text("The password is not right.")
     assert page.locator("#revealed-key-text").count() == 0
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Show the API key").click()

@@ -70,7 +70,9 @@ def show_api_key(
         _authenticate(context, session, password)
     except RecentLoginRequiredError:
         return _ask_password(request, session, None)
-    except (LoginFailedError, LoginThrottledError) as refusal:
+    except LoginFailedError:
+        return _ask_password(request, session, "The password is not right.")
+    except LoginThrottledError as refusal:
         return _ask_password(request, session, refusal.text)
     try:
         shown: dict[str, Any] = {"revealed_key": reveal_api_key(installation, caller.actor), "reveal_wrong": None}
