@@ -138,6 +138,7 @@ def test_a_stale_save_is_refused_keeps_what_was_typed_and_shows_the_difference(r
     expect(stale.locator("tr", has_text="Transmission frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
     expect(stale.locator("tr", has_text="Local data retention")).to_have_text(re.compile(r"90 days\s+30 days"))
     expect(page.get_by_label("Daily")).to_be_checked()
+    expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
     assert read_configuration(ready.installation).stored.values.frequency is Frequency.WEEKLY
     picture(page, "stale-save")
     saved(page)

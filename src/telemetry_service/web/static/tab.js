@@ -202,7 +202,7 @@
 
   function watchForm(form) {
     form.dataset.started = "";
-    const before = typed(form);
+    const before = "notSaved" in form.dataset ? null : typed(form); // What came back unsaved differs from what is saved.
     const look = () => {
       const changed = typed(form) !== before;
       for (const it of all("[data-unsaved]", form)) it.hidden = !changed;
@@ -210,6 +210,7 @@
     };
     form.addEventListener("input", look);
     form.addEventListener("change", look);
+    look();
   }
 
   /* Everything that a new piece of the page needs */
