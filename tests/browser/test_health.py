@@ -85,7 +85,7 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
     ],
     ids=["401", "403", "422", "500", "302", "time-out"],
 )
-@pytest.mark.parametrize("deployed", [Deployed(limits=LIMITS.__class__(deadline=LIMITS.deadline / 10))], ids=[""])
+@pytest.mark.parametrize("deployed", [Deployed(limits=LIMITS.__class__(deadline=LIMITS.deadline / 2))], ids=[""])
 def test_error_details_in_the_history_name_cause_and_next_step(
     ready: Console, page: Page, trouble: object, sentence: str, next_step: str
 ) -> None:
