@@ -27,6 +27,11 @@ class ConfigurationView:
     license_server_configured: bool
     license_server_connected: bool | None
 
+    @property
+    def values(self) -> Configuration:
+        """The values as they work: while the deployment locks telemetry off, the switch is off."""
+        return self.stored.values.model_copy(update={"enabled": self.enabled})
+
 
 def read_configuration(installation: Installation) -> ConfigurationView:
     """Return the configuration as it stands."""

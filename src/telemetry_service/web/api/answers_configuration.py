@@ -55,9 +55,9 @@ class ConfigurationAnswer(Answer):
     @classmethod
     def of(cls, view: ConfigurationView) -> "ConfigurationAnswer":
         """Return the answer for the configuration as it stands."""
-        values = view.stored.values
+        values = view.values
         return cls(
-            enabled=view.enabled,
+            enabled=values.enabled,
             frequency=values.frequency,
             encrypt_payload=values.encrypt_payload,
             anonymize_pii=values.anonymize_pii,

@@ -97,7 +97,7 @@ def _rows(installation: Installation, configuration: ConfigurationView) -> dict[
 def _settings(
     configuration: ConfigurationView, preview: Preview, typed: Typed | None, rows: Mapping[int, int], now: datetime
 ) -> SettingsView:
-    saved = configuration.stored.values
+    saved = configuration.values
     shown = typed.values if typed else saved
     view = settings_view(configuration, preview, shown, rows, now)
     if typed is None:

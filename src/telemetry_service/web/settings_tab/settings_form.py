@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from telemetry_service.domain.configuration import API_KEY_PATTERN, Configuration, Retention, StoredConfiguration
 from telemetry_service.domain.schedule import Frequency
@@ -22,6 +22,8 @@ class SettingsForm(BaseModel):
 
     version: int = 0
     """What the form has seen; 0, which is never saved, where the form does not save."""
+    seen: str = ""
+    """The values that the form was shown with, so that of a stale one only what it changed is kept."""
     enabled: str | None = None
     encrypt_payload: str | None = None
     anonymize_pii: str | None = None
@@ -56,6 +58,19 @@ def read_form(form: SettingsForm, stored: StoredConfiguration, *, locked: bool) 
     )
     retention = _retention(form.retention_days, saved.retention_days, errors)
     return ReadForm(values.model_copy(update={"retention_days": retention}), _api_key(form.api_key, errors), errors)
+
+
+def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Configuration:
+    """Return what is saved at ``present`` with the changes that a form made to the values it had ``seen``.
+
+    A form that does not say what it has seen keeps all that was typed.
+    """
+    try:
+        before = Configuration.model_validate_json(seen)
+    except ValidationError:
+        return typed
+    changes = {name: value for name, value in typed if value != getattr(before, name)}
+    return present.model_copy(update=changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,7 @@ def hidden_values(form: SettingsForm, questions: tuple[Question, ...]) -> tuple[
     """Return the form once more for the confirmation, all but the API key: a secret is never repeated."""
     values = {
         "version": str(form.version),
+        "seen": form.seen,
         "enabled": form.enabled,
         "encrypt_payload": form.encrypt_payload,
         "anonymize_pii": form.anonymize_pii,

@@ -30,6 +30,7 @@ from telemetry_service.web.settings_tab.settings_form import (
     ReadForm,
     SettingsForm,
     hidden_values,
+    keep_changes,
     read_form,
     retention_question,
     switch_off_question,
@@ -65,8 +66,8 @@ def save(
     if read.errors:
         return answer.form_again(Typed(read.values, read.errors, key_dropped=bool(form.api_key)))
     if before.stored.version != form.version:
-        return answer.form_again(_stale(read))
-    if read.values == before.stored.values and read.api_key is None:
+        return answer.form_again(_stale(read, form, before))
+    if read.values == before.values and read.api_key is None:
         return answer.saved("unchanged")
     questions = _questions(installation, before, read.values)
     if unanswered(questions, form.confirmed):
@@ -74,7 +75,7 @@ def save(
     try:
         save_configuration(installation, read.values, form.version, caller.actor, read.api_key)
     except StaleConfigurationError:
-        return answer.form_again(_stale(read))
+        return answer.form_again(_stale(read, form, read_configuration(installation)))
     return answer.saved("saved-key" if read.api_key else "saved")
 
 
@@ -127,8 +128,9 @@ class _Answer:
         return pages_of(self._request).fragments(self._request, "telemetry/settings.html", beside, shown)
 
 
-def _stale(read: ReadForm) -> Typed:
-    return Typed(read.values, stale=True, key_dropped=read.api_key is not None)
+def _stale(read: ReadForm, form: SettingsForm, present: ConfigurationView) -> Typed:
+    kept = keep_changes(read.values, form.seen, present.values)
+    return Typed(kept, stale=True, key_dropped=read.api_key is not None)
 
 
 def _questions(installation: Installation, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:

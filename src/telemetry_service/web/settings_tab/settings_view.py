@@ -82,6 +82,8 @@ class SettingsView:
     """Everything that the form shows."""
 
     version: int
+    seen: str
+    """The values that the form is shown with, in one text; it comes back with the form."""
     enabled: bool
     locked: str | None
     effective: bool
@@ -111,6 +113,7 @@ def settings_view(
     stored = configuration.stored
     return SettingsView(
         version=stored.version,
+        seen=configuration.values.model_dump_json(),
         enabled=shown.enabled and not configuration.locked,
         locked=LOCKED if configuration.locked else None,
         effective=configuration.enabled,

@@ -198,7 +198,7 @@
 
   /* Unsaved changes */
 
-  const typed = (form) => JSON.stringify([...new FormData(form)].filter(([name]) => !["csrf_token", "version"].includes(name)));
+  const typed = (form) => JSON.stringify([...new FormData(form)].filter(([name]) => !["csrf_token", "version", "seen"].includes(name)));
 
   function watchForm(form) {
     form.dataset.started = "";
