@@ -7,6 +7,7 @@ httpcore's own time-outs are ignored, and every operation asks the exchange.
 import contextlib
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
@@ -46,7 +47,7 @@ class Network(httpcore.NetworkBackend):
         return stream
 
 
-class _Stream(httpcore.NetworkStream):
+class _Stream(httpcore.NetworkStream, ABC):
     """What both kinds of stream share: ``pull`` and ``push`` move bytes, ``read`` also counts them."""
 
     first_tls_is_the_proxys = False
@@ -54,13 +55,13 @@ class _Stream(httpcore.NetworkStream):
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
+    @abstractmethod
     def pull(self, max_bytes: int) -> bytes:
         """Return what came, or nothing at its end."""
-        raise NotImplementedError
 
+    @abstractmethod
     def push(self, outgoing: bytes) -> None:
         """Send all of it."""
-        raise NotImplementedError
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline rules
         """Return what came, counted against the limit of an answer."""
