@@ -1,9 +1,12 @@
 """The five states of health, each with its cause and next step, and the guide's troubleshooting cases."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console, Deployed
+from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import log_in, picture
 from tests.support.license_server import Trouble, hang, reply
 from tests.support.site import LIMITS
@@ -20,7 +23,15 @@ def state(page: Page, word: str, *sentences: str) -> None:
 def test_healthy(ready: Console, page: Page) -> None:
     ready.send()
     page.goto(ready.tab)
+    expect(page.locator("#health")).not_to_contain_text("Next step")
     state(page, "Healthy", "a recent transmission was accepted", "License Server: connected", "3 Nov 2026, 10:00 UTC")
+
+
+def test_healthy_with_a_payload_waiting_says_what_to_do_and_whose_turn_it_is(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    state(page, "Healthy", "another one still waits", "1 payload")
+    expect(page.locator("#health")).to_contain_text(re.compile(r"Next step.*press Retry.*Control Core administrator"))
 
 
 def test_warning_before_the_first_transmission(ready: Console, page: Page) -> None:

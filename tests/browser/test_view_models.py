@@ -14,7 +14,7 @@ from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.web.settings_tab import words
 from telemetry_service.web.settings_tab.appearance import local_address
-from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart
+from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart, scale_of
 from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.moments import moment, planned, relative
 from telemetry_service.web.settings_tab.places import place_of, place_of_query
@@ -94,6 +94,22 @@ def test_no_bar_leaves_the_chart(sandbox: list[int], production: list[int]) -> N
         assert 0 <= bar.sandbox_y <= bar.production_y + 0.1
         assert bar.production_y + bar.production_height <= HEIGHT
     assert len(drawn.rows) == len(drawn.bars)
+
+
+@given(st.integers(1, 2**53))
+def test_the_scale_of_the_chart_leaves_little_of_it_empty(largest: int) -> None:
+    end, parts = scale_of(largest)
+    assert largest <= end <= 1.5 * largest + 1
+    assert 1 <= parts <= 5
+    assert end % parts == 0
+
+
+@pytest.mark.parametrize(
+    ("largest", "end", "lines"),
+    [(1, 1, 1), (2, 2, 2), (11, 15, 3), (204, 250, 5), (1_020, 1_500, 3), (2_600, 3_000, 3), (61_000, 80_000, 4)],
+)
+def test_the_scale_ends_at_a_number_that_is_read_at_a_glance(largest: int, end: int, lines: int) -> None:
+    assert scale_of(largest) == (end, lines)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,10 @@ class Deployment:
     enabled: bool
     """False where the deployment switched telemetry off for good."""
     send_spread: timedelta
+    demo_mode: bool = False
+    """Whether the service runs to be tried out, and would start without any keys."""
+    ephemeral_keys: bool = False
+    """Whether keys are lost when the process ends. Only the demo mode allows it."""
 
 
 def hint_of(api_key: str) -> str:

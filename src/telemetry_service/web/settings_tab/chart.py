@@ -15,7 +15,8 @@ _TOP, _BOTTOM = 10, 24
 _LONGEST_DAYS = 62
 _WIDEST_BAR = 4.0
 _LABELS = 6
-_STEPS = (1, 2, 3, 4, 5)
+_SCALES = ((10, 2), (10, 1), (15, 3), (20, 4), (20, 2), (25, 5), (30, 3), (40, 4), (50, 5), (60, 3), (80, 4))
+"""Tenths that the scale may end at, times a power of ten, and into how many even parts its grid divides them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ def chart(counts: Sequence[DayCount], opened_at: datetime, now: datetime) -> Cha
     if not any(c.sandbox_events + c.production_events for c in counts):
         return None
     days = _every_day(counts, opened_at.date(), now.date())
-    top = _round_up(max(c.sandbox_events + c.production_events for c in days))
+    top, parts = scale_of(max(c.sandbox_events + c.production_events for c in days))
     slot = WIDTH / len(days)
     scale = (HEIGHT - _TOP - _BOTTOM) / top
     return Chart(
         bars=tuple(_bar(index, count, slot, scale) for index, count in enumerate(days)),
-        lines=tuple(Line(round(_floor() - value * scale, 1), _short(value)) for value in (0, top // 2, top)),
+        lines=tuple(_line(value, scale) for value in range(0, top + 1, top // parts)),
         labels=_labels(days, slot),
         summary=_summary(days),
         rows=tuple((day_words(c.day), grouped(c.sandbox_events), grouped(c.production_events)) for c in days),
@@ -105,6 +106,10 @@ def _bar(index: int, count: DayCount, slot: float, scale: float) -> Bar:
     )
 
 
+def _line(value: int, scale: float) -> Line:
+    return Line(round(_floor() - value * scale, 1), _short(value))
+
+
 def _labels(days: Sequence[DayCount], slot: float) -> tuple[Label, ...]:
     every = max(1, -(-len(days) // _LABELS))
     return tuple(
@@ -114,14 +119,18 @@ def _labels(days: Sequence[DayCount], slot: float) -> tuple[Label, ...]:
     )
 
 
-def _round_up(value: int) -> int:
-    """Return the next round number that halves well: 2, 4, 6, 8, 10, 20, 40 and so on."""
-    magnitude = 1
+def scale_of(largest: int) -> tuple[int, int]:
+    """Return where the scale ends, and into how many parts its grid divides it: little of it stays empty.
+
+    Every line of the grid is a whole number, for there are no half events.
+    """
+    tenth = 1
     while True:
-        for step in _STEPS:
-            if value <= (rounded := 2 * step * magnitude):
-                return rounded
-        magnitude *= 10
+        for tenths, parts in _SCALES:
+            end, rest = divmod(tenths * tenth, 10)
+            if rest == 0 and end % parts == 0 and largest <= end:
+                return end, parts
+        tenth *= 10
 
 
 def _short(value: int) -> str:

@@ -11,6 +11,7 @@ from telemetry_service.web.settings_tab.moments import Moment, optional_moment, 
 from telemetry_service.web.settings_tab.words import CONNECTED, HEALTH, Sign
 
 _NO_RUN_WHILE_OFF = "None while telemetry is off"
+_ALL_IS_WELL = "ok"
 _NOTHING_WAITS = "Nothing waits to be sent"
 _TICK_FAULTS = {
     fault.code: fault.sentence for fault in (NotConfiguredError, KeyUnusableError, PayloadContradictionError)
@@ -41,13 +42,12 @@ class HealthView:
 def health_view(report: HealthReport, now: datetime) -> HealthView:
     """Return the header at ``now``."""
     health = report.health
-    healthy = health.status is HealthStatus.HEALTHY
     spread = report.next_send_at is not None and report.next_send_at != report.next_run_at
     return HealthView(
         sign=HEALTH[health.status],
         cause=health.cause,
         next_step=health.next_step,
-        whose=None if healthy else health.whose,
+        whose=None if health.code == _ALL_IS_WELL else health.whose,
         badge=CONNECTED[health.connected],
         last_accepted=optional_moment(report.last_accepted_at, now),
         next_run=planned(report.next_run_at, now),

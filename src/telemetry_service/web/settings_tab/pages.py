@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from telemetry_service.access.sessions import Session
+from telemetry_service.domain.configuration import Deployment
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.appearance import theme_of
@@ -35,7 +36,7 @@ _WORTH_COMPRESSING = 1_024
 class Pages:
     """The templates and what each of them may name."""
 
-    def __init__(self) -> None:
+    def __init__(self, deployment: Deployment) -> None:
         """Read nothing yet: each template is read and compiled once, when it is first used."""
         self.assets = Assets()
         self._environment = Environment(
@@ -48,6 +49,7 @@ class Pages:
         )
         self._environment.globals.update(
             paths=paths,
+            deployment=deployment,
             asset=self.assets.url,
             htmx_config=json.dumps(HTMX_CONFIGURATION),
         )

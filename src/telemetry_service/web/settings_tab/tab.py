@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from telemetry_service.web.context import WebContext
 from telemetry_service.web.settings_tab import (
     appearance,
     asset_routes,
@@ -16,8 +17,9 @@ from telemetry_service.web.settings_tab.pages import Pages
 
 
 def add_settings_tab(app: FastAPI) -> None:
-    """Add all routes, and the pages that they render. To be called after the API's own fault handling."""
-    app.state.pages = Pages()
+    """Add all routes, and the pages that they render. To be called last: they stand on the context and the API's faults."""
+    context: WebContext = app.state.context
+    app.state.pages = Pages(context.installation.deployment)
     add_faults(app)
     routes = (asset_routes, login_routes, appearance, settings_routes, connection_routes, delivery_routes, tab_routes)
     for module in routes:
