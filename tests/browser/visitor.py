@@ -28,16 +28,15 @@ _STATUS = re.compile(r"the server responded with a status of (\d+)")
 
 @dataclass
 class Faults:
-    """What a browser has complained about: errors in the console (broken policies too), scripts that failed."""
+    """What a browser has remarked: whatever stands in the console (broken policies too), scripts that failed."""
 
     found: list[str] = field(default_factory=list)
     expected_statuses: set[int] = field(default_factory=set)
     """Answers of which a test knows that they are refusals: the browser notes each of them as an error."""
 
     def note_console(self, message: ConsoleMessage) -> None:
-        """Note an error or a warning."""
-        if message.type in {"error", "warning"}:
-            self.found.append(message.text)
+        """Note what the console says, be it an error, a warning or a piece of information: ours writes nothing."""
+        self.found.append(message.text)
 
     def note_error(self, error: Error) -> None:
         """Note a script that failed."""

@@ -62,14 +62,14 @@ class Pages:
         self, request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
     ) -> Response:
         """Answer with a whole page."""
-        full = {"theme": theme_of(request), "here": _here(request), **context}
+        full = {"theme": theme_of(request), "here": _here(request), "whole": True, **context}
         return compressed(request, self.text(template, full), status)
 
     def fragments(
         self, request: Request, main: str | None, beside: Sequence[str], context: Mapping[str, Any]
     ) -> Response:
         """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
-        full = dict(context)
+        full = {**context, "whole": False}
         parts = [self.text(main, {**full, "oob": False})] if main else []
         parts += [self.text(name, {**full, "oob": True}) for name in beside]
         return compressed(request, "\n".join(parts), HTTPStatus.OK)

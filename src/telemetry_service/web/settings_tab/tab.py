@@ -17,7 +17,7 @@ from telemetry_service.web.settings_tab.pages import Pages
 
 
 def add_settings_tab(app: FastAPI) -> None:
-    """Add all routes, and the pages that they render. To be called last: they stand on the context and the API's faults."""
+    """Add all routes, and the pages that they render. To be called last: they need the context and the API's faults."""
     context: WebContext = app.state.context
     app.state.pages = Pages(context.installation.deployment)
     add_faults(app)

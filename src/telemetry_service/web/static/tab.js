@@ -102,7 +102,7 @@
       dialog.removeAttribute("open");
       document.querySelector(".tab[inert]")?.removeAttribute("inert");
       dialog.showModal();
-      (dialog.querySelector("[data-first-focus]") ?? dialog.querySelector("[autofocus]"))?.focus();
+      dialog.querySelector("[data-first-focus]")?.focus();
       dialog.addEventListener("close", () => closed(dialog));
       dialog.addEventListener("click", (event) => { if (event.target === dialog && outside(dialog, event)) dialog.close(); });
       if (dialog.id === "drawer") markRow(dialog);
