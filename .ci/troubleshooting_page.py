@@ -9,8 +9,9 @@ from pathlib import Path
 
 import telemetry_service
 from telemetry_service.cli.exits import ExitCode, exit_code_of
+from telemetry_service.domain import errors
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.domain.errors import SettingsError, TelemetryError
+from telemetry_service.domain.errors import SettingsError, StorageUnavailableError, TelemetryError
 from telemetry_service.domain.health import Health, Setup, assess
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause
 from telemetry_service.domain.transmissions import DeliveryRecord
@@ -93,6 +94,52 @@ MORE: dict[Cause, str] = {
 }
 """What the product's own sentences leave out. A cause without an entry is an error here."""
 
+MORE_OF_STORAGE: dict[type[TelemetryError], str] = {
+    StorageUnavailableError: (
+        "The server does not answer, or the connection broke off. Nothing is to be done here once it is back: reporters"
+        " send again what was not acknowledged, and the schedule tries again every few seconds."
+    ),
+    errors.StorageBusyError: (
+        "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell that was"
+        " left open in a transaction, a second service on the same SQLite file."
+    ),
+    errors.StorageFullError: "What was acknowledged is safe. The service goes on by itself once there is space.",
+    errors.StorageDamagedError: (
+        "Look first whether `TELEMETRY_DATABASE_URL` names the right file: one that is no SQLite database is left as it"
+        " is. A damaged one is not repaired; stop the service, keep the file, and restore the latest"
+        " [backup](operations.md#backup)."
+    ),
+    errors.SchemaIncompleteError: (
+        "Somebody changed the tables by hand, or restored a part of them; the start and the doctor name what is"
+        " missing. Restore a whole [backup](operations.md#backup)."
+    ),
+    errors.StorageReadOnlyError: (
+        "SQLite: the file or its file system is read-only for this account, which writes the file and a journal beside"
+        " it. PostgreSQL: this is a standby, or the database is set to `default_transaction_read_only`."
+    ),
+    errors.StorageNotOpenedError: (
+        "Typical where the volume is not mounted, belongs to another user (the container runs as one without rights),"
+        " or where a folder has the name of the file. SQLite makes journals beside the file, so the folder must be"
+        " writable too."
+    ),
+    errors.StorageDiskError: "Look at the system's log. What was acknowledged had been on the disk before.",
+    errors.StorageLoginError: (
+        "The server answered: a wrong password, a role or a database that does not exist, a rule in `pg_hba.conf`, or a"
+        " role that may make no tables in its schema. Special characters in the password must be percent-encoded."
+        " The server's own log says which it is; this service shows nothing of the URL."
+    ),
+    errors.StorageHostUnknownError: "In Kubernetes and Compose the name is that of the database's service.",
+    errors.StorageTlsError: (
+        "`sslmode=verify-full` needs the authority of the server's certificate: `sslrootcert=/path/to/ca.pem`, or"
+        " `sslrootcert=system`."
+    ),
+    errors.StorageOptionsError: (
+        "The options are those of PostgreSQL's connection strings, such as `sslmode=verify-full`. Those in `options`"
+        " are kept; the time zone and the time-outs are the service's own."
+    ),
+}
+"""What to look for when the database is in trouble; one entry for each kind."""
+
 
 def causes() -> Iterator[str]:
     """Yield an entry for each cause of a failed attempt or connection test."""
@@ -122,7 +169,13 @@ def states_of_health() -> dict[str, Health]:
     return {health.code: health for health in found}
 
 
-def errors() -> Iterator[str]:
+def storage_codes() -> Iterator[str]:
+    """Yield an entry for each kind of trouble with the database."""
+    for kind in _kinds(StorageUnavailableError):
+        yield f"### `{kind.code}`\n{kind.sentence}\n\n- {MORE_OF_STORAGE[kind]}\n\n"
+
+
+def refusals() -> Iterator[str]:
     """Yield a row for each code with which a call or a command is refused."""
     for code, kind in sorted(error_kinds().items()):
         status = next((STATUS[parent].value for parent in kind.__mro__ if parent in STATUS), None)
@@ -154,7 +207,7 @@ def _kinds(kind: type[TelemetryError]) -> Iterator[type[TelemetryError]]:
 def page() -> str:
     """Return the page."""
     text = (FOLDER / "troubleshooting.md.in").read_text()
-    parts = {"{causes}": causes(), "{health}": health_codes(), "{errors}": errors()}
+    parts = {"{causes}": causes(), "{health}": health_codes(), "{storage}": storage_codes(), "{errors}": refusals()}
     for place, generated in parts.items():
         text = text.replace(place + "\n", "".join(generated))
     return text

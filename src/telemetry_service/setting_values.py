@@ -31,8 +31,10 @@ _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:
 _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
 _POSTGRESQL_URL = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://"
-    r"(?P<rest>(?:[^:/@?]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|[^/:?@\[\]]*)(?::[0-9]{1,5})?/[^?/]+(?:\?.*)?)"
+    r"(?P<rest>(?:[^:/@?]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|(?P<host>[^/:?@\[\]]*))(?::(?P<port>[0-9]{1,5}))?"
+    r"/[^?/]+(?:\?.*)?)"
 )
+_PORT_MAXIMUM = 65_535
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 """The DER of a SubjectPublicKeyInfo that announces an Ed25519 key of 32 bytes (RFC 8410)."""
@@ -80,6 +82,11 @@ def database_url(text: str) -> SecretStr:
             "must be sqlite:///<path of a file> or postgresql://<user>:<password>@<host>:<port>/<database>"
             " (percent-encode special characters in the password)."
         )
+        raise RefusedValueError(message)
+    host, port = postgresql["host"], postgresql["port"]
+    # Without a host the server's socket is meant, whose folder is an option of the URL.
+    if (host and not _HOST.fullmatch(host)) or (port and not 1 <= int(port) <= _PORT_MAXIMUM):
+        message = "does not name a valid host and port."
         raise RefusedValueError(message)
     return SecretStr(f"postgresql+psycopg://{postgresql['rest']}")
 

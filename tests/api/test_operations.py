@@ -2,9 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
+from sqlalchemy import create_engine, text
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.storage.migrate import migrate
@@ -34,6 +36,30 @@ def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(post
         postgres_server.start()
         assert service.call(None, "GET", "/readyz").status_code == 200
         assert send(service, report()) == {"accepted": 1, "duplicates": 0}
+
+
+@pytest.mark.parametrize(
+    ("statement", "ready"), [("DROP TABLE usage_counters", True), ("DROP TABLE alembic_version", False)]
+)
+def test_a_database_without_a_table_is_named_whichever_it_is(service: Running, statement: str, *, ready: bool) -> None:
+    engine = create_engine(service.database_url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+    assert service.call(None, "GET", "/readyz").json()["database"] is ready
+    answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+    assert answer.status_code == (503 if ready else 200)
+    if ready:
+        assert code_in(answer) == "schema-incomplete"
+        assert "usage_counters" not in answer.text
+
+
+def test_a_database_that_is_overwritten_is_named_and_nothing_is_acknowledged(sqlite_url: str) -> None:
+    with Running(sqlite_url) as service:
+        Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(b"This is a letter and no database. " * 4_000)
+        assert service.call(None, "GET", "/readyz").status_code == 503
+        answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+        assert (answer.status_code, code_in(answer)) == (503, "storage-damaged")
 
 
 def test_metrics_tell_what_was_recorded_and_how_delivery_stands(service: Running) -> None:

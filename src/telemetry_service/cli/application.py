@@ -20,7 +20,7 @@ from telemetry_service.cli.send_now import send_now
 from telemetry_service.cli.serve import serve
 from telemetry_service.cli.test_connection import test_connection
 from telemetry_service.cli.tokens import create, list_tokens, revoke
-from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.errors import SettingsError, TelemetryError
 
 _HELP = """Telemetry management for Control Core.
 
@@ -33,8 +33,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     try:
         make_cli()(arguments)
-    except TelemetryError as error:
+    except SettingsError as error:
         complain(error.text)
+        sys.exit(ExitCode.SETTINGS)
+    except TelemetryError as error:
+        complain(f"{error.text} ({error.code})")
         sys.exit(exit_code_of(error))
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

@@ -1,7 +1,8 @@
 """What the doctor looks at, each thing by itself, so that one trouble does not hide the next."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 from telemetry_service.cli.exits import ExitCode, exit_code_of
 from telemetry_service.cli.opened import ACTOR, read_settings
 from telemetry_service.domain.clock import Clock, SystemClock
-from telemetry_service.domain.errors import SchemaTooNewError, SettingsError, TelemetryError
+from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError, SettingsError, TelemetryError
 from telemetry_service.domain.outcome import EXPLANATIONS
 
 if TYPE_CHECKING:
     from telemetry_service.app import Service
     from telemetry_service.settings import Settings
+    from telemetry_service.storage.migrate import SchemaState
 
 _SQLITE = "sqlite:///"
 _FREE_BYTES = 200 * 1024 * 1024
@@ -70,7 +72,8 @@ def _disk(settings: "Settings") -> Finding:
     if not url.startswith(_SQLITE):
         return Finding("disk", Result.SKIPPED, "The database is on a server of its own.")
     folder = Path(url.removeprefix(_SQLITE)).absolute().parent
-    while not folder.exists():
+    # Not Path.exists: that raises where a folder on the way may not be looked into.
+    while not os.path.exists(folder):  # noqa: PTH110
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     sentence = f"{free // (1024 * 1024)} MiB are free where the database is."
@@ -83,18 +86,23 @@ def _database(settings: "Settings") -> Finding:
     from telemetry_service.storage.migrate import schema_state
 
     url = settings.database_url.get_secret_value()
-    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
+    if url.startswith(_SQLITE) and not os.path.lexists(url.removeprefix(_SQLITE)):
         return Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")
     try:
-        state = schema_state(url)
+        return _schema(schema_state(url))
     except TelemetryError as error:
-        return _wrong("database", error.text, exit_code_of(error))
+        return _failed("database", error)
+
+
+def _schema(state: "SchemaState") -> Finding:
     if state.present is None:
         return Finding("database", Result.WARNING, "The database answers and is empty; the first start fills it.")
     if state.too_new:
-        return _wrong("database", SchemaTooNewError.sentence, ExitCode.STORAGE)
+        raise SchemaTooNewError
     if state.present != state.newest:
         return Finding("database", Result.WARNING, "The database has an older schema; the next start brings it up.")
+    if state.missing:
+        raise SchemaIncompleteError(state.missing)
     return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
 
 
@@ -104,15 +112,26 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
     try:
         service = open_service(settings)
     except TelemetryError as error:
-        yield _wrong("service", error.text, exit_code_of(error))
+        yield _failed("service", error)
         return
+    checks = (
+        ("clock", lambda: _clock(service, clock.now())),
+        ("administrator", lambda: _administrator(service)),
+        ("health", lambda: _health(service)),
+        ("connection", lambda: _connection(service, offline=offline)),
+    )
     try:
-        yield _clock(service, clock.now())
-        yield _administrator(service)
-        yield _health(service)
-        yield _connection(service, offline=offline)
+        for name, check in checks:
+            yield _guarded(name, check)
     finally:
         service.installation.database.close()
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except TelemetryError as error:
+        return _failed(name, error)
 
 
 def _clock(service: "Service", now: datetime) -> Finding:
@@ -159,6 +178,10 @@ def _connection(service: "Service", *, offline: bool) -> Finding:
     explanation = EXPLANATIONS[tested.cause]
     sentence = f"{explanation.sentence} {explanation.next_step} ({tested.cause.value})"
     return _wrong("connection", sentence, ExitCode.NOT_DELIVERED)
+
+
+def _failed(check: str, error: TelemetryError) -> Finding:
+    return _wrong(check, f"{error.text} ({error.code})", exit_code_of(error))
 
 
 def _wrong(check: str, sentence: str, exit_code: ExitCode) -> Finding:

@@ -4,6 +4,7 @@ No text of a library's exception is ever carried: it could hold a URL, a host or
 to HTTP status stands in ``web/`` alone, the mapping to exit codes in the command line.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -50,6 +51,91 @@ class StorageBusyError(StorageUnavailableError):
 
     code = "storage-busy"
     sentence = "The database is locked by somebody else. Nothing was recorded; try again."
+
+
+class StorageDamagedError(StorageUnavailableError):
+    """What is there is no database, or one whose pages contradict each other."""
+
+    code = "storage-damaged"
+    sentence = (
+        "The database is damaged, or what TELEMETRY_DATABASE_URL names is no database. Nothing was changed;"
+        " correct the setting, or restore a backup."
+    )
+
+
+class SchemaIncompleteError(StorageUnavailableError):
+    """A table or a column that this version needs is missing, although the database says that it is current."""
+
+    code = "schema-incomplete"
+    sentence = "The database lacks a table or a column of this version. Nothing was recorded; restore a backup."
+
+    def __init__(self, missing: Sequence[str] = ()) -> None:
+        """Name what is ``missing`` where that is known: tables and columns of our own, which are no secret."""
+        super().__init__(f"{self.sentence} Missing: {', '.join(missing)}." if missing else None)
+
+
+class StorageReadOnlyError(StorageUnavailableError):
+    """The database can be read and not written."""
+
+    code = "storage-read-only"
+    sentence = (
+        "The database can be read and not written. Nothing was recorded; let this service's account write the file"
+        " and its folder, or name the primary server."
+    )
+
+
+class StorageNotOpenedError(StorageUnavailableError):
+    """The file of the database, or one beside it, cannot be opened or made."""
+
+    code = "storage-not-opened"
+    sentence = (
+        "The database's file cannot be opened or made. Nothing was recorded; let this service's account read and"
+        " write the file and its folder."
+    )
+
+
+class StorageDiskError(StorageUnavailableError):
+    """The operating system could not read or write the disk."""
+
+    code = "storage-disk-failing"
+    sentence = "The disk that holds the database cannot be read or written. Nothing was recorded; look at the disk."
+
+
+class StorageLoginError(StorageUnavailableError):
+    """The database server answers, and does not let this service in."""
+
+    code = "storage-login-refused"
+    sentence = (
+        "The database server refuses this user, password or database. Nothing was recorded;"
+        " check TELEMETRY_DATABASE_URL and what the role may do."
+    )
+
+
+class StorageHostUnknownError(StorageUnavailableError):
+    """The name of the database server cannot be resolved."""
+
+    code = "storage-host-unknown"
+    sentence = (
+        "The name of the database server cannot be resolved. Nothing was recorded; check TELEMETRY_DATABASE_URL"
+        " and the name service of this host."
+    )
+
+
+class StorageTlsError(StorageUnavailableError):
+    """No verified TLS connection to the database server comes about."""
+
+    code = "storage-tls-failed"
+    sentence = (
+        "The database server cannot be reached over TLS as TELEMETRY_DATABASE_URL asks for. Nothing was recorded;"
+        " check sslmode and sslrootcert."
+    )
+
+
+class StorageOptionsError(StorageUnavailableError):
+    """The URL of the database has an option that the driver does not take."""
+
+    code = "storage-options-invalid"
+    sentence = "An option in TELEMETRY_DATABASE_URL, behind the question mark, is not one that PostgreSQL takes."
 
 
 class SchemaTooNewError(TelemetryError):

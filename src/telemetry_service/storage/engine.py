@@ -40,8 +40,14 @@ def make_engine(database_url: str) -> Engine:
         max_overflow=10,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={"connect_timeout": 10, "options": _POSTGRESQL_OPTIONS},
+        connect_args={"connect_timeout": 10, "options": _options(url)},
     )
+
+
+def _options(url: URL) -> str:
+    """Return the session's options: the deployment's own, such as a search path, and last those that must hold."""
+    given = url.query.get("options", "")
+    return " ".join((*((given,) if isinstance(given, str) else given), _POSTGRESQL_OPTIONS)).strip()
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:

@@ -5,17 +5,64 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg import errors as postgresql
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from telemetry_service.domain.errors import StorageBusyError, StorageFullError, StorageUnavailableError
+from telemetry_service.domain.errors import (
+    SchemaIncompleteError,
+    StorageBusyError,
+    StorageDamagedError,
+    StorageDiskError,
+    StorageFullError,
+    StorageHostUnknownError,
+    StorageLoginError,
+    StorageNotOpenedError,
+    StorageOptionsError,
+    StorageReadOnlyError,
+    StorageTlsError,
+    StorageUnavailableError,
+)
+
+_Kind = type[StorageUnavailableError]
 
 _OURS = (IntegrityError, ProgrammingError, DataError)
-"""These are faults of this program, not of the database, and must not be dressed up as a passing trouble."""
+"""What has no kind below is a fault of this program, and must not be dressed up as a passing trouble."""
 
-_SQLITE_FULL = frozenset({sqlite3.SQLITE_FULL})
-_SQLITE_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_SQLITE: dict[int, _Kind] = {
+    sqlite3.SQLITE_FULL: StorageFullError,
+    sqlite3.SQLITE_BUSY: StorageBusyError,
+    sqlite3.SQLITE_LOCKED: StorageBusyError,
+    sqlite3.SQLITE_NOTADB: StorageDamagedError,
+    sqlite3.SQLITE_CORRUPT: StorageDamagedError,
+    sqlite3.SQLITE_READONLY: StorageReadOnlyError,
+    sqlite3.SQLITE_CANTOPEN: StorageNotOpenedError,
+    sqlite3.SQLITE_PERM: StorageNotOpenedError,
+    sqlite3.SQLITE_IOERR: StorageDiskError,
+}
 _PRIMARY_CODE = 0xFF
+_SQLITE_INCOMPLETE = ("no such table", "no such column", "has no column named")
+"""SQLite has one code for every statement that it cannot prepare. Its texts are the same in every language."""
+
+_POSTGRESQL: tuple[tuple[tuple[type[psycopg.Error], ...], _Kind], ...] = (
+    ((postgresql.DiskFull,), StorageFullError),
+    ((postgresql.LockNotAvailable, postgresql.DeadlockDetected), StorageBusyError),
+    ((postgresql.DataCorrupted, postgresql.IndexCorrupted), StorageDamagedError),
+    ((postgresql.UndefinedTable, postgresql.UndefinedColumn), SchemaIncompleteError),
+    ((postgresql.ReadOnlySqlTransaction,), StorageReadOnlyError),
+    ((postgresql.InsufficientPrivilege,), StorageLoginError),
+    ((postgresql.IoError,), StorageDiskError),
+)
+
+_CONNECTING: tuple[tuple[tuple[str, ...], _Kind], ...] = (
+    (("failed to resolve host", "could not translate host name"), StorageHostUnknownError),
+    (("certificate", "does not support SSL", "SSL error"), StorageTlsError),
+    (("authentication failed", "pg_hba.conf", "no password", "not permitted to log in"), StorageLoginError),
+    (("permission denied for database", '" does not exist'), StorageLoginError),
+    (("connection is bad: invalid", "invalid connection option", "bad value for"), StorageOptionsError),
+)
+"""A connection that did not come about has no code, so its text is looked at, and never shown. A server that speaks
+another language than English is told less precisely."""
 
 
 @contextmanager
@@ -23,25 +70,37 @@ def translated() -> Iterator[None]:
     """Raise a :class:`StorageUnavailableError` (or a kind of it) for what went wrong below."""
     try:
         yield
-    except _OURS:
-        raise
     except DBAPIError as error:
-        raise _translate(error.orig) from None
+        found = _kind_of(error.orig)
+        if found is None and isinstance(error, _OURS):
+            raise
+        raise (found or StorageUnavailableError) from None
     except PoolTimeoutError:
         raise StorageBusyError from None
     except (sqlite3.Error, psycopg.Error) as error:
-        raise _translate(error) from None
+        raise (_kind_of(error) or StorageUnavailableError) from None
 
 
-def _translate(error: BaseException | None) -> StorageUnavailableError:
+def _kind_of(error: BaseException | None) -> _Kind | None:
     if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        if code in _SQLITE_FULL:
-            return StorageFullError()
-        if code in _SQLITE_BUSY:
-            return StorageBusyError()
-    if isinstance(error, psycopg.errors.DiskFull):
-        return StorageFullError()
-    if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
-        return StorageBusyError()
-    return StorageUnavailableError()
+        return _sqlite_kind(error)
+    if isinstance(error, psycopg.Error):
+        return _postgresql_kind(error)
+    return None
+
+
+def _sqlite_kind(error: sqlite3.Error) -> _Kind | None:
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code == sqlite3.SQLITE_ERROR and any(text in str(error) for text in _SQLITE_INCOMPLETE):
+        return SchemaIncompleteError
+    return _SQLITE.get(code)
+
+
+def _postgresql_kind(error: psycopg.Error) -> _Kind | None:
+    for raised, kind in _POSTGRESQL:
+        if isinstance(error, raised):
+            return kind
+    if error.sqlstate is not None:
+        return None
+    text = str(error)
+    return next((kind for texts, kind in _CONNECTING if any(part in text for part in texts)), None)

@@ -8,10 +8,11 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
 
-from telemetry_service.domain.errors import SchemaTooNewError
+from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError
 from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.faults import translated
+from telemetry_service.storage.tables import Base
 
 _LOCK = 0x74656C656D
 """The key of PostgreSQL's advisory lock under which one process at a time migrates."""
@@ -22,7 +23,8 @@ def migrate(database_url: str) -> str:
 
     On SQLite the write lock of the transaction keeps other processes out, on PostgreSQL an advisory
     lock does; either way a crash leaves the old schema. Raises :class:`SchemaTooNewError` for a
-    database of a newer version and :class:`StorageUnavailableError`.
+    database of a newer version, :class:`SchemaIncompleteError` for one that says that it is current
+    and is not, and :class:`StorageUnavailableError`.
     """
     engine = make_engine(database_url)
     try:
@@ -41,6 +43,8 @@ class SchemaState:
     newest: str
     too_new: bool
     """Whether a newer version of this service has migrated it."""
+    missing: tuple[str, ...] = ()
+    """Tables and columns that a database of the newest revision lacks: somebody has changed it by hand."""
 
 
 def schema_state(database_url: str) -> SchemaState:
@@ -50,7 +54,8 @@ def schema_state(database_url: str) -> SchemaState:
         with translated(), engine.connect() as connection:
             present, scripts = current_revision(connection), _scripts()
             too_new = present is not None and not _known(scripts, present)
-            return SchemaState(present, scripts.get_current_head() or "", too_new)
+            newest = scripts.get_current_head() or ""
+            return SchemaState(present, newest, too_new, _missing(connection) if present == newest else ())
     finally:
         engine.dispose()
 
@@ -78,7 +83,27 @@ def _upgrade(connection: Connection) -> str:
     if present is not None and not _known(scripts, present):
         raise SchemaTooNewError
     command.upgrade(config, "head")
+    missing = _missing(connection)
+    if missing:
+        raise SchemaIncompleteError(missing)
     return scripts.get_current_head() or ""
+
+
+def _missing(connection: Connection) -> tuple[str, ...]:
+    """Return the tables, and the columns of the others, that a database of this revision should have and has not."""
+    inspector = inspect(connection)
+    present = {
+        name: {column["name"] for column in columns} for (_, name), columns in inspector.get_multi_columns().items()
+    }
+    missing: list[str] = []
+    for table in Base.metadata.sorted_tables:
+        if table.name not in present:
+            missing.append(table.name)
+        else:
+            missing += [
+                f"{table.name}.{column.name}" for column in table.columns if column.name not in present[table.name]
+            ]
+    return tuple(missing)
 
 
 def current_revision(connection: Connection) -> str | None:
