@@ -31,6 +31,8 @@ class Typed:
     values: Configuration
     errors: Mapping[str, str] = field(default_factory=dict)
     stale: bool = False
+    resumed: bool = False
+    """Whether it comes from before a login."""
     key_dropped: bool = False
 
 
@@ -106,6 +108,7 @@ def _settings(
         view,
         errors=typed.errors,
         stale=typed.stale,
-        differences=differences(saved, shown) if typed.stale else (),
+        resumed=typed.resumed,
+        differences=differences(saved, shown) if typed.stale or typed.resumed else (),
         key_dropped=typed.key_dropped,
     )

@@ -9,10 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from telemetry_service.domain.errors import NotFoundError, TelemetryError
+from telemetry_service.domain.errors import NotFoundError, RequestForgeryError, TelemetryError
 from telemetry_service.web.problems import problem_of, status_of
 from telemetry_service.web.refusals import InputRefusedError
 from telemetry_service.web.settings_tab import paths
+from telemetry_service.web.settings_tab.drafts import form_again
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of
 from telemetry_service.web.settings_tab.words import Sign
 
@@ -48,6 +49,8 @@ def add_faults(app: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         if not isinstance(error, TelemetryError):
             raise error
+        if isinstance(error, RequestForgeryError) and (again := await form_again(request)) is not None:
+            return again
         return fault_answer(request, error)
 
     app.add_exception_handler(TelemetryError, ours)

@@ -13,6 +13,7 @@ from telemetry_service.web.gate import CurrentSession, page, public
 from telemetry_service.web.problems import status_of
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.appearance import local_address
+from telemetry_service.web.settings_tab.drafts import forget_draft, read_draft
 from telemetry_service.web.settings_tab.pages import pages_of
 
 _LOGIN = "login.html"
@@ -36,7 +37,7 @@ def show_login(
     ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
     """Show the login; who was in the middle of something is told that the session has ended."""
-    return pages_of(request).page(request, _LOGIN, _shown(context, next) | {"ended": ended})
+    return pages_of(request).page(request, _LOGIN, _shown(request, context, next) | {"ended": ended})
 
 
 @router.post(paths.LOGIN)
@@ -52,7 +53,7 @@ def log_in(
     try:
         opened = context.entrance.sessions.log_in(name, password)
     except (LoginFailedError, LoginThrottledError) as refusal:
-        shown = _shown(context, next) | {"wrong": refusal.text}
+        shown = _shown(request, context, next) | {"wrong": refusal.text}
         return pages_of(request).page(request, _LOGIN, shown, status_of(refusal))
     response = RedirectResponse(local_address(next), HTTPStatus.SEE_OTHER)
     set_session_cookie(request, response, opened.token)
@@ -66,14 +67,15 @@ def log_out(request: Request, context: Context, session: CurrentSession) -> Resp
     context.entrance.sessions.log_out(session)
     response = RedirectResponse(paths.LOGIN, HTTPStatus.SEE_OTHER)
     clear_session_cookie(request, response)
-    return response
+    return forget_draft(request, response)
 
 
-def _shown(context: WebContext, asked_for: str) -> dict[str, object]:
+def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, object]:
     return {
         "next": local_address(asked_for),
         "wrong": None,
         "ended": False,
+        "draft": read_draft(request) is not None,
         "nobody": not context.entrance.accounts.exist(),
         "name": "",
     }

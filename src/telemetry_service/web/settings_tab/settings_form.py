@@ -13,6 +13,7 @@ KEY_WRONG = "An API key has 16 to 256 visible characters (letters, digits, signs
 KEY_WRONG_AND_GONE = f"{KEY_WRONG} What you typed is not repeated here: enter it again."
 _FREQUENCY_WRONG = "Choose one of the four frequencies."
 _RETENTION_WRONG = "Choose one of the four retentions."
+_RETENTIONS = {str(days.value): days.value for days in Retention}
 _SWITCH_OFF = "off"
 _ON = "on"
 
@@ -31,6 +32,19 @@ class SettingsForm(BaseModel):
     retention_days: str = ""
     api_key: str = Field(default="", repr=False)
     confirmed: str = ""
+    key_typed: str = ""
+    """Set where a key was typed that is not in this form: it is a secret, and the form only shall be kept."""
+
+    def configuration(self) -> Configuration:
+        """Return the values as they were chosen; raises :class:`pydantic.ValidationError` where one is none."""
+        values = {
+            "enabled": self.enabled == _ON,
+            "frequency": self.frequency,
+            "encrypt_payload": self.encrypt_payload == _ON,
+            "anonymize_pii": self.anonymize_pii == _ON,
+            "retention_days": _RETENTIONS.get(self.retention_days),
+        }
+        return Configuration.model_validate(values, strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +155,8 @@ def _frequency(typed: str, saved: Frequency, errors: dict[str, str]) -> Frequenc
 
 
 def _retention(typed: str, saved: int, errors: dict[str, str]) -> int:
-    if typed in {str(days.value) for days in Retention}:
-        return int(typed)
+    if typed in _RETENTIONS:
+        return _RETENTIONS[typed]
     errors["retention_days"] = _RETENTION_WRONG
     return saved
 

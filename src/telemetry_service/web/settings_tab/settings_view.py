@@ -98,6 +98,7 @@ class SettingsView:
     errors: Mapping[str, str] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     stale: bool = False
+    resumed: bool = False
     key_dropped: bool = False
     """Whether a key was typed that this answer does not repeat."""
 

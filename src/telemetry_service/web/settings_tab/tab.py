@@ -12,6 +12,7 @@ from telemetry_service.web.settings_tab import (
     settings_routes,
     tab_routes,
 )
+from telemetry_service.web.settings_tab.drafts import keep_drafts
 from telemetry_service.web.settings_tab.faults import add_faults
 from telemetry_service.web.settings_tab.pages import Pages
 
@@ -21,6 +22,7 @@ def add_settings_tab(app: FastAPI) -> None:
     context: WebContext = app.state.context
     app.state.pages = Pages(context.installation.deployment)
     add_faults(app)
+    keep_drafts(app)
     routes = (asset_routes, login_routes, appearance, settings_routes, connection_routes, delivery_routes, tab_routes)
     for module in routes:
         app.include_router(module.router)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from telemetry_service.pipeline.configure import read_configuration
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.preview import build_preview
@@ -16,6 +17,7 @@ from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentSession, page
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.contents import activity, contents
+from telemetry_service.web.settings_tab.drafts import forget_draft, resumed
 from telemetry_service.web.settings_tab.messages import message
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.payload_view import payload_view
@@ -39,10 +41,12 @@ def show_tab(
     """Show the whole tab: as a page, or as the fragment that a host console loads."""
     place = place_of(request.query_params)
     whole = request.query_params.get("activity") == "all"
-    shown = contents(context.installation, place, all_activity=whole) | session_context(session)
+    typed = resumed(request, read_configuration(context.installation))
+    shown = contents(context.installation, place, typed, all_activity=whole) | session_context(session)
     if fragment:
-        return pages_of(request).fragments(request, "telemetry/tab.html", (), shown | {"standalone": False})
-    return pages_of(request).page(request, PAGE, shown | {"toast": message(request.query_params.get("done"))})
+        answer = pages_of(request).fragments(request, "telemetry/tab.html", (), shown | {"standalone": False})
+        return forget_draft(request, answer)
+    return _page(request, shown | {"toast": message(request.query_params.get("done"))})
 
 
 @router.get(paths.HISTORY)
@@ -74,11 +78,14 @@ def show_transmission(request: Request, context: Context, session: CurrentSessio
     """Show one transmission in its drawer; it has an address of its own."""
     place = place_of(request.query_params)
     detail = read_transmission(context.installation, transmission_id)
-    shown = contents(context.installation, place) | session_context(session)
-    shown |= drawer(context.installation, detail, shown)
     if is_htmx(request):
+        shown = contents(context.installation, place, with_form=False) | session_context(session)
+        shown |= drawer(context.installation, detail, shown)
         return pages_of(request).fragments(request, "telemetry/drawer.html", (), shown)
-    return pages_of(request).page(request, PAGE, shown | {"toast": message(request.query_params.get("done"))})
+    typed = resumed(request, read_configuration(context.installation))
+    shown = contents(context.installation, place, typed) | session_context(session)
+    shown |= drawer(context.installation, detail, shown)
+    return _page(request, shown | {"toast": message(request.query_params.get("done"))})
 
 
 @router.get(paths.PAYLOAD)
@@ -88,8 +95,9 @@ def show_payload(request: Request, context: Context, session: CurrentSession) ->
     payload = {"payload": payload_view(build_preview(context.installation))}
     if is_htmx(request):
         return pages_of(request).fragments(request, "telemetry/payload.html", (), payload)
-    shown = contents(context.installation) | session_context(session) | payload
-    return pages_of(request).page(request, PAGE, shown | {"dialog": "telemetry/payload.html"})
+    typed = resumed(request, read_configuration(context.installation))
+    shown = contents(context.installation, typed=typed) | session_context(session) | payload
+    return _page(request, shown | {"dialog": "telemetry/payload.html"})
 
 
 @router.get(paths.PAYLOAD_FILE)
@@ -110,6 +118,11 @@ def ask_send_now(request: Request, context: Context, session: CurrentSession) ->
     if is_htmx(request):
         return pages_of(request).fragments(request, "telemetry/send_now.html", (), shown)
     return pages_of(request).page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/send_now.html"})
+
+
+def _page(request: Request, shown: dict[str, Any]) -> Response:
+    """Answer with the whole tab; what came back in its form from before a login is not kept any longer."""
+    return forget_draft(request, pages_of(request).page(request, PAGE, shown))
 
 
 def drawer(installation: Installation, detail: TransmissionDetail, shown: dict[str, Any]) -> dict[str, Any]:

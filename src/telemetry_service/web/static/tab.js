@@ -213,6 +213,25 @@
     look();
   }
 
+  /* The session has ended: what was changed is kept through the login, all but the API key. The form is sent without its
+     proof, so that it is kept, and never saved, whatever has become of the session in the meantime. */
+
+  function keepDraft(form) {
+    const fields = new URLSearchParams(new FormData(form));
+    if (fields.get("api_key")) fields.set("key_typed", "on");
+    for (const name of ["api_key", "csrf_token"]) fields.delete(name);
+    return fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
+  }
+
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const login = event.detail.xhr.status === 401 && event.detail.xhr.getResponseHeader("HX-Redirect");
+    const form = document.querySelector("form[data-settings]");
+    if (!login || !form?.querySelector("[data-dirty]")) return;
+    event.preventDefault();
+    const leave = () => { location.href = login; };
+    keepDraft(form).then(leave, leave);
+  });
+
   /* Everything that a new piece of the page needs */
 
   function adopt(within) {
@@ -306,6 +325,7 @@
   document.addEventListener("htmx:sendError", () => say("The telemetry service did not answer. Check the connection, and try again."));
   document.addEventListener("htmx:timeout", () => say("This takes longer than a minute. It goes on by itself; reload the page to see how it went."));
   document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.getResponseHeader("HX-Redirect")) return; // The login says what is the matter.
     let detail;
     try { detail = JSON.parse(event.detail.xhr.responseText).detail; } catch { /* no problem document */ }
     say(detail ?? "The telemetry service could not do this. Try again.");
