@@ -52,13 +52,30 @@ def test_a_save_names_the_version_that_it_changes(service: Running) -> None:
     ("if_match", "status"),
     [
         (None, 428),
-        ("*", 428),
-        *[(wrong, 412) for wrong in ("", "1", 'W/"1"', '"x"', '"1", "2"', '"-1"', f'"{"9" * 18}"', f'"{"9" * 40}"')],
+        *[(none, 412) for none in ('W/"{}"', '"x"', '""', '"-1"', '"0{}"', '"9", "8"', '"{},9"', f'"{"9" * 40}"')],
+        *[(no_list, 422) for no_list in ("", ",", "{}", '"{}" "9"', '"{}', '*, "{}"', "w/{}", '"9"; "{}"')],
     ],
 )
-def test_a_save_without_a_version_of_ours_is_refused(shared: Running, if_match: str | None, status: int) -> None:
-    headers = {} if if_match is None else {"If-Match": if_match}
-    assert shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers).status_code == status
+def test_a_save_without_the_present_version_is_refused(shared: Running, if_match: str | None, status: int) -> None:
+    version = shared.call(Scope.READ, "GET", CONFIG).headers["etag"].strip('"')
+    headers = {} if if_match is None else {"If-Match": if_match.replace("{}", version)}
+    answer = shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers)
+    assert answer.status_code == status
+    assert status != 422 or fields_in(answer) == ["If-Match"]
+
+
+@pytest.mark.parametrize("if_match", ['"{}"', '"x,y", "{}"', 'W/"{}" ,\t"{}"', ',"{}",,', '"é" , "{}"', "*"])
+def test_a_save_may_name_several_versions_or_whichever_there_is(shared: Running, if_match: str) -> None:
+    version = shared.call(Scope.READ, "GET", CONFIG).headers["etag"].strip('"')
+    headers = {"If-Match": if_match.replace("{}", version).encode("latin-1")}
+    assert shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers).status_code == 200
+
+
+def test_the_versions_may_stand_in_several_headers(shared: Running) -> None:
+    current = shared.call(Scope.READ, "GET", CONFIG).headers["etag"]
+    authorization = ("Authorization", f"Bearer {shared.tokens[Scope.ADMIN]}")
+    headers = [authorization, ("If-Match", '"x"'), ("If-Match", current)]
+    assert shared.client.put(f"/api/v1/{CONFIG}", json=VALUES, headers=headers).status_code == 200
 
 
 def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running) -> None:

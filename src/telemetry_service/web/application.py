@@ -11,6 +11,7 @@ from telemetry_service import __version__
 from telemetry_service.access.entrance import Entrance
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
+from telemetry_service.web.ambiguity import AmbiguityGuard
 from telemetry_service.web.api import configuration, facts, insight, operations, transmissions
 from telemetry_service.web.api.documents import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
@@ -82,6 +83,7 @@ def _around() -> list[Middleware]:
     return [
         Middleware(SecurityHeaders),
         Middleware(LastResort),
+        Middleware(AmbiguityGuard),
         Middleware(HeadRequests),
         Middleware(BodyLimit, larger=_LARGER_BODIES),
     ]

@@ -6,11 +6,12 @@ The bound itself is kept by ``body_limit.py``, before anything is read.
 import re
 from typing import Any, Generic, TypeVar
 
-from fastapi import Request
-from pydantic import TypeAdapter, ValidationError
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.facts import UsageBatch, UsageReport, contradiction
+from telemetry_service.web.csrf import FORMS
 from telemetry_service.web.explanations import explain
 from telemetry_service.web.refusals import Fault, InputRefusedError, MediaTypeRefusedError
 from telemetry_service.web.strict_json import check_json
@@ -54,6 +55,38 @@ class JsonBody(Generic[T]):
             return self._adapter.validate_json(raw)
         except ValidationError as error:
             raise refused(error) from None
+
+
+class Nothing(BaseModel):
+    """The body of a call that takes none: an empty object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+_read_nothing = JsonBody(Nothing)
+
+
+async def has_body(request: Request) -> bool:
+    """Return whether the body says anything: an empty one and an empty object do not."""
+    if request.headers.get("content-type", "").lower().startswith(FORMS):
+        # A session's form was read already, for its CSRF token. By its length alone it is known that there is one.
+        return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    return (await request.body()).strip() not in {b"", b"{}"}
+
+
+async def refuse_body(request: Request) -> None:
+    """Refuse a body: whoever sends one means something by it, and would be disappointed.
+
+    Raises:
+        InputRefusedError: with the fields that it has.
+        MediaTypeRefusedError: it is not said to be JSON.
+    """
+    if await has_body(request):
+        await _read_nothing(request)
+
+
+NO_BODY = Depends(refuse_body)
+"""For ``dependencies=[...]`` of a route that changes something and takes no body."""
 
 
 def refused(error: ValidationError) -> InputRefusedError:

@@ -17,7 +17,7 @@ FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _OWN_PAGES = frozenset({"same-origin", "none"})
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def check_origin(request: Request) -> None:
@@ -49,7 +49,7 @@ async def check_token(request: Request, sessions: Sessions, session_token: str) 
 
 
 async def _field(request: Request) -> str | None:
-    if not request.headers.get("content-type", "").lower().startswith(_FORMS):
+    if not request.headers.get("content-type", "").lower().startswith(FORMS):
         return None
     value = (await request.form()).get(FIELD)
     return value if isinstance(value, str) else None

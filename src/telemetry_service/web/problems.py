@@ -58,18 +58,22 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     PasswordRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    refusals.RequestMalformedError: HTTPStatus.BAD_REQUEST,
+    refusals.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
     refusals.BodyMalformedError: HTTPStatus.BAD_REQUEST,
     refusals.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     refusals.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 """A subclass that is not listed has its parent's status. What has none at all is a fault of ours: 500."""
 
-_FRAMEWORK = {
-    HTTPStatus.BAD_REQUEST: ("request-malformed", "The request could not be read."),
-    HTTPStatus.NOT_FOUND: (errors.NotFoundError.code, errors.NotFoundError.sentence),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method-not-allowed", "This call is not made with this method; Allow says which."),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (refusals.BodyTooLargeError.code, refusals.BodyTooLargeError.sentence),
+_FRAMEWORK: dict[HTTPStatus, type[TelemetryError]] = {
+    HTTPStatus.BAD_REQUEST: refusals.RequestMalformedError,
+    HTTPStatus.NOT_FOUND: errors.NotFoundError,
+    HTTPStatus.METHOD_NOT_ALLOWED: refusals.MethodRefusedError,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: refusals.BodyTooLargeError,
 }
+"""What the framework refuses by itself. It has no other ways; what it may get answers 500."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -148,8 +152,8 @@ async def _framework(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
-    code, detail = _FRAMEWORK.get(status, ("refused", "The request was refused."))
-    answer = problem(status, code, detail)
+    kind = _FRAMEWORK.get(status, TelemetryError)
+    answer = problem(status, kind.code, kind.sentence)
     answer.headers.update(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         answer.headers["Allow"] = ", ".join(allowed_methods(request.app, request.url.path))

@@ -39,6 +39,20 @@ class BodyMalformedError(InputRefusedError):
     sentence = "The body of the request is not valid JSON."
 
 
+class RequestMalformedError(InputRefusedError):
+    """The request itself, not yet its fields, cannot be read, or can be read in two ways."""
+
+    code = "request-malformed"
+    sentence = "The request could not be read, or not in one way only."
+
+
+class MethodRefusedError(TelemetryError):
+    """The path takes other methods."""
+
+    code = "method-not-allowed"
+    sentence = "This call is not made with this method; Allow says which."
+
+
 class BodyTooLargeError(TelemetryError):
     """The body is larger than any valid one."""
 

@@ -21,8 +21,8 @@ from telemetry_service.web.api.answers_configuration import (
     RevealedKeyAnswer,
 )
 from telemetry_service.web.api.documents import json_body
-from telemetry_service.web.api.parameters import VersionSeen
-from telemetry_service.web.body import JsonBody
+from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
+from telemetry_service.web.body import NO_BODY, JsonBody, has_body
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import RECENT_LOGIN, CurrentCaller, needs
 
@@ -35,8 +35,7 @@ _read_key = JsonBody(ApiKeyInput)
 
 async def _key_to_test(request: Request) -> ApiKeyInput | None:
     """Return the API key to test with, or None, for the stored one, where there is no body or an empty one."""
-    raw = await request.body()
-    return None if raw.strip() in {b"", b"{}"} else await _read_key(request)
+    return await _read_key(request) if await has_body(request) else None
 
 
 KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
@@ -52,9 +51,10 @@ def get_config(context: Context, response: Response) -> ConfigurationAnswer:
 @router.put("/config", openapi_extra=json_body(Configuration))
 @needs(Scope.ADMIN)
 def put_config(
-    context: Context, caller: CurrentCaller, response: Response, version: VersionSeen, values: Values
+    context: Context, caller: CurrentCaller, response: Response, seen: VersionsSeen, values: Values
 ) -> ConfigurationAnswer:
     """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime."""
+    version = seen.check(read_configuration(context.installation).stored.version)
     return _answer(response, save_configuration(context.installation, values, version, caller.actor))
 
 
@@ -65,14 +65,14 @@ def put_api_key(context: Context, caller: CurrentCaller, response: Response, key
     return _answer(response, set_api_key(context.installation, key.api_key, caller.actor))
 
 
-@router.delete("/config/api-key")
+@router.delete("/config/api-key", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationAnswer:
     """Forget the API key; nothing can be sent until another one is set."""
     return _answer(response, remove_api_key(context.installation, caller.actor))
 
 
-@router.post("/config/api-key/reveal", dependencies=[RECENT_LOGIN])
+@router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN])
 @needs(Scope.ADMIN)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyAnswer:
     """Show the API key in clear; audited, and kept by no cache."""
@@ -89,5 +89,5 @@ def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest
 
 
 def _answer(response: Response, view: ConfigurationView) -> ConfigurationAnswer:
-    response.headers["ETag"] = f'"{view.stored.version}"'
+    response.headers["ETag"] = entity_tag(view.stored.version)
     return ConfigurationAnswer.of(view)

@@ -26,7 +26,7 @@ from telemetry_service.web.api.answers_facts import (
 )
 from telemetry_service.web.api.documents import json_body
 from telemetry_service.web.api.parameters import BouncerId
-from telemetry_service.web.body import JsonBody, read_usage
+from telemetry_service.web.body import NO_BODY, JsonBody, read_usage
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import needs
 
@@ -45,7 +45,7 @@ def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registrat
     return BouncerAnswer.of(register_bouncer(context.installation, bouncer_id, registration))
 
 
-@router.delete("/bouncers/{bouncer_id}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/bouncers/{bouncer_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=[NO_BODY])
 @needs(Scope.REPORT)
 def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
     """Take a bouncer out of the registry. What it reported stays counted."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 from uuid import UUID
@@ -20,7 +21,7 @@ LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
-_ETAG = re.compile(r'"(\d{1,18})"', re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
@@ -76,19 +77,46 @@ async def refuse_repeated_parameters(request: Request) -> None:
 _KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format"}
 
 
-async def version_seen(if_match: Annotated[str | None, Header()] = None) -> int:
-    """Return the version that the caller has seen, out of ``If-Match: "7"``.
+def entity_tag(version: int) -> str:
+    """Return the ETag of a version of the configuration: a strong one."""
+    return f'"{version}"'
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVersions:
+    """The entity tags of an ``If-Match``; None for ``*``, which is every version there is."""
+
+    tags: frozenset[str] | None
+
+    def check(self, present: int) -> int:
+        """Return the present version, where it is one of those that the caller has seen.
+
+        Raises:
+            StaleConfigurationError: it is none of them. A weak tag is never one (RFC 9110, section 13.1.1).
+        """
+        if self.tags is not None and entity_tag(present) not in self.tags:
+            raise StaleConfigurationError
+        return present
+
+
+async def versions_seen(if_match: Annotated[list[str] | None, Header()] = None) -> SeenVersions:
+    """Return the versions that the caller has seen, out of ``If-Match: "7", "8"`` or ``If-Match: *``.
 
     Raises:
-        PreconditionRequiredError: the header is missing, or says "whatever there is".
-        StaleConfigurationError: it names no version of ours.
+        PreconditionRequiredError: the header is missing.
+        InputRefusedError: it is no list of entity tags.
     """
-    if if_match is None or if_match.strip() == "*":
+    if not if_match:
         raise PreconditionRequiredError
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise StaleConfigurationError
-    return int(match[1])
+    said = ",".join(if_match)
+    if said.strip() == "*":
+        return SeenVersions(None)
+    # A tag may hold commas, so what remains between the tags is looked at without them.
+    between = _ENTITY_TAG.sub("\0", said).split(",")
+    tags = frozenset(_ENTITY_TAG.findall(said))
+    if not tags or any(part.strip(" \t") not in {"", "\0"} for part in between):
+        raise InputRefusedError([Fault("If-Match", 'must be *, or ETags in quotation marks such as "7"')])
+    return SeenVersions(tags)
 
 
 async def request_key(caller: CurrentCaller, idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
@@ -111,7 +139,7 @@ def _digest_of(caller: Caller, key: str) -> str:
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
 TransmissionId = Annotated[UUID, Path()]
-VersionSeen = Annotated[int, Depends(version_seen)]
+VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
 RequestKey = Annotated[str | None, Depends(request_key)]
 HistoryParameters = Annotated[HistoryQuery, Query()]
 ExportParameters = Annotated[ExportQuery, Query()]

@@ -19,13 +19,14 @@ from telemetry_service.web.api.parameters import (
     RequestKey,
     TransmissionId,
 )
+from telemetry_service.web.body import NO_BODY
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, needs
 
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 
 
-@router.post("/send-now")
+@router.post("/send-now", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
     """Close the period and send it. The same Idempotency-Key names the same transmission."""
@@ -55,7 +56,7 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
     return _download(json_lines(found, context.installation.clock.now()), "application/jsonl", "jsonl")
 
 
-@router.post("/history/retry-failed")
+@router.post("/history/retry-failed", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
     """Send every failed transmission again, oldest first."""
@@ -83,7 +84,7 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
     raise NotFoundError
 
 
-@router.post("/history/{transmission_id}/retry")
+@router.post("/history/{transmission_id}/retry", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Send the stored payload again under the same id. Safe to press twice."""
