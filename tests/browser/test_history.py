@@ -4,10 +4,11 @@ import csv
 import json
 import re
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.console import Console, transmission_url
-from tests.browser.visitor import log_in, picture
+from tests.browser.visitor import Look, log_in, picture, visit
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
 
 REFUSED = Trouble(before=reply(422))
@@ -113,6 +114,69 @@ def test_the_history_has_25_a_page(ready: Console, page: Page) -> None:
     expect(page.locator("#history tbody tr")).to_have_count(2)
     page.get_by_role("link", name="Newest").click()
     expect(page.locator("#history tbody tr")).to_have_count(25)
+
+
+def three_pages(console: Console) -> list[str]:
+    """Send three pages of the history, a failed one on each, and return the dates as they are listed."""
+    for number in range(52):
+        console.server.trouble(REFUSED if number % 25 == 0 else NO_TROUBLE)
+        console.send()
+        console.clock.advance(minutes=1)
+    return [f"3 Nov 2026, 10:{minute:02} UTC" for minute in reversed(range(52))]
+
+
+def dates(page: Page) -> list[str]:
+    """Return the dates of the rows that are shown."""
+    return page.locator("#history tbody th").all_inner_texts()
+
+
+def turn(page: Page, link: str, expected: list[str]) -> None:
+    """Turn the page, and expect these rows."""
+    page.get_by_role("link", name=link, exact=True).click()
+    expect(page.locator("#history tbody tr")).to_have_count(len(expected))
+    expect(page.locator("#history tbody tr").first).to_contain_text(expected[0])
+    assert dates(page) == expected
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_pages_are_turned_in_both_directions_and_have_addresses(
+    browser: Browser, ready: Console, *, javascript: bool
+) -> None:
+    everything = three_pages(ready)
+    with visit(browser, ready, Look(javascript=javascript)) as (page, _):
+        page.goto(ready.tab)
+        expect(page.get_by_role("link", name="Newer")).to_have_count(0)
+        turn(page, "Older", everything[25:50])
+        turn(page, "Older", everything[50:])
+        expect(page.get_by_role("link", name="Older")).to_have_count(0)
+        turn(page, "Newer", everything[25:50])
+        page.wait_for_url(re.compile(r"cursor=after-\d+"))
+        page.reload()
+        assert dates(page) == everything[25:50]
+        turn(page, "Newer", everything[:25])
+        if javascript:
+            page.wait_for_url(re.compile(r"/telemetry$"))
+        expect(page.get_by_role("link", name="Newer")).to_have_count(0)
+        expect(page.get_by_role("link", name="Newest")).to_have_count(0)
+        turn(page, "Older", everything[25:50])
+        turn(page, "Newest", everything[:25])
+
+
+def test_turning_back_leads_to_a_whole_newest_page_also_when_rows_were_added(ready: Console, page: Page) -> None:
+    everything = three_pages(ready)
+    page.goto(ready.tab)
+    turn(page, "Older", everything[25:50])
+    ready.send()
+    turn(page, "Newer", everything[:25])  # Exactly the page that was left, although there is a newer row now.
+    turn(page, "Newer", ["3 Nov 2026, 10:52 UTC", *everything[:24]])
+
+
+def test_turning_back_keeps_the_filters(ready: Console, page: Page) -> None:
+    three_pages(ready)
+    page.goto(f"{ready.tab}?status=failed&cursor=before-2")
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    turn(page, "Newer", ["3 Nov 2026, 10:50 UTC", "3 Nov 2026, 10:25 UTC", "3 Nov 2026, 10:00 UTC"])
+    page.wait_for_url(re.compile(r"telemetry\?status=failed$"))
 
 
 def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:

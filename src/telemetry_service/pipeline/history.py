@@ -16,11 +16,14 @@ __all__ = [
     "HistoryPage",
     "TransmissionDetail",
     "export_transmissions",
+    "is_newer_cursor",
+    "list_newer_transmissions",
     "list_transmissions",
     "read_transmission",
 ]
 
 _CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
+_NEWER = re.compile(r"after-(0|[1-9][0-9]{0,17})\Z")
 _EXPORT_STEP = 500
 
 
@@ -30,6 +33,8 @@ class HistoryPage:
 
     items: tuple[Transmission, ...]
     next_cursor: str | None
+    newer_cursor: str | None = None
+    """What :func:`list_newer_transmissions` takes to turn one page back; None where these are the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,31 @@ def list_transmissions(
     with installation.database.read() as tx:
         found = tx.transmissions.page(filter_, before, limit + 1)
     items = found[:limit]
-    return HistoryPage(items, f"before-{items[-1].sequence}" if len(found) > limit else None)
+    older = f"before-{items[-1].sequence}" if len(found) > limit else None
+    return HistoryPage(items, older, None if before is None else f"after-{before - 1}")
+
+
+def is_newer_cursor(cursor: str) -> bool:
+    """Whether a cursor is one of :func:`list_newer_transmissions`."""
+    return _NEWER.match(cursor) is not None
+
+
+def list_newer_transmissions(
+    installation: Installation, filter_: HistoryFilter, cursor: str, limit: int
+) -> HistoryPage:
+    """Return the page before the one that gave this ``newer_cursor``; raises :class:`CursorInvalidError`.
+
+    Where no full page is left, that is the newest one.
+    """
+    match = _NEWER.match(cursor)
+    if match is None:
+        raise CursorInvalidError
+    with installation.database.read() as tx:
+        found = tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
+    if len(found) <= limit:
+        return list_transmissions(installation, filter_, None, limit)
+    items = found[limit - 1 :: -1]
+    return HistoryPage(items, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
 
 
 def read_transmission(installation: Installation, transmission_id: UUID) -> TransmissionDetail:

@@ -84,6 +84,11 @@ class TransmissionStore:
             query = query.where(Log.sequence < before)
         return tuple(_transmission(row) for row in self._connection.execute(query))
 
+    def page_after(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[Transmission, ...]:
+        """Return transmissions with a sequence above ``after``, those nearest to it, oldest first."""
+        query = _query().where(*_conditions(filter_), Log.sequence > after).order_by(Log.sequence).limit(limit)
+        return tuple(_transmission(row) for row in self._connection.execute(query))
+
     def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
         """Return the attempts of a transmission, first one first."""
         query = select(*(getattr(AttemptRow, name) for name in _ATTEMPT))

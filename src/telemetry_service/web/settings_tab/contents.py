@@ -10,7 +10,13 @@ from telemetry_service.domain.errors import CursorInvalidError
 from telemetry_service.pipeline.activity import list_activity
 from telemetry_service.pipeline.configure import ConfigurationView, read_configuration, rows_to_purge
 from telemetry_service.pipeline.health_report import read_health
-from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.history import (
+    HistoryFilter,
+    HistoryPage,
+    is_newer_cursor,
+    list_newer_transmissions,
+    list_transmissions,
+)
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.preview import Preview, build_preview
 from telemetry_service.web.settings_tab import activity_view as activities
@@ -73,11 +79,19 @@ def contents(
 def history(installation: Installation, place: HistoryPlace, retry_barred: str | None) -> HistoryView:
     """Return one page of the history; an unknown cursor leads to the newest page, and says so."""
     try:
-        page = list_transmissions(installation, place.filter, place.cursor, PAGE_SIZE)
+        page = _page(installation, place)
     except CursorInvalidError:
         return history(installation, replace(place, cursor=None, wrong=_CURSOR_UNKNOWN), retry_barred)
+    if page.newer_cursor is None:
+        place = replace(place, cursor=None)  # Turning back has led to the newest page, which has one address.
     next_run = read_configuration(installation).next_run_at
     return history_view(page, place, installation.clock.now(), retry_barred, next_run)
+
+
+def _page(installation: Installation, place: HistoryPlace) -> HistoryPage:
+    if place.cursor is not None and is_newer_cursor(place.cursor):
+        return list_newer_transmissions(installation, place.filter, place.cursor, PAGE_SIZE)
+    return list_transmissions(installation, place.filter, place.cursor, PAGE_SIZE)
 
 
 def activity(installation: Installation, *, whole: bool) -> dict[str, Any]:

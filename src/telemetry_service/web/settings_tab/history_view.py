@@ -63,6 +63,7 @@ class HistoryView:
     filters: FilterView
     cursor: str | None
     next_query: str | None
+    newer_query: str | None
     own_query: str
     """Filters and cursor: where this very page of the history is."""
     in_flight: bool
@@ -96,6 +97,7 @@ def history_view(
         filters=filters,
         cursor=place.cursor,
         next_query=_query(place.filter, page.next_cursor) if page.next_cursor else None,
+        newer_query=_query(place.filter, page.newer_cursor) if page.newer_cursor else None,
         own_query=_query(place.filter, place.cursor),
         in_flight=any(row.in_flight for row in rows),
         any_failed=any(t.state in FAILED_STATES for t in page.items),

@@ -318,7 +318,7 @@
     const { elt, requestConfig } = event.detail;
     adopt(document);
     keepFocus(document);
-    if (["older", "newest"].includes(requestConfig?.elt?.id)) document.getElementById("history-title")?.focus(); // Another page is read from its top.
+    if (["older", "newer", "newest"].includes(requestConfig?.elt?.id)) document.getElementById("history-title")?.focus(); // Another page is read from its top.
     if (requestConfig?.elt?.hasAttribute("data-push") && standalone() && elt.id === "history") history.pushState(null, "", elt.dataset.url);
   });
   document.addEventListener("htmx:oobAfterSwap", () => adopt(document));
