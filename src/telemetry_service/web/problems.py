@@ -30,7 +30,7 @@ from telemetry_service.web.gate import LOGIN_PATH, LoginNeededError, allowed_met
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-"""How long a caller waits after the database was not there: it is tried again at once by most, and often is back."""
+"""How long a caller waits where the database or a free connection was not there: it often is a moment later."""
 
 STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -59,6 +59,8 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.RequestMalformedError: HTTPStatus.BAD_REQUEST,
+    refusals.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
+    refusals.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
     refusals.BodyMalformedError: HTTPStatus.BAD_REQUEST,
     refusals.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -90,9 +92,14 @@ def problem(status: HTTPStatus, code: str, detail: str, **members: Any) -> Respo
 
 
 def problem_of(_request: Request, error: Exception) -> Response:
-    """Return the problem document of an error of ours."""
+    """Return the problem document of an error of ours, as the framework asks for it."""
     if not isinstance(error, TelemetryError):
         raise error
+    return answer_to(error)
+
+
+def answer_to(error: TelemetryError) -> Response:
+    """Return the problem document of an error of ours."""
     status = status_of(error)
     faults = error.faults if isinstance(error, refusals.InputRefusedError) else ()
     members = {"errors": [{"field": fault.field, "problem": fault.problem} for fault in faults]} if faults else {}
@@ -101,7 +108,7 @@ def problem_of(_request: Request, error: Exception) -> Response:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
     if isinstance(error, LoginBlockedError):
         answer.headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, errors.StorageUnavailableError):
+    elif isinstance(error, errors.StorageUnavailableError | refusals.OverloadedError):
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 

@@ -46,6 +46,20 @@ class RequestMalformedError(InputRefusedError):
     sentence = "The request could not be read, or not in one way only."
 
 
+class RequestTooSlowError(TelemetryError):
+    """The request did not arrive as a whole in time."""
+
+    code = "request-timeout"
+    sentence = "The request took too long to arrive. Nothing was recorded; try again."
+
+
+class OverloadedError(TelemetryError):
+    """There are as many connections as the service takes."""
+
+    code = "overloaded"
+    sentence = "The service has as many connections as it takes. Nothing was recorded; try again in a moment."
+
+
 class MethodRefusedError(TelemetryError):
     """The path takes other methods."""
 

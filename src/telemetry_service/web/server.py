@@ -7,6 +7,8 @@ from typing import TypeAlias
 import uvicorn
 from fastapi import FastAPI
 
+from telemetry_service.web.connection import CallerConnection
+
 Application: TypeAlias = FastAPI
 """The web application, for those who hand it on without knowing the framework."""
 
@@ -20,8 +22,8 @@ KEEP_ALIVE_SECONDS = 65
 _HEADER_BYTES = 32 * 1024
 """More than any browser or service sends before the body. Of the parsers only h11 keeps such a bound."""
 
-_CALLS_AT_ONCE = 1_000
-"""Beyond this callers are answered 503 rather than served ever more slowly."""
+_CONNECTIONS_AT_ONCE = 900
+"""Beyond this new ones are answered 503. Most systems let a process have 1,024 files, the database's among them."""
 
 
 def server_config(app: Application, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
@@ -37,9 +39,11 @@ def server_config(app: Application, host: str, port: int, trusted_proxies: Seque
         host=host,
         port=port,
         lifespan="on",
-        http="h11",
+        http=CallerConnection,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        limit_concurrency=_CALLS_AT_ONCE,
+        limit_concurrency=_CONNECTIONS_AT_ONCE,
+        # Nothing of the environment decides: WEB_CONCURRENCY would be read here.
+        workers=1,
         ws="none",
         access_log=False,
         log_config=None,

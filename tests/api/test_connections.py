@@ -1,0 +1,192 @@
+"""What the server itself refuses is a problem document too, and nobody can hold a connection for ever."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+
+from telemetry_service.web.connection import CallerConnection
+from telemetry_service.web.problems import PROBLEM_TYPE
+from telemetry_service.web.server import server_config
+from tests.support.running import Running
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def everything_from(connection: socket.socket) -> bytes:
+    answer = b""
+    while piece := connection.recv(65_536):
+        answer += piece
+    return answer
+
+
+def one_answer_from(connection: socket.socket) -> bytes:
+    answer = b""
+    while not answer.endswith(b"}"):
+        piece = connection.recv(65_536)
+        assert piece, answer
+        answer += piece
+    return answer
+
+
+def problem_in(answer: bytes, status: int, code: str) -> dict[str, Any]:
+    """Return the document of a refusal after which the connection ends, after a look at its headers."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().lower().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    document: dict[str, Any] = json.loads(body)
+    assert first.startswith(f"http/1.1 {status} ")
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["content-length"] == str(len(body))
+    assert headers["connection"] == "close"
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "server" not in headers
+    assert document["type"] == PROBLEM_TYPE + code
+    assert document["status"] == status
+    return document
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"rubbish\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000,
+        b"PUT /api/v1/license HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused_as_everything_else_is(shared: Running, rubbish: bytes) -> None:
+    with connect(shared.client.base_url.port or 0) as connection:
+        connection.sendall(rubbish)
+        answer = everything_from(connection)
+    if b"/api/v1/" in rubbish:  # Who it is, is asked before the body is read: both may come first.
+        assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
+        return
+    document = problem_in(answer, 400, "request-malformed")
+    assert "xxxx" not in document["detail"]
+
+
+def test_pipelined_requests_are_answered_in_their_order(shared: Running) -> None:
+    last = GET.replace(b"Host: a", b"Host: a\r\nConnection: close")
+    with connect(shared.client.base_url.port or 0) as connection:
+        connection.sendall(GET + GET + last)
+        assert everything_from(connection).count(b'{"status":"alive"}') == 3
+
+
+class Hasty(CallerConnection):
+    """A connection on which a request has little time to arrive."""
+
+    request_seconds = 3
+
+
+@contextmanager
+def served(app: FastAPI, connections: int, kind: type[CallerConnection] = CallerConnection) -> Iterator[int]:
+    """Give the port of a server that takes so many connections."""
+    config = server_config(app, "127.0.0.1", 0)
+    config.limit_concurrency, config.http = connections, kind
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/slow")
+    async def slow() -> dict[str, str]:
+        await asyncio.sleep(1.2 * Hasty.request_seconds)
+        return {"status": "slow"}
+
+    @app.post("/body")
+    async def body(request: Request) -> dict[str, int]:
+        return {"bytes": len(await request.body())}
+
+    return app
+
+
+def test_one_connection_too_many_is_told_and_the_others_go_on(app: FastAPI) -> None:
+    with served(app, connections=3) as port, ExitStack() as stack:
+        open_ones = [stack.enter_context(connect(port)) for _ in range(3)]
+        for connection in open_ones:
+            connection.sendall(GET)
+            assert one_answer_from(connection).startswith(b"HTTP/1.1 200 ")
+        with connect(port) as too_many:
+            answer = everything_from(too_many)
+        problem_in(answer, 503, "overloaded")
+        assert b"retry-after: 5" in answer.lower()
+        open_ones[0].sendall(GET)
+        assert one_answer_from(open_ones[0]).startswith(b"HTTP/1.1 200 ")
+        open_ones.pop().close()
+        answer = b""
+        while not answer.startswith(b"HTTP/1.1 200 "):  # The server takes a moment to see that there is room again.
+            with connect(port) as another, suppress(ConnectionError):
+                another.sendall(GET)
+                answer = one_answer_from(another)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"],
+)
+def test_a_request_that_begins_and_does_not_end_is_ended(app: FastAPI, beginning: bytes) -> None:
+    with served(app, 9, Hasty) as port, connect(port) as connection:
+        connection.sendall(beginning)
+        problem_in(everything_from(connection), 408, "request-timeout")
+
+
+def test_a_trickle_does_not_prolong_it(app: FastAPI) -> None:
+    with served(app, 9, Hasty) as port, connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        connection.settimeout(0.02)
+        answer = b""
+        while not answer:
+            try:
+                connection.sendall(b"X: x\r\n")
+                answer = connection.recv(65_536)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break  # It was closed while the next line was on its way.
+        assert not answer or answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_on_which_nothing_is_said_is_closed(app: FastAPI) -> None:
+    with served(app, 9, Hasty) as port, connect(port) as connection:
+        assert everything_from(connection) == b""
+
+
+def test_an_answer_may_take_longer_than_a_request(app: FastAPI) -> None:
+    with served(app, 9, Hasty) as port, connect(port) as connection:
+        connection.sendall(GET.replace(b"healthz", b"slow"))
+        assert one_answer_from(connection).endswith(b'{"status":"slow"}')
