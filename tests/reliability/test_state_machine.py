@@ -1,11 +1,13 @@
 """Everything that can happen to an installation, in every order: the License Server's own journal is the oracle.
 
-After every step the equation of the reporting periods holds exactly, one id has one payload, no code is told twice,
-and nothing that was not accepted is gone. After the last step all is delivered, and every code was told once.
+After every step the equation of the reporting periods holds exactly, exactly what was open while telemetry was off is
+withheld, one id has one payload and it is the stored one, no code is told twice, nothing that was not accepted is gone,
+and nothing was sent while telemetry was off. After the last step all is delivered, and every code was told once.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.domain.transmissions import FAILED_STATES
+from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
 from telemetry_service.pipeline.configure import read_configuration, remove_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.connection_test import test_connection as try_connection
 from telemetry_service.pipeline.installation import Installation, Milestone
@@ -42,7 +44,7 @@ from telemetry_service.pipeline.tick import wake
 from telemetry_service.reference.journal import JournalEntry
 from tests.support.databases import RunDatabases
 from tests.support.license_server import LicenseServer, Trouble, reply, reset
-from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on
+from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import START, SharedClock
 from tests.support.site import Replica, usage
 
@@ -85,13 +87,16 @@ class Lifetime(RuleBasedStateMachine):
             database_url, server.server.url, server.server.ca_pem_path, server.public_key, self.customer
         )
         self.death: Milestone | None = None
+        self.interlude: tuple[Milestone, Callable[[], None]] | None = None
         self.installation = self.open()
         set_api_key(self.installation, self.api_key, "admin")
         self.acknowledged = Amount()
         self.codes: set[str] = set()
         self.ever_waiting: set[UUID] = set()
         self.not_reported: dict[int, Amount] = {}
-        self.recent: list[UsageReport] = []
+        self.recent: list[tuple[UsageReport, datetime]] = []
+        self.enabled, self.withheld = True, Amount()
+        self.heard = len(server.server.requests)
 
     # What happens
 
@@ -106,12 +111,13 @@ class Lifetime(RuleBasedStateMachine):
         # A reporter that got no answer reports again; one that got one has counted once anyway.
         record(self.installation, [[report, report]])
         self.acknowledged = self.acknowledged.plus(Amount(events, decisions, successful))
-        self.recent.append(report)
+        self.recent.append((report, self.clock.now()))
 
     @precondition(lambda self: self.recent)
     @rule(choice=st.integers(0, 100))
     def report_again(self, choice: int) -> None:
-        (result,) = record(self.installation, [[self.recent[choice % len(self.recent)]]])
+        report, _ = self.recent[choice % len(self.recent)]
+        (result,) = record(self.installation, [[report]])
         assert result.duplicates == 1
 
     @rule(number=st.integers(0, 40))
@@ -135,13 +141,11 @@ class Lifetime(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.01, 0.05, 1, 7, 24, 24 * 8, 24 * 20]), death=deaths)
     def time_passes(self, hours: float, death: Milestone | None) -> None:
-        self.recent.clear()
         self.clock.advance(hours=hours)
         self.survive(death, wake)
 
     @rule(hours=st.sampled_from([0.01, 1, 24, 24 * 40]))
     def clock_is_set_back(self, hours: float) -> None:
-        self.recent.clear()
         self.clock.advance(hours=-hours)
 
     @rule(death=deaths)
@@ -166,8 +170,23 @@ class Lifetime(RuleBasedStateMachine):
 
     @rule(death=deaths)
     def purge(self, death: Milestone | None) -> None:
-        self.recent.clear()
+        retention = timedelta(days=read_configuration(self.installation).values.retention_days)
+        oldest_day = (self.clock.now() - retention).date()
         self.survive(death, purge)
+        # An id is known for as long as the retention says.
+        self.recent = [(report, moment) for report, moment in self.recent if moment.date() >= oldest_day]
+
+    @rule(
+        at=st.sampled_from([Milestone.CLAIMED, Milestone.SENT]),
+        deed=st.sampled_from(["wake", "send now", "retry", "purge", "switch off", "another key", "clock back"]),
+        late=st.booleans(),
+    )
+    def another_replica_acts_meanwhile(self, at: Milestone, deed: str, late: bool) -> None:  # noqa: FBT001
+        """Something else is done while one replica sends, or is stopped for longer than its lease lasts."""
+        self.interlude = (at, partial(self.meanwhile, deed, late))
+        self.survive(None, lambda i: send_now(i, "admin", None))
+        self.interlude = None
+        self.heard = len(self.server.server.requests)  # What was being sent may still arrive after a switch-off.
 
     @rule()
     def restart(self) -> None:
@@ -219,7 +238,20 @@ class Lifetime(RuleBasedStateMachine):
         reckoning = self.reckoning()
         self.not_reported |= reckoning.not_reported_periods
         elsewhere = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open)
-        assert elsewhere.plus(add_up(self.not_reported.values())) == self.acknowledged
+        not_reported = add_up(self.not_reported.values())
+        assert elsewhere.plus(not_reported) == self.acknowledged
+        assert not_reported == self.withheld, "what was open at each switch, and nothing else, never leaves"
+
+    @invariant()
+    def what_was_sent_is_what_is_kept(self) -> None:
+        with self.engine.connect() as connection:
+            assert unfaithful(connection, self.journal()) == frozenset()
+
+    @invariant()
+    def while_telemetry_is_off_nothing_is_sent(self) -> None:
+        heard = len(self.server.server.requests)
+        assert self.enabled or heard == self.heard
+        self.heard = heard
 
     @invariant()
     def one_id_has_one_payload_and_one_code_is_told_once(self) -> None:
@@ -253,6 +285,8 @@ class Lifetime(RuleBasedStateMachine):
             retry_failed(self.installation, "admin")
             wake(self.installation)
         assert self.reckoning().waiting_ids == frozenset()
+        with self.engine.connect() as connection:
+            assert undelivered(connection) == (0, 0), "and the service knows it"
         assert sorted(codes_of(self.journal())) == sorted(self.codes)
         self.every_acknowledged_report_is_in_exactly_one_place()
         self.installation.database.close()
@@ -264,6 +298,9 @@ class Lifetime(RuleBasedStateMachine):
         return self.replica.open(self.clock, self.watch)
 
     def watch(self, milestone: Milestone) -> None:
+        if self.interlude is not None and milestone is self.interlude[0]:
+            (_, act), self.interlude = self.interlude, None
+            act()
         if milestone is self.death:
             self.death = None
             raise Killed
@@ -281,9 +318,29 @@ class Lifetime(RuleBasedStateMachine):
         finally:
             self.death = None
 
+    def meanwhile(self, deed: str, late: bool) -> None:  # noqa: FBT001
+        """Do something in another replica; what it refuses is its affair."""
+        if late:
+            self.clock.advance(seconds=LEASE.total_seconds() + 1)
+        deeds: dict[str, Callable[[], object]] = {
+            "wake": lambda: wake(self.installation),
+            "send now": lambda: send_now(self.installation, "admin", None),
+            "retry": lambda: retry_failed(self.installation, "admin"),
+            "purge": lambda: self.purge(None),
+            "switch off": lambda: self.save(enabled=False),
+            "another key": lambda: self.change_key("fresh"),
+            "clock back": lambda: self.clock.advance(hours=-1),
+        }
+        with suppress(TelemetryError):
+            deeds[deed]()
+
     def save(self, **changes: object) -> None:
         stored = read_configuration(self.installation).stored
-        save_configuration(self.installation, stored.values.model_copy(update=changes), stored.version, "admin")
+        values = stored.values.model_copy(update=changes)
+        if values.enabled != self.enabled:
+            self.withheld = self.withheld.plus(self.reckoning().open)
+        save_configuration(self.installation, values, stored.version, "admin")
+        self.enabled = values.enabled
 
     def journal(self) -> list[JournalEntry]:
         return [entry for entry in self.server.journal() if entry.customer_id == self.customer]

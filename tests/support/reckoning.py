@@ -88,6 +88,34 @@ def amount_of(payload: bytes) -> Amount:
     return Amount(stated["total_events"], stated["policy_decision_count"], stated["successful_decisions"])
 
 
+def unfaithful(connection: Connection, journal: Collection[JournalEntry]) -> frozenset[UUID]:
+    """Return the ids under which the License Server holds something else than the service keeps as sent.
+
+    Kept are the payload, to which an attempt adds its moment and how it names the customer, and every attempt's digest.
+    """
+    logs = connection.execute(text("SELECT transmission_id, payload FROM telemetry_transmission_logs"))
+    kept = {_uuid(row[0]): _content(bytes(row[1])) for row in logs}
+    attempts = connection.execute(text("SELECT transmission_id, payload_sha256 FROM telemetry_transmission_attempts"))
+    sent = {(_uuid(row[0]), row[1]) for row in attempts}
+    return frozenset(
+        entry.transmission_id
+        for entry in journal
+        if entry.transmission_id in kept
+        and (
+            _content(entry.payload) != kept[entry.transmission_id]
+            or (entry.transmission_id, entry.payload_sha256) not in sent
+        )
+    )
+
+
+def undelivered(connection: Connection) -> tuple[int, int]:
+    """Return how many transmissions are not shown as accepted, and how many extension codes are not."""
+    transmissions = "SELECT count(*) FROM telemetry_transmission_logs WHERE state <> 'success'"
+    codes = "SELECT count(*) FROM extension_codes WHERE accepted_at IS NULL"
+    waiting, untold = (int(connection.execute(text(query)).scalar_one()) for query in (transmissions, codes))
+    return waiting, untold
+
+
 def codes_of(journal: Collection[JournalEntry]) -> list[str]:
     """Return every extension code that the License Server was told of, as often as it was."""
     return [code for entry in journal for code in json.loads(entry.payload)["redeemed_extension_codes"]]
@@ -96,6 +124,12 @@ def codes_of(journal: Collection[JournalEntry]) -> list[str]:
 def add_up(amounts: Iterable[Amount]) -> Amount:
     """Return the sum."""
     return reduce(Amount.plus, amounts, Amount())
+
+
+def _content(payload: bytes) -> dict[str, Any]:
+    """Return what no attempt may change."""
+    stated: dict[str, Any] = json.loads(payload)
+    return {name: value for name, value in stated.items() if name not in {"transmitted_at", "customer_id"}}
 
 
 def _payloads(connection: Connection) -> dict[UUID, bytes]:

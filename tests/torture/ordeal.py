@@ -13,6 +13,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from sqlalchemy import Connection, create_engine
+
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.transmissions import LEASE
 from telemetry_service.license_server.endpoint import ExchangeLimits
@@ -24,7 +26,7 @@ from telemetry_service.pipeline.retry import retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
-from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon
+from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 from tests.torture import worker
@@ -129,7 +131,7 @@ class Ordeal:
         reporter = min(set(range(self._plan.replicas)) - taken)
         die_at = self._random.choice([None, *Milestone, *_RARE])
         die_after = 0 if die_at in _RARE else int(self._random.expovariate(1) * 2)
-        work = worker.Work(self._replica, self._folder, reporter, self._started, die_at, die_after)
+        work = worker.Work(self._replica, self._folder, reporter, self._started, die_at, die_after, self._may_switch)
         process = _CONTEXT.Process(target=worker.live, args=(work,), daemon=True)
         process.start()
         self._running.append(_Running(process, reporter, die_at, work.ready_file))
@@ -185,7 +187,20 @@ class Ordeal:
             self._deliver_all(installation)
         finally:
             installation.database.close()
-        self._compare(reckon(self._arena.url, self._server.journal()))
+        engine = create_engine(self._arena.url)
+        with engine.connect() as connection:
+            self._compare(reckon_on(connection, self._server.journal()))
+            self._look_at_deliveries(connection)
+        engine.dispose()
+
+    @property
+    def _may_switch(self) -> bool:
+        """Telemetry is switched off only between every other two reckonings: between the others all usage is sent."""
+        return self.tally.reckonings % 2 == 0
+
+    def _look_at_deliveries(self, connection: Connection) -> None:
+        self.tally.undelivered = max(self.tally.undelivered, sum(undelivered(connection)))
+        self.tally.other_payloads = len(unfaithful(connection, self._server.journal()))
 
     def _finish_reports(self, installation: Installation) -> None:
         """Let each reporter have an answer to its last batch, so that it is known what was acknowledged."""
@@ -215,8 +230,10 @@ class Ordeal:
     def _compare(self, reckoning: Reckoning) -> None:
         tally, journal = self.tally, self._server.journal()
         # Retention deletes old periods that were not reported, so what was seen of them is kept here.
+        earlier = add_up(self._not_reported.values())
         self._not_reported |= reckoning.not_reported_periods
         not_reported = add_up(self._not_reported.values())
+        wrongly = 0 if self._may_switch else not_reported.minus(earlier).events
         expected = add_up(receipts.amount() for receipts in self._receipts)
         found = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open).plus(not_reported)
         codes, redeemed = codes_of(journal), set().union(*(receipts.codes() for receipts in self._receipts))
@@ -232,6 +249,7 @@ class Ordeal:
             sent_again_and_recognised=sum(entry.times_received - 1 for entry in journal),
             lost=max(tally.lost, -min(differences)),
             doubled=max(tally.doubled, *differences),
+            withheld_wrongly=tally.withheld_wrongly + wrongly,
             ids_with_two_payloads=sum(entry.conflicts > 0 for entry in journal),
             codes_redeemed=len(redeemed),
             codes_lost=len(redeemed - set(codes)),

@@ -25,6 +25,12 @@ class Tally:
     """Transmissions that the License Server had already: each would have been counted twice without its id."""
     lost: int = 0
     doubled: int = 0
+    withheld_wrongly: int = 0
+    """Audit events that went into periods not reported while nobody switched telemetry off."""
+    undelivered: int = 0
+    """Transmissions and codes that were not shown as accepted although all was well at last."""
+    other_payloads: int = 0
+    """Transmissions of which the License Server has something else than the service keeps."""
     ids_with_two_payloads: int = 0
     codes_redeemed: int = 0
     codes_lost: int = 0
@@ -35,8 +41,10 @@ class Tally:
     @property
     def clean(self) -> bool:
         """Whether all promises were kept."""
-        broken = (self.lost, self.doubled, self.ids_with_two_payloads, self.codes_lost, self.codes_doubled)
-        return not any(broken) and not self.unexpected_errors and not self.damaged_database
+        usage = (self.lost, self.doubled, self.withheld_wrongly)
+        transmissions = (self.undelivered, self.ids_with_two_payloads, self.other_payloads)
+        codes = (self.codes_lost, self.codes_doubled)
+        return not any((*usage, *transmissions, *codes, self.unexpected_errors, self.damaged_database))
 
     def as_json(self) -> str:
         """Return the tally as JSON."""
@@ -61,9 +69,12 @@ class Tally:
             ("reckonings of the whole equation", f"{self.reckonings:,}"),
             ("audit events lost", f"{self.lost:,}"),
             ("audit events doubled", f"{self.doubled:,}"),
+            ("audit events withheld while telemetry was on", f"{self.withheld_wrongly:,}"),
+            ("never delivered though all was well at last", f"{self.undelivered:,}"),
             ("ids with two payloads", f"{self.ids_with_two_payloads:,}"),
+            ("payloads that arrived other than they are kept", f"{self.other_payloads:,}"),
             ("extension codes lost, doubled", f"{self.codes_lost:,}, {self.codes_doubled:,}"),
             ("errors that were none of ours", f"{self.unexpected_errors:,}"),
             ("database damaged", f"{self.damaged_database:,}"),
         ]
-        return "\n".join(f"{name:<44}{value:>14}" for name, value in lines)
+        return "\n".join(f"{name:<47}{value:>11}" for name, value in lines)

@@ -14,6 +14,8 @@ from tests.support.reckoning import Amount, add_up
 
 _EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 _BOUNCERS = 7
+_SPREAD = 999_983
+"""A prime: the counts of neighbouring reports have nothing in common, so that no loss makes up for a doubling."""
 CODE_EVERY = 8
 """Every eighth batch comes with a redeemed extension code."""
 
@@ -69,13 +71,13 @@ class Receipts:
 
 
 def _report(reporter: int, number: int, index: int) -> UsageReport:
-    decisions = (number * 5 + index) % 11
+    decisions = 1 + (number * 514_229 + reporter * 28_657 + index * 4_181) % _SPREAD
     environment: EnvironmentName = "sandbox" if (number + index) % 3 == 0 else "production"
     return UsageReport(
         report_id=UUID(int=((reporter + 1) << 96) | (number << 8) | index),
         bouncer_id=f"bouncer-{(number + index) % _BOUNCERS}",
         environment=environment,
-        audit_events=1 + (number * 7 + index) % 23,
+        audit_events=1 + (number * 317_811 + reporter * 75_025 + index * 6_765) % _SPREAD,
         policy_decisions=decisions,
         successful_decisions=decisions - decisions // 3,
     )

@@ -40,6 +40,8 @@ class Work:
     seed: int
     die_at: Milestone | None
     die_after: int
+    may_switch: bool
+    """Whether it may switch telemetry off."""
 
     @property
     def ready_file(self) -> Path:
@@ -65,8 +67,9 @@ def _work(work: Work) -> None:
     recorder.start()
     work.ready_file.touch()
     threading.Thread(target=_report, args=(work, installation, recorder), daemon=True).start()
+    deeds = {deed: weight for deed, weight in _WEIGHTED.items() if work.may_switch or deed is not _switch}
     while True:
-        _forgiving(random.choices(*_DEEDS)[0], installation, random)
+        _forgiving(random.choices(list(deeds), list(deeds.values()))[0], installation, random)
         time.sleep(_BREATH)
 
 
@@ -156,4 +159,3 @@ _WEIGHTED: dict[Callable[[Installation, Random], object], int] = {
     _switch: 1,
     _switch_on: 4,
 }
-_DEEDS = (list(_WEIGHTED), list(_WEIGHTED.values()))
