@@ -157,7 +157,7 @@ def test_one_connection_too_many_is_told_and_the_others_go_on(app: FastAPI) -> N
 
 @pytest.mark.parametrize(
     "beginning",
-    [b"G", b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"],
+    [b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"],
 )
 def test_a_request_that_begins_and_does_not_end_is_ended(app: FastAPI, beginning: bytes) -> None:
     with served(app, 9, Hasty) as port, connect(port) as connection:
