@@ -52,10 +52,16 @@ _PLAIN = frozenset(
         "TELEMETRY_SEND_SPREAD_SECONDS",
     }
 )
+_ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMIZE_PII", "RETENTION_DAYS"})
+"""What a deployment might look for here, and is the administrator's."""
+
 _OF_THE_TESTS = frozenset({"TELEMETRY_TEST_DATABASE_URL"})
 """Read by the test suite alone; a developer's shell may hold it while the service runs."""
 
 KNOWN_VARIABLES = _PLAIN | _SECRETS | {f"{name}_FILE" for name in _SECRETS}
+
+_ALIKE = 0.85
+"""How alike a mistyped name is to what was meant, between 0 and 1: one letter in seven may differ."""
 
 _KUBERNETES_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.+)?)?)")
 
@@ -192,5 +198,26 @@ def _throw_away_key() -> Keys:
 def _hint(name: str) -> str:
     if _KUBERNETES_LINK.fullmatch(name):
         return " Kubernetes makes such variables for its services: set enableServiceLinks: false in the pod."
-    near = difflib.get_close_matches(name, KNOWN_VARIABLES, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
+    if name.removesuffix("_FILE") in _PLAIN:
+        return f" {name.removesuffix('_FILE')} is no secret and takes no file."
+    if name.removeprefix(_PREFIX) in _ADMINISTRATORS:
+        return " The administrator sets this, in the settings tab or through the API."
+    near = _meant(name)
+    return f" Did you mean {near}?" if near else ""
+
+
+def _meant(name: str) -> str | None:
+    """Return the one variable that ``name`` can stand for: written a little differently, or with a word left out.
+
+    The prefix that all have in common says nothing, and where two could be meant no guess is better than a wrong one.
+    """
+    wanted = name.upper().removeprefix(_PREFIX)
+    candidates = {known.removeprefix(_PREFIX): known for known in sorted(KNOWN_VARIABLES)}
+    alike = difflib.get_close_matches(wanted, candidates, n=1, cutoff=_ALIKE)
+    if alike:
+        return candidates[alike[0]]
+    words = set(wanted.split("_"))
+    shortened = [
+        known for rest, known in candidates.items() if words <= set(rest.split("_")) and known in _PLAIN | _SECRETS
+    ]
+    return shortened[0] if len(shortened) == 1 else None

@@ -164,7 +164,13 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     [
         ("TELEMETRY_ENABELD", "Did you mean TELEMETRY_ENABLED?"),
         ("TELEMETRY_LICENSE_URL", "Did you mean TELEMETRY_LICENSE_SERVER_URL?"),
-        ("TELEMETRY_ENABLED_FILE", "Did you mean TELEMETRY_ENABLED?"),
+        ("TELEMETRY_LICENCE_SERVER_URL", "Did you mean TELEMETRY_LICENSE_SERVER_URL?"),
+        ("TELEMETRY_CUSTOMER", "Did you mean TELEMETRY_CUSTOMER_ID?"),
+        ("TELEMETRY_enabled", "Did you mean TELEMETRY_ENABLED?"),
+        ("TELEMETRY_ENCRYPTION_KEY", "Did you mean ENCRYPTION_KEY?"),
+        ("TELEMETRY_PASSWORD", "Did you mean TELEMETRY_ADMIN_PASSWORD?"),
+        ("TELEMETRY_ENABLED_FILE", "TELEMETRY_ENABLED is no secret and takes no file."),
+        ("TELEMETRY_API_KEY", "The administrator sets this"),
         ("TELEMETRY_PORT_8080_TCP_ADDR", "enableServiceLinks: false"),
         ("TELEMETRY_SERVICE_HOST", "enableServiceLinks: false"),
     ],
@@ -173,6 +179,15 @@ def test_an_unknown_telemetry_variable_is_a_fault_even_when_it_is_empty(name: st
     fault = only_fault({name: ""})
     assert fault.startswith(f"{name} is not a setting of this service.")
     assert hint in fault
+
+
+@pytest.mark.parametrize("rest", ["", "FOO", "HOST", "LOG_LEVEL", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
+def test_no_guess_is_better_than_a_poor_one(rest: str) -> None:
+    fault = only_fault({f"TELEMETRY_{rest}": "x"})
+    assert fault in {
+        f"TELEMETRY_{rest} is not a setting of this service.",
+        "TELEMETRY_DEMO is not a setting of this service. Did you mean DEMO_MODE?",
+    }
 
 
 def test_variables_of_others_are_none_of_our_business() -> None:

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
+from telemetry_service import __version__
 from telemetry_service.cli.admin import set_password
 from telemetry_service.cli.demo.command import demo
 from telemetry_service.cli.doctor import doctor
@@ -13,7 +15,7 @@ from telemetry_service.cli.history import history
 from telemetry_service.cli.keys import generate_key
 from telemetry_service.cli.license_server import license_server
 from telemetry_service.cli.migrate import migrate
-from telemetry_service.cli.output import complain
+from telemetry_service.cli.output import complain, say
 from telemetry_service.cli.preview import preview
 from telemetry_service.cli.prove import prove
 from telemetry_service.cli.send_now import send_now
@@ -22,17 +24,19 @@ from telemetry_service.cli.test_connection import test_connection
 from telemetry_service.cli.tokens import create, list_tokens, revoke
 from telemetry_service.domain.errors import SettingsError, TelemetryError
 
-_HELP = """Telemetry management for Control Core.
-
-Settings come from the environment and from files: see the README. Exit codes: 0 done, 1 failed,
-2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered, 6 telemetry is off or not configured.
-"""
+_HELP = (
+    "Telemetry management for Control Core.\n\n"
+    "Settings come from the environment and from files: see the README. Trouble is told on standard error, with a code"
+    " in brackets.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered,"
+    " 6 telemetry is off or not configured."
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
     try:
-        make_cli()(arguments)
+        make_cli()(arguments, prog_name="telemetry-service")
     except SettingsError as error:
         complain(error.text)
         sys.exit(ExitCode.SETTINGS)
@@ -48,7 +52,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 def make_cli() -> typer.Typer:
     """Return the command line."""
-    cli = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    cli.callback(help=_HELP)(_options)
     for name, command in (
         ("serve", serve),
         ("demo", demo),
@@ -66,6 +71,21 @@ def make_cli() -> typer.Typer:
     cli.add_typer(_group({"set-password": set_password}, "The local administrator."), name="admin")
     cli.add_typer(_group({"create": create, "list": list_tokens, "revoke": revoke}, "Service tokens."), name="token")
     return cli
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - as typer hands it over
+    if wanted:
+        say(f"telemetry-service {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
