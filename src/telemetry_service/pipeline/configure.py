@@ -13,6 +13,9 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.storage.database import Transaction
 
+MOST_COUNTED = 100_000
+"""Rows of a purge that are counted before it: each look at the settings counts, and recording is not to notice."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationView:
@@ -95,10 +98,13 @@ def reveal_api_key(installation: Installation, actor: str) -> str:
 
 
 def rows_to_purge(installation: Installation, retention_days: int) -> int:
-    """Return how many rows a purge with ``retention_days`` would delete at this moment."""
+    """Return how many rows a purge with ``retention_days`` would delete at this moment.
+
+    More than :data:`MOST_COUNTED` are not counted: what is returned then is one more than that.
+    """
     cutoff = installation.clock.now() - timedelta(days=retention_days)
     with installation.database.read() as tx:
-        return tx.retention.count(cutoff)
+        return tx.retention.count(cutoff, MOST_COUNTED + 1)
 
 
 def _unlocked(installation: Installation, before: Configuration, after: Configuration) -> Configuration:

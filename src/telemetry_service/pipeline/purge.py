@@ -1,18 +1,27 @@
 """The daily purge: deletes what is older than the retention, in small transactions."""
 
-import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.pace import Pace
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.expiry import Sweep
 
 _EVERY = timedelta(days=1)
 _OVERDUE = timedelta(days=2)
 """A purge that is later than this is put off by a day: the service was down, or its clock is far ahead. A clock that
 is set right within that day has deleted nothing."""
 
-_PAUSE_SECONDS = 0.005
-"""Between two steps, so that recording gets the write lock in turn."""
+STEP_ROWS = (250, 5_000)
+"""Rows in one transaction, at least and at most."""
+
+_STEP_PAGES = (50, 1_000)
+"""Pages given back to the file system in one transaction, at least and at most (SQLite)."""
+
+_SHORTEST_PAUSE_SECONDS = 0.005
 
 
 def purge_if_due(installation: Installation) -> int | None:
@@ -46,20 +55,34 @@ def purge(installation: Installation) -> int:
 
 
 def _delete(installation: Installation, cutoff: datetime) -> int:
-    deleted = 0
-    while True:
-        with installation.database.write() as tx:
-            step = tx.retention.step(cutoff)
-        deleted += step
-        if step == 0 or installation.stopping.is_set():
-            return deleted
+    sweep, deleted = Sweep(cutoff), 0
+
+    def step(tx: Transaction, rows: int) -> int:
+        return tx.retention.step(sweep, rows)
+
+    for rows in _steps(installation, Pace(*STEP_ROWS), step):
+        deleted += rows
         installation.reached(Milestone.PURGE_STEP)
-        time.sleep(_PAUSE_SECONDS)
+    return deleted
 
 
 def _give_space_back(installation: Installation) -> None:
-    more = True
-    while more and not installation.stopping.is_set():
+    for _ in _steps(installation, Pace(*_STEP_PAGES), lambda tx, pages: tx.retention.give_space_back(pages)):
+        pass
+
+
+def _steps(installation: Installation, pace: Pace, step: Callable[[Transaction, int], int]) -> Iterator[int]:
+    """Take a step at a time, in a transaction of its own, until one finds nothing to do or the process is to stop.
+
+    Between two of them recording has the database for itself for as long as the step had it.
+    """
+    while not installation.stopping.is_set():
         with installation.database.write() as tx:
-            more = tx.retention.give_space_back()
-        time.sleep(_PAUSE_SECONDS)
+            began = perf_counter()
+            done = step(tx, pace.amount)
+        lasted = perf_counter() - began
+        if not done:
+            return
+        yield done
+        pace.lasted(lasted)
+        installation.stopping.wait(max(_SHORTEST_PAUSE_SECONDS, lasted))

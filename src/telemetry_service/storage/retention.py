@@ -1,15 +1,11 @@
-"""Deletes what is older than the retention, a small step at a time.
+"""What the retention deletes: how much it would be, and how the space comes back."""
 
-Never: a transmission that was not accepted, the period it belongs to, the open period, an extension code.
-"""
-
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Select, and_, delete, exists, func, or_, select, tuple_
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
-from telemetry_service.domain.transmissions import State
+from telemetry_service.storage.expiry import WAITING, Sweep
 from telemetry_service.storage.tables import (
     ReportingPeriod,
     TelemetryTick,
@@ -18,13 +14,6 @@ from telemetry_service.storage.tables import (
     UsageCounter,
     UsageReportId,
 )
-
-STEP_ROWS = 5_000
-"""Rows in one transaction: small enough that recording never waits noticeably for a purge."""
-
-FREED_PAGES = 2_000
-"""Pages given back to the file system in one transaction (SQLite)."""
-
 
 _INCREMENTAL = 2
 """The value of SQLite's auto_vacuum under which freed pages can be returned."""
@@ -37,100 +26,60 @@ class RetentionStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def step(self, cutoff: datetime) -> int:
-        """Delete up to :data:`STEP_ROWS` rows that are older than ``cutoff``; return how many that were.
+    def step(self, sweep: Sweep, rows: int) -> int:
+        """Delete the next rows of ``sweep``, at most ``rows``; return how many that were, 0 when all are gone."""
+        return sweep.step(self._connection, rows)
 
-        Children go before their parents, so that a crash between two steps leaves nothing dangling.
+    def count(self, cutoff: datetime, most: int) -> int:
+        """Return how many rows a purge with this ``cutoff`` would delete; counting ends at ``most``.
+
+        A count reads every row that it counts, and on SQLite nothing is committed in the meantime.
         """
-        steps: tuple[Callable[[datetime], Delete], ...] = (
-            _expired_report_ids,
-            _expired_attempts,
-            _expired_transmissions,
-            _expired_counters,
-            _expired_periods,
-            _expired_ticks,
-        )
-        for expired in steps:
-            deleted = self._connection.execute(expired(cutoff)).rowcount
-            if deleted:
-                return deleted
-        return 0
+        found = 0
+        for query in _expired(cutoff):
+            bounded = query.limit(most - found).subquery()
+            found += self._connection.execute(select(func.count()).select_from(bounded)).scalar_one()
+            if found == most:
+                break
+        return found
 
-    def count(self, cutoff: datetime) -> int:
-        """Return how many rows a purge with this ``cutoff`` would delete."""
-        transmissions = _old_transmissions(cutoff).subquery()
-        counted: tuple[Select[Any], ...] = (
-            _count(UsageReportId, UsageReportId.received_on < cutoff.toordinal()),
-            select(func.count())
-            .select_from(TelemetryTransmissionAttempt)
-            .where(TelemetryTransmissionAttempt.transmission_id.in_(select(transmissions.c.transmission_id))),
-            select(func.count()).select_from(transmissions),
-            _count(UsageCounter, UsageCounter.period_id.in_(_old_periods(cutoff, after_transmissions=True))),
-            select(func.count()).select_from(_old_periods(cutoff, after_transmissions=True).subquery()),
-            _count(TelemetryTick, TelemetryTick.ran_at < cutoff),
-        )
-        return sum(int(self._connection.execute(query).scalar_one()) for query in counted)
-
-    def give_space_back(self) -> bool:
-        """Let SQLite return some freed pages to the file system; True while there is more to return.
+    def give_space_back(self, pages: int) -> int:
+        """Let SQLite return up to ``pages`` freed pages to the file system; return how many, 0 when there are no more.
 
         PostgreSQL's autovacuum needs no word.
         """
-        if self._connection.dialect.name != "sqlite":
-            return False
+        if self._connection.dialect.name != "sqlite" or self._pragma("auto_vacuum") != _INCREMENTAL:
+            return 0
+        free = self._pragma("freelist_count")
         # The pragma frees a page at each step and has no column, so it is stepped through by the driver's own cursor.
         cursor = self._connection.connection.cursor()
-        cursor.execute(f"PRAGMA incremental_vacuum({FREED_PAGES})")
+        cursor.execute(f"PRAGMA incremental_vacuum({pages:d})")
         cursor.fetchall()
-        incremental = self._connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == _INCREMENTAL
-        return incremental and self._connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() > 0
+        return free - self._pragma("freelist_count")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
 
 
-def _count(table: type[Any], condition: ColumnElement[bool]) -> Select[Any]:
-    return select(func.count()).select_from(table).where(condition)
-
-
-def _old_transmissions(cutoff: datetime) -> Select[Any]:
-    log = TelemetryTransmissionLog
-    return select(log.transmission_id).where(log.state == State.SUCCESS, log.accepted_at < cutoff)
-
-
-def _old_periods(cutoff: datetime, *, after_transmissions: bool = False) -> Select[Any]:
-    """Closed periods whose transmission, if they had one, is gone (or would be, ``after_transmissions``)."""
-    log = TelemetryTransmissionLog
-    kept: ColumnElement[bool] = log.period_id == ReportingPeriod.id
-    if after_transmissions:
-        kept = and_(kept, or_(log.state != State.SUCCESS, log.accepted_at >= cutoff))
-    closed = and_(ReportingPeriod.is_open.is_(False), ReportingPeriod.closed_at < cutoff)
-    return select(ReportingPeriod.id).where(closed, ~exists().where(kept))
-
-
-def _expired_report_ids(cutoff: datetime) -> Delete:
-    old = select(UsageReportId.report_id).where(UsageReportId.received_on < cutoff.toordinal())
-    return delete(UsageReportId).where(UsageReportId.report_id.in_(old.limit(STEP_ROWS)))
-
-
-def _expired_attempts(cutoff: datetime) -> Delete:
-    row = TelemetryTransmissionAttempt
-    keys = select(row.transmission_id, row.number).where(row.transmission_id.in_(_old_transmissions(cutoff)))
-    return delete(row).where(tuple_(row.transmission_id, row.number).in_(keys.limit(STEP_ROWS)))
-
-
-def _expired_transmissions(cutoff: datetime) -> Delete:
-    row = TelemetryTransmissionLog
-    return delete(row).where(row.transmission_id.in_(_old_transmissions(cutoff).limit(STEP_ROWS)))
-
-
-def _expired_counters(cutoff: datetime) -> Delete:
-    row = UsageCounter
-    key = (row.period_id, row.day, row.bouncer_id, row.environment)
-    old = select(*key).where(row.period_id.in_(_old_periods(cutoff))).limit(STEP_ROWS)
-    return delete(row).where(tuple_(*key).in_(old))
-
-
-def _expired_periods(cutoff: datetime) -> Delete:
-    return delete(ReportingPeriod).where(ReportingPeriod.id.in_(_old_periods(cutoff).limit(STEP_ROWS)))
-
-
-def _expired_ticks(cutoff: datetime) -> Delete:
-    return delete(TelemetryTick).where(TelemetryTick.ran_at < cutoff)
+def _expired(cutoff: datetime) -> tuple[Select[Any], ...]:
+    """Select a row for each one that is to go, kind by kind."""
+    log, attempt, period, counter = (
+        TelemetryTransmissionLog,
+        TelemetryTransmissionAttempt,
+        ReportingPeriod,
+        UsageCounter,
+    )
+    day = UsageReportId.received_on
+    transmissions = select(log.sequence).where(log.accepted_at < cutoff, log.state.not_in(WAITING))
+    kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), log.accepted_at >= cutoff))
+    closed = (period.is_open.is_(False), period.closed_at < cutoff)
+    periods = select(period.id).where(*closed, ~exists().where(kept))
+    return (
+        # In the order of the index, which is then taken for it.
+        select(day).where(day < cutoff.toordinal()).order_by(day),
+        transmissions,
+        transmissions.join(attempt, attempt.transmission_id == log.transmission_id),
+        periods,
+        periods.join(counter, counter.period_id == period.id),
+        select(TelemetryTick.ran_at).where(TelemetryTick.ran_at < cutoff),
+    )

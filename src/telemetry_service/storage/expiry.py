@@ -1,0 +1,174 @@
+"""What is older than the retention: found by an index, deleted a bounded number of rows at a time.
+
+A step costs what the rows that it deletes cost, however many others there are or were. So each statement is about one
+table and a range of one of its keys, and each kind of row goes on from where it was at last: PostgreSQL walks over
+deleted index entries until they are vacuumed. Children go with their parents or before them, so that a crash between
+two steps leaves nothing dangling.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Connection, Row, delete, select, text, tuple_
+
+from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.transmissions import State
+from telemetry_service.storage.tables import (
+    ReportingPeriod,
+    TelemetryTick,
+    TelemetryTransmissionAttempt,
+    TelemetryTransmissionLog,
+    UsageCounter,
+    UsageReportId,
+)
+
+WAITING = tuple(state for state in State if state is not State.SUCCESS)
+"""To be in none of these is to be accepted. Asked for the accepted ones, SQLite would go by the index of the state,
+which nearly all transmissions share, instead of their age."""
+
+_PERIODS = 100
+"""Periods that a step looks at: each one takes two statements."""
+
+_THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+_DELETE_IDS = {
+    "sqlite": text(
+        "DELETE FROM usage_report_ids WHERE report_id IN (SELECT report_id FROM usage_report_ids"
+        " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows)"
+    ),
+    # By their place in the table: to look each id up once more costs ten times as much.
+    "postgresql": text(
+        "DELETE FROM usage_report_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_report_ids"
+        " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows))"
+    ),
+}
+
+
+class Sweep:
+    """One purge on its way through all that is older than ``cutoff``."""
+
+    def __init__(self, cutoff: datetime) -> None:
+        """Begin at the first kind of row; nothing is read yet."""
+        self._kinds: list[_Kind] = [_ReportIds(cutoff), _Transmissions(cutoff), _Periods(cutoff), _Ticks(cutoff)]
+
+    def step(self, connection: Connection, rows: int) -> int:
+        """Delete up to ``rows`` rows in the transaction of ``connection``; return how many, 0 when all are gone."""
+        if connection.dialect.name == "postgresql":
+            # The planner goes by statistics from before the purge, and would rather read a table that was large or
+            # small then from end to end.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        while self._kinds:
+            if deleted := self._kinds[0].step(connection, rows):
+                return deleted
+            del self._kinds[0]
+        return 0
+
+
+class _Kind(Protocol):
+    """One kind of row, which remembers where it was at last."""
+
+    def step(self, connection: Connection, rows: int) -> int: ...
+
+
+class _ReportIds:
+    """The idempotency keys."""
+
+    def __init__(self, cutoff: datetime) -> None:
+        self._since, self._until = 0, cutoff.toordinal()
+
+    def step(self, connection: Connection, rows: int) -> int:
+        day = UsageReportId.received_on
+        oldest = select(day).where(day >= self._since, day < self._until).order_by(day).limit(1)
+        self._since = connection.execute(oldest).scalar() or self._until
+        window = {"since": self._since, "until": self._until, "rows": rows}
+        return connection.execute(_DELETE_IDS[connection.dialect.name], window).rowcount
+
+
+class _Transmissions:
+    """Accepted transmissions, each with its attempts: one with more attempts than a step has rows goes alone."""
+
+    def __init__(self, cutoff: datetime) -> None:
+        self._cutoff, self._since = cutoff, _THE_BEGINNING
+
+    def step(self, connection: Connection, rows: int) -> int:
+        log, attempt = TelemetryTransmissionLog, TelemetryTransmissionAttempt
+        columns = (log.transmission_id, log.accepted_at, log.attempts_made)
+        old = (log.accepted_at >= self._since, log.accepted_at < self._cutoff, log.state.not_in(WAITING))
+        oldest = connection.execute(select(*columns).where(*old).order_by(log.accepted_at).limit(rows)).all()
+        if not oldest:
+            return 0
+        self._since = oldest[0].accepted_at or self._since
+        ids, size = [oldest[0].transmission_id], 1 + oldest[0].attempts_made
+        for row in oldest[1:]:
+            size += 1 + row.attempts_made
+            if size > rows:
+                break
+            ids.append(row.transmission_id)
+        attempts = connection.execute(delete(attempt).where(attempt.transmission_id.in_(ids))).rowcount
+        return attempts + connection.execute(delete(log).where(log.transmission_id.in_(ids))).rowcount
+
+
+class _Periods:
+    """Closed periods whose transmission, if they had one, is gone; after their counters."""
+
+    def __init__(self, cutoff: datetime) -> None:
+        self._cutoff = cutoff
+        self._done: tuple[datetime | None, int] = (_THE_BEGINNING, 0)
+        self._counted: _Counted | None = None
+
+    def step(self, connection: Connection, rows: int) -> int:
+        deleted = 0
+        while not deleted and (oldest := self._oldest(connection)):
+            kept = self._kept(connection, [period.id for period in oldest])
+            for period in oldest:
+                if period.id not in kept:
+                    deleted += self._delete(connection, period.id, rows - deleted)
+                    if deleted == rows:
+                        break
+                self._done = (period.closed_at, period.id)
+        return deleted
+
+    def _oldest(self, connection: Connection) -> Sequence[Row[int, datetime | None]]:
+        row = ReportingPeriod
+        left = (row.closed_at >= self._done[0], tuple_(row.closed_at, row.id) > self._done)
+        closed = (row.is_open.is_(False), row.closed_at < self._cutoff, *left)
+        query = select(row.id, row.closed_at).where(*closed).order_by(row.closed_at, row.id)
+        return connection.execute(query.limit(_PERIODS)).all()
+
+    def _kept(self, connection: Connection, ids: list[int]) -> frozenset[int]:
+        log = TelemetryTransmissionLog
+        return frozenset(connection.execute(select(log.period_id).where(log.period_id.in_(ids))).scalars())
+
+    def _delete(self, connection: Connection, period_id: int, rows: int) -> int:
+        """Delete the first ``rows`` counters of a period, or all that are left of them and the period."""
+        row = UsageCounter
+        key = (row.day, row.bouncer_id, row.environment)
+        left = [row.period_id == period_id]
+        if self._counted and self._counted.period_id == period_id:
+            left.append(tuple_(*key) > self._counted.key)
+        last = connection.execute(select(*key).where(*left).order_by(*key).offset(rows - 1).limit(1)).first()
+        if last is not None:
+            self._counted = _Counted(period_id, last)
+            return connection.execute(delete(row).where(*left, tuple_(*key) <= last)).rowcount
+        counters = connection.execute(delete(row).where(*left)).rowcount
+        return counters + connection.execute(delete(ReportingPeriod).where(ReportingPeriod.id == period_id)).rowcount
+
+
+class _Counted(NamedTuple):
+    """The last counter that was deleted of a period which has more of them."""
+
+    period_id: int
+    key: Row[date, str, Environment]
+
+
+class _Ticks:
+    """One a day at most, so they have no index by age and need none."""
+
+    def __init__(self, cutoff: datetime) -> None:
+        self._cutoff = cutoff
+
+    def step(self, connection: Connection, rows: int) -> int:
+        row = TelemetryTick
+        old = select(row.tick_key).where(row.ran_at < self._cutoff).limit(rows)
+        return connection.execute(delete(row).where(row.tick_key.in_(old))).rowcount
