@@ -176,3 +176,15 @@ def test_every_tick_leaves_its_key_and_its_result(site: Site) -> None:
         ("2026-11-15T02:00:00.000Z", "prepared"),
         ("2026-12-01T02:00:00.000Z", "disabled"),
     ]
+
+
+def test_of_all_ticks_the_result_of_the_latest_is_shown(site: Site) -> None:
+    assert read_health(site.installation).last_tick_result is None
+    site.tick()
+    assert read_health(site.installation).last_tick_result == "prepared"
+    site.configure(enabled=False)
+    site.tick()
+    assert read_health(site.installation).last_tick_result == "disabled"
+    site.configure(enabled=True)
+    site.tick()
+    assert read_health(site.installation).last_tick_result == "prepared"

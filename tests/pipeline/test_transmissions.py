@@ -265,6 +265,27 @@ def test_retry_failed_sends_all_that_failed_oldest_first(site: Site) -> None:
     assert received_ids(site) == [str(transmission.transmission_id) for transmission in failed]
 
 
+def test_retry_failed_leaves_the_rest_as_it_was_where_no_connection_can_be_had(site: Site) -> None:
+    """It would meet the same, and each one wait for its deadline."""
+    failed = [send(site, reply(422)) for _ in range(3)]
+    site.server.server.requests.clear()
+    site.server.trouble(Trouble(before=reset))
+    details = retry_failed(site.installation, "admin")
+    assert received_ids(site) == [str(failed[0].transmission_id)]
+    assert [detail.transmission.transmission_id for detail in details] == [one.transmission_id for one in failed]
+    assert [detail.transmission.state for detail in details] == [State.RETRYING, State.REJECTED, State.REJECTED]
+
+
+def test_retry_failed_goes_on_after_one_whose_payload_is_not_valid_any_more(site: Site) -> None:
+    """It was not sent at all: that says nothing of the connection."""
+    spoiled, fine = send(site, reply(422)), send(site, reply(422))
+    site.spoil_payload(spoiled.transmission_id)
+    site.server.trouble()
+    details = retry_failed(site.installation, "admin")
+    assert [detail.transmission.state for detail in details] == [State.REJECTED, State.SUCCESS]
+    assert details[1].transmission.transmission_id == fine.transmission_id
+
+
 def test_send_now_pressed_twice_with_one_key_is_one_transmission(site: Site) -> None:
     site.report(usage(5))
     first = send_now(site.installation, "admin", "0" * 64)
@@ -336,7 +357,9 @@ def test_a_key_that_cannot_be_opened_keeps_everything_until_it_is_entered_again(
     assert deliver_due(strange) == 1
 
 
-def test_a_stored_payload_that_is_not_valid_any_more_is_set_aside_and_never_sent(site: Site) -> None:
+def test_a_stored_payload_that_is_not_valid_any_more_is_set_aside_and_never_sent(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     spoiled = send(site, reply(503))
     site.spoil_payload(spoiled.transmission_id)
     site.server.trouble()
@@ -345,6 +368,7 @@ def test_a_stored_payload_that_is_not_valid_any_more_is_set_aside_and_never_sent
     site.tick()
     found = read(site, spoiled).transmission
     assert (found.state, found.cause) == (State.REJECTED, Cause.PAYLOAD_INVALID)
+    assert "a stored payload is not valid any more and was not sent" in caplog.messages
     assert [payload.total_events for payload in site.server.payloads()] == [3]
 
 

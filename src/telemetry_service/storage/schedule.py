@@ -54,4 +54,4 @@ class ScheduleStore:
     def last_tick_result(self) -> str | None:
         """Return what came of the latest tick."""
         query = select(TelemetryTick.result).order_by(TelemetryTick.ran_at.desc()).limit(1)
-        return self._connection.execute(query).scalar()
+        return self._connection.execute(query).scalar_one_or_none()

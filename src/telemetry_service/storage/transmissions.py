@@ -187,7 +187,7 @@ class TransmissionStore:
         return changed.rowcount == 1
 
     def _first(self, query: Select[Any]) -> Transmission | None:
-        row = self._connection.execute(query).first()
+        row = self._connection.execute(query).one_or_none()
         return None if row is None else _transmission(row)
 
 

@@ -1,0 +1,125 @@
+"""What an acceptance says besides: the receipt, and the license as the License Server knows it."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.transmissions import State, Transmission
+from telemetry_service.pipeline.register import read_license, report_license
+from telemetry_service.pipeline.retry import retry
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
+from tests.support import faults
+from tests.support.fault_server import Mode, Visit
+from tests.support.license_server import Trouble, reset
+from tests.support.site import Replica, Site, usage
+
+NEWS = {"tier": "enterprise", "license_status": "grace", "expires_at": "2027-01-01T01:00:00+01:00"}
+EXPIRES = datetime(2027, 1, 1, tzinfo=UTC)
+REPORTED = LicensePosture(
+    tier=Tier.STARTER,
+    license_status=LicenseStatus.ACTIVE,
+    expires_at=datetime(2026, 12, 1, tzinfo=UTC),
+    token_issued_at=datetime(2026, 10, 1, tzinfo=UTC),
+    token_expires_at=datetime(2027, 10, 1, tzinfo=UTC),
+    token_refreshed_at=datetime(2026, 11, 1, tzinfo=UTC),
+)
+
+
+def posture(site: Site) -> LicensePosture:
+    return read_license(site.installation).posture
+
+
+def send(site: Site) -> Transmission:
+    return send_now(site.installation, "admin", None).transmission
+
+
+def pin(site: Site, public_key: str) -> None:
+    """Restart with a License Server's key pinned; payloads go out in clear, so that a test can sign for them."""
+    replica = site.replica
+    site.installation = site.open(replica=Replica(replica.database_url, replica.base_url, replica.ca_file, public_key))
+    site.configure(encrypt_payload=False)
+
+
+def accept_and_sign(signer: ReceiptSigner) -> Mode:
+    """Accept, tell the news, and sign for the very payload that has arrived."""
+
+    def mode(visit: Visit) -> None:
+        visit.secure()
+        request = visit.read_request()
+        moment = "2026-11-03T10:00:00.000Z"
+        transmission_id = UUID(request.headers["x-telemetry-id"])
+        signed = signer.sign(Receipt(transmission_id, hashlib.sha256(request.body).hexdigest(), moment))
+        visit.send(faults.answer(200, faults.acceptance(request, receipt=signed, license=NEWS)))
+
+    return mode
+
+
+def test_the_license_of_an_acceptance_is_taken_over_and_the_rest_of_the_posture_stays(site: Site) -> None:
+    report_license(site.installation, REPORTED)
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    assert send(site).state is State.SUCCESS
+    news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
+    assert posture(site) == REPORTED.model_copy(update=news)
+
+
+def test_the_license_of_an_acceptance_is_taken_over_although_none_was_reported(site: Site) -> None:
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    send(site)
+    assert posture(site) == LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.GRACE, expires_at=EXPIRES)
+
+
+def test_an_acceptance_without_a_license_leaves_the_posture_as_it_was(site: Site) -> None:
+    report_license(site.installation, REPORTED)
+    send(site)
+    assert posture(site) == REPORTED
+
+
+def test_with_a_pinned_key_the_news_of_a_signed_acceptance_are_believed(site: Site, tmp_path: Path) -> None:
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    site.server.server.mode = accept_and_sign(signer)
+    assert send(site).receipt_verified is True
+    assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are_not_believed(
+    site: Site, tmp_path: Path
+) -> None:
+    pin(site, load_signer(tmp_path / "pinned.pem").public_key)
+    report_license(site.installation, REPORTED)
+    site.server.server.mode = accept_and_sign(load_signer(tmp_path / "another.pem"))
+    accepted = send(site)
+    assert (accepted.state, accepted.receipt_verified) == (State.SUCCESS, False)
+    assert posture(site) == REPORTED
+
+
+def test_with_a_pinned_key_the_news_of_an_acceptance_without_a_receipt_are_not_believed(
+    site: Site, tmp_path: Path
+) -> None:
+    pin(site, load_signer(tmp_path / "pinned.pem").public_key)
+    report_license(site.installation, REPORTED)
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    accepted = send(site)
+    assert (accepted.state, accepted.receipt, accepted.receipt_verified) == (State.SUCCESS, None, False)
+    assert posture(site) == REPORTED
+
+
+@pytest.mark.parametrize("encrypt", [True, False])
+def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site: Site, encrypt: bool) -> None:  # noqa: FBT001
+    """Its answer was lost. The License Server signs for what it has, which carries the earlier attempt's moment."""
+    pin(site, site.server.public_key)
+    site.configure(encrypt_payload=encrypt)
+    site.report(usage(5))
+    site.server.trouble(Trouble(after=reset))
+    lost = send(site)
+    site.clock.advance(minutes=5)
+    site.server.trouble()
+    accepted = retry(site.installation, lost.transmission_id, "admin").transmission
+    assert accepted.receipt is not None
+    assert accepted.receipt_verified is True
