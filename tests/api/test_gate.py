@@ -60,6 +60,8 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{TAB}/save"): PAGE,
     ("POST", f"{TAB}/test-connection"): PAGE,
     ("POST", f"{TAB}/api-key/reveal"): PAGE,
+    ("GET", f"{TAB}/api-key/remove"): PAGE,
+    ("POST", f"{TAB}/api-key/remove"): PAGE,
     ("POST", f"{TAB}/send-now"): PAGE,
     ("GET", f"{TAB}/send-now"): PAGE,
     ("POST", f"{TAB}/history/retry-failed"): PAGE,
@@ -67,6 +69,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", TAB): PAGE,
     ("GET", f"{TAB}/history"): PAGE,
     ("GET", f"{TAB}/history/{{transmission_id}}"): PAGE,
+    ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): PAGE,
     ("GET", f"{TAB}/activity"): PAGE,
     ("GET", f"{TAB}/payload"): PAGE,
     ("GET", f"{TAB}/payload.json"): PAGE,
@@ -122,7 +125,7 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
-    path = route[1].format(bouncer_id="b", transmission_id=UUID(int=7), number=1, digest="x", name="y")
+    path = route[1].format(bouncer_id="b", transmission_id=UUID(int=7), number=1, part="body", digest="x", name="y")
     # Cookies of one call only: a client's jar would carry them into the next.
     cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
     headers = shown.headers | ({"Cookie": cookie} if cookie else {})

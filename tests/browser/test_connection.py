@@ -4,9 +4,11 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.configure import read_configuration
 from tests.browser.console import PASSWORD, Console
 from tests.browser.visitor import Faults, Look, picture, visit
-from tests.support.license_server import API_KEY
+from tests.support.license_server import API_KEY, Trouble, reply
 
 OTHER_KEY = "ck_test_another_key_0123456789"
 
@@ -124,6 +126,50 @@ def test_the_key_can_be_copied(browser: Browser, ready: Console) -> None:
         page.get_by_role("button", name="Copy the API key").click()
         expect(page.locator("[data-revealed]")).to_contain_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == API_KEY
+
+
+def test_removing_the_key_asks_first_and_says_what_stops(ready: Console, page: Page) -> None:
+    ready.server.server.refuse()
+    ready.send()
+    ready.report(3)
+    page.goto(ready.tab)
+    page.get_by_label("Weekly").check()
+    page.locator("#remove-key").click()
+    dialog = page.get_by_role("dialog", name="Remove the API key?")
+    expect(dialog).to_contain_text(f"ends in {API_KEY[-4:]}")
+    expect(dialog).to_contain_text("no scheduled run, no retry, no Send Now")
+    expect(dialog).to_contain_text("What waits (1 payload) stays here")
+    expect(dialog.get_by_text("Cancel")).to_be_focused()
+    picture(page, "remove-key")
+    page.keyboard.press("Escape")
+    expect(page.locator("#remove-key")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Remove the API key").click()
+    expect(page.locator("#toasts")).to_contain_text("API key removed.")
+    expect(page.locator("#health-title")).to_have_text("Not Configured")
+    expect(page.locator("#health")).to_contain_text("1 payload")
+    expect(page.locator("#remove-key")).to_have_count(0)
+    expect(page.locator("#api_key")).to_be_focused()
+    expect(page.locator("#activity")).to_contain_text("removed the API key")
+    expect(page.get_by_label("Weekly")).to_be_checked()  # What was chosen besides is neither saved nor lost.
+    expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
+    configuration = read_configuration(ready.installation)
+    assert configuration.stored.api_key is None
+    assert configuration.values.frequency is Frequency.TWICE_MONTHLY
+
+
+def test_a_payload_that_waited_goes_out_under_the_next_key(ready: Console, page: Page) -> None:
+    ready.server.trouble(Trouble(before=reply(422), times=1))
+    ready.send()
+    page.goto(ready.tab)
+    page.locator("#remove-key").click()
+    page.get_by_role("button", name="Remove the API key").click()
+    expect(page.locator("#toasts")).to_contain_text("API key removed.")
+    page.get_by_label("API Key", exact=True).fill(API_KEY)
+    page.locator("#save").click()
+    expect(page.locator("#toasts")).to_contain_text("Settings and API key saved.")
+    page.get_by_role("button", name="Retry the transmission").click()
+    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted")
 
 
 def test_a_session_that_has_ended_leads_to_the_login(ready: Console, page: Page, faults: Faults) -> None:

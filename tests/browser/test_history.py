@@ -1,12 +1,14 @@
 """The transmission history: rows, filters, pages, the drawer, Retry, exports."""
 
 import csv
+import hashlib
 import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from telemetry_service.pipeline.prove import payload_as_sent
 from tests.browser.console import Console, transmission_url
 from tests.browser.visitor import Look, log_in, picture, visit
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
@@ -213,13 +215,62 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     expect(drawer).to_contain_text("Reproduced just now, byte for byte")
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
+    assert page.locator("#sent-exact").text_content() == payload_as_sent(detail.transmission, attempt).decode()
     page.get_by_text("Digests of attempt 1").click()
-    expect(drawer).to_contain_text(attempt.payload_sha256)
-    expect(drawer).to_contain_text(attempt.body_sha256)
+    expect(page.locator(".attempt")).to_contain_text(attempt.payload_sha256)
+    expect(page.locator(".attempt")).to_contain_text(attempt.body_sha256)
+
+
+def downloaded(page: Page, link: Locator) -> tuple[str, bytes]:
+    """Follow a link to a file, and return its name and its bytes."""
     with page.expect_download() as download:
-        page.get_by_text("Download the exact payload").click()
-    (accepted,) = ready.server.journal()
-    assert download.value.path().read_bytes() == accepted.payload
+        link.click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize(("encrypted", "ending"), [(True, "jwe"), (False, "json")])
+def test_the_files_of_the_drawer_have_the_digests_that_it_shows(
+    browser: Browser, ready: Console, *, javascript: bool, encrypted: bool, ending: str
+) -> None:
+    ready.configure(encrypt_payload=encrypted)
+    identity = ready.send().transmission.transmission_id
+    with visit(browser, ready, Look(javascript=javascript)) as (page, _):
+        page.goto(transmission_url(ready, identity))
+        name, payload = downloaded(page, page.locator("#sent-payload-file"))
+        assert name == f"telemetry-{identity}-attempt-1-payload.json"
+        assert hashlib.sha256(payload).hexdigest() == page.locator("#sent-payload-digest").inner_text()
+        name, body = downloaded(page, page.locator("#sent-body-file"))
+        assert name == f"telemetry-{identity}-attempt-1-body.{ending}"
+        assert hashlib.sha256(body).hexdigest() == page.locator("#sent-body-digest").inner_text()
+        (accepted,) = ready.server.journal()
+        assert (payload, hashlib.sha256(body).hexdigest()) == (accepted.payload, accepted.body_sha256)
+        assert (body == payload) is not encrypted
+
+
+def test_each_attempt_has_its_own_files(ready: Console, page: Page) -> None:
+    ready.server.trouble(REFUSED)
+    detail = ready.send()
+    ready.server.trouble(NO_TROUBLE)
+    ready.clock.advance(minutes=1)
+    ready.retry_all()
+    page.goto(transmission_url(ready, detail.transmission.transmission_id))
+    page.get_by_text("Digests of attempt 1").click()
+    _, first = downloaded(page, page.get_by_role("link", name="Download payload 1"))
+    _, latest = downloaded(page, page.locator("#sent-payload-file"))
+    assert hashlib.sha256(first).hexdigest() == detail.attempts[0].payload_sha256
+    assert json.loads(first)["transmitted_at"] < json.loads(latest)["transmitted_at"]
+
+
+def test_the_exact_payload_is_copied_in_one_line(browser: Browser, ready: Console) -> None:
+    detail = ready.send()
+    with visit(browser, ready, Look()) as (page, _):
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(transmission_url(ready, detail.transmission.transmission_id))
+        page.get_by_role("button", name="Copy exact payload").click()
+        expect(page.locator("#drawer")).to_contain_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert hashlib.sha256(copied.encode()).hexdigest() == detail.attempts[0].payload_sha256
 
 
 def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> None:
@@ -227,6 +278,15 @@ def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> 
     ready.set_key("ck_test_another_key_0123456789")
     page.goto(transmission_url(ready, detail.transmission.transmission_id))
     expect(page.locator("#drawer")).to_contain_text("The key that sealed it has been replaced.")
+    expect(page.locator("#drawer")).to_contain_text("the API key that encrypted it has been replaced or removed")
+    expect(page.locator("#sent-body-file")).to_have_count(0)
+    _, payload = downloaded(page, page.locator("#sent-payload-file"))
+    assert hashlib.sha256(payload).hexdigest() == detail.attempts[0].payload_sha256
+    answer = page.request.get(
+        f"{transmission_url(ready, detail.transmission.transmission_id)}/attempts/1/body",
+        headers={"Accept": "text/html"},
+    )
+    assert answer.status == 404
 
 
 def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Page) -> None:

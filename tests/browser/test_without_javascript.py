@@ -40,6 +40,21 @@ def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> Non
     expect(plain.locator("#revealed-key-text")).to_have_count(0)
 
 
+def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> None:
+    plain.goto(ready.tab)
+    plain.locator("#remove-key").click()
+    expect(plain.get_by_role("heading", name="Remove the API key?")).to_be_visible()
+    expect(plain.locator("main")).to_contain_text("No payload is waiting.")
+    plain.get_by_role("link", name="Cancel").click()
+    plain.locator("#remove-key").click()
+    plain.get_by_role("button", name="Remove the API key").click()
+    expect(plain.locator("#toasts")).to_contain_text("API key removed.")
+    expect(plain.locator("#activity")).to_contain_text("removed the API key")
+    assert read_configuration(ready.installation).stored.api_key is None
+    plain.goto(f"{ready.tab}/api-key/remove")
+    expect(plain.locator("main")).to_contain_text("there is nothing to remove")
+
+
 def test_switching_off_asks_on_a_page_of_its_own(ready: Console, plain: Page) -> None:
     plain.goto(ready.tab)
     plain.get_by_role("switch", name="Enable Telemetry").uncheck()

@@ -16,17 +16,17 @@ from telemetry_service.domain.errors import (
     RecentLoginRequiredError,
     TelemetryDisabledError,
 )
-from telemetry_service.pipeline.configure import read_configuration, reveal_api_key
+from telemetry_service.pipeline.configure import reveal_api_key
 from telemetry_service.pipeline.connection_test import test_connection
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, test_view
-from telemetry_service.web.settings_tab.contents import Typed, contents
+from telemetry_service.web.settings_tab.contents import contents, typed_in
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind
-from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm, read_form
+from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm
 
 HIDE_AFTER_SECONDS = 30
 _BESIDE = ("telemetry/health.html", "telemetry/history.html", "telemetry/activity.html")
@@ -51,7 +51,7 @@ def test_the_connection(
         shown = contents(installation, place_behind(request)) | shown
         return pages_of(request).fragments(request, "telemetry/connection_test.html", _BESIDE, shown)
     return pages_of(request).page(
-        request, "telemetry/page.html", contents(installation, typed=_typed(installation, form)) | shown
+        request, "telemetry/page.html", contents(installation, typed=typed_in(installation, form)) | shown
     )
 
 
@@ -97,13 +97,6 @@ def _test(installation: Installation, actor: str, typed_key: str | None) -> Test
     except (TelemetryDisabledError, NotConfiguredError, KeyUnusableError) as refusal:
         return refused_view(refusal.text)
     return test_view(result, unsaved_key=typed_key is not None)
-
-
-def _typed(installation: Installation, form: SettingsForm) -> Typed:
-    """Keep what else was chosen in the form: the test did not ask about it, and must not undo it."""
-    configuration = read_configuration(installation)
-    read = read_form(form, configuration.stored, locked=configuration.locked)
-    return Typed(read.values, key_dropped=bool(form.api_key))
 
 
 def _authenticate(context: Context, session: Session, password: str | None) -> None:

@@ -23,6 +23,7 @@ from telemetry_service.web.settings_tab import activity_view as activities
 from telemetry_service.web.settings_tab.health_view import health_view
 from telemetry_service.web.settings_tab.history_view import PAGE_SIZE, HistoryPlace, HistoryView, history_view
 from telemetry_service.web.settings_tab.preview_view import preview_view
+from telemetry_service.web.settings_tab.settings_form import SettingsForm, read_form
 from telemetry_service.web.settings_tab.settings_view import SettingsView, differences, settings_view
 from telemetry_service.web.settings_tab.words import RETENTION
 
@@ -69,11 +70,19 @@ def contents(
         "test": None,
         "revealed_key": None,
         "reveal_wrong": None,
+        "key_removed": False,
         "dialog": None,
         "drawer": None,
         "standalone": True,
         "oob": False,
     }
+
+
+def typed_in(installation: Installation, form: SettingsForm) -> Typed:
+    """Keep what else was chosen in a form that is not being saved: what it was sent for must not undo it."""
+    configuration = read_configuration(installation)
+    read = read_form(form, configuration.stored, locked=configuration.locked)
+    return Typed(read.values, key_dropped=bool(form.api_key))
 
 
 def history(installation: Installation, place: HistoryPlace, retry_barred: str | None) -> HistoryView:
@@ -121,6 +130,7 @@ def _settings(
     return replace(
         view,
         errors=typed.errors,
+        unsaved=typed.stale or typed.resumed or bool(typed.errors) or shown != saved,
         stale=typed.stale,
         resumed=typed.resumed,
         differences=differences(saved, shown) if typed.stale or typed.resumed else (),

@@ -5,6 +5,7 @@ from telemetry_service.web.settings_tab.words import Sign
 MESSAGES: dict[str, Sign] = {
     "saved": Sign("Settings saved. They are in effect.", "check", "good"),
     "saved-key": Sign("Settings and API key saved. They are in effect.", "check", "good"),
+    "key-removed": Sign("API key removed. Nothing is sent until another one is saved.", "check", "good"),
     "unchanged": Sign("Nothing was changed, so nothing was saved.", "info", "info"),
     "sending": Sign("Being sent at this moment.", "clock", "info"),
     "sent": Sign("Sent, and accepted by the License Server.", "check", "good"),

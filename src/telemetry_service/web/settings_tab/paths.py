@@ -5,6 +5,7 @@ from uuid import UUID
 TAB = "/settings/general/telemetry"
 SAVE = f"{TAB}/save"
 TEST_CONNECTION = f"{TAB}/test-connection"
+REMOVE_KEY = f"{TAB}/api-key/remove"
 REVEAL = f"{TAB}/api-key/reveal"
 SEND_NOW = f"{TAB}/send-now"
 PAYLOAD = f"{TAB}/payload"
@@ -32,4 +33,9 @@ def retry(transmission_id: UUID | str) -> str:
 
 def attempt_payload(transmission_id: UUID | str, number: int) -> str:
     """Return where the payload of one attempt can be downloaded as it was sent."""
-    return f"/api/v1/telemetry/history/{transmission_id}/attempts/{number}/payload"
+    return f"{HISTORY}/{transmission_id}/attempts/{number}/payload"
+
+
+def attempt_body(transmission_id: UUID | str, number: int) -> str:
+    """Return where the body of one attempt can be downloaded as it crossed the network."""
+    return f"{HISTORY}/{transmission_id}/attempts/{number}/body"

@@ -97,6 +97,8 @@ class SettingsView:
     send_barred: str | None
     errors: Mapping[str, str] = field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
+    unsaved: bool = False
+    """Whether the form stands otherwise than what is saved."""
     stale: bool = False
     resumed: bool = False
     key_dropped: bool = False

@@ -9,6 +9,8 @@ from telemetry_service.web.settings_tab import (
     connection_routes,
     delivery_routes,
     login_routes,
+    proof_routes,
+    remove_key_routes,
     settings_routes,
     tab_routes,
 )
@@ -23,6 +25,6 @@ def add_settings_tab(app: FastAPI) -> None:
     app.state.pages = Pages(context.installation.deployment)
     add_faults(app)
     keep_drafts(app)
-    routes = (asset_routes, login_routes, appearance, settings_routes, connection_routes, delivery_routes, tab_routes)
-    for module in routes:
+    forms = (login_routes, appearance, settings_routes, connection_routes, remove_key_routes, delivery_routes)
+    for module in (asset_routes, *forms, proof_routes, tab_routes):
         app.include_router(module.router)

@@ -130,8 +130,10 @@ def drawer(installation: Installation, detail: TransmissionDetail, shown: dict[s
     settings, history = shown["settings"], shown["history"]
     found = detail.transmission
     proof = prove(installation, found, detail.attempts[-1]) if detail.attempts else None
+    key = read_configuration(installation).stored.api_key
+    key_id = key.key_id if key else None
     return {
-        "drawer": transmission_view(detail, proof, installation.clock.now(), settings.send_barred),
+        "drawer": transmission_view(detail, proof, installation.clock.now(), settings.send_barred, key_id),
         "drawer_url": paths.transmission(found.transmission_id, history.own_query),
         "history_query": history.own_query,
     }

@@ -36,6 +36,8 @@ class AttemptView:
     body_sha256: str
     body_size: str
     encrypted: bool
+    body_gone: bool
+    """Whether the API key that encrypted the body has been replaced, so that it cannot be made anew."""
     key_id: str
 
 
@@ -73,6 +75,10 @@ class TransmissionView:
     attempts: tuple[AttemptView, ...]
     """The latest first."""
     payload: str
+    """Indented for reading."""
+    payload_exact: str | None
+    """As the latest attempt sent it, in one line; None before the first."""
+    payload_size: str | None
     fields: tuple[FieldView, ...]
     payload_note: str
     proof: Sign | None
@@ -80,9 +86,12 @@ class TransmissionView:
 
 
 def transmission_view(
-    detail: TransmissionDetail, proof: Proof | None, now: datetime, retry_barred: str | None
+    detail: TransmissionDetail, proof: Proof | None, now: datetime, retry_barred: str | None, key_id: str | None
 ) -> TransmissionView:
-    """Return the drawer's content at ``now``; ``proof`` is the latest attempt's, None before the first."""
+    """Return the drawer's content at ``now``; ``proof`` is the latest attempt's, None before the first.
+
+    ``key_id`` is that of the present API key, None where there is none.
+    """
     found, attempts = detail.transmission, detail.attempts
     in_flight = is_in_flight(found, now)
     payload = json.loads(proof.payload if proof else found.payload)
@@ -104,15 +113,17 @@ def transmission_view(
         can_retry=found.state in FAILED_STATES and not in_flight,
         retry_barred=retry_barred,
         receipt=_receipt(found),
-        attempts=tuple(_attempt(attempt, now) for attempt in reversed(attempts)),
+        attempts=tuple(_attempt(attempt, now, key_id) for attempt in reversed(attempts)),
         payload=pretty(payload),
+        payload_exact=proof.payload.decode() if proof else None,
+        payload_size=size(len(proof.payload)) if proof else None,
         fields=described(payload),
         payload_note=_payload_note(attempts),
         proof=_proof(proof) if proof else None,
     )
 
 
-def _attempt(attempt: Attempt, now: datetime) -> AttemptView:
+def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView:
     running = attempt.finished_at is None
     return AttemptView(
         number=attempt.number,
@@ -129,6 +140,7 @@ def _attempt(attempt: Attempt, now: datetime) -> AttemptView:
         body_sha256=attempt.body_sha256,
         body_size=size(attempt.body_bytes),
         encrypted=attempt.encrypted,
+        body_gone=attempt.encrypted and attempt.key_id != key_id,
         key_id=attempt.key_id,
     )
 
