@@ -1,16 +1,23 @@
-"""Claims: who sends, at which points a process passes, and what a configuration that changes meanwhile does to it."""
+"""Claims: how long they hold, the points that a process passes under one, and what changes meanwhile."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import create_engine, text
 
-from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.domain.errors import StorageUnavailableError
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.transmissions import FAILED_STATES, LEASE, LONGEST_CLAIM, AttemptTrigger, State
 from telemetry_service.pipeline.api_key import seal_api_key
 from telemetry_service.pipeline.deliver import deliver, deliver_due
-from telemetry_service.pipeline.history import read_transmission
-from telemetry_service.pipeline.installation import Milestone
+from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.start import start
+from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.pipeline.tick import wake
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.site import Site, usage
@@ -34,12 +41,157 @@ def test_a_tick_passes_the_points_at_which_a_crash_is_tried_in_their_order(site:
     ]
 
 
-def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
-    """Whoever sets it has looked for what is held already: the attempt that ends meanwhile has to wait and look."""
-    site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
+def waiting_id(site: Site) -> UUID:
+    """Make a transmission that was refused once and waits for its back-off."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
     waiting = send_now(site.installation, "admin", None).transmission.transmission_id
+    site.server.trouble()
+    return waiting
+
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("after", "free"),
+    [
+        (timedelta(0), False),
+        (LEASE - MICROSECOND, False),
+        (LEASE, True),
+        (LEASE - LONGEST_CLAIM, False),
+        (LEASE - LONGEST_CLAIM - MICROSECOND, True),
+    ],
+    ids=["at once", "within the lease", "at its end", "by a clock that is slow", "by one that is slower than any"],
+)
+def test_a_claim_holds_for_its_lease_and_for_clocks_that_differ_by_no_more_than_that(
+    site: Site,
+    after: timedelta,
+    free: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    waiting, now = waiting_id(site), site.clock.now()
+    with site.installation.database.write() as tx:
+        assert tx.transmissions.claim(waiting, uuid4(), now)
+        assert (waiting in tx.transmissions.due(now + after, timedelta(0))) is free
+        assert tx.transmissions.claim(waiting, uuid4(), now + after) is free
+
+
+@pytest.mark.parametrize(
+    ("ahead", "due"),
+    [
+        (timedelta(0), True),
+        (MICROSECOND, False),
+        (timedelta(hours=6), False),
+        (timedelta(hours=6) + MICROSECOND, True),
+    ],
+    ids=["now", "later", "as late as any", "later than any real one"],
+)
+def test_a_transmission_is_due_at_its_moment_or_where_that_is_further_ahead_than_any_real_one(
+    site: Site,
+    ahead: timedelta,
+    due: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    waiting = waiting_id(site)
+    planned = read_transmission(site.installation, waiting).transmission.next_attempt_at
+    assert planned is not None
+    now, longest = planned - ahead, timedelta(hours=6)
+    with site.installation.database.write() as tx:
+        assert (waiting in tx.transmissions.due(now, longest)) is due
+        assert tx.transmissions.claim(waiting, uuid4(), now, longest) is due
+
+
+@pytest.mark.parametrize(
+    ("sooner", "trigger"), [(timedelta(0), AttemptTrigger.BACK_OFF), (MICROSECOND, AttemptTrigger.TICK)]
+)
+def test_a_tick_wakes_what_is_planned_for_later_and_leaves_what_is_due_by_then(
+    site: Site, sooner: timedelta, trigger: AttemptTrigger
+) -> None:
+    waiting = waiting_id(site)
+    planned = read_transmission(site.installation, waiting).transmission.next_attempt_at
+    assert planned is not None
+    with site.installation.database.write() as tx:
+        tx.transmissions.wake(FAILED_STATES, planned - sooner, AttemptTrigger.TICK)
+        assert tx.transmissions.next_trigger(waiting) is trigger
+        assert tx.transmissions.due(planned - sooner, timedelta(hours=6)) == (waiting,)
+
+
+@pytest.mark.parametrize("status", [401, 422, 503, None])
+def test_whoever_has_concluded_an_attempt_leaves_no_claim_behind(site: Site, status: int | None) -> None:
+    site.server.trouble(Trouble(before=reply(status)) if status else Trouble())
+    send_now(site.installation, "admin", None)
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        claims = connection.execute(text("SELECT claim_token, claimed_until FROM telemetry_transmission_logs")).all()
+    engine.dispose()
+    assert [tuple(claim) for claim in claims] == [(None, None)]
+
+
+def test_an_attempt_that_a_crash_left_open_is_shown_as_interrupted_once_another_one_begins(site: Site) -> None:
+    crash = crash_at(site, Milestone.CLAIMED, RuntimeError)
+    with pytest.raises(RuntimeError):
+        send_now(crash, "admin", None)
+    began = site.clock.now()
+    site.clock.advance(seconds=LEASE.total_seconds())
+    assert deliver_due(site.installation) == 1
+    (transmission,) = list_transmissions(site.installation, HistoryFilter(), None, 2).items
+    first, second = read_transmission(site.installation, transmission.transmission_id).attempts
+    assert (first.state, first.cause) == (State.RETRYING, Cause.INTERRUPTED)
+    assert (first.started_at, first.finished_at) == (began, began + LEASE)
+    assert (second.number, second.state) == (2, State.SUCCESS)
+
+
+def crash_at(site: Site, milestone: Milestone, error: type[Exception]) -> Installation:
+    """Open a replica in which an error strikes at a milestone."""
+
+    def strike(reached: Milestone) -> None:
+        if reached is milestone:
+            raise error
+
+    return site.open(strike)
+
+
+def test_a_fault_of_this_program_in_one_delivery_does_not_block_those_behind_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting_id(site)
+    waiting_id(site)
+    site.clock.advance(hours=7)
+    faulty = crash_at(site, Milestone.CLAIMED, ZeroDivisionError)
+    assert deliver_due(faulty) == 0, "both were tried and neither was sent"
+    assert [message for message in caplog.messages if "delivery" in message] == [
+        "a delivery failed unexpectedly: ZeroDivisionError"
+    ] * 2
+    site.clock.advance(seconds=LEASE.total_seconds())
+    assert deliver_due(site.installation) == 2
+
+
+def test_a_fault_of_the_database_ends_the_round(site: Site) -> None:
+    waiting_id(site)
+    waiting_id(site)
+    site.clock.advance(hours=7)
+    with pytest.raises(StorageUnavailableError):
+        deliver_due(crash_at(site, Milestone.CLAIMED, StorageUnavailableError))
+    assert deliver_due(site.installation) == 1, "the other one is still claimed"
+
+
+def test_a_start_waits_for_a_save_that_is_under_way_and_follows_its_switch(site: Site) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with site.installation.database.write() as tx:
+            stored = tx.configuration.get(lock=True)
+            tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
+            starting = pool.submit(start, site.open_without_start())
+            with pytest.raises(TimeoutError):
+                starting.result(0.5)
+            follow_switch(site.installation, tx, site.clock.now())
+        starting.result(30)
+    with site.installation.database.read() as tx:
+        assert not tx.periods.open().reportable
+
+
+def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
+    """Whoever sets it has looked for what is held already: the attempt that ends meanwhile has to wait and look."""
+    site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
+    waiting = waiting_id(site)
     site.server.trouble(Trouble(before=reply(401), times=1))
     refused, being_set = threading.Event(), threading.Event()
 

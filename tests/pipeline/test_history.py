@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from telemetry_service.domain.transmissions import State, Status, Trigger
-from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.history import HistoryFilter, list_newer_transmissions, list_transmissions
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tally import count_transmissions
 from tests.support.license_server import Strike, Trouble, reply
@@ -34,6 +34,31 @@ def test_it_is_read_page_by_page_newest_first(site: Site) -> None:
         if cursor is None:
             break
     assert pages == [[sent[4], sent[3]], [sent[2], sent[1]], [sent[0]]]
+
+
+def test_it_is_turned_back_page_by_page_too(site: Site) -> None:
+    sent = [send(site) for _ in range(5)]
+    second = list_transmissions(site.installation, HistoryFilter(), None, 2).next_cursor
+    third = list_transmissions(site.installation, HistoryFilter(), second, 2).next_cursor
+    oldest = list_transmissions(site.installation, HistoryFilter(), third, 2)
+    assert oldest.newer_cursor is not None
+    middle = list_newer_transmissions(site.installation, HistoryFilter(), oldest.newer_cursor, 2)
+    assert [one.transmission_id for one in middle.items] == [sent[2], sent[1]]
+    assert middle.newer_cursor is not None
+    newest = list_newer_transmissions(site.installation, HistoryFilter(), middle.newer_cursor, 2)
+    assert [one.transmission_id for one in newest.items] == [sent[4], sent[3]]
+    assert newest.newer_cursor is None
+
+
+def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None:
+    failed = [send(site, reply(422)) for _ in range(4)]
+    send(site)
+    filter_ = HistoryFilter(status=Status.FAILED)
+    second = list_transmissions(site.installation, filter_, None, 3).next_cursor
+    last = list_transmissions(site.installation, filter_, second, 3)
+    assert last.newer_cursor is not None
+    newer = list_newer_transmissions(site.installation, filter_, last.newer_cursor, 1)
+    assert [one.transmission_id for one in newer.items] == [failed[1]]
 
 
 def test_it_is_filtered_by_the_guides_words_and_by_what_made_a_transmission(site: Site) -> None:
