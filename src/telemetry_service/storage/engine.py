@@ -5,11 +5,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from telemetry_service.domain.errors import StorageNotOpenedError
 
 READ_ONLY = "telemetry_read_only"
 """Execution option of a connection that will only read."""
+
+_FILE = "telemetry_file"
+"""Which file a connection of the pool was opened to."""
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a write waits for another process's write before it is refused."""
@@ -27,14 +34,19 @@ _POSTGRESQL_OPTIONS = " ".join(
     )
 )
 
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+
 
 def make_engine(database_url: str) -> Engine:
     """Return an engine for SQLite or PostgreSQL; nothing is connected yet."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url)
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
+        # What is read after waiting for a lock must be the present, whatever is the database's own default: a report
+        # would otherwise be added to a period that was closed while it waited, and be lost.
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=10,
@@ -42,6 +54,14 @@ def make_engine(database_url: str) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 10, "options": _options(url)},
     )
+    event.listen(engine, "connect", _prepare_postgresql)
+    return engine
+
+
+def _prepare_postgresql(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+    """Wait for the disk at each commit, also where the database's default is not to; a stricter default stands."""
+    connection.execute(_DURABLE)
+    connection.commit()
 
 
 def _options(url: URL) -> str:
@@ -67,6 +87,8 @@ def _sqlite_engine(url: URL) -> Engine:
         pool_timeout=10,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
+    if url.database:
+        _stay_with_the_file(engine, Path(url.database))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -78,6 +100,36 @@ def _make_private(database: Path) -> None:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not database.exists():
             database.touch(mode=0o600)
+
+
+def _stay_with_the_file(engine: Engine, file: Path) -> None:
+    """Use no connection to a file that is not at its place any more, and make no new one in its place.
+
+    Whoever deletes or replaces the file while the service runs would otherwise leave it writing to one that nobody
+    can open again: what it acknowledges would be gone with the process.
+    """
+
+    def connect(*_: object) -> None:
+        _identity(file)
+
+    def connected(_connection: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[_FILE] = _identity(file)
+
+    def checkout(_connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        if entry.info[_FILE] != _identity(file):
+            raise DisconnectionError
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "checkout", checkout)
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        raise StorageNotOpenedError from None
+    return found.st_dev, found.st_ino
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
