@@ -8,11 +8,14 @@ import time
 from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
-from telemetry_service.domain.outcome import Cause, Failure, Outcome
+from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.pipeline.claim import claim, set_aside
 from telemetry_service.pipeline.conclude import check_receipt, conclude
 from telemetry_service.pipeline.installation import Installation, Milestone
+
+ROUND = 100
+"""The most attempts of one waking: after a long outage neither the next tick nor the License Server is to suffer."""
 
 _log = logging.getLogger(__name__)
 
@@ -20,16 +23,17 @@ _log = logging.getLogger(__name__)
 def deliver_due(installation: Installation) -> int:
     """Send what is due, oldest first; return how many attempts were made.
 
-    A transmission that fails never blocks the ones behind it. Only where no connection can be had
-    at all does the round end early: the others would meet the same, and each wait for its deadline.
+    A transmission that fails never blocks the ones behind it. Only where no connection can be had at all, or the
+    License Server asks to be left alone for a while, does the round end early: the others would meet the same. They
+    stay due, so the next waking begins with them, since the one that failed waits for its back-off.
     """
     attempts = 0
     with installation.database.read() as tx:
-        due = tx.transmissions.due(installation.clock.now(), installation.retry_policy.longest)
+        due = tx.transmissions.due(installation.clock.now(), installation.retry_policy.longest, ROUND)
     for transmission_id in due:
         outcome = _deliver_whatever_happens(installation, transmission_id)
         attempts += outcome is not None
-        if found_no_connection(outcome) or installation.stopping.is_set():
+        if found_no_connection(outcome) or _is_busy(outcome) or installation.stopping.is_set():
             break
     return attempts
 
@@ -62,6 +66,10 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     conclude(installation, claimed, outcome, duration_ms)
     installation.reached(Milestone.OUTCOME_COMMITTED)
     return outcome
+
+
+def _is_busy(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Retrying) and outcome.cause is Cause.BUSY
 
 
 def _deliver_whatever_happens(installation: Installation, transmission_id: UUID) -> Outcome | None:

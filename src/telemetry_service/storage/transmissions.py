@@ -95,12 +95,13 @@ class TransmissionStore:
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
         return tuple(Attempt(*row) for row in self._connection.execute(query))
 
-    def due(self, now: datetime, longest_wait: timedelta) -> tuple[UUID, ...]:
-        """Return the ids of what is to be sent now, oldest first."""
+    def due(self, now: datetime, longest_wait: timedelta, limit: int | None = None) -> tuple[UUID, ...]:
+        """Return the ids of what is to be sent now, oldest first; with ``limit`` at most so many."""
         query = (
             select(Log.transmission_id)
             .where(Log.state != State.SUCCESS, _due(now, longest_wait), _unclaimed(now))
             .order_by(Log.sequence)
+            .limit(limit)
         )
         return tuple(self._connection.execute(query).scalars())
 
