@@ -8,7 +8,9 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.console import Console
 from tests.browser.story import live_for_weeks
+from tests.browser.test_demo_mode import THROW_AWAY
 from tests.browser.test_history import failed_and_sent
+from tests.browser.test_session_end import came_back, change
 from tests.browser.visitor import NARROW, WIDE, Look, log_in, picture, visit
 
 RULES = {
@@ -62,6 +64,7 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
     [
         ("#send-now", "#send-now-dialog"),
         ("#view-payload", "#payload-dialog"),
+        ("#remove-key", "#remove-key-dialog"),
         ("tr:nth-child(2) [data-drawer-link]", "#drawer"),
     ],
 )
@@ -84,6 +87,16 @@ def test_a_wrong_field_and_a_question_before_a_save(ready: Console, page: Page) 
     page.locator("#save-all").click()
     expect(page.locator("#confirm-dialog")).to_be_visible()
     check(page, "a question")
+
+
+@pytest.mark.parametrize("deployed", [THROW_AWAY], ids=["demo"])
+def test_a_demo_and_a_form_that_came_back_after_the_login(console: Console, page: Page) -> None:
+    change(page, console)
+    log_in(page.context, console)  # As in another window.
+    page.locator("#save-all").click()
+    came_back(page)
+    check(page, "a demo, and a form that came back")
+    picture(page, "after-the-login")
 
 
 def test_the_tab_right_after_the_installation(console: Console, page: Page) -> None:

@@ -185,7 +185,7 @@
 
   async function copy(button) {
     const text = document.querySelector(button.dataset.copy)?.textContent ?? "";
-    const label = button.lastChild;
+    const label = button.querySelector("[data-label]");
     const before = label.textContent;
     try {
       await navigator.clipboard.writeText(text);
