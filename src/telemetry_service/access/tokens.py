@@ -24,6 +24,12 @@ REMEMBERED = timedelta(seconds=5)
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
+NAME_MALFORMED = (
+    "The name of a service token has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter"
+    " or a digit."
+)
+NAME_TAKEN = "Another valid token has this name. Revoke that one first, or choose another name."
+
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _DIGEST = "service-token"
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -95,7 +101,9 @@ class ServiceTokens:
         Raises:
             TokenRefusedError: the name is malformed or taken, or there is no scope.
         """
-        if not re.fullmatch(NAME_PATTERN, name, re.ASCII) or not scopes:
+        if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
+            raise TokenRefusedError(NAME_MALFORMED)
+        if not scopes:
             raise TokenRefusedError
         token_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
         secret = secrets.token_urlsafe(_SECRET_BYTES)
@@ -105,7 +113,7 @@ class ServiceTokens:
         stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None)
         with self._database.write() as tx:
             if any(other.name == name and other.revoked_at is None for other in tx.access.tokens()):
-                raise TokenRefusedError
+                raise TokenRefusedError(NAME_TAKEN)
             tx.access.add_token(stored)
             tx.activity.note(now, actor, Action.TOKEN_CREATED, token_id=token_id, scopes=" ".join(ordered))
         return CreatedToken(f"cct_{token_id}_{secret}", _facts(stored))

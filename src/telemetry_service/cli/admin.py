@@ -15,6 +15,9 @@ def set_password(
     """Set the administrator's password. It is asked for, and never taken from the command line."""
     if stdin:
         password = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        message = "There is no terminal to ask at; give the password on standard input with --stdin."
+        raise typer.BadParameter(message)
     else:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt="The same again")
     with opened_service() as service:

@@ -22,13 +22,18 @@ def doctor(
     Exits with the code of the first thing that is wrong.
     """
     if liveness:
-        _ask_liveness(port)
+        _ask_liveness(port, as_json=as_json)
         return
     from telemetry_service.cli.checks import examine
 
     findings = examine(offline=offline)
     if as_json:
-        say_json([{"check": f.check, "result": f.result.value, "sentence": f.sentence} for f in findings])
+        say_json(
+            [
+                {"check": f.check, "result": f.result.value, "sentence": f.sentence, "exit_code": f.exit_code}
+                for f in findings
+            ]
+        )
     else:
         for finding in findings:
             say(f"{finding.result.value:7} {finding.check:15} {finding.sentence}")
@@ -36,7 +41,10 @@ def doctor(
     raise typer.Exit(wrong)
 
 
-def _ask_liveness(port: int) -> None:
-    if not is_alive(port):
+def _ask_liveness(port: int, *, as_json: bool) -> None:
+    alive = is_alive(port)
+    if as_json:
+        say_json({"alive": alive})
+    if not alive:
         complain(f"Nothing answers on local port {port}.")
         raise typer.Exit(ExitCode.FAILED)

@@ -26,6 +26,9 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List past transmissions, newest first."""
+    if from_day and to_day and from_day > to_day:
+        message = "must not be later than --to."
+        raise typer.BadParameter(message, param_hint="--from")
     with opened_service() as service:
         from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
 

@@ -1,12 +1,14 @@
 """``telemetry-service license-server``: the reference License Server, to try things out with."""
 
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telemetry_service.cli.folders import written_into
 from telemetry_service.cli.output import complain, say
 
 if TYPE_CHECKING:
@@ -33,15 +35,19 @@ def license_server(
     from telemetry_service.cli.listening import CannotListenError
     from telemetry_service.cli.server import until_told_to_stop
     from telemetry_service.domain.clock import SystemClock
+    from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN
     from telemetry_service.reference.background import throwaway_options
     from telemetry_service.reference.options import Grant
     from telemetry_service.reference.serve import serve
 
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    grant = Grant(api_key=_api_key(folder / "api-key"), customer_id=customer_id)
-    options = throwaway_options(
-        folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
-    ).model_copy(update={"control_token": None})
+    if not re.fullmatch(CUSTOMER_ID_PATTERN, customer_id, re.ASCII):
+        message = "must be cus_ followed by 6 to 64 letters and digits."
+        raise typer.BadParameter(message, param_hint="--customer-id")
+    with written_into(folder):
+        grant = Grant(api_key=_api_key(folder / "api-key"), customer_id=customer_id)
+        options = throwaway_options(
+            folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
+        ).model_copy(update={"control_token": None})
     with until_told_to_stop():
         try:
             serve(options, lambda listening: _announce(listening, options, customer_id))

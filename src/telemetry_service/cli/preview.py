@@ -24,6 +24,8 @@ def preview(*, as_json: AsJson = False) -> None:
 
 
 def _tell(found: "PreviewAnswer") -> None:
+    from telemetry_service.domain.payload import HealthStatus
+
     figures = found.figures
     say(f"Current period, since {moment(found.period_opened_at)}")
     say_table(
@@ -40,7 +42,8 @@ def _tell(found: "PreviewAnswer") -> None:
     say(f"{found.health.cause} {found.health.next_step}")
     if not found.enabled:
         say("Telemetry is off: nothing of this will leave.")
-    if found.fault is not None:
+    # What is not configured was said a line above.
+    if found.fault is not None and found.health.status is not HealthStatus.NOT_CONFIGURED:
         say(found.fault.sentence)
     if found.payload is not None:
         say()

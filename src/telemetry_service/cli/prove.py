@@ -8,13 +8,16 @@ from uuid import UUID
 import typer
 
 from telemetry_service.cli.exits import ExitCode
+from telemetry_service.cli.folders import written_into
 from telemetry_service.cli.opened import opened_service
 from telemetry_service.cli.output import say
-from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from telemetry_service.app import Service
     from telemetry_service.domain.message import SealedMessage
     from telemetry_service.domain.transmissions import Attempt, Transmission
+    from telemetry_service.pipeline.history import TransmissionDetail
     from telemetry_service.pipeline.prove import Proof
 
 Identity = Annotated[UUID, typer.Argument(help="The id of the transmission, as the history shows it.")]
@@ -29,30 +32,30 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
     """
     with opened_service() as service:
         from telemetry_service.pipeline import prove as pipeline
-        from telemetry_service.pipeline.history import read_transmission
 
-        detail = read_transmission(service.installation, transmission_id)
+        detail = _read(service, transmission_id)
         tried = _chosen(detail.attempts, attempt)
         proof = pipeline.prove(service.installation, detail.transmission, tried)
     target = folder or Path(f"proof-{transmission_id}-{tried.number}")
-    _make(target)
-    _write(target, proof, detail.transmission, tried)
+    # What is proved in a folder must be of one attempt.
+    with written_into(target, empty=True):
+        _write(target, proof, detail.transmission, tried)
     _tell(target, proof)
     if not proof.payload_matches or proof.body_matches is False:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _make(target: Path) -> None:
-    """Make the folder; one that holds something is refused, for what is proved there must be of one attempt."""
-    target.mkdir(parents=True, exist_ok=True)
-    if any(target.iterdir()):
-        message = "The folder is not empty: choose another one, so that nothing of two attempts is mixed."
-        raise TelemetryError(message)
+def _read(service: "Service", transmission_id: UUID) -> "TransmissionDetail":
+    from telemetry_service.pipeline.history import read_transmission
+
+    try:
+        return read_transmission(service.installation, transmission_id)
+    except NotFoundError:
+        message = "There is no transmission of this id; telemetry-service history lists them."
+        raise NotFoundError(message) from None
 
 
 def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":
-    from telemetry_service.domain.errors import NotFoundError
-
     found = [attempt for attempt in attempts if number in {None, attempt.number}]
     if not found:
         message = "There is no such attempt."

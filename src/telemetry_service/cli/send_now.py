@@ -1,6 +1,7 @@
 """``telemetry-service send-now``."""
 
 import hashlib
+import re
 from typing import Annotated
 
 import typer
@@ -16,14 +17,20 @@ RequestKey = Annotated[
 
 def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> None:
     """Close the current period and send it, at once. Exits with 5 if it was not accepted."""
+    request_key = _request_key(idempotency_key)
     with opened_service() as service:
         from telemetry_service.pipeline import send_now as pipeline
 
-        detail = pipeline.send_now(service.installation, ACTOR, _request_key(idempotency_key))
+        detail = pipeline.send_now(service.installation, ACTOR, request_key)
         now = service.installation.clock.now()
     conclude(detail, now, as_json=as_json)
 
 
 def _request_key(chosen: str | None) -> str | None:
+    if chosen is None:
+        return None
+    if not re.fullmatch(r"[\x21-\x7e]{1,200}", chosen):
+        message = "must be 1 to 200 visible ASCII characters."
+        raise typer.BadParameter(message, param_hint="--idempotency-key")
     # Of one length, and another than that of a caller of the REST API who chose the same.
-    return None if chosen is None else hashlib.sha256(f"{ACTOR}\0{chosen}".encode()).hexdigest()
+    return hashlib.sha256(f"{ACTOR}\0{chosen}".encode()).hexdigest()

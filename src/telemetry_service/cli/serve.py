@@ -1,5 +1,7 @@
 """``telemetry-service serve``."""
 
+from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Annotated
 
 import typer
@@ -13,12 +15,15 @@ Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
 Proxies = Annotated[
     list[str] | None,
-    typer.Option("--trusted-proxy", help="Address of a reverse proxy whose X-Forwarded-* headers are believed."),
+    typer.Option(
+        "--trusted-proxy", help="Address or network of a reverse proxy whose X-Forwarded-* headers are believed."
+    ),
 ]
 
 
 def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
     """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
+    proxies = _addresses(trusted_proxy or ())
     settings = read_settings()
     with listen(host, port) as listener:
         import logging
@@ -35,4 +40,15 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
             log.warning("nobody can log in yet; set a password with: telemetry-service admin set-password")
         address = url_of(listener)
         with until_told_to_stop():
-            run_server(make_app(service), listener, lambda: log.info("listening on %s", address), trusted_proxy or ())
+            run_server(make_app(service), listener, lambda: log.info("listening on %s", address), proxies)
+
+
+def _addresses(given: Sequence[str]) -> Sequence[str]:
+    """Return the addresses and networks; a name is none, for whoever answers for the name would be believed."""
+    for one in given:
+        try:
+            ip_network(one)
+        except ValueError:
+            message = "must be an IP address, or a network such as 10.0.0.0/8."
+            raise typer.BadParameter(message, param_hint="--trusted-proxy") from None
+    return given

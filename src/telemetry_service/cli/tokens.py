@@ -8,6 +8,7 @@ import typer
 from telemetry_service.access.scopes import Scope
 from telemetry_service.cli.opened import ACTOR, opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_json, say_table
+from telemetry_service.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
     from telemetry_service.access.tokens import ServiceTokens, TokenFacts
@@ -36,6 +37,9 @@ def list_tokens(*, as_json: AsJson = False) -> None:
     if as_json:
         say_json([_shown(facts) for facts in tokens])
         return
+    if not tokens:
+        say("There are no service tokens yet.")
+        return
     say_table(
         ("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED"),
         (
@@ -49,7 +53,11 @@ def revoke(token: Annotated[str, typer.Argument(help="The id or the name of the 
     """Revoke a service token. In every replica it works for a few seconds longer at most."""
     with opened_service() as service:
         tokens = service.entrance.tokens
-        tokens.revoke(_id_of(tokens, token), ACTOR)
+        try:
+            tokens.revoke(_id_of(tokens, token), ACTOR)
+        except NotFoundError:
+            message = "There is no valid token of this id or name; telemetry-service token list shows all."
+            raise NotFoundError(message) from None
     say("The token is revoked.")
 
 
