@@ -50,6 +50,7 @@ def test_a_connection_that_breaks_is_lost_and_retried(server: FaultServer, trans
     "mode",
     [
         faults.hang_at_tls,
+        faults.hang_within_tls,
         faults.hang_before_headers,
         faults.hang_mid_headers,
         faults.hang_mid_body,
@@ -113,10 +114,29 @@ def test_a_compressed_answer_is_never_unpacked(server: FaultServer, transmit: Tr
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize("outgoing", [bytes(range(256)) * 8, b"SSH-2.0-OpenSSH_9.9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "outgoing",
+    [
+        bytes(range(256)) * 8,
+        b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+        b"\r\n" * 10,
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 99 Nothing\r\n\r\n",
+        b"HTTP/1.1 1000 Everything\r\n\r\n",
+        b"HTTP/1.1 101 Another protocol\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    ],
+)
 def test_what_is_no_http_is_rejected(server: FaultServer, transmit: Transmit, outgoing: bytes) -> None:
     server.mode = faults.reply_raw(outgoing)
     assert transmit() == Rejected(Cause.ANSWER_MALFORMED)
+
+
+@pytest.mark.parametrize("status", [100, 102, 103, 199])
+def test_an_interim_answer_that_nothing_follows_is_none(server: FaultServer, transmit: Transmit, status: int) -> None:
+    server.mode = faults.reply(status)
+    assert transmit() == Retrying(Cause.CONNECTION_LOST)
 
 
 @pytest.mark.parametrize("status", range(300, 309))

@@ -15,6 +15,8 @@ from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageFullError, StorageUnavailableError
+from telemetry_service.domain.transmissions import LEASE
+from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
 from telemetry_service.storage.migrate import migrate
@@ -127,4 +129,24 @@ def test_a_full_disk_is_named_nothing_is_acknowledged_and_all_goes_on_once_there
     assert site.report(*reports).duplicates == 0
     assert site.tick().attempts == 1
     assert reckon(url, server.journal()).total.events == 3_000
+    site.close()
+
+
+def test_a_disk_that_is_full_when_the_license_server_has_just_accepted_makes_a_duplicate_and_no_second_count(
+    small_disk: Path, clock: SharedClock, server: LicenseServer
+) -> None:
+    url = f"sqlite:///{small_disk / 'telemetry.db'}"
+    migrate(url)
+    site = Site(Replica(url, server.server.url, server.server.ca_pem_path), clock, server)
+    site.report(usage(7, 3, 2))
+    filler = small_disk / "filler"
+    sender = site.open(lambda milestone: fill(filler) if milestone is Milestone.SENT else None)
+    with pytest.raises(StorageFullError):
+        send_now(sender, "admin", None)
+    assert [entry.times_received for entry in server.journal()] == [1]
+    filler.unlink()
+    site.clock.advance(seconds=LEASE.total_seconds() + 1)
+    assert wake(site.installation).attempts == 1
+    assert [(entry.times_received, entry.conflicts) for entry in server.journal()] == [(2, 0)]
+    assert reckon(url, server.journal()).total == Amount(7, 3, 2)
     site.close()

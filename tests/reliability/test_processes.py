@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,28 @@ def test_a_process_stopped_beyond_its_lease_does_no_harm_when_it_goes_on(
     assert exit_code(process) == 0
     (entry,) = site.server.journal()
     assert (entry.times_received, entry.conflicts) == (2 if milestone is Milestone.SENT else 1, 0)
+    assert reckon(site.replica.database_url, site.server.journal()).accepted == Amount(7, 3, 2)
+
+
+@pytest.mark.parametrize(("end", "attempts"), [(signal.SIGCONT, 0), (signal.SIGKILL, 1)], ids=["goes on", "dies"])
+def test_a_process_stopped_while_it_writes_its_outcome_holds_the_others_up_and_misleads_nobody(
+    site: Site, tmp_path: Path, end: signal.Signals, attempts: int
+) -> None:
+    """It has the row (on SQLite the database) until it goes on or dies; who waited finds what is true then."""
+    site.report(usage(7, 3, 2))
+    site.clock.set(site.next_run_at())
+    process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=Milestone.OUTCOME_WRITTEN))
+    stopped = await_stop(process)
+    site.clock.advance(seconds=LEASE.total_seconds() + 1)
+    with ThreadPoolExecutor(1) as pool:
+        taking_over = pool.submit(wake, site.installation)
+        with pytest.raises(TimeoutError):
+            taking_over.result(0.5)
+        os.kill(stopped, end)
+        assert taking_over.result(30).attempts == attempts
+    exit_code(process)
+    (entry,) = site.server.journal()
+    assert (entry.times_received, entry.conflicts) == (1 + attempts, 0)
     assert reckon(site.replica.database_url, site.server.journal()).accepted == Amount(7, 3, 2)
 
 

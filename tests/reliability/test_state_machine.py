@@ -168,13 +168,16 @@ class Lifetime(RuleBasedStateMachine):
         if failed:
             self.survive(death, lambda i: retry(i, failed[choice % len(failed)], "admin"))
 
-    @rule(death=deaths)
-    def purge(self, death: Milestone | None) -> None:
+    @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
+    def purge(self, death: Milestone | None, days: int = 0) -> None:
+        self.clock.advance(days=days)
         retention = timedelta(days=read_configuration(self.installation).values.retention_days)
         oldest_day = (self.clock.now() - retention).date()
         self.survive(death, purge)
         # An id is known for as long as the retention says.
         self.recent = [(report, moment) for report, moment in self.recent if moment.date() >= oldest_day]
+        (result,) = record(self.installation, [[report for report, _ in self.recent]])
+        assert result.accepted == 0
 
     @rule(
         at=st.sampled_from([Milestone.CLAIMED, Milestone.SENT]),

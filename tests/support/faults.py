@@ -111,6 +111,13 @@ def hang_at_tls(visit: Visit) -> None:
     visit.hang()
 
 
+def hang_within_tls(visit: Visit) -> None:
+    """Take TLS's greeting, begin to answer it, and say no more."""
+    visit.socket.recv(65_536)
+    visit.send(b"\x16\x03\x03\x00\x7a\x02\x00")
+    visit.hang()
+
+
 def hang_before_headers(visit: Visit) -> None:
     """Read the request and say nothing."""
     visit.secure()
