@@ -15,7 +15,7 @@ from telemetry_service.pipeline.register import read_license
 from telemetry_service.pipeline.retry import retry, retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.start import start
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.tick import run_due_tick, wake
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Replica, Site, usage
@@ -155,6 +155,30 @@ def test_a_deployment_that_switches_telemetry_off_closes_the_open_period_at_its_
     with pytest.raises(TelemetryDisabledError):
         send_now(restarted, "admin", None)
     assert read_health(restarted).health.code == "disabled_by_deployment"
+
+
+def test_a_replica_that_was_not_restarted_yet_sends_nothing_of_a_period_that_is_not_reported(site: Site) -> None:
+    """The deployment is being switched off replica by replica: the period that the first one opened never leaves."""
+    site.open(replica=locked(site))
+    site.report(usage(4))
+    site.clock.set(site.next_run_at())
+    assert run_due_tick(site.installation) == "disabled"
+    with pytest.raises(TelemetryDisabledError):
+        send_now(site.installation, "admin", None)
+    assert site.server.server.requests == []
+    assert reckon(site.replica.database_url, ()).open.events == 4
+
+
+def test_a_replica_that_is_switched_off_sends_nothing_of_a_period_that_another_one_would_report(site: Site) -> None:
+    off = site.open(replica=locked(site))
+    start(site.installation)
+    site.report(usage(4))
+    site.clock.set(site.next_run_at())
+    with pytest.raises(TelemetryDisabledError):
+        send_now(off, "admin", None)
+    assert run_due_tick(off) == "disabled"
+    assert site.server.server.requests == []
+    assert reckon(site.replica.database_url, ()).open.events == 4
 
 
 def test_what_a_deployment_has_switched_off_cannot_be_switched_on(site: Site) -> None:
