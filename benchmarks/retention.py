@@ -1,151 +1,189 @@
-"""A purge of millions of rows beside recording: how much recording it costs, and that each step costs the same.
+"""A purge of millions of rows beside recording: what recording notices of it, and whether a row costs more among many.
 
-Recording is measured in turn without and during a purge within one run. The steps of the purge are timed as well: the
-last ones cost what the first ones do. Run it with ``python -m benchmarks.retention``.
+All of it is measured in turn within one run: recording alone, beside a second caller that records as well, and beside
+the purge. So a call beside the purge can be compared with one that waits for another call. Run it with
+``python -m benchmarks.retention``.
 """
 
 import argparse
 import statistics
 import threading
 import time
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Engine, insert, text
-
+from benchmarks.old_rows import OldRows, OldRowsWriter
 from benchmarks.setting import KINDS, durable_databases, make_installation
+from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import UsageReport
+from telemetry_service.pipeline.configure import rows_to_purge
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.purge import purge
 from telemetry_service.pipeline.record import record
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_engine
-from telemetry_service.storage.tables import UsageReportId
 
-ROWS = 2_000_000
+ROWS = 4_000_000
+FEWER = 20
+"""How many times fewer rows the smaller purge has, with which the cost of a row is compared."""
+
 REPORTS_IN_A_CALL = 200
-BOUNCERS = 50
-BOUNCERS_A_DAY = 1_000
+REPORTING = 50
+"""Bouncers that report while it is measured."""
 
-_OLD_PERIOD = text(
-    "INSERT INTO reporting_periods (opened_at, is_open, reportable, closed_at, closed_by)"
-    " VALUES (:at, :no, :no, :at, 'switched_off')"
-)
-_OLD_COUNTER = text(
-    "INSERT INTO usage_counters SELECT (SELECT min(id) FROM reporting_periods WHERE NOT is_open), :day,"
-    " :bouncer, 'sandbox', 1, 1, 1"
-)
-_CHUNK = 50_000
+_SECONDS = 8
+"""Of recording alone, and of recording beside a second caller."""
 
 
-def fill(installation: Installation, engine: Engine, report_ids: int, counters: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The calls of one caller: how long each took, and how long all of it."""
+
+    calls: list[float]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Reports a second."""
+        return len(self.calls) * REPORTS_IN_A_CALL / self.seconds
+
+    def slower_than(self, share: float) -> float:
+        """Return the seconds within which ``share`` of the calls were answered."""
+        return sorted(self.calls)[min(len(self.calls) - 1, int(share * len(self.calls)))]
+
+
+class Reporter:
+    """A caller that records without a pause."""
+
+    def __init__(self, installation: Installation, *, random_ids: bool) -> None:
+        """Report to ``installation``."""
+        self._installation, self._random_ids = installation, random_ids
+
+    def record(self, until: threading.Event, seconds: float) -> Recording:
+        """Record until told, or for so long."""
+        calls, began = list[float](), time.perf_counter()
+        while not until.is_set() and time.perf_counter() - began < seconds:
+            reports = [self._report(number) for number in range(REPORTS_IN_A_CALL)]
+            call = time.perf_counter()
+            record(self._installation, [reports])
+            calls.append(time.perf_counter() - call)
+        return Recording(calls, time.perf_counter() - began)
+
+    def _report(self, number: int) -> UsageReport:
+        return UsageReport(
+            report_id=uuid4() if self._random_ids else time_ordered_id(datetime.now(UTC)),  # noqa: TID251 - its own clock
+            bouncer_id=f"bouncer-{number % REPORTING}",
+            environment="production",
+            audit_events=1,
+            policy_decisions=1,
+            successful_decisions=1,
+        )
+
+
+@contextmanager
+def other_replica(installation: Installation, url: str) -> Iterator[Installation]:
+    """Give what works beside the recorder: another thread of the service on SQLite, another replica on PostgreSQL."""
+    if installation.database.kind == "sqlite":
+        yield installation
+        return
+    database = Database(url)
+    yield replace(installation, database=database)
+    database.close()
+
+
+def beside(work: Callable[[], object], reporter: Reporter, seconds: float) -> Recording:
+    """Record while ``work`` is done, at most for so long."""
+    done = threading.Event()
+
+    def run() -> None:
+        work()
+        done.set()
+
+    other = threading.Thread(target=run)
+    other.start()
+    measured = reporter.record(done, seconds)
+    other.join()
+    return measured
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Return how many seconds ``work`` took."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def fill(installation: Installation, url: str, rows: OldRows, *, random_ids: bool) -> None:
     """Write rows that are older than any retention."""
-    old = installation.clock.now() - timedelta(days=400)
-    moment = old.replace(tzinfo=None).isoformat(" ") if engine.dialect.name == "sqlite" else old
-    with engine.begin() as connection:
-        connection.execute(_OLD_PERIOD, {"at": moment, "no": False})
-    for _ in range(0, report_ids, _CHUNK):
-        with engine.begin() as connection:
-            connection.execute(
-                insert(UsageReportId), [{"report_id": uuid4(), "received_on": old.toordinal()} for _ in range(_CHUNK)]
-            )
-    for start in range(0, counters, _CHUNK):
-        with engine.begin() as connection:
-            connection.execute(_OLD_COUNTER, [_counter(old, number, engine) for number in range(start, start + _CHUNK)])
+    engine = make_engine(url)
+    OldRowsWriter(engine, installation.clock.now() - timedelta(days=400)).write(rows, random_ids=random_ids)
+    engine.dispose()
 
 
-def _counter(old: datetime, number: int, engine: Engine) -> dict[str, object]:
-    day = (old - timedelta(days=number // BOUNCERS_A_DAY)).date()
-    return {
-        "day": day.isoformat() if engine.dialect.name == "sqlite" else day,
-        "bouncer": f"bouncer-{number % BOUNCERS_A_DAY}",
-    }
+def seconds_alone(url: str, rows: OldRows, *, random_ids: bool) -> float:
+    """Return how long a purge of ``rows`` takes that nobody records beside."""
+    installation = make_installation(url)
+    fill(installation, url, rows, random_ids=random_ids)
+    seconds = timed(lambda: purge(installation))
+    installation.database.close()
+    return seconds
 
 
-def recorded_per_second(installation: Installation, until: threading.Event, seconds: float) -> tuple[float, float]:
-    """Record until told, or for so long; return reports per second and the slowest call in seconds."""
-    began, calls, slowest = time.perf_counter(), 0, 0.0
-    while not until.is_set() and time.perf_counter() - began < seconds:
-        call = time.perf_counter()
-        record(installation, [[_report(number) for number in range(REPORTS_IN_A_CALL)]])
-        slowest = max(slowest, time.perf_counter() - call)
-        calls += 1
-    return calls * REPORTS_IN_A_CALL / (time.perf_counter() - began), slowest
-
-
-def _report(number: int) -> UsageReport:
-    return UsageReport(
-        report_id=uuid4(),
-        bouncer_id=f"bouncer-{number % BOUNCERS}",
-        environment="production",
-        audit_events=1,
-        policy_decisions=1,
-        successful_decisions=1,
-    )
-
-
-class Steps:
-    """Times the steps of a purge by its milestones."""
-
-    def __init__(self) -> None:
-        self.moments: list[float] = []
-
-    def __call__(self, _milestone: object) -> None:
-        """Note the moment at which a step has ended."""
-        self.moments.append(time.perf_counter())
-
-    def growth(self) -> float:
-        """Return how much longer the last tenth of the steps took than the first, by their medians."""
-        lengths = [later - earlier for earlier, later in zip(self.moments, self.moments[1:], strict=False)]
-        tenth = max(1, len(lengths) // 10)
-        return statistics.median(lengths[-tenth:]) / statistics.median(lengths[:tenth])
-
-
-def measure(kind: str, rows: int) -> None:
-    report_ids, counters = rows * 3 // 4, rows // 4
+def measure(kind: str, rows: OldRows, *, random_ids: bool) -> None:
+    """Measure one kind of database and print what was found."""
     with durable_databases(kind) as make_database:
+        fewer = OldRows.share(rows.total // FEWER)
+        row_among_fewer = seconds_alone(make_database(), fewer, random_ids=random_ids) / fewer.total
+        row_among_all = seconds_alone(make_database(), rows, random_ids=random_ids) / rows.total
         url = make_database()
         installation = make_installation(url)
-        engine = make_engine(url)
-        fill(installation, engine, report_ids, counters)
-        never = threading.Event()
-        recorded_per_second(installation, never, 1)  # Warm up.
-        alone, slowest_alone = recorded_per_second(installation, never, 8)
-        steps, done = Steps(), threading.Event()
-        purging = threading.Thread(target=_purge, args=(installation, url, steps, done))
-        began = time.perf_counter()
-        purging.start()
-        during, slowest = recorded_per_second(installation, done, 600)
-        purging.join()
-        seconds = time.perf_counter() - began
-        print(f"{kind}: {report_ids + counters:,} rows purged in {seconds:.0f} s beside recording")
-        rates = f"({during:,.0f} / {alone:,.0f} reports a second)"
-        print(f"  recording during the purge / without it    {during / alone:.2f}  {rates}")
-        print(f"  slowest call during the purge / without it {slowest:.2f} s / {slowest_alone:.2f} s")
-        print(f"  last steps of the purge / first steps      {steps.growth():.2f}")
+        fill(installation, url, rows, random_ids=random_ids)
+        reporter, never = Reporter(installation, random_ids=random_ids), threading.Event()
+        reporter.record(never, 1)  # Warm up.
+        alone = reporter.record(never, _SECONDS)
+        with other_replica(installation, url) as other:
+            second = Reporter(other, random_ids=random_ids)
+            shared = beside(lambda: second.record(never, _SECONDS), reporter, _SECONDS)
+            counting = statistics.median(timed(lambda: rows_to_purge(other, 30)) for _ in range(5))
+            began = time.perf_counter()
+            purged = beside(lambda: purge(other), reporter, 3_600)
+        print(f"{kind}: {rows.total:,} rows purged in {time.perf_counter() - began:.0f} s beside recording")
+        rates = f"({purged.rate:,.0f} / {shared.rate:,.0f} reports a second; alone {alone.rate:,.0f})"
+        print(f"  recording beside the purge / beside another caller   {purged.rate / shared.rate:6.2f}  {rates}")
+        for name, share in (("half of the calls", 0.5), ("99 of 100 calls", 0.99), ("slowest call", 1.0)):
+            ours, theirs = purged.slower_than(share), shared.slower_than(share)
+            spent = f"({1_000 * ours:,.0f} / {1_000 * theirs:,.0f} ms; alone {1_000 * alone.slower_than(share):,.0f})"
+            print(f"  {name + ', the same':<53}{ours / theirs:6.2f}  {spent}")
+        few = f"{fewer.total:,}"
+        print(f"  {'a row among all / among ' + few:<53}{row_among_all / row_among_fewer:6.2f}")
+        print(f"  {'counting for the tab / half of the calls alone':<53}{counting / alone.slower_than(0.5):6.2f}")
         if kind == "sqlite":
-            with engine.connect() as connection:
-                free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            print(f"  pages not given back to the file system    {free}")
-        engine.dispose()
+            _print_space(url)
         installation.database.close()
 
 
-def _purge(installation: Installation, url: str, steps: Steps, done: threading.Event) -> None:
-    """Purge as another thread of the service does, or on PostgreSQL another replica."""
-    database = installation.database if installation.database.kind == "sqlite" else Database(url)
-    purge(replace(installation, database=database, reached=steps))
-    done.set()
+def _print_space(url: str) -> None:
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        free, pages = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("freelist_count", "page_count")
+        )
+    engine.dispose()
+    print(f"  pages not given back to the file system              {free} of {pages:,}")
 
 
 def main() -> None:
+    """Read the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=KINDS, nargs="+", default=list(KINDS))
     parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--random-ids", action="store_true", help="reports whose ids are not time-ordered")
     options = parser.parse_args()
     for kind in options.database:
-        measure(kind, options.rows)
+        measure(kind, OldRows.share(options.rows), random_ids=options.random_ids)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ _OVERDUE = timedelta(days=2)
 """A purge that is later than this is put off by a day: the service was down, or its clock is far ahead. A clock that
 is set right within that day has deleted nothing."""
 
-STEP_ROWS = (250, 5_000)
+STEP_ROWS = (500, 5_000)
 """Rows in one transaction, at least and at most."""
 
-_STEP_PAGES = (50, 1_000)
+_STEP_PAGES = (100, 1_000)
 """Pages given back to the file system in one transaction, at least and at most (SQLite)."""
 
 _SHORTEST_PAUSE_SECONDS = 0.005

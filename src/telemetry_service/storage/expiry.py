@@ -27,7 +27,7 @@ WAITING = tuple(state for state in State if state is not State.SUCCESS)
 """To be in none of these is to be accepted. Asked for the accepted ones, SQLite would go by the index of the state,
 which nearly all transmissions share, instead of their age."""
 
-_PERIODS = 100
+_PERIODS = 50
 """Periods that a step looks at: each one takes two statements."""
 
 _THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -95,7 +95,9 @@ class _Transmissions:
         log, attempt = TelemetryTransmissionLog, TelemetryTransmissionAttempt
         columns = (log.transmission_id, log.accepted_at, log.attempts_made)
         old = (log.accepted_at >= self._since, log.accepted_at < self._cutoff, log.state.not_in(WAITING))
-        oldest = connection.execute(select(*columns).where(*old).order_by(log.accepted_at).limit(rows)).all()
+        # Each of them has an attempt, so that no more than half as many fit into a step.
+        query = select(*columns).where(*old).order_by(log.accepted_at).limit(rows // 2 + 1)
+        oldest = connection.execute(query).all()
         if not oldest:
             return 0
         self._since = oldest[0].accepted_at or self._since

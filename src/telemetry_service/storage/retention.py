@@ -51,10 +51,9 @@ class RetentionStore:
         if self._connection.dialect.name != "sqlite" or self._pragma("auto_vacuum") != _INCREMENTAL:
             return 0
         free = self._pragma("freelist_count")
-        # The pragma frees a page at each step and has no column, so it is stepped through by the driver's own cursor.
-        cursor = self._connection.connection.cursor()
-        cursor.execute(f"PRAGMA incremental_vacuum({pages:d})")
-        cursor.fetchall()
+        for _ in range(min(pages, free)):
+            # One at a time: the driver takes a statement without columns for done after its first page.
+            self._connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
         return free - self._pragma("freelist_count")
 
     def _pragma(self, name: str) -> int:
