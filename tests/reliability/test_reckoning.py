@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.reference.journal import read_journal
 from tests.support.license_server import Trouble, reply
-from tests.support.reckoning import Amount, reckon
+from tests.support.reckoning import Amount, reckon, undelivered, unfaithful
 from tests.support.site import Site, usage
 
 
@@ -86,3 +86,35 @@ def test_it_notices_what_is_lost_or_doubled_at_the_license_server(
     at_the_license_server(tmp_path, statement)
     journal = read_journal(tmp_path / "license-server" / "license-server.sqlite3")
     assert reckon(full_site.replica.database_url, journal).total.events == total
+
+
+def looked_at(site: Site) -> tuple[int, tuple[int, int]]:
+    """Return how many transmissions are not what they are shown to be, and what is not shown as delivered."""
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        found = len(unfaithful(connection, site.server.journal())), undelivered(connection)
+    engine.dispose()
+    return found
+
+
+def test_it_sees_that_all_is_as_it_is_shown(full_site: Site) -> None:
+    full_site.redeem("EXT-30D-7Q2M")
+    assert looked_at(full_site) == (0, (1, 1))
+    full_site.server.trouble()
+    full_site.tick()
+    assert looked_at(full_site) == (0, (0, 0))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET payload = CAST(replace(CAST(payload AS TEXT), '\"1.2.3\"', '\"1.2.4\"') AS BLOB)",
+        "UPDATE journal SET payload_sha256 = 'ab'",
+        "UPDATE journal SET transmission_id = '0193b2f6-7a00-7000-8000-000000000001'",
+        "DELETE FROM journal",
+    ],
+    ids=["another payload", "bytes of no attempt", "another id", "never arrived"],
+)
+def test_it_notices_what_the_license_server_has_in_another_way(full_site: Site, tmp_path: Path, statement: str) -> None:
+    at_the_license_server(tmp_path, statement)
+    assert looked_at(full_site)[0] == 1

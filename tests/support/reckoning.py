@@ -89,15 +89,16 @@ def amount_of(payload: bytes) -> Amount:
 
 
 def unfaithful(connection: Connection, journal: Collection[JournalEntry]) -> frozenset[UUID]:
-    """Return the ids under which the License Server holds something else than the service keeps as sent.
+    """Return the ids under which the License Server holds something else than the service shows as sent, or nothing.
 
     Kept are the payload, to which an attempt adds its moment and how it names the customer, and every attempt's digest.
     """
-    logs = connection.execute(text("SELECT transmission_id, payload FROM telemetry_transmission_logs"))
+    logs = connection.execute(text("SELECT transmission_id, payload, state FROM telemetry_transmission_logs")).all()
     kept = {_uuid(row[0]): _content(bytes(row[1])) for row in logs}
+    delivered = {_uuid(row[0]) for row in logs if row[2] == "success"}
     attempts = connection.execute(text("SELECT transmission_id, payload_sha256 FROM telemetry_transmission_attempts"))
     sent = {(_uuid(row[0]), row[1]) for row in attempts}
-    return frozenset(
+    other = frozenset(
         entry.transmission_id
         for entry in journal
         if entry.transmission_id in kept
@@ -106,6 +107,7 @@ def unfaithful(connection: Connection, journal: Collection[JournalEntry]) -> fro
             or (entry.transmission_id, entry.payload_sha256) not in sent
         )
     )
+    return other | (delivered - {entry.transmission_id for entry in journal})
 
 
 def undelivered(connection: Connection) -> tuple[int, int]:
