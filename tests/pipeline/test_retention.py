@@ -1,13 +1,19 @@
 """The purge deletes what is older than the retention, and never what must stay (behaviour, 9)."""
 
+from dataclasses import replace
+from itertools import pairwise
+from threading import Event
+
 import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.configure import rows_to_purge
 from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.preview import build_preview
-from telemetry_service.pipeline.purge import purge, purge_if_due
+from telemetry_service.pipeline.purge import STEP_ROWS, purge, purge_if_due
+from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.register import redeem_code
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.license_server import Trouble, reply
@@ -24,6 +30,15 @@ TABLES = (
     "extension_codes",
 )
 
+DANGLING = (
+    text("SELECT count(*) FROM usage_counters WHERE period_id NOT IN (SELECT id FROM reporting_periods)"),
+    text("SELECT count(*) FROM telemetry_transmission_logs WHERE period_id NOT IN (SELECT id FROM reporting_periods)"),
+    text(
+        "SELECT count(*) FROM telemetry_transmission_attempts"
+        " WHERE transmission_id NOT IN (SELECT transmission_id FROM telemetry_transmission_logs)"
+    ),
+)
+
 
 def rows(site: Site) -> dict[str, int]:
     """Return the number of rows of each table that retention is about."""
@@ -35,6 +50,15 @@ def rows(site: Site) -> dict[str, int]:
         }
     engine.dispose()
     return counted
+
+
+def dangling(site: Site) -> int:
+    """Return the number of rows whose parent is gone."""
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        found = sum(int(connection.execute(query).scalar_one()) for query in DANGLING)
+    engine.dispose()
+    return found
 
 
 def test_what_is_older_than_the_retention_is_deleted(site: Site) -> None:
@@ -187,10 +211,70 @@ def test_a_purge_is_noted_with_the_number_of_rows(site: Site) -> None:
     assert (latest.actor, latest.details) == ("schedule", {"rows": str(deleted)})
 
 
-def test_many_steps_delete_what_one_could_not(site: Site) -> None:
+def write_more_than_a_step_has(site: Site) -> None:
+    """Report what takes several steps of every purge, and let it grow old."""
     for _ in range(3):
         site.report(*(usage(1, bouncer=f"bouncer-{number}") for number in range(3_000)))
         site.clock.advance(days=1)
     site.tick()
     site.clock.advance(days=31)
+
+
+def test_many_steps_delete_what_one_could_not(site: Site) -> None:
+    write_more_than_a_step_has(site)
     assert purge(site.installation) == 2 * 9_000 + 4
+
+
+def test_no_step_of_a_purge_holds_more_rows_than_its_bound(site: Site) -> None:
+    write_more_than_a_step_has(site)
+    left = [sum(rows(site).values())]
+
+    def count(milestone: Milestone) -> None:
+        if milestone is Milestone.PURGE_STEP:
+            left.append(sum(rows(site).values()))
+
+    deleted = purge(replace(site.installation, reached=count))
+    steps = [before - after for before, after in pairwise(left)]
+    assert sum(steps) == deleted
+    assert all(0 < step <= STEP_ROWS[1] for step in steps)
+    assert steps[0] == STEP_ROWS[0]
+
+
+def test_recording_has_its_turn_between_two_steps_of_a_purge(site: Site) -> None:
+    write_more_than_a_step_has(site)
+    recorder, accepted = Recorder(site.installation), list[int]()
+    recorder.start()
+
+    def record_meanwhile(milestone: Milestone) -> None:
+        if milestone is Milestone.PURGE_STEP:
+            accepted.append(recorder.submit([usage(1)]).result(timeout=60).accepted)
+
+    purge(replace(site.installation, reached=record_meanwhile))
+    recorder.stop()
+    assert len(accepted) > 4, "one of each kind of row at least, and more of those that are many"
+    assert set(accepted) == {1}
+    assert build_preview(site.installation).counts.total_events == len(accepted)
+
+
+def test_a_purge_that_is_stopped_after_each_step_leaves_nothing_dangling_and_is_finished_in_the_end(site: Site) -> None:
+    write_more_than_a_step_has(site)
+    announced = rows_to_purge(site.installation, 30)
+
+    def purge_one_step() -> int:
+        stopping = Event()
+        deleted = purge(replace(site.installation, stopping=stopping, reached=lambda _: stopping.set()))
+        assert dangling(site) == 0
+        return deleted
+
+    steps = list(iter(purge_one_step, 0))
+    assert len(steps) > 4
+    assert sum(steps) == announced
+    assert rows(site) == dict.fromkeys(TABLES, 0) | {"reporting_periods": 1}
+
+
+def test_a_purge_that_is_stopped_before_its_first_step_deletes_nothing(site: Site) -> None:
+    write_more_than_a_step_has(site)
+    before = rows(site)
+    site.installation.stopping.set()
+    assert purge(site.installation) == 0
+    assert rows(site) == before
