@@ -89,3 +89,10 @@ def test_a_body_whose_end_is_said_in_two_ways_is_refused_and_nothing_behind_it_i
     assert b"connection: close" in answer.lower()
     assert b"request-malformed" in answer
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("many", [b"1,", b"[],", b"{},", b'"",', b'{"a":1},'])
+def test_a_body_of_more_values_than_any_has_is_not_explained_value_by_value(shared: Running, many: bytes) -> None:
+    body = b'{"reports":[' + many * 100_001 + b"1]}"
+    answer = shared.send_raw(Scope.REPORT, "POST", "usage", body)
+    assert (answer.status_code, code_in(answer), fields_in(answer)) == (422, "input-invalid", ["body"])

@@ -1,5 +1,6 @@
 """The service as a process: it answers, says nothing it must not, and stops in order."""
 
+import re
 import signal
 import sys
 import threading
@@ -87,6 +88,18 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
     secrets = {"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_URL"}
     for secret in (token, API_KEY, "canary", *(connected.environment[name] for name in secrets)):
         assert secret not in written
+
+
+def test_neither_its_command_line_nor_a_dump_of_its_memory_tells_a_secret(cli: CommandLine, tmp_path: Path) -> None:
+    environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": "a long enough password"}
+    with Program("serve", "--port", "0", folder=tmp_path, environment=environment) as service:
+        address_of(service)
+        running = Path(f"/proc/{service.process.pid}")
+        if not running.exists():
+            pytest.skip("this system has no /proc to look at a process")
+        assert re.search(r"^Max core file size +0 +0 ", (running / "limits").read_text(), re.MULTILINE)
+        told = (running / "cmdline").read_text()
+    assert not [name for name, value in environment.items() if value in told]
 
 
 @pytest.mark.parametrize(("options", "believed"), [((), False), (("--trusted-proxy", "127.0.0.1"), True)])

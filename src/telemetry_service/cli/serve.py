@@ -1,5 +1,6 @@
 """``telemetry-service serve``."""
 
+import resource
 from collections.abc import Sequence
 from ipaddress import ip_network
 from typing import Annotated
@@ -25,6 +26,8 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
     proxies = _addresses(trusted_proxy or ())
     settings = read_settings()
+    # The keys are in this process's memory, and a dump of it would be a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with listen(host, port) as listener:
         import logging
         import logging.config

@@ -13,12 +13,16 @@ from starlette.concurrency import run_in_threadpool
 from telemetry_service.domain.facts import UsageBatch, UsageReport, contradiction
 from telemetry_service.web.csrf import FORMS
 from telemetry_service.web.explanations import explain
-from telemetry_service.web.refusals import Fault, InputRefusedError, MediaTypeRefusedError
+from telemetry_service.web.refusals import BODY, Fault, InputRefusedError, MediaTypeRefusedError
 from telemetry_service.web.strict_json import check_json
 
 T = TypeVar("T")
 
 _JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE | re.ASCII)
+VALUES_MAXIMUM = 100_000
+"""Explaining millions of wrong values would take hundreds of megabytes. 10,000 reports have 70,000 of these marks."""
+
+_BEFORE_VALUES = (b",", b"[", b"{")
 _QUOTES_AROUND = 2
 _QUOTES_IN_REPORT = 18
 
@@ -29,11 +33,15 @@ async def read_raw_json(request: Request) -> bytes:
     Raises:
         MediaTypeRefusedError: it is said to be something else, or encoded.
         BodyTooLargeError: it is larger than this call takes.
+        InputRefusedError: it holds more values than any valid one.
     """
     encoding = request.headers.get("content-encoding", "identity")
     if not _JSON.fullmatch(request.headers.get("content-type", "")) or encoding.lower() != "identity":
         raise MediaTypeRefusedError
-    return await request.body()
+    raw = await request.body()
+    if len(raw) > VALUES_MAXIMUM and sum(map(raw.count, _BEFORE_VALUES)) > VALUES_MAXIMUM:
+        raise InputRefusedError([Fault(BODY, "holds more values than 10,000 usage reports do")])
+    return raw
 
 
 class JsonBody(Generic[T]):

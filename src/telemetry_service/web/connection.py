@@ -63,6 +63,10 @@ class CallerConnection(H11Protocol):
         """Answer what is no HTTP."""
         self._refuse(RequestMalformedError(()))
 
+    def _should_upgrade(self) -> bool:
+        """Never speak another protocol; and do not log two lines for whoever asks for one."""
+        return False
+
     def _expect_request_within(self, seconds: float) -> None:
         self._expect_nothing()
         self._deadline = self.loop.call_later(seconds, self._end_if_late)

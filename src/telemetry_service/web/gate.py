@@ -121,7 +121,7 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
 async def _token_holder(authorization: str, context: WebContext) -> Caller:
     if not authorization[: len(_BEARER)].lower() == _BEARER:
         raise AccessDeniedError
-    token = authorization[len(_BEARER) :].strip()
+    token = authorization[len(_BEARER) :].strip(" ")
     tokens = context.entrance.tokens
     holder = tokens.remembered(token)
     if holder is None:
