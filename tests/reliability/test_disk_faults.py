@@ -25,13 +25,20 @@ from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
-from tests.support.strace import STRACE, failing, injected
+from tests.support.strace import can_inject, failing, injected
 
-needs_strace = pytest.mark.skipif(STRACE is None, reason="strace, which lets system calls fail, is not installed")
+needs_strace = pytest.mark.usefixtures("strace")
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 FAULTS = [("pwrite64", "ENOSPC"), ("pwrite64", "EIO"), ("fdatasync", "EIO"), ("ftruncate", "EIO")]
 DEEDS = [Deed.RECORD, Deed.WAKE]
+
+
+@pytest.fixture(scope="module")
+def strace() -> None:
+    """Skip where no system call can be made to fail."""
+    if not can_inject():
+        pytest.skip("strace, which lets system calls fail, is not installed or may not look into other processes here")
 
 
 def which_ones() -> Iterator[int]:

@@ -9,6 +9,19 @@ from pathlib import Path
 STRACE = shutil.which("strace")
 
 
+def can_inject() -> bool:
+    """Whether strace is installed and may look into another process, which some systems allow to nobody but root."""
+    if STRACE is None:
+        return False
+    with subprocess.Popen(["sleep", "60"]) as watched:  # noqa: S607 - the system's own
+        command = [STRACE, "-p", str(watched.pid), "-o", "/dev/null", "-e", "trace=pwrite64"]
+        command += ["-e", "inject=pwrite64:error=EIO:when=1"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as tracer:
+            told = tracer.stderr.readline() if tracer.stderr else b""
+            watched.kill()
+    return b"attached" in told
+
+
 @contextmanager
 def failing(pid: int, call: str, error: str, when: str, log: Path) -> Iterator[None]:
     """Let the ``when``-th (``"3"``), or every one from then on (``"3+"``), of a process's calls fail with ``error``.
