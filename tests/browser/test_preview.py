@@ -52,6 +52,10 @@ def test_without_bouncers_zero_values_are_explained(console: Console, page: Page
 def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Console, page: Page) -> None:
     console.register_pairs(1)
     page.goto(console.tab)
+    expect(page.locator("#preview")).to_contain_text("The period has only just been opened")
+    console.clock.advance(hours=1)
+    page.reload()
+    expect(page.locator("#preview")).not_to_contain_text("only just been opened")
     expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
     expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import picture
-from tests.support.license_server import Trouble, reply
+from tests.support.license_server import NO_TROUBLE, Trouble, reply
 
 
 def test_send_now_shows_the_payload_then_sends_it(ready: Console, page: Page) -> None:
@@ -35,9 +35,18 @@ def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> N
     page.get_by_role("button", name="Send it now").click()
     expect(page.locator("#toasts")).to_contain_text("The payload is kept and sent again.")
     expect(page.locator("#drawer")).to_contain_text("The License Server asked to be tried again later.")
+    expect(page.locator("#drawer")).to_contain_text(
+        re.compile(r"Next step · Nothing to do\. the service retries by itself")
+    )
     page.keyboard.press("Escape")
     expect(page.locator("#health")).to_contain_text("1 payload")
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
+    expect(page.locator("#health")).to_contain_text("the service retries by itself")
+    ready.server.trouble(NO_TROUBLE)
+    page.get_by_role("button", name="Retry all failed").click()
+    # What was not accepted is by now: the message that said so is gone.
+    expect(page.locator("[data-toast]")).to_have_count(1)
+    expect(page.locator("[data-toast]")).to_contain_text("sent again and accepted")
 
 
 def test_the_same_form_sent_twice_is_one_transmission(ready: Console, page: Page) -> None:

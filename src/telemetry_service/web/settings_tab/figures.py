@@ -16,6 +16,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{grouped(number)} {unit}"
 
 
+def counted_up_to(most: int, number: int, one: str) -> str:
+    """Return a number with its unit where counting ended beyond ``most``: ``more than 1,204 rows``."""
+    return f"more than {counted(most, one)}" if number > most else counted(number, one)
+
+
 def duration(milliseconds: int | None) -> str:
     """Return a duration in ms below a second, in s below a minute, else in min; a dash where there is none."""
     if milliseconds is None:

@@ -16,6 +16,7 @@ from telemetry_service.resources import templates_folder
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.appearance import theme_of
 from telemetry_service.web.settings_tab.assets import Assets
+from telemetry_service.web.settings_tab.words import turn
 
 HTMX_CONFIGURATION = {
     "allowEval": False,
@@ -47,6 +48,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.filters["turn"] = turn
         self._environment.globals.update(
             paths=paths,
             deployment=deployment,

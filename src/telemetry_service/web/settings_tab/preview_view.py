@@ -1,6 +1,7 @@
 """The current period's preview: six figures, the chart, and why there may be nothing to see."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telemetry_service.pipeline.preview import Preview
 from telemetry_service.web.settings_tab.chart import Chart, chart
@@ -9,6 +10,8 @@ from telemetry_service.web.settings_tab.moments import Moment, moment
 from telemetry_service.web.settings_tab.words import HEALTH, Sign
 
 _NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
+_JUST_OPENED = "The period has only just been opened: counts arrive with the bouncers’ next usage reports."
+_YOUNG = timedelta(hours=1)
 _SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
 _NO_EVENTS = "No audit log events in the current period: check that policies are being evaluated."
 _NO_REPORT = "Counts arrive with the bouncers’ usage reports; the backend logs name aggregation errors, if any."
@@ -68,4 +71,6 @@ def _zero_reasons(preview: Preview) -> tuple[str, ...]:
         return ()
     if preview.bouncers_registered == 0:
         return (_NO_BOUNCERS,)
-    return (f"{counted(preview.bouncers_registered, 'bouncer')} {_SILENT}", _NO_EVENTS, _NO_REPORT)
+    young = preview.now - preview.period.opened_at < _YOUNG
+    silent = f"{counted(preview.bouncers_registered, 'bouncer')} {_SILENT}"
+    return (*((_JUST_OPENED,) if young else ()), silent, _NO_EVENTS, _NO_REPORT)

@@ -124,7 +124,7 @@ def retention_question(days: int, rows: str) -> Question:
     """Return what a shorter retention deletes."""
     return Question(
         f"retention-{days}",
-        f"{rows} will be deleted",
+        f"{rows[:1].upper()}{rows[1:]} will be deleted",
         (
             f"Everything older than {days} days is deleted with the next daily purge, and cannot be brought back.",
             "Transmissions that were not accepted yet, and extension codes not yet acknowledged, are kept.",

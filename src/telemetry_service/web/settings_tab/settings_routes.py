@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import StaleConfigurationError
 from telemetry_service.pipeline.configure import (
+    MOST_COUNTED,
     ConfigurationView,
     read_configuration,
     rows_to_purge,
@@ -21,7 +22,7 @@ from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.contents import Typed, contents
-from telemetry_service.web.settings_tab.figures import counted
+from telemetry_service.web.settings_tab.figures import counted, counted_up_to
 from telemetry_service.web.settings_tab.messages import message
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind
@@ -143,5 +144,5 @@ def _questions(installation: Installation, before: ConfigurationView, after: Con
             switch_off_question(counted(waiting, "payload") if waiting else None, counted(events, "audit event"))
         )
     if after.retention_days < saved.retention_days and (rows := rows_to_purge(installation, after.retention_days)):
-        questions.append(retention_question(after.retention_days, counted(rows, "row")))
+        questions.append(retention_question(after.retention_days, counted_up_to(MOST_COUNTED, rows, "row")))
     return tuple(questions)

@@ -7,9 +7,9 @@ from datetime import datetime
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.schedule import Frequency, next_runs
-from telemetry_service.pipeline.configure import ConfigurationView
+from telemetry_service.pipeline.configure import MOST_COUNTED, ConfigurationView
 from telemetry_service.pipeline.preview import Preview
-from telemetry_service.web.settings_tab.figures import counted, size
+from telemetry_service.web.settings_tab.figures import counted_up_to, size
 from telemetry_service.web.settings_tab.moments import Moment, moment, weekday
 from telemetry_service.web.settings_tab.words import FREQUENCY, ON_OFF, RETENTION
 
@@ -155,7 +155,7 @@ def _retention(days: int, chosen: int, rows: Mapping[int, int]) -> RetentionChoi
 
 
 def _deletes(rows: int) -> str:
-    return f"Deletes {counted(rows, 'row')} of older data" if rows else "Deletes nothing at present"
+    return f"Deletes {counted_up_to(MOST_COUNTED, rows, 'row')} of older data" if rows else "Deletes nothing at present"
 
 
 def _key(configuration: ConfigurationView, now: datetime) -> KeyView:

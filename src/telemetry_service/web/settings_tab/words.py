@@ -117,4 +117,12 @@ ACTION: dict[Action, str] = {
     Action.TOKEN_REVOKED: "revoked a service token",
 }
 
+_NOBODY = "nobody: "
+
+
+def turn(whose: str) -> str:
+    """Return whose turn it is, as it stands beside a next step: what happens by itself needs no word for nobody."""
+    return whose.removeprefix(_NOBODY)
+
+
 ON_OFF = {True: "on", False: "off"}

@@ -47,7 +47,7 @@
     const go = () => { stop(); timer = setTimeout(() => toast.remove(), TOAST_MILLISECONDS); };
     toast.dataset.started = "";
     for (const older of all("[data-toast]")) { // Said once is enough, and a fault that is overcome is none any more.
-      const overcome = toast.dataset.tone === "good" && older.dataset.tone === "bad";
+      const overcome = toast.dataset.tone === "good" && ["bad", "warn"].includes(older.dataset.tone);
       if (older !== toast && (overcome || older.textContent.trim() === toast.textContent.trim())) older.remove();
     }
     if (toast.dataset.tone === "bad") return; // A fault stays until it is dismissed.
