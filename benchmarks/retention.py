@@ -37,6 +37,9 @@ REPORTING = 50
 _SECONDS = 8
 """Of recording alone, and of recording beside a second caller."""
 
+LONGEST = 3_600
+"""Seconds after which a purge is not recorded beside any longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -123,49 +126,44 @@ def fill(installation: Installation, url: str, rows: OldRows, *, random_ids: boo
     engine.dispose()
 
 
-def seconds_alone(url: str, rows: OldRows, *, random_ids: bool) -> float:
-    """Return how long a purge of ``rows`` takes that nobody records beside."""
-    installation = make_installation(url)
-    fill(installation, url, rows, random_ids=random_ids)
-    seconds = timed(lambda: purge(installation))
-    installation.database.close()
-    return seconds
-
-
 def measure(kind: str, rows: OldRows, *, random_ids: bool) -> None:
     """Measure one kind of database and print what was found."""
+    fewer = OldRows.share(rows.total // FEWER)
     with durable_databases(kind) as make_database:
-        fewer = OldRows.share(rows.total // FEWER)
-        row_among_fewer = seconds_alone(make_database(), fewer, random_ids=random_ids) / fewer.total
-        row_among_all = seconds_alone(make_database(), rows, random_ids=random_ids) / rows.total
         url = make_database()
         installation = make_installation(url)
-        fill(installation, url, rows, random_ids=random_ids)
         reporter, never = Reporter(installation, random_ids=random_ids), threading.Event()
-        reporter.record(never, 1)  # Warm up.
-        alone = reporter.record(never, _SECONDS)
         with other_replica(installation, url) as other:
+            fill(installation, url, fewer, random_ids=random_ids)
+            among_fewer = beside(lambda: purge(other), reporter, LONGEST)
+            fill(installation, url, rows, random_ids=random_ids)
+            alone = reporter.record(never, _SECONDS)
             second = Reporter(other, random_ids=random_ids)
             shared = beside(lambda: second.record(never, _SECONDS), reporter, _SECONDS)
             counting = statistics.median(timed(lambda: rows_to_purge(other, 30)) for _ in range(5))
-            began = time.perf_counter()
-            purged = beside(lambda: purge(other), reporter, 3_600)
-        print(f"{kind}: {rows.total:,} rows purged in {time.perf_counter() - began:.0f} s beside recording")
-        rates = f"({purged.rate:,.0f} / {shared.rate:,.0f} reports a second; alone {alone.rate:,.0f})"
-        print(f"  recording beside the purge / beside another caller   {purged.rate / shared.rate:6.2f}  {rates}")
-        for name, share in (("half of the calls", 0.5), ("99 of 100 calls", 0.99), ("slowest call", 1.0)):
-            ours, theirs = purged.slower_than(share), shared.slower_than(share)
-            spent = f"({1_000 * ours:,.0f} / {1_000 * theirs:,.0f} ms; alone {1_000 * alone.slower_than(share):,.0f})"
-            print(f"  {name + ', the same':<53}{ours / theirs:6.2f}  {spent}")
-        few = f"{fewer.total:,}"
-        print(f"  {'a row among all / among ' + few:<53}{row_among_all / row_among_fewer:6.2f}")
+            purged = beside(lambda: purge(other), reporter, LONGEST)
+        installation.database.close()
+        print(f"{kind}: {rows.total:,} rows purged in {purged.seconds:,.0f} s beside recording")
+        print_recording(purged, shared, alone)
+        growth = purged.seconds / rows.total / (among_fewer.seconds / fewer.total)
+        print(f"  {f'a row among all / among {fewer.total:,}':<53}{growth:6.2f}")
         print(f"  {'counting for the tab / half of the calls alone':<53}{counting / alone.slower_than(0.5):6.2f}")
         if kind == "sqlite":
-            _print_space(url)
-        installation.database.close()
+            print_space(url)
 
 
-def _print_space(url: str) -> None:
+def print_recording(purged: Recording, shared: Recording, alone: Recording) -> None:
+    """Print how recording beside the purge compares with recording beside another caller."""
+    rates = f"({purged.rate:,.0f} / {shared.rate:,.0f} reports a second; alone {alone.rate:,.0f})"
+    print(f"  recording beside the purge / beside another caller   {purged.rate / shared.rate:6.2f}  {rates}")
+    for name, share in (("half of the calls", 0.5), ("99 of 100 calls", 0.99), ("slowest call", 1.0)):
+        ours, theirs = purged.slower_than(share), shared.slower_than(share)
+        spent = f"({1_000 * ours:,.0f} / {1_000 * theirs:,.0f} ms; alone {1_000 * alone.slower_than(share):,.0f})"
+        print(f"  {name + ', the same':<53}{ours / theirs:6.2f}  {spent}")
+
+
+def print_space(url: str) -> None:
+    """Print how much of the file is free after the purge."""
     engine = make_engine(url)
     with engine.connect() as connection:
         free, pages = (

@@ -15,7 +15,7 @@ from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigge
 from telemetry_service.web.settings_tab import words
 from telemetry_service.web.settings_tab.appearance import local_address
 from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart, scale_of
-from telemetry_service.web.settings_tab.figures import counted, duration, size
+from telemetry_service.web.settings_tab.figures import counted, counted_up_to, duration, size
 from telemetry_service.web.settings_tab.moments import moment, planned, relative
 from telemetry_service.web.settings_tab.places import place_of, place_of_query
 from telemetry_service.web.settings_tab.settings_form import KEY_WRONG_AND_GONE, SettingsForm
@@ -54,6 +54,7 @@ def test_every_moment_has_its_zone() -> None:
 
 def test_every_number_has_its_unit() -> None:
     assert [counted(n, "row") for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
+    assert [counted_up_to(1_000, n, "row") for n in (1, 1_000, 1_001)] == ["1 row", "1,000 rows", "more than 1,000 rows"]
     assert [duration(n) for n in (None, 0, 999, 1500, 90_000)] == ["—", "under 1 ms", "999 ms", "1.5 s", "1.5 min"]
     assert [size(n) for n in (1, 1390, 20_480)] == ["1 byte", "1,390 bytes", "20.0 KiB"]
 

@@ -1,7 +1,7 @@
 """How much a step of the purge takes on. Disks differ a hundredfold, and so does a row whose id is random."""
 
-STEP_SECONDS = 0.02
-"""What a step should last at most: about what recording a call of some hundred reports does."""
+STEP_SECONDS = 0.03
+"""What a step should last at most: about what recording a call of a thousand reports does."""
 
 
 class Pace:
