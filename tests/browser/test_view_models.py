@@ -54,7 +54,7 @@ def test_every_moment_has_its_zone() -> None:
 
 def test_every_number_has_its_unit() -> None:
     assert [counted(n, "row") for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
-    assert [counted_up_to(1_000, n, "row") for n in (1, 1_000, 1_001)] == ["1 row", "1,000 rows", "more than 1,000 rows"]
+    assert [counted_up_to(99, n, "row") for n in (1, 99, 100)] == ["1 row", "99 rows", "more than 99 rows"]
     assert [duration(n) for n in (None, 0, 999, 1500, 90_000)] == ["—", "under 1 ms", "999 ms", "1.5 s", "1.5 min"]
     assert [size(n) for n in (1, 1390, 20_480)] == ["1 byte", "1,390 bytes", "20.0 KiB"]
 
