@@ -15,6 +15,7 @@ import pytest
 
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.transmissions import LEASE
+from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.tick import wake
 from tests.support.child import Deed, Orders, await_stop, exit_code, launch
@@ -89,6 +90,9 @@ def test_a_process_whose_whole_clock_is_wrong_sends_nothing_twice(site: Site, cl
     subprocess.run(
         [sys.executable, "-c", IN_ANOTHER_TIME, url, str(base_url), str(ca_file)], env=environment, check=True
     )
+    (sent,) = list_transmissions(site.installation, HistoryFilter(), None, 10).items
+    assert sent.last_attempt_at is not None
+    assert abs(sent.last_attempt_at - clock.now()) < timedelta(days=1), "it did live, and send, in another time"
     clock.set(present + timedelta(minutes=10))
     site.report(usage(1))
     wake(site.installation)
