@@ -77,4 +77,4 @@ class Tally:
             ("errors that were none of ours", f"{self.unexpected_errors:,}"),
             ("database damaged", f"{self.damaged_database:,}"),
         ]
-        return "\n".join(f"{name:<47}{value:>11}" for name, value in lines)
+        return "\n".join(f"{name:<47}{value:>14}" for name, value in lines)
