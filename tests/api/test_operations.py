@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.storage.migrate import migrate
+from telemetry_service.web.problems import STATUS
 from tests.api.test_facts import report, send
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
@@ -100,9 +103,11 @@ def test_the_description_says_which_scope_a_call_needs(shared: Running) -> None:
     description = shared.call(None, "GET", "openapi.json").json()
     assert description["components"]["securitySchemes"]["serviceToken"]["scheme"] == "bearer"
     paths = description["paths"]
+    session: dict[str, list[str]] = {"browserSession": []}
     assert paths["/api/v1/usage"]["post"]["security"] == [{"serviceToken": ["report"]}]
-    assert paths["/api/v1/license"]["get"]["security"] == [{"serviceToken": ["read"]}, {"serviceToken": ["report"]}]
-    assert paths["/api/v1/telemetry/config"]["put"]["security"] == [{"serviceToken": ["admin"]}]
+    either = [{"serviceToken": ["read"]}, {"serviceToken": ["report"]}, session]
+    assert paths["/api/v1/license"]["get"]["security"] == either
+    assert paths["/api/v1/telemetry/config"]["put"]["security"] == [{"serviceToken": ["admin"]}, session]
     assert paths["/healthz"]["get"]["security"] == []
 
 
@@ -115,12 +120,74 @@ def test_every_reference_in_the_description_leads_somewhere(shared: Running) -> 
 
 
 def test_a_valid_body_is_valid_by_its_description(shared: Running) -> None:
-    paths = shared.call(None, "GET", "openapi.json").json()["paths"]
-    schema = paths["/api/v1/usage"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    validator = jsonschema.Draft202012Validator(schema)
+    description = shared.call(None, "GET", "openapi.json").json()
+    schema = description["paths"]["/api/v1/usage"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    validator = jsonschema.Draft202012Validator({**schema, "components": description["components"]})
     assert validator.is_valid({"reports": [report()]})
     assert not validator.is_valid({"reports": [report(policy="x")]})
     assert not validator.is_valid({"reports": []})
+
+
+def _calls(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, calls in description["paths"].items():
+        yield from ((method, path, call) for method, call in calls.items())
+
+
+def test_a_client_can_be_made_from_the_description(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    ids = [call["operationId"] for _method, _path, call in _calls(description)]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z_]+", one) for one in ids), "they become the names of functions"
+    for method, path, call in _calls(description):
+        assert call["summary"] not in {"", call["operationId"].replace("_", " ").title()}, path
+        for content in call.get("requestBody", {}).get("content", {}).values():
+            assert content["schema"].keys() == {"$ref"}, "a body's type has a name"
+        for status, answer in call["responses"].items():
+            assert answer["description"], (method, path, status)
+            for content in answer.get("content", {}).values():
+                assert content["schema"], (method, path, status)
+
+
+def test_the_examples_of_the_description_are_taken(service: Running) -> None:
+    description = service.call(None, "GET", "openapi.json").json()
+    tried = 0
+    for method, path, call in _calls(description):
+        if "requestBody" not in call:
+            continue
+        example = call["requestBody"]["content"]["application/json"]["example"]
+        seen = {"If-Match": "*"} if path.endswith("/config") else {}
+        scope = Scope(call["security"][0]["serviceToken"][0])
+        answer = service.call(scope, method, path.format(bouncer_id="b"), json=example, headers=seen)
+        assert answer.status_code == 200 or path.endswith("/test-connection"), answer.text
+        tried += 1
+    assert tried == 7
+
+
+def test_every_refusal_is_described(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    problem = description["components"]["schemas"]["Problem"]
+    codes = set(re.findall(r"^- `([a-z-]+)`", problem["properties"]["type"]["description"], re.MULTILINE))
+    assert codes >= {kind.code for kind in STATUS} | {"storage-damaged", "schema-incomplete", "internal"}
+    for method, path, call in _calls(description):
+        if call["security"]:
+            assert set(call["responses"]) >= {"400", "401", "403", "500", "503", "default"}, (method, path)
+        for answer in call["responses"].values():
+            for name, example in (
+                answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
+            ):
+                jsonschema.Draft202012Validator(problem).validate(example["value"])
+                assert name in codes
+    save = description["paths"]["/api/v1/telemetry/config"]["put"]
+    assert {"409", "412", "413", "415", "422", "428", "507"} <= set(save["responses"])
+    (if_match,) = save["parameters"]
+    assert (if_match["name"], if_match["in"], if_match["required"]) == ("If-Match", "header", True)
+    assert "ETag" in save["responses"]["200"]["headers"]
+
+
+def test_moments_are_said_to_be_moments(shared: Running) -> None:
+    schemas = shared.call(None, "GET", "openapi.json").json()["components"]["schemas"]
+    assert schemas["ConfigurationAnswer"]["properties"]["updated_at"]["format"] == "date-time"
+    assert schemas["ApiKeyAnswer"]["properties"]["hint"]["description"] == "The last four characters."
 
 
 @pytest.mark.parametrize("kind", ["preview", "health", "dictionary", "config", "history"])

@@ -81,7 +81,12 @@ _log = logging.getLogger(__name__)
 
 def status_of(error: TelemetryError) -> HTTPStatus:
     """Return the HTTP status of an error of ours."""
-    found = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[TelemetryError]) -> HTTPStatus:
+    """Return the HTTP status of a kind of error."""
+    found = (STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
     return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

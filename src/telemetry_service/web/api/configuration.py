@@ -6,6 +6,15 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LockedByDeploymentError,
+    NotConfiguredError,
+    PreconditionRequiredError,
+    RecentLoginRequiredError,
+    StaleConfigurationError,
+    TelemetryDisabledError,
+)
 from telemetry_service.pipeline.configure import (
     ConfigurationView,
     read_configuration,
@@ -20,13 +29,24 @@ from telemetry_service.web.api.answers_configuration import (
     ConnectionTestAnswer,
     RevealedKeyAnswer,
 )
-from telemetry_service.web.api.documents import json_body
+from telemetry_service.web.api.documents import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
 from telemetry_service.web.body import NO_BODY, JsonBody, has_body
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import RECENT_LOGIN, CurrentCaller, needs
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
+
+_ETAG = answer_header("ETag", "The version, to be named in `If-Match` by a save.")
+_KEY = {"api_key": "ck_live_0123456789abcdef"}
+_VALUES = {
+    "enabled": True,
+    "frequency": "twice_monthly",
+    "encrypt_payload": True,
+    "anonymize_pii": True,
+    "retention_days": 30,
+}
+"""Examples of bodies, for the description."""
 
 Values = Annotated[Configuration, Depends(JsonBody(Configuration))]
 NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput))]
@@ -41,14 +61,20 @@ async def _key_to_test(request: Request) -> ApiKeyInput | None:
 KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
 
 
-@router.get("/config")
+@router.get("/config", responses={200: {"headers": _ETAG}})
 @needs(Scope.READ)
 def get_config(context: Context, response: Response) -> ConfigurationAnswer:
     """Return the configuration. Its ETag is the version that a save must name."""
     return _answer(response, read_configuration(context.installation))
 
 
-@router.put("/config", openapi_extra=json_body(Configuration))
+@router.put(
+    "/config",
+    responses={200: {"headers": _ETAG}},
+    openapi_extra=json_body(Configuration, _VALUES)
+    | header("If-Match", "The ETag that was seen, a list of them, or `*`.", '"7"', required=True)
+    | refused_with(StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError),
+)
 @needs(Scope.ADMIN)
 def put_config(
     context: Context, caller: CurrentCaller, response: Response, seen: VersionsSeen, values: Values
@@ -58,7 +84,7 @@ def put_config(
     return _answer(response, save_configuration(context.installation, values, version, caller.actor))
 
 
-@router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput))
+@router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput, _KEY))
 @needs(Scope.ADMIN)
 def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationAnswer:
     """Store another API key; what was held for the old one is tried at once."""
@@ -72,7 +98,11 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
     return _answer(response, remove_api_key(context.installation, caller.actor))
 
 
-@router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN])
+@router.post(
+    "/config/api-key/reveal",
+    dependencies=[NO_BODY, RECENT_LOGIN],
+    openapi_extra=refused_with(RecentLoginRequiredError, NotConfiguredError, KeyUnusableError),
+)
 @needs(Scope.ADMIN)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyAnswer:
     """Show the API key in clear; audited, and kept by no cache."""
@@ -80,7 +110,11 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
     return RevealedKeyAnswer(api_key=reveal_api_key(context.installation, caller.actor))
 
 
-@router.post("/test-connection", openapi_extra=json_body(ApiKeyInput, required=False))
+@router.post(
+    "/test-connection",
+    openapi_extra=json_body(ApiKeyInput, _KEY, required=False)
+    | refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError),
+)
 @needs(Scope.ADMIN)
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionTestAnswer:
     """Test the connection step by step, with the stored API key or with one that is not saved yet."""

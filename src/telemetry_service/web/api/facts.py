@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from telemetry_service.access.scopes import Scope
-from telemetry_service.domain.errors import NotFoundError
+from telemetry_service.domain.errors import CustomerContradictionError, ExtensionCodeConflictError, NotFoundError
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
 from telemetry_service.pipeline.register import (
     list_bouncers,
@@ -24,7 +24,7 @@ from telemetry_service.web.api.answers_facts import (
     LicenseAnswer,
     RecordingAnswer,
 )
-from telemetry_service.web.api.documents import json_body
+from telemetry_service.web.api.documents import json_body, refused_with
 from telemetry_service.web.api.parameters import BouncerId
 from telemetry_service.web.body import NO_BODY, JsonBody, read_usage
 from telemetry_service.web.context import Context
@@ -32,20 +32,45 @@ from telemetry_service.web.gate import needs
 
 router = APIRouter(tags=["facts"])
 
+_REPORT = {
+    "report_id": "01980000-0000-7000-8000-000000000001",
+    "bouncer_id": "bnc-7-prd",
+    "environment": "production",
+    "audit_events": 120,
+    "policy_decisions": 110,
+    "successful_decisions": 108,
+}
+_POSTURE = {
+    "customer_id": "cus_Example0001",
+    "tier": "trial",
+    "license_status": "trial",
+    "expires_at": "2026-12-31T00:00:00Z",
+}
+_CODE = {"code_id": "EXT-2026-11", "redeemed_at": "2026-11-03T10:00:00Z"}
+"""Examples of bodies, for the description."""
+
 Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration))]
 Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture))]
 Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode))]
 Reports = Annotated[list[UsageReport], Depends(read_usage)]
 
 
-@router.put("/bouncers/{bouncer_id}", openapi_extra=json_body(BouncerRegistration))
+@router.put(
+    "/bouncers/{bouncer_id}",
+    openapi_extra=json_body(BouncerRegistration, {"environment": "production", "pair_id": "pair-7"}),
+)
 @needs(Scope.REPORT)
 def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> BouncerAnswer:
     """Register a bouncer, or change its registration."""
     return BouncerAnswer.of(register_bouncer(context.installation, bouncer_id, registration))
 
 
-@router.delete("/bouncers/{bouncer_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=[NO_BODY])
+@router.delete(
+    "/bouncers/{bouncer_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    dependencies=[NO_BODY],
+    openapi_extra=refused_with(NotFoundError),
+)
 @needs(Scope.REPORT)
 def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
     """Take a bouncer out of the registry. What it reported stays counted."""
@@ -61,7 +86,7 @@ def get_bouncers(context: Context) -> BouncersAnswer:
     return BouncersAnswer(bouncers=tuple(BouncerAnswer.of(bouncer) for bouncer in found))
 
 
-@router.post("/usage", response_model=RecordingAnswer, openapi_extra=json_body(UsageBatch))
+@router.post("/usage", response_model=RecordingAnswer, openapi_extra=json_body(UsageBatch, {"reports": [_REPORT]}))
 @needs(Scope.REPORT)
 async def post_usage(context: Context, reports: Reports) -> Response:
     """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice."""
@@ -71,7 +96,7 @@ async def post_usage(context: Context, reports: Reports) -> Response:
     return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
 
 
-@router.put("/license", openapi_extra=json_body(LicensePosture))
+@router.put("/license", openapi_extra=json_body(LicensePosture, _POSTURE) | refused_with(CustomerContradictionError))
 @needs(Scope.REPORT)
 def put_license(context: Context, posture: Posture) -> LicenseAnswer:
     """Replace the license posture."""
@@ -85,7 +110,9 @@ def get_license(context: Context) -> LicenseAnswer:
     return LicenseAnswer.of(read_license(context.installation))
 
 
-@router.post("/extension-codes", openapi_extra=json_body(ExtensionCode))
+@router.post(
+    "/extension-codes", openapi_extra=json_body(ExtensionCode, _CODE) | refused_with(ExtensionCodeConflictError)
+)
 @needs(Scope.REPORT)
 def post_extension_code(context: Context, code: Code) -> ExtensionCodeAnswer:
     """Record a redeemed extension code; a repetition changes nothing."""

@@ -36,7 +36,7 @@ async def get_healthz() -> AliveAnswer:
     return AliveAnswer()
 
 
-@router.get("/readyz", responses={503: {"model": ReadinessAnswer}})
+@router.get("/readyz", response_model=ReadinessAnswer, responses={503: {"model": ReadinessAnswer}})
 @public
 def get_readyz(context: Context) -> Response:
     """Say whether the service can do its work. A License Server in trouble does not make it unready."""
@@ -45,7 +45,9 @@ def get_readyz(context: Context) -> Response:
     return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+)
 @needs(Scope.READ)
 def get_metrics(context: Context) -> Response:
     """Return the metrics as Prometheus reads them."""

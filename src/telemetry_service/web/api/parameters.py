@@ -99,7 +99,7 @@ class SeenVersions:
         return present
 
 
-async def versions_seen(if_match: Annotated[list[str] | None, Header()] = None) -> SeenVersions:
+async def versions_seen(if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None) -> SeenVersions:
     """Return the versions that the caller has seen, out of ``If-Match: "7", "8"`` or ``If-Match: *``.
 
     Raises:
@@ -119,7 +119,9 @@ async def versions_seen(if_match: Annotated[list[str] | None, Header()] = None) 
     return SeenVersions(tags)
 
 
-async def request_key(caller: CurrentCaller, idempotency_key: Annotated[str | None, Header()] = None) -> str | None:
+async def request_key(
+    caller: CurrentCaller, idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> str | None:
     """Return the digest of the caller's ``Idempotency-Key``, or None where there is none.
 
     Raises:

@@ -6,12 +6,22 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.access.scopes import Scope
-from telemetry_service.domain.errors import NotFoundError
+from telemetry_service.domain.errors import (
+    AlreadyDeliveredError,
+    AttemptUnderWayError,
+    CursorInvalidError,
+    KeyUnusableError,
+    NotConfiguredError,
+    NotFoundError,
+    PayloadContradictionError,
+    TelemetryDisabledError,
+)
 from telemetry_service.pipeline.history import export_transmissions, list_transmissions, read_transmission
 from telemetry_service.pipeline.prove import payload_as_sent
 from telemetry_service.pipeline.retry import retry, retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.web.api.answers_transmissions import HistoryAnswer, RetriedAnswer, TransmissionDetailAnswer
+from telemetry_service.web.api.documents import header, refused_with
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.parameters import (
     ExportParameters,
@@ -23,10 +33,18 @@ from telemetry_service.web.body import NO_BODY
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, needs
 
+_NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError)
+_TEXT = {"type": "string"}
+
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 
 
-@router.post("/send-now", dependencies=[NO_BODY])
+@router.post(
+    "/send-now",
+    dependencies=[NO_BODY],
+    openapi_extra=header("Idempotency-Key", "1 to 200 visible ASCII characters; again, it sends nothing new.", "run-7")
+    | refused_with(*_NOT_SENT, PayloadContradictionError),
+)
 @needs(Scope.ADMIN)
 def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
     """Close the period and send it. The same Idempotency-Key names the same transmission."""
@@ -34,7 +52,7 @@ def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestK
     return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
 
 
-@router.get("/history")
+@router.get("/history", openapi_extra=refused_with(CursorInvalidError))
 @needs(Scope.READ)
 def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
     """List transmissions, newest first."""
@@ -45,7 +63,7 @@ def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
 @router.get(
     "/history/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}, "application/jsonl": {}}}},
+    responses={200: {"content": {"text/csv": {"schema": _TEXT}, "application/jsonl": {"schema": _TEXT}}}},
 )
 @needs(Scope.READ)
 def get_export(context: Context, caller: CurrentCaller, query: ExportParameters) -> StreamingResponse:
@@ -56,7 +74,7 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
     return _download(json_lines(found, context.installation.clock.now()), "application/jsonl", "jsonl")
 
 
-@router.post("/history/retry-failed", dependencies=[NO_BODY])
+@router.post("/history/retry-failed", dependencies=[NO_BODY], openapi_extra=refused_with(*_NOT_SENT))
 @needs(Scope.ADMIN)
 def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
     """Send every failed transmission again, oldest first."""
@@ -65,7 +83,7 @@ def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
     return RetriedAnswer(transmissions=tuple(TransmissionDetailAnswer.of_detail(one, now) for one in details))
 
 
-@router.get("/history/{transmission_id}")
+@router.get("/history/{transmission_id}", openapi_extra=refused_with(NotFoundError))
 @needs(Scope.READ)
 def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Return one transmission with its payload and every attempt."""
@@ -73,7 +91,12 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
     return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
 
 
-@router.get("/history/{transmission_id}/attempts/{number}/payload", response_class=Response)
+@router.get(
+    "/history/{transmission_id}/attempts/{number}/payload",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra=refused_with(NotFoundError),
+)
 @needs(Scope.READ)
 def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
@@ -84,7 +107,11 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
     raise NotFoundError
 
 
-@router.post("/history/{transmission_id}/retry", dependencies=[NO_BODY])
+@router.post(
+    "/history/{transmission_id}/retry",
+    dependencies=[NO_BODY],
+    openapi_extra=refused_with(NotFoundError, AlreadyDeliveredError, AttemptUnderWayError, *_NOT_SENT),
+)
 @needs(Scope.ADMIN)
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Send the stored payload again under the same id. Safe to press twice."""
