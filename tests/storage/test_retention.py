@@ -95,6 +95,20 @@ def test_no_statement_of_a_purge_reads_a_table_from_end_to_end(connection: Conne
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_counting_reads_no_table_from_end_to_end(connection: Connection) -> None:
+    write_some_of_each_kind(connection, 6)
+    found = list[str]()
+
+    def explain(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
+        if statement.startswith("SELECT"):
+            found.extend(f"{wrong}: {statement}" for wrong in reads_all_sqlite(connection, statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", explain)
+    assert RetentionStore(connection).count(CUTOFF, 1_000) == 31
+    assert found == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_step_does_the_same_work_among_few_rows_and_among_many(connection: Connection) -> None:
     def work_of_the_longest_step(count: int) -> int:
         write_some_of_each_kind(connection, count)
