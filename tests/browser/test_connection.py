@@ -1,12 +1,15 @@
 """Configuring the License Server connection: the key, Show, Test Connection, Save."""
 
 import re
+from datetime import timedelta
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.schedule import Frequency
+from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.pipeline.configure import read_configuration
-from tests.browser.console import PASSWORD, Console
+from tests.browser.console import PASSWORD, Console, Deployed
 from tests.browser.visitor import Faults, Look, picture, visit
 from tests.support.license_server import API_KEY, Trouble, reply
 
@@ -43,6 +46,25 @@ def test_a_test_ticks_each_step_with_its_time(ready: Console, page: Page) -> Non
     expect(page.locator("#connection-test-result")).to_be_focused()
     expect(page.locator("#activity")).to_contain_text("tested the connection")
     picture(page, "test-connection")
+
+
+@pytest.mark.parametrize("deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"])
+def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    ready.server.server.stop_accepting()
+    page.locator("#test").click()
+    try:
+        expect(page.locator('[data-step="tls"]')).to_contain_text("trying")
+        expect(page.locator('[data-step="tcp"]')).to_contain_text("passed")
+        expect(page.locator('[data-step="certificate"]')).to_contain_text("waiting")
+        expect(page.locator("#connection-test")).to_contain_text("The connection is being tried.")
+        expect(page.locator("#test")).to_have_attribute("aria-busy", "true")
+    finally:
+        ready.server.server.start_accepting()
+    expect(page.locator('[data-step="api_key"]')).to_contain_text("passed")
+    expect(page.locator("#connection-test")).to_contain_text("Connection is working correctly.")
+    expect(page.locator("#connection-test")).not_to_contain_text("being tried")
+    expect(page.locator("#connection-test-result")).to_be_focused()
 
 
 def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, page: Page) -> None:

@@ -1,5 +1,6 @@
 """What a connection test found, step by step."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,6 +15,14 @@ class StepName(StrEnum):
     TLS = "tls"
     CERTIFICATE = "certificate"
     API_KEY = "api_key"
+
+
+Told = Callable[[StepName], None]
+"""Is told of each step when it begins; the one before it has then passed."""
+
+
+def tell_nobody(_step: StepName) -> None:
+    """Do nothing: most who test a connection wait for the whole of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import httpx
 
-from telemetry_service.domain.connection import ConnectionTest
+from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Cause, Outcome
@@ -53,12 +53,12 @@ class LicenseServerClient:
             return outcome_of(error)
         return outcome_of_transmission(answer, message, known_bodies, now)
 
-    def test(self, ping: SealedMessage) -> ConnectionTest:
+    def test(self, ping: SealedMessage, told: Told = tell_nobody) -> ConnectionTest:
         """Try the connection step by step: name, TCP, TLS, certificate, API key. Never raises.
 
         Through a proxy, the first two are the proxy's, up to its word that it is connected.
         """
-        exchange = self._begin()
+        exchange = self._begin(told)
         try:
             answer = self._post(PING_PATH, ping, exchange)
         except ExchangeError as error:
@@ -67,8 +67,8 @@ class LicenseServerClient:
         cause = None if failure is None else failure.cause
         return ConnectionTest(exchange.steps(ok=cause is None), cause, answer.status)
 
-    def _begin(self) -> Exchange:
-        return Exchange(self._limits, proxied=self._proxy is not None)
+    def _begin(self, told: Told = tell_nobody) -> Exchange:
+        return Exchange(self._limits, proxied=self._proxy is not None, told=told)
 
     def _post(self, path: str, message: SealedMessage, exchange: Exchange) -> Answer:
         transport = Transport(exchange, self._context, self._proxy)

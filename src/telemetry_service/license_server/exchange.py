@@ -6,7 +6,7 @@ short waits can outlast the one deadline. The same record gives the connection t
 
 import time
 
-from telemetry_service.domain.connection import Step, StepName
+from telemetry_service.domain.connection import Step, StepName, Told, tell_nobody
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError
@@ -15,11 +15,12 @@ from telemetry_service.license_server.exchange_error import ExchangeError
 class Exchange:
     """The state of one exchange."""
 
-    def __init__(self, limits: ExchangeLimits, *, proxied: bool) -> None:
+    def __init__(self, limits: ExchangeLimits, *, proxied: bool, told: Told = tell_nobody) -> None:
         """Start the clock of the deadline."""
         self._ends = time.monotonic() + limits.deadline.total_seconds()
         self._bytes_left = limits.answer_bytes
         self._behind_proxy = not proxied
+        self._told = told
         self._reached: list[tuple[StepName, float]] = []
         self._details: dict[StepName, str] = {}
         self.cut_off = False
@@ -61,6 +62,7 @@ class Exchange:
         if step is StepName.TLS:
             self._behind_proxy = True
         self._reached.append((step, time.monotonic()))
+        self._told(step)
 
     def describe(self, detail: str) -> None:
         """Keep a closed token about the present step."""

@@ -2,7 +2,7 @@
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import time_ordered_id
-from telemetry_service.domain.connection import ConnectionTest
+from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
 from telemetry_service.domain.errors import LicenseServerMissingError, TelemetryDisabledError
 from telemetry_service.domain.transmissions import AttemptTrigger, Contact, State
 from telemetry_service.pipeline.api_key import open_api_key
@@ -10,11 +10,17 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.sealing.sealer import seal_ping
 
 
-def test_connection(installation: Installation, actor: str, api_key: str | None = None) -> ConnectionTest:  # noqa: PT028 - no test of pytest's
+def test_connection(
+    installation: Installation,
+    actor: str,
+    api_key: str | None = None,  # noqa: PT028 - no test of pytest's
+    told: Told = tell_nobody,  # noqa: PT028 - no test of pytest's
+) -> ConnectionTest:
     """Test the connection with the stored API key, or with one that is not saved yet.
 
-    Only a test with the stored key counts for the health: another one says nothing about what is
-    configured. One that succeeds also wakes what is held, for the connection has evidently changed.
+    ``told`` hears of each step as it begins. Only a test with the stored key counts for the health:
+    another one says nothing about what is configured. One that succeeds also wakes what is held,
+    for the connection has evidently changed.
     Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
     """
     client = installation.client
@@ -25,7 +31,7 @@ def test_connection(installation: Installation, actor: str, api_key: str | None 
             raise LicenseServerMissingError
         used_key = api_key or open_api_key(installation, tx)
     now = installation.clock.now()
-    result = client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key))
+    result = client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key), told)
     _note(installation, actor, result, stored_key=api_key is None)
     return result
 

@@ -1,20 +1,22 @@
 """*Test Connection* and *Show*."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.access.sessions import Session
 from telemetry_service.domain.configuration import API_KEY_PATTERN
+from telemetry_service.domain.connection import StepName, Told, tell_nobody
 from telemetry_service.domain.errors import (
     KeyUnusableError,
     LoginFailedError,
     LoginThrottledError,
     NotConfiguredError,
     RecentLoginRequiredError,
-    TelemetryDisabledError,
+    TelemetryError,
 )
 from telemetry_service.pipeline.configure import reveal_api_key
 from telemetry_service.pipeline.connection_test import test_connection
@@ -22,13 +24,15 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
 from telemetry_service.web.settings_tab import paths
-from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, test_view
+from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, running_view, test_view
 from telemetry_service.web.settings_tab.contents import contents, typed_in
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind
 from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm
+from telemetry_service.web.settings_tab.step_stream import stream_steps
 
 HIDE_AFTER_SECONDS = 30
+_RESULT = "telemetry/connection_test.html"
 _BESIDE = ("telemetry/health.html", "telemetry/history.html", "telemetry/activity.html")
 
 router = APIRouter(include_in_schema=False)
@@ -45,11 +49,10 @@ def test_the_connection(
 ) -> Response:
     """Test with the key that was typed, else with the saved one. Nothing is saved by it."""
     installation = context.installation
-    result = _test(installation, caller.actor, form.api_key.strip() or None)
-    shown = {"test": result} | session_context(session)
+    typed_key = form.api_key.strip() or None
     if is_htmx(request):
-        shown = contents(installation, place_behind(request)) | shown
-        return pages_of(request).fragments(request, "telemetry/connection_test.html", _BESIDE, shown)
+        return _stream(request, installation, session, lambda told: _test(installation, caller.actor, typed_key, told))
+    shown = {"test": _test(installation, caller.actor, typed_key)} | session_context(session)
     return pages_of(request).page(
         request, "telemetry/page.html", contents(installation, typed=typed_in(installation, form)) | shown
     )
@@ -89,12 +92,30 @@ def show_api_key(
     return response
 
 
-def _test(installation: Installation, actor: str, typed_key: str | None) -> TestView:
+def _stream(
+    request: Request, installation: Installation, session: Session, test: Callable[[Told], TestView]
+) -> Response:
+    """Answer with each step as it begins, and then as any other request of htmx is answered."""
+    pages = pages_of(request)
+
+    def running(step: StepName) -> str:
+        return pages.text(_RESULT, {"test": running_view(step), "running": True, "streamed": True})
+
+    def finished(result: TestView) -> str:
+        shown = contents(installation, place_behind(request)) | session_context(session)
+        return pages.parts(_RESULT, _BESIDE, shown | {"test": result, "streamed": True})
+
+    # Proxies that hold answers back are asked not to.
+    headers = {"Vary": "Cookie, HX-Request", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream_steps(test, running, finished), media_type="text/html", headers=headers)
+
+
+def _test(installation: Installation, actor: str, typed_key: str | None, told: Told = tell_nobody) -> TestView:
     if typed_key is not None and not re.fullmatch(API_KEY_PATTERN, typed_key):
         return refused_view(KEY_WRONG)
     try:
-        result = test_connection(installation, actor, typed_key)
-    except (TelemetryDisabledError, NotConfiguredError, KeyUnusableError) as refusal:
+        result = test_connection(installation, actor, typed_key, told)
+    except TelemetryError as refusal:
         return refused_view(refusal.text)
     return test_view(result, unsaved_key=typed_key is not None)
 

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
-from telemetry_service.domain.connection import ConnectionTest, Step
+from telemetry_service.domain.connection import ConnectionTest, Step, StepName
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause
 from telemetry_service.web.settings_tab.figures import duration
 from telemetry_service.web.settings_tab.words import STEP, Sign
 
+_PASSED = Sign("passed", "check", "good")
+_TRYING = Sign("trying", "clock", "info")
+_WAITING = Sign("waiting", "dash", "quiet")
+_PATIENCE = "The connection is being tried. Where nobody answers, this takes up to half a minute."
 _STEP_SIGNS = {
-    True: Sign("passed", "check", "good"),
+    True: _PASSED,
     False: Sign("failed", "cross", "bad"),
     None: Sign("not tried", "dash", "quiet"),
 }
@@ -61,6 +65,17 @@ def test_view(result: ConnectionTest, *, unsaved_key: bool) -> TestView:
 
 
 test_view.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def running_view(begun: StepName) -> TestView:
+    """Return the steps while one of them is under way: those before it have passed, those behind it wait."""
+    order = list(StepName)
+    at = order.index(begun)
+    steps = (
+        StepView(name.value, *STEP[name], _PASSED if n < at else _TRYING if n == at else _WAITING, n < at, "", None)
+        for n, name in enumerate(order)
+    )
+    return TestView(tuple(steps), Sign("Testing", "clock", "info"), _PATIENCE, None, None)
 
 
 def refused_view(sentence: str) -> TestView:

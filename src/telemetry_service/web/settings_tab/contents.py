@@ -68,6 +68,8 @@ def contents(
         **activity(installation, whole=all_activity),
         "toast": None,
         "test": None,
+        "running": False,
+        "streamed": False,
         "revealed_key": None,
         "reveal_wrong": None,
         "key_removed": False,

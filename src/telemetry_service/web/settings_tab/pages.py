@@ -71,10 +71,14 @@ class Pages:
         self, request: Request, main: str | None, beside: Sequence[str], context: Mapping[str, Any]
     ) -> Response:
         """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
+        return compressed(request, self.parts(main, beside, context), HTTPStatus.OK)
+
+    def parts(self, main: str | None, beside: Sequence[str], context: Mapping[str, Any]) -> str:
+        """Return the fragments of such an answer."""
         full = {**context, "whole": False}
         parts = [self.text(main, {**full, "oob": False})] if main else []
         parts += [self.text(name, {**full, "oob": True}) for name in beside]
-        return compressed(request, "\n".join(parts), HTTPStatus.OK)
+        return "\n".join(parts)
 
 
 def pages_of(request: Request) -> Pages:

@@ -305,6 +305,24 @@
     fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
   });
 
+  /* Test Connection tells each step when it begins: what has come so far is shown, and at the end the last part alone. */
+
+  const NEXT = "\n<!-- next -->\n";
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id !== "test") return;
+    xhr.addEventListener("progress", () => {
+      const parts = xhr.responseText.split(NEXT);
+      const place = document.getElementById("connection-test");
+      if (parts.length < 2 || !place) return;
+      place.innerHTML = new DOMParser().parseFromString(parts.at(-2), "text/html").body.firstElementChild.innerHTML;
+    });
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    event.detail.serverResponse = event.detail.serverResponse.split(NEXT).pop();
+  });
+
   document.addEventListener("htmx:configRequest", (event) => { // Which part of the history is shown, for whoever refreshes it.
     const shown = document.getElementById("history");
     if (shown) event.detail.headers["X-History-Query"] = new URL(shown.dataset.url, location).search.slice(1);
