@@ -1,0 +1,205 @@
+"""Everything that can happen to an installation: the rules of the state machine, which takes them in every order."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from telemetry_service.domain.configuration import Retention
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
+from telemetry_service.pipeline.configure import read_configuration, remove_api_key, set_api_key
+from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.installation import Milestone
+from telemetry_service.pipeline.preview import build_preview
+from telemetry_service.pipeline.purge import purge
+from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.register import redeem_code, register_bouncer, remove_bouncer, report_license
+from telemetry_service.pipeline.retry import retry, retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from tests.reliability.promises import Promises
+from tests.support.license_server import Trouble, reply, reset
+from tests.support.reckoning import Amount
+from tests.support.shared_clock import START
+from tests.support.site import usage
+
+TROUBLES = {
+    "none": Trouble(),
+    "busy": Trouble(before=reply(503)),
+    "busy for long": Trouble(before=reply(429, Retry_After="999999999")),
+    "refuses the key": Trouble(before=reply(401)),
+    "refuses the payload": Trouble(before=reply(422)),
+    "redirects": Trouble(before=reply(308, Location="https://127.0.0.1:9/")),
+    "breaks the connection": Trouble(before=reset),
+    "accepts and breaks the connection": Trouble(after=reset),
+    "accepts and fails": Trouble(after=reply(500)),
+    "accepts and refuses": Trouble(after=reply(400)),
+}
+STRANGER = "a-key-that-nobody-knows-0123"
+counts = st.integers(0, 50)
+amounts = st.tuples(counts, counts, counts)
+environments = st.sampled_from(Environment)
+bouncers = st.integers(0, 3)
+deaths = st.one_of(st.none(), st.sampled_from(Milestone))
+
+
+class Lifetime(Promises):
+    """One installation from its first start to the moment when all is delivered."""
+
+    @rule(amount=amounts, environment=environments, bouncer=bouncers, death=deaths)
+    def record(
+        self, amount: tuple[int, int, int], environment: Environment, bouncer: int, death: Milestone | None
+    ) -> None:
+        events, decisions, errors = amount
+        successful = max(0, decisions - errors)
+        report = usage(events, decisions, successful, bouncer=f"bouncer-{bouncer}", environment=environment)
+        self.survive(death, lambda i: record(i, [[report]]))
+        # A reporter that got no answer reports again; one that got one has counted once anyway.
+        record(self.installation, [[report, report]])
+        self.acknowledged = self.acknowledged.plus(Amount(events, decisions, successful))
+        self.recent.append((report, self.clock.now()))
+
+    @precondition(lambda self: self.recent)
+    @rule(choice=st.integers(0, 100))
+    def report_again(self, choice: int) -> None:
+        report, _ = self.recent[choice % len(self.recent)]
+        (result,) = record(self.installation, [[report]])
+        assert result.duplicates == 1
+
+    @rule(number=st.integers(0, 40))
+    def redeem(self, number: int) -> None:
+        code = ExtensionCode(code_id=f"EXT-{number}", redeemed_at=START + timedelta(minutes=number))
+        assert redeem_code(self.installation, code) == (code.code_id not in self.codes)
+        self.codes.add(code.code_id)
+
+    @rule(bouncer=bouncers, environment=environments)
+    def register(self, bouncer: int, environment: Environment) -> None:
+        registration = BouncerRegistration(environment=environment, pair_id=f"pair-{bouncer // 2}")
+        register_bouncer(self.installation, f"bouncer-{bouncer}", registration)
+
+    @rule(bouncer=bouncers)
+    def unregister(self, bouncer: int) -> None:
+        remove_bouncer(self.installation, f"bouncer-{bouncer}")
+
+    @rule(tier=st.sampled_from(Tier), status=st.sampled_from(LicenseStatus))
+    def report_license(self, tier: Tier, status: LicenseStatus) -> None:
+        report_license(self.installation, LicensePosture(tier=tier, license_status=status))
+
+    @rule(hours=st.sampled_from([0.01, 0.05, 1, 7, 24, 24 * 8, 24 * 20]), death=deaths)
+    def time_passes(self, hours: float, death: Milestone | None) -> None:
+        self.clock.advance(hours=hours)
+        self.survive(death, wake)
+
+    @rule(hours=st.sampled_from([0.01, 1, 24, 24 * 40]))
+    def clock_is_set_back(self, hours: float) -> None:
+        self.clock.advance(hours=-hours)
+
+    @rule(death=deaths)
+    def wake(self, death: Milestone | None) -> None:
+        self.survive(death, wake)
+
+    @rule(death=deaths, key=st.one_of(st.none(), st.integers(0, 5)))
+    def send_now(self, death: Milestone | None, key: int | None) -> None:
+        request_key = None if key is None else f"{key:064x}"
+        self.survive(death, lambda i: send_now(i, "admin", request_key))
+
+    @rule(death=deaths)
+    def retry_failed(self, death: Milestone | None) -> None:
+        self.survive(death, lambda i: retry_failed(i, "admin"))
+
+    @rule(death=deaths, choice=st.integers(0, 100))
+    def retry_one(self, death: Milestone | None, choice: int) -> None:
+        with self.installation.database.read() as tx:
+            failed = tx.transmissions.waiting(FAILED_STATES)
+        if failed:
+            self.survive(death, lambda i: retry(i, failed[choice % len(failed)], "admin"))
+
+    @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
+    def purge(self, death: Milestone | None, days: int = 0) -> None:
+        self.clock.advance(days=days)
+        retention = timedelta(days=read_configuration(self.installation).values.retention_days)
+        oldest_day = (self.clock.now() - retention).date()
+        self.survive(death, purge)
+        # An id is known for as long as the retention says.
+        self.recent = [(report, moment) for report, moment in self.recent if moment.date() >= oldest_day]
+        (result,) = record(self.installation, [[report for report, _ in self.recent]])
+        assert result.accepted == 0
+
+    @rule(
+        at=st.sampled_from([Milestone.CLAIMED, Milestone.SENT]),
+        deed=st.sampled_from(["wake", "send now", "retry", "purge", "switch off", "another key", "clock back"]),
+        late=st.booleans(),
+    )
+    def another_replica_acts_meanwhile(self, at: Milestone, deed: str, late: bool) -> None:  # noqa: FBT001
+        """Something else is done while one replica sends, or is stopped for longer than its lease lasts."""
+        self.interlude = (at, partial(self.meanwhile, deed, late))
+        self.survive(None, lambda i: send_now(i, "admin", None))
+        self.interlude = None
+        self.heard = len(self.server.server.requests)  # What was being sent may still arrive after a switch-off.
+
+    @rule()
+    def restart(self) -> None:
+        self.installation.database.close()
+        self.installation = self.open()
+
+    @rule(enabled=st.booleans())
+    def switch(self, enabled: bool) -> None:  # noqa: FBT001
+        self.save(enabled=enabled)
+
+    @rule(frequency=st.sampled_from(Frequency))
+    def change_frequency(self, frequency: Frequency) -> None:
+        self.save(frequency=frequency)
+
+    @rule(retention=st.sampled_from(Retention))
+    def change_retention(self, retention: Retention) -> None:
+        self.save(retention_days=retention.value)
+
+    @rule(encrypt=st.booleans(), anonymize=st.booleans())
+    def change_sealing(self, encrypt: bool, anonymize: bool) -> None:  # noqa: FBT001
+        self.save(encrypt_payload=encrypt, anonymize_pii=anonymize)
+
+    @rule(kind=st.sampled_from(["fresh", "wrong", "none", "right"]))
+    def change_key(self, kind: str) -> None:
+        if kind == "none":
+            remove_api_key(self.installation, "admin")
+            return
+        if kind == "fresh":
+            self.api_key = f"key-{uuid4().hex}"
+            self.server.store.add_key(self.api_key, self.customer)
+        set_api_key(self.installation, STRANGER if kind == "wrong" else self.api_key, "admin")
+
+    @rule(name=st.sampled_from(sorted(TROUBLES)))
+    def license_server_changes(self, name: str) -> None:
+        self.server.trouble(TROUBLES[name])
+
+    @rule()
+    def test_connection(self) -> None:
+        self.survive(None, lambda i: try_connection(i, "admin"))
+
+    @rule()
+    def preview(self) -> None:
+        assert build_preview(self.installation).counts.total_events == self.reckoning().open.events
+
+    def meanwhile(self, deed: str, late: bool) -> None:  # noqa: FBT001
+        """Do something in another replica; what it refuses is its affair."""
+        if late:
+            self.clock.advance(seconds=LEASE.total_seconds() + 1)
+        deeds: dict[str, Callable[[], object]] = {
+            "wake": lambda: wake(self.installation),
+            "send now": lambda: send_now(self.installation, "admin", None),
+            "retry": lambda: retry_failed(self.installation, "admin"),
+            "purge": lambda: self.purge(None),
+            "switch off": lambda: self.save(enabled=False),
+            "another key": lambda: self.change_key("fresh"),
+            "clock back": lambda: self.clock.advance(hours=-1),
+        }
+        with suppress(TelemetryError):
+            deeds[deed]()

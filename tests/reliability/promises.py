@@ -1,0 +1,163 @@
+"""What every installation promises, whatever happens to it: the invariants of the state machine, and what they need.
+
+After every step the equation of the reporting periods holds exactly, exactly what was open while telemetry was off is
+withheld, one id has one payload and it is the stored one, no code is told twice, nothing that was not accepted is gone,
+and nothing was sent while telemetry was off. After the last step all is delivered, and every code was told once.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from sqlalchemy import create_engine, text
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.facts import UsageReport
+from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.retry import retry_failed
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.reference.journal import JournalEntry
+from tests.support.license_server import LicenseServer
+from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
+from tests.support.shared_clock import START, SharedClock
+from tests.support.site import Replica
+
+
+class Killed(BaseException):
+    """The process ends here: nothing in the service catches it, as nothing catches SIGKILL."""
+
+
+class Promises(RuleBasedStateMachine):
+    """An installation that keeps them; what happens to it is told by the rules of a kind of it."""
+
+    def __init__(self, database_url: str, server: LicenseServer, clock: SharedClock) -> None:
+        super().__init__()
+        clock.set(START)
+        server.trouble()
+        self.customer = f"cus_{uuid4().hex}"
+        self.api_key = f"key-{uuid4().hex}"
+        server.store.add_key(self.api_key, self.customer)
+        self.server, self.clock, self.engine = server, clock, create_engine(database_url)
+        self.replica = Replica(
+            database_url, server.server.url, server.server.ca_pem_path, server.public_key, self.customer
+        )
+        self.death: Milestone | None = None
+        self.interlude: tuple[Milestone, Callable[[], None]] | None = None
+        self.installation = self.open()
+        set_api_key(self.installation, self.api_key, "admin")
+        self.acknowledged = Amount()
+        self.codes: set[str] = set()
+        self.ever_waiting: set[UUID] = set()
+        self.not_reported: dict[int, Amount] = {}
+        self.recent: list[tuple[UsageReport, datetime]] = []
+        self.enabled, self.withheld = True, Amount()
+        self.heard = len(server.server.requests)
+
+    # What must hold
+
+    @invariant()
+    def every_acknowledged_report_is_in_exactly_one_place(self) -> None:
+        reckoning = self.reckoning()
+        self.not_reported |= reckoning.not_reported_periods
+        elsewhere = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open)
+        not_reported = add_up(self.not_reported.values())
+        assert elsewhere.plus(not_reported) == self.acknowledged
+        assert not_reported == self.withheld, "what was open at each switch, and nothing else, never leaves"
+
+    @invariant()
+    def what_was_sent_is_what_is_kept(self) -> None:
+        with self.engine.connect() as connection:
+            assert unfaithful(connection, self.journal()) == frozenset()
+
+    @invariant()
+    def while_telemetry_is_off_nothing_is_sent(self) -> None:
+        heard = len(self.server.server.requests)
+        assert self.enabled or heard == self.heard
+        self.heard = heard
+
+    @invariant()
+    def one_id_has_one_payload_and_one_code_is_told_once(self) -> None:
+        journal = self.journal()
+        assert [entry.conflicts for entry in journal] == [0] * len(journal)
+        told = codes_of(journal)
+        assert len(told) == len(set(told))
+        assert set(told) <= self.codes
+
+    @invariant()
+    def nothing_that_was_not_accepted_is_gone(self) -> None:
+        waiting = self.reckoning().waiting_ids
+        self.ever_waiting |= waiting
+        assert self.ever_waiting <= waiting | {entry.transmission_id for entry in self.journal()}
+
+    @invariant()
+    def there_is_one_open_period(self) -> None:
+        assert self.rows("SELECT count(*) FROM reporting_periods WHERE is_open") == [(1,)]
+
+    def teardown(self) -> None:
+        """Let all be well at last: then all is delivered, and every code was told exactly once."""
+        self.server.trouble()
+        set_api_key(self.installation, self.api_key, "admin")
+        self.save(enabled=True)
+        send_now(self.installation, "admin", None)
+        for _ in range(3):
+            self.clock.advance(hours=7)
+            retry_failed(self.installation, "admin")
+            wake(self.installation)
+        assert self.reckoning().waiting_ids == frozenset()
+        with self.engine.connect() as connection:
+            assert undelivered(connection) == (0, 0), "and the service knows it"
+        assert sorted(codes_of(self.journal())) == sorted(self.codes)
+        self.every_acknowledged_report_is_in_exactly_one_place()
+        self.one_id_has_one_payload_and_one_code_is_told_once()
+        self.what_was_sent_is_what_is_kept()
+        self.installation.database.close()
+        self.engine.dispose()
+
+    # What it takes
+
+    def open(self) -> Installation:
+        return self.replica.open(self.clock, self.watch)
+
+    def watch(self, milestone: Milestone) -> None:
+        if self.interlude is not None and milestone is self.interlude[0]:
+            (_, act), self.interlude = self.interlude, None
+            act()
+        if milestone is self.death:
+            self.death = None
+            raise Killed
+
+    def survive(self, death: Milestone | None, act: Callable[[Installation], object]) -> None:
+        """Act, die where it is so decided, and open what is left in another process."""
+        self.death = death
+        try:
+            act(self.installation)
+        except TelemetryError:
+            pass  # It was refused, with a reason; what matters is that nothing was lost by it.
+        except Killed:
+            self.installation.database.close()
+            self.installation = self.open()
+        finally:
+            self.death = None
+
+    def save(self, **changes: object) -> None:
+        stored = read_configuration(self.installation).stored
+        values = stored.values.model_copy(update=changes)
+        if values.enabled != self.enabled:
+            self.withheld = self.withheld.plus(self.reckoning().open)
+        save_configuration(self.installation, values, stored.version, "admin")
+        self.enabled = values.enabled
+
+    def journal(self) -> list[JournalEntry]:
+        return [entry for entry in self.server.journal() if entry.customer_id == self.customer]
+
+    def reckoning(self) -> Reckoning:
+        with self.engine.connect() as connection:
+            return reckon_on(connection, self.journal())
+
+    def rows(self, query: str) -> list[Any]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
