@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo run test torture check bench format docs lock clean
+.PHONY: help demo run test torture mutants check bench format docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of
 
 torture: .venv/.dev ## Kill replicas and break everything round them at random (ARGS="--kills 1000 --json report.json")
 	$(BIN)/python -m tests.torture $(ARGS)
+
+mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 check: .venv/.dev ## Lint, check types, layers, templates, the database schema and the generated pages
 	$(BIN)/ruff check
