@@ -18,7 +18,7 @@ from tests.support.databases import TEST_SERVER_VARIABLE
 from tests.support.postgres import PostgresServer
 
 _MUTMUT = str(Path(sys.executable).with_name("mutmut"))
-_FOLDER = Path("mutants")
+_FOLDER = Path("mutants", "src", "telemetry_service")
 _KILLED = 1
 """pytest's exit code where a test has failed."""
 
@@ -52,7 +52,7 @@ def _verdicts() -> Iterator[tuple[str, dict[str, int | None]]]:
     for path in sorted(_FOLDER.rglob("*.meta")):
         verdicts: dict[str, int | None] = json.loads(path.read_text())["exit_code_by_key"]
         if verdicts:
-            yield path.name.removesuffix(".meta"), verdicts
+            yield str(path.relative_to(_FOLDER)).removesuffix(".meta"), verdicts
 
 
 def _report(verdicts: dict[str, dict[str, int | None]]) -> None:
@@ -64,9 +64,9 @@ def _report(verdicts: dict[str, dict[str, int | None]]) -> None:
             else:
                 _show(name)
     for file, codes in verdicts.items():
-        sys.stdout.write(f"{file:<24}{len(codes):>5} mutants{killed[file]:>6} killed\n")
+        sys.stdout.write(f"{file:<28}{len(codes):>5} mutants{killed[file]:>6} killed\n")
     everything = sum(map(len, verdicts.values()))
-    sys.stdout.write(f"{'all':<24}{everything:>5} mutants{killed.total():>6} killed\n")
+    sys.stdout.write(f"{'all':<28}{everything:>5} mutants{killed.total():>6} killed\n")
 
 
 def _show(name: str) -> None:
