@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,14 @@ def test_a_database_without_a_table_is_named_whichever_it_is(service: Running, s
     if ready:
         assert code_in(answer) == "schema-incomplete"
         assert "usage_counters" not in answer.text
+
+
+def test_readiness_neither_waits_for_a_writer_nor_stands_in_its_way(sqlite_url: str) -> None:
+    file = sqlite_url.removeprefix("sqlite:///")
+    with Running(sqlite_url) as service, closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert service.call(None, "GET", "/readyz").status_code == 200
+        other.execute("ROLLBACK")
 
 
 def test_a_database_that_is_overwritten_is_named_and_nothing_is_acknowledged(sqlite_url: str) -> None:

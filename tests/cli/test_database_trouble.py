@@ -32,7 +32,7 @@ def keyed(bare: CommandLine) -> CommandLine:
 def check(cli: CommandLine, url: str, code: str) -> None:
     """Look at what each way to begin says of this database."""
     cli.set(TELEMETRY_DATABASE_URL=url)
-    for command in (("migrate",), ("serve", "--port", "0"), ("preview", "--json")):
+    for command in (("migrate",), ("preview", "--json")):
         ended = cli(*command)
         assert (ended.code, ended.out) == (4, ""), command
         assert ended.err.endswith(f" ({code})\n"), command
@@ -45,10 +45,22 @@ def check(cli: CommandLine, url: str, code: str) -> None:
     assert SECRET not in ended.out + ended.err
 
 
+def check_serve(cli: CommandLine, url: str, code: str, folder: Path) -> None:
+    """Look at what a start of the service says of this database; a process of its own, for it sets up its log."""
+    with Program(
+        "serve", "--port", "0", folder=folder, environment={**cli.environment, "TELEMETRY_DATABASE_URL": url}
+    ) as service:
+        assert service.process.wait(150) == 4
+        assert service.errors.endswith(f" ({code})\n")
+        assert SECRET not in service.errors
+        assert "Traceback" not in service.errors
+
+
 def test_a_file_that_is_no_database_is_told_apart_and_left_as_it_is(keyed: CommandLine, tmp_path: Path) -> None:
     rubbish = b"This is a letter and no database. " * 300
     (tmp_path / "letter.db").write_bytes(rubbish)
     check(keyed, f"sqlite:///{tmp_path / 'letter.db'}", "storage-damaged")
+    check_serve(keyed, f"sqlite:///{tmp_path / 'letter.db'}", "storage-damaged", tmp_path)
     assert (tmp_path / "letter.db").read_bytes() == rubbish
 
 
@@ -153,6 +165,13 @@ def test_a_server_that_does_not_let_the_service_in_is_told(
     check(keyed, f"postgresql://{who}@/{database}?host={guarded_server.folder}", "storage-login-refused")
 
 
+def test_a_service_that_is_not_let_in_does_not_start(
+    keyed: CommandLine, guarded_server: PostgresServer, tmp_path: Path
+) -> None:
+    url = f"postgresql://guest:{SECRET}@/postgres?host={guarded_server.folder}"
+    check_serve(keyed, url, "storage-login-refused", tmp_path)
+
+
 def test_a_role_that_may_make_no_table_is_told(keyed: CommandLine, guarded_server: PostgresServer) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=f"postgresql://stranger@/postgres?host={guarded_server.folder}")
     ended = keyed("migrate")
@@ -248,3 +267,9 @@ def test_a_service_whose_database_goes_bad_names_it_in_its_log(
         service.wait_for_error("wake: schema-incomplete")
         assert "Traceback" not in service.errors
         assert service.stop(SIGTERM) == 0
+
+
+def test_a_command_that_makes_a_new_database_says_so_once(keyed: CommandLine, tmp_path: Path) -> None:
+    assert "There was no database yet" in keyed("token", "list").err
+    assert (tmp_path / "data" / "telemetry.db").exists()
+    assert "There was no database yet" not in keyed("token", "list").err

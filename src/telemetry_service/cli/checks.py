@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.exits import ExitCode, exit_code_of
-from telemetry_service.cli.opened import ACTOR, read_settings
+from telemetry_service.cli.opened import ACTOR, SQLITE, read_settings
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError, SettingsError, TelemetryError
 from telemetry_service.domain.outcome import EXPLANATIONS
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from telemetry_service.settings import Settings
     from telemetry_service.storage.migrate import SchemaState
 
-_SQLITE = "sqlite:///"
 _FREE_BYTES = 200 * 1024 * 1024
 """Below this a busy installation fills the disk within days."""
 
@@ -69,9 +68,9 @@ def _ephemeral(settings: "Settings") -> Finding:
 
 def _disk(settings: "Settings") -> Finding:
     url = settings.database_url.get_secret_value()
-    if not url.startswith(_SQLITE):
+    if not url.startswith(SQLITE):
         return Finding("disk", Result.SKIPPED, "The database is on a server of its own.")
-    folder = Path(url.removeprefix(_SQLITE)).absolute().parent
+    folder = Path(url.removeprefix(SQLITE)).absolute().parent
     # Not Path.exists: that raises where a folder on the way may not be looked into.
     while not os.path.exists(folder):  # noqa: PTH110
         folder = folder.parent
@@ -86,7 +85,7 @@ def _database(settings: "Settings") -> Finding:
     from telemetry_service.storage.migrate import schema_state
 
     url = settings.database_url.get_secret_value()
-    if url.startswith(_SQLITE) and not os.path.lexists(url.removeprefix(_SQLITE)):
+    if url.startswith(SQLITE) and not os.path.lexists(url.removeprefix(SQLITE)):
         return Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")
     try:
         return _schema(schema_state(url))

@@ -26,9 +26,9 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
     proxies = _addresses(trusted_proxy or ())
     settings = read_settings()
-    # The keys are in this process's memory, and a dump of it would be a file.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with listen(host, port) as listener:
+        # The keys are in this process's memory, and a dump of it would be a file.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         import logging
         import logging.config
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -51,6 +52,7 @@ class Database:
         """Prepare an engine for ``database_url``; nothing is connected yet."""
         self._engine = make_engine(database_url)
         self._embedded = self._engine.dialect.name == "sqlite"
+        self._reading: dict[str, Any] = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
         # SQLite has one writer at a time. Threads of this process queue here instead of polling the file's lock.
         self._writer = Lock()
 
@@ -68,13 +70,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that only reads, and sees one moment of the database throughout."""
-        options = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
-        with translated(), self._engine.connect().execution_options(**options) as connection, connection.begin():
+        with translated(), self._engine.connect().execution_options(**self._reading) as connection, connection.begin():
             yield Transaction(connection)
 
     def check(self) -> None:
         """Ask the database for a sign of life; raises :class:`StorageUnavailableError`."""
-        with translated(), self._engine.connect() as connection:
+        # As a reader: whoever asks for readiness must not stand in the way of those who write.
+        with translated(), self._engine.connect().execution_options(**self._reading) as connection:
             connection.execute(text("SELECT version_num FROM alembic_version"))
 
     def close(self) -> None:
