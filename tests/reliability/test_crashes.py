@@ -4,18 +4,21 @@ A real process dies there; another one takes over, and the equation of the repor
 """
 
 import signal
+import threading
+from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from telemetry_service.domain.facts import UsageReport
+from telemetry_service.domain.facts import RecordingResult, UsageReport
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import LEASE, State
 from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.purge import purge
+from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.tick import wake
 from tests.support.child import Deed, Orders, exit_code, launch
 from tests.support.reckoning import Amount, codes_of, reckon
@@ -60,6 +63,25 @@ def test_a_reporter_that_got_no_answer_reports_again_and_counts_once(
     crash(site, tmp_path, Deed.RECORD, milestone, report)
     assert site.report(report).duplicates == (0 if milestone in BEFORE_COMMIT else 1)
     assert reckon(site.replica.database_url, ()).open == Amount(7, 3, 2)
+
+
+def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Site) -> None:
+    submitted = threading.Event()
+    answers: list[Future[RecordingResult]] = []
+    acknowledged: list[bool] = []
+
+    def look(milestone: Milestone) -> None:
+        if milestone is Milestone.USAGE_WRITTEN:
+            submitted.wait(30)
+            acknowledged.append(answers[0].done())
+
+    recorder = Recorder(site.open(look))
+    recorder.start()
+    answers.append(recorder.submit([usage(7)]))
+    submitted.set()
+    assert answers[0].result(30).accepted == 1
+    recorder.stop()
+    assert acknowledged == [False]
 
 
 @pytest.mark.parametrize("milestone", WHILE_A_TICK_RUNS)
