@@ -13,6 +13,7 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import FAILED_STATES, LEASE, LONGEST_CLAIM, AttemptTrigger, State
 from telemetry_service.pipeline.api_key import seal_api_key
 from telemetry_service.pipeline.deliver import deliver, deliver_due
+from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.send_now import send_now
@@ -148,6 +149,25 @@ def crash_at(site: Site, milestone: Milestone, error: type[Exception]) -> Instal
             raise error
 
     return site.open(strike)
+
+
+def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_that_took_over(site: Site) -> None:
+    waiting = waiting_id(site)
+    site.clock.advance(hours=7)
+    site.server.trouble(Trouble(before=reply(503), times=1))
+
+    def pause(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.clock.advance(seconds=LEASE.total_seconds() + 1)
+            site.server.trouble(Trouble(before=reply(422)))
+            assert deliver_due(site.installation) == 1
+
+    deliver(site.open(pause), waiting)
+    found = read_transmission(site.installation, waiting).transmission
+    assert (found.state, found.cause, found.next_attempt_at) == (State.REJECTED, Cause.PAYLOAD_REFUSED, None)
+    contact = read_health(site.installation).latest_contact
+    assert contact is not None
+    assert contact.cause is Cause.PAYLOAD_REFUSED
 
 
 def test_a_fault_of_this_program_in_one_delivery_does_not_block_those_behind_it(
