@@ -67,6 +67,23 @@ def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
     expect(page.locator("#connection-test-result")).to_be_focused()
 
 
+@pytest.mark.parametrize(
+    "deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"]
+)
+def test_a_test_that_takes_long_keeps_nobody_from_saving(ready: Console, page: Page) -> None:
+    page.goto(ready.tab)
+    ready.server.server.stop_accepting()
+    page.locator("#test").click()
+    try:
+        expect(page.locator('[data-step="tls"]')).to_contain_text("trying")
+        page.get_by_label("Weekly").check()
+        page.locator("#save").click()
+        expect(page.locator("#toasts")).to_contain_text("Settings saved.")
+    finally:
+        ready.server.server.start_accepting()
+    expect(page.locator("#connection-test-result")).to_contain_text("Connection is working correctly.")
+
+
 def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, page: Page) -> None:
     ready.set_key(OTHER_KEY)
     page.goto(ready.tab)

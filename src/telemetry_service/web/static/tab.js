@@ -310,17 +310,18 @@
   const NEXT = "\n<!-- next -->\n";
 
   document.addEventListener("htmx:beforeSend", (event) => {
-    const { elt, xhr } = event.detail;
+    const { elt, target, xhr } = event.detail;
     if (elt.id !== "test") return;
+    const place = () => document.getElementById(target.id); // A save may put another form in its place in the meantime.
     xhr.addEventListener("progress", () => {
       const parts = xhr.responseText.split(NEXT);
-      const place = document.getElementById("connection-test");
-      if (parts.length < 2 || !place) return;
-      place.innerHTML = new DOMParser().parseFromString(parts.at(-2), "text/html").body.firstElementChild.innerHTML;
+      if (parts.length < 2 || !place()) return;
+      place().innerHTML = new DOMParser().parseFromString(parts.at(-2), "text/html").body.firstElementChild.innerHTML;
     });
-  });
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    event.detail.serverResponse = event.detail.serverResponse.split(NEXT).pop();
+    target.addEventListener("htmx:beforeSwap", ({ detail }) => {
+      detail.serverResponse = detail.serverResponse.split(NEXT).pop();
+      detail.target = place() ?? target;
+    }, { once: true });
   });
 
   document.addEventListener("htmx:configRequest", (event) => { // Which part of the history is shown, for whoever refreshes it.
