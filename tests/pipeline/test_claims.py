@@ -10,7 +10,14 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.outcome import Cause
-from telemetry_service.domain.transmissions import FAILED_STATES, LEASE, LONGEST_CLAIM, AttemptTrigger, State
+from telemetry_service.domain.transmissions import (
+    FAILED_STATES,
+    LEASE,
+    LONGEST_CLAIM,
+    AttemptTrigger,
+    State,
+    Transmission,
+)
 from telemetry_service.pipeline.api_key import seal_api_key
 from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.health_report import read_health
@@ -168,6 +175,39 @@ def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_t
     contact = read_health(site.installation).latest_contact
     assert contact is not None
     assert contact.cause is Cause.PAYLOAD_REFUSED
+
+
+def test_of_two_acceptances_of_one_transmission_the_one_that_was_noted_first_stands(site: Site) -> None:
+    waiting = waiting_id(site)
+    site.clock.advance(hours=7)
+
+    def pause(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            site.clock.advance(seconds=LEASE.total_seconds() + 1)
+            assert deliver_due(site.installation) == 1
+            noted.append(read_transmission(site.installation, waiting).transmission)
+            site.clock.advance(hours=1)
+
+    noted: list[Transmission] = []
+    deliver(site.open(pause), waiting)
+    assert [read_transmission(site.installation, waiting).transmission] == noted
+
+
+def test_the_codes_of_a_transmission_count_as_accepted_when_it_is(site: Site) -> None:
+    site.redeem("EXT-1")
+    waiting = waiting_id(site)
+    site.redeem("EXT-2")
+
+    def accepted() -> list[tuple[str, bool]]:
+        engine = create_engine(site.replica.database_url)
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT code_id, accepted_at FROM extension_codes ORDER BY code_id")).all()
+        engine.dispose()
+        return [(row[0], row[1] is not None) for row in rows]
+
+    assert accepted() == [("EXT-1", False), ("EXT-2", False)]
+    deliver(site.installation, waiting, AttemptTrigger.RETRY)
+    assert accepted() == [("EXT-1", True), ("EXT-2", False)]
 
 
 def test_a_fault_of_this_program_in_one_delivery_does_not_block_those_behind_it(
