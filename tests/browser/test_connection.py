@@ -67,9 +67,7 @@ def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
     expect(page.locator("#connection-test-result")).to_be_focused()
 
 
-@pytest.mark.parametrize(
-    "deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"]
-)
+@pytest.mark.parametrize("deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"])
 def test_a_test_that_takes_long_keeps_nobody_from_saving(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
     ready.server.server.stop_accepting()
