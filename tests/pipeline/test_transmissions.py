@@ -265,8 +265,8 @@ def test_retry_failed_sends_all_that_failed_oldest_first(site: Site) -> None:
     assert received_ids(site) == [str(transmission.transmission_id) for transmission in failed]
 
 
-def test_retry_failed_leaves_the_rest_as_it_was_where_no_connection_can_be_had(site: Site) -> None:
-    """It would meet the same, and each one wait for its deadline."""
+def test_retry_failed_leaves_to_the_next_wakings_what_it_does_not_come_to(site: Site) -> None:
+    """Without a connection the rest would meet the same, and each one wait for its deadline."""
     failed = [send(site, reply(422)) for _ in range(3)]
     site.server.server.requests.clear()
     site.server.trouble(Trouble(before=reset))
@@ -274,6 +274,10 @@ def test_retry_failed_leaves_the_rest_as_it_was_where_no_connection_can_be_had(s
     assert received_ids(site) == [str(failed[0].transmission_id)]
     assert [detail.transmission.transmission_id for detail in details] == [one.transmission_id for one in failed]
     assert [detail.transmission.state for detail in details] == [State.RETRYING, State.REJECTED, State.REJECTED]
+    site.server.trouble()
+    deliver_due(site.installation)
+    assert received_ids(site)[1:] == [str(transmission.transmission_id) for transmission in failed[1:]]
+    assert read(site, failed[2]).attempts[-1].trigger is AttemptTrigger.RETRY
 
 
 def test_retry_failed_goes_on_after_one_whose_payload_is_not_valid_any_more(site: Site) -> None:

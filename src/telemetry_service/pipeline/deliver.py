@@ -33,14 +33,9 @@ def deliver_due(installation: Installation) -> int:
     for transmission_id in due:
         outcome = _deliver_whatever_happens(installation, transmission_id)
         attempts += outcome is not None
-        if found_no_connection(outcome) or _is_busy(outcome) or installation.stopping.is_set():
+        if _found_no_connection(outcome) or _is_busy(outcome) or installation.stopping.is_set():
             break
     return attempts
-
-
-def found_no_connection(outcome: Outcome | None) -> bool:
-    """Whether an attempt failed before anybody answered, so that another one would too."""
-    return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause is not Cause.PAYLOAD_INVALID
 
 
 def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
@@ -66,6 +61,11 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     conclude(installation, claimed, outcome, duration_ms)
     installation.reached(Milestone.OUTCOME_COMMITTED)
     return outcome
+
+
+def _found_no_connection(outcome: Outcome | None) -> bool:
+    """Whether an attempt failed before anybody answered, so that another one would too."""
+    return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause is not Cause.PAYLOAD_INVALID
 
 
 def _is_busy(outcome: Outcome | None) -> bool:

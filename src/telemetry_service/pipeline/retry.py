@@ -12,7 +12,7 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.deliver import deliver, found_no_connection
+from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.storage.database import Transaction
@@ -43,17 +43,16 @@ def retry(installation: Installation, transmission_id: UUID, actor: str) -> Tran
 def retry_failed(installation: Installation, actor: str) -> tuple[TransmissionDetail, ...]:
     """Send every failed transmission again, oldest first, and return them after their attempts.
 
-    Where no connection can be had at all the rest is left as it was: it would meet the same.
+    All of them become due, so that what this round does not come to, because no connection can be had or there is
+    too much of it, goes out by itself at the next wakings.
     """
     now = installation.clock.now()
     with installation.database.write() as tx:
         _may_send(installation, tx)
         failed = tx.transmissions.waiting(FAILED_STATES)
+        tx.transmissions.wake(FAILED_STATES, now, AttemptTrigger.RETRY)
         tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
-    for transmission_id in failed:
-        outcome = deliver(installation, transmission_id, AttemptTrigger.RETRY)
-        if found_no_connection(outcome):
-            break
+    deliver_due(installation)
     return tuple(read_transmission(installation, transmission_id) for transmission_id in failed)
 
 

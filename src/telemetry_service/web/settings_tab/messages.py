@@ -13,7 +13,7 @@ MESSAGES: dict[str, Sign] = {
     "retried": Sign("Sent again, and accepted by the License Server.", "check", "good"),
     "retried-failed": Sign("Sent again, but not accepted. The payload is kept.", "warning", "warn"),
     "all-retried": Sign("All failed transmissions were sent again and accepted.", "check", "good"),
-    "some-retried": Sign("Sent again; some were not accepted and are kept.", "warning", "warn"),
+    "some-retried": Sign("Sent again; some are not accepted yet, and are kept and sent again.", "warning", "warn"),
     "none-failed": Sign("No transmission had failed.", "info", "info"),
 }
 
