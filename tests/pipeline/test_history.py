@@ -51,8 +51,10 @@ def test_it_is_turned_back_page_by_page_too(site: Site) -> None:
 
 
 def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None:
-    failed = [send(site, reply(422)) for _ in range(4)]
-    send(site)
+    failed = []
+    for _ in range(4):
+        failed.append(send(site, reply(422)))
+        send(site)
     filter_ = HistoryFilter(status=Status.FAILED)
     second = list_transmissions(site.installation, filter_, None, 3).next_cursor
     last = list_transmissions(site.installation, filter_, second, 3)
