@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageUnavailableError
+from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
     LEASE,
@@ -23,10 +25,12 @@ from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.register import read_license, report_license
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.start import start
 from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.pipeline.tick import wake
+from tests.support import faults
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.site import Site, usage
 
@@ -246,6 +250,32 @@ def test_a_start_waits_for_a_save_that_is_under_way_and_follows_its_switch(site:
         starting.result(30)
     with site.installation.database.read() as tx:
         assert not tx.periods.open().reportable
+
+
+def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_they_do_not_tell(site: Site) -> None:
+    site.server.server.mode = faults.accept_with(license={"tier": "enterprise", "license_status": "grace"})
+    report_license(site.installation, LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE))
+    accepted, being_reported = threading.Event(), threading.Event()
+
+    def hold(milestone: Milestone) -> None:
+        if milestone is Milestone.SENT:
+            accepted.set()
+            being_reported.wait(30)
+
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send_now, site.open(hold), "admin", None)
+        accepted.wait(30)
+        with site.installation.database.write() as tx:
+            refreshed = LicensePosture(
+                tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE, token_refreshed_at=site.clock.now()
+            )
+            tx.license.put(refreshed)
+            being_reported.set()
+            with pytest.raises(TimeoutError):
+                sending.result(0.5)
+        sending.result(30)
+    news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE}
+    assert read_license(site.installation).posture == refreshed.model_copy(update=news)
 
 
 def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
