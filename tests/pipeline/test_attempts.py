@@ -119,3 +119,25 @@ def test_a_conflict_about_the_body_of_an_earlier_attempt_is_an_acceptance(site: 
     detail = retry(site.installation, failed.transmission_id, "admin")
     assert detail.transmission.state is State.SUCCESS
     assert (detail.attempts[-1].response_code, detail.attempts[-1].duplicate) == (409, True)
+
+
+def test_an_attempt_changes_nothing_of_the_attempts_of_other_transmissions(site: Site) -> None:
+    site.server.trouble(Trouble(before=reply(422)))
+    failed = send_now(site.installation, "admin", None)
+    site.server.trouble()
+    assert send_now(site.installation, "admin", None).transmission.state is State.SUCCESS
+    assert read_transmission(site.installation, failed.transmission.transmission_id) == failed
+
+
+def test_an_attempt_leaves_open_what_another_transmission_is_in_the_middle_of(site: Site) -> None:
+    seen: list[TransmissionDetail] = []
+
+    def send_another(milestone: Milestone) -> None:
+        if milestone is Milestone.CLAIMED:
+            (mine,) = list_transmissions(site.installation, HistoryFilter(), None, 2).items
+            send_now(site.installation, "admin", None)
+            seen.append(read_transmission(site.installation, mine.transmission_id))
+
+    send_now(site.open(send_another), "admin", None)
+    (attempt,) = seen[0].attempts
+    assert (attempt.state, attempt.finished_at) == (State.PENDING, None)
