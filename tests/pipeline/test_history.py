@@ -59,8 +59,8 @@ def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None
     second = list_transmissions(site.installation, filter_, None, 3).next_cursor
     last = list_transmissions(site.installation, filter_, second, 3)
     assert last.newer_cursor is not None
-    newer = list_newer_transmissions(site.installation, filter_, last.newer_cursor, 1)
-    assert [one.transmission_id for one in newer.items] == [failed[1]]
+    newer = list_newer_transmissions(site.installation, filter_, last.newer_cursor, 2)
+    assert [one.transmission_id for one in newer.items] == [failed[2], failed[1]]
 
 
 def test_it_is_filtered_by_the_guides_words_and_by_what_made_a_transmission(site: Site) -> None:

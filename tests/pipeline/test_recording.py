@@ -90,6 +90,14 @@ def test_the_same_id_with_other_counts_is_a_duplicate_too(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open.events == 10
 
 
+def test_each_bouncer_counts_once_whatever_it_reported_and_wherever(site: Site) -> None:
+    sandbox = usage(2, bouncer="both", environment=Environment.SANDBOX)
+    site.report(usage(1, bouncer="both"), sandbox, usage(3, 3, bouncer="deciding"), usage(0, bouncer="idle"))
+    site.tick()
+    (payload,) = site.server.payloads()
+    assert (payload.bouncer_count, payload.active_reporting_bouncer_count) == (2, 1)
+
+
 def test_usage_of_an_unregistered_bouncer_is_counted_but_the_bouncer_is_not_a_deployed_one(site: Site) -> None:
     site.register("registered", Environment.PRODUCTION)
     site.report(usage(3, bouncer="stranger"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from telemetry_service.pipeline.prove import prove
 from telemetry_service.pipeline.retry import retry, retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
+from telemetry_service.sealing.identity import pseudonym
 from tests.support import faults
 from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, hang, reply, reset
 from tests.support.reckoning import codes_of
@@ -220,6 +222,24 @@ def test_one_that_breaks_the_connection_delays_those_behind_it_by_one_waking_onl
     assert len(site.server.journal()) == 1
 
 
+def test_the_oldest_goes_first_also_where_it_was_planned_last(site: Site) -> None:
+    failed = [send(site, reply(503, retry_after="3600")), send(site, reply(503))]
+    site.server.server.requests.clear()
+    site.server.trouble()
+    site.clock.advance(hours=2)
+    deliver_due(site.installation)
+    assert received_ids(site) == [str(transmission.transmission_id) for transmission in failed]
+
+
+def test_what_was_prepared_leaves_under_its_pseudonym_although_the_customer_is_not_known_any_more(site: Site) -> None:
+    site.report(usage(3))
+    site.tick_only()
+    nameless = replace(site.installation, deployment=replace(site.installation.deployment, customer_id=None))
+    assert deliver_due(nameless) == 1
+    (payload,) = site.server.payloads()
+    assert payload.customer_id == pseudonym(API_KEY, CUSTOMER)
+
+
 def test_what_was_sent_by_each_attempt_can_be_reproduced_byte_for_byte(site: Site) -> None:
     failed = send(site, reply(503))
     site.configure(encrypt_payload=False)
@@ -257,11 +277,12 @@ def test_retry_of_what_there_is_not_is_refused(site: Site) -> None:
 
 
 def test_retry_failed_sends_all_that_failed_oldest_first(site: Site) -> None:
-    failed = [send(site, reply(422)), send(site, reply(401)), send(site, reply(503))]
+    failed = [send(site, reply(503)), send(site, reply(422)), send(site, reply(401))]
     site.server.server.requests.clear()
     site.server.trouble()
     details = retry_failed(site.installation, "admin")
     assert [detail.transmission.state for detail in details] == [State.SUCCESS] * 3
+    assert [detail.transmission.transmission_id for detail in details] == [one.transmission_id for one in failed]
     assert received_ids(site) == [str(transmission.transmission_id) for transmission in failed]
 
 

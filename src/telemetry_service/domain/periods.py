@@ -18,12 +18,10 @@ class ClosedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A reporting period; ``closed_at`` is None for the open one, of which there is always exactly one."""
+    """The open reporting period, of which there is always exactly one."""
 
     period_id: int
     opened_at: datetime
-    closed_at: datetime | None
-    closed_by: ClosedBy | None
     reportable: bool
     """False where it was open while telemetry was off: then its counts never leave."""
 

@@ -11,8 +11,6 @@ from telemetry_service.storage.tables import ReportingPeriod, UsageCounter
 _COLUMNS = (
     ReportingPeriod.id,
     ReportingPeriod.opened_at,
-    ReportingPeriod.closed_at,
-    ReportingPeriod.closed_by,
     ReportingPeriod.reportable,
 )
 _OPEN = select(*_COLUMNS).where(ReportingPeriod.is_open)
@@ -90,5 +88,5 @@ class PeriodStore:
             self._connection.exec_driver_sql(f"SELECT {lock}({_QUEUE})")
 
 
-def _period(row: Row[int, datetime, datetime | None, ClosedBy | None, bool]) -> Period:
-    return Period(row.id, row.opened_at, row.closed_at, row.closed_by, row.reportable)
+def _period(row: Row[int, datetime, bool]) -> Period:
+    return Period(row.id, row.opened_at, row.reportable)

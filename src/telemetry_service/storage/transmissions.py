@@ -207,7 +207,7 @@ def _query() -> Select[Any]:
         *(getattr(Log, name) for name in _LOG),
         ReportingPeriod.opened_at.label("period_opened_at"),
         ReportingPeriod.closed_at.label("period_closed_at"),
-    ).join(ReportingPeriod, ReportingPeriod.id == Log.period_id)
+    ).join(ReportingPeriod)
 
 
 def _transmission(row: Row[Any]) -> Transmission:
