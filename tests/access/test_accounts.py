@@ -1,5 +1,7 @@
 """The local administrator: no default account, and no guessing."""
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -63,6 +65,31 @@ def test_a_password_is_kept_as_an_argon2id_hash_alone(administered: Entrance, da
 
 def test_the_usual_cost_of_a_hash_is_that_of_rfc_9106() -> None:
     assert Passwords().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_the_parts_are_put_together_without_hashing_anything(database: Database, clock: SetClock) -> None:
+    # At this cost one hash takes 64 MiB and, on this machine, longer than all of a start: so the CPU time tells.
+    one_hash = _cpu_seconds(lambda: Passwords().hash(PASSWORD))
+    made = _cpu_seconds(lambda: make_entrance(database, clock, KeyRing((KEY,))))
+    assert made < one_hash / 4
+
+
+def test_a_wrong_name_costs_as_much_as_a_wrong_password() -> None:
+    passwords = Passwords(HashCost(rounds=2, memory_kib=16_384, lanes=1))
+    known = passwords.hash(PASSWORD)
+    wrong_password = min(_cpu_seconds(lambda: passwords.verify(known, WRONG)) for _ in range(5))
+    wrong_name = min(_cpu_seconds(lambda: passwords.verify(None, WRONG)) for _ in range(5))
+    assert wrong_name > wrong_password / 2
+    assert wrong_password > wrong_name / 2
+
+
+def test_what_is_verified_for_a_wrong_name_is_a_hash_at_todays_cost() -> None:
+    # It is there from the beginning, so the first login of all differs in nothing from the ones after it.
+    cost = HashCost(rounds=1, memory_kib=64, lanes=2)
+    nobodys = Passwords(cost)._nobodys  # noqa: SLF001 - nobody else can see it, which is the point
+    assert nobodys.startswith("$argon2id$v=19$m=64,t=1,p=2$")
+    assert not Passwords(cost).is_outdated(nobodys)
+    assert Passwords(cost)._nobodys != nobodys  # noqa: SLF001
 
 
 def test_the_same_letters_are_the_same_password_however_a_keyboard_composes_them(entrance: Entrance) -> None:
@@ -188,3 +215,9 @@ def test_logins_are_noted_and_what_was_typed_is_not(administered: Entrance, data
 
 def test_a_cheap_hash_is_only_for_tests() -> None:
     assert CHEAP.memory_kib < HashCost().memory_kib
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -1,5 +1,7 @@
 """Passwords: argon2id, rehashed when the parameters change, and never more than two at a time."""
 
+import base64
+import secrets
 import unicodedata
 from dataclasses import dataclass
 from threading import BoundedSemaphore
@@ -11,6 +13,8 @@ from telemetry_service.domain.errors import TelemetryError
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper bound keeps a hostile login from feeding megabytes to the hash."""
+
+_SALT_BYTES, _DIGEST_BYTES = 16, 32
 
 _AT_ONCE = 2
 """Each hash takes 64 MiB: a burst of logins must not take the memory of the service."""
@@ -41,7 +45,7 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=cost.rounds, memory_cost=cost.memory_kib, parallelism=cost.lanes)
         self._at_once = BoundedSemaphore(_AT_ONCE)
         # Verified in the place of the account's hash where the name is wrong, so that both take the same time.
-        self._nobodys = self.hash("nobody has this password")
+        self._nobodys = _hash_of_no_password(cost)
 
     def hash(self, password: str) -> str:
         """Return a hash with a salt of its own.
@@ -68,6 +72,18 @@ class Passwords:
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with another cost than today's."""
         return self._hasher.check_needs_rehash(password_hash)
+
+
+def _hash_of_no_password(cost: HashCost) -> str:
+    """Return a hash in its usual form whose digest is random: it costs nothing to make, and as much to verify as any.
+
+    Hashing a text for it would cost 64 MiB and a third of a second at each start; doing that at the first login
+    instead would make the first login slower than all others.
+    """
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=") for length in (_SALT_BYTES, _DIGEST_BYTES)
+    )
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.rounds},p={cost.lanes}${salt}${digest}"
 
 
 def _canonical(password: str) -> str:
