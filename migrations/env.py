@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from telemetry_service.storage.engine import make_engine
+from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.tables import Base
 
 
@@ -19,9 +19,18 @@ def run(connection: Connection) -> None:
     context.run_migrations()
 
 
+def run_on(database_url: str) -> None:
+    """Migrate in one transaction of a connection of its own."""
+    engine = make_migrating_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            run(connection)
+    finally:
+        engine.dispose()
+
+
 given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with make_engine(context.get_x_argument(as_dictionary=True)["url"]).begin() as opened:
-        run(opened)
+    run_on(context.get_x_argument(as_dictionary=True)["url"])

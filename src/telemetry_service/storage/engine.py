@@ -58,6 +58,22 @@ def make_engine(database_url: str) -> Engine:
     return engine
 
 
+def make_migrating_engine(database_url: str) -> Engine:
+    """Return an engine for migrations.
+
+    SQLite changes a table by making it anew and dropping the old one, which deletes each row that refers to a row of
+    it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
+    """
+    engine = make_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _without_foreign_keys)
+    return engine
+
+
+def _without_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")  # Within a transaction this would do nothing, and say nothing.
+
+
 def _prepare_postgresql(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
     """Wait for the disk at each commit, also where the database's default is not to; a stricter default stands."""
     connection.execute(_DURABLE)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError
 from telemetry_service.resources import migrations_folder
-from telemetry_service.storage.engine import make_engine
+from telemetry_service.storage.engine import make_engine, make_migrating_engine
 from telemetry_service.storage.faults import translated
 from telemetry_service.storage.tables import Base
 
@@ -26,7 +26,7 @@ def migrate(database_url: str) -> str:
     database of a newer version, :class:`SchemaIncompleteError` for one that says that it is current
     and is not, and :class:`StorageUnavailableError`.
     """
-    engine = make_engine(database_url)
+    engine = make_migrating_engine(database_url)
     try:
         with translated(), engine.begin() as connection:
             _take_lock(connection)

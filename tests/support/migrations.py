@@ -1,0 +1,31 @@
+"""Moves a database up and down the chain of migrations as a developer does: with Alembic's own commands."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+_INI = Path(__file__).parents[2] / "alembic.ini"
+FIRST = "0001"
+BASE = "base"
+HEAD = "head"
+
+
+def _configuration(database_url: str) -> Config:
+    return Config(_INI, cmd_opts=Namespace(x=[f"url={database_url}"]))
+
+
+def upgrade(database_url: str, revision: str = HEAD) -> None:
+    """Bring a database up to a revision."""
+    command.upgrade(_configuration(database_url), revision)
+
+
+def downgrade(database_url: str, revision: str = BASE) -> None:
+    """Bring a database down to a revision."""
+    command.downgrade(_configuration(database_url), revision)
+
+
+def check(database_url: str) -> None:
+    """Ask Alembic whether the database has the tables of the code; it raises an error where not."""
+    command.check(_configuration(database_url))

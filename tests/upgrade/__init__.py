@@ -1,0 +1,1 @@
+"""Databases of released versions under this one, and the migrations between them."""

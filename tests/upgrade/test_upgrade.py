@@ -1,0 +1,134 @@
+"""A database of version 0.1.0 opens under this version: nothing of it is lost, and what waited leaves once."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import BigInteger, Connection, Integer, text
+
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.storage.engine import make_migrating_engine
+from telemetry_service.storage.migrate import migrate, schema_state
+from tests.support import migrations
+from tests.support.license_server import LicenseServer
+from tests.support.lived_in import LivedIn
+from tests.support.reckoning import reckon
+from tests.support.running import Running
+from tests.support.set_clock import SetClock
+
+LATER = datetime(2026, 11, 27, 12, tzinfo=UTC)
+"""Some hours after version 0.1.0 wrote for the last time, and days before its next tick."""
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(LATER)
+
+
+@pytest.fixture
+def server(tmp_path: Path, clock: SetClock, lived_in: LivedIn) -> Iterator[LicenseServer]:
+    with LicenseServer(tmp_path / "license-server", clock) as running:
+        running.store.add_key(lived_in.kept["api_key"], lived_in.environment["TELEMETRY_CUSTOMER_ID"])
+        yield running
+
+
+class Admin:
+    """The administrator's program, with the token that version 0.1.0 gave it."""
+
+    def __init__(self, service: Running, token: str) -> None:
+        self._service = service
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def ask(self, path: str, method: str = "GET") -> Any:  # noqa: ANN401 - any JSON
+        answer = self._service.client.request(method, f"/api/v1/{path}", headers=self._headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def check_all_is_kept(lived_in: LivedIn, clock: SetClock) -> None:
+    """Open the database as a start of the service does, and look at everything through the API."""
+    with Running(lived_in.database_url, lived_in.environment, clock) as service:
+        admin, kept = Admin(service, lived_in.kept["admin_token"]), lived_in.kept
+        history = admin.ask("telemetry/history?limit=100")["transmissions"]
+        assert [{name: sent[name] for name in kept["transmissions"][0]} for sent in history] == kept["transmissions"]
+        for sent in history:
+            detail = admin.ask(f"telemetry/history/{sent['transmission_id']}")
+            assert len(detail["attempts"]) == sent["attempts_made"]
+        config = admin.ask("telemetry/config")
+        assert {name: config[name] for name in kept["config"]} == kept["config"]
+        assert admin.ask("telemetry/config/api-key/reveal", "POST") == {"api_key": kept["api_key"]}
+        assert admin.ask("telemetry/preview")["payload"]["total_events"] == kept["preview_total_events"]
+        assert admin.ask("telemetry/preview")["payload"]["instance_id"] == kept["instance_id"]
+        assert len(admin.ask("bouncers")["bouncers"]) == kept["bouncers"]
+        sessions = service.context.entrance.sessions
+        assert sessions.log_in("admin", kept["environment"]["TELEMETRY_ADMIN_PASSWORD"]).token
+
+
+def test_everything_that_version_0_1_0_knew_still_holds(lived_in: LivedIn, clock: SetClock) -> None:
+    migrate(lived_in.database_url)
+    check_all_is_kept(lived_in, clock)
+
+
+def test_a_start_upgrades_by_itself(lived_in: LivedIn, clock: SetClock) -> None:
+    check_all_is_kept(lived_in, clock)
+    state = schema_state(lived_in.database_url)
+    assert state.present == state.newest
+
+
+def test_what_waited_is_delivered_once_under_its_id(lived_in: LivedIn, clock: SetClock, server: LicenseServer) -> None:
+    connected = {
+        "TELEMETRY_LICENSE_SERVER_URL": server.server.url,
+        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(server.server.ca_pem_path),
+    }
+    before = reckon(lived_in.database_url, ()).total
+    with Running(lived_in.database_url, {**lived_in.environment, **connected}, clock) as service:
+        clock.advance(timedelta(days=4))
+        for _ in range(4):
+            wake(service.context.installation)
+            clock.advance(timedelta(hours=7))
+    journal = server.journal()
+    delivered = [str(entry.transmission_id) for entry in journal]
+    assert set(delivered) >= lived_in.waiting_ids
+    assert len(delivered) == len(lived_in.waiting_ids) + 1, "and the period that was open, at its tick"
+    assert {(entry.times_received, entry.conflicts) for entry in journal} == {(1, 0)}
+    after = reckon(lived_in.database_url, journal)
+    assert after.total == before
+    assert after.waiting_ids == frozenset()
+
+
+def test_it_goes_down_to_the_first_schema_and_up_again_with_all_that_it_holds(
+    lived_in: LivedIn, clock: SetClock
+) -> None:
+    migrate(lived_in.database_url)
+    migrations.downgrade(lived_in.database_url, migrations.FIRST)
+    migrate(lived_in.database_url)
+    check_all_is_kept(lived_in, clock)
+
+
+def count_attempts(connection: Connection) -> int:
+    return int(connection.execute(text("SELECT count(*) FROM telemetry_transmission_attempts")).scalar_one())
+
+
+def test_a_migration_that_makes_a_table_anew_keeps_the_rows_that_refer_to_it(lived_in: LivedIn) -> None:
+    """SQLite can change most things of a table in no other way, and would delete those rows with the old table."""
+    engine = make_migrating_engine(lived_in.database_url)
+    with engine.begin() as connection:
+        before = count_attempts(connection)
+        operations = Operations(MigrationContext.configure(connection))
+        with operations.batch_alter_table("telemetry_transmission_logs", recreate="auto") as table:
+            table.alter_column("attempts_made", existing_type=Integer(), type_=BigInteger())
+        assert count_attempts(connection) == before > 0
+        if engine.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    engine.dispose()
+
+
+def test_it_goes_down_to_nothing_and_up_again(lived_in: LivedIn) -> None:
+    migrate(lived_in.database_url)
+    migrations.downgrade(lived_in.database_url, migrations.BASE)
+    migrate(lived_in.database_url)
+    migrations.check(lived_in.database_url)
