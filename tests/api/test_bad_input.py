@@ -54,8 +54,8 @@ CALLS = {
             "retention_days": 30,
         },
     ),
-    "API key": Call("PUT", "telemetry/config/api-key", Scope.ADMIN, {"api_key": "k" * 20}),
-    "key to test": Call("POST", "telemetry/test-connection", Scope.ADMIN, {"api_key": "k" * 20}),
+    "API key": Call("PUT", "telemetry/config/api-key", Scope.ADMIN, {"api_key": "ck_bad_input_0123456789"}),
+    "key to test": Call("POST", "telemetry/test-connection", Scope.ADMIN, {"api_key": "ck_bad_input_0123456789"}),
     "usage": Call(
         "POST",
         "usage",

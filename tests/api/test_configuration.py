@@ -7,7 +7,7 @@ import pytest
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.activity import Action
 from telemetry_service.pipeline.activity import list_activity
-from tests.support.running import Running, code_in, fields_in
+from tests.support.running import Running, code_in, fields_in, problem_in
 
 CONFIG = "telemetry/config"
 KEY = "ck_live_canary_0123456789"
@@ -124,6 +124,17 @@ def test_an_api_key_is_sixteen_to_256_visible_characters(shared: Running, key: s
         assert answer.status_code == 422
         assert fields_in(answer) == ["api_key"]
         assert "kkkk" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["PUT config/api-key", "POST test-connection"])
+@pytest.mark.parametrize("key", ["k" * 20, "changeme" * 2])
+def test_a_placeholder_is_no_api_key(shared: Running, path: str, key: str) -> None:
+    method, _, name = path.partition(" ")
+    answer = shared.call(Scope.ADMIN, method, f"telemetry/{name}", json={"api_key": key})
+    assert answer.status_code == 422
+    assert problem_in(answer)["errors"] == [
+        {"field": "api_key", "problem": "must not be a placeholder that repeats a few characters over and over"}
+    ]
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def test_the_connection_is_tested_step_by_step_also_for_a_key_not_saved_yet(conn
     assert (tested["ok"], tested["cause"], tested["response_code"]) == (True, None, 200)
     assert [step["name"] for step in tested["steps"]] == ["name", "tcp", "tls", "certificate", "api_key"]
     assert all(step["ok"] for step in tested["steps"])
-    wrong = connected.call(Scope.ADMIN, "POST", "telemetry/test-connection", json={"api_key": "w" * 20}).json()
+    wrong = connected.call(
+        Scope.ADMIN, "POST", "telemetry/test-connection", json={"api_key": "ck_test_another_key"}
+    ).json()
     assert (wrong["ok"], wrong["cause"]["code"]) == (False, "api_key_not_accepted")
     assert connected.call(Scope.ADMIN, "POST", "telemetry/test-connection", json={}).json()["ok"]
 

@@ -7,6 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.configuration import (
+    API_KEY_FORM,
+    API_KEY_REPEATED,
+    Configuration,
+    StoredConfiguration,
+)
 from telemetry_service.domain.connection import StepName
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
@@ -18,7 +24,7 @@ from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart, scale
 from telemetry_service.web.settings_tab.figures import counted, counted_up_to, duration, size
 from telemetry_service.web.settings_tab.moments import moment, planned, relative
 from telemetry_service.web.settings_tab.places import place_of, place_of_query
-from telemetry_service.web.settings_tab.settings_form import KEY_WRONG_AND_GONE, SettingsForm
+from telemetry_service.web.settings_tab.settings_form import SettingsForm, read_form
 
 NOW = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
 
@@ -144,4 +150,16 @@ def test_a_backwards_range_is_explained() -> None:
 
 def test_the_key_stands_in_no_representation_of_the_form() -> None:
     assert "secret" not in repr(SettingsForm(api_key="secret secret"))
-    assert "enter it again" in KEY_WRONG_AND_GONE
+
+
+@pytest.mark.parametrize(("typed", "wrong"), [("short", API_KEY_FORM), ("x" * 20, API_KEY_REPEATED)])
+def test_a_wrong_key_is_explained_and_asked_for_again(typed: str, wrong: str) -> None:
+    values = Configuration(
+        enabled=True, frequency=Frequency.DAILY, encrypt_payload=True, anonymize_pii=True, retention_days=30
+    )
+    stored = StoredConfiguration(values, 1, NOW, None)
+    read = read_form(SettingsForm(api_key=typed, frequency="daily", retention_days="30"), stored, locked=False)
+    assert (read.api_key, read.errors) == (
+        None,
+        {"api_key": f"{wrong} What you typed is not repeated here: enter it again."},
+    )

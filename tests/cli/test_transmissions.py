@@ -83,6 +83,7 @@ def test_a_key_that_is_not_saved_is_tested_from_standard_input(connected: Comman
     ended = connected("test-connection", "--api-key-stdin", "--json", stdin="ck_test_somebody_elses_key\n")
     assert ended.code == 5
     assert ended.json()["cause"]["code"] == "api_key_not_accepted"
+    assert "placeholder" in connected("test-connection", "--api-key-stdin", stdin="a" * 20).err
     ended = connected("test-connection", "--api-key-stdin", stdin="short-key\n")
     assert ended.code == 2
     assert "short-key" not in ended.err

@@ -34,15 +34,12 @@ def test_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = False
 
 
 def _read_api_key() -> str:
-    from pydantic import ValidationError
+    from telemetry_service.domain.configuration import api_key_fault
 
-    from telemetry_service.domain.configuration import ApiKeyInput
-
-    try:
-        return ApiKeyInput(api_key=sys.stdin.readline().rstrip("\r\n")).api_key
-    except ValidationError:
-        message = "An API key has 16 to 256 characters of visible ASCII."
-        raise typer.BadParameter(message, param_hint="--api-key-stdin") from None
+    api_key = sys.stdin.readline().rstrip("\r\n")
+    if (fault := api_key_fault(api_key)) is not None:
+        raise typer.BadParameter(fault, param_hint="--api-key-stdin")
+    return api_key
 
 
 def _tell(result: "ConnectionTest") -> None:

@@ -1,15 +1,42 @@
 """The configuration that an administrator saves, and the facts that only the deployment sets."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from telemetry_service.domain.schedule import Frequency
 
 API_KEY_PATTERN = r"^[\x21-\x7e]{16,256}$"
+API_KEY_FORM = "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
+API_KEY_REPEATED = "This is a placeholder and no API key: it repeats a few characters over and over."
+
+_DISTINCT_MINIMUM = 4
+"""Different characters in a key. A random key of 16 hex digits has fewer once in a billion."""
+
+
+def api_key_fault(text: str) -> str | None:
+    """Return the sentence that says why ``text`` can be no API key, or None where it can be one.
+
+    Whether it is the right one only the License Server knows. No list of words is kept here: which placeholder
+    somebody chooses cannot be known, and a real key must never be refused for a word in it.
+    """
+    if not re.fullmatch(API_KEY_PATTERN, text):
+        return API_KEY_FORM
+    # A text that is some shorter one repeated is found within two of itself, elsewhere than at both ends.
+    if len(set(text)) < _DISTINCT_MINIMUM or text in (text + text)[1:-1]:
+        return API_KEY_REPEATED
+    return None
+
+
+def _not_repeated(text: str) -> str:
+    if api_key_fault(text) is not None:
+        raise PydanticCustomError("api_key_repeated", "a placeholder")
+    return text
 
 
 class Retention(IntEnum):
@@ -34,11 +61,11 @@ class Configuration(BaseModel):
 
 
 class ApiKeyInput(BaseModel):
-    """A new API key: visible ASCII, 16 to 256 characters."""
+    """A new API key: visible ASCII, 16 to 256 characters, and no placeholder that repeats a few of them."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    api_key: Annotated[str, Field(pattern=API_KEY_PATTERN, repr=False)]
+    api_key: Annotated[str, Field(pattern=API_KEY_PATTERN, repr=False), AfterValidator(_not_repeated)]
 
 
 @dataclass(frozen=True, slots=True)

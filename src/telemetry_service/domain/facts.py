@@ -3,17 +3,17 @@
 Bouncer and pair ids are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, with_config
+from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from telemetry_service.domain.moments import Moment
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
 
 MAX_REPORTS = 10_000
@@ -26,36 +26,6 @@ OPAQUE_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
 OpaqueId = Annotated[str, Field(pattern=OPAQUE_ID_PATTERN)]
 ReportCount = Annotated[int, Field(ge=0, le=MAX_REPORT_COUNT)]
-
-
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _from_rfc3339(value: object) -> object:
-    # Pydantic would also take "1700000000" for a moment.
-    if not isinstance(value, str):
-        return value
-    if not _RFC3339.fullmatch(value):
-        message = "a moment is written as RFC 3339 has it"
-        raise ValueError(message)
-    return datetime.fromisoformat(value)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    """Refuse what no calendar in UTC can name, and what lies before 1970."""
-    try:
-        utc = moment.astimezone(UTC)
-    except OverflowError:
-        utc = datetime.min.replace(tzinfo=UTC)
-    if utc < _EARLIEST:
-        message = "a moment lies between the years 1970 and 9999"
-        raise ValueError(message)
-    return utc
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_from_rfc3339), AfterValidator(_in_utc)]
-"""A moment with its zone, written as RFC 3339 has it, and kept in UTC."""
 
 
 class Environment(StrEnum):

@@ -21,6 +21,7 @@ _WHOLE = "must be a whole number"
 _SENTENCES = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of this call",
+    "api_key_repeated": "must not be a placeholder that repeats a few characters over and over",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": _WHOLE,

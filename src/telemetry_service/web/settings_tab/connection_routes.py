@@ -1,6 +1,5 @@
 """*Test Connection* and *Show*."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.access.sessions import Session
-from telemetry_service.domain.configuration import API_KEY_PATTERN
+from telemetry_service.domain.configuration import api_key_fault
 from telemetry_service.domain.connection import StepName, Told, tell_nobody
 from telemetry_service.domain.errors import (
     KeyUnusableError,
@@ -28,7 +27,7 @@ from telemetry_service.web.settings_tab.connection_test_view import TestView, re
 from telemetry_service.web.settings_tab.contents import contents, typed_in
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind
-from telemetry_service.web.settings_tab.settings_form import KEY_WRONG, SettingsForm
+from telemetry_service.web.settings_tab.settings_form import SettingsForm
 from telemetry_service.web.settings_tab.step_stream import stream_steps
 
 HIDE_AFTER_SECONDS = 30
@@ -111,8 +110,8 @@ def _stream(
 
 
 def _test(installation: Installation, actor: str, typed_key: str | None, told: Told = tell_nobody) -> TestView:
-    if typed_key is not None and not re.fullmatch(API_KEY_PATTERN, typed_key):
-        return refused_view(KEY_WRONG)
+    if typed_key is not None and (fault := api_key_fault(typed_key)) is not None:
+        return refused_view(fault)
     try:
         result = test_connection(installation, actor, typed_key, told)
     except TelemetryError as refusal:

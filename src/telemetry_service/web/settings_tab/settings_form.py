@@ -1,16 +1,14 @@
 """The settings form: what was typed, what is wrong with it, and what has to be asked before it is saved."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, Field, ValidationError
 
-from telemetry_service.domain.configuration import API_KEY_PATTERN, Configuration, Retention, StoredConfiguration
+from telemetry_service.domain.configuration import Configuration, Retention, StoredConfiguration, api_key_fault
 from telemetry_service.domain.schedule import Frequency
 
-KEY_WRONG = "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
-KEY_WRONG_AND_GONE = f"{KEY_WRONG} What you typed is not repeated here: enter it again."
+_AND_GONE = "What you typed is not repeated here: enter it again."
 _FREQUENCY_WRONG = "Choose one of the four frequencies."
 _RETENTION_WRONG = "Choose one of the four retentions."
 _RETENTIONS = {str(days.value): days.value for days in Retention}
@@ -166,7 +164,7 @@ def _api_key(typed: str, errors: dict[str, str]) -> str | None:
     key = typed.strip()
     if not key:
         return None
-    if not re.fullmatch(API_KEY_PATTERN, key):
-        errors["api_key"] = KEY_WRONG_AND_GONE
+    if (fault := api_key_fault(key)) is not None:
+        errors["api_key"] = f"{fault} {_AND_GONE}"
         return None
     return key

@@ -1,0 +1,75 @@
+"""Reads moments as RFC 3339 has them, and so as Go, .NET and every other platform write them.
+
+A fraction may have any number of digits; what is finer than a microsecond is cut off, as nothing here
+is kept finer. ``T`` and ``Z`` may be lower case (section 5.6). A leap second is taken where one can be:
+at the end of a month in UTC, and as the second that follows it, as POSIX counts. Everything else stays
+strict: a zone must be there, and a number is no moment.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+_RFC3339 = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)[Tt](?P<minute>(?:[01]\d|2[0-3]):[0-5]\d):(?P<second>[0-5]\d|60)"
+    r"(?:\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_MICROSECOND_DIGITS = 6
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the moment that ``text`` names, in UTC.
+
+    Raises:
+        ValueError: it is not written as RFC 3339 has it, does not exist, or lies outside the years 1970 to 9999.
+    """
+    return _in_utc(_read(text))
+
+
+def _read(text: str) -> datetime:
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        message = "a moment is written as RFC 3339 has it"
+        raise ValueError(message)
+    fraction = (found["fraction"] or "")[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
+    leap = found["second"] == "60"
+    second = "59" if leap else found["second"]
+    moment = datetime.fromisoformat(f"{found['day']}T{found['minute']}:{second}.{fraction}{found['zone'].upper()}")
+    return _after_leap(moment) if leap else moment
+
+
+def _after_leap(moment: datetime) -> datetime:
+    """Return the second after ``moment``, the last one before a leap second."""
+    try:
+        following = moment.astimezone(UTC) + timedelta(seconds=1)
+    except OverflowError:
+        following = moment
+    if (following.day, following.hour, following.minute, following.second) != (1, 0, 0, 0):
+        message = "a leap second ends a month in UTC"
+        raise ValueError(message)
+    return following
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Refuse what no calendar in UTC can name, and what lies before 1970."""
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError:
+        utc = datetime.min.replace(tzinfo=UTC)
+    if utc < _EARLIEST:
+        message = "a moment lies between the years 1970 and 9999"
+        raise ValueError(message)
+    return utc
+
+
+def _from_text(value: object) -> object:
+    # Pydantic would also take "1700000000" for a moment.
+    return _read(value) if isinstance(value, str) else value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_from_text), AfterValidator(_in_utc)]
+"""A moment with its zone, written as RFC 3339 has it, and kept in UTC."""
