@@ -16,7 +16,9 @@ from telemetry_service.domain.outcome import (
     Rejected,
     Retrying,
     RetryPolicy,
+    may_have_arrived,
     outcome_of_status,
+    request_written,
 )
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, cause_of, state_after, status_of
 
@@ -117,3 +119,38 @@ def test_installations_that_failed_together_do_not_come_back_together() -> None:
 def test_the_license_servers_wish_is_obeyed_within_the_same_bounds(attempts: int, wish: timedelta) -> None:
     delay = POLICY.delay(attempts, wish, Random(0))  # noqa: S311 - jitter
     assert delay == min(max(wish, MINUTE), SIX_HOURS)
+
+
+LOCAL = {
+    Cause.NAME_NOT_RESOLVED,
+    Cause.CONNECTION_REFUSED,
+    Cause.CONNECTION_FAILED,
+    Cause.PROXY_FAILED,
+    Cause.TLS_FAILED,
+    Cause.TLS_VERSION,
+    Cause.CERTIFICATE_EXPIRED,
+    Cause.CERTIFICATE_WRONG_HOST,
+    Cause.CERTIFICATE_UNTRUSTED,
+    Cause.PAYLOAD_INVALID,
+}
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_whether_a_request_was_written_is_known_from_the_cause_unless_it_cannot_be(cause: Cause) -> None:
+    """A cause that only a status leads to is known by its status."""
+    answered = cause in {Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE}
+    expected = False if cause in LOCAL else True if answered else None
+    assert request_written(cause, None) is expected
+    assert may_have_arrived(cause, None) is (cause not in LOCAL)
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_nothing_has_arrived_after_an_explicit_refusal_and_may_have_after_any_other_answer(status: int) -> None:
+    cause = outcome_of_status(status).cause
+    assert request_written(cause, status) is True
+    assert may_have_arrived(cause, status) is (status not in {400, 401, 403, 413, 415, 422})
+
+
+def test_of_an_attempt_that_is_under_way_nothing_is_known_and_an_accepted_one_has_arrived() -> None:
+    assert (request_written(None, None), may_have_arrived(None, None)) == (None, True)
+    assert (request_written(None, 200), may_have_arrived(None, 200)) == (True, True)

@@ -90,7 +90,7 @@ OLD_KEY, PRESENT_KEY = "0" * 16, "1" * 16
 PREPARED, OTHER, PRESENT = "anon_" + "a" * 64, "anon_" + "b" * 64, "anon_" + "c" * 64
 
 
-def attempt(cause: Cause | None, *, named: str = PREPARED, key_id: str = OLD_KEY) -> Attempt:
+def attempt(cause: Cause | None, code: int | None = None, *, named: str = PREPARED, key_id: str = OLD_KEY) -> Attempt:
     """Return an attempt of which these things matter; None is the cause of one whose fate is not known yet."""
     return Attempt(
         number=1,
@@ -108,15 +108,16 @@ def attempt(cause: Cause | None, *, named: str = PREPARED, key_id: str = OLD_KEY
         key_id=key_id,
         state=State.PENDING,
         cause=cause,
-        response_code=None,
+        response_code=code,
         duplicate=False,
         duration_ms=None,
     )
 
 
-NOT_ACCEPTED = attempt(Cause.API_KEY_NOT_ACCEPTED)
-FORBIDDEN = attempt(Cause.FORBIDDEN)
+NOT_ACCEPTED = attempt(Cause.API_KEY_NOT_ACCEPTED, 401)
+FORBIDDEN = attempt(Cause.FORBIDDEN, 403)
 LOST = attempt(Cause.CONNECTION_LOST)
+REFUSED = attempt(Cause.CONNECTION_REFUSED, named=OTHER)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +126,16 @@ LOST = attempt(Cause.CONNECTION_LOST)
         ([], PRESENT),
         ([NOT_ACCEPTED], PRESENT),
         ([NOT_ACCEPTED, FORBIDDEN], PRESENT),
+        ([REFUSED], PRESENT),
+        ([attempt(Cause.CERTIFICATE_UNTRUSTED), attempt(Cause.PAYLOAD_REFUSED, 422)], PRESENT),
         ([LOST], PREPARED),
+        ([LOST, REFUSED], PREPARED),
         ([attempt(None)], PREPARED),
         ([LOST, NOT_ACCEPTED], PREPARED),
         ([LOST, FORBIDDEN], PREPARED),
-        ([LOST, attempt(Cause.API_KEY_NOT_ACCEPTED, key_id=PRESENT_KEY)], PREPARED),
-        ([LOST, attempt(Cause.FORBIDDEN, key_id=PRESENT_KEY)], PRESENT),
-        ([LOST, attempt(Cause.FORBIDDEN, key_id=PRESENT_KEY), LOST], PREPARED),
+        ([LOST, attempt(Cause.API_KEY_NOT_ACCEPTED, 401, key_id=PRESENT_KEY)], PREPARED),
+        ([LOST, attempt(Cause.FORBIDDEN, 403, key_id=PRESENT_KEY)], PRESENT),
+        ([LOST, attempt(Cause.FORBIDDEN, 403, key_id=PRESENT_KEY), LOST], PREPARED),
         ([LOST, attempt(Cause.INTERRUPTED, named=OTHER)], OTHER),
         ([attempt(Cause.INTERRUPTED, named=OTHER), NOT_ACCEPTED], OTHER),
     ],

@@ -197,7 +197,7 @@ def test_one_client_serves_many_threads_at_once(
 
 def test_a_connection_whose_encryption_breaks_is_retried(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.break_the_cipher
-    assert transmit() == Retrying(Cause.TLS_FAILED)
+    assert transmit() == Retrying(Cause.CONNECTION_LOST)
 
 
 def test_an_address_of_a_kind_that_this_machine_does_not_know_is_a_failed_connection(

@@ -241,6 +241,44 @@ class Rejected:
 Outcome = Accepted | Retrying | Held | Rejected
 Failure = Retrying | Held | Rejected
 
+_NEVER_WRITTEN = frozenset(
+    {
+        Cause.NAME_NOT_RESOLVED,
+        Cause.CONNECTION_REFUSED,
+        Cause.CONNECTION_FAILED,
+        Cause.PROXY_FAILED,
+        Cause.TLS_FAILED,
+        Cause.TLS_VERSION,
+        Cause.CERTIFICATE_EXPIRED,
+        Cause.CERTIFICATE_WRONG_HOST,
+        Cause.CERTIFICATE_UNTRUSTED,
+        Cause.PAYLOAD_INVALID,
+    }
+)
+"""What ends an attempt before the request is written: not a byte of it has left then."""
+
+_ANSWERED = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
+"""Somebody has answered the request, whatever the answer was, so it was written."""
+
+_EXPLICIT_REFUSALS = frozenset({400, 401, 403, 413, 415, 422})
+"""Whoever answers so says that the payload was not taken (behavior, section 5)."""
+
+
+def request_written(cause: Cause | None, response_code: int | None) -> bool | None:
+    """Return whether the request of an attempt was written; None where its cause does not tell.
+
+    A connection that was lost, or a deadline that passed, can end an attempt before, while and after it is written.
+    """
+    if response_code is not None or cause in _ANSWERED:
+        return True
+    return False if cause in _NEVER_WRITTEN else None
+
+
+def may_have_arrived(cause: Cause | None, response_code: int | None) -> bool:
+    """Whether the License Server may have the payload after an attempt that ended so, or has not ended yet."""
+    return response_code not in _EXPLICIT_REFUSALS and request_written(cause, response_code) is not False
+
+
 _RETRYING = {
     408: Cause.BUSY,
     425: Cause.BUSY,

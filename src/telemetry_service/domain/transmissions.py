@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from telemetry_service.domain.outcome import Accepted, Cause, Failure, Held, Outcome, Rejected, Retrying
+from telemetry_service.domain.outcome import (
+    Accepted,
+    Cause,
+    Failure,
+    Held,
+    Outcome,
+    Rejected,
+    Retrying,
+    may_have_arrived,
+    request_written,
+)
 
 LEASE = timedelta(minutes=2)
 """How long a claim lasts: several times the deadline of an exchange, so that only a crash outlives it."""
@@ -104,6 +114,16 @@ class Attempt:
     duplicate: bool
     duration_ms: int | None
 
+    @property
+    def request_written(self) -> bool | None:
+        """Whether its request was written; None where its cause does not tell, or it has not ended yet."""
+        return request_written(self.cause, self.response_code)
+
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether the License Server may have the payload because of it."""
+        return may_have_arrived(self.cause, self.response_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Transmission:
@@ -168,10 +188,6 @@ class DeliveryRecord:
         return max(contacts, key=lambda c: c.at, default=None)
 
 
-_NOT_ARRIVED = frozenset({Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
-"""Whoever answers so has not looked at the payload: it cannot be there."""
-
-
 def customer_id_to_send(
     prepared: str, earlier: Sequence[Attempt], key_id: str, pseudonym: str, *, anonymize: bool
 ) -> str:
@@ -186,7 +202,7 @@ def customer_id_to_send(
     """
     if not (anonymize or prepared.startswith("anon_")):
         return prepared
-    perhaps_arrived = [attempt for attempt in earlier if attempt.cause not in _NOT_ARRIVED]
+    perhaps_arrived = [attempt for attempt in earlier if attempt.may_have_arrived]
     if not perhaps_arrived:
         return pseudonym
     latest = earlier[-1]

@@ -173,7 +173,8 @@ class TlsStream(_Stream):
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
         except ssl.SSLError:
-            raise self._exchange.fault(Cause.TLS_FAILED) from None
+            # The request may have been written by now, which a handshake that failed would deny.
+            raise self._exchange.fault(Cause.CONNECTION_LOST) from None
 
     def push(self, outgoing: bytes) -> None:
         """Encrypt and send all."""
