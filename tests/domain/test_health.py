@@ -14,8 +14,8 @@ NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
 SECOND = timedelta(seconds=1)
 COMPLETE = Setup(enabled=True, locked=False, api_key=True, api_key_usable=True, license_server=True, customer_id=True)
-GOOD = Contact(NOW - timedelta(hours=1), ok=True, cause=None)
-BAD = Contact(NOW - timedelta(hours=1), ok=False, cause=Cause.API_KEY_NOT_ACCEPTED)
+GOOD = Contact(NOW - timedelta(hours=1), ok=True, cause=None, sequence=2)
+BAD = Contact(NOW - timedelta(hours=1), ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=2)
 WELL = DeliveryRecord(0, GOOD, None, GOOD.at)
 ILL = DeliveryRecord(2, BAD, None, None)
 
@@ -32,8 +32,8 @@ ILL = DeliveryRecord(2, BAD, None, None)
         (replace(COMPLETE, api_key_usable=False), ILL, HealthStatus.NOT_CONFIGURED, "api_key_unusable"),
         (COMPLETE, ILL, HealthStatus.UNHEALTHY, "api_key_not_accepted"),
         (COMPLETE, replace(WELL, last_attempt=BAD), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
-        (COMPLETE, replace(WELL, last_test=replace(BAD, at=NOW)), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
-        (COMPLETE, replace(ILL, last_test=replace(GOOD, at=NOW)), HealthStatus.WARNING, "never_accepted"),
+        (COMPLETE, replace(WELL, last_test=replace(BAD, sequence=3)), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
+        (COMPLETE, replace(ILL, last_test=replace(GOOD, sequence=3)), HealthStatus.WARNING, "never_accepted"),
         (COMPLETE, DeliveryRecord(0, None, None, None), HealthStatus.WARNING, "never_accepted"),
         (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK - SECOND), HealthStatus.WARNING, "last_success_too_old"),
         (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK), HealthStatus.HEALTHY, "ok"),
@@ -55,7 +55,7 @@ def test_the_first_match_wins(setup: Setup, record: DeliveryRecord, status: Heal
         (DeliveryRecord(0, None, None, None), None),
         (WELL, True),
         (ILL, False),
-        (replace(ILL, last_test=replace(GOOD, at=NOW)), True),
+        (replace(ILL, last_test=replace(GOOD, sequence=3)), True),
     ],
 )
 def test_the_badge_follows_the_latest_contact(record: DeliveryRecord, connected: bool | None) -> None:  # noqa: FBT001

@@ -78,7 +78,7 @@ def test_a_token_expires_at_its_moment(at: datetime, expired: bool, days: int) -
 
 
 def test_the_latest_attempt_and_the_age_of_the_latest_success_are_told() -> None:
-    attempt = Contact(NOW, ok=False, cause=None)
+    attempt = Contact(NOW, ok=False, cause=None, sequence=1)
     record = DeliveryRecord(1, attempt, None, NOW - timedelta(hours=336, minutes=59))
     found = metrics(NO_POSTURE, record, WINDOW)
     assert (found.telemetry_last_attempt_ok, found.telemetry_last_success_age_hours) == (False, 336)

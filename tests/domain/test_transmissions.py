@@ -78,8 +78,9 @@ def test_the_status_of_a_transmission_is_the_guides_word_for_its_state() -> None
     assert replace(TRANSMISSION, state=State.HELD).status is Status.FAILED
 
 
-def test_the_latest_contact_is_the_later_of_attempt_and_test() -> None:
-    early, late = Contact(NOW, ok=True, cause=None), Contact(NOW + SECOND, ok=False, cause=Cause.BUSY)
+def test_the_latest_contact_is_the_later_of_attempt_and_test_whatever_the_clock_said() -> None:
+    early = Contact(NOW + SECOND, ok=True, cause=None, sequence=1)
+    late = Contact(NOW, ok=False, cause=Cause.BUSY, sequence=2)
     assert DeliveryRecord(0, early, late, None).latest_contact == late
     assert DeliveryRecord(0, late, early, None).latest_contact == late
     assert DeliveryRecord(0, None, early, None).latest_contact == early

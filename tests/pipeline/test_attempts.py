@@ -79,7 +79,7 @@ def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
     assert (attempt.state, attempt.finished_at, attempt.response_code) == (State.SUCCESS, site.clock.now(), 200)
     assert (attempt.cause, attempt.duplicate) == (None, False)
     assert attempt.duration_ms == transmission.last_duration_ms
-    assert read_health(site.installation).latest_contact == Contact(site.clock.now(), ok=True, cause=None)
+    assert read_health(site.installation).latest_contact == Contact(site.clock.now(), ok=True, cause=None, sequence=1)
 
 
 def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
@@ -91,7 +91,9 @@ def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
     assert (attempt.state, attempt.cause, attempt.response_code) == (State.RETRYING, Cause.BUSY, 503)
     assert (attempt.finished_at, attempt.duplicate) == (site.clock.now(), False)
     assert attempt.duration_ms == transmission.last_duration_ms
-    assert read_health(site.installation).latest_contact == Contact(site.clock.now(), ok=False, cause=Cause.BUSY)
+    assert read_health(site.installation).latest_contact == Contact(
+        site.clock.now(), ok=False, cause=Cause.BUSY, sequence=1
+    )
 
 
 def test_how_long_an_attempt_took_is_kept_in_milliseconds(site: Site) -> None:

@@ -145,6 +145,20 @@ def test_the_period_is_closed_at_the_tick_and_sent_after_the_installations_own_o
     assert [payload.total_events for payload in site.server.payloads()] == [0]
 
 
+def test_a_tick_that_a_clock_a_year_ahead_has_run_runs_again_when_its_day_comes(site: Site) -> None:
+    a_year_on = datetime(2027, 11, 15, 2, tzinfo=UTC)
+    site.clock.set(a_year_on - timedelta(days=1))
+    wake(site.installation)
+    site.clock.set(a_year_on)
+    assert wake(site.installation).tick == "prepared"
+    site.clock.set(START)
+    wake(site.installation)
+    while site.next_run_at() < a_year_on:
+        site.tick()
+    assert site.next_run_at() == a_year_on
+    assert site.tick().tick == "prepared", "another period has been open since"
+
+
 def test_a_tick_that_is_caught_up_late_is_sent_at_once(site: Site) -> None:
     replica = site.replica
     spread = site.open(replica=Replica(replica.database_url, replica.base_url, replica.ca_file, spread=SPREAD))

@@ -1,6 +1,7 @@
 """A database of version 0.1.0 opens under this version: nothing of it is lost, and what waited leaves once."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy import BigInteger, Connection, Integer, text
 
 from telemetry_service.pipeline.tick import wake
+from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
 from tests.support import migrations
@@ -132,3 +134,35 @@ def test_it_goes_down_to_nothing_and_up_again(lived_in: LivedIn) -> None:
     migrations.downgrade(lived_in.database_url, migrations.BASE)
     migrate(lived_in.database_url)
     migrations.check(lived_in.database_url)
+
+
+@contextmanager
+def write_to(database_url: str) -> Iterator[Connection]:
+    engine = make_migrating_engine(database_url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def test_exchanges_and_ticks_of_version_0_1_0_are_numbered_by_their_time(lived_in: LivedIn) -> None:
+    with write_to(lived_in.database_url) as connection:
+        for hour, key in ((3, "2026-11-26T02:00:00.000Z"), (2, "2026-11-27T02:00:00.000Z")):
+            ran_at = f"2026-11-27 0{hour}:00:00.000000" + ("" if "sqlite" in lived_in.database_url else "+00:00")
+            ran = {"key": key, "at": ran_at}
+            connection.execute(text("INSERT INTO telemetry_ticks VALUES (:key, :at, 'prepared')"), ran)
+    migrate(lived_in.database_url)
+    database = Database(lived_in.database_url)
+    with database.read() as tx:
+        record, tick = tx.contacts.record(), tx.schedule.last_tick()
+    with database.write() as tx:
+        following = tx.contacts.next_sequence()
+    database.close()
+    moments = {e.sequence: e.at for e in (record.last_attempt, record.last_test) if e is not None}
+    assert tick is not None
+    assert tick.ran_at.hour == 3
+    moments[tick.sequence] = tick.ran_at
+    assert record.accepted_sequence is not None
+    assert record.last_accepted_at is not None
+    moments[record.accepted_sequence] = record.last_accepted_at
+    assert [moments[number] for number in sorted(moments)] == sorted(moments.values())
+    assert following > max(moments), "what happens next comes after all of them"

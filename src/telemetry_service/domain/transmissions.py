@@ -170,6 +170,8 @@ class Contact:
     at: datetime
     ok: bool
     cause: Cause | None
+    sequence: int
+    """Its place in the order of events. ``at`` says when the clock thought it was, which may be any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,14 @@ class DeliveryRecord:
     last_attempt: Contact | None
     last_test: Contact | None
     last_accepted_at: datetime | None
+    accepted_sequence: int | None = None
+    """The place of the last acceptance in the order of attempts, connection tests and ticks."""
 
     @property
     def latest_contact(self) -> Contact | None:
-        """The later of the last attempt and the last connection test."""
+        """The later of the last attempt and the last connection test, by their sequence and never by a clock."""
         contacts = [c for c in (self.last_attempt, self.last_test) if c is not None]
-        return max(contacts, key=lambda c: c.at, default=None)
+        return max(contacts, key=lambda c: c.sequence, default=None)
 
 
 def customer_id_to_send(

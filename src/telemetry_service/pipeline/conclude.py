@@ -12,7 +12,7 @@ from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseNews, Outcome, Retrying
 from telemetry_service.domain.payload import LicenseStatus, Tier
-from telemetry_service.domain.transmissions import AttemptTrigger, Contact, cause_of, state_after
+from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.claim import Claimed
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.storage.database import Transaction
@@ -45,10 +45,10 @@ def conclude(installation: Installation, claimed: Claimed, outcome: Outcome, dur
         tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
         if isinstance(outcome, Accepted):
             _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
-            tx.contacts.attempted(Contact(now, ok=True, cause=None))
+            tx.contacts.attempted(now, ok=True, cause=None)
         elif _note_failure(installation, tx, claimed, outcome, now, duration_ms):
             # Whoever took over a lease that had ended knows better than the one who lost it.
-            tx.contacts.attempted(Contact(now, ok=False, cause=cause_of(outcome)))
+            tx.contacts.attempted(now, ok=False, cause=cause_of(outcome))
         installation.reached(Milestone.OUTCOME_WRITTEN)
 
 

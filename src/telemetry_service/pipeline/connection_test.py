@@ -4,7 +4,7 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
 from telemetry_service.domain.errors import LicenseServerMissingError, TelemetryDisabledError
-from telemetry_service.domain.transmissions import AttemptTrigger, Contact, State
+from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.sealing.sealer import seal_ping
@@ -48,4 +48,4 @@ def _note(installation: Installation, actor: str, result: ConnectionTest, *, sto
             return
         if result.ok:
             tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
-        tx.contacts.tested(Contact(now, result.ok, result.cause))
+        tx.contacts.tested(now, ok=result.ok, cause=result.cause)

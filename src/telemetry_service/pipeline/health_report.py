@@ -31,6 +31,7 @@ def read_health(installation: Installation) -> HealthReport:
         record = tx.contacts.record()
         enabled = installation.enabled(tx.configuration.get())
         next_run_at = tx.schedule.next_run_at() if enabled else None
+        last_tick = tx.schedule.last_tick()
         offset = send_offset(tx.installation.instance_id(), installation.deployment.send_spread)
         return HealthReport(
             health=assess_health(installation, tx, now),
@@ -39,5 +40,5 @@ def read_health(installation: Installation) -> HealthReport:
             latest_contact=record.latest_contact,
             next_run_at=next_run_at,
             next_send_at=next_run_at + offset if next_run_at else None,
-            last_tick_result=tx.schedule.last_tick_result(),
+            last_tick_result=last_tick.result if last_tick else None,
         )

@@ -56,8 +56,8 @@ def run_due_tick(installation: Installation) -> str | None:
             return None
         installation.reached(Milestone.TICK_OWNED)
         result = _run(installation, tx, Ending(period, now), due)
-        tx.schedule.tick_result(tick_key, result)
         tx.activity.note(now, _SCHEDULE, Action.TICK, result=result)
+        tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
     return result
 
 

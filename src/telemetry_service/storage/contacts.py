@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, update
 
+from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import Contact, DeliveryRecord, State
 from telemetry_service.storage.tables import LicenseServerContact as Row
 from telemetry_service.storage.tables import TelemetryTransmissionLog
@@ -16,29 +17,34 @@ class ContactStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def attempted(self, contact: Contact) -> None:
-        """Note the end of an attempt."""
-        values: dict[str, object] = {
-            "attempt_at": contact.at,
-            "attempt_ok": contact.ok,
-            "attempt_cause": contact.cause,
-        }
-        if contact.ok:
-            values["last_accepted_at"] = contact.at
+    def next_sequence(self) -> int:
+        """Take the number of an event, one more than that of the latest one.
+
+        It locks the row until the transaction ends, so that the order of numbers is the order of commits. Every
+        transaction comes to it last: see ``pipeline/configure.py`` for the order of locks.
+        """
+        following = update(Row).values(sequence=Row.sequence + 1).returning(Row.sequence)
+        return self._connection.execute(following).scalar_one()
+
+    def attempted(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
+        """Note the end of an attempt, as the latest event."""
+        sequence = self.next_sequence()
+        values = {"attempt_sequence": sequence, "attempt_at": at, "attempt_ok": ok, "attempt_cause": cause}
+        if ok:
+            values |= {"accepted_sequence": sequence, "last_accepted_at": at}
         self._connection.execute(update(Row).values(values))
 
-    def tested(self, contact: Contact) -> None:
-        """Note the verdict of a connection test."""
-        self._connection.execute(update(Row).values(test_at=contact.at, test_ok=contact.ok, test_cause=contact.cause))
+    def tested(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
+        """Note the verdict of a connection test, as the latest event."""
+        values = {"test_sequence": self.next_sequence(), "test_at": at, "test_ok": ok, "test_cause": cause}
+        self._connection.execute(update(Row).values(values))
 
     def forget_failures(self) -> None:
         """Forget failed contacts: the connection has been changed, and nothing is known of the new one."""
-        self._connection.execute(
-            update(Row).where(Row.attempt_ok.is_(False)).values(attempt_at=None, attempt_ok=None, attempt_cause=None)
-        )
-        self._connection.execute(
-            update(Row).where(Row.test_ok.is_(False)).values(test_at=None, test_ok=None, test_cause=None)
-        )
+        attempt = {"attempt_sequence": None, "attempt_at": None, "attempt_ok": None, "attempt_cause": None}
+        test = {"test_sequence": None, "test_at": None, "test_ok": None, "test_cause": None}
+        self._connection.execute(update(Row).where(Row.attempt_ok.is_(False)).values(attempt))
+        self._connection.execute(update(Row).where(Row.test_ok.is_(False)).values(test))
 
     def record(self) -> DeliveryRecord:
         """Return how delivery has gone so far."""
@@ -50,13 +56,19 @@ class ContactStore:
         ).scalar_one()
         return DeliveryRecord(
             waiting=waiting,
-            last_attempt=_contact(row.attempt_at, row.attempt_ok, row.attempt_cause),
-            last_test=_contact(row.test_at, row.test_ok, row.test_cause),
+            last_attempt=_contact(row.attempt_sequence, row.attempt_at, row.attempt_ok, row.attempt_cause),
+            last_test=_contact(row.test_sequence, row.test_at, row.test_ok, row.test_cause),
             last_accepted_at=row.last_accepted_at,
+            accepted_sequence=row.accepted_sequence,
         )
 
 
-def _contact(at: datetime | None, ok: bool | None, cause: object) -> Contact | None:  # noqa: FBT001 - a column's value
-    if at is None or ok is None:
+def _contact(
+    sequence: int | None,
+    at: datetime | None,
+    ok: bool | None,  # noqa: FBT001 - a column's value
+    cause: Cause | None,
+) -> Contact | None:
+    if sequence is None or at is None or ok is None:
         return None
-    return Contact(at, ok, cause)  # type: ignore[arg-type]  # the column holds a Cause or nothing
+    return Contact(at, ok, cause, sequence)

@@ -1,11 +1,22 @@
 """When the next tick and the next purge are due. Whoever moves a moment forward owns what was due then."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy.orm import aliased
 
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
+
+
+@dataclass(frozen=True, slots=True)
+class LastTick:
+    """What came of the latest tick, and its place in the order of attempts, connection tests and ticks."""
+
+    result: str
+    ran_at: datetime
+    sequence: int
 
 
 class ScheduleStore:
@@ -42,16 +53,30 @@ class ScheduleStore:
         return moved.rowcount == 1
 
     def own_tick(self, tick_key: str, now: datetime) -> bool:
-        """Write the key of a tick; False where that tick has been run before (after a clock was set back)."""
+        """Write the key of a tick; False where that tick has been run before (after a clock was set back).
+
+        A key that a clock far ahead has used is free again once an earlier tick was run after it: the clock was set
+        right in between, and the period that this tick is to close is another one.
+        """
+        self._connection.execute(delete(TelemetryTick).where(TelemetryTick.tick_key == tick_key, _used_too_early()))
         key = insert(self._connection, TelemetryTick).values(tick_key=tick_key, ran_at=now, result="running")
         written = key.on_conflict_do_nothing().returning(TelemetryTick.tick_key)
         return self._connection.execute(written).first() is not None
 
-    def tick_result(self, tick_key: str, result: str) -> None:
-        """Note what came of a tick."""
-        self._connection.execute(update(TelemetryTick).where(TelemetryTick.tick_key == tick_key).values(result=result))
+    def tick_result(self, tick_key: str, result: str, sequence: int) -> None:
+        """Note what came of a tick, and its place in the order of events (``ContactStore.next_sequence``)."""
+        ran = update(TelemetryTick).where(TelemetryTick.tick_key == tick_key)
+        self._connection.execute(ran.values(result=result, sequence=sequence))
 
-    def last_tick_result(self) -> str | None:
-        """Return what came of the latest tick."""
-        query = select(TelemetryTick.result).order_by(TelemetryTick.ran_at.desc()).limit(1)
-        return self._connection.execute(query).scalar_one_or_none()
+    def last_tick(self) -> LastTick | None:
+        """Return the latest tick, by its sequence: a clock that was ahead must not hide those that follow."""
+        columns = (TelemetryTick.result, TelemetryTick.ran_at, TelemetryTick.sequence)
+        latest = select(*columns).where(TelemetryTick.sequence.is_not(None)).order_by(TelemetryTick.sequence.desc())
+        row = self._connection.execute(latest.limit(1)).first()
+        return None if row is None or row.sequence is None else LastTick(row.result, row.ran_at, row.sequence)
+
+
+def _used_too_early() -> ColumnElement[bool]:
+    """Whether a tick with an earlier key was run after this one. Keys are moments that sort as text."""
+    other = aliased(TelemetryTick)
+    return exists().where(other.tick_key < TelemetryTick.tick_key, other.sequence > TelemetryTick.sequence)

@@ -112,6 +112,8 @@ class TelemetryTick(Base):
     tick_key: Mapped[str] = mapped_column(String(40), primary_key=True)
     ran_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(String(32))
+    sequence: Mapped[int | None] = mapped_column(unique=True)
+    """Which tick is the latest: from the counter of :class:`LicenseServerContact`, written at the tick's end."""
 
 
 class ReportingPeriod(Base):
@@ -269,7 +271,10 @@ class TelemetryTransmissionAttempt(Base):
 
 
 class LicenseServerContact(Base):
-    """The latest contacts with the License Server; one row, so that health does not depend on retention."""
+    """The latest contacts with the License Server; one row, so that health does not depend on retention.
+
+    Its counter numbers what happens in the order of its commits. A clock that is set back cannot change that order.
+    """
 
     __tablename__ = "license_server_contact"
     __table_args__ = (_single_row(),)
@@ -282,6 +287,11 @@ class LicenseServerContact(Base):
     test_at: Mapped[datetime | None]
     test_ok: Mapped[bool | None]
     test_cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "test_cause"))
+    sequence: Mapped[int] = mapped_column(server_default="0")
+    """The last number that was given to an attempt, a connection test or a tick."""
+    attempt_sequence: Mapped[int | None]
+    test_sequence: Mapped[int | None]
+    accepted_sequence: Mapped[int | None]
 
 
 class ActivityEntry(Base):

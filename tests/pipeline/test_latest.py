@@ -1,0 +1,100 @@
+"""Which exchange and which tick is the latest is told by a sequence and never by a clock (behaviour, 7)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.pipeline.configure import remove_api_key, set_api_key
+from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.health_report import read_health
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.sealing.identity import key_id
+from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
+from tests.support.site import Site
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+YEAR = 365 * DAY
+
+
+def fail_to_send(site: Site) -> None:
+    site.server.trouble(Trouble(before=reply(503)))
+    send_now(site.installation, "admin", None)
+    site.server.trouble()
+
+
+def fail_the_test(site: Site) -> None:
+    site.server.store.revoke_key(key_id(API_KEY))
+    try_connection(site.installation, "admin")
+    site.server.store.add_key(API_KEY, CUSTOMER, restore=True)
+
+
+def send_well(site: Site) -> None:
+    send_now(site.installation, "admin", None)
+
+
+def test_well(site: Site) -> None:
+    assert try_connection(site.installation, "admin").ok
+
+
+test_well.__test__ = False  # type: ignore[attr-defined]  # it is a step of the tests below
+
+
+@pytest.mark.parametrize("ahead", [HOUR, DAY, YEAR], ids=["an hour", "a day", "a year"])
+@pytest.mark.parametrize("failed", [fail_to_send, fail_the_test])
+@pytest.mark.parametrize("mended", [send_well, test_well])
+def test_what_went_wrong_under_a_clock_that_was_ahead_does_not_outlive_what_went_well_later(
+    site: Site, ahead: timedelta, failed: Callable[[Site], None], mended: Callable[[Site], None]
+) -> None:
+    send_well(site)
+    right = site.clock.now()
+    site.clock.set(right + ahead)
+    failed(site)
+    assert read_health(site.installation).health.status is HealthStatus.UNHEALTHY
+    site.clock.set(right)
+    mended(site)
+    report = read_health(site.installation)
+    assert report.health.connected is True
+    assert report.health.status is HealthStatus.HEALTHY
+    send_well(site)
+    assert site.server.payloads()[-1].health_status is HealthStatus.HEALTHY
+
+
+def test_what_went_well_under_a_clock_that_was_ahead_does_not_hide_what_goes_wrong_now(site: Site) -> None:
+    right = site.clock.now()
+    site.clock.set(right + YEAR)
+    test_well(site)
+    site.clock.set(right)
+    fail_to_send(site)
+    assert read_health(site.installation).health.status is HealthStatus.UNHEALTHY
+
+
+def test_the_result_of_the_latest_tick_is_shown_although_an_earlier_one_ran_under_a_clock_that_was_ahead(
+    site: Site,
+) -> None:
+    right = site.clock.now()
+    remove_api_key(site.installation, "admin")
+    site.clock.set(right + YEAR)
+    site.tick()
+    assert read_health(site.installation).last_tick_result == "not-configured"
+    set_api_key(site.installation, API_KEY, "admin")
+    site.clock.set(right)
+    assert wake(site.installation).tick is None, "the plan of the clock that was ahead is only pulled back"
+    assert site.tick().tick is None, "that one was run: by the clock that was ahead"
+    assert site.tick().tick == "prepared"
+    assert read_health(site.installation).last_tick_result == "prepared"
+
+
+def test_attempts_tests_and_ticks_stand_in_one_order(site: Site) -> None:
+    test_well(site)
+    site.tick()
+    fail_to_send(site)
+    with site.installation.database.read() as tx:
+        record, tick = tx.contacts.record(), tx.schedule.last_tick()
+    assert record.last_test is not None
+    assert record.last_attempt is not None
+    assert record.accepted_sequence is not None
+    assert tick is not None
+    assert record.last_test.sequence < tick.sequence < record.accepted_sequence < record.last_attempt.sequence
