@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.tables import Base
+from telemetry_service.storage.version_table import VERSION_TABLE, take_along
 
 
 def run(connection: Connection) -> None:
@@ -12,6 +13,7 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
+        version_table=VERSION_TABLE,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         user_module_prefix="types.",
@@ -24,6 +26,7 @@ def run_on(database_url: str) -> None:
     engine = make_migrating_engine(database_url)
     try:
         with engine.begin() as connection:
+            take_along(connection)
             run(connection)
     finally:
         engine.dispose()

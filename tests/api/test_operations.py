@@ -44,7 +44,7 @@ def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(post
 
 
 @pytest.mark.parametrize(
-    ("statement", "ready"), [("DROP TABLE usage_counters", True), ("DROP TABLE alembic_version", False)]
+    ("statement", "ready"), [("DROP TABLE usage_counters", True), ("DROP TABLE telemetry_alembic_version", False)]
 )
 def test_a_database_without_a_table_is_named_whichever_it_is(service: Running, statement: str, *, ready: bool) -> None:
     engine = create_engine(service.database_url)

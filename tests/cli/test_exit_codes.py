@@ -40,12 +40,12 @@ def test_a_database_that_does_not_answer_is_4(cli: CommandLine, command: str) ->
 def test_a_database_of_a_newer_version_is_4_and_left_alone(cli: CommandLine, database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE telemetry_alembic_version SET version_num = '9999'"))
     ended = cli("send-now")
     assert ended.code == 4
     assert "newer version" in ended.err
     with engine.begin() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+        assert connection.execute(text("SELECT version_num FROM telemetry_alembic_version")).scalar_one() == "9999"
     engine.dispose()
 
 

@@ -31,7 +31,7 @@ def emptied(url: str) -> str:
     engine = create_engine(url)
     with engine.begin() as connection:
         tables = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
-        names = ", ".join(name for name in tables if name != "alembic_version")
+        names = ", ".join(name for name in tables if name != "telemetry_alembic_version")
         connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
     engine.dispose()
     return url

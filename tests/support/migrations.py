@@ -6,14 +6,16 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-_INI = Path(__file__).parents[2] / "alembic.ini"
+_ROOT = Path(__file__).parents[2]
 FIRST = "0001"
 BASE = "base"
 HEAD = "head"
 
 
 def _configuration(database_url: str) -> Config:
-    return Config(_INI, cmd_opts=Namespace(x=[f"url={database_url}"]))
+    configuration = Config(_ROOT / "alembic.ini", cmd_opts=Namespace(x=[f"url={database_url}"]))
+    configuration.set_main_option("script_location", str(_ROOT / "migrations").replace("%", "%%"))
+    return configuration
 
 
 def upgrade(database_url: str, revision: str = HEAD) -> None:

@@ -94,14 +94,14 @@ def _database(settings: "Settings") -> Finding:
 
 
 def _schema(state: "SchemaState") -> Finding:
+    if state.missing:
+        raise SchemaIncompleteError(state.missing)
     if state.present is None:
         return Finding("database", Result.WARNING, "The database answers and is empty; the first start fills it.")
     if state.too_new:
         raise SchemaTooNewError
-    if state.present != state.newest:
+    if not state.current:
         return Finding("database", Result.WARNING, "The database has an older schema; the next start brings it up.")
-    if state.missing:
-        raise SchemaIncompleteError(state.missing)
     return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
 
 

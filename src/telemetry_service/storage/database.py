@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from telemetry_service.domain.errors import StorageBusyError
 from telemetry_service.storage.access import AccessStore
@@ -23,6 +23,7 @@ from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
+from telemetry_service.storage.version_table import SELECT_REVISION
 
 
 class Transaction:
@@ -77,7 +78,7 @@ class Database:
         """Ask the database for a sign of life; raises :class:`StorageUnavailableError`."""
         # As a reader: whoever asks for readiness must not stand in the way of those who write.
         with translated(), self._engine.connect().execution_options(**self._reading) as connection:
-            connection.execute(text("SELECT version_num FROM alembic_version"))
+            connection.execute(SELECT_REVISION)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -1,5 +1,6 @@
 """Brings a database to the schema of this version, one process at a time."""
 
+import logging
 from dataclasses import dataclass
 
 from alembic import command
@@ -13,9 +14,12 @@ from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.engine import make_engine, make_migrating_engine
 from telemetry_service.storage.faults import translated
 from telemetry_service.storage.tables import Base
+from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
 
 _LOCK = 0x74656C656D
 """The key of PostgreSQL's advisory lock under which one process at a time migrates."""
+
+_log = logging.getLogger(__name__)
 
 
 def migrate(database_url: str) -> str:
@@ -43,8 +47,10 @@ class SchemaState:
     newest: str
     too_new: bool
     """Whether a newer version of this service has migrated it."""
+    current: bool
+    """Whether the next start has nothing to migrate."""
     missing: tuple[str, ...] = ()
-    """Tables and columns that a database of the newest revision lacks: somebody has changed it by hand."""
+    """Tables and columns that it should have and lacks: somebody has changed it by hand."""
 
 
 def schema_state(database_url: str) -> SchemaState:
@@ -55,7 +61,9 @@ def schema_state(database_url: str) -> SchemaState:
             present, scripts = current_revision(connection), _scripts()
             too_new = present is not None and not _known(scripts, present)
             newest = scripts.get_current_head() or ""
-            return SchemaState(present, newest, too_new, _missing(connection) if present == newest else ())
+            current = present == newest and not waits_to_be_taken_along(connection)
+            missing = _missing(connection) if current else _without_revision(connection, present)
+            return SchemaState(present, newest, too_new, current, missing)
     finally:
         engine.dispose()
 
@@ -67,7 +75,8 @@ def _take_lock(connection: Connection) -> None:
 
 def _configuration() -> Config:
     config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
+    # The parser of ini files, which Alembic uses here too, would take a percent sign for the name of an option.
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     return config
 
 
@@ -82,11 +91,23 @@ def _upgrade(connection: Connection) -> str:
     present = current_revision(connection)
     if present is not None and not _known(scripts, present):
         raise SchemaTooNewError
-    command.upgrade(config, "head")
+    if without := _without_revision(connection, present):
+        raise SchemaIncompleteError(without)
+    take_along(connection)
+    newest = scripts.get_current_head() or ""
+    command.upgrade(config, newest)
+    if present != newest:
+        _log.info("the schema of the database was brought from %s to %s", present or "nothing", newest)
     missing = _missing(connection)
     if missing:
         raise SchemaIncompleteError(missing)
-    return scripts.get_current_head() or ""
+    return newest
+
+
+def _without_revision(connection: Connection, present: str | None) -> tuple[str, ...]:
+    """Return the table of the revision where the database has tables of ours and does not say which version's."""
+    tables = set(inspect(connection).get_table_names())
+    return (VERSION_TABLE,) if present is None and not tables.isdisjoint(Base.metadata.tables) else ()
 
 
 def _missing(connection: Connection) -> tuple[str, ...]:
@@ -104,13 +125,6 @@ def _missing(connection: Connection) -> tuple[str, ...]:
                 f"{table.name}.{column.name}" for column in table.columns if column.name not in present[table.name]
             ]
     return tuple(missing)
-
-
-def current_revision(connection: Connection) -> str | None:
-    """Return the revision of a database, or None where it was never migrated."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _known(scripts: ScriptDirectory, revision: str) -> bool:

@@ -34,6 +34,7 @@ LOG_CONFIG: dict[str, Any] = {
         "uvicorn": {"level": "WARNING"},
         "uvicorn.access": {"handlers": [], "propagate": False},
         "apscheduler": {"level": "WARNING"},
+        "alembic": {"level": "WARNING"},
     },
 }
 """For ``logging.config.dictConfig``."""

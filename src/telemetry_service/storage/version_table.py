@@ -1,0 +1,48 @@
+"""Which revision a database is at: a table of our own name, which no other application that shares it can claim.
+
+Version 0.1.0 used Alembic's own name, ``alembic_version``. Where that table holds the revision of 0.1.0 beside its
+tables, the revision is taken along; another application's table of that name is left alone, and says nothing of ours.
+"""
+
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+VERSION_TABLE = "telemetry_alembic_version"
+
+SELECT_REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a name of our own
+
+_OLD_TABLE = "alembic_version"
+_OLD_REVISION = "0001"
+"""The only revision that was ever written under the old name."""
+
+_TABLES_OF_OLD = frozenset({"installation", "reporting_periods", "telemetry_transmission_logs", "usage_counters"})
+"""What is beside it where it is ours: another application may have a revision of the same name."""
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision of a database, or None where it was never migrated."""
+    if inspect(connection).has_table(VERSION_TABLE):
+        return connection.execute(SELECT_REVISION).scalar()
+    return _OLD_REVISION if waits_to_be_taken_along(connection) else None
+
+
+def waits_to_be_taken_along(connection: Connection) -> bool:
+    """Whether the revision stands in the table of version 0.1.0 alone."""
+    tables = set(inspect(connection).get_table_names())
+    if VERSION_TABLE in tables or not tables.issuperset({_OLD_TABLE, *_TABLES_OF_OLD}):
+        return False
+    found = connection.execute(text(f"SELECT 1 FROM {_OLD_TABLE} WHERE version_num = :ours"), {"ours": _OLD_REVISION})  # noqa: S608 - a name of our own
+    return found.first() is not None
+
+
+def take_along(connection: Connection) -> None:
+    """Move the revision of version 0.1.0 to the table of our own name. It is safe to do it again."""
+    if not waits_to_be_taken_along(connection):
+        return
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    context._ensure_version_table()  # noqa: SLF001 - no public way makes the table without a whole environment
+    ours = {"ours": _OLD_REVISION}
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:ours)"), ours)  # noqa: S608 - our own name
+    connection.execute(text(f"DELETE FROM {_OLD_TABLE} WHERE version_num = :ours"), ours)  # noqa: S608 - a name of our own
+    if connection.execute(text(f"SELECT 1 FROM {_OLD_TABLE}")).first() is None:  # noqa: S608 - a name of our own
+        connection.execute(text(f"DROP TABLE {_OLD_TABLE}"))
