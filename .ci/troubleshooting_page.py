@@ -70,8 +70,8 @@ MORE: dict[Cause, str] = {
     ),
     Cause.BUSY: "The answer was 408, 425, 429 or 503. `Retry-After` is obeyed, between 1 minute and 6 hours.",
     Cause.SERVER_ERROR: (
-        "The answer was 500, 502 or 504. It is tried again after 1 minute, then later and later, up to every "
-        "6 hours, and at every tick."
+        "The answer was another 5xx, whichever it was, or a status that HTTP does not have. It is tried again after "
+        "1 minute, then later and later, up to every 6 hours, and at every tick."
     ),
     Cause.REDIRECTED: "A redirect could lead the payload anywhere, so it counts as a refusal.",
     Cause.NOT_FOUND: "The answer was 404 or 405.",

@@ -302,7 +302,7 @@ def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Pa
     expect(latest).to_contain_text("attempt 2, by Retry")
     expect(first).to_contain_text("attempt 1, by Send Now")
     expect(first).to_contain_text("HTTP 503")
-    expect(first).to_contain_text("The License Server asked to be tried again later.")
+    expect(first).to_contain_text("The License Server is busy, or not available at the moment.")
     picture(page, "drawer")
 
 

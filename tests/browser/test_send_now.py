@@ -34,7 +34,7 @@ def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> N
     page.locator("#send-now").click()
     page.get_by_role("button", name="Send it now").click()
     expect(page.locator("#toasts")).to_contain_text("The payload is kept and sent again.")
-    expect(page.locator("#drawer")).to_contain_text("The License Server asked to be tried again later.")
+    expect(page.locator("#drawer")).to_contain_text("The License Server is busy, or not available at the moment.")
     expect(page.locator("#drawer")).to_contain_text(
         re.compile(r"Next step · Nothing to do\. the service retries by itself")
     )

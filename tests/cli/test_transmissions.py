@@ -53,7 +53,7 @@ def test_a_refusal_names_its_cause_and_the_next_step(connected: CommandLine, lic
     license_server.trouble(Trouble(before=reply(503)))
     ended = connected("send-now")
     assert ended.code == 5
-    assert "The License Server asked to be tried again later. Nothing to do. (busy)" in ended.out
+    assert "The License Server is busy, or not available at the moment. Nothing to do. (busy)" in ended.out
     assert "It is tried again at" in ended.out
 
 

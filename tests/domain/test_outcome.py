@@ -22,7 +22,7 @@ from telemetry_service.domain.outcome import (
 )
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, cause_of, state_after, status_of
 
-RETRYING = {408, 425, 429, 500, 502, 503, 504}
+RETRYING = {408, 425, 429, *range(500, 600)}
 HELD = {401, 403}
 REJECTED = {400, 404, 405, 411, 413, 415, 422}
 POLICY = RetryPolicy()
@@ -47,14 +47,12 @@ def test_every_status_that_is_no_acceptance_has_one_meaning(status: int) -> None
         (409, Cause.ID_CONFLICT),
         (425, Cause.BUSY),
         (429, Cause.BUSY),
-        (500, Cause.SERVER_ERROR),
-        (502, Cause.SERVER_ERROR),
         (503, Cause.BUSY),
-        (504, Cause.SERVER_ERROR),
+        *((status, Cause.SERVER_ERROR) for status in (500, 501, 502, 504, 505, 507, 511, 520, 529, 599, 600)),
         *((status, Cause.PAYLOAD_REFUSED) for status in (400, 411, 413, 415, 422)),
         *((status, Cause.NOT_FOUND) for status in (404, 405)),
         *((status, Cause.REDIRECTED) for status in (300, 301, 302, 303, 307, 308, 399)),
-        *((status, Cause.UNEXPECTED_STATUS) for status in (299, 402, 410, 418, 501, 505, 599)),
+        *((status, Cause.UNEXPECTED_STATUS) for status in (299, 402, 410, 418)),
     ],
 )
 def test_a_status_names_its_cause(status: int, cause: Cause) -> None:
@@ -64,7 +62,13 @@ def test_a_status_names_its_cause(status: int, cause: Cause) -> None:
 def test_the_wish_to_be_tried_again_later_is_kept_only_where_it_is_tried_again() -> None:
     wish = timedelta(seconds=90)
     assert outcome_of_status(503, wish) == Retrying(Cause.BUSY, 503, wish)
+    assert outcome_of_status(529, wish) == Retrying(Cause.SERVER_ERROR, 529, wish)
     assert outcome_of_status(422, wish) == Rejected(Cause.PAYLOAD_REFUSED, 422)
+
+
+def test_nobody_is_said_to_have_asked_for_a_pause_who_may_not_have() -> None:
+    """A plain 503 asks for nothing."""
+    assert "asked" not in EXPLANATIONS[Cause.BUSY].sentence
 
 
 @pytest.mark.parametrize("cause", Cause)

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Outcome, Rejected
+from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Note, Outcome, Rejected
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.license_server.answer import Answer, outcome_of_transmission
 from telemetry_service.sealing.encoding import to_base64url
-from tests.license_server.conftest import TRANSMISSION_ID
+from telemetry_service.sealing.sealer import seal_ping
+from tests.license_server.conftest import API_KEY, NOW, TRANSMISSION_ID
 from tests.support import faults
 from tests.support.fault_server import FaultServer
 
@@ -39,6 +44,22 @@ def test_a_duplicate_is_a_success(server: FaultServer, transmit: Transmit) -> No
     assert transmit() == Accepted(200, duplicate=True)
 
 
+MORE_CLAIMS = {
+    "ledger": "cd" * 32,
+    "license": {"tier": "gold", "license_status": "active", "expires_at": None},
+    "iat": 1_763_172_198,
+}
+
+
+@pytest.mark.parametrize("claims", [{name: value} for name, value in MORE_CLAIMS.items()] + [MORE_CLAIMS])
+def test_a_receipt_may_say_all_that_the_protocol_lists(
+    server: FaultServer, transmit: Transmit, claims: dict[str, object]
+) -> None:
+    receipt = receipt_of(claims=CLAIMS | claims)
+    server.mode = faults.accept_with(receipt=receipt)
+    assert transmit() == Accepted(200, duplicate=False, receipt=receipt)
+
+
 def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, transmit: Transmit) -> None:
     posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T01:00:00+01:00"}
     server.mode = faults.accept_with(receipt=RECEIPT, license=posture)
@@ -51,7 +72,9 @@ def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, trans
     assert outcome.license.expires_at.tzinfo is UTC
 
 
-@pytest.mark.parametrize("header", [HEADER, {"alg": "Ed25519"}, HEADER | {"typ": "JWT", "kid": "2026-11"}])
+@pytest.mark.parametrize(
+    "header", [HEADER, {"alg": "Ed25519"}, HEADER | {"typ": "JWT", "kid": "2026-11"}, HEADER | {"typ": "receipt+jwt"}]
+)
 def test_a_receipt_may_name_its_key(server: FaultServer, transmit: Transmit, header: dict[str, str]) -> None:
     server.mode = faults.accept_with(receipt=receipt_of(header))
     assert transmit() == Accepted(200, duplicate=False, receipt=receipt_of(header))
@@ -71,19 +94,133 @@ def test_a_receipt_may_name_its_key(server: FaultServer, transmit: Transmit, hea
         pytest.param(receipt_of(signature=b"https://license.example"), id="no signature"),
         pytest.param("aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU", id="no JSON"),
         pytest.param("A.A.A", id="no base64"),
+        pytest.param(receipt_of(claims=CLAIMS | {"license": {"tier": "see https://license.example"}}), id="free text"),
+        pytest.param(receipt_of(claims=CLAIMS | {"ledger": "https://license.example"}), id="no head of a ledger"),
+        pytest.param(receipt_of(claims=CLAIMS | {"iat": "https://license.example"}), id="no time"),
+        pytest.param(receipt_of(HEADER | {"typ": "https://license.example"}), id="address as a type"),
+        pytest.param("", id="an empty text"),
+        pytest.param("no receipt", id="two words"),
+        pytest.param("a.b", id="two parts"),
+        pytest.param(RECEIPT + "\n", id="a line end"),
+        pytest.param("a.b." + "c" * 5000, id="too long"),
+        pytest.param({"token": RECEIPT}, id="an object"),
+        pytest.param(7, id="a number"),
     ],
 )
 def test_a_receipt_in_which_anything_else_stands_is_passed_over_for_it_would_be_shown(
-    server: FaultServer, transmit: Transmit, receipt: str
+    server: FaultServer, transmit: Transmit, receipt: object
 ) -> None:
     server.mode = faults.accept_with(receipt=receipt)
-    assert transmit() == Accepted(200, duplicate=False, receipt=None)
+    assert transmit() == Accepted(200, duplicate=False, receipt=None, notes=(Note.RECEIPT_DROPPED,))
 
 
 def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:
     posture = {"tier": "trial", "license_status": "trial", "expires_at": None}
     server.mode = faults.accept_with(license=posture)
     assert transmit() == Accepted(200, duplicate=False, license=LicenseNews("trial", "trial", None))
+
+
+GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
+
+
+@pytest.mark.parametrize(
+    ("block", "news", "note"),
+    [
+        (GOLD, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (GOLD | {"tier": "<script>"}, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (GOLD | {"tier": "Trial"}, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (
+            {"tier": "trial", "license_status": "paused", "expires_at": None},
+            LicenseNews("trial", "unknown", None),
+            Note.LICENSE_VALUE_UNKNOWN,
+        ),
+        ({}, None, Note.LICENSE_DROPPED),
+        ({"tier": "trial"}, None, Note.LICENSE_DROPPED),
+        ({"tier": "trial", "license_status": None}, None, Note.LICENSE_DROPPED),
+        ({"tier": "", "license_status": "active"}, None, Note.LICENSE_DROPPED),
+        ({"tier": 7, "license_status": "active"}, None, Note.LICENSE_DROPPED),
+        (GOLD | {"expires_at": "never"}, None, Note.LICENSE_DROPPED),
+        (GOLD | {"expires_at": 1_763_172_198}, None, Note.LICENSE_DROPPED),
+        (GOLD | {"expires_at": "0001-01-01T00:00:00+23:59"}, None, Note.LICENSE_DROPPED),
+        ("trial", None, Note.LICENSE_DROPPED),
+        ([], None, Note.LICENSE_DROPPED),
+        (False, None, Note.LICENSE_DROPPED),
+    ],
+)
+def test_a_license_that_is_new_or_unreadable_undoes_no_acceptance_and_is_noted(
+    server: FaultServer, transmit: Transmit, block: object, news: LicenseNews | None, note: Note
+) -> None:
+    server.mode = faults.accept_with(license=block)
+    assert transmit() == Accepted(200, duplicate=False, license=news, notes=(note,))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-11-15T02:03:18Z",
+        "2026-11-15T02:03:18.0000000Z",
+        "2026-11-15T02:03:18.123456789+01:00",
+        "2026-11-15t02:03:18z",
+        "2026-11-15T02:03:18-00:00",
+        "2026-12-31T23:59:60Z",
+    ],
+)
+def test_the_moment_of_receipt_is_any_that_rfc_3339_has(server: FaultServer, transmit: Transmit, moment: str) -> None:
+    server.mode = faults.accept_with(received_at=moment, receipt=receipt_of(claims=CLAIMS | {"received_at": moment}))
+    outcome = transmit()
+    assert isinstance(outcome, Accepted)
+    assert (outcome.receipt is not None, outcome.notes) == (True, ())
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4),
+    max_leaves=10,
+)
+LICENSES = ANYTHING | st.fixed_dictionaries(
+    {},
+    optional={
+        "tier": st.sampled_from(["trial", "enterprise", "gold"]) | ANYTHING,
+        "license_status": st.sampled_from(["active", "grace", "paused"]) | ANYTHING,
+        "expires_at": st.sampled_from(["2027-01-01T00:00:00Z", "never"]) | ANYTHING,
+        "seats": ANYTHING,
+    },
+)
+RECEIPTS = ANYTHING | st.just(RECEIPT) | st.builds(receipt_of, ANYTHING, ANYTHING, st.binary(max_size=70))
+OPTIONAL = st.fixed_dictionaries({}, optional={"license": LICENSES, "receipt": RECEIPTS, "announcement": ANYTHING})
+
+
+@given(OPTIONAL)
+def test_nothing_optional_undoes_an_acceptance(optional: dict[str, object]) -> None:
+    message = seal_ping(TRANSMISSION_ID, 1_763_172_197, API_KEY)
+    required = {"transmission_id": str(TRANSMISSION_ID), "status": "accepted", "received_at": "2026-11-15T02:03:18Z"}
+    body = json.dumps(optional | required).encode()
+    outcome = outcome_of_transmission(Answer(200, None, None, body), message, (), NOW)
+    assert isinstance(outcome, Accepted)
+    assert outcome.receipt in {None, RECEIPT}
+    if outcome.license is not None:
+        assert outcome.license.tier in set(Tier)
+        assert outcome.license.license_status in set(LicenseStatus)
+    dropped = {Note.RECEIPT_DROPPED} & set(outcome.notes)
+    assert bool(dropped) is (optional.get("receipt") is not None and outcome.receipt is None)
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        ('"license":{"tier":"trial","tier":"gold","license_status":"active"}', (Note.LICENSE_DROPPED,)),
+        (f'"receipt":"{RECEIPT}","receipt":"{RECEIPT}"', (Note.RECEIPT_DROPPED,)),
+        ('"announcement":1,"announcement":2', ()),
+        ('"announcement":' + "9" * 6000, ()),
+        ('"announcement":"\\ud800"', ()),
+    ],
+)
+def test_an_optional_member_that_is_odd_undoes_no_acceptance(
+    server: FaultServer, transmit: Transmit, text: str, notes: tuple[Note, ...]
+) -> None:
+    members = f'"transmission_id":"{TRANSMISSION_ID}","received_at":"2026-11-15T02:03:18Z","status":"accepted"'
+    server.mode = faults.reply(200, f"{{{members},{text}}}".encode())
+    assert transmit() == Accepted(200, duplicate=False, notes=notes)
 
 
 def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, transmit: Transmit) -> None:
@@ -106,19 +243,12 @@ def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, tra
         {"received_at": "yesterday"},
         {"received_at": "2026-11-15T02:03:18"},
         {"received_at": 1763172197},
-        {"receipt": "no receipt"},
-        {"receipt": "a.b"},
-        {"receipt": "a.b.c\n"},
-        {"receipt": "a.b." + "c" * 5000},
-        {"receipt": {"token": RECEIPT}},
-        {"license": {"tier": "<script>", "license_status": "active", "expires_at": None}},
-        {"license": {"tier": "trial", "license_status": "whatever", "expires_at": None}},
-        {"license": {"tier": "trial", "license_status": "trial", "expires_at": "never"}},
-        {"license": {"tier": "trial", "license_status": "trial", "expires_at": "0001-01-01T00:00:00+23:59"}},
-        {"license": "trial"},
+        {"received_at": "1763172197"},
+        {"received_at": "2026-11-15"},
+        {"received_at": "2026-11-15T25:03:18Z"},
     ],
 )
-def test_an_answer_with_anything_wrong_is_no_acceptance(
+def test_an_answer_that_does_not_say_which_what_and_when_is_no_acceptance(
     server: FaultServer, transmit: Transmit, changes: dict[str, object]
 ) -> None:
     server.mode = faults.accept_with(**changes)

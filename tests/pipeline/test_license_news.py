@@ -1,6 +1,7 @@
 """What an acceptance says besides: the receipt, and the license as the License Server knows it."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -46,16 +47,19 @@ def pin(site: Site, public_key: str) -> None:
     site.configure(encrypt_payload=False)
 
 
-def accept_and_sign(signer: ReceiptSigner) -> Mode:
-    """Accept, tell the news, and sign for the very payload that has arrived."""
+def accept_and_sign(
+    signer: ReceiptSigner, signed: Mapping[str, object] | None = NEWS, told: Mapping[str, object] | None = NEWS
+) -> Mode:
+    """Accept, sign the news with the very payload that has arrived, and tell them beside the receipt."""
 
     def mode(visit: Visit) -> None:
         visit.secure()
         request = visit.read_request()
         moment = "2026-11-03T10:00:00.000Z"
         transmission_id = UUID(request.headers["x-telemetry-id"])
-        signed = signer.sign(Receipt(transmission_id, hashlib.sha256(request.body).hexdigest(), moment))
-        visit.send(faults.answer(200, faults.acceptance(request, receipt=signed, license=NEWS)))
+        digest = hashlib.sha256(request.body).hexdigest()
+        receipt = signer.sign(Receipt(transmission_id, digest, moment, signed))
+        visit.send(faults.answer(200, faults.acceptance(request, receipt=receipt, license=told)))
 
     return mode
 
@@ -86,6 +90,37 @@ def test_with_a_pinned_key_the_news_of_a_signed_acceptance_are_believed(site: Si
     site.server.server.mode = accept_and_sign(signer)
     assert send(site).receipt_verified is True
     assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believed(site: Site, tmp_path: Path) -> None:
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    report_license(site.installation, REPORTED)
+    site.server.server.mode = accept_and_sign(signer, signed=None)
+    assert send(site).receipt_verified is True
+    assert posture(site) == REPORTED
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS | {"tier": "starter"}, told=NEWS)
+    assert send(site).receipt_verified is True
+    assert (posture(site).tier, posture(site).license_status) == (Tier.STARTER, LicenseStatus.GRACE)
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS, told=None)
+    assert send(site).receipt_verified is True
+    assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_its_token(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.server.server.mode = faults.accept_with(license={"tier": "gold", "license_status": "active"}, receipt="")
+    assert send(site).state is State.SUCCESS
+    assert posture(site).tier is Tier.UNKNOWN
+    assert "receipt_dropped" in caplog.text
+    assert "license_value_unknown" in caplog.text
+    assert "gold" not in caplog.text
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    site.server.server.mode = accept_and_sign(signer, signed=None)
+    send(site)
+    assert "license_unsigned" in caplog.text
 
 
 def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are_not_believed(

@@ -80,6 +80,7 @@ def test_a_receipt_says_which_payload_was_received_and_when(line: Line, *, encry
         "transmission_id": str(draft.transmission_id),
         "payload_sha256": hashlib.sha256(plaintext).hexdigest(),
         "received_at": answer["received_at"],
+        "license": answer["license"],
     }
 
 

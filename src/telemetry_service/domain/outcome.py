@@ -127,7 +127,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         _ADMIN,
     ),
     Cause.BUSY: Explanation(
-        "The License Server asked to be tried again later.",
+        "The License Server is busy, or not available at the moment.",
         "Nothing to do.",
         _NOBODY,
     ),
@@ -202,6 +202,19 @@ class LicenseNews:
     expires_at: datetime | None
 
 
+class Note(StrEnum):
+    """What an acceptance carried that was not taken as it stood. It stays an acceptance; the log has the token."""
+
+    RECEIPT_DROPPED = "receipt_dropped"
+    """What stood for a receipt is none, or says more than a receipt may."""
+    LICENSE_DROPPED = "license_dropped"
+    """What stood for a license cannot be read."""
+    LICENSE_VALUE_UNKNOWN = "license_value_unknown"
+    """A tier or a status that this version does not know: it is taken as *unknown*."""
+    LICENSE_UNSIGNED = "license_unsigned"
+    """A license beside the receipt, where a key is pinned and only what it signs is believed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The License Server has the payload. ``receipt_verified`` is None where no key is pinned."""
@@ -211,6 +224,7 @@ class Accepted:
     receipt: str | None = None
     receipt_verified: bool | None = None
     license: LicenseNews | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,11 +297,10 @@ _RETRYING = {
     408: Cause.BUSY,
     425: Cause.BUSY,
     429: Cause.BUSY,
-    500: Cause.SERVER_ERROR,
-    502: Cause.SERVER_ERROR,
     503: Cause.BUSY,
-    504: Cause.SERVER_ERROR,
 }
+_STATUSES = range(100, 600)
+_SERVER_ERRORS = range(500, 600)
 _HELD = {401: Cause.API_KEY_NOT_ACCEPTED, 403: Cause.FORBIDDEN}
 _REJECTED = {
     400: Cause.PAYLOAD_REFUSED,
@@ -304,11 +317,14 @@ _REJECTED = {
 def outcome_of_status(status: int, retry_after: timedelta | None = None) -> Failure:
     """Classify an HTTP status that is no acceptance.
 
-    A status that the protocol does not list is a rejection: it is tried again at every tick, so
-    nothing is lost, and an unknown server is not pressed.
+    A status of the class 5xx that is not known counts as a 500, and so does one that is none (RFC 9110, section 15).
+    Any other that the protocol does not list is a rejection: it is tried again at every tick, so nothing is lost,
+    and an unknown server is not pressed.
     """
     if status in _RETRYING:
         return Retrying(_RETRYING[status], status, retry_after)
+    if status in _SERVER_ERRORS or status not in _STATUSES:
+        return Retrying(Cause.SERVER_ERROR, status, retry_after)
     if status in _HELD:
         return Held(_HELD[status], status)
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects

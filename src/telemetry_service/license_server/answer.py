@@ -1,31 +1,33 @@
 """What the License Server answers, read strictly: anything else with a 2xx is no acceptance.
 
-Members that the protocol does not know are passed over, so that the License Server may learn to say
-more. Those that it does know must be exactly right, and none may stand there twice.
+What makes an acceptance (id, status, moment) must be exactly right, and may not stand there twice. Nothing else can
+undo one: members that the protocol does not know are passed over, so that the License Server may learn to say more,
+and a receipt or a license that cannot be read is left out, and noted.
 """
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.message import SealedMessage
+from telemetry_service.domain.moments import Moment
 from telemetry_service.domain.outcome import (
     Accepted,
     Cause,
     Failure,
-    LicenseNews,
+    Note,
     Outcome,
     Rejected,
     outcome_of_status,
 )
-from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.license_server.receipt_form import in_closed_form
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
@@ -41,6 +43,9 @@ _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEP
 _RECEIPT_LENGTH = 4096
 """Several times a real receipt, which has about 300 characters."""
 
+_TWICE = object()
+"""The value of a member that stands there twice: nobody knows which is meant, so it is of no type."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -54,32 +59,15 @@ class Answer:
 
 
 class _Read(BaseModel):
+    """The members of an answer that must be right; each of them is a text."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        message = "no calendar here can name this moment in UTC"
-        raise ValueError(message) from None
-
-
-class _License(_Read):
-    tier: Tier
-    license_status: LicenseStatus
-    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
 
 class _Acceptance(_Read):
     transmission_id: UUID
     status: Literal["accepted", "duplicate"]
-    received_at: AwareDatetime
-    receipt: (
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", max_length=_RECEIPT_LENGTH)]
-        | None
-    ) = None
-    license: _License | None = None
+    received_at: Moment
 
 
 class _Conflict(_Read):
@@ -106,21 +94,25 @@ def outcome_of_transmission(
     failure = _failure(answer, message, parse_retry_after(answer.retry_after, now))
     if failure is not None:
         return failure
-    acceptance = _parse(_Acceptance, answer.body)
+    members = _members(answer.body)
+    acceptance = _parse(_Acceptance, members)
     if acceptance is None or acceptance.transmission_id != message.transmission_id:
         return Rejected(Cause.ANSWER_MALFORMED, answer.status)
+    receipt, dropped = _receipt(members.get("receipt"))
+    license_, noted = read_license(members.get("license"))
     return Accepted(
         answer.status,
         duplicate=acceptance.status == "duplicate",
-        receipt=_kept(acceptance.receipt),
-        license=_news(acceptance.license),
+        receipt=receipt,
+        license=license_,
+        notes=dropped + noted,
     )
 
 
 def failure_of_ping(answer: Answer, ping: SealedMessage) -> Failure | None:
     """Return why a connection test's answer is not a good one, or None."""
     failure = _failure(answer, ping, retry_after=None)
-    if failure is None and _parse(_Pong, answer.body) is None:
+    if failure is None and _parse(_Pong, _members(answer.body)) is None:
         return Rejected(Cause.ANSWER_MALFORMED, answer.status)
     return failure
 
@@ -144,36 +136,43 @@ def _clocks_differ(answer: Answer, message: SealedMessage) -> bool:
 
 def _conflict(answer: Answer, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:
     """A conflict about the very bytes that we sent is none: the License Server has them."""
-    conflict = _parse(_Conflict, answer.body)
+    conflict = _parse(_Conflict, _members(answer.body))
     ours = {hashlib.sha256(message.body).hexdigest(), *known_bodies}
     if conflict and conflict.transmission_id == message.transmission_id and conflict.body_sha256 in ours:
         return Accepted(answer.status, duplicate=True)
     return Rejected(Cause.ID_CONFLICT, answer.status)
 
 
-def _kept(receipt: str | None) -> str | None:
-    """A receipt in which more stands than the protocol lists is no receipt; what it came with stays an acceptance."""
-    return receipt if receipt is not None and in_closed_form(receipt) else None
+def _receipt(value: object) -> tuple[str | None, tuple[Note, ...]]:
+    """Return the receipt, and what there is to note: one in which more stands than the protocol lists is none."""
+    if value is None:
+        return None, ()
+    if isinstance(value, str) and len(value) <= _RECEIPT_LENGTH and in_closed_form(value):
+        return value, ()
+    return None, (Note.RECEIPT_DROPPED,)
 
 
-def _news(license_: _License | None) -> LicenseNews | None:
-    if license_ is None:
-        return None
-    return LicenseNews(license_.tier.value, license_.license_status.value, license_.expires_at)
-
-
-def _parse(model: type[_ReadT], body: bytes | None) -> _ReadT | None:
-    if body is None:
+def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
+    wanted = {name: members.get(name) for name in model.model_fields}
+    if not all(isinstance(value, str) for value in wanted.values()):
         return None
     try:
-        json.loads(body, object_pairs_hook=_without_duplicates)
-        return model.model_validate_json(body)
-    except (ValidationError, ValueError, RecursionError):
+        return model.model_validate_json(json.dumps(wanted))
+    except ValidationError:
         return None
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
+def _members(body: bytes | None) -> Mapping[str, object]:
+    """Return the members of an answer; none where it is no JSON object. A number's size is nobody's business here."""
+    try:
+        read = json.loads((body or b"").decode(), object_pairs_hook=_each_once, parse_int=float)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for name, value in pairs:
+        members[name] = _TWICE if name in members else value
     return members

@@ -11,7 +11,9 @@ import binascii
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from telemetry_service.domain.moments import Moment
 
 _PARTS = 3
 _SIGNATURE_BYTES = 64
@@ -23,14 +25,28 @@ class _Closed(BaseModel):
 
 class _Header(_Closed):
     alg: Literal["EdDSA", "Ed25519"]
-    typ: Literal["JWT", "JOSE"] | None = None
+    typ: Annotated[str, Field(pattern=r"^[A-Za-z0-9+-]{1,32}$")] | None = None
     kid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+
+
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""A tier or a status, one that this version does not know included."""
+
+
+class _License(_Closed):
+    tier: _Token | None = None
+    license_status: _Token | None = None
+    expires_at: Moment | None = None
 
 
 class _Claims(_Closed):
     transmission_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
-    payload_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    received_at: AwareDatetime
+    payload_sha256: _Digest
+    received_at: Moment
+    ledger: _Digest | None = None
+    license: _License | None = None
+    iat: Annotated[int, Field(ge=0)] | None = None
 
 
 def in_closed_form(receipt: str) -> bool:

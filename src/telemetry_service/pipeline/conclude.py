@@ -4,13 +4,15 @@ An acceptance counts whoever brings it, even after his lease has ended; a failur
 a lease that still holds.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE
-from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseNews, Outcome, Retrying
+from telemetry_service.domain.license_update import read_license
+from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseNews, Note, Outcome, Retrying
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.claim import Claimed
@@ -19,14 +21,17 @@ from telemetry_service.storage.database import Transaction
 
 
 def check_receipt(installation: Installation, claimed: Claimed, outcome: Outcome) -> Outcome:
-    """Verify the receipt where a key is pinned; without a valid one the license news are not believed."""
+    """Verify the receipt where a key is pinned; a license is then believed only where the receipt itself says it."""
     if not isinstance(outcome, Accepted) or installation.receipt_key is None:
         return outcome
-    transmission_id = claimed.transmission.transmission_id
-    verified = outcome.receipt is not None and installation.receipt_key.verify(
-        outcome.receipt, transmission_id, claimed.known_payloads
-    )
-    return replace(outcome, receipt_verified=verified, license=outcome.license if verified else None)
+    signed: Mapping[str, object] | None = None
+    if outcome.receipt is not None:
+        transmission_id = claimed.transmission.transmission_id
+        signed = installation.receipt_key.read(outcome.receipt, transmission_id, claimed.known_payloads)
+    license_, notes = read_license((signed or {}).get("license"))
+    if outcome.license is not None and license_ is None:
+        notes += (Note.LICENSE_UNSIGNED,)
+    return replace(outcome, receipt_verified=signed is not None, license=license_, notes=(*outcome.notes, *notes))
 
 
 def conclude(installation: Installation, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:

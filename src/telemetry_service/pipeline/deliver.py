@@ -8,7 +8,7 @@ import time
 from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
-from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
+from telemetry_service.domain.outcome import Accepted, Cause, Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.pipeline.claim import claim, set_aside
 from telemetry_service.pipeline.conclude import check_receipt, conclude
@@ -59,8 +59,15 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     installation.reached(Milestone.SENT)
     outcome = check_receipt(installation, claimed, outcome)
     conclude(installation, claimed, outcome, duration_ms)
+    _note_what_was_left_out(outcome)
     installation.reached(Milestone.OUTCOME_COMMITTED)
     return outcome
+
+
+def _note_what_was_left_out(outcome: Outcome) -> None:
+    """Write down what an acceptance carried that was not taken as it stood: by its token, never by its text."""
+    for note in outcome.notes if isinstance(outcome, Accepted) else ():
+        _log.warning("a transmission was accepted, and its answer not taken whole: %s", note.value)
 
 
 def _found_no_connection(outcome: Outcome | None) -> bool:

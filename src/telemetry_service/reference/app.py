@@ -1,6 +1,7 @@
 """The ASGI application: the protocol's two addresses, and the control interface where one is wanted."""
 
 import sqlite3
+from dataclasses import replace
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -94,11 +95,13 @@ class Protocol:
             "status": "duplicate" if acceptance.duplicate else "accepted",
             "received_at": entry.received_at,
         }
-        receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at)
+        block = self._licenses.get(entry.customer_id)
+        license_ = None if block is None else block.model_dump(mode="json")
+        receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at, license_)
         if token := self._receipt(receipt, faults):
             answer["receipt"] = token
-        if block := self._licenses.get(entry.customer_id):
-            answer["license"] = block.model_dump(mode="json")
+        if license_ is not None:
+            answer["license"] = license_
         return answer
 
     def _receipt(self, receipt: Receipt, faults: Faults) -> str | None:
@@ -110,7 +113,7 @@ class Protocol:
             case "forged":
                 return ReceiptSigner(Ed25519PrivateKey.generate()).sign(receipt)
             case "other_payload":
-                return self._signer.sign(Receipt(receipt.transmission_id, _OTHER_PAYLOAD, receipt.received_at))
+                return self._signer.sign(replace(receipt, payload_sha256=_OTHER_PAYLOAD))
 
 
 def _refuse_listed(request: Request, faults: Faults) -> None:

@@ -2,8 +2,10 @@
 
 import base64
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import rfc8785
@@ -18,11 +20,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt says: this payload (hex SHA-256 of its canonical JSON) was received at that moment."""
+    """What a receipt says: this payload (hex SHA-256 of its canonical JSON) was received at that moment.
+
+    ``license`` is the customer's license block, where there is one: a sender that pins the key believes it only here.
+    """
 
     transmission_id: UUID
     payload_sha256: str
     received_at: str
+    license: Mapping[str, object] | None = None
 
 
 class ReceiptSigner:
@@ -40,11 +46,13 @@ class ReceiptSigner:
     def sign(self, receipt: Receipt) -> str:
         """Return the receipt as JWS compact serialization."""
         header = _base64url(rfc8785.dumps({"alg": "EdDSA"}))
-        claims = {
+        claims: dict[str, Any] = {
             "transmission_id": str(receipt.transmission_id),
             "payload_sha256": receipt.payload_sha256,
             "received_at": receipt.received_at,
         }
+        if receipt.license is not None:
+            claims["license"] = dict(receipt.license)
         signed = f"{header}.{_base64url(rfc8785.dumps(claims))}"
         return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
 

@@ -43,19 +43,24 @@ class ReceiptKey:
         return cls(key)
 
     def verify(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> bool:
-        """Whether ``token`` is this License Server's receipt for one of our payloads.
+        """Whether ``token`` is this License Server's receipt for one of our payloads."""
+        return self.read(token, transmission_id, payload_digests) is not None
+
+    def read(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> dict[str, Any] | None:
+        """Return what ``token`` says, None unless it is this License Server's receipt for one of our payloads.
 
         ``payload_digests`` are hex SHA-256 digests of the canonical payloads of the transmission's attempts.
         """
         try:
             claims = self._claims(token)
         except (ValueError, RecursionError, InvalidSignature):
-            return False
-        return (
+            return None
+        ours = (
             claims.get("transmission_id") == str(transmission_id)
             and any(claims.get("payload_sha256") == digest for digest in payload_digests)
             and isinstance(claims.get("received_at"), str)
         )
+        return claims if ours else None
 
     def _claims(self, token: str) -> dict[str, Any]:
         """Return what the receipt says, once its signature (JWS compact, RFC 7515) has been verified."""
