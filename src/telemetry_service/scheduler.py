@@ -1,19 +1,18 @@
 """When to wake. There is no logic here: the database decides what is due, and who owns it."""
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event, log_exception
 
 WAKE_EVERY_SECONDS = 5
 """A waking that finds nothing due costs two indexed reads."""
 
 PURGE_CHECK_SECONDS = 600
-
-_log = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -53,8 +52,8 @@ def _guarded(name: str, job: Callable[[], object]) -> Callable[[], None]:
         try:
             job()
         except TelemetryError as error:
-            _log.warning("%s: %s", name, error.code)
+            log_event(Event.JOB_FAILED, job=name, code=error.code)
         except Exception as error:  # noqa: BLE001 - the scheduler must survive whatever a job meets
-            _log.error("%s failed unexpectedly: %s", name, type(error).__name__)
+            log_exception(error, name)
 
     return run

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
+from telemetry_service.log.options import LogFormat, LogLevel
 
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
@@ -50,6 +51,22 @@ def boolean(text: str) -> bool:
         message = "must be true or false."
         raise RefusedValueError(message)
     return text.lower() == "true"
+
+
+def log_format(text: str) -> LogFormat:
+    """Return how the lines of the log look."""
+    if text.lower() not in set(LogFormat):
+        message = f"must be one of: {', '.join(LogFormat)}."
+        raise RefusedValueError(message)
+    return LogFormat(text.lower())
+
+
+def log_level(text: str) -> LogLevel:
+    """Return the least level that the log takes."""
+    if text.lower() not in set(LogLevel):
+        message = f"must be one of: {', '.join(LogLevel)}."
+        raise RefusedValueError(message)
+    return LogLevel(text.lower())
 
 
 def key_list(text: str) -> tuple[SecretBytes, ...]:

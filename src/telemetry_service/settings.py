@@ -19,6 +19,7 @@ from pydantic import SecretBytes, SecretStr
 from telemetry_service import __version__
 from telemetry_service import setting_values as values
 from telemetry_service.domain.errors import SettingsError
+from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
 Keys: TypeAlias = tuple[SecretBytes, ...]
@@ -50,6 +51,8 @@ _PLAIN = frozenset(
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
         "TELEMETRY_SEND_SPREAD_SECONDS",
+        "TELEMETRY_LOG_FORMAT",
+        "TELEMETRY_LOG_LEVEL",
     }
 )
 _ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMIZE_PII", "RETENTION_DAYS"})
@@ -92,6 +95,9 @@ class Settings:
     admin_password: SecretStr | None
     """Used at the first start only."""
     send_spread: timedelta
+    log_format: LogFormat | None
+    """None leaves the choice to where standard error leads."""
+    log_level: LogLevel
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -120,6 +126,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
+        log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
+        log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
     )
     source.check_names()
     if source.faults:

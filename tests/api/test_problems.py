@@ -16,9 +16,11 @@ from telemetry_service.access import accounts, passwords, tokens
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.events import Event
 from telemetry_service.web import gate, refusals
 from telemetry_service.web.problems import STATUS, CutOffError, LastResort, add_problems, problem_of, status_of
 from telemetry_service.web.refusals import Fault
+from tests.support.log_lines import lines_in, lines_of
 from tests.support.running import Running, code_in, problem_in
 
 SECRET = "ck_live_canary_4711"
@@ -126,7 +128,9 @@ async def test_what_nobody_foresaw_says_nothing(caplog: pytest.LogCaptureFixture
     assert (answer.status_code, code_in(answer)) == (500, "internal")
     assert SECRET not in answer.text
     assert SECRET not in caplog.text
-    assert "an unforeseen RuntimeError" in caplog.text
+    assert SECRET not in str(lines_in(caplog))
+    [line] = lines_of(caplog, Event.UNEXPECTED_EXCEPTION)
+    assert (line["job"], line["error"]) == ("request", "RuntimeError")
 
 
 @pytest.mark.anyio
@@ -154,10 +158,11 @@ async def test_nothing_but_http_is_touched() -> None:
 
 
 def test_a_problem_has_the_members_of_rfc_9457(shared: Running) -> None:
-    document = problem_in(shared.call(None, "GET", "license"))
+    document = problem_in(shared.call(None, "GET", "license", headers={"X-Request-Id": "one"}))
     assert document == {
         "type": "urn:control-core:telemetry:problem:unauthenticated",
         "title": "Unauthorized",
         "status": 401,
         "detail": "Log in, or send a valid service token as a Bearer token.",
+        "request_id": "one",
     }

@@ -18,6 +18,7 @@ from telemetry_service.pipeline.activity import list_activity
 from telemetry_service.web.api.export import COLUMNS, cell
 from tests.api.test_facts import report, send
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
+from tests.support.log_lines import lines_in
 from tests.support.running import Running, code_in, fields_in
 from tests.support.set_clock import SetClock
 
@@ -271,5 +272,6 @@ def test_the_license_server_is_named_in_no_answer_and_no_metric(
         for kind in ("config", "preview", "health", "history", "history/export?format=csv", "dictionary")
     ]
     seen += [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    seen += [str(lines_in(caplog))]
     for secret in (address, API_KEY, "https://"):
         assert secret not in "\n".join(seen)

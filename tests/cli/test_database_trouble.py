@@ -263,10 +263,10 @@ def test_a_service_whose_database_goes_bad_names_it_in_its_log(
 ) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=sqlite_url)
     with Program("serve", "--port", "0", folder=tmp_path, environment=keyed.environment) as service:
-        service.wait_for_error("listening on ")
+        service.wait_for_url()
         with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
             other.execute("DROP TABLE telemetry_schedule")
-        service.wait_for_error("wake: schema-incomplete")
+        service.wait_for_event("job_failed", job="wake", code="schema-incomplete")
         assert "Traceback" not in service.errors
         assert service.stop(SIGTERM) == 0
 

@@ -17,17 +17,23 @@ from tests.support.fault_server import Visit
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.program import Program
 
-HEAVY = ("sqlalchemy", "fastapi", "httpx", "cryptography", "argon2", "uvicorn", "alembic", "apscheduler", "jinja2")
-
-
-def address_of(service: Program) -> str:
-    told = service.wait_for_error("listening on ")
-    return told.rpartition("listening on ")[2].split()[0]
+HEAVY = (
+    "sqlalchemy",
+    "fastapi",
+    "httpx",
+    "cryptography",
+    "argon2",
+    "uvicorn",
+    "alembic",
+    "apscheduler",
+    "jinja2",
+    "structlog",
+)
 
 
 def test_it_answers_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_path: Path) -> None:
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
-        url = address_of(service)
+        url = service.wait_for_url()
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
         assert httpx.get(f"{url}/readyz", trust_env=False).json()["ready"] is True
         port = url.rpartition(":")[2]
@@ -38,7 +44,7 @@ def test_it_answers_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_pa
 
 def test_ctrl_c_ends_it_with_0_as_well(connected: CommandLine, tmp_path: Path) -> None:
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
-        address_of(service)
+        service.wait_for_url()
         assert service.stop(signal.SIGINT) == 0
         assert "Traceback" not in service.errors
 
@@ -62,7 +68,7 @@ def test_what_is_being_sent_at_sigterm_is_finished(
         answers.append(httpx.post(f"{url}/api/v1/telemetry/send-now", headers=headers, trust_env=False, timeout=60))
 
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
-        url = address_of(service)
+        url = service.wait_for_url()
         sender = threading.Thread(target=send_now)
         sender.start()
         assert arrived.wait(60)
@@ -80,7 +86,7 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
     license_server.server.__exit__()
     token = connected("token", "create", "administration", "--scope", Scope.ADMIN).out.splitlines()[-1]
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
-        url = address_of(service)
+        url = service.wait_for_url()
         headers = {"Authorization": f"Bearer {token}"}
         httpx.post(f"{url}/api/v1/telemetry/send-now?secret=canary", headers=headers, trust_env=False, timeout=60)
         service.stop(signal.SIGTERM)
@@ -93,7 +99,7 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
 def test_neither_its_command_line_nor_a_dump_of_its_memory_tells_a_secret(cli: CommandLine, tmp_path: Path) -> None:
     environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": "a long enough password"}
     with Program("serve", "--port", "0", folder=tmp_path, environment=environment) as service:
-        address_of(service)
+        service.wait_for_url()
         running = Path(f"/proc/{service.process.pid}")
         if not running.exists():
             pytest.skip("this system has no /proc to look at a process")
@@ -109,7 +115,7 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
     password = "a long enough password"
     environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": password}
     with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment) as service:
-        url = address_of(service)
+        url = service.wait_for_url()
         answer = httpx.post(
             f"{url}/login",
             data={"name": "admin", "password": password, "next": "/"},

@@ -37,7 +37,7 @@ def test_each_error_has_a_row_with_its_sentence() -> None:
         assert re.search(rf"^\| `{kind.code}` \|.*{re.escape(kind.sentence)}", PAGE, re.MULTILINE), kind.code
 
 
-@pytest.mark.parametrize("script", ["payload_page.py", "troubleshooting_page.py"])
+@pytest.mark.parametrize("script", ["payload_page.py", "troubleshooting_page.py", "log_events_table.py"])
 def test_the_generated_pages_are_current(script: str) -> None:
     command = [sys.executable, str(ROOT / ".ci" / script), "--check"]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -20,6 +20,7 @@ from telemetry_service.domain.transmissions import (
     State,
     Transmission,
 )
+from telemetry_service.log.events import Event
 from telemetry_service.pipeline.api_key import seal_api_key
 from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.health_report import read_health
@@ -32,6 +33,7 @@ from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.pipeline.tick import wake
 from tests.support import faults
 from tests.support.license_server import CUSTOMER, Trouble, reply
+from tests.support.log_lines import lines_of
 from tests.support.site import Site, usage
 
 ANOTHER_KEY = "another-key-0123456789"
@@ -222,9 +224,8 @@ def test_a_fault_of_this_program_in_one_delivery_does_not_block_those_behind_it(
     site.clock.advance(hours=7)
     faulty = crash_at(site, Milestone.CLAIMED, ZeroDivisionError)
     assert deliver_due(faulty) == 0, "both were tried and neither was sent"
-    assert [message for message in caplog.messages if "delivery" in message] == [
-        "a delivery failed unexpectedly: ZeroDivisionError"
-    ] * 2
+    lines = lines_of(caplog, Event.UNEXPECTED_EXCEPTION)
+    assert [(line["job"], line["error"]) for line in lines] == [("delivery", "ZeroDivisionError")] * 2
     site.clock.advance(seconds=LEASE.total_seconds())
     assert deliver_due(site.installation) == 2
 

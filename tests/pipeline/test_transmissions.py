@@ -17,6 +17,7 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Transmission, Trigger
+from telemetry_service.log.events import Event
 from telemetry_service.pipeline.configure import remove_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.connection_test import test_connection as try_connection
 from telemetry_service.pipeline.deliver import deliver, deliver_due
@@ -28,6 +29,7 @@ from telemetry_service.pipeline.tick import wake
 from telemetry_service.sealing.identity import pseudonym
 from tests.support import faults
 from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, hang, reply, reset
+from tests.support.log_lines import lines_of
 from tests.support.reckoning import codes_of
 from tests.support.site import Replica, Site, usage
 
@@ -393,7 +395,8 @@ def test_a_stored_payload_that_is_not_valid_any_more_is_set_aside_and_never_sent
     site.tick()
     found = read(site, spoiled).transmission
     assert (found.state, found.cause) == (State.REJECTED, Cause.PAYLOAD_INVALID)
-    assert "a stored payload is not valid any more and was not sent" in caplog.messages
+    [line] = lines_of(caplog, Event.PAYLOAD_INVALID)
+    assert line["transmission_id"] == str(spoiled.transmission_id)
     assert [payload.total_events for payload in site.server.payloads()] == [3]
 
 

@@ -181,7 +181,7 @@ def test_an_unknown_telemetry_variable_is_a_fault_even_when_it_is_empty(name: st
     assert hint in fault
 
 
-@pytest.mark.parametrize("rest", ["", "FOO", "HOST", "LOG_LEVEL", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
+@pytest.mark.parametrize("rest", ["", "FOO", "HOST", "LOG_COLOR", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
 def test_no_guess_is_better_than_a_poor_one(rest: str) -> None:
     fault = only_fault({f"TELEMETRY_{rest}": "x"})
     assert fault in {

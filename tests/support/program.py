@@ -1,5 +1,6 @@
 """The installed program as a process of its own, to be waited for, signalled and read."""
 
+import json
 import os
 import selectors
 import signal
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _PATIENCE_SECONDS = 150
 """No test is about how long this takes; it only must not wait for ever."""
@@ -63,6 +64,31 @@ class Program:
     def wait_for_error(self, wanted: str) -> str:
         """Return what it wrote to standard error, once ``wanted`` is in it."""
         return self._wait(wanted, lambda: self.errors)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of its log so far, each the one JSON document that it must be."""
+        return [json.loads(line) for line in self.errors.splitlines(keepends=True) if line.endswith("\n")]
+
+    def wait_for_event(self, name: str, **fields: object) -> dict[str, Any]:
+        """Return the first line of its log with this event and these fields, once it is there."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> str:
+            found[:] = [
+                line
+                for line in self.lines
+                if line["event"] == name and all(line.get(k) == v for k, v in fields.items())
+            ]
+            return name if found else ""
+
+        self._wait(name, look)
+        return found[0]
+
+    def wait_for_url(self) -> str:
+        """Return the address at which it answers, once it does."""
+        listening: str = self.wait_for_event("service_started")["listening"]
+        return f"http://{listening}"
 
     def stop(self, number: signal.Signals) -> int:
         """Send it a signal and return its exit code."""

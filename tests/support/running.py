@@ -99,10 +99,11 @@ def problem_in(answer: httpx.Response) -> dict[str, Any]:
     """Return the problem document of a refusal, after a look at its form."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     document: dict[str, Any] = answer.json()
-    assert set(document) <= {"type", "title", "status", "detail", "errors"}
+    assert set(document) <= {"type", "title", "status", "detail", "errors", "request_id"}
     assert document["type"].startswith("urn:control-core:telemetry:problem:")
     assert document["status"] == answer.status_code
     assert document["title"]
+    assert document.get("request_id") == answer.headers.get("X-Request-Id")
     assert document["detail"].endswith((".", "?"))
     return document
 

@@ -43,6 +43,12 @@ def listen(host: str, port: int) -> socket.socket:
         raise CannotListenError(message) from None
 
 
+def bound_to(listener: socket.socket) -> str:
+    """Return the address and port that a listener is really bound to: ``0.0.0.0:8080`` is every IPv4 address."""
+    host, port = listener.getsockname()[:2]
+    return f"{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def url_of(listener: socket.socket) -> str:
     """Return the URL under which this machine reaches a listener."""
     host, port = listener.getsockname()[:2]

@@ -1,14 +1,21 @@
 """``telemetry-service serve``."""
 
+import os
 import resource
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_network
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telemetry_service.cli.listening import listen, url_of
-from telemetry_service.cli.opened import read_settings
+from telemetry_service import __version__
+from telemetry_service.cli.listening import bound_to, listen
+from telemetry_service.domain.errors import TelemetryError
+
+if TYPE_CHECKING:
+    from telemetry_service.app import Service
+    from telemetry_service.settings import Settings
 
 DEFAULT_PORT = 8080
 
@@ -25,25 +32,45 @@ Proxies = Annotated[
 def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
     """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
     proxies = _addresses(trusted_proxy or ())
-    settings = read_settings()
+    from telemetry_service.settings import load_settings
+
+    settings = load_settings(os.environ)
     with listen(host, port) as listener:
         # The keys are in this process's memory, and a dump of it would be a file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        import logging
-        import logging.config
-
         from telemetry_service.app import make_app, open_service
         from telemetry_service.cli.server import run_server, until_told_to_stop
-        from telemetry_service.web.logs import LOG_CONFIG
+        from telemetry_service.log.events import Event
+        from telemetry_service.log.setup import set_up_log
+        from telemetry_service.log.write import log_event
 
-        logging.config.dictConfig(LOG_CONFIG)
-        log = logging.getLogger(__name__)
-        service = open_service(settings)
-        if not service.entrance.accounts.exist():
-            log.warning("nobody can log in yet; set a password with: telemetry-service admin set-password")
-        address = url_of(listener)
+        set_up_log(settings.log_level, settings.log_format, os.environ.get("JOURNAL_STREAM"))
+        try:
+            service = open_service(settings)
+            _warn(settings, service)
+        except TelemetryError as error:
+            log_event(Event.START_FAILED, code=error.code)
+            raise
+        started = partial(
+            log_event,
+            Event.SERVICE_STARTED,
+            version=__version__,
+            database=service.installation.database.kind,
+            listening=bound_to(listener),
+            log_level=settings.log_level,
+        )
         with until_told_to_stop():
-            run_server(make_app(service), listener, lambda: log.info("listening on %s", address), proxies)
+            run_server(make_app(service), listener, started, proxies)
+        log_event(Event.SERVICE_STOPPED)
+
+
+def _warn(settings: "Settings", service: "Service") -> None:
+    from telemetry_service.log.start_warnings import StartWarning, warn_of
+
+    if settings.ephemeral_keys:
+        warn_of(StartWarning.EPHEMERAL_KEYS)
+    if not service.entrance.accounts.exist():
+        warn_of(StartWarning.NO_ADMINISTRATOR)
 
 
 def _addresses(given: Sequence[str]) -> Sequence[str]:

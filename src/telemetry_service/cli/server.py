@@ -10,6 +10,8 @@ from types import FrameType
 
 import uvicorn
 
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.web.server import STOP_SECONDS, Application, server_config
 
 _LAST_RESORT_SECONDS = STOP_SECONDS + 3
@@ -55,6 +57,11 @@ class Server(uvicorn.Server):
             last_resort.daemon = True
             last_resort.start()
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was begun, after saying so."""
+        log_event(Event.SERVICE_STOPPING)
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ The digests of what will be sent are on disk before anything is sent, so that a 
 against them even after a crash. A crash gives the transmission back when the lease ends.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,14 +16,14 @@ from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.outcome import Cause, Outcome, Rejected
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, customer_id_to_send
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete
 from telemetry_service.pipeline.register import customer_id_of
 from telemetry_service.sealing.identity import key_id, pseudonym
 from telemetry_service.sealing.sealer import Sealed, seal
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,6 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
 
 def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
     """Keep a transmission whose stored payload is not valid any more: visible, and out of the others' way."""
-    _log.error("a stored payload is not valid any more and was not sent")
     now = installation.clock.now()
     token = time_ordered_id(now)
     outcome = Rejected(Cause.PAYLOAD_INVALID)
@@ -101,6 +99,7 @@ def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
         if tx.transmissions.claim(transmission_id, token, now):
             columns = {"state": State.REJECTED, "cause": outcome.cause, "next_attempt_at": None}
             tx.transmissions.release(transmission_id, token, columns)
+    log_event(Event.PAYLOAD_INVALID, transmission_id=transmission_id, cause=outcome.cause)
     return outcome
 
 

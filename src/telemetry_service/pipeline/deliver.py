@@ -3,21 +3,20 @@
 At-least-once delivery under one id for ever is counted exactly once by the License Server.
 """
 
-import logging
 import time
 from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
 from telemetry_service.domain.outcome import Accepted, Cause, Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event, log_exception
 from telemetry_service.pipeline.claim import claim, set_aside
 from telemetry_service.pipeline.conclude import check_receipt, conclude
 from telemetry_service.pipeline.installation import Installation, Milestone
 
 ROUND = 100
 """The most attempts of one waking: after a long outage neither the next tick nor the License Server is to suffer."""
-
-_log = logging.getLogger(__name__)
 
 
 def deliver_due(installation: Installation) -> int:
@@ -59,15 +58,15 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     installation.reached(Milestone.SENT)
     outcome = check_receipt(installation, claimed, outcome)
     conclude(installation, claimed, outcome, duration_ms)
-    _note_what_was_left_out(outcome)
+    _note_what_was_left_out(transmission_id, outcome)
     installation.reached(Milestone.OUTCOME_COMMITTED)
     return outcome
 
 
-def _note_what_was_left_out(outcome: Outcome) -> None:
+def _note_what_was_left_out(transmission_id: UUID, outcome: Outcome) -> None:
     """Write down what an acceptance carried that was not taken as it stood: by its token, never by its text."""
     for note in outcome.notes if isinstance(outcome, Accepted) else ():
-        _log.warning("a transmission was accepted, and its answer not taken whole: %s", note.value)
+        log_event(Event.ANSWER_NOT_TAKEN_WHOLE, transmission_id=transmission_id, note=note)
 
 
 def _found_no_connection(outcome: Outcome | None) -> bool:
@@ -86,5 +85,5 @@ def _deliver_whatever_happens(installation: Installation, transmission_id: UUID)
     except TelemetryError:
         raise
     except Exception as error:  # noqa: BLE001 - the lease ends by itself, and the attempt counts as interrupted
-        _log.error("a delivery failed unexpectedly: %s", type(error).__name__)
+        log_exception(error, "delivery")
         return None

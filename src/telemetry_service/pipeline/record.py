@@ -5,16 +5,17 @@ and writes it in one transaction, so that the cost of a durable commit is shared
 group is added to the period that is open in that very transaction.
 """
 
-import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from datetime import date
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
+from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.usage import CounterDelta, CounterKey
@@ -25,13 +26,13 @@ GROUP_REPORTS = 2 * MAX_REPORTS
 WAITING_CALLS = 1_000
 """Calls that may wait; beyond that the service says that it is busy rather than take memory without end."""
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     reports: Sequence[UsageReport]
     answer: Future[RecordingResult]
+    request: Context = field(default_factory=copy_context)
+    """What is logged of it belongs to the request that it came with, although another thread writes it."""
 
 
 class Recorder:
@@ -109,7 +110,7 @@ class Recorder:
 
     def _write_one_by_one(self, group: list[_Call], error: Exception) -> None:
         if len(group) == 1:
-            _log.error("a usage report could not be written: %s", type(error).__name__)
+            group[0].request.run(log_exception, error, "recorder")
             group[0].answer.set_exception(error)
             return
         for call in group:

@@ -1,6 +1,5 @@
 """Brings a database to the schema of this version, one process at a time."""
 
-import logging
 from dataclasses import dataclass
 
 from alembic import command
@@ -10,6 +9,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
 
 from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.engine import make_engine, make_migrating_engine
 from telemetry_service.storage.faults import translated
@@ -18,8 +19,6 @@ from telemetry_service.storage.version_table import VERSION_TABLE, current_revis
 
 _LOCK = 0x74656C656D
 """The key of PostgreSQL's advisory lock under which one process at a time migrates."""
-
-_log = logging.getLogger(__name__)
 
 
 def migrate(database_url: str) -> str:
@@ -97,7 +96,7 @@ def _upgrade(connection: Connection) -> str:
     newest = scripts.get_current_head() or ""
     command.upgrade(config, newest)
     if present != newest:
-        _log.info("the schema of the database was brought from %s to %s", present or "nothing", newest)
+        log_event(Event.DATABASE_MIGRATED, before=present or "nothing", revision=newest)
     missing = _missing(connection)
     if missing:
         raise SchemaIncompleteError(missing)

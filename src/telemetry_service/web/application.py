@@ -21,6 +21,7 @@ from telemetry_service.web.gate import check_routes, pass_gate
 from telemetry_service.web.head_requests import HeadRequests
 from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.problems import LastResort, add_problems
+from telemetry_service.web.request_ids import RequestIds
 from telemetry_service.web.security_headers import SecurityHeaders
 from telemetry_service.web.settings_tab.tab import add_settings_tab
 
@@ -84,6 +85,7 @@ def create_web(
 def _around() -> list[Middleware]:
     """Return what stands around every route, outermost first."""
     return [
+        Middleware(RequestIds),
         Middleware(SecurityHeaders),
         Middleware(LastResort),
         Middleware(AmbiguityGuard),

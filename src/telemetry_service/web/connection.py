@@ -14,8 +14,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.context import REQUEST_ID_HEADER, answering
 from telemetry_service.web.problems import answer_to
 from telemetry_service.web.refusals import OverloadedError, RequestMalformedError, RequestTooSlowError
+from telemetry_service.web.request_ids import new_request_id
 from telemetry_service.web.security_headers import ALWAYS
 
 _BEFORE_AN_ANSWER = (h11.IDLE, h11.SEND_RESPONSE)
@@ -90,7 +92,9 @@ class CallerConnection(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True  # Whatever the application still says goes nowhere.
         if self.conn.our_state in _BEFORE_AN_ANSWER:
-            answer = answer_to(error)
+            with answering(new_request_id(), self.client[0] if self.client else None) as request:
+                answer = answer_to(error)
+            answer.headers[REQUEST_ID_HEADER] = request.request_id
             answer.headers.update({**ALWAYS, "Cache-Control": "no-store", "Connection": "close"})
             reason = HTTPStatus(answer.status_code).phrase.encode()
             head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers, reason=reason)

@@ -4,8 +4,6 @@ The one table from errors to HTTP status stands here. What nobody foresaw is a 5
 neither the answer nor the log repeats an exception's text, which can hold a URL, a host or a key.
 """
 
-import logging
-import traceback
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -22,6 +20,8 @@ from telemetry_service.access.passwords import PasswordRefusedError
 from telemetry_service.access.tokens import TokenRefusedError
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.context import current_request
+from telemetry_service.log.write import log_exception
 from telemetry_service.web import refusals
 from telemetry_service.web.csrf import SAFE_METHODS
 from telemetry_service.web.explanations import explain
@@ -76,8 +76,6 @@ _FRAMEWORK: dict[HTTPStatus, type[TelemetryError]] = {
 }
 """What the framework refuses by itself. It has no other ways; what it may get answers 500."""
 
-_log = logging.getLogger(__name__)
-
 
 def status_of(error: TelemetryError) -> HTTPStatus:
     """Return the HTTP status of an error of ours."""
@@ -93,6 +91,9 @@ def status_of_kind(kind: type[TelemetryError]) -> HTTPStatus:
 def problem(status: HTTPStatus, code: str, detail: str, **members: Any) -> Response:  # noqa: ANN401 - extension members
     """Return a problem document; ``members`` are its extensions."""
     content = {"type": PROBLEM_TYPE + code, "title": status.phrase, "status": status.value, "detail": detail, **members}
+    request = current_request()
+    if request is not None:
+        content["request_id"] = request.request_id
     return JSONResponse(content, status.value, media_type=MEDIA_TYPE)
 
 
@@ -193,7 +194,7 @@ class LastResort:
         except ClientDisconnect:
             return  # Nobody is there any more to be answered.
         except Exception as error:  # noqa: BLE001 - the server would log whatever it is, text and all
-            _log.error("an unforeseen %s at %s", type(error).__name__, _place_of(error))
+            log_exception(error, "request")
             if scope["type"] != "http" or started:
                 # The answer is cut off, so that nobody takes half of it for the whole.
                 raise CutOffError from None
@@ -203,11 +204,3 @@ class LastResort:
 
 class CutOffError(Exception):
     """An answer broke off in the middle; the log has the reason's place."""
-
-
-def _place_of(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "telemetry_service" in frame.filename] or frames
-    if not ours:
-        return "an unknown place"
-    return f"{ours[-1].filename.rpartition('telemetry_service/')[2]}:{ours[-1].lineno}"

@@ -1,6 +1,5 @@
 """Runs the demo: License Server, past, service, in this order, and stops them in the other."""
 
-import logging.config
 import os
 import socket
 from dataclasses import dataclass
@@ -22,11 +21,12 @@ from telemetry_service.cli.output import complain, say
 from telemetry_service.cli.server import run_server
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.log.options import LogFormat, LogLevel
+from telemetry_service.log.setup import set_up_log
 from telemetry_service.pipeline.tick import wake
 from telemetry_service.reference.background import ReferenceProcess, throwaway_options
 from telemetry_service.reference.options import Grant, LicenseBlock
 from telemetry_service.settings import Settings, load_settings
-from telemetry_service.web.logs import LOG_CONFIG
 
 _LOOPBACK = "127.0.0.1"
 _SEED = 20_261
@@ -43,7 +43,7 @@ class Demo:
 
     def run(self) -> None:
         """Run until told to stop."""
-        logging.config.dictConfig(LOG_CONFIG | {"root": {"handlers": ["stderr"], "level": "WARNING"}})
+        set_up_log(LogLevel.WARNING, LogFormat.CONSOLE)
         with self._license_server() as license_server:
             settings = self._settings(license_server)
             if not self.secrets.complete:

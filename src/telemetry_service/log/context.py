@@ -1,0 +1,43 @@
+"""Which request a line belongs to: known to everything that runs on behalf of that request, in any thread."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+REQUEST_ID_HEADER = "X-Request-Id"
+
+_SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """The id of a request and the address that it came from, as far as a trusted proxy tells it."""
+
+    request_id: str
+    address: str | None
+
+
+_CURRENT: ContextVar[RequestContext | None] = ContextVar("telemetry_request", default=None)
+
+
+def current_request() -> RequestContext | None:
+    """Return the request that is being answered, or None outside of any."""
+    return _CURRENT.get()
+
+
+def is_safe_request_id(text: str) -> bool:
+    """Whether an id that a caller gave may be repeated in the log and in the answer."""
+    return _SAFE.fullmatch(text) is not None
+
+
+@contextmanager
+def answering(request_id: str, address: str | None) -> Iterator[RequestContext]:
+    """Let every line that is written within the block belong to this request."""
+    context = RequestContext(request_id, address)
+    token = _CURRENT.set(context)
+    try:
+        yield context
+    finally:
+        _CURRENT.reset(token)

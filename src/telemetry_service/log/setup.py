@@ -1,0 +1,46 @@
+"""Sets the log of a process up: one handler, on standard error."""
+
+import logging
+import os
+import sys
+from typing import TextIO
+
+from telemetry_service.log.options import LogFormat, LogLevel
+from telemetry_service.log.rendering import make_formatter
+from telemetry_service.log.silence import silence
+from telemetry_service.log.throttle import Throttle
+from telemetry_service.log.write import LOGGER
+
+_LEVELS = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
+
+
+def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: str | None = None) -> None:
+    """Write to standard error from ``level`` on; without a format it is for a console where there is one, else JSON.
+
+    ``journal_stream`` is what systemd says of the stream that it has given us (``JOURNAL_STREAM``).
+    """
+    silence()
+    stream = sys.stderr
+    terminal = stream.isatty()
+    chosen = log_format or (LogFormat.CONSOLE if terminal else LogFormat.JSON)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(make_formatter(chosen, colors=terminal, journal=_is_journal(stream, journal_stream)))
+    handler.addFilter(Throttle())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(logging.WARNING, _LEVELS[level]))  # What libraries say below a warning says nothing to anybody.
+    logging.getLogger(LOGGER).setLevel(_LEVELS[level])
+
+
+def _is_journal(stream: TextIO, journal_stream: str | None) -> bool:
+    """Whether ``stream`` is what ``JOURNAL_STREAM`` names: a child can have inherited the variable alone."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return journal_stream == f"{found.st_dev}:{found.st_ino}"

@@ -1,0 +1,49 @@
+"""Writes an event. What is not in the table of events, or has not the form of its field, is never written."""
+
+import logging
+import traceback
+
+from telemetry_service.log.context import current_request
+from telemetry_service.log.events import EVENTS, Event
+from telemetry_service.log.fields import FieldValue, as_written
+
+LOGGER = "telemetry_service"
+"""The one logger of the service's own events."""
+
+EVENT, FIELDS = "telemetry_event", "telemetry_fields"
+"""The attributes of a record under which they travel."""
+
+_PACKAGE = "telemetry_service/"
+
+_LOG = logging.getLogger(LOGGER)
+
+
+def log_event(event: Event, **fields: FieldValue) -> None:
+    """Write ``event`` with ``fields``; within a request its id, and its address where the event has one, are added."""
+    meaning = EVENTS[event]
+    if not _LOG.isEnabledFor(meaning.level):
+        return
+    request = current_request()
+    if request is not None and "address" in meaning.fields:
+        fields.setdefault("address", request.address)
+    written = {
+        name: as_written(name, fields[name]) for name in meaning.fields if name in fields and fields[name] is not None
+    }
+    if request is not None:
+        written["request_id"] = request.request_id
+    _LOG.log(meaning.level, event.value, extra={EVENT: event, FIELDS: written})
+
+
+def log_exception(error: BaseException, job: str) -> None:
+    """Write that nobody foresaw ``error``: its type, its place and what was being done, never its text."""
+    log_event(Event.UNEXPECTED_EXCEPTION, job=job, error=type(error).__name__, place=place_of(error))
+
+
+def place_of(error: BaseException) -> str | None:
+    """Return where an exception came from: the innermost place in this program, else the innermost of all."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if _PACKAGE in frame.filename] or frames
+    if not ours:
+        return None
+    file = ours[-1].filename.rpartition(_PACKAGE)[2].rpartition("/site-packages/")[2]
+    return f"{file.removeprefix('/')}:{ours[-1].lineno}"

@@ -1,0 +1,1 @@
+"""The log: what is written, how, and what never is."""
