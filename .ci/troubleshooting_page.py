@@ -52,9 +52,15 @@ MORE: dict[Cause, str] = {
         "If this machine's clock is wrong every certificate looks invalid: `telemetry-service doctor` "
         "compares the clock with what the database knows."
     ),
-    Cause.CERTIFICATE_WRONG_HOST: "Certificates are always verified, and there is no switch that turns it off.",
+    Cause.CERTIFICATE_WRONG_HOST: (
+        "Certificates are always verified, and there is no switch that turns it off. The name must stand among the "
+        "certificate's alternative names; its common name is not looked at (RFC 9525)."
+    ),
     Cause.CERTIFICATE_UNTRUSTED: (
-        "`TELEMETRY_LICENSE_SERVER_CA_FILE` names a PEM file of authorities that are trusted beside the system's."
+        "`TELEMETRY_LICENSE_SERVER_CA_FILE` names a PEM file of authorities that are trusted beside the system's: "
+        "a root, the authority that issued the certificate, or the certificate itself. A file that is replaced is read "
+        "again without a restart, and what was held goes out; one that cannot be read any more leaves the authorities "
+        "as they were, with a warning in the log."
     ),
     Cause.CLOCK_WRONG: (
         "A message whose timestamp is more than 5 minutes off is refused, because it could be an old one repeated. "

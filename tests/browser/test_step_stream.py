@@ -45,4 +45,4 @@ def test_what_breaks_the_test_breaks_the_answer() -> None:
 def test_the_steps_before_have_passed_and_those_behind_wait(begun: StepName) -> None:
     words = [step.sign.word for step in running_view(begun).steps]
     at = list(StepName).index(begun)
-    assert words == ["passed"] * at + ["trying"] + ["waiting"] * (4 - at)
+    assert words == ["passed"] * at + ["trying"] + ["waiting"] * (5 - at)

@@ -1,6 +1,7 @@
 """Preview, Send Now, Test Connection and the history, against a License Server that verifies."""
 
 import json
+from pathlib import Path
 
 from telemetry_service.domain.facts import UsageReport
 from telemetry_service.domain.payload import TelemetryAggregatePayload
@@ -57,6 +58,20 @@ def test_a_refusal_names_its_cause_and_the_next_step(connected: CommandLine, lic
     assert "It is tried again at" in ended.out
 
 
+def test_what_never_left_is_not_called_sent(connected: CommandLine, license_server: LicenseServer) -> None:
+    report(connected, usage(7, 5, 4))
+    license_server.server.refuse()
+    ended = connected("send-now")
+    assert ended.code == 5
+    assert "Records to send: 7; nothing was sent." in ended.out
+    assert "Records sent" not in ended.out
+    (listed,) = connected("history", "--json").json()["transmissions"]
+    proved = connected("prove", listed["transmission_id"], "--folder", "proof")
+    assert proved.code == 0
+    assert "Nothing of it was sent: the attempt ended before that." in proved.out
+    assert json.loads(Path("proof/kept.json").read_text())["request_written"] is False
+
+
 def test_the_history_is_filtered_and_paged(connected: CommandLine, license_server: LicenseServer) -> None:
     connected("send-now")
     license_server.trouble(Trouble(before=reply(400)))
@@ -74,7 +89,7 @@ def test_a_connection_is_tested_step_by_step(connected: CommandLine) -> None:
     ended = connected("test-connection")
     assert ended.code == 0
     assert [line.split()[:2] for line in ended.out.splitlines()[1:-1]] == [
-        [step, "ok"] for step in ("name", "tcp", "tls", "certificate", "api_key")
+        [step, "ok"] for step in ("name", "tcp", "tls", "certificate", "answer", "api_key")
     ]
 
 

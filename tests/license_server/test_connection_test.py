@@ -33,7 +33,7 @@ def test_a_working_connection_passes_every_step_and_sends_no_telemetry(
     server.mode = faults.accept
     test = run(endpoint, message)
     assert test.ok
-    assert verdicts(test) == [True] * 5
+    assert verdicts(test) == [True] * 6
     assert test.response_code == 200
     assert all(step.duration_ms is not None and step.duration_ms >= 0 for step in test.steps)
     assert test.steps[2].detail == "TLSv1.3"
@@ -45,15 +45,15 @@ def test_a_name_that_does_not_exist_ends_at_the_first_step(message: SealedMessag
     no_dns_name = "a" * 64 + ".example"
     test = run(Endpoint(f"https://{no_dns_name}"), message)
     assert test.cause is Cause.NAME_NOT_RESOLVED
-    assert verdicts(test) == [False, UNTRIED, UNTRIED, UNTRIED, UNTRIED]
-    assert [step.duration_ms for step in test.steps[1:]] == [None] * 4
+    assert verdicts(test) == [False, *[UNTRIED] * 5]
+    assert [step.duration_ms for step in test.steps[1:]] == [None] * 5
 
 
 def test_a_refused_connection_ends_at_tcp(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:
     server.refuse()
     test = run(endpoint, message)
     assert test.cause is Cause.CONNECTION_REFUSED
-    assert verdicts(test) == [True, False, UNTRIED, UNTRIED, UNTRIED]
+    assert verdicts(test) == [True, False, *[UNTRIED] * 4]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_trouble_with_tls_ends_at_tls(
     server.mode = mode
     test = run(endpoint, message, LONG_ENOUGH_FOR_TLS if cause is Cause.DEADLINE_EXCEEDED else None)
     assert test.cause is cause
-    assert verdicts(test) == [True, True, False, UNTRIED, UNTRIED]
+    assert verdicts(test) == [True, True, False, *[UNTRIED] * 3]
 
 
 @pytest.mark.parametrize(
@@ -88,30 +88,42 @@ def test_a_wrong_certificate_ends_at_the_certificate_before_the_key_is_used(
     server.mode = mode
     test = run(endpoint, message)
     assert test.cause is cause
-    assert verdicts(test) == [True, True, True, False, UNTRIED]
+    assert verdicts(test) == [True, True, True, False, UNTRIED, UNTRIED]
     assert server.requests == []
 
 
 @pytest.mark.parametrize(
     ("mode", "cause", "status"),
     [
-        (faults.reply(401), Cause.API_KEY_NOT_ACCEPTED, 401),
-        (faults.reply(403), Cause.FORBIDDEN, 403),
         (faults.reply(404), Cause.NOT_FOUND, 404),
+        (faults.reply(400, headers=[("Date", "Sat, 15 Nov 2025 02:09:00 GMT")]), Cause.CLOCK_WRONG, 400),
+        (faults.reply(500), Cause.SERVER_ERROR, 500),
         (faults.reply(503), Cause.BUSY, 503),
+        (faults.reply(200, b"<html>Log in to this network"), Cause.ANSWER_MALFORMED, 200),
         (faults.reply(302), Cause.REDIRECTED, 302),
         (faults.reply(204), Cause.ANSWER_MALFORMED, 204),
         pytest.param(faults.reply(200, b'{"status":"no"}'), Cause.ANSWER_MALFORMED, 200, id="another-word"),
         pytest.param(faults.reply(200, b'{"status":"ok","status":"ok"}'), Cause.ANSWER_MALFORMED, 200, id="twice"),
         (faults.endless_body, Cause.ANSWER_TOO_LARGE, 200),
         (faults.hang_before_headers, Cause.DEADLINE_EXCEEDED, None),
+        (faults.reset_before_reading, Cause.CONNECTION_LOST, None),
         (faults.reset_after_reading, Cause.CONNECTION_LOST, None),
     ],
 )
-def test_an_answer_that_is_not_ok_ends_at_the_api_key(
+def test_no_answer_or_one_that_no_license_server_in_order_gives_ends_at_the_answer(
     server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause, status: int | None
 ) -> None:
     server.mode = mode
     test = run(endpoint, message, LONG_ENOUGH_FOR_TLS if cause is Cause.DEADLINE_EXCEEDED else None)
     assert (test.cause, test.response_code) == (cause, status)
-    assert verdicts(test) == [True, True, True, True, False]
+    assert verdicts(test) == [True, True, True, True, False, UNTRIED]
+
+
+@pytest.mark.parametrize(("status", "cause"), [(401, Cause.API_KEY_NOT_ACCEPTED), (403, Cause.FORBIDDEN)])
+def test_a_license_server_that_refuses_the_key_has_answered(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, status: int, cause: Cause
+) -> None:
+    server.mode = faults.reply(status)
+    test = run(endpoint, message)
+    assert (test.cause, test.response_code) == (cause, status)
+    assert verdicts(test) == [True, True, True, True, True, False]

@@ -54,7 +54,7 @@ def test_a_proxy_may_be_spoken_to_over_tls(
     assert client.transmit(message, (), NOW) == Accepted(200, duplicate=False)
     test = client.test(message)
     assert test.ok
-    assert [step.ok for step in test.steps] == [True] * 5
+    assert [step.ok for step in test.steps] == [True] * 6
 
 
 def test_a_proxy_over_tls_with_a_wrong_certificate_is_not_spoken_to(
@@ -103,7 +103,7 @@ def test_the_steps_up_to_the_tunnel_are_the_proxys(
     proxy.mode = connect_proxy.refuse_to_tunnel
     test = LicenseServerClient(replace(endpoint, proxy_url=f"http://127.0.0.1:{proxy.port}")).test(message)
     assert test.cause is Cause.PROXY_FAILED
-    assert [step.ok for step in test.steps] == [True, False, None, None, None]
+    assert [step.ok for step in test.steps] == [True, False, None, None, None, None]
 
 
 def test_a_name_that_no_certificate_can_have_is_retried(

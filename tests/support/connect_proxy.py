@@ -19,7 +19,16 @@ def proxy(folder: Path, mode: Mode) -> FaultServer:
 def tunnel(visit: Visit) -> None:
     """Connect to where the client wants to go, and pass everything on."""
     host, _, port = visit.read_request().path.rpartition(":")
-    with socket.create_connection((host, int(port))) as onward:
+    _connect(visit, host, int(port))
+
+
+def tunnel_home(visit: Visit) -> None:
+    """Do the same, and take every host for this machine."""
+    _connect(visit, "127.0.0.1", int(visit.read_request().path.rpartition(":")[2]))
+
+
+def _connect(visit: Visit, host: str, port: int) -> None:
+    with socket.create_connection((host, port)) as onward:
         visit.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
         back = threading.Thread(target=_pass_on, args=(onward, visit.socket), daemon=True)
         back.start()

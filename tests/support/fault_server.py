@@ -46,12 +46,18 @@ class Certificates:
 
     def __init__(self) -> None:
         self.authority = trustme.CA()
-        self.good = _context(self.authority.issue_cert(_HOST, "localhost"))
+        self.good = _context(self.authority.issue_cert(_HOST, "localhost", "::1"))
         self.expired = _context(self.authority.issue_cert(_HOST, not_before=_LONG_AGO, not_after=_LESS_LONG_AGO))
         self.not_yet_valid = _context(self.authority.issue_cert(_HOST, not_before=_FAR_AHEAD, not_after=_FARTHER_AHEAD))
         self.other_host = _context(self.authority.issue_cert("somewhere-else.example"))
+        self.common_name_only = _context(self.authority.issue_cert(common_name="localhost"))
         self.unknown_authority = _context(trustme.CA().issue_cert(_HOST))
         self.tls_1_1_only = _outdated(self.authority.issue_cert(_HOST))
+
+    def renew(self) -> None:
+        """Be issued by another authority from now on."""
+        self.authority = trustme.CA()
+        self.good = _context(self.authority.issue_cert(_HOST, "localhost", "::1"))
 
 
 class Visit:

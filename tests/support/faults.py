@@ -220,6 +220,11 @@ def certificate_of_unknown_authority(visit: Visit) -> None:
     visit.secure(visit.server.certificates.unknown_authority)
 
 
+def certificate_with_a_common_name_only(visit: Visit) -> None:
+    """Show a certificate that names the host in its common name, and nowhere else."""
+    visit.secure(visit.server.certificates.common_name_only)
+
+
 def tls_1_1_only(visit: Visit) -> None:
     """Know nothing newer than TLS 1.1, and say so with an alert."""
     visit.secure(visit.server.certificates.tls_1_1_only)

@@ -1,4 +1,4 @@
-"""``telemetry-service prove``: writes down, byte for byte, what an attempt sent, for others to verify."""
+"""``telemetry-service prove``: writes down, byte for byte, what an attempt prepared, for others to verify."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,9 @@ Folder = Annotated[Path | None, typer.Option(help="Where to write. [default: ./p
 
 
 def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder = None) -> None:
-    """Write what an attempt sent into a folder: payload, body, headers and receipt. Contacts nobody.
+    """Write what an attempt prepared into a folder: payload, body, headers and receipt. Contacts nobody.
 
-    Exits with 1 if the bytes are not those whose digest was kept when they were sent.
+    Exits with 1 if the bytes are not those whose digest was kept before the attempt.
     """
     with opened_service() as service:
         from telemetry_service.pipeline import prove as pipeline
@@ -40,7 +40,7 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
     # What is proved in a folder must be of one attempt.
     with written_into(target, empty=True):
         _write(target, proof, detail.transmission, tried)
-    _tell(target, proof)
+    _tell(target, proof, tried.request_written)
     if not proof.payload_matches or proof.body_matches is False:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -80,6 +80,7 @@ def _write(target: Path, proof: "Proof", transmission: "Transmission", attempt: 
         "body_sha256": attempt.body_sha256,
         "body_bytes": attempt.body_bytes,
         "encrypted": attempt.encrypted,
+        "request_written": attempt.request_written,
     }
     (target / "kept.json").write_text(json.dumps(kept, indent=2) + "\n")
 
@@ -95,11 +96,19 @@ def _headers(message: "SealedMessage") -> str:
     return "".join(f"{name}: {value}\n" for name, value in named.items())
 
 
-def _tell(target: Path, proof: "Proof") -> None:
-    verdicts = {True: "is the one that was kept when it was sent", False: "IS NOT the one that was kept"}
+_WRITTEN = {
+    True: "Its request was sent.",
+    False: "Nothing of it was sent: the attempt ended before that.",
+    None: "Whether its request was sent is not known: no answer came.",
+}
+
+
+def _tell(target: Path, proof: "Proof", written: bool | None) -> None:  # noqa: FBT001 - a plain fact
+    verdicts = {True: "is the one that was kept before the attempt", False: "IS NOT the one that was kept"}
     say(f"The digest of payload.json {verdicts[proof.payload_matches]}.")
     if proof.body_matches is not None:
         say(f"The digest of body {verdicts[proof.body_matches]}.")
     if proof.message is None:
         say("The API key that sealed it has been replaced, so what depends on it cannot be made again.")
+    say(_WRITTEN[written])
     say(f"Written to {target}. How to verify it without this program: docs/proof.md")

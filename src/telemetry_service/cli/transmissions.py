@@ -22,14 +22,19 @@ def conclude(detail: "TransmissionDetail", now: "datetime", *, as_json: bool) ->
 
         say(TransmissionDetailAnswer.of_detail(detail, now).model_dump_json(indent=2))
     else:
-        _tell(detail.transmission)
+        _tell(detail.transmission, sent=any(a.request_written is not False for a in detail.attempts))
     if detail.transmission.state is not State.SUCCESS:
         raise typer.Exit(ExitCode.NOT_DELIVERED)
 
 
-def _tell(transmission: Transmission) -> None:
+def _tell(transmission: Transmission, *, sent: bool) -> None:
     say(f"Transmission {transmission.transmission_id}: {transmission.status.value}.")
-    say(f"Records sent: {transmission.records_sent}. Response code: {transmission.response_code or 'none'}.")
+    records = (
+        f"Records sent: {transmission.records_sent}."
+        if sent
+        else f"Records to send: {transmission.records_sent}; nothing was sent."
+    )
+    say(f"{records} Response code: {transmission.response_code or 'none'}.")
     if transmission.receipt_verified is not None:
         say("Its receipt is verified." if transmission.receipt_verified else "It has no valid receipt: unverified.")
     if transmission.cause is not None:

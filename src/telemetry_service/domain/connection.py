@@ -14,6 +14,7 @@ class StepName(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     CERTIFICATE = "certificate"
+    ANSWER = "answer"
     API_KEY = "api_key"
 
 

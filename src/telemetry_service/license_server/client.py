@@ -2,25 +2,28 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from http import HTTPStatus
 
 import httpx
 
-from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
+from telemetry_service.domain.connection import ConnectionTest, StepName, Told, tell_nobody
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Cause, Outcome
 from telemetry_service.license_server.answer import READ_STATUSES, Answer, failure_of_ping, outcome_of_transmission
+from telemetry_service.license_server.authorities import Authorities
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError, outcome_of
 from telemetry_service.license_server.library_logs import silence_library_logs
-from telemetry_service.license_server.tls import tls_context
 from telemetry_service.license_server.transport import Transport
 
 TRANSMISSION_PATH = "/v1/telemetry"
 PING_PATH = "/v1/telemetry/ping"
 
 _DEFAULT_LIMITS = ExchangeLimits()
+_KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+"""A License Server has answered, and it is the API key that it says no to."""
 _ANSWER_CAUSES = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
 
 
@@ -28,7 +31,7 @@ class LicenseServerClient:
     """One License Server. May be shared by threads; each exchange has a connection of its own."""
 
     def __init__(self, endpoint: Endpoint, limits: ExchangeLimits = _DEFAULT_LIMITS) -> None:
-        """Build the TLS context, once, and silence the libraries' logs, which would name the License Server.
+        """Read the authorities, and silence the libraries' logs, which would name the License Server.
 
         Raises:
             SettingsError: the file of authorities cannot be read, or a URL of the endpoint is none.
@@ -37,8 +40,9 @@ class LicenseServerClient:
         silence_library_logs()
         self._user_agent = endpoint.user_agent
         self._limits = limits
-        self._context = tls_context(endpoint.ca_file)
+        self._authorities = Authorities(endpoint.ca_file)
         self._base_url = _base_url(endpoint)
+        self._host = _host_header(self._base_url)
         self._proxy = _proxy(endpoint)
 
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
@@ -54,7 +58,7 @@ class LicenseServerClient:
         return outcome_of_transmission(answer, message, known_bodies, now)
 
     def test(self, ping: SealedMessage, told: Told = tell_nobody) -> ConnectionTest:
-        """Try the connection step by step: name, TCP, TLS, certificate, API key. Never raises.
+        """Try the connection step by step: name, TCP, TLS, certificate, answer, API key. Never raises.
 
         Through a proxy, the first two are the proxy's, up to its word that it is connected.
         """
@@ -64,14 +68,20 @@ class LicenseServerClient:
         except ExchangeError as error:
             return ConnectionTest(exchange.steps(ok=False), error.cause, error.response_code)
         failure = failure_of_ping(answer, ping)
+        if failure is None or answer.status in _KEY_STATUSES:
+            exchange.reach(StepName.API_KEY)
         cause = None if failure is None else failure.cause
         return ConnectionTest(exchange.steps(ok=cause is None), cause, answer.status)
+
+    def authorities_digest(self) -> bytes:
+        """Return the digest of the deployment's own authorities as they are trusted at this moment."""
+        return self._authorities.digest()
 
     def _begin(self, told: Told = tell_nobody) -> Exchange:
         return Exchange(self._limits, proxied=self._proxy is not None, told=told)
 
     def _post(self, path: str, message: SealedMessage, exchange: Exchange) -> Answer:
-        transport = Transport(exchange, self._context, self._proxy)
+        transport = Transport(exchange, self._authorities.context(), self._proxy)
         with httpx.Client(transport=transport, trust_env=False, follow_redirects=False, timeout=None) as client:  # noqa: S113 - the exchange's own deadline bounds everything
             response = client.send(self._request(path, message), stream=True)
             try:
@@ -85,6 +95,7 @@ class LicenseServerClient:
             "POST",
             self._base_url + path,
             headers={
+                "Host": self._host,
                 "Content-Type": message.content_type,
                 "X-Telemetry-Id": str(message.transmission_id),
                 "X-Telemetry-Timestamp": str(message.timestamp),
@@ -126,6 +137,14 @@ def _base_url(endpoint: Endpoint) -> str:
     except httpx.InvalidURL:
         raise SettingsError(("TELEMETRY_LICENSE_SERVER_URL is not a URL.",)) from None
     return endpoint.base_url.rstrip("/")
+
+
+def _host_header(base_url: str) -> str:
+    """Return the host as certificates and virtual hosts have it: the final dot of a name is for the resolver alone."""
+    host, colon, port = httpx.URL(base_url).netloc.decode("ascii").partition(":")
+    if host.startswith("["):
+        return f"{host}{colon}{port}"
+    return f"{host.removesuffix('.')}{colon}{port}"
 
 
 def _proxy(endpoint: Endpoint) -> httpx.Proxy | None:

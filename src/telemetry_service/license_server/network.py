@@ -42,7 +42,7 @@ class Network(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - never set here
     ) -> httpcore.NetworkStream:
         """Connect to the License Server or its proxy."""
-        stream = TcpStream(connect(host, port, self._exchange), self._exchange)
+        stream = TcpStream(connect(host.strip("[]"), port, self._exchange), self._exchange)
         stream.first_tls_is_the_proxys = self._proxy_speaks_tls
         return stream
 
@@ -84,7 +84,7 @@ class _Stream(httpcore.NetworkStream, ABC):
     ) -> httpcore.NetworkStream:
         """Speak TLS from here on, to the proxy first where it wants that."""
         try:
-            secured = TlsStream(self, self._exchange, ssl_context, server_hostname)
+            secured = TlsStream(self, self._exchange, ssl_context, tls.certified_name(server_hostname))
             if self.first_tls_is_the_proxys:
                 secured.shake_hands()
             else:
@@ -105,7 +105,7 @@ class _Stream(httpcore.NetworkStream, ABC):
             raise
         self._exchange.describe(secured.version())
         self._exchange.reach(StepName.CERTIFICATE)
-        self._exchange.reach(StepName.API_KEY)
+        self._exchange.reach(StepName.ANSWER)
 
 
 class TcpStream(_Stream):

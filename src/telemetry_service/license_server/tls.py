@@ -34,6 +34,10 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9525: the names are those of the extension; a common name is a text for people.
+    context.hostname_checks_common_name = False
+    # What the deployment names is trusted, be it a root, the authority that issued the certificate, or the certificate.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     context.load_default_certs()
     if ca_file is not None and not _loaded(context, ca_file):
@@ -47,6 +51,11 @@ def _loaded(context: ssl.SSLContext, ca_file: Path) -> bool:
     except (OSError, ValueError):  # An ssl.SSLError is an OSError.
         return False
     return True
+
+
+def certified_name(host: str | None) -> str | None:
+    """Return a host as certificates have it: no final dot, which only keeps the resolver to the name, no brackets."""
+    return host and host.removesuffix(".").strip("[]")
 
 
 def cause_of(error: ssl.SSLError) -> Cause:

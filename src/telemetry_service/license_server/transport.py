@@ -81,7 +81,9 @@ def _faults_of_our_own(exchange: Exchange) -> Iterator[None]:
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+    # httpcore writes the host as it stands into the CONNECT of a proxy, where an IPv6 address has brackets.
+    host = b"[%b]" % url.raw_host if b":" in url.raw_host else url.raw_host
+    return httpcore.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path)
 
 
 def _core_proxy(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:

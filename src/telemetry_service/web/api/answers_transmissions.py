@@ -52,6 +52,8 @@ class AttemptAnswer(Answer):
     response_code: int | None
     duplicate: bool
     """True where the License Server had it already."""
+    request_written: bool | None
+    """False where the attempt ended before anything of it was sent; None where its cause does not tell."""
     started_at: Moment
     finished_at: Moment | None
     duration_ms: int | None
@@ -74,6 +76,7 @@ class AttemptAnswer(Answer):
             cause=CauseAnswer.of(attempt.cause),
             response_code=attempt.response_code,
             duplicate=attempt.duplicate,
+            request_written=attempt.request_written,
             started_at=attempt.started_at,
             finished_at=attempt.finished_at,
             duration_ms=attempt.duration_ms,

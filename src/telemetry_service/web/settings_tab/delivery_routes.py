@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from telemetry_service.domain.outcome import request_written
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.history import TransmissionDetail
 from telemetry_service.pipeline.retry import retry, retry_failed
@@ -88,7 +89,8 @@ def _token(detail: TransmissionDetail, done: str) -> str:
         case State.PENDING:
             return "sending"
         case _:
-            return f"{done}-failed"
+            written = request_written(detail.transmission.cause, detail.transmission.response_code)
+            return {True: f"{done}-failed", False: "not-sent", None: "unanswered"}[written]
 
 
 def _accepted(detail: TransmissionDetail) -> bool:

@@ -10,10 +10,16 @@ MESSAGES: dict[str, Sign] = {
     "sending": Sign("Being sent at this moment.", "clock", "info"),
     "sent": Sign("Sent, and accepted by the License Server.", "check", "good"),
     "sent-failed": Sign("Sent, but not accepted. The payload is kept and sent again.", "warning", "warn"),
+    "not-sent": Sign("Not sent. The payload is kept, and this transmission says why.", "warning", "warn"),
+    "unanswered": Sign(
+        "No answer came, so whether it arrived is not known. It is kept, sent again and counted once.",
+        "warning",
+        "warn",
+    ),
     "retried": Sign("Sent again, and accepted by the License Server.", "check", "good"),
     "retried-failed": Sign("Sent again, but not accepted. The payload is kept.", "warning", "warn"),
     "all-retried": Sign("All failed transmissions were sent again and accepted.", "check", "good"),
-    "some-retried": Sign("Sent again; some are not accepted yet, and are kept and sent again.", "warning", "warn"),
+    "some-retried": Sign("Tried again; some are not accepted yet, and are kept and tried again.", "warning", "warn"),
     "none-failed": Sign("No transmission had failed.", "info", "info"),
 }
 

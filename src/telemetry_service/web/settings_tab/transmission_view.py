@@ -8,6 +8,7 @@ from telemetry_service.domain.outcome import EXPLANATIONS, Cause, Explanation
 from telemetry_service.domain.transmissions import FAILED_STATES, Attempt, State, Transmission
 from telemetry_service.pipeline.history import TransmissionDetail
 from telemetry_service.pipeline.prove import Proof
+from telemetry_service.web.settings_tab.departure import NOT_YET, departure, records_title
 from telemetry_service.web.settings_tab.figures import counted, duration, size
 from telemetry_service.web.settings_tab.history_view import is_in_flight
 from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment, planned
@@ -15,7 +16,6 @@ from telemetry_service.web.settings_tab.payload_view import FieldView, described
 from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, WITHOUT_MOMENT, Sign
 
 _UNDER_WAY = Sign("Being sent", "clock", "info")
-_NO_ANSWER = "no answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class AttemptView:
     body_gone: bool
     """Whether the API key that encrypted the body has been replaced, so that it cannot be made anew."""
     key_id: str
+    files_title: str
+    body_words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class TransmissionView:
     period: str
     trigger: str
     records: str
+    records_title: str
     attempts_made: str
     accepted: Moment | None
     explanation: Explanation | None
@@ -74,6 +77,8 @@ class TransmissionView:
     receipt: ReceiptView | None
     attempts: tuple[AttemptView, ...]
     """The latest first."""
+    sent_title: str
+    """What the payload below is: sent, perhaps sent, not sent."""
     payload: str
     """Indented for reading."""
     payload_exact: str | None
@@ -103,6 +108,7 @@ def transmission_view(
         period=f"{exact(found.period_opened_at)} to {exact(found.period_closed_at)}",
         trigger=TRIGGER[found.trigger],
         records=counted(found.records_sent, "audit event"),
+        records_title=records_title(attempts),
         attempts_made=counted(found.attempts_made, "attempt"),
         accepted=optional_moment(found.accepted_at, now),
         explanation=_explanation(found.cause),
@@ -114,6 +120,7 @@ def transmission_view(
         retry_barred=retry_barred,
         receipt=_receipt(found),
         attempts=tuple(_attempt(attempt, now, key_id) for attempt in reversed(attempts)),
+        sent_title=departure(attempts[-1]).title if attempts else NOT_YET,
         payload=pretty(payload),
         payload_exact=proof.payload.decode() if proof else None,
         payload_size=size(len(proof.payload)) if proof else None,
@@ -124,7 +131,7 @@ def transmission_view(
 
 
 def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView:
-    running = attempt.finished_at is None
+    running, words = attempt.finished_at is None, departure(attempt)
     return AttemptView(
         number=attempt.number,
         sign=_UNDER_WAY if running else _attempt_sign(attempt),
@@ -132,7 +139,7 @@ def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView
         started=moment(attempt.started_at, now),
         exact=exact(attempt.started_at),
         duration=duration(attempt.duration_ms),
-        answer=f"HTTP {attempt.response_code}" if attempt.response_code else _NO_ANSWER,
+        answer=f"HTTP {attempt.response_code}" if attempt.response_code else words.answer,
         explanation=_explanation(attempt.cause),
         timestamp=attempt.timestamp,
         transmitted_at=attempt.transmitted_at,
@@ -142,6 +149,8 @@ def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView
         encrypted=attempt.encrypted,
         body_gone=attempt.encrypted and attempt.key_id != key_id,
         key_id=attempt.key_id,
+        files_title=words.files,
+        body_words=words.body,
     )
 
 
@@ -174,18 +183,20 @@ def _receipt(found: Transmission) -> ReceiptView | None:
 
 def _proof(proof: Proof) -> Sign:
     if not proof.payload_matches or proof.body_matches is False:
-        return Sign("What was sent cannot be reproduced: a digest differs. Contact support.", "cross", "bad")
+        return Sign(
+            "What this attempt prepared cannot be reproduced: a digest differs. Contact support.", "cross", "bad"
+        )
     if proof.body_matches is None:
         words = (
-            "Reproduced: the payload has the digest kept when it was sent. The key that sealed it has been replaced."
+            "Reproduced: the payload has the digest kept before the attempt. The key that sealed it has been replaced."
         )
         return Sign(words, "check", "good")
-    return Sign("Reproduced just now, byte for byte: it has the digests kept when it was sent.", "check", "good")
+    return Sign("Reproduced just now, byte for byte: it has the digests kept before the attempt.", "check", "good")
 
 
 def _payload_note(attempts: tuple[Attempt, ...]) -> str:
     if not attempts:
         return "Not sent yet: the moment of sending (transmitted_at) is added by each attempt."
     latest = attempts[-1]
-    form = "encrypted before it was sent" if latest.encrypted else "sent in clear inside TLS"
-    return f"As sent by attempt {latest.number}, {form}. Each attempt has a transmitted_at of its own."
+    form = "encrypted" if latest.encrypted else "in clear inside TLS"
+    return f"{departure(latest).note} attempt {latest.number}, {form}. Each attempt has a transmitted_at of its own."

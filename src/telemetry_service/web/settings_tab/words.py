@@ -95,6 +95,7 @@ STEP: dict[StepName, tuple[str, str]] = {
     StepName.TCP: ("TCP", "A network connection can be made"),
     StepName.TLS: ("TLS", "A secure connection is agreed, TLS 1.2 or newer"),
     StepName.CERTIFICATE: ("Certificate", "The certificate is valid and trusted"),
+    StepName.ANSWER: ("Answer", "The License Server answers as it should"),
     StepName.API_KEY: ("API key", "The License Server accepts the API key"),
 }
 

@@ -1,0 +1,81 @@
+"""The authorities that are trusted, read again when their files change: a certificate may be renewed at any time.
+
+A file that cannot be read any more (it is being replaced, or its volume is gone) changes nothing: what was read
+last stays trusted, and the log says so once. At a start there is nothing to stay with, so it is an error then.
+"""
+
+import hashlib
+import logging
+import os
+import ssl
+from pathlib import Path
+from threading import Lock
+
+from telemetry_service.domain.errors import SettingsError
+from telemetry_service.license_server.tls import tls_context
+
+_log = logging.getLogger(__name__)
+
+_Stamp = tuple[int, ...]
+"""What changes with a file whose content changes."""
+
+
+class Authorities:
+    """Gives a TLS context that trusts the system's authorities and those of a file. May be shared by threads."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        """Read the authorities.
+
+        Raises:
+            SettingsError: ``ca_file`` cannot be read as PEM certificates.
+
+        """
+        self._ca_file = ca_file
+        self._lock = Lock()
+        self._stamps = self._look()
+        self._digest = self._read()
+        self._context = tls_context(ca_file)
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context for the next exchange; looking whether a file has changed costs microseconds."""
+        with self._lock:
+            self._follow()
+            return self._context
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the file's content as it is trusted; of nothing where there is no file."""
+        with self._lock:
+            self._follow()
+            return self._digest
+
+    def _follow(self) -> None:
+        # Looked at before the reading, so that a change in between is found the next time.
+        stamps = self._look()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            digest, context = self._read(), tls_context(self._ca_file)
+        except SettingsError as fault:
+            _log.warning("%s The authorities that were read last stay trusted.", fault.text)
+        else:
+            self._digest, self._context = digest, context
+
+    def _look(self) -> tuple[_Stamp, ...]:
+        systems = ssl.get_default_verify_paths().cafile
+        return tuple(_stamp(file) for file in (self._ca_file, systems) if file is not None)
+
+    def _read(self) -> bytes:
+        try:
+            content = b"" if self._ca_file is None else self._ca_file.read_bytes()
+        except OSError:
+            content = b""  # Whoever makes the context of it says so.
+        return hashlib.sha256(content).digest()
+
+
+def _stamp(file: Path | str) -> _Stamp:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - a path or its text
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

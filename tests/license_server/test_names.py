@@ -1,0 +1,88 @@
+"""One host, written in each way that a URL has, is the same host to the certificate, to the proxy and to the server."""
+
+import ssl
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.domain.message import SealedMessage
+from telemetry_service.domain.outcome import Accepted, Cause, Held, Retrying
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint
+from tests.license_server.conftest import NOW
+from tests.support import connect_proxy, faults
+from tests.support.fault_server import FaultServer
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("LocalHost", "localhost"),
+        ("localhost.", "localhost"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_through_a_proxy_every_way_to_write_the_host_is_accepted(
+    server: FaultServer,
+    endpoint: Endpoint,
+    message: SealedMessage,
+    tmp_path: Path,
+    host: str,
+    said: str,
+) -> None:
+    server.mode = faults.accept
+    with connect_proxy.proxy(tmp_path / "proxy", connect_proxy.tunnel_home) as proxy:
+        proxied = replace(
+            endpoint, base_url=f"https://{host}:{server.port}", proxy_url=f"http://127.0.0.1:{proxy.port}"
+        )
+        assert LicenseServerClient(proxied).transmit(message, (), NOW) == Accepted(200, duplicate=False)
+    [connect] = proxy.requests
+    assert (connect.path, connect.headers["host"]) == (f"{host.lower()}:{server.port}",) * 2
+    assert server.requests[0].headers["host"] == f"{said}:{server.port}"
+
+
+def test_the_final_dot_is_for_the_resolver_and_the_license_server_is_told_the_name_without_it(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, tmp_path: Path
+) -> None:
+    named: list[str | None] = []
+
+    def note_the_name(_connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        named.append(name)
+
+    server.certificates.good.sni_callback = note_the_name
+    server.mode = faults.accept
+    with connect_proxy.proxy(tmp_path / "proxy", connect_proxy.tunnel_home) as proxy:
+        proxied = replace(
+            endpoint, base_url=f"https://localhost.:{server.port}", proxy_url=f"http://127.0.0.1:{proxy.port}"
+        )
+        LicenseServerClient(proxied).transmit(message, (), NOW)
+    assert named == ["localhost"]
+
+
+def test_the_resolver_is_asked_for_the_name_with_its_final_dot(message: SealedMessage) -> None:
+    """So that it adds no search domain. The name is longer than one can be, so that no name server is asked."""
+    host = ".".join(["no-such-host" * 5] * 5) + "."
+    asked: list[object] = []
+    sys.addaudithook(lambda event, details: asked.append(details[0]) if event == "socket.getaddrinfo" else None)
+    assert LicenseServerClient(Endpoint(f"https://{host}")).transmit(message, (), NOW) == Retrying(
+        Cause.NAME_NOT_RESOLVED
+    )
+    assert host in [name.decode() if isinstance(name, bytes) else name for name in asked]
+
+
+def test_a_common_name_is_no_name_of_a_host(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:
+    at_home = replace(endpoint, base_url=f"https://localhost:{server.port}")
+    server.mode = faults.accept
+    assert LicenseServerClient(at_home).transmit(message, (), NOW) == Accepted(200, duplicate=False)
+    server.mode = faults.certificate_with_a_common_name_only
+    assert LicenseServerClient(at_home).transmit(message, (), NOW) == Held(Cause.CERTIFICATE_WRONG_HOST)
+
+
+def test_a_base_url_with_a_path_keeps_it(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:
+    server.mode = faults.accept
+    LicenseServerClient(replace(endpoint, base_url=f"{server.url}/vendor")).transmit(message, (), NOW)
+    assert server.requests[0].path == "/vendor/v1/telemetry"
