@@ -1,45 +1,18 @@
 """What the server itself refuses is a problem document too, and nobody can hold a connection for ever."""
 
-import asyncio
 import json
-import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, ClassVar
+from contextlib import ExitStack, suppress
+from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 
 from telemetry_service.web.connection import CallerConnection
 from telemetry_service.web.problems import PROBLEM_TYPE
-from telemetry_service.web.server import server_config
+from tests.support.raw_http import GET, Prompted, connect, everything_from, one_answer_from, served
 from tests.support.running import Running
 
-GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 LATE = GET.replace(b"healthz", b"late")
-
-
-def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=60)
-
-
-def everything_from(connection: socket.socket) -> bytes:
-    answer = b""
-    while piece := connection.recv(65_536):
-        answer += piece
-    return answer
-
-
-def one_answer_from(connection: socket.socket) -> bytes:
-    answer = b""
-    while not answer.endswith(b"}"):
-        piece = connection.recv(65_536)
-        assert piece, answer
-        answer += piece
-    return answer
 
 
 def problem_in(answer: bytes, status: int, code: str) -> dict[str, Any]:
@@ -100,36 +73,6 @@ class Hasty(CallerConnection):
     request_seconds = 1
 
 
-class Prompted(CallerConnection):
-    """A connection whose time is over when the test says so, so that no test depends on how quick a machine is."""
-
-    alive: ClassVar[set["Prompted"]] = set()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.alive.add(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.alive.discard(self)
-        super().connection_lost(exc)
-
-
-@contextmanager
-def served(app: FastAPI, connections: int, kind: type[CallerConnection] = CallerConnection) -> Iterator[int]:
-    """Give the port of a server that takes so many connections."""
-    config = server_config(app, "127.0.0.1", 0)
-    config.limit_concurrency, config.http = connections, kind
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    thread.join()
-
-
 @pytest.fixture
 def app() -> FastAPI:
     app = FastAPI(openapi_url=None)
@@ -152,7 +95,7 @@ def app() -> FastAPI:
 
 
 def test_one_connection_too_many_is_told_and_the_others_go_on(app: FastAPI) -> None:
-    with served(app, connections=3) as port, ExitStack() as stack:
+    with served(app, 3) as port, ExitStack() as stack:
         open_ones = [stack.enter_context(connect(port)) for _ in range(3)]
         for connection in open_ones:
             connection.sendall(GET)
@@ -178,7 +121,7 @@ def test_one_connection_too_many_is_told_and_the_others_go_on(app: FastAPI) -> N
 def test_a_request_that_begins_and_does_not_end_is_ended_and_an_answer_may_take_its_time(
     app: FastAPI, beginning: bytes
 ) -> None:
-    with served(app, 9, Prompted) as port, connect(port) as connection:
+    with served(app, 9, kind=Prompted) as port, connect(port) as connection:
         connection.sendall(beginning)
         with connect(port) as another:
             another.sendall(LATE)
@@ -188,7 +131,7 @@ def test_a_request_that_begins_and_does_not_end_is_ended_and_an_answer_may_take_
 
 
 def test_a_trickle_does_not_prolong_it(app: FastAPI) -> None:
-    with served(app, 9, Hasty) as port, connect(port) as connection:
+    with served(app, 9, kind=Hasty) as port, connect(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n")
         connection.settimeout(0.02)
         answer = b""
@@ -204,5 +147,5 @@ def test_a_trickle_does_not_prolong_it(app: FastAPI) -> None:
 
 
 def test_a_connection_on_which_nothing_is_said_is_closed(app: FastAPI) -> None:
-    with served(app, 9, Hasty) as port, connect(port) as connection:
+    with served(app, 9, kind=Hasty) as port, connect(port) as connection:
         assert everything_from(connection) == b""

@@ -15,6 +15,7 @@ from telemetry_service.access.scopes import Scope
 from telemetry_service.app import Options, create_app
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
+from telemetry_service.web.connection_limits import ConnectionLimits
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.server import server_config
 from tests.support.set_clock import SetClock
@@ -32,6 +33,8 @@ class Running:
     environment: dict[str, str] = field(default_factory=dict)
     clock: SetClock = field(default_factory=SetClock)
     tokens: dict[Scope, str] = field(default_factory=dict, repr=False)
+    limits: ConnectionLimits | None = None
+    proxies: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         self.app: FastAPI = create_app(
@@ -46,7 +49,7 @@ class Running:
             ),
             Options(clock=self.clock, hash_cost=CHEAP, scheduled=False),
         )
-        self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", 0))
+        self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", 0, self.proxies, self.limits))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60)

@@ -48,6 +48,8 @@ class Event(StrEnum):
     SCOPE_MISSING = "scope_missing"
     CSRF_REFUSED = "csrf_refused"
     REQUEST_REFUSED = "request_refused"
+    CONNECTION_CUT_OFF = "connection_cut_off"
+    FORWARDED_NOT_TRUSTED = "forwarded_not_trusted"
     CALL_REFUSED = "call_refused"
 
     STORAGE_FAULT_BEGAN = "storage_fault_began"
@@ -211,6 +213,20 @@ EVENTS: dict[Event, Meaning] = {
         ("address", "code", "status"),
         "A connection or request was refused before any route: it is no HTTP, too slow, too large, or one too many.",
         _STRANGERS,
+    ),
+    Event.CONNECTION_CUT_OFF: Meaning(
+        WARNING,
+        ("address", "code"),
+        "A connection was ended without an answer: its caller does not read answers (answer-not-read), or sends requests"
+        " without waiting for any (requests-pipelined).",
+        _STRANGERS,
+    ),
+    Event.FORWARDED_NOT_TRUSTED: Meaning(
+        WARNING,
+        ("address",),
+        "A reverse proxy that is not trusted handed a request on: its X-Forwarded headers were not read, and the"
+        " session cookie goes out without Secure. Name its address in TELEMETRY_TRUSTED_PROXIES.",
+        Limit(each=1, total=10, by=("address",), seconds=3600),
     ),
     Event.CALL_REFUSED: Meaning(
         INFO,

@@ -13,6 +13,7 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.web.ambiguity import AmbiguityGuard
 from telemetry_service.web.api import configuration, facts, insight, operations, transmissions
+from telemetry_service.web.api.description import Description
 from telemetry_service.web.api.documents import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.body_limit import USAGE_BYTES, BodyLimit
@@ -73,6 +74,7 @@ def create_web(
         telemetry=_NO_OBSERVERS,
     )
     app.state.context = WebContext(installation, recorder, entrance, scheduler_running, Metrics(installation))
+    app.state.description = Description()
     add_problems(app)
     for router in _API:
         app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])

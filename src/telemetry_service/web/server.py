@@ -4,10 +4,12 @@ import logging
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import uvicorn
 from fastapi import FastAPI
 
+from telemetry_service.web.addresses import TrustedProxies
 from telemetry_service.web.connection import CallerConnection
+from telemetry_service.web.connection_limits import ConnectionLimits
+from telemetry_service.web.server_config import ServerConfig
 
 Application: TypeAlias = FastAPI
 """The web application, for those who hand it on without knowing the framework."""
@@ -19,14 +21,18 @@ a little shorter than the 40 seconds that our deployments give it."""
 KEEP_ALIVE_SECONDS = 65
 """Longer than the idle time-out of the usual proxies, so that it is they who close a connection."""
 
-_HEADER_BYTES = 32 * 1024
-"""More than any browser or service sends before the body. Of the parsers only h11 keeps such a bound."""
-
-_CONNECTIONS_AT_ONCE = 900
-"""Beyond this new ones are answered 503. Most systems let a process have 1,024 files, the database's among them."""
+_HEADER_BYTES = 28 * 1024
+"""More than any browser or service sends before the body. What is no longer always passes; what is longer than 32 KiB
+never does, because ``connection.py`` looks at every 4 KiB. Of the parsers only h11 keeps such a bound."""
 
 
-def server_config(app: Application, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+def server_config(
+    app: Application,
+    host: str,
+    port: int,
+    trusted_proxies: Sequence[str] = (),
+    limits: ConnectionLimits | None = None,
+) -> ServerConfig:
     """Return the configuration; logging is the caller's (see ``logs.py``), and stays as it is.
 
     Only ``trusted_proxies`` (addresses or networks) are believed in what they forward of a caller's origin.
@@ -34,22 +40,22 @@ def server_config(app: Application, host: str, port: int, trusted_proxies: Seque
     # A line of an access log holds the address of a person and the query that was asked. ``access_log`` below takes
     # away its handlers, which whoever configures logging later gives back; this holds.
     logging.getLogger("uvicorn.access").disabled = True
-    return uvicorn.Config(
+    return ServerConfig(
         app,
+        limits=limits or ConnectionLimits.of_this_process(),
+        proxies=TrustedProxies(trusted_proxies),
         host=host,
         port=port,
         lifespan="on",
         http=CallerConnection,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        limit_concurrency=_CONNECTIONS_AT_ONCE,
         # Nothing of the environment decides: WEB_CONCURRENCY would be read here.
         workers=1,
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=list(trusted_proxies),
+        proxy_headers=False,  # Read by forwarded.py.
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

@@ -1,11 +1,14 @@
 """The description of the API (OpenAPI 3.1): the framework's, with what a client's author wants to know beside it."""
 
+import json
 from collections.abc import Iterator
 from copy import deepcopy
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.access.scopes import SESSION_SCOPES
 from telemetry_service.domain import errors
@@ -45,6 +48,25 @@ _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
 _OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError)
 _READING = "get"
+
+
+class Description:
+    """The description as it is served: built once, at the first call, and the same bytes for everybody."""
+
+    def __init__(self) -> None:
+        """Build nothing yet."""
+        self._built = b""
+        self._lock = Lock()
+
+    async def of(self, app: FastAPI) -> bytes:
+        """Return the description of the application's API as JSON."""
+        return self._built or await run_in_threadpool(self._build, app)
+
+    def _build(self, app: FastAPI) -> bytes:
+        with self._lock:
+            built = self._built or json.dumps(describe(app), ensure_ascii=False, separators=(",", ":")).encode()
+            self._built = built
+            return built
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

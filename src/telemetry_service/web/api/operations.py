@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.web.api.description import describe
+from telemetry_service.web.api.description import Description
 from telemetry_service.web.api.moment import Answer
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.gate import needs, public
@@ -56,9 +56,10 @@ def get_metrics(context: Context) -> Response:
 
 @router.get("/api/v1/openapi.json", include_in_schema=False)
 @public
-def get_openapi(request: Request) -> JSONResponse:
+async def get_openapi(request: Request) -> Response:
     """Return the description of this API (OpenAPI 3.1)."""
-    return JSONResponse(describe(request.app))
+    description: Description = request.app.state.description
+    return Response(await description.of(request.app), media_type="application/json")
 
 
 def _database_answers(context: WebContext) -> bool:

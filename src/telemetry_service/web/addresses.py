@@ -1,0 +1,53 @@
+"""The addresses of callers: written in one way, whatever the socket or a proxy calls them, and compared by value."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+
+_SITE_BITS = 64
+"""Whoever has an IPv6 address has the 2^64 beside it as well, so they count as one caller."""
+
+
+def read_address(text: str) -> Address | None:
+    """Return an address that may have a port behind it or brackets around it, or None where it is none.
+
+    A socket that serves both families calls an IPv4 peer ``::ffff:10.0.0.1``; it is the IPv4 address here.
+    """
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def canonical(text: str) -> str:
+    """Return the one way in which an address is written; what is no address stays as it is."""
+    return str(read_address(text) or text)
+
+
+def caller_group(text: str) -> str:
+    """Return whom an address belongs to: itself, or the /64 of an IPv6 address."""
+    address = read_address(text)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, _SITE_BITS), strict=False))
+    return str(address or text)
+
+
+class TrustedProxies:
+    """The addresses and networks whose ``X-Forwarded-*`` headers are believed."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        """Take addresses and networks, as :func:`ipaddress.ip_network` does."""
+        self._networks = tuple(ip_network(network) for network in networks)
+
+    def __contains__(self, text: str) -> bool:
+        """Whether this address is a trusted proxy's."""
+        address = read_address(text)
+        return address is not None and any(address in network for network in self._networks)

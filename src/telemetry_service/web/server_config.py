@@ -1,0 +1,20 @@
+"""uvicorn's configuration, with what it has no setting for: who is counted and who is believed."""
+
+from typing import Any
+
+import uvicorn
+
+from telemetry_service.web.addresses import TrustedProxies
+from telemetry_service.web.connection_limits import ConnectionCounter, ConnectionLimits
+from telemetry_service.web.forwarded import ForwardedRequests
+from telemetry_service.web.request_target import AbsoluteTargets
+
+
+class ServerConfig(uvicorn.Config):
+    """The configuration of one server."""
+
+    def __init__(self, app: Any, *, limits: ConnectionLimits, proxies: TrustedProxies, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        """Serve ``app`` within ``limits``; ``options`` are uvicorn's."""
+        self.counter = ConnectionCounter(limits, proxies)
+        known = ForwardedRequests(app, proxies, self.counter)
+        super().__init__(AbsoluteTargets(known), **options)

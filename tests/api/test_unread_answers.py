@@ -1,0 +1,141 @@
+"""Who does not read an answer is cut off, and meanwhile costs no more than that one answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from tests.support.raw_http import Prompted, answer_to, asking, connect, everything_from, is_cut_off, served
+
+LARGE = 2 * 1024 * 1024
+"""More than the system itself takes for a caller who reads nothing."""
+
+KINDS = {
+    "bytes": b"GET /bytes HTTP/1.1\r\nHost: a\r\n\r\n",
+    "json": b"GET /json HTTP/1.1\r\nHost: a\r\n\r\n",
+    "export": b"GET /export HTTP/1.1\r\nHost: a\r\n\r\n",
+    "steps": b"GET /steps HTTP/1.1\r\nHost: a\r\n\r\n",
+    "last answer": b"GET /bytes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "small answers": b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n" * 1000,
+    "no HTTP after an answer": b"GET /bytes HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n",
+}
+
+
+class Counting(FastAPI):
+    """An application with an answer of each kind, which counts how often it was asked for the large one."""
+
+    calls = 0
+
+
+@pytest.fixture
+def app() -> Counting:
+    app = Counting(openapi_url=None)
+
+    @app.get("/bytes")
+    async def get_bytes() -> Response:
+        app.calls += 1
+        return Response(b"x" * LARGE)
+
+    @app.get("/json")
+    def get_json() -> JSONResponse:
+        return JSONResponse({"x": "x" * LARGE})
+
+    @app.get("/export")
+    def get_export() -> StreamingResponse:
+        def lines() -> Iterator[str]:
+            while True:
+                yield "x" * 1000
+
+        return StreamingResponse(lines())
+
+    @app.get("/small")
+    async def get_small() -> Response:
+        return Response(b"x" * 20_000)
+
+    app.get("/steps")(get_steps)
+    app.get("/look")(look_whether_read)
+    return app
+
+
+async def get_steps() -> StreamingResponse:
+    async def steps() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0)
+            yield b"x" * 1000
+
+    return StreamingResponse(steps())
+
+
+async def look_whether_read() -> None:
+    for connection in list(Prompted.alive):
+        connection._look_whether_read()  # noqa: SLF001 - what its clock does
+
+
+def look(port: int) -> None:
+    assert answer_to(port, asking("/look")).startswith(b"HTTP/1.1 200 ")
+
+
+def wait_for_unread() -> None:
+    """Wait until the server has something that it cannot get rid of."""
+    until = time.monotonic() + 60
+    while not any(connection._measured.unread for connection in list(Prompted.alive)):  # noqa: SLF001 - to look at
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_reads_nothing_of_an_answer_is_cut_off_at_the_second_look(app: FastAPI, kind: str) -> None:
+    with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
+        connection.sendall(KINDS[kind])
+        wait_for_unread()
+        look(port)
+        assert len(Prompted.alive) >= 1
+        look(port)
+        assert is_cut_off(connection)
+
+
+def test_who_reads_slowly_gets_all_of_it(app: FastAPI) -> None:
+    with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
+        connection.sendall(KINDS["last answer"])
+        wait_for_unread()
+        answer = b""
+        while len(answer) < LARGE:
+            look(port)
+            piece = connection.recv(LARGE // 16)
+            wanted = len(answer) + LARGE // 16
+            while piece and len(answer) < wanted:
+                answer += piece
+                piece = connection.recv(65_536)
+            answer += piece
+        assert (answer + everything_from(connection)).endswith(b"x" * LARGE)
+
+
+def test_it_happens_by_itself(app: FastAPI) -> None:
+    class Impatient(Prompted):
+        answer_seconds = 0.2
+
+    with served(app, 9, kind=Impatient) as port, connect(port, reads_little=True) as connection:
+        connection.sendall(KINDS["bytes"])
+        assert is_cut_off(connection)
+
+
+def test_the_next_of_several_requests_is_begun_when_the_answer_before_it_was_read(app: Counting) -> None:
+    with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
+        connection.sendall(KINDS["bytes"] * 2 + KINDS["last answer"])
+        wait_for_unread()
+        for _ in range(3):
+            assert answer_to(port, asking("/small")).startswith(b"HTTP/1.1 200 ")
+        assert app.calls == 1
+        assert everything_from(connection).count(b"HTTP/1.1 200 ") == 3
+        assert app.calls == 3
+
+
+def test_who_sends_many_requests_before_the_first_is_answered_is_cut_off(app: FastAPI) -> None:
+    with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
+        with suppress(ConnectionError):
+            connection.sendall(KINDS["bytes"] * 20_000)
+        assert is_cut_off(connection)
