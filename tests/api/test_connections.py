@@ -149,3 +149,19 @@ def test_a_trickle_does_not_prolong_it(app: FastAPI) -> None:
 def test_a_connection_on_which_nothing_is_said_is_closed(app: FastAPI) -> None:
     with served(app, 9, kind=Hasty) as port, connect(port) as connection:
         assert everything_from(connection) == b""
+
+
+@pytest.mark.parametrize(("size", "passes"), [(27_000, True), (33_000, False), (70_000, False)])
+def test_a_head_has_its_bound_although_it_arrives_at_once(app: FastAPI, size: int, *, passes: bool) -> None:
+    request = GET.replace(b"Host: a", b"Host: a\r\nConnection: close\r\nX: " + b"x" * size)
+    with served(app, 9) as port, connect(port) as connection, suppress(ConnectionError):
+        connection.sendall(request)
+        answer = everything_from(connection)
+        assert answer.startswith(b"HTTP/1.1 200 " if passes else b"HTTP/1.1 400 ")
+
+
+def test_trailers_have_it_too(app: FastAPI) -> None:
+    head = b"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with served(app, 9) as port, connect(port) as connection, suppress(ConnectionError):
+        connection.sendall(head + b"1\r\nx\r\n0\r\nX: " + b"x" * 70_000 + b"\r\n\r\n")
+        assert everything_from(connection).startswith(b"HTTP/1.1 400 ")
