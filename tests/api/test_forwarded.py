@@ -6,6 +6,7 @@ import logging
 import pytest
 from fastapi import FastAPI, Request
 
+from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.web.addresses import TrustedProxies, caller_group, canonical
 from tests.support.raw_http import answer_to, asking, served
 
@@ -79,14 +80,17 @@ def test_the_caller_is_the_first_address_from_the_end_that_is_no_trusted_proxy(
     assert seen(app, proxies, *headers)[1] == client
 
 
-def test_forwarded_headers_of_somebody_untrusted_are_logged_once(
-    app: FastAPI, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_forwarded_headers_of_somebody_untrusted_are_logged(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), served(app, 9) as port:
-        for _ in range(5):
-            answer_to(port, asking("/seen", "X-Forwarded-Proto: https"))
-    assert [record.getMessage() for record in caplog.records] == ["forwarded_headers_not_trusted"]
-    assert vars(caplog.records[0])["address"] == INNER
+        answer_to(port, asking("/seen"))
+        assert not caplog.records
+        answer_to(port, asking("/seen", "X-Forwarded-Proto: https"))
+    (record,) = caplog.records
+    assert record.getMessage() == Event.FORWARDED_NOT_TRUSTED
+    assert vars(record)["telemetry_fields"] == {"address": INNER}
+    limit = EVENTS[Event.FORWARDED_NOT_TRUSTED].limit
+    assert limit is not None
+    assert limit.each == 1
 
 
 def test_an_address_is_one_however_it_is_written() -> None:

@@ -217,8 +217,8 @@ EVENTS: dict[Event, Meaning] = {
     Event.CONNECTION_CUT_OFF: Meaning(
         WARNING,
         ("address", "code"),
-        "A connection was ended without an answer: its caller does not read answers (answer-not-read), or sends requests"
-        " without waiting for any (requests-pipelined).",
+        "A connection was ended without an answer: its caller does not read answers (answer-not-read), or sends"
+        " requests without waiting for any (requests-pipelined).",
         _STRANGERS,
     ),
     Event.FORWARDED_NOT_TRUSTED: Meaning(
