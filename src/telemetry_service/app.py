@@ -124,6 +124,7 @@ def _installation(settings: Settings, options: Options) -> Installation:
             version=settings.deployment_version,
             enabled=settings.telemetry_enabled,
             send_spread=settings.send_spread,
+            max_bouncers=settings.max_bouncers,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
         ),

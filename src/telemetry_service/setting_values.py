@@ -19,6 +19,9 @@ from telemetry_service.log.options import LogFormat, LogLevel
 
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
+MAX_BOUNCERS_MAXIMUM = 1_000_000
+"""Ten times the default: with more of them no preview is quick any more."""
+
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
@@ -211,6 +214,14 @@ def password(text: str) -> SecretStr:
 def _is_text(text: str) -> bool:
     # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def max_bouncers(text: str) -> int:
+    """Return how many distinct bouncers one period, and the registry, may have."""
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= MAX_BOUNCERS_MAXIMUM:
+        message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
+        raise RefusedValueError(message)
+    return int(text)
 
 
 def spread(text: str) -> timedelta:

@@ -18,6 +18,7 @@ from pydantic import SecretBytes, SecretStr
 
 from telemetry_service import __version__
 from telemetry_service import setting_values as values
+from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.log.options import LogFormat, LogLevel
 
@@ -50,6 +51,7 @@ _PLAIN = frozenset(
         "TELEMETRY_CUSTOMER_ID",
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
+        "TELEMETRY_MAX_BOUNCERS",
         "TELEMETRY_SEND_SPREAD_SECONDS",
         "TELEMETRY_LOG_FORMAT",
         "TELEMETRY_LOG_LEVEL",
@@ -98,6 +100,8 @@ class Settings:
     log_format: LogFormat | None
     """None leaves the choice to where standard error leads."""
     log_level: LogLevel
+    max_bouncers: int
+    """Distinct bouncers in one period, and in the registry."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -125,6 +129,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
+        max_bouncers=source.read("TELEMETRY_MAX_BOUNCERS", values.max_bouncers, DEFAULT_MAX_BOUNCERS),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),

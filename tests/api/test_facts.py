@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from telemetry_service.access.scopes import Scope
-from telemetry_service.domain.facts import MAX_REPORT_COUNT
+from telemetry_service.domain.facts import MAX_REPORT_COUNT, UsageReport
+from telemetry_service.pipeline.record import record
 from telemetry_service.storage.database import Database
-from tests.support.running import Running, code_in, fields_in
+from tests.support.running import Running, code_in, fields_in, problem_in
 
 LICENSE = {"customer_id": "cus_Nq4Rz7WkX2", "tier": "trial", "license_status": "active"}
 
@@ -59,9 +60,9 @@ def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
     send(service, report())
     other = Database(service.database_url)
     with other.read() as tx:
-        counts = tx.periods.bouncer_counts(tx.periods.open().period_id)
+        days = tx.periods.day_counts(tx.periods.open().period_id)
     other.close()
-    assert [count.audit_events for count in counts] == [10]
+    assert [day.production_events for day in days] == [10]
 
 
 def test_many_callers_at_once_are_all_counted(service: Running) -> None:
@@ -151,3 +152,46 @@ def test_an_extension_code_is_recorded_once(service: Running) -> None:
     assert [answer["recorded"] for answer in answers] == [True, False]
     other = service.call(Scope.REPORT, "POST", "extension-codes", json={**code, "redeemed_at": "2026-11-02T00:00:00Z"})
     assert (other.status_code, code_in(other)) == (409, "extension-code-conflict")
+
+
+@pytest.fixture
+def bounded(sqlite_url: str) -> Iterator[Running]:
+    """A service that takes two bouncers."""
+    with Running(sqlite_url, {"TELEMETRY_MAX_BOUNCERS": "2"}) as running:
+        yield running
+
+
+def test_one_bouncer_too_many_is_refused_with_its_place_and_the_rest_can_be_sent(bounded: Running) -> None:
+    reports = [report(bouncer_id=f"bouncer-{number}") for number in range(4)]
+    refused = bounded.call(Scope.REPORT, "POST", "usage", json={"reports": reports})
+    assert (refused.status_code, code_in(refused)) == (409, "too-many-bouncers")
+    assert fields_in(refused) == ["reports[2].bouncer_id", "reports[3].bouncer_id"]
+    assert figures(bounded)["total_events"] == 0
+    assert send(bounded, *reports[:2]) == {"accepted": 2, "duplicates": 0}
+    body = {"environment": "sandbox", "pair_id": "pair-1"}
+    registered = [bounded.call(Scope.REPORT, "PUT", f"bouncers/{name}", json=body) for name in ("a", "b", "c")]
+    assert [answer.status_code for answer in registered] == [200, 200, 409]
+    assert code_in(registered[2]) == "registry-full"
+
+
+def test_a_report_beyond_the_largest_sum_is_refused_with_its_place(shared: Running) -> None:
+    almost = UsageReport(
+        report_id=uuid4(),
+        bouncer_id="bouncer-1",
+        environment="sandbox",
+        audit_events=2**53 - 1 - 30,
+        policy_decisions=0,
+        successful_decisions=0,
+    )
+    record(shared.context.installation, [[almost]])
+    refused = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(audit_events=20) for _ in range(2)]})
+    assert (refused.status_code, code_in(refused)) == (409, "period-full")
+    assert problem_in(refused)["errors"] == [
+        {"field": "reports[1].audit_events", "problem": "would take a sum of the open period beyond 2^53-1"}
+    ]
+
+
+def test_a_refusal_names_the_first_hundred_reports(bounded: Running) -> None:
+    reports = [report(bouncer_id=f"bouncer-{number}") for number in range(150)]
+    refused = bounded.call(Scope.REPORT, "POST", "usage", json={"reports": reports})
+    assert fields_in(refused) == [f"reports[{number}].bouncer_id" for number in range(2, 102)]

@@ -29,7 +29,7 @@ from tests.reliability.promises import Promises
 from tests.support.license_server import Trouble, reply, reset
 from tests.support.reckoning import Amount
 from tests.support.shared_clock import START
-from tests.support.site import usage
+from tests.support.site import record_call, usage
 
 TROUBLES = {
     "none": Trouble(),
@@ -71,7 +71,7 @@ class Lifetime(Promises):
     @rule(choice=st.integers(0, 100))
     def report_again(self, choice: int) -> None:
         report, _ = self.recent[choice % len(self.recent)]
-        (result,) = record(self.installation, [[report]])
+        result = record_call(self.installation, report)
         assert result.duplicates == 1
 
     @rule(number=st.integers(0, 40))
@@ -130,7 +130,7 @@ class Lifetime(Promises):
         self.survive(death, purge)
         # An id is known for as long as the retention says.
         self.recent = [(report, moment) for report, moment in self.recent if moment.date() >= oldest_day]
-        (result,) = record(self.installation, [[report for report, _ in self.recent]])
+        result = record_call(self.installation, *(report for report, _ in self.recent))
         assert result.accepted == 0
 
     @rule(

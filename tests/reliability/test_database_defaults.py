@@ -6,10 +6,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.record import record
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.reckoning import Amount, reckon
-from tests.support.site import Site, usage
+from tests.support.site import Site, record_call, usage
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -38,12 +37,12 @@ def test_a_report_that_waited_while_its_period_was_closed_counts_in_the_next_one
 
         def report_meanwhile(milestone: Milestone) -> None:
             if milestone is Milestone.PREPARED:
-                waiting.append(pool.submit(record, reporter, [[report]]))
+                waiting.append(pool.submit(record_call, reporter, report))
                 with pytest.raises(TimeoutError):
                     waiting[0].result(0.5)
 
         send_now(site.open(report_meanwhile), "admin", None)
-        (result,) = waiting[0].result(30)
+        result = waiting[0].result(30)
     assert result.accepted == 1
     assert reckon(site.replica.database_url, site.server.journal()).open == Amount(7, 3, 2)
 

@@ -37,7 +37,7 @@ from telemetry_service.pipeline.tick import run_due_tick, wake
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
-from tests.support.site import Site, usage
+from tests.support.site import Site, record_call, usage
 
 REPLICAS = 5
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_und
 
 def test_a_report_handed_to_many_replicas_counts_once(site: Site) -> None:
     reports = [usage(1) for _ in range(200)]
-    results = together(site, lambda replica: record(replica, [reports])[0].accepted)
+    results = together(site, lambda replica: record_call(replica, *reports).accepted)
     assert sum(result for result in results if isinstance(result, int)) == 200
     assert reckon(site.replica.database_url, ()).open.events == 200
 

@@ -20,6 +20,7 @@ def test_two_keys_are_all_that_a_deployment_must_set() -> None:
     assert settings.telemetry_enabled
     assert settings.deployment_version == __version__
     assert settings.send_spread == timedelta(seconds=300)
+    assert settings.max_bouncers == 100_000
     assert (settings.demo_mode, settings.ephemeral_keys) == (False, False)
 
 

@@ -52,6 +52,10 @@ def test_a_key_may_not_serve_both_purposes() -> None:
     [
         ("DEMO_MODE", "1"),
         ("TELEMETRY_ENABLED", "no"),
+        ("TELEMETRY_MAX_BOUNCERS", "0000000"),
+        ("TELEMETRY_MAX_BOUNCERS", "1000001"),
+        ("TELEMETRY_MAX_BOUNCERS", "-5"),
+        ("TELEMETRY_MAX_BOUNCERS", "many"),
         ("ENCRYPTION_KEY", "too-short"),
         ("ENCRYPTION_KEY", ENCRYPTION_KEY + ","),
         ("ENCRYPTION_KEY", f"{ENCRYPTION_KEY},{ENCRYPTION_KEY}"),

@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
@@ -109,8 +110,7 @@ class Site:
 
     def report(self, *reports: UsageReport) -> RecordingResult:
         """Report usage in one call."""
-        (result,) = record(self.installation, [list(reports)])
-        return result
+        return record_call(self.installation, *reports)
 
     def register(self, bouncer_id: str, environment: Environment, pair_id: str = "pair-1") -> None:
         """Register a bouncer."""
@@ -152,6 +152,14 @@ class Site:
         """Let the next tick fall due, and wake."""
         self.clock.set(max(self.clock.now(), self.next_run_at()))
         return wake(self.installation)
+
+
+def record_call(installation: Installation, *reports: UsageReport) -> RecordingResult:
+    """Report usage in one call; raises :class:`UsageRefusedError`."""
+    (result,) = record(installation, [reports])
+    if isinstance(result, UsageRefusedError):
+        raise result
+    return result
 
 
 def usage(

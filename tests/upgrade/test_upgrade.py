@@ -111,6 +111,20 @@ def test_it_goes_down_to_the_first_schema_and_up_again_with_all_that_it_holds(
     check_all_is_kept(lived_in, clock)
 
 
+def test_what_the_open_period_has_come_to_is_added_up(lived_in: LivedIn) -> None:
+    """By it the open period is bounded (S3): what version 0.1.0 has counted uses up its room."""
+    migrate(lived_in.database_url)
+    database = Database(lived_in.database_url)
+    with database.read() as tx:
+        period_id = tx.periods.open().period_id
+        sums, days = tx.usage_bounds.sums(period_id), tx.periods.day_counts(period_id)
+        counts = tx.periods.counts(period_id, days)
+    database.close()
+    assert sums.events == counts.total_events == lived_in.kept["preview_total_events"]
+    assert (sums.decisions, sums.bouncers) == (counts.policy_decision_count, counts.bouncer_count)
+    assert 0 < counts.active_reporting_bouncer_count <= counts.bouncer_count
+
+
 def count_attempts(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM telemetry_transmission_attempts")).scalar_one())
 

@@ -15,6 +15,9 @@ API_KEY_PATTERN = r"^[\x21-\x7e]{16,256}$"
 API_KEY_FORM = "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
 API_KEY_REPEATED = "This is a placeholder and no API key: it repeats a few characters over and over."
 
+DEFAULT_MAX_BOUNCERS = 100_000
+"""More than any deployment has; each costs memory and time at every preview."""
+
 _DISTINCT_MINIMUM = 4
 """Different characters in a key. A random key of 16 hex digits has fewer once in a billion."""
 
@@ -97,6 +100,8 @@ class Deployment:
     enabled: bool
     """False where the deployment switched telemetry off for good."""
     send_spread: timedelta
+    max_bouncers: int = DEFAULT_MAX_BOUNCERS
+    """Distinct bouncers in one period, and in the registry."""
     demo_mode: bool = False
     """Whether the service runs to be tried out, and would start without any keys."""
     ephemeral_keys: bool = False

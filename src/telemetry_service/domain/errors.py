@@ -222,6 +222,55 @@ class PayloadContradictionError(TelemetryError):
     )
 
 
+class UsageRefusedError(TelemetryError):
+    """Reports that the open period has no room for. Nothing of their call was recorded."""
+
+    def __init__(self, faults: Sequence[tuple[int, str, str]]) -> None:
+        """Keep for each refused report its index in the call, the field, and what is the matter with it."""
+        self.faults = tuple(faults)
+        super().__init__()
+
+
+class PeriodFullError(UsageRefusedError):
+    """A sum of the open period would become larger than a payload can carry."""
+
+    code = "period-full"
+    sentence = (
+        "A sum of the open period would go beyond 2^53-1, the largest number that a payload carries. Nothing of this"
+        " call was recorded; send it without the reports that errors names, and those again in the next period."
+    )
+
+
+class TooManyBouncersError(UsageRefusedError):
+    """The open period has as many distinct bouncers as it takes."""
+
+    code = "too-many-bouncers"
+    sentence = (
+        "The open period has as many bouncers as it takes (TELEMETRY_MAX_BOUNCERS). Nothing of this call was recorded;"
+        " send it without the reports that errors names, and those again in the next period or under a higher bound."
+    )
+
+
+class RegistryFullError(TelemetryError):
+    """As many bouncers are registered as the registry takes."""
+
+    code = "registry-full"
+    sentence = (
+        "As many bouncers are registered as the registry takes (TELEMETRY_MAX_BOUNCERS). Nothing was changed; remove"
+        " one that is gone, or raise the bound."
+    )
+
+
+class ExtensionCodesFullError(TelemetryError):
+    """As many extension codes wait for a payload as may wait."""
+
+    code = "too-many-extension-codes"
+    sentence = (
+        "10,000 extension codes wait for a payload already, which are ten payloads' worth. Nothing was recorded;"
+        " send this one again after the next transmission."
+    )
+
+
 class NotFoundError(TelemetryError):
     """There is no such thing."""
 

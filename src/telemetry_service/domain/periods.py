@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from telemetry_service.domain.facts import Environment
-
 
 class ClosedBy(StrEnum):
     """What closed a period. A period closed by a switch is a *period not reported*: its counts never leave."""
@@ -27,17 +25,6 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class BouncerCount:
-    """What one bouncer reported over a whole period, in one environment."""
-
-    bouncer_id: str
-    environment: Environment
-    audit_events: int
-    policy_decisions: int
-    successful_decisions: int
-
-
-@dataclass(frozen=True, slots=True)
 class DayCount:
     """What all bouncers reported on one UTC day of a period."""
 
@@ -46,6 +33,29 @@ class DayCount:
     production_events: int
     policy_decisions: int
     successful_decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSums:
+    """What is kept beside the counters of the open period, so that nobody has to add up all of them."""
+
+    events: int
+    decisions: int
+    bouncers: int
+    """Distinct bouncers that were named, whatever they reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class BouncerTraffic:
+    """What one bouncer is counted for in a period, in both environments together."""
+
+    has_traffic: bool
+    """Any event or decision."""
+    has_decisions: bool
+
+    def adds_to(self, known: "BouncerTraffic") -> bool:
+        """Whether ``known`` would not tell this."""
+        return (self.has_traffic and not known.has_traffic) or (self.has_decisions and not known.has_decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,13 @@ class PeriodCounts:
         return self.sandbox_events + self.production_events
 
 
-def add_up(counts: tuple[BouncerCount, ...]) -> PeriodCounts:
-    """Add up what the bouncers reported."""
+def add_up(days: tuple[DayCount, ...], bouncer_count: int, active_reporting_bouncer_count: int) -> PeriodCounts:
+    """Add up the days of a period; the database has added up its bouncers."""
     return PeriodCounts(
-        bouncer_count=len({c.bouncer_id for c in counts if c.audit_events or c.policy_decisions}),
-        active_reporting_bouncer_count=len({c.bouncer_id for c in counts if c.policy_decisions}),
-        policy_decision_count=sum(c.policy_decisions for c in counts),
-        successful_decisions=sum(c.successful_decisions for c in counts),
-        sandbox_events=sum(c.audit_events for c in counts if c.environment is Environment.SANDBOX),
-        production_events=sum(c.audit_events for c in counts if c.environment is Environment.PRODUCTION),
+        bouncer_count=bouncer_count,
+        active_reporting_bouncer_count=active_reporting_bouncer_count,
+        policy_decision_count=sum(day.policy_decisions for day in days),
+        successful_decisions=sum(day.successful_decisions for day in days),
+        sandbox_events=sum(day.sandbox_events for day in days),
+        production_events=sum(day.production_events for day in days),
     )

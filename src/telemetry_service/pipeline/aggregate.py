@@ -8,9 +8,8 @@ from pydantic import ValidationError
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.health import Health, Setup, assess, availability
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
-from telemetry_service.domain.pairs import pair_counts
 from telemetry_service.domain.payload import PreparedPayload
-from telemetry_service.domain.periods import Period, PeriodCounts, add_up
+from telemetry_service.domain.periods import Period, PeriodCounts
 from telemetry_service.pipeline.api_key import api_key_usable
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.register import customer_id_of
@@ -26,8 +25,9 @@ class Ending:
 
 
 def count(tx: Transaction, ending: Ending) -> PeriodCounts:
-    """Return the counts of a period."""
-    return add_up(tx.periods.bouncer_counts(ending.period.period_id))
+    """Return the counts of a period; the database adds them up."""
+    period_id = ending.period.period_id
+    return tx.periods.counts(period_id, tx.periods.day_counts(period_id))
 
 
 def assess_health(installation: Installation, tx: Transaction, now: datetime) -> Health:
@@ -44,22 +44,23 @@ def assess_health(installation: Installation, tx: Transaction, now: datetime) ->
     return assess(setup, tx.contacts.record(), now)
 
 
-def aggregate(installation: Installation, tx: Transaction, ending: Ending, customer_id: str) -> PreparedPayload:
-    """Return the payload of a period, in which ``customer_id`` stands as it will leave.
+def aggregate(
+    installation: Installation, tx: Transaction, ending: Ending, customer_id: str, counts: PeriodCounts | None = None
+) -> PreparedPayload:
+    """Return the payload of a period, in which ``customer_id`` stands as it will leave; ``counts`` if they are known.
 
     Raises :class:`PayloadContradictionError` where the numbers contradict each other or the bounds.
     """
-    counts = count(tx, ending)
+    counts = counts or count(tx, ending)
     posture = tx.license.get() or NO_POSTURE
     record = tx.contacts.record()
-    bouncers = tx.bouncers.all()
     try:
         return PreparedPayload(
             customer_id=customer_id,
             instance_id=str(tx.installation.instance_id()),
             date=ending.at.date().isoformat(),
             bouncer_count=counts.bouncer_count,
-            deployed_bouncer_count=len(bouncers),
+            deployed_bouncer_count=tx.bouncers.count(),
             active_reporting_bouncer_count=counts.active_reporting_bouncer_count,
             policy_decision_count=counts.policy_decision_count,
             total_events=counts.total_events,
@@ -72,7 +73,7 @@ def aggregate(installation: Installation, tx: Transaction, ending: Ending, custo
             license_status=posture.license_status,
             days_remaining=whole_days_until(posture.expires_at, ending.at),
             telemetry_availability=availability(record, ending.at),
-            bouncer_pairs=pair_counts(bouncers),
+            bouncer_pairs=tx.bouncers.pairs(),
             license_metrics=metrics(posture, record, Window(ending.period.opened_at, ending.at)),
             redeemed_extension_codes=tx.extension_codes.waiting(),
         )

@@ -14,7 +14,7 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
-from telemetry_service.pipeline.aggregate import Ending, aggregate, assess_health, count
+from telemetry_service.pipeline.aggregate import Ending, aggregate, assess_health
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete, outgoing_customer_id, seal_for_preview
 from telemetry_service.pipeline.register import customer_id_of
@@ -75,20 +75,22 @@ def build_preview(installation: Installation) -> Preview:
     with installation.database.read() as tx:
         ending = Ending(tx.periods.open(), now)
         customer_id, fault = _customer_id(installation, tx)
-        payload, fault = _payload(installation, tx, ending, customer_id, fault)
+        days = tx.periods.day_counts(ending.period.period_id)
+        counts = tx.periods.counts(ending.period.period_id, days)
+        payload, contradiction = _payload(installation, tx, ending, customer_id, counts)
         sealed = seal_for_preview(installation, tx, payload, now) if payload and customer_id else None
         shown = _shown(payload, customer_id, now)
         last = tx.transmissions.last_accepted()
         return Preview(
             now=now,
             period=ending.period,
-            counts=count(tx, ending),
-            days=tx.periods.day_counts(ending.period.period_id),
+            counts=counts,
+            days=days,
             health=assess_health(installation, tx, now),
             enabled=installation.enabled(tx.configuration.get()),
-            bouncers_registered=len(tx.bouncers.all()),
+            bouncers_registered=tx.bouncers.count(),
             payload=shown,
-            fault=fault,
+            fault=contradiction or fault,
             sealed=_describe(sealed) if sealed else None,
             difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
             last_accepted_id=str(last.transmission_id) if last else None,
@@ -105,14 +107,10 @@ def _customer_id(installation: Installation, tx: Transaction) -> tuple[str | Non
 
 
 def _payload(
-    installation: Installation,
-    tx: Transaction,
-    ending: Ending,
-    customer_id: str | None,
-    fault: TelemetryError | None,
+    installation: Installation, tx: Transaction, ending: Ending, customer_id: str | None, counts: PeriodCounts
 ) -> tuple[PreparedPayload | None, TelemetryError | None]:
     try:
-        return aggregate(installation, tx, ending, customer_id or _STAND_IN), fault
+        return aggregate(installation, tx, ending, customer_id or _STAND_IN, counts), None
     except PayloadContradictionError as contradiction:
         return None, contradiction
 

@@ -13,7 +13,8 @@ from datetime import date
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 
-from telemetry_service.domain.errors import StorageBusyError, TelemetryError
+from telemetry_service.domain.admission import Admission, Counters, count_in, sums_of, traffic_of
+from telemetry_service.domain.errors import StorageBusyError, TelemetryError, UsageRefusedError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.installation import Installation, Milestone
@@ -106,7 +107,7 @@ class Recorder:
             self._write_one_by_one(group, error)
         else:
             for call, result in zip(group, results, strict=True):
-                call.answer.set_result(result)
+                _answer(call, result)
 
     def _write_one_by_one(self, group: list[_Call], error: Exception) -> None:
         if len(group) == 1:
@@ -117,23 +118,69 @@ class Recorder:
             self._write([call])
 
 
-def record(installation: Installation, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
-    """Add the reports of ``calls`` to the open period in one transaction, each report_id once for ever."""
+def _answer(call: _Call, result: RecordingResult | UsageRefusedError) -> None:
+    if isinstance(result, UsageRefusedError):
+        call.answer.set_exception(result)
+    else:
+        call.answer.set_result(result)
+
+
+def record(
+    installation: Installation, calls: Sequence[Sequence[UsageReport]]
+) -> list[RecordingResult | UsageRefusedError]:
+    """Add the reports of ``calls`` to the open period in one transaction, each report_id once for ever.
+
+    A call that the period has no room for is refused as a whole, and the others are recorded.
+    """
+    try:
+        return list(_record_all(installation, calls))
+    except _NoRoomError:
+        # Nothing of it is written. Which calls there is room for is found out again, with everybody else held back.
+        return _record_what_fits(installation, calls)
+
+
+class _NoRoomError(Exception):
+    """The open period has no room for all of a group."""
+
+
+def _record_all(installation: Installation, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
     today = installation.clock.now().date()
     with installation.database.write() as tx:
         period_id = tx.periods.share_open()
-        known = tx.usage.claim({report["report_id"].int for reports in calls for report in reports}, today)
-        results = _count(tx, period_id, today, calls, known)
+        known = tx.usage.claim(_ids(calls), today)
+        results, counters = _count(calls, known)
+        _write(installation, tx, period_id, today, counters)
         installation.reached(Milestone.USAGE_WRITTEN)
     installation.reached(Milestone.USAGE_COMMITTED)
     return results
 
 
-def _count(
-    tx: Transaction, period_id: int, today: date, calls: Sequence[Sequence[UsageReport]], known: set[int]
-) -> list[RecordingResult]:
-    """Write one sum for each distinct counter. An id is known from the first report that bears it."""
-    sums: dict[tuple[str, str], list[int]] = {}
+def _record_what_fits(
+    installation: Installation, calls: Sequence[Sequence[UsageReport]]
+) -> list[RecordingResult | UsageRefusedError]:
+    today = installation.clock.now().date()
+    with installation.database.write() as tx:
+        period_id = tx.periods.lock_open().period_id
+        ids = _ids(calls)
+        known = tx.usage.claim(ids, today)
+        bouncers = tx.usage_bounds.known(period_id, sorted({r["bouncer_id"] for reports in calls for r in reports}))
+        sums = tx.usage_bounds.sums(period_id)
+        admission = Admission(sums, bouncers, known, installation.deployment.max_bouncers)
+        results = [admission.take(reports) for reports in calls]
+        tx.usage.give_back(ids - known - admission.counted)
+        _write(installation, tx, period_id, today, admission.counters)
+        installation.reached(Milestone.USAGE_WRITTEN)
+    installation.reached(Milestone.USAGE_COMMITTED)
+    return results
+
+
+def _ids(calls: Sequence[Sequence[UsageReport]]) -> set[int]:
+    return {report["report_id"].int for reports in calls for report in reports}
+
+
+def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[list[RecordingResult], Counters]:
+    """Return one sum for each distinct counter. An id is known from the first report that bears it."""
+    counters: Counters = {}
     results = []
     for reports in calls:
         accepted = 0
@@ -143,10 +190,20 @@ def _count(
                 continue
             known.add(report_id)
             accepted += 1
-            total = sums.setdefault((report["bouncer_id"], report["environment"]), [0, 0, 0])
-            total[0] += report["audit_events"]
-            total[1] += report["policy_decisions"]
-            total[2] += report["successful_decisions"]
+            count_in(counters, report)
         results.append(RecordingResult(accepted=accepted, duplicates=len(reports) - accepted))
-    tx.usage.add(period_id, today, {CounterKey(*key): CounterDelta(*total) for key, total in sums.items()})
-    return results
+    return results, counters
+
+
+def _write(installation: Installation, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
+    """Write the counters and what they add to the sums; raises :class:`_NoRoomError`, and then nothing is committed.
+
+    Every replica writes in one order, the row that all of them share last: so nobody waits in a circle, or for long.
+    """
+    bounds, most = tx.usage_bounds, installation.deployment.max_bouncers
+    bouncers = traffic_of(counters)
+    known = bounds.known(period_id, sorted(bouncers))
+    new = bounds.note(period_id, bouncers, known)
+    tx.usage.add(period_id, today, {CounterKey(*key): CounterDelta(*total) for key, total in counters.items()})
+    if counters and not bounds.add(period_id, sums_of(counters, new), most):
+        raise _NoRoomError

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from telemetry_service.domain.errors import CustomerContradictionError
+from telemetry_service.domain.errors import CustomerContradictionError, ExtensionCodesFullError, RegistryFullError
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, RegisteredBouncer
 from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.domain.payload import MAX_CODES
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.storage.database import Transaction
+
+MAX_WAITING_CODES = 10 * MAX_CODES
+"""Extension codes that may wait for a payload. Replicas that record at the same moment may go beyond by one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,10 @@ class LicenseView:
 def register_bouncer(
     installation: Installation, bouncer_id: str, registration: BouncerRegistration
 ) -> RegisteredBouncer:
-    """Register a bouncer, or change its registration."""
+    """Register a bouncer, or change its registration; raises :class:`RegistryFullError`."""
     with installation.database.write() as tx:
+        if not tx.bouncers.room(bouncer_id, installation.deployment.max_bouncers):
+            raise RegistryFullError
         return tx.bouncers.put(bouncer_id, registration, installation.clock.now())
 
 
@@ -55,9 +61,12 @@ def read_license(installation: Installation) -> LicenseView:
 
 
 def redeem_code(installation: Installation, code: ExtensionCode) -> bool:
-    """Record a redeemed code; False where it was recorded before."""
+    """Record a redeemed code; False where it was recorded before. Raises :class:`ExtensionCodesFullError`."""
     with installation.database.write() as tx:
-        return tx.extension_codes.redeem(code)
+        recorded = tx.extension_codes.redeem(code)
+        if recorded and tx.extension_codes.count_waiting(MAX_WAITING_CODES + 1) > MAX_WAITING_CODES:
+            raise ExtensionCodesFullError
+        return recorded
 
 
 def customer_id_of(installation: Installation, tx: Transaction) -> str | None:

@@ -2,11 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
-from telemetry_service.domain.facts import BouncerRegistration, RegisteredBouncer
+from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
+from telemetry_service.domain.payload import BouncerPairs
 from telemetry_service.storage.tables import Bouncer
 from telemetry_service.storage.upsert import insert
+
+_REGISTRY = 0x626F756E636572
+"""The key of PostgreSQL's advisory lock that whoever adds a bouncer has for itself: so they are counted right."""
 
 
 class BouncerStore:
@@ -31,6 +35,33 @@ class BouncerStore:
         """Take a bouncer out of the registry; False where it was not in it."""
         return self._connection.execute(delete(Bouncer).where(Bouncer.bouncer_id == bouncer_id)).rowcount == 1
 
+    def room(self, bouncer_id: str, most: int) -> bool:
+        """Whether the registry, with ``most`` bouncers in it at most, has room for a bouncer; one that is in it has.
+
+        Whoever asks is the only one who adds bouncers until the transaction ends.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REGISTRY})")
+        known = select(Bouncer.bouncer_id).where(Bouncer.bouncer_id == bouncer_id)
+        return self._connection.execute(known).first() is not None or self.count() < most
+
+    def count(self) -> int:
+        """Return how many bouncers are registered."""
+        return self._connection.execute(select(func.count()).select_from(Bouncer)).scalar_one()
+
+    def pairs(self) -> BouncerPairs:
+        """Count the pairs by which of their two environments is registered. Pricing is per pair."""
+        sandbox, production = (_any(Bouncer.environment == environment) for environment in Environment)
+        pair = select(sandbox.label("sandbox"), production.label("production")).group_by(Bouncer.pair_id).subquery()
+        kinds = select(pair.c.sandbox, pair.c.production, func.count()).group_by(pair.c.sandbox, pair.c.production)
+        found = {(s, p): number for s, p, number in self._connection.execute(kinds)}
+        return BouncerPairs(
+            total_pairs=sum(found.values()),
+            sandbox_only_count=found.get((1, 0), 0),
+            production_only_count=found.get((0, 1), 0),
+            paired_count=found.get((1, 1), 0),
+        )
+
     def all(self) -> tuple[RegisteredBouncer, ...]:
         """Return all registered bouncers by id."""
         rows = self._connection.execute(
@@ -39,3 +70,7 @@ class BouncerStore:
             )
         )
         return tuple(RegisteredBouncer(*row) for row in rows)
+
+
+def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.max(case((condition, 1), else_=0))

@@ -23,6 +23,7 @@ from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
+from telemetry_service.storage.usage_bounds import UsageBoundStore
 from telemetry_service.storage.version_table import SELECT_REVISION
 
 
@@ -44,6 +45,7 @@ class Transaction:
         self.schedule = ScheduleStore(connection)
         self.transmissions = TransmissionStore(connection)
         self.usage = UsageStore(connection)
+        self.usage_bounds = UsageBoundStore(connection)
 
 
 class Database:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from telemetry_service.domain.errors import ExtensionCodeConflictError
 from telemetry_service.domain.facts import ExtensionCode
@@ -33,6 +33,11 @@ class ExtensionCodeStore:
         """Return the codes that no transmission carries yet, oldest first, at most a payload's worth."""
         query = select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id)
         return tuple(self._connection.execute(query.limit(MAX_CODES)).scalars())
+
+    def count_waiting(self, most: int) -> int:
+        """Return how many codes no transmission carries yet; counting ends at ``most``."""
+        bounded = select(Row.code_id).where(Row.transmission_id.is_(None)).limit(most).subquery()
+        return self._connection.execute(select(func.count()).select_from(bounded)).scalar_one()
 
     def assign(self, code_ids: tuple[str, ...], transmission_id: UUID) -> None:
         """Let ``code_ids`` ride in a transmission."""

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from telemetry_service.domain.facts import Environment
-from telemetry_service.domain.periods import BouncerCount, ClosedBy, DayCount, Period
-from telemetry_service.storage.tables import ReportingPeriod, UsageCounter
+from telemetry_service.domain.periods import ClosedBy, DayCount, Period, PeriodCounts, add_up
+from telemetry_service.storage.tables import ReportingPeriod, UsageBouncer, UsageCounter
 
 _COLUMNS = (
     ReportingPeriod.id,
@@ -50,16 +51,14 @@ class PeriodStore:
         self._connection.execute(
             insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=reopen_reportable)
         )
+        self._connection.execute(delete(UsageBouncer).where(UsageBouncer.period_id == period.period_id))
         return self.open()
 
-    def bouncer_counts(self, period_id: int) -> tuple[BouncerCount, ...]:
-        """Return what each bouncer reported in a period; the cost depends on bouncers and days only."""
-        key = (UsageCounter.bouncer_id, UsageCounter.environment)
-        sums = (UsageCounter.audit_events, UsageCounter.policy_decisions, UsageCounter.successful_decisions)
-        query = select(*key, *(func.sum(column) for column in sums))
-        rows = self._connection.execute(query.where(UsageCounter.period_id == period_id).group_by(*key))
-        # PostgreSQL adds bigints up to a numeric, which arrives as a Decimal.
-        return tuple(BouncerCount(name, environment, *(int(n) for n in counts)) for name, environment, *counts in rows)
+    def counts(self, period_id: int, days: tuple[DayCount, ...]) -> PeriodCounts:
+        """Return the counts of the open period, whose days are ``days``."""
+        row = UsageBouncer
+        query = select(_how_many(row.has_traffic), _how_many(row.has_decisions)).where(row.period_id == period_id)
+        return add_up(days, *self._connection.execute(query).one())
 
     def day_counts(self, period_id: int) -> tuple[DayCount, ...]:
         """Return what all bouncers reported on each UTC day of a period, oldest first."""
@@ -90,3 +89,7 @@ class PeriodStore:
 
 def _period(row: Row[int, datetime, bool]) -> Period:
     return Period(row.id, row.opened_at, row.reportable)
+
+
+def _how_many(flag: InstrumentedAttribute[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((flag, 1), else_=0)), 0)

@@ -139,6 +139,22 @@ class ReportingPeriod(Base):
     reportable: Mapped[bool]
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[ClosedBy | None] = mapped_column(closed_set(ClosedBy, "closed_by"))
+    events: Mapped[int] = mapped_column(server_default=text("0"))
+    decisions: Mapped[int] = mapped_column(server_default=text("0"))
+    bouncers: Mapped[int] = mapped_column(server_default=text("0"))
+    """With the two above: what bounds the open period, kept beside its counters. No payload is read from them."""
+
+
+class UsageBouncer(Base):
+    """The distinct bouncers of the open period, and what each is counted for; emptied when it is closed."""
+
+    __tablename__ = "usage_bouncers"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    period_id: Mapped[int] = mapped_column(ForeignKey("reporting_periods.id"), primary_key=True)
+    bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    has_traffic: Mapped[bool]
+    has_decisions: Mapped[bool]
 
 
 class UsageCounter(Base):

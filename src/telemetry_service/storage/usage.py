@@ -5,7 +5,9 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Dialect, text
+from sqlalchemy import Connection, Dialect, delete, text
+
+from telemetry_service.storage.tables import UsageReportId
 
 _ID_BYTES = 16
 _SQLITE_CHUNK = 10_000
@@ -78,6 +80,13 @@ class UsageStore:
         ]
         if rows:
             self._connection.execute(_ADD, rows)
+
+    def give_back(self, report_ids: Collection[int]) -> None:
+        """Let go of ids that this transaction has claimed: their reports are not counted."""
+        ordered = [UUID(int=number) for number in sorted(report_ids)]
+        for start in range(0, len(ordered), _SQLITE_CHUNK):
+            chunk = ordered[start : start + _SQLITE_CHUNK]
+            self._connection.execute(delete(UsageReportId).where(UsageReportId.report_id.in_(chunk)))
 
     def _claim_sqlite(self, ordered: list[bytes], received_on: int) -> set[int]:
         # The write lock is held since BEGIN IMMEDIATE, so nobody can write an id between the two statements.

@@ -4,6 +4,7 @@ The one table from errors to HTTP status stands here. What nobody foresaw is a 5
 neither the answer nor the log repeats an exception's text, which can hold a URL, a host or a key.
 """
 
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -32,6 +33,9 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 """How long a caller waits where the database or a free connection was not there: it often is a moment later."""
 
+REPORTS_SHOWN = 100
+"""Refused reports that one answer names. Whoever leaves them out and sends the others hears of the next ones."""
+
 STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -45,6 +49,10 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.CustomerContradictionError: HTTPStatus.CONFLICT,
     errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,
     errors.PayloadContradictionError: HTTPStatus.CONFLICT,
+    errors.PeriodFullError: HTTPStatus.CONFLICT,
+    errors.TooManyBouncersError: HTTPStatus.CONFLICT,
+    errors.RegistryFullError: HTTPStatus.CONFLICT,
+    errors.ExtensionCodesFullError: HTTPStatus.CONFLICT,
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
     errors.AlreadyDeliveredError: HTTPStatus.CONFLICT,
     errors.AttemptUnderWayError: HTTPStatus.CONFLICT,
@@ -107,8 +115,8 @@ def problem_of(_request: Request, error: Exception) -> Response:
 def answer_to(error: TelemetryError) -> Response:
     """Return the problem document of an error of ours."""
     status = status_of(error)
-    faults = error.faults if isinstance(error, refusals.InputRefusedError) else ()
-    members = {"errors": [{"field": fault.field, "problem": fault.problem} for fault in faults]} if faults else {}
+    faults = [{"field": field, "problem": what} for field, what in _faults(error)]
+    members = {"errors": faults} if faults else {}
     answer = problem(status, error.code, error.text, **members)
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
@@ -117,6 +125,14 @@ def answer_to(error: TelemetryError) -> Response:
     elif isinstance(error, errors.StorageUnavailableError | refusals.OverloadedError):
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
+
+
+def _faults(error: TelemetryError) -> Iterator[tuple[str, str]]:
+    if isinstance(error, refusals.InputRefusedError):
+        yield from ((fault.field, fault.problem) for fault in error.faults)
+    elif isinstance(error, errors.UsageRefusedError):
+        for index, name, what in error.faults[:REPORTS_SHOWN]:
+            yield f"reports[{index}].{name}", what
 
 
 def add_problems(app: FastAPI) -> None:

@@ -104,7 +104,8 @@ def problem_schema() -> dict[str, Any]:
             "detail": text | {"description": "A sentence for people."},
             "errors": {
                 "type": "array",
-                "description": "What is the matter with which field, parameter or header; twenty at most.",
+                "description": "What is the matter with which field, parameter or header: the first twenty,"
+                " and the first hundred reports that a period has no room for.",
                 "items": fault,
             },
         },

@@ -7,7 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from telemetry_service.access.scopes import Scope
-from telemetry_service.domain.errors import CustomerContradictionError, ExtensionCodeConflictError, NotFoundError
+from telemetry_service.domain.errors import (
+    CustomerContradictionError,
+    ExtensionCodeConflictError,
+    ExtensionCodesFullError,
+    NotFoundError,
+    PeriodFullError,
+    RegistryFullError,
+    TooManyBouncersError,
+)
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
 from telemetry_service.pipeline.register import (
     list_bouncers,
@@ -57,7 +65,8 @@ Reports = Annotated[list[UsageReport], Depends(read_usage)]
 
 @router.put(
     "/bouncers/{bouncer_id}",
-    openapi_extra=json_body(BouncerRegistration, {"environment": "production", "pair_id": "pair-7"}),
+    openapi_extra=json_body(BouncerRegistration, {"environment": "production", "pair_id": "pair-7"})
+    | refused_with(RegistryFullError),
 )
 @needs(Scope.REPORT)
 def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> BouncerAnswer:
@@ -86,10 +95,17 @@ def get_bouncers(context: Context) -> BouncersAnswer:
     return BouncersAnswer(bouncers=tuple(BouncerAnswer.of(bouncer) for bouncer in found))
 
 
-@router.post("/usage", response_model=RecordingAnswer, openapi_extra=json_body(UsageBatch, {"reports": [_REPORT]}))
+@router.post(
+    "/usage",
+    response_model=RecordingAnswer,
+    openapi_extra=json_body(UsageBatch, {"reports": [_REPORT]}) | refused_with(PeriodFullError, TooManyBouncersError),
+)
 @needs(Scope.REPORT)
 async def post_usage(context: Context, reports: Reports) -> Response:
-    """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice."""
+    """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice.
+
+    A call that the period has no room for is refused as a whole, and `errors` names the reports at fault.
+    """
     # Shielded: a caller that goes away must not take back what the recorder is writing.
     result = await asyncio.shield(asyncio.wrap_future(context.recorder.submit(reports)))
     context.metrics.recorded(result)
@@ -111,7 +127,8 @@ def get_license(context: Context) -> LicenseAnswer:
 
 
 @router.post(
-    "/extension-codes", openapi_extra=json_body(ExtensionCode, _CODE) | refused_with(ExtensionCodeConflictError)
+    "/extension-codes",
+    openapi_extra=json_body(ExtensionCode, _CODE) | refused_with(ExtensionCodeConflictError, ExtensionCodesFullError),
 )
 @needs(Scope.REPORT)
 def post_extension_code(context: Context, code: Code) -> ExtensionCodeAnswer:

@@ -1,0 +1,118 @@
+"""Decides which calls of usage the open period has room for: a call is taken as a whole, or refused as a whole.
+
+Pure: the caller says what the period has come to, and holds everybody else back until it has written the decision.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from telemetry_service.domain.errors import PeriodFullError, TooManyBouncersError, UsageRefusedError
+from telemetry_service.domain.facts import RecordingResult, UsageReport
+from telemetry_service.domain.payload import MAX_INTEGER
+from telemetry_service.domain.periods import BouncerTraffic, PeriodSums
+
+_BEYOND = "would take a sum of the open period beyond 2^53-1"
+_ONE_MORE = "names one bouncer more than the open period takes"
+
+Counters = dict[tuple[str, str], list[int]]
+"""Audit events, decisions and successful decisions, for each bouncer and environment."""
+
+
+def count_in(counters: Counters, report: UsageReport) -> None:
+    """Add a report to its counter."""
+    total = counters.setdefault((report["bouncer_id"], report["environment"]), [0, 0, 0])
+    total[0] += report["audit_events"]
+    total[1] += report["policy_decisions"]
+    total[2] += report["successful_decisions"]
+
+
+def traffic_of(counters: Counters) -> dict[str, BouncerTraffic]:
+    """Return what each bouncer is counted for."""
+    found: dict[str, BouncerTraffic] = {}
+    for (bouncer_id, _), (events, decisions, _) in counters.items():
+        before = found.get(bouncer_id)
+        traffic = bool(events or decisions or (before and before.has_traffic))
+        found[bouncer_id] = BouncerTraffic(traffic, bool(decisions or (before and before.has_decisions)))
+    return found
+
+
+def sums_of(counters: Counters, new_bouncers: int) -> PeriodSums:
+    """Return what counters add to the sums of a period."""
+    counts = counters.values()
+    return PeriodSums(sum(c[0] for c in counts), sum(c[1] for c in counts), new_bouncers)
+
+
+def fits(sums: PeriodSums, delta: PeriodSums, max_bouncers: int) -> bool:
+    """Whether a period that has come to ``sums`` has room for ``delta``. A bouncer that it knows always has room."""
+    return (
+        sums.events + delta.events <= MAX_INTEGER
+        and sums.decisions + delta.decisions <= MAX_INTEGER
+        and (delta.bouncers == 0 or sums.bouncers + delta.bouncers <= max_bouncers)
+    )
+
+
+class Admission:
+    """Takes the calls one after the other. ``counters`` and ``counted`` (ids) are what has been taken."""
+
+    def __init__(
+        self, sums: PeriodSums, known_bouncers: Iterable[str], known_ids: Collection[int], max_bouncers: int
+    ) -> None:
+        """Begin with what the period has come to, and knows, without any of the calls."""
+        self.counters: Counters = {}
+        self.counted: set[int] = set()
+        self._sums = sums
+        self._bouncers = set(known_bouncers)
+        self._known_ids = known_ids
+        self._max_bouncers = max_bouncers
+
+    def take(self, reports: Sequence[UsageReport]) -> RecordingResult | UsageRefusedError:
+        """Take a call, or say which of its reports there is no room for, and take none."""
+        fresh = self._fresh(reports)
+        sums, added, faults = self._sums, set[str](), list[tuple[int, str, str]]()
+        for index, report in fresh.items():
+            bouncer_id = report["bouncer_id"]
+            new = bouncer_id not in self._bouncers and bouncer_id not in added
+            delta = PeriodSums(report["audit_events"], report["policy_decisions"], int(new))
+            if fits(sums, delta, self._max_bouncers):
+                sums = plus(sums, delta)
+                added.add(bouncer_id)
+            else:
+                faults.append((index, *_fault(sums, delta)))
+        if faults:
+            return _refusal(faults)
+        self._sums = sums
+        self._bouncers |= added
+        for report in fresh.values():
+            count_in(self.counters, report)
+            self.counted.add(report["report_id"].int)
+        return RecordingResult(accepted=len(fresh), duplicates=len(reports) - len(fresh))
+
+    def _fresh(self, reports: Sequence[UsageReport]) -> dict[int, UsageReport]:
+        """Return the reports that would count, by their index: an id is known from the first report that bears it."""
+        seen: set[int] = set()
+        fresh = {}
+        for index, report in enumerate(reports):
+            report_id = report["report_id"].int
+            if report_id in self._known_ids or report_id in self.counted or report_id in seen:
+                continue
+            seen.add(report_id)
+            fresh[index] = report
+        return fresh
+
+
+def _fault(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
+    """Return the field for which there is no room, and what is the matter with it."""
+    if sums.events + delta.events > MAX_INTEGER:
+        return "audit_events", _BEYOND
+    if sums.decisions + delta.decisions > MAX_INTEGER:
+        return "policy_decisions", _BEYOND
+    return "bouncer_id", _ONE_MORE
+
+
+def _refusal(faults: Sequence[tuple[int, str, str]]) -> UsageRefusedError:
+    full = any(problem == _BEYOND for _, _, problem in faults)
+    return PeriodFullError(faults) if full else TooManyBouncersError(faults)
+
+
+def plus(sums: PeriodSums, delta: PeriodSums) -> PeriodSums:
+    """Return both together."""
+    return PeriodSums(sums.events + delta.events, sums.decisions + delta.decisions, sums.bouncers + delta.bouncers)
