@@ -15,6 +15,7 @@ from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from telemetry_service.log.start_warnings import StartWarning, warn_of
 from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
 from telemetry_service.pipeline.purge import purge_if_due
 from telemetry_service.pipeline.record import Recorder
@@ -82,7 +83,9 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
     entrance = make_entrance(installation.database, installation.clock, credentials, options.hash_cost)
     if settings.admin_password is not None:
-        entrance.accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment")
+        first = entrance.accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment")
+        if not first:
+            warn_of(StartWarning.PASSWORD_IGNORED)
     scheduler = Scheduler(lambda: wake(installation), lambda: purge_if_due(installation))
     return Service(installation, entrance, Recorder(installation), scheduler if options.scheduled else None)
 

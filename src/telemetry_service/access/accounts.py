@@ -11,6 +11,8 @@ from telemetry_service.access.passwords import Passwords
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.storage.access import StoredAccount
 from telemetry_service.storage.database import Database, Transaction
 
@@ -101,13 +103,19 @@ class Accounts:
             LoginFailedError: the name or the password is wrong.
             LoginBlockedError: too many were wrong before; the password was not looked at.
         """
-        account = self._count_attempt()
+        try:
+            account = self._count_attempt()
+        except LoginBlockedError as blocked:
+            log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
+            raise
         if account is None:
             # Nothing to guess, and nobody who could be kept from guessing: no work, and no row, for it.
+            log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
             self._note_failure(account.failed_logins + 1)
+            log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
             raise LoginFailedError
         renewed = self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
         return CheckedPassword(stored, renewed)

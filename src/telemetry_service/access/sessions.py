@@ -17,6 +17,8 @@ from telemetry_service.access.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.access import StoredSession
 from telemetry_service.storage.database import Database
@@ -92,6 +94,7 @@ class Sessions:
             tx.access.purge_sessions(now)
             tx.access.add_session(stored)
             tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+        log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
     def find(self, token: str) -> Session:
@@ -134,6 +137,7 @@ class Sessions:
             self._accounts.accept(tx, checked)
             tx.access.reauthenticate_session(session.session_id, now)
             tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+        log_event(Event.LOGIN_SUCCEEDED)
 
     def log_out(self, session: Session) -> None:
         """End the session."""

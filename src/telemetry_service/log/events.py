@@ -138,7 +138,6 @@ EVENTS: dict[Event, Meaning] = {
             "sentence",
             "response_code",
             "duration_ms",
-            "next_attempt_at",
         ),
         "The payload was not accepted and is kept; the cause is explained in troubleshooting.",
     ),
@@ -158,7 +157,7 @@ EVENTS: dict[Event, Meaning] = {
         ERROR,
         ("transmission_id", "code"),
         "The stored API key cannot be opened with ENCRYPTION_KEY: nothing is sent.",
-        Limit(each=1, total=1, by=("code",), seconds=600),
+        Limit(each=1, total=20, by=("transmission_id",), seconds=600),
     ),
     Event.CONNECTION_TESTED: Meaning(
         INFO, ("key", "response_code", "duration_ms"), "A connection test found that everything works."

@@ -89,7 +89,6 @@ FIELDS: dict[str, Form] = {
     "listening": Form.LISTENING,
     "log_level": Form.CODE,
     "logger": Form.CODE,
-    "next_attempt_at": Form.MOMENT,
     "note": Form.CODE,
     "number": Form.COUNT,
     "place": Form.PLACE,

@@ -1,9 +1,12 @@
 """The API key at rest: sealed under ENCRYPTION_KEY, opened only where it is used."""
 
 from datetime import datetime
+from uuid import UUID
 
 from telemetry_service.domain.configuration import ApiKeyFact, hint_of
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.storage.configuration import SealedApiKey
@@ -18,12 +21,19 @@ def seal_api_key(installation: Installation, api_key: str, now: datetime) -> Sea
     return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now))
 
 
-def open_api_key(installation: Installation, tx: Transaction) -> str:
-    """Return the stored API key; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+def open_api_key(installation: Installation, tx: Transaction, transmission_id: UUID | None = None) -> str:
+    """Return the stored API key; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+
+    That it cannot be opened is logged here, whoever asked: with the ``transmission_id`` that could not be sent.
+    """
     stored = tx.configuration.sealed_api_key()
     if stored is None:
         raise NotConfiguredError
-    return installation.keys.open(stored.sealed, _PURPOSE).decode()
+    try:
+        return installation.keys.open(stored.sealed, _PURPOSE).decode()
+    except KeyUnusableError as error:
+        log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
+        raise
 
 
 def api_key_usable(installation: Installation, tx: Transaction) -> bool:

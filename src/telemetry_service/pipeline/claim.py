@@ -37,6 +37,7 @@ class Claimed:
     known_bodies: frozenset[str]
     known_payloads: frozenset[str]
     api_key_id: str
+    trigger: AttemptTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
         if not installation.enabled(configuration) or installation.client is None:
             return None
         try:
-            api_key = open_api_key(installation, tx)
+            api_key = open_api_key(installation, tx, transmission_id)
         except (NotConfiguredError, KeyUnusableError):
             return None  # Health says which; the transmission stays due.
         due_within = installation.retry_policy.longest if trigger is None else None
@@ -87,6 +88,7 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
         known_bodies=frozenset(a.body_sha256 for a in known),
         known_payloads=frozenset(a.payload_sha256 for a in known),
         api_key_id=attempt.key_id,
+        trigger=attempt.trigger,
     )
 
 

@@ -8,6 +8,8 @@ from telemetry_service.domain.configuration import Configuration, StoredConfigur
 from telemetry_service.domain.errors import LockedByDeploymentError, StaleConfigurationError
 from telemetry_service.domain.schedule import next_run_after, send_offset
 from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.switch import follow_switch
@@ -64,8 +66,13 @@ def save_configuration(
         if api_key is not None:
             _replace_api_key(installation, tx, api_key, now)
             tx.activity.note(now, actor, Action.API_KEY_SET)
-        tx.activity.note(now, actor, Action.CONFIGURATION_SAVED, **_changes(before.values, values))
-        return _view(installation, tx)
+        changes = _changes(before.values, values)
+        tx.activity.note(now, actor, Action.CONFIGURATION_SAVED, **changes)
+        view = _view(installation, tx)
+    if api_key is not None:
+        log_event(Event.API_KEY_SET, actor=actor)
+    log_event(Event.CONFIGURATION_SAVED, actor=actor, changed=tuple(changes))
+    return view
 
 
 def set_api_key(installation: Installation, api_key: str, actor: str) -> ConfigurationView:
@@ -75,18 +82,24 @@ def set_api_key(installation: Installation, api_key: str, actor: str) -> Configu
         tx.configuration.get(lock=True)
         _replace_api_key(installation, tx, api_key, now)
         tx.activity.note(now, actor, Action.API_KEY_SET)
-        return _view(installation, tx)
+        view = _view(installation, tx)
+    log_event(Event.API_KEY_SET, actor=actor)
+    return view
 
 
 def remove_api_key(installation: Installation, actor: str) -> ConfigurationView:
     """Forget the API key. Nothing can be sent until another one is set."""
     now = installation.clock.now()
     with installation.database.write() as tx:
-        if tx.configuration.get(lock=True).api_key is not None:
+        present = tx.configuration.get(lock=True).api_key is not None
+        if present:
             tx.configuration.set_api_key(None, now)
             tx.contacts.forget_failures()
             tx.activity.note(now, actor, Action.API_KEY_REMOVED)
-        return _view(installation, tx)
+        view = _view(installation, tx)
+    if present:
+        log_event(Event.API_KEY_REMOVED, actor=actor)
+    return view
 
 
 def reveal_api_key(installation: Installation, actor: str) -> str:
@@ -94,6 +107,7 @@ def reveal_api_key(installation: Installation, actor: str) -> str:
     with installation.database.write() as tx:
         api_key = open_api_key(installation, tx)
         tx.activity.note(installation.clock.now(), actor, Action.API_KEY_REVEALED)
+    log_event(Event.API_KEY_REVEALED, actor=actor)
     return api_key
 
 

@@ -7,6 +7,7 @@ from telemetry_service.domain.errors import LicenseServerMissingError, Telemetry
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.log_lines import log_connection_test
 from telemetry_service.sealing.sealer import seal_ping
 
 
@@ -33,6 +34,7 @@ def test_connection(
     now = installation.clock.now()
     result = client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key), told)
     _note(installation, actor, result, stored_key=api_key is None)
+    log_connection_test(result, stored_key=api_key is None)
     return result
 
 

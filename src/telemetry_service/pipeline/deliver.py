@@ -7,13 +7,13 @@ import time
 from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
-from telemetry_service.domain.outcome import Accepted, Cause, Failure, Outcome, Retrying
+from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
-from telemetry_service.log.events import Event
-from telemetry_service.log.write import log_event, log_exception
+from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.claim import claim, set_aside
 from telemetry_service.pipeline.conclude import check_receipt, conclude
 from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.log_lines import log_attempt_finished, log_attempt_started
 
 ROUND = 100
 """The most attempts of one waking: after a long outage neither the next tick nor the License Server is to suffer."""
@@ -52,21 +52,16 @@ def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptT
     installation.reached(Milestone.CLAIMED)
     if not claimed.transmission.in_flight(installation.clock.now()):
         return None  # This process was stopped for longer than its lease: somebody else may be sending by now.
+    log_attempt_started(claimed)
     began = time.monotonic()
     outcome = installation.client.transmit(claimed.sealed.message, claimed.known_bodies, installation.clock.now())
     duration_ms = int((time.monotonic() - began) * 1000)
     installation.reached(Milestone.SENT)
     outcome = check_receipt(installation, claimed, outcome)
     conclude(installation, claimed, outcome, duration_ms)
-    _note_what_was_left_out(transmission_id, outcome)
+    log_attempt_finished(claimed, outcome, duration_ms)
     installation.reached(Milestone.OUTCOME_COMMITTED)
     return outcome
-
-
-def _note_what_was_left_out(transmission_id: UUID, outcome: Outcome) -> None:
-    """Write down what an acceptance carried that was not taken as it stood: by its token, never by its text."""
-    for note in outcome.notes if isinstance(outcome, Accepted) else ():
-        log_event(Event.ANSWER_NOT_TAKEN_WHOLE, transmission_id=transmission_id, note=note)
 
 
 def _found_no_connection(outcome: Outcome | None) -> bool:

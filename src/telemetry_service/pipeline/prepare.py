@@ -8,10 +8,16 @@ from datetime import datetime
 from uuid import UUID
 
 from telemetry_service.domain.clock import rfc3339, time_ordered_id
-from telemetry_service.domain.errors import CustomerIdMissingError, LicenseServerMissingError
+from telemetry_service.domain.errors import (
+    CustomerIdMissingError,
+    LicenseServerMissingError,
+    PayloadContradictionError,
+)
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.aggregate import Ending, aggregate
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation, Milestone
@@ -40,7 +46,12 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
     Nothing is written where the payload cannot be made: the period then stays open. Raises
     :class:`NotConfiguredError`, :class:`KeyUnusableError` or :class:`PayloadContradictionError`.
     """
-    payload = aggregate(installation, tx, ending, outgoing_customer_id(installation, tx))
+    customer_id = outgoing_customer_id(installation, tx)
+    try:
+        payload = aggregate(installation, tx, ending, customer_id)
+    except PayloadContradictionError as error:
+        log_event(Event.PAYLOAD_CONTRADICTION, trigger=closing.trigger, code=error.code)
+        raise
     transmission_id = time_ordered_id(ending.at)
     tx.periods.close(ending.period, closing.closed_by, ending.at, reopen_reportable=True)
     installation.reached(Milestone.PERIOD_CLOSED)

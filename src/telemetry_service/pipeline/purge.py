@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from time import perf_counter
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.pace import Pace
 from telemetry_service.storage.database import Transaction
@@ -36,13 +39,14 @@ def purge_if_due(installation: Installation) -> int | None:
         if not tx.schedule.move_purge(due, now + _EVERY):
             return None
     if now - due > _OVERDUE:
+        log_event(Event.PURGE_PUT_OFF, due=rfc3339(due))
         return None
     return purge(installation)
 
 
 def purge(installation: Installation) -> int:
     """Delete what is older than the retention; return how many rows that were."""
-    now = installation.clock.now()
+    now, began = installation.clock.now(), perf_counter()
     with installation.database.read() as tx:
         retention = tx.configuration.get().values.retention_days
     deleted = _delete(installation, now - timedelta(days=retention))
@@ -52,6 +56,8 @@ def purge(installation: Installation) -> int:
         if deleted:
             tx.activity.note(now, "schedule", Action.PURGED, rows=str(deleted))
     _give_space_back(installation)
+    duration_ms = int((perf_counter() - began) * 1000)
+    log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
     return deleted
 
 

@@ -16,6 +16,7 @@ from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger
 from telemetry_service.pipeline.aggregate import Ending
 from telemetry_service.pipeline.deliver import deliver_due
 from telemetry_service.pipeline.installation import Installation, Milestone
+from telemetry_service.pipeline.log_lines import log_tick
 from telemetry_service.pipeline.prepare import Closing, close_and_prepare
 from telemetry_service.storage.database import Transaction
 
@@ -58,6 +59,7 @@ def run_due_tick(installation: Installation) -> str | None:
         result = _run(installation, tx, Ending(period, now), due)
         tx.activity.note(now, _SCHEDULE, Action.TICK, result=result)
         tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
+    log_tick(result, due)
     return result
 
 

@@ -15,6 +15,7 @@ from telemetry_service.storage.configuration import ConfigurationStore
 from telemetry_service.storage.contacts import ContactStore
 from telemetry_service.storage.engine import BUSY_TIMEOUT_MS, READ_ONLY, make_engine
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
+from telemetry_service.storage.fault_watch import FaultWatch
 from telemetry_service.storage.faults import translated
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.license import LicenseStore
@@ -58,6 +59,7 @@ class Database:
         self._reading: dict[str, Any] = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
         # SQLite has one writer at a time. Threads of this process queue here instead of polling the file's lock.
         self._writer = Lock()
+        self._watch = FaultWatch()
 
     @property
     def kind(self) -> str:
@@ -67,13 +69,18 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open a transaction that writes; it is on disk when the block has ended without an error."""
-        with self._one_writer(), translated(), self._engine.begin() as connection:
+        with self._watch.watching(writing=True), self._one_writer(), translated(), self._engine.begin() as connection:
             yield Transaction(connection)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that only reads, and sees one moment of the database throughout."""
-        with translated(), self._engine.connect().execution_options(**self._reading) as connection, connection.begin():
+        with (
+            self._watch.watching(writing=False),
+            translated(),
+            self._engine.connect().execution_options(**self._reading) as connection,
+            connection.begin(),
+        ):
             yield Transaction(connection)
 
     def check(self) -> None:

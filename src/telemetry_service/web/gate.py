@@ -22,10 +22,12 @@ from telemetry_service.domain.errors import (
     RecentLoginRequiredError,
     RequestForgeryError,
     ScopeMissingError,
+    TelemetryError,
 )
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.cookies import read_session_cookie
 from telemetry_service.web.csrf import SAFE_METHODS, check_origin, check_token
+from telemetry_service.web.refusal_lines import log_access_refused
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -93,6 +95,16 @@ async def pass_gate(request: Request, context: Context) -> None:
         ScopeMissingError: the caller may not do this, or nobody may.
         RequestForgeryError: the request was made by another site.
     """
+    try:
+        await _pass(request, context)
+    except LoginNeededError:
+        raise  # Led to the login, and not refused.
+    except TelemetryError as error:
+        log_access_refused(request, error)
+        raise
+
+
+async def _pass(request: Request, context: WebContext) -> None:
     rule = rule_of(request.scope.get("endpoint"))
     if rule is None:
         raise ScopeMissingError
@@ -101,6 +113,7 @@ async def pass_gate(request: Request, context: Context) -> None:
             check_origin(request)
         return
     caller = await _identify(request, context, rule)
+    request.state.actor = caller.actor
     if not (rule.page or caller.scopes & rule.scopes):
         raise ScopeMissingError
     request.state.caller = caller

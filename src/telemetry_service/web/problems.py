@@ -27,6 +27,7 @@ from telemetry_service.web import refusals
 from telemetry_service.web.csrf import SAFE_METHODS
 from telemetry_service.web.explanations import explain
 from telemetry_service.web.gate import LOGIN_PATH, LoginNeededError, allowed_methods
+from telemetry_service.web.refusal_lines import log_call_refused
 
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -105,10 +106,11 @@ def problem(status: HTTPStatus, code: str, detail: str, **members: Any) -> Respo
     return JSONResponse(content, status.value, media_type=MEDIA_TYPE)
 
 
-def problem_of(_request: Request, error: Exception) -> Response:
+def problem_of(request: Request, error: Exception) -> Response:
     """Return the problem document of an error of ours, as the framework asks for it."""
     if not isinstance(error, TelemetryError):
         raise error
+    log_call_refused(request, error, status_of(error))
     return answer_to(error)
 
 

@@ -43,7 +43,7 @@ class Demo:
 
     def run(self) -> None:
         """Run until told to stop."""
-        set_up_log(LogLevel.WARNING, LogFormat.CONSOLE)
+        set_up_log(LogLevel.ERROR, LogFormat.CONSOLE)
         with self._license_server() as license_server:
             settings = self._settings(license_server)
             if not self.secrets.complete:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from telemetry_service.domain.errors import NotFoundError, RequestForgeryError, TelemetryError
 from telemetry_service.web.problems import problem_of, status_of
+from telemetry_service.web.refusal_lines import log_call_refused
 from telemetry_service.web.refusals import InputRefusedError
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.drafts import form_again
@@ -22,6 +23,7 @@ def fault_answer(request: Request, error: TelemetryError) -> Response:
     """Return the answer to an error of ours in the form that the caller can show."""
     if not _is_ours(request):
         return problem_of(request, error)
+    log_call_refused(request, error, status_of(error))
     if is_htmx(request):
         return _toast(request, error)
     status = status_of(error)

@@ -7,6 +7,7 @@ that alone.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -26,8 +27,9 @@ def stream_steps(
     Where the browser goes away in the meantime, the test ends by itself, and its result is noted all the same.
     """
     steps: SimpleQueue[StepName | None] = SimpleQueue()
+    # In the context of the request, whose id its lines in the log bear.
     with ThreadPoolExecutor(1, "connection-test") as threads:
-        result = threads.submit(test, steps.put)
+        result = threads.submit(copy_context().run, test, steps.put)
         result.add_done_callback(lambda _done: steps.put(None))
         while (step := steps.get()) is not None:
             yield running(step) + NEXT

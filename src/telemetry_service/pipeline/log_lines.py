@@ -1,0 +1,82 @@
+"""What the stages write into the log: each attempt, connection test, tick and purge, with its cause."""
+
+from datetime import datetime
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.connection import ConnectionTest
+from telemetry_service.domain.outcome import EXPLANATIONS, Accepted, Outcome
+from telemetry_service.domain.transmissions import state_after
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.claim import Claimed
+
+_WITHOUT_FAULT = frozenset({"prepared", "disabled"})
+"""The results of a tick that did what it should."""
+
+
+def log_attempt_started(claimed: Claimed) -> None:
+    """Write that a payload is being sent."""
+    log_event(
+        Event.ATTEMPT_STARTED,
+        transmission_id=claimed.transmission.transmission_id,
+        number=claimed.number,
+        trigger=claimed.trigger,
+    )
+
+
+def log_attempt_finished(claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
+    """Write what came of an attempt, and what an acceptance carried that was not taken as it stood."""
+    transmission_id = claimed.transmission.transmission_id
+    if not isinstance(outcome, Accepted):
+        log_event(
+            Event.ATTEMPT_FAILED,
+            transmission_id=transmission_id,
+            number=claimed.number,
+            trigger=claimed.trigger,
+            state=state_after(outcome),
+            cause=outcome.cause,
+            sentence=EXPLANATIONS[outcome.cause].sentence,
+            response_code=outcome.response_code,
+            duration_ms=duration_ms,
+        )
+        return
+    log_event(
+        Event.ATTEMPT_ACCEPTED,
+        transmission_id=transmission_id,
+        number=claimed.number,
+        trigger=claimed.trigger,
+        state=state_after(outcome),
+        response_code=outcome.response_code,
+        duplicate=outcome.duplicate,
+        receipt_verified=outcome.receipt_verified,
+        duration_ms=duration_ms,
+    )
+    if outcome.receipt_verified is False:
+        log_event(Event.RECEIPT_NOT_VERIFIED, transmission_id=transmission_id, number=claimed.number)
+    for note in outcome.notes:
+        log_event(Event.ANSWER_NOT_TAKEN_WHOLE, transmission_id=transmission_id, note=note)
+
+
+def log_connection_test(result: ConnectionTest, *, stored_key: bool) -> None:
+    """Write what a connection test found, and at which step."""
+    key = "saved" if stored_key else "unsaved"
+    duration_ms = sum(step.duration_ms or 0 for step in result.steps)
+    if result.cause is None:
+        log_event(Event.CONNECTION_TESTED, key=key, response_code=result.response_code, duration_ms=duration_ms)
+        return
+    failed = [step.name for step in result.steps if step.ok is False]
+    log_event(
+        Event.CONNECTION_TEST_FAILED,
+        key=key,
+        step=failed[0] if failed else None,
+        cause=result.cause,
+        sentence=EXPLANATIONS[result.cause].sentence,
+        response_code=result.response_code,
+        duration_ms=duration_ms,
+    )
+
+
+def log_tick(result: str, due: datetime) -> None:
+    """Write that the schedule ran, and what came of it."""
+    event = Event.TICK_RAN if result in _WITHOUT_FAULT else Event.TICK_WITHOUT_PAYLOAD
+    log_event(event, result=result, due=rfc3339(due))
