@@ -1,12 +1,34 @@
 """The steps of a connection test are told one by one, and the verdict is the last thing said."""
 
+import asyncio
+from collections.abc import Callable
 from threading import Event
 
 import pytest
 
 from telemetry_service.domain.connection import StepName, Told
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web.pools import BoundedPool
+from telemetry_service.web.refusals import ExchangesBusyError
 from telemetry_service.web.settings_tab.connection_test_view import running_view
 from telemetry_service.web.settings_tab.step_stream import NEXT, stream_steps
+
+
+def streamed(
+    test: Callable[[Told], object],
+    running: Callable[[StepName], str] = str,
+    finished: Callable[[object], str] = str,
+    threads: int = 1,
+) -> list[str]:
+    async def read() -> list[str]:
+        pool = BoundedPool(threads, ExchangesBusyError)
+        return [part async for part in stream_steps(pool, test, running, finished, _text)]
+
+    return asyncio.run(read())
+
+
+def _text(refusal: TelemetryError) -> object:
+    return refusal.text
 
 
 def test_each_step_is_told_and_the_result_comes_last() -> None:
@@ -15,7 +37,7 @@ def test_each_step_is_told_and_the_result_comes_last() -> None:
             told(step)
         return 42
 
-    told = list(stream_steps(walk, lambda step: f"{step} begins", lambda result: f"found {result}"))
+    told = streamed(walk, lambda step: f"{step} begins", lambda result: f"found {result}")
     assert told == [f"name begins{NEXT}", f"tcp begins{NEXT}", "found 42"]
 
 
@@ -26,10 +48,11 @@ def test_a_step_is_told_before_the_test_goes_on() -> None:
         told(StepName.NAME)
         return heard.wait(60)
 
-    stream = stream_steps(walk, str, lambda waited: f"was heard: {waited}")
-    assert next(stream) == f"name{NEXT}"
-    heard.set()
-    assert next(stream) == "was heard: True"
+    def hear(step: StepName) -> str:
+        heard.set()
+        return str(step)
+
+    assert streamed(walk, hear, lambda waited: f"was heard: {waited}") == [f"name{NEXT}", "was heard: True"]
 
 
 def test_what_breaks_the_test_breaks_the_answer() -> None:
@@ -38,7 +61,27 @@ def test_what_breaks_the_test_breaks_the_answer() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        list(stream_steps(stumble, str, str))
+        streamed(stumble)
+
+
+def test_where_no_thread_is_left_for_it_that_is_the_result() -> None:
+    assert streamed(lambda _told: None, threads=0) == [ExchangesBusyError.sentence]
+
+
+def test_a_test_goes_on_when_its_browser_goes_away() -> None:
+    noted = Event()
+
+    def walk(told: Told) -> None:
+        told(StepName.NAME)
+        noted.set()
+
+    async def leave() -> None:
+        stream = stream_steps(BoundedPool(1, ExchangesBusyError), walk, str, str, _text)
+        assert await anext(aiter(stream)) == f"name{NEXT}"
+        await stream.aclose()  # type: ignore[attr-defined] # it is a generator, whatever else it is
+        assert await asyncio.to_thread(noted.wait, 60)
+
+    asyncio.run(leave())
 
 
 @pytest.mark.parametrize("begun", list(StepName))

@@ -1,7 +1,7 @@
 """What every route works with. Made once, in ``app.py``, and found through the application's state."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,17 +10,19 @@ from telemetry_service.access.entrance import Entrance
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.web.metrics import Metrics
+from telemetry_service.web.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The installation, its recorder, its entrance, a look at its scheduler, and its metrics."""
+    """The installation, its recorder, its entrance, a look at its scheduler, its metrics, and its pools of threads."""
 
     installation: Installation
     recorder: Recorder
     entrance: Entrance
     scheduler_running: Callable[[], bool]
     metrics: Metrics
+    pools: Pools = field(default_factory=Pools)
 
 
 async def context_of(request: Request) -> WebContext:

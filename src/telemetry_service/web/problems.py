@@ -70,12 +70,22 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     refusals.RequestMalformedError: HTTPStatus.BAD_REQUEST,
     refusals.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
     refusals.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    refusals.ExchangesBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    refusals.LoginsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
     refusals.BodyMalformedError: HTTPStatus.BAD_REQUEST,
     refusals.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     refusals.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 """A subclass that is not listed has its parent's status. What has none at all is a fault of ours: 500."""
+
+_IN_A_MOMENT = (
+    errors.StorageUnavailableError,
+    refusals.OverloadedError,
+    refusals.ExchangesBusyError,
+    refusals.LoginsBusyError,
+)
+"""What is likely to be over soon."""
 
 _FRAMEWORK: dict[HTTPStatus, type[TelemetryError]] = {
     HTTPStatus.BAD_REQUEST: refusals.RequestMalformedError,
@@ -122,10 +132,7 @@ def answer_to(error: TelemetryError) -> Response:
     answer = problem(status, error.code, error.text, **members)
     if status is HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
-    if isinstance(error, LoginBlockedError):
-        answer.headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, errors.StorageUnavailableError | refusals.OverloadedError):
-        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    answer.headers.update(retry_after(error))
     return answer
 
 
@@ -135,6 +142,13 @@ def _faults(error: TelemetryError) -> Iterator[tuple[str, str]]:
     elif isinstance(error, errors.UsageRefusedError):
         for index, name, what in error.faults[:REPORTS_SHOWN]:
             yield f"reports[{index}].{name}", what
+
+
+def retry_after(error: TelemetryError) -> dict[str, str]:
+    """Return the header that says when to try again, where waiting helps; an answer of any form carries it."""
+    if isinstance(error, LoginBlockedError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, _IN_A_MOMENT) else {}
 
 
 def add_problems(app: FastAPI) -> None:

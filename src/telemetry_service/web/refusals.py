@@ -60,6 +60,23 @@ class OverloadedError(TelemetryError):
     sentence = "The service has as many connections as it takes. Nothing was recorded; try again in a moment."
 
 
+class ExchangesBusyError(TelemetryError):
+    """There are as many exchanges with the License Server as a process makes at once."""
+
+    code = "exchanges-busy"
+    sentence = (
+        "Many exchanges with the License Server are under way, more than are made at once. Nothing was sent; try again"
+        " in a moment."
+    )
+
+
+class LoginsBusyError(TelemetryError):
+    """There are as many logins as are checked at once, and some more wait."""
+
+    code = "logins-busy"
+    sentence = "Many logins are being checked, more than are checked at once. Try again in a moment."
+
+
 class MethodRefusedError(TelemetryError):
     """The path takes other methods."""
 

@@ -34,6 +34,8 @@ from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
 from telemetry_service.web.body import NO_BODY, JsonBody, has_body
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import RECENT_LOGIN, CurrentCaller, needs
+from telemetry_service.web.pools import waits_for_license_server
+from telemetry_service.web.refusals import ExchangesBusyError
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
 
@@ -113,9 +115,10 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 @router.post(
     "/test-connection",
     openapi_extra=json_body(ApiKeyInput, _KEY, required=False)
-    | refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError),
+    | refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError),
 )
 @needs(Scope.ADMIN)
+@waits_for_license_server
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionTestAnswer:
     """Test the connection step by step, with the stored API key or with one that is not saved yet."""
     tested = test_connection(context.installation, caller.actor, key.api_key if key else None)

@@ -32,8 +32,10 @@ from telemetry_service.web.api.parameters import (
 from telemetry_service.web.body import NO_BODY
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, needs
+from telemetry_service.web.pools import waits_for_license_server
+from telemetry_service.web.refusals import ExchangesBusyError
 
-_NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError)
+_NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError)
 _TEXT = {"type": "string"}
 
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
@@ -46,6 +48,7 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
     | refused_with(*_NOT_SENT, PayloadContradictionError),
 )
 @needs(Scope.ADMIN)
+@waits_for_license_server
 def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
     """Close the period and send it. The same Idempotency-Key names the same transmission."""
     detail = send_now(context.installation, caller.actor, request_key)
@@ -76,6 +79,7 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
 
 @router.post("/history/retry-failed", dependencies=[NO_BODY], openapi_extra=refused_with(*_NOT_SENT))
 @needs(Scope.ADMIN)
+@waits_for_license_server
 def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
     """Send every failed transmission again, oldest first."""
     now = context.installation.clock.now()
@@ -113,6 +117,7 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
     openapi_extra=refused_with(NotFoundError, AlreadyDeliveredError, AttemptUnderWayError, *_NOT_SENT),
 )
 @needs(Scope.ADMIN)
+@waits_for_license_server
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Send the stored payload again under the same id. Safe to press twice."""
     detail = retry(context.installation, transmission_id, caller.actor)

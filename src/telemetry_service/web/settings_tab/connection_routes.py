@@ -20,8 +20,9 @@ from telemetry_service.domain.errors import (
 from telemetry_service.pipeline.configure import reveal_api_key
 from telemetry_service.pipeline.connection_test import test_connection
 from telemetry_service.pipeline.installation import Installation
-from telemetry_service.web.context import Context
+from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
+from telemetry_service.web.pools import checks_password, waits_for_license_server
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, running_view, test_view
 from telemetry_service.web.settings_tab.contents import contents, typed_in
@@ -39,6 +40,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.post(paths.TEST_CONNECTION)
 @page
+@waits_for_license_server
 def test_the_connection(
     request: Request,
     context: Context,
@@ -50,7 +52,7 @@ def test_the_connection(
     installation = context.installation
     typed_key = form.api_key.strip() or None
     if is_htmx(request):
-        return _stream(request, installation, session, lambda told: _test(installation, caller.actor, typed_key, told))
+        return _stream(request, context, session, lambda told: _test(installation, caller.actor, typed_key, told))
     shown = {"test": _test(installation, caller.actor, typed_key)} | session_context(session)
     return pages_of(request).page(
         request, "telemetry/page.html", contents(installation, typed=typed_in(installation, form)) | shown
@@ -59,6 +61,7 @@ def test_the_connection(
 
 @router.post(paths.REVEAL)
 @page
+@checks_password
 def show_api_key(
     request: Request,
     context: Context,
@@ -91,9 +94,7 @@ def show_api_key(
     return response
 
 
-def _stream(
-    request: Request, installation: Installation, session: Session, test: Callable[[Told], TestView]
-) -> Response:
+def _stream(request: Request, context: WebContext, session: Session, test: Callable[[Told], TestView]) -> Response:
     """Answer with each step as it begins, and then as any other request of htmx is answered."""
     pages = pages_of(request)
 
@@ -101,12 +102,13 @@ def _stream(
         return pages.text(_RESULT, {"test": running_view(step), "running": True, "streamed": True})
 
     def finished(result: TestView) -> str:
-        shown = contents(installation, place_behind(request)) | session_context(session)
+        shown = contents(context.installation, place_behind(request)) | session_context(session)
         return pages.parts(_RESULT, _BESIDE, shown | {"test": result, "streamed": True})
 
     # Proxies that hold answers back are asked not to.
     headers = {"Vary": "Cookie, HX-Request", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream_steps(test, running, finished), media_type="text/html", headers=headers)
+    steps = stream_steps(context.pools.exchanges, test, running, finished, lambda busy: refused_view(busy.text))
+    return StreamingResponse(steps, media_type="text/html", headers=headers)
 
 
 def _test(installation: Installation, actor: str, typed_key: str | None, told: Told = tell_nobody) -> TestView:

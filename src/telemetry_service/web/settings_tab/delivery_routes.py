@@ -14,6 +14,7 @@ from telemetry_service.pipeline.retry import retry, retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
+from telemetry_service.web.pools import waits_for_license_server
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.contents import contents
 from telemetry_service.web.settings_tab.messages import message
@@ -27,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.post(paths.SEND_NOW)
 @page
+@waits_for_license_server
 def send(
     request: Request,
     context: Context,
@@ -44,6 +46,7 @@ def send(
 
 @router.post(f"{paths.HISTORY}/{{transmission_id}}/retry")
 @page
+@waits_for_license_server
 def retry_one(
     request: Request,
     context: Context,
@@ -65,6 +68,7 @@ def retry_one(
 
 @router.post(paths.RETRY_FAILED)
 @page
+@waits_for_license_server
 def retry_all(
     request: Request,
     context: Context,

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from telemetry_service.domain.errors import NotFoundError, RequestForgeryError, TelemetryError
-from telemetry_service.web.problems import problem_of, status_of
+from telemetry_service.web.problems import problem_of, retry_after, status_of
 from telemetry_service.web.refusal_lines import log_call_refused
 from telemetry_service.web.refusals import InputRefusedError
 from telemetry_service.web.settings_tab import paths
@@ -28,7 +28,9 @@ def fault_answer(request: Request, error: TelemetryError) -> Response:
         return _toast(request, error)
     status = status_of(error)
     shown = {"title": _title(error, status), "sentence": error.text, "code": error.code}
-    return pages_of(request).page(request, "problem.html", shown, status)
+    page = pages_of(request).page(request, "problem.html", shown, status)
+    page.headers.update(retry_after(error))
+    return page
 
 
 def _toast(request: Request, error: TelemetryError) -> Response:

@@ -10,7 +10,8 @@ from telemetry_service.domain.errors import LoginFailedError, LoginThrottledErro
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.cookies import clear_session_cookie, set_session_cookie
 from telemetry_service.web.gate import CurrentSession, page, public
-from telemetry_service.web.problems import status_of
+from telemetry_service.web.pools import checks_password
+from telemetry_service.web.problems import retry_after, status_of
 from telemetry_service.web.settings_tab import paths
 from telemetry_service.web.settings_tab.appearance import local_address
 from telemetry_service.web.settings_tab.drafts import forget_draft, read_draft
@@ -42,6 +43,7 @@ def show_login(
 
 @router.post(paths.LOGIN)
 @public
+@checks_password
 def log_in(
     request: Request,
     context: Context,
@@ -54,7 +56,9 @@ def log_in(
         opened = context.entrance.sessions.log_in(name, password)
     except (LoginFailedError, LoginThrottledError) as refusal:
         shown = _shown(request, context, next) | {"wrong": refusal.text}
-        return pages_of(request).page(request, _LOGIN, shown, status_of(refusal))
+        answer = pages_of(request).page(request, _LOGIN, shown, status_of(refusal))
+        answer.headers.update(retry_after(refusal))
+        return answer
     response = RedirectResponse(local_address(next), HTTPStatus.SEE_OTHER)
     set_session_cookie(request, response, opened.token)
     return response

@@ -5,13 +5,16 @@ The last one is the answer proper; whoever has the stream only at its end, as be
 that alone.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from queue import SimpleQueue
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TypeVar
 
+from starlette.concurrency import run_in_threadpool
+
 from telemetry_service.domain.connection import StepName, Told
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web.pools import BoundedPool
 
 NEXT = "\n<!-- next -->\n"
 """Divides the fragments; ``tab.js`` knows it too."""
@@ -19,18 +22,32 @@ NEXT = "\n<!-- next -->\n"
 Result = TypeVar("Result")
 
 
-def stream_steps(
-    test: Callable[[Told], Result], running: Callable[[StepName], str], finished: Callable[[Result], str]
-) -> Iterator[str]:
+async def stream_steps(
+    pool: BoundedPool,
+    test: Callable[[Told], Result],
+    running: Callable[[StepName], str],
+    finished: Callable[[Result], str],
+    refused: Callable[[TelemetryError], Result],
+) -> AsyncIterator[str]:
     """Yield a fragment for each step that ``test`` begins, and the last one for its result; raises what it raises.
+
+    Where ``pool`` has no thread for it, the one fragment is that of ``refused``.
 
     Where the browser goes away in the meantime, the test ends by itself, and its result is noted all the same.
     """
-    steps: SimpleQueue[StepName | None] = SimpleQueue()
-    # In the context of the request, whose id its lines in the log bear.
-    with ThreadPoolExecutor(1, "connection-test") as threads:
-        result = threads.submit(copy_context().run, test, steps.put)
-        result.add_done_callback(lambda _done: steps.put(None))
-        while (step := steps.get()) is not None:
-            yield running(step) + NEXT
-        yield finished(result.result())
+    loop = asyncio.get_running_loop()
+    steps: asyncio.Queue[StepName | None] = asyncio.Queue()
+
+    def tell(step: StepName) -> None:
+        loop.call_soon_threadsafe(steps.put_nowait, step)
+
+    try:
+        # It runs in the context of the request, whose id its lines in the log bear.
+        under_way = pool.begin(partial(test, tell))
+    except TelemetryError as busy:
+        yield await run_in_threadpool(finished, refused(busy))
+        return
+    under_way.add_done_callback(lambda _done: steps.put_nowait(None))
+    while (step := await steps.get()) is not None:
+        yield running(step) + NEXT
+    yield await run_in_threadpool(finished, await under_way)
