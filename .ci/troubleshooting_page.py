@@ -102,7 +102,8 @@ MORE: dict[Cause, str] = {
 
 MORE_OF_STORAGE: dict[type[TelemetryError], str] = {
     StorageUnavailableError: (
-        "The server does not answer, or the connection broke off. Nothing is to be done here once it is back: reporters"
+        "The server does not answer within the [bound](operations.md#postgresql), or the connection broke off. Nothing"
+        " is to be done here once it is back: reporters"
         " send again what was not acknowledged, and the schedule tries again every few seconds."
     ),
     errors.StorageBusyError: (
@@ -121,7 +122,8 @@ MORE_OF_STORAGE: dict[type[TelemetryError], str] = {
     ),
     errors.StorageReadOnlyError: (
         "SQLite: the file or its file system is read-only for this account, which writes the file and a journal beside"
-        " it. PostgreSQL: this is a standby, or the database is set to `default_transaction_read_only`."
+        " it. PostgreSQL: this is a standby, or the database is set to `default_transaction_read_only`. The service"
+        " goes on by itself once it can write."
     ),
     errors.StorageNotOpenedError: (
         "Typical where the volume is not mounted, belongs to another user (the container runs as one without rights),"
@@ -140,8 +142,9 @@ MORE_OF_STORAGE: dict[type[TelemetryError], str] = {
         " `sslrootcert=system`."
     ),
     errors.StorageOptionsError: (
-        "The options are those of PostgreSQL's connection strings, such as `sslmode=verify-full`. Those in `options`"
-        " are kept; the time zone and the time-outs are the service's own."
+        "The options are those of PostgreSQL's connection strings, such as `sslmode=verify-full`, and"
+        " `prepare_threshold`. Those in `options` are kept; the time zone and the time-outs are the service's own. A"
+        " pooler such as pgbouncer refuses `options`: set a search path with `ALTER ROLE … SET search_path`."
     ),
 }
 """What to look for when the database is in trouble; one entry for each kind."""

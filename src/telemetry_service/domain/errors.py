@@ -137,6 +137,10 @@ class StorageOptionsError(StorageUnavailableError):
     code = "storage-options-invalid"
     sentence = "An option in TELEMETRY_DATABASE_URL, behind the question mark, is not one that PostgreSQL takes."
 
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        """Name the ``options`` where they are known ones; what is not known could be a part of a password."""
+        super().__init__(f"{self.sentence} Refused: {', '.join(options)}." if options else None)
+
 
 class SchemaTooNewError(TelemetryError):
     """The database was migrated by a newer version of this service."""

@@ -1,7 +1,7 @@
 """The database and its transactions: one request or job step is one transaction, committed at its edge."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Lock
 from typing import Any
 
@@ -13,10 +13,11 @@ from telemetry_service.storage.activity import ActivityStore
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
 from telemetry_service.storage.contacts import ContactStore
-from telemetry_service.storage.engine import BUSY_TIMEOUT_MS, READ_ONLY, make_engine
+from telemetry_service.storage.deadline import ORDINARY, Deadline
+from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
 from telemetry_service.storage.fault_watch import FaultWatch
-from telemetry_service.storage.faults import translated
+from telemetry_service.storage.faults import connected, translated
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
@@ -68,8 +69,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a transaction that writes; it is on disk when the block has ended without an error."""
-        with self._watch.watching(writing=True), self._one_writer(), translated(), self._engine.begin() as connection:
+        """Open a transaction that writes; it is on disk when the block has ended without an error.
+
+        Like every other it ends with an error of ours when it lasts longer than :data:`ORDINARY` says.
+        """
+        deadline = Deadline(ORDINARY.transaction)
+        with (
+            self._watch.watching(writing=True),
+            translated(),
+            self._one_writer(deadline),
+            self._begun(deadline, {}) as connection,
+        ):
             yield Transaction(connection)
 
     @contextmanager
@@ -78,15 +88,14 @@ class Database:
         with (
             self._watch.watching(writing=False),
             translated(),
-            self._engine.connect().execution_options(**self._reading) as connection,
-            connection.begin(),
+            self._begun(Deadline(ORDINARY.transaction), self._reading) as connection,
         ):
             yield Transaction(connection)
 
     def check(self) -> None:
         """Ask the database for a sign of life; raises :class:`StorageUnavailableError`."""
         # As a reader: whoever asks for readiness must not stand in the way of those who write.
-        with translated(), self._engine.connect().execution_options(**self._reading) as connection:
+        with translated(), self._begun(Deadline(ORDINARY.transaction), self._reading) as connection:
             connection.execute(SELECT_REVISION)
 
     def close(self) -> None:
@@ -94,11 +103,20 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def _one_writer(self) -> Iterator[None]:
+    def _begun(self, deadline: Deadline, options: dict[str, Any]) -> Iterator[Connection]:
+        with ExitStack() as open_things:
+            with deadline.applied():
+                connection = open_things.enter_context(connected(self._engine))
+                connection.execution_options(**options)
+                open_things.enter_context(connection.begin())
+            yield connection
+
+    @contextmanager
+    def _one_writer(self, deadline: Deadline) -> Iterator[None]:
         if not self._embedded:
             yield
             return
-        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._writer.acquire(timeout=min(ORDINARY.lock, deadline.seconds_left)):
             raise StorageBusyError
         try:
             yield

@@ -2,15 +2,18 @@
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from telemetry_service.domain.errors import StorageNotOpenedError
+from telemetry_service.storage.deadline import MIGRATING, ORDINARY, Patience, ends_at, seconds_until
+from telemetry_service.storage.postgresql import postgresql_engine
 
 READ_ONLY = "telemetry_read_only"
 """Execution option of a connection that will only read."""
@@ -18,53 +21,43 @@ READ_ONLY = "telemetry_read_only"
 _FILE = "telemetry_file"
 """Which file a connection of the pool was opened to."""
 
-BUSY_TIMEOUT_MS = 10_000
-"""How long a write waits for another process's write before it is refused."""
+PRIMARY_CODE = 0xFF
+"""The part of SQLite's codes that says which kind of error it is."""
+
+_FILE_FAILED = frozenset(
+    {
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+    }
+)
+"""What is wrong with a connection's file rather than with a statement."""
 
 _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """Releases without the corruption bug of two connections and a checkpoint reset, newest line first."""
 
-_POSTGRESQL_OPTIONS = " ".join(
-    (
-        "-c timezone=UTC",
-        f"-c lock_timeout={BUSY_TIMEOUT_MS}",
-        "-c statement_timeout=60000",
-        # A replica that is stopped in the middle of a transaction must not hold its locks for ever.
-        "-c idle_in_transaction_session_timeout=30000",
-    )
-)
 
-_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+def make_engine(database_url: str, patience: Patience = ORDINARY) -> Engine:
+    """Return an engine for SQLite or PostgreSQL; nothing is connected yet.
 
-
-def make_engine(database_url: str) -> Engine:
-    """Return an engine for SQLite or PostgreSQL; nothing is connected yet."""
+    Raises :class:`StorageOptionsError` where the URL has an option that no connection can have.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url)
-    engine = create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        # What is read after waiting for a lock must be the present, whatever is the database's own default: a report
-        # would otherwise be added to a period that was closed while it waited, and be lost.
-        isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=10,
-        hide_parameters=True,
-        connect_args={"connect_timeout": 10, "options": _options(url)},
-    )
-    event.listen(engine, "connect", _prepare_postgresql)
-    return engine
+        return _sqlite_engine(url, patience)
+    return postgresql_engine(url, patience)
 
 
 def make_migrating_engine(database_url: str) -> Engine:
-    """Return an engine for migrations.
+    """Return an engine for migrations, which may take their time.
 
     SQLite changes a table by making it anew and dropping the old one, which deletes each row that refers to a row of
     it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
     """
-    engine = make_engine(database_url)
+    engine = make_engine(database_url, MIGRATING)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _without_foreign_keys)
     return engine
@@ -74,25 +67,13 @@ def _without_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPool
     connection.execute("PRAGMA foreign_keys = OFF")  # Within a transaction this would do nothing, and say nothing.
 
 
-def _prepare_postgresql(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
-    """Wait for the disk at each commit, also where the database's default is not to; a stricter default stands."""
-    connection.execute(_DURABLE)
-    connection.commit()
-
-
-def _options(url: URL) -> str:
-    """Return the session's options: the deployment's own, such as a search path, and last those that must hold."""
-    given = url.query.get("options", "")
-    return " ".join((*((given,) if isinstance(given, str) else given), _POSTGRESQL_OPTIONS)).strip()
-
-
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
     """Whether this release of SQLite has the fix without which the write-ahead log is not used."""
     newest = _WAL_FIXED[0]
     return version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in _WAL_FIXED)
 
 
-def _sqlite_engine(url: URL) -> Engine:
+def _sqlite_engine(url: URL, patience: Patience) -> Engine:
     if url.database:
         _make_private(Path(url.database))
     engine = create_engine(
@@ -101,12 +82,13 @@ def _sqlite_engine(url: URL) -> Engine:
         pool_size=20,
         max_overflow=20,
         pool_timeout=10,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        connect_args={"check_same_thread": False, "timeout": patience.lock},
     )
     if url.database:
         _stay_with_the_file(engine, Path(url.database))
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, patience))
+    event.listen(engine, "handle_error", _judge_sqlite)
     return engine
 
 
@@ -159,9 +141,26 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    # What is too large for its cache it would write to the system's temporary folder, which need not be writable.
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(patience: Patience, connection: Connection) -> None:
+    # Both the beginning and the commit may wait for somebody else, so each has half of what is left.
+    wait = min(patience.lock, seconds_until(ends_at(patience)) / 2)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
     # The write lock is taken first: taken later, a busy error would come at once instead of after the time-out.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _judge_sqlite(context: ExceptionContext) -> None:
+    """Give no connection back to the pool whose file failed: one that was opened read-only, say, stays so for ever."""
+    error = context.original_exception
+    if not isinstance(error, sqlite3.Error) or context.connection is None:
+        return
+    if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _FILE_FAILED:
+        # A statement that nobody has finished would keep the locks of a connection that is closed.
+        with suppress(sqlite3.Error):
+            context.connection.connection.rollback()
+        context.is_disconnect = True

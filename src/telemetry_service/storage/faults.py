@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as postgresql
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from telemetry_service.domain.errors import (
@@ -22,7 +23,10 @@ from telemetry_service.domain.errors import (
     StorageReadOnlyError,
     StorageTlsError,
     StorageUnavailableError,
+    TelemetryError,
 )
+from telemetry_service.log.write import log_exception
+from telemetry_service.storage.engine import PRIMARY_CODE
 
 _Kind = type[StorageUnavailableError]
 
@@ -40,7 +44,6 @@ _SQLITE: dict[int, _Kind] = {
     sqlite3.SQLITE_PERM: StorageNotOpenedError,
     sqlite3.SQLITE_IOERR: StorageDiskError,
 }
-_PRIMARY_CODE = 0xFF
 _SQLITE_INCOMPLETE = ("no such table", "no such column", "has no column named")
 """SQLite has one code for every statement that it cannot prepare. Its texts are the same in every language."""
 
@@ -59,7 +62,10 @@ _CONNECTING: tuple[tuple[tuple[str, ...], _Kind], ...] = (
     (("certificate", "does not support SSL", "SSL error"), StorageTlsError),
     (("authentication failed", "pg_hba.conf", "no password", "not permitted to log in"), StorageLoginError),
     (("permission denied for database", '" does not exist'), StorageLoginError),
-    (("connection is bad: invalid", "invalid connection option", "bad value for"), StorageOptionsError),
+    (
+        ("connection is bad: invalid", "invalid connection option", "bad value for", "unsupported startup parameter"),
+        StorageOptionsError,
+    ),
 )
 """A connection that did not come about has no code, so its text is looked at, and never shown. A server that speaks
 another language than English is told less precisely."""
@@ -81,6 +87,17 @@ def translated() -> Iterator[None]:
         raise (_kind_of(error) or StorageUnavailableError) from None
 
 
+def connected(engine: Engine) -> Connection:
+    """Connect. Whatever a driver does meanwhile becomes an error of ours: it may meet what no test of it has met."""
+    try:
+        return engine.connect()
+    except (TelemetryError, SQLAlchemyError, sqlite3.Error, psycopg.Error):
+        raise
+    except Exception as error:  # noqa: BLE001 - a driver's own mistake may be of any kind
+        log_exception(error, "connect")
+        raise StorageUnavailableError from None
+
+
 def _kind_of(error: BaseException | None) -> _Kind | None:
     if isinstance(error, sqlite3.Error):
         return _sqlite_kind(error)
@@ -90,7 +107,7 @@ def _kind_of(error: BaseException | None) -> _Kind | None:
 
 
 def _sqlite_kind(error: sqlite3.Error) -> _Kind | None:
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
     if code == sqlite3.SQLITE_ERROR and any(text in str(error) for text in _SQLITE_INCOMPLETE):
         return SchemaIncompleteError
     return _SQLITE.get(code)

@@ -13,7 +13,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.engine import make_engine, make_migrating_engine
-from telemetry_service.storage.faults import translated
+from telemetry_service.storage.faults import connected, translated
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
 
@@ -29,13 +29,22 @@ def migrate(database_url: str) -> str:
     database of a newer version, :class:`SchemaIncompleteError` for one that says that it is current
     and is not, and :class:`StorageUnavailableError`.
     """
+    state = schema_state(database_url)
+    if state.current:
+        return _complete(state.newest, state.missing)
     engine = make_migrating_engine(database_url)
     try:
-        with translated(), engine.begin() as connection:
+        with translated(), connected(engine) as connection, connection.begin():
             _take_lock(connection)
             return _upgrade(connection)
     finally:
         engine.dispose()
+
+
+def _complete(revision: str, missing: tuple[str, ...]) -> str:
+    if missing:
+        raise SchemaIncompleteError(missing)
+    return revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ def schema_state(database_url: str) -> SchemaState:
     """Look at a database without changing anything; raises :class:`StorageUnavailableError`."""
     engine = make_engine(database_url)
     try:
-        with translated(), engine.connect() as connection:
+        with translated(), connected(engine) as connection:
             present, scripts = current_revision(connection), _scripts()
             too_new = present is not None and not _known(scripts, present)
             newest = scripts.get_current_head() or ""
@@ -97,10 +106,7 @@ def _upgrade(connection: Connection) -> str:
     command.upgrade(config, newest)
     if present != newest:
         log_event(Event.DATABASE_MIGRATED, before=present or "nothing", revision=newest)
-    missing = _missing(connection)
-    if missing:
-        raise SchemaIncompleteError(missing)
-    return newest
+    return _complete(newest, _missing(connection))
 
 
 def _without_revision(connection: Connection, present: str | None) -> tuple[str, ...]:

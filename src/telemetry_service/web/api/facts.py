@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import (
     NotFoundError,
     PeriodFullError,
     RegistryFullError,
+    StorageUnavailableError,
     TooManyBouncersError,
 )
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
@@ -62,6 +63,11 @@ Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture))]
 Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode))]
 Reports = Annotated[list[UsageReport], Depends(read_usage)]
 
+RECORDING_SECONDS = 25
+"""How long a call waits for the disk: for the group that is being written when it comes, and then for its own."""
+
+_UNDECIDED = "The database does not answer in time. Send the same reports again: each of them counts once."
+
 
 @router.put(
     "/bouncers/{bouncer_id}",
@@ -107,7 +113,12 @@ async def post_usage(context: Context, reports: Reports) -> Response:
     A call that the period has no room for is refused as a whole, and `errors` names the reports at fault.
     """
     # Shielded: a caller that goes away must not take back what the recorder is writing.
-    result = await asyncio.shield(asyncio.wrap_future(context.recorder.submit(reports)))
+    call = context.recorder.submit(reports)
+    try:
+        result = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(call)), RECORDING_SECONDS)
+    except TimeoutError:
+        call.cancel()  # Where it is not being written already.
+        raise StorageUnavailableError(_UNDECIDED) from None
     context.metrics.recorded(result)
     return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
 

@@ -1,0 +1,61 @@
+"""How long the database may take, by a clock that nobody sets: whatever it does or does not, no call waits for ever."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The bounds of one transaction, in seconds."""
+
+    transaction: float
+    """From the wish to begin, with the wait for a connection, to the end of the commit."""
+    statement: float
+    """What the server is told, so that it does not work on for somebody who is gone. 0 is no bound."""
+    lock: float
+    """How long to wait for somebody else's lock."""
+
+
+ORDINARY = Patience(transaction=15, statement=15, lock=10)
+"""A call has several transactions at most, of which the first that fails ends it: 30 seconds are stated in the docs."""
+
+MIGRATING = Patience(transaction=1800, statement=0, lock=600)
+"""A large database takes its time; and who starts meanwhile waits for who migrates."""
+
+_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+
+
+class Deadline:
+    """The moment at which one transaction ends, come what may."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begin now."""
+        self.ends_at = time.monotonic() + seconds
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it is until then; never less than nothing."""
+        return seconds_until(self.ends_at)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Let what is called within, and makes or takes a connection, go by this deadline."""
+        token = _ends_at.set(self.ends_at)
+        try:
+            yield
+        finally:
+            _ends_at.reset(token)
+
+
+def seconds_until(moment: float) -> float:
+    """Return the seconds until a moment of the monotonic clock; never less than nothing."""
+    return max(moment - time.monotonic(), 0.0)
+
+
+def ends_at(patience: Patience) -> float:
+    """Return the moment at which the present transaction ends; without a deadline, one that begins now."""
+    moment = _ends_at.get()
+    return time.monotonic() + patience.transaction if moment is None else moment
