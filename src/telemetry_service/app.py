@@ -16,12 +16,14 @@ from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
+from telemetry_service.pipeline.deliver import deliver_due
+from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
 from telemetry_service.pipeline.purge import purge_if_due
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.start import start
-from telemetry_service.pipeline.tick import wake
-from telemetry_service.scheduler import Scheduler
+from telemetry_service.pipeline.tick import run_due_tick
+from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job, Scheduler
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.settings import Settings
@@ -39,8 +41,9 @@ class Options:
     retry_policy: RetryPolicy | None = None
     hash_cost: HashCost | None = None
     reached: Callable[[Milestone], None] = pass_by
+    heartbeat: HeartbeatLimits | None = None
     scheduled: bool = True
-    """False leaves the waking to the caller."""
+    """False leaves ticks, deliveries and purges to the caller. The heartbeat goes on: readiness means the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,25 @@ class Service:
     installation: Installation
     entrance: Entrance
     recorder: Recorder
-    scheduler: Scheduler | None
+    heartbeat: Heartbeat
+    scheduler: Scheduler
 
     def start(self) -> None:
         """Begin to record and to wake."""
         self.recorder.start()
-        if self.scheduler is not None:
-            self.scheduler.start()
+        self.heartbeat.begin()
+        self.scheduler.start()
 
     def stop(self) -> None:
         """Finish what is being sent and written, begin nothing more, then let go of the database."""
         self.installation.stopping.set()
-        if self.scheduler is not None:
-            self.scheduler.stop()
+        self.scheduler.stop()
         self.recorder.stop()
         self.installation.database.close()
+
+    def threads(self) -> dict[str, bool]:
+        """Return which threads must live as long as the process, and whether they do."""
+        return {"recorder": self.recorder.alive, "scheduler": self.scheduler.alive}
 
 
 def open_service(settings: Settings, options: Options | None = None) -> Service:
@@ -86,8 +93,9 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
         first = entrance.accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment")
         if not first:
             warn_of(StartWarning.PASSWORD_IGNORED)
-    scheduler = Scheduler(lambda: wake(installation), lambda: purge_if_due(installation))
-    return Service(installation, entrance, Recorder(installation), scheduler if options.scheduled else None)
+    heartbeat = Heartbeat(installation, options.heartbeat)
+    scheduler = Scheduler(_jobs(installation, heartbeat, scheduled=options.scheduled))
+    return Service(installation, entrance, Recorder(installation), heartbeat, scheduler)
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
@@ -110,9 +118,29 @@ def make_app(service: Service) -> FastAPI:
         installation=service.installation,
         recorder=service.recorder,
         entrance=service.entrance,
-        scheduler_running=lambda: service.scheduler is None or service.scheduler.running,
+        readiness=service.heartbeat.readiness,
+        threads=service.threads,
         lifespan=lifespan,
     )
+
+
+def _jobs(installation: Installation, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
+    """Return what is done again and again. Whatever waits for a network is no part of the waking.
+
+    So a License Server that hangs keeps neither the heartbeat nor the tick from their time.
+    """
+
+    def waking() -> None:
+        heartbeat.beat_if_due()
+        if scheduled:
+            run_due_tick(installation)
+
+    wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
+    if not scheduled:
+        return (wake,)
+    delivery = Job("delivery", lambda: deliver_due(installation), WAKE_EVERY_SECONDS)
+    purge = Job("purge", lambda: purge_if_due(installation), PURGE_CHECK_SECONDS)
+    return wake, delivery, purge
 
 
 def _installation(settings: Settings, options: Options) -> Installation:

@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,64 +14,86 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.access.scopes import Scope
+from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.problems import STATUS
 from tests.api.test_facts import report, send
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
 
+QUICK = HeartbeatLimits(every=0.2, stale_after=3)
+"""A deployment's are 15 and 60 seconds; a test has less time."""
+
+_PATIENCE_SECONDS = 60
+
+
+def await_ready(service: Running, *, ready: bool) -> dict[str, Any]:
+    """Return what is said of the parts, once the service says that it is ready, or is not."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while (answer := service.call(None, "GET", "/readyz")).status_code != (200 if ready else 503):
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.05)
+    return {name: value for name, value in answer.json().items() if not name.endswith("_age_seconds")}
+
 
 def test_the_process_is_alive_and_ready(service: Running) -> None:
-    assert service.call(None, "GET", "/healthz").json() == {"status": "alive"}
+    alive = service.call(None, "GET", "/healthz")
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive", "ended_threads": []})
     ready = service.call(None, "GET", "/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "database": True, "scheduler": True})
+    told = ready.json()
+    assert 0 <= told.pop("last_waking_age_seconds") <= told.pop("last_heartbeat_age_seconds") < 60
+    assert (ready.status_code, told) == (200, {"ready": True, "database": True, "scheduler": True})
 
 
 def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(postgres_server: PostgresServer) -> None:
     url = postgres_server.create_database("telemetry")
     migrate(url)
-    with Running(url) as service:
+    with Running(url, heartbeat=QUICK) as service:
         send(service, report())
         postgres_server.stop()
         assert service.call(None, "GET", "/healthz").status_code == 200
-        unready = service.call(None, "GET", "/readyz")
-        assert (unready.status_code, unready.json()["database"]) == (503, False)
+        assert await_ready(service, ready=False) == {"ready": False, "database": False, "scheduler": True}
         refused = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
         assert (refused.status_code, code_in(refused)) == (503, "storage-unavailable")
         assert refused.headers["retry-after"] == "5"
         postgres_server.start()
-        assert service.call(None, "GET", "/readyz").status_code == 200
+        await_ready(service, ready=True)
         assert send(service, report()) == {"accepted": 1, "duplicates": 0}
 
 
 @pytest.mark.parametrize(
     ("statement", "ready"), [("DROP TABLE usage_counters", True), ("DROP TABLE telemetry_alembic_version", False)]
 )
-def test_a_database_without_a_table_is_named_whichever_it_is(service: Running, statement: str, *, ready: bool) -> None:
-    engine = create_engine(service.database_url)
-    with engine.begin() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-    assert service.call(None, "GET", "/readyz").json()["database"] is ready
-    answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
-    assert answer.status_code == (503 if ready else 200)
-    if ready:
-        assert code_in(answer) == "schema-incomplete"
-        assert "usage_counters" not in answer.text
+def test_a_database_without_a_table_is_named_whichever_it_is(database_url: str, statement: str, *, ready: bool) -> None:
+    with Running(database_url, heartbeat=QUICK) as service:
+        engine = create_engine(service.database_url)
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+        if not ready:
+            await_ready(service, ready=False)
+        answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+        assert answer.status_code == (503 if ready else 200)
+        if ready:
+            assert code_in(answer) == "schema-incomplete"
+            assert "usage_counters" not in answer.text
 
 
-def test_readiness_neither_waits_for_a_writer_nor_stands_in_its_way(sqlite_url: str) -> None:
+def test_readiness_waits_for_no_writer_and_says_when_nothing_could_be_written_for_too_long(sqlite_url: str) -> None:
     file = sqlite_url.removeprefix("sqlite:///")
-    with Running(sqlite_url) as service, closing(sqlite3.connect(file, isolation_level=None)) as other:
+    with Running(sqlite_url, heartbeat=QUICK) as service, closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert service.call(None, "GET", "/readyz").status_code == 200
+        told = await_ready(service, ready=False)
+        assert told == {"ready": False, "database": False, "scheduler": True}
         other.execute("ROLLBACK")
+        await_ready(service, ready=True)
 
 
 def test_a_database_that_is_overwritten_is_named_and_nothing_is_acknowledged(sqlite_url: str) -> None:
-    with Running(sqlite_url) as service:
+    with Running(sqlite_url, heartbeat=QUICK) as service:
         Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(b"This is a letter and no database. " * 4_000)
-        assert service.call(None, "GET", "/readyz").status_code == 503
+        await_ready(service, ready=False)
         answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
         assert (answer.status_code, code_in(answer)) == (503, "storage-damaged")
 

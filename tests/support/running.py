@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from telemetry_service.access.passwords import HashCost
 from telemetry_service.access.scopes import Scope
 from telemetry_service.app import Options, create_app
+from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
 from telemetry_service.web.connection_limits import ConnectionLimits
@@ -35,6 +36,8 @@ class Running:
     tokens: dict[Scope, str] = field(default_factory=dict, repr=False)
     limits: ConnectionLimits | None = None
     proxies: tuple[str, ...] = ()
+    heartbeat: HeartbeatLimits | None = None
+    scheduled: bool = False
 
     def __enter__(self) -> Self:
         self.app: FastAPI = create_app(
@@ -47,7 +50,7 @@ class Running:
                     **self.environment,
                 }
             ),
-            Options(clock=self.clock, hash_cost=CHEAP, scheduled=False),
+            Options(clock=self.clock, hash_cost=CHEAP, heartbeat=self.heartbeat, scheduled=self.scheduled),
         )
         self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", 0, self.proxies, self.limits))
         self._thread = threading.Thread(target=self._server.run, daemon=True)

@@ -60,6 +60,11 @@ class Recorder:
         if self._thread.is_alive():
             self._thread.join()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread lives."""
+        return self._thread.is_alive()
+
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
         """Hand in the reports of one call; the future ends when they are on disk, or with an error of ours."""
         call = _Call(reports, Future())

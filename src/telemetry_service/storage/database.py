@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -18,11 +19,13 @@ from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
 from telemetry_service.storage.fault_watch import FaultWatch
 from telemetry_service.storage.faults import connected, translated
+from telemetry_service.storage.heartbeats import HeartbeatStore
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
+from telemetry_service.storage.space import check_space
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
 from telemetry_service.storage.usage_bounds import UsageBoundStore
@@ -40,6 +43,7 @@ class Transaction:
         self.configuration = ConfigurationStore(connection)
         self.contacts = ContactStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
+        self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection)
         self.license = LicenseStore(connection)
         self.periods = PeriodStore(connection)
@@ -93,10 +97,11 @@ class Database:
             yield Transaction(connection)
 
     def check(self) -> None:
-        """Ask the database for a sign of life; raises :class:`StorageUnavailableError`."""
-        # As a reader: whoever asks for readiness must not stand in the way of those who write.
+        """Look whether the schema is there and the disk has room; raises :class:`StorageUnavailableError`."""
         with translated(), self._begun(Deadline(ORDINARY.transaction), self._reading) as connection:
             connection.execute(SELECT_REVISION)
+        if self._embedded and self._engine.url.database:
+            check_space(Path(self._engine.url.database))
 
     def close(self) -> None:
         """Give all connections back."""

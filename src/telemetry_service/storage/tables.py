@@ -116,6 +116,16 @@ class TelemetryTick(Base):
     """Which tick is the latest: from the counter of :class:`LicenseServerContact`, written at the tick's end."""
 
 
+class ProcessHeartbeat(Base):
+    """When each process that wakes has last shown that it can write."""
+
+    __tablename__ = "process_heartbeats"
+
+    process_id: Mapped[UUID] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime]
+    beat_at: Mapped[datetime]
+
+
 class ReportingPeriod(Base):
     """The reporting periods, of which exactly one is open."""
 

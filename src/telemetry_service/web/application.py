@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 
 from telemetry_service import __version__
 from telemetry_service.access.entrance import Entrance
+from telemetry_service.domain.readiness import Readiness
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.web.ambiguity import AmbiguityGuard
@@ -47,7 +48,8 @@ def create_web(
     installation: Installation,
     recorder: Recorder,
     entrance: Entrance,
-    scheduler_running: Callable[[], bool],
+    readiness: Callable[[], Readiness],
+    threads: Callable[[], dict[str, bool]],
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
     """Return the web application.
@@ -73,7 +75,7 @@ def create_web(
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
     )
-    app.state.context = WebContext(installation, recorder, entrance, scheduler_running, Metrics(installation))
+    app.state.context = WebContext(installation, recorder, entrance, readiness, threads, Metrics(installation))
     app.state.description = Description()
     add_problems(app)
     for router in _API:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from telemetry_service.access.entrance import Entrance
+from telemetry_service.domain.readiness import Readiness
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.web.metrics import Metrics
@@ -15,12 +16,15 @@ from telemetry_service.web.pools import Pools
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The installation, its recorder, its entrance, a look at its scheduler, its metrics, and its pools of threads."""
+    """The installation, recorder, entrance, readiness and threads as they are known, metrics, and pools of threads."""
 
     installation: Installation
     recorder: Recorder
     entrance: Entrance
-    scheduler_running: Callable[[], bool]
+    readiness: Callable[[], Readiness]
+    """Answers at once, from memory."""
+    threads: Callable[[], dict[str, bool]]
+    """Which threads must live, and whether they do."""
     metrics: Metrics
     pools: Pools = field(default_factory=Pools)
 

@@ -1,13 +1,15 @@
 """For those who run the service: is it alive, is it ready, its metrics, and the description of the API."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import ConfigDict
 
 from telemetry_service.access.scopes import Scope
-from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.api.description import Description
 from telemetry_service.web.api.moment import Answer
-from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.context import Context
 from telemetry_service.web.gate import needs, public
 from telemetry_service.web.metrics import CONTENT_TYPE
 
@@ -15,33 +17,46 @@ router = APIRouter(tags=["operations"])
 
 
 class AliveAnswer(Answer):
-    """The process answers."""
+    """The process answers, and its threads live."""
 
-    status: str = "alive"
+    status: Literal["alive", "thread-ended"]
+    ended_threads: list[str]
+    """Threads that must live as long as the process, and have ended. Only a restart brings them back."""
 
 
 class ReadinessAnswer(Answer):
     """Whether the service can do its work, and which part of it cannot."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     ready: bool
     database: bool
-    """It answers, and its schema is there."""
+    """Its schema is there, and what the service wrote last reached the disk."""
     scheduler: bool
+    """The service woke within the last minute."""
+    last_waking_age_seconds: float | None
+    """Since the service woke; null before it first did."""
+    last_heartbeat_age_seconds: float | None
+    """Since a heartbeat was committed; null before the first. Beyond a minute the service is not ready."""
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=AliveAnswer, responses={503: {"model": AliveAnswer}})
 @public
-async def get_healthz() -> AliveAnswer:
-    """Say that the process is alive."""
-    return AliveAnswer()
+async def get_healthz(context: Context) -> Response:
+    """Say that the process answers and that its threads live."""
+    ended = [name for name, lives in context.threads().items() if not lives]
+    answer = AliveAnswer(status="thread-ended" if ended else "alive", ended_threads=ended)
+    return JSONResponse(answer.model_dump(), 503 if ended else 200)
 
 
 @router.get("/readyz", response_model=ReadinessAnswer, responses={503: {"model": ReadinessAnswer}})
 @public
-def get_readyz(context: Context) -> Response:
-    """Say whether the service can do its work. A License Server in trouble does not make it unready."""
-    database, scheduler = _database_answers(context), context.scheduler_running()
-    answer = ReadinessAnswer(ready=database and scheduler, database=database, scheduler=scheduler)
+async def get_readyz(context: Context) -> Response:
+    """Say whether the service can do its work: it wakes and can write. A License Server in trouble changes nothing.
+
+    The answer comes from memory, so that it waits for nothing that another request waits for.
+    """
+    answer = ReadinessAnswer.model_validate(context.readiness())
     return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
 
 
@@ -60,11 +75,3 @@ async def get_openapi(request: Request) -> Response:
     """Return the description of this API (OpenAPI 3.1)."""
     description: Description = request.app.state.description
     return Response(await description.of(request.app), media_type="application/json")
-
-
-def _database_answers(context: WebContext) -> bool:
-    try:
-        context.installation.database.check()
-    except TelemetryError:
-        return False
-    return True

@@ -1,0 +1,29 @@
+"""One row for each process that wakes. A heartbeat that was committed shows that this process can write."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, or_
+
+from telemetry_service.storage.tables import ProcessHeartbeat as Row
+from telemetry_service.storage.upsert import insert
+
+_KEPT_FOR = timedelta(days=1)
+
+
+class HeartbeatStore:
+    """A process touches no row but its own, so that replicas do not wait for each other."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def beat(self, process_id: UUID, now: datetime) -> None:
+        """Write the heartbeat of a process."""
+        row = insert(self._connection, Row).values(process_id=process_id, started_at=now, beat_at=now)
+        self._connection.execute(row.on_conflict_do_update(index_elements=[Row.process_id], set_={"beat_at": now}))
+
+    def remove_old(self, now: datetime) -> None:
+        """Forget processes that have ended; one that lives and only has another clock writes its row anew."""
+        old = or_(Row.beat_at < now - _KEPT_FOR, Row.beat_at > now + _KEPT_FOR)
+        self._connection.execute(delete(Row).where(old))
