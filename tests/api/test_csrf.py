@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from telemetry_service.access.scopes import Scope
-from tests.support.running import PASSWORD, Running, code_in
+from tests.support.running import PASSWORD, Running, code_in, problem_in
 
 REMOVE_KEY = "/api/v1/telemetry/config/api-key"
 READ = "/api/v1/telemetry/config"
@@ -97,3 +97,52 @@ def test_the_session_cookie_is_out_of_reach_of_scripts(shared: Running) -> None:
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("telemetry_session=")
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+
+
+@pytest.mark.parametrize(
+    ("headers", "with_token", "said"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, True, "Sec-Fetch-Site"),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "null"}, True, "Sec-Fetch-Site"),
+        ({"Origin": "null"}, True, "Origin is null"),
+        ({"Origin": "http://console.example"}, True, "Origin and Host differ"),
+        ({"Origin": "http://console.example:8080"}, True, "Origin and Host differ"),
+        ({}, False, "no CSRF token"),
+        ({"X-CSRF-Token": "A" * 43}, False, "another session's"),
+    ],
+)
+def test_a_refusal_says_which_check_it_was(
+    shared: Running, headers: dict[str, str], said: str, *, with_token: bool
+) -> None:
+    cookies, proof = shared.log_in()
+    token = {"X-CSRF-Token": proof} if with_token else {}
+    answer = shared.client.delete(REMOVE_KEY, headers=_cookie(cookies) | token | headers)
+    assert _forbidden(answer)
+    detail = problem_in(answer)["detail"]
+    assert said in detail
+    # A page that was reloaded ten times is still of another host than the proxy says.
+    assert ("Reload" in detail) is ("token" in said or "session" in said)
+    assert "console.example" not in answer.text
+
+
+def test_a_proxy_that_rewrites_host_is_told_on_the_login_page_as_well(shared: Running) -> None:
+    login = {"name": "admin", "password": PASSWORD}
+    answer = shared.client.post("/login", data=login, headers={"Origin": "http://console.example"})
+    assert answer.status_code == 403
+    assert "Origin and Host differ" in answer.text
+    assert "proxy_set_header Host" in answer.text
+    assert "Reload" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://console.example", "console.example:80"),
+        ("https://console.example", "Console.Example:443"),
+        ("https://console.example:8443", "console.example:8443"),
+    ],
+)
+def test_the_usual_port_makes_no_other_host(shared: Running, origin: str, host: str) -> None:
+    cookies, proof = shared.log_in()
+    headers = _cookie(cookies) | {"X-CSRF-Token": proof, "Origin": origin, "Host": host}
+    assert shared.client.delete(REMOVE_KEY, headers=headers).status_code == 200

@@ -342,4 +342,4 @@ class RequestForgeryError(TelemetryError):
     """A form came without its proof of origin."""
 
     code = "request-forgery"
-    sentence = "This form has expired, or it was not sent from this page. Reload the page and try again."
+    sentence = "This request may have been made by another site; the refusal says which check it did not pass."

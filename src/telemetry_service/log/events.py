@@ -205,7 +205,11 @@ EVENTS: dict[Event, Meaning] = {
         WARNING, ("address", "route", "actor"), "A call was refused (403): the caller may not do this.", _STRANGERS
     ),
     Event.CSRF_REFUSED: Meaning(
-        WARNING, ("address", "route"), "A call was refused (403): it was made by another site.", _STRANGERS
+        WARNING,
+        ("address", "route", "check"),
+        "A call was refused (403): it may have been made by another site. Of origin-is-host the cause is often a"
+        " reverse proxy that rewrites Host.",
+        _STRANGERS,
     ),
     Event.REQUEST_REFUSED: Meaning(
         WARNING,

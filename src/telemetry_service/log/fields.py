@@ -76,6 +76,7 @@ FIELDS: dict[str, Form] = {
     "before": Form.VERSION,
     "cause": Form.CODE,
     "changed": Form.CODES,
+    "check": Form.CODE,
     "code": Form.CODE,
     "credential": Form.CODE,
     "database": Form.CODE,

@@ -5,6 +5,7 @@ changes something must carry the session's CSRF token, in the header ``X-CSRF-To
 field ``csrf_token``.
 """
 
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -18,6 +19,50 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _OWN_PAGES = frozenset({"same-origin", "none"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+class ForgeryCheck(StrEnum):
+    """What a request is checked for."""
+
+    SITE = "sec-fetch-site"
+    ORIGIN_HIDDEN = "origin-hidden"
+    ORIGIN_IS_HOST = "origin-is-host"
+    TOKEN_SENT = "csrf-token-sent"  # noqa: S105 - the name of a check
+    TOKEN_OF_SESSION = "csrf-token-of-session"  # noqa: S105 - the name of a check
+
+
+_SENTENCES = {
+    ForgeryCheck.SITE: (
+        "The browser says that another site made this request (Sec-Fetch-Site). Open the page at its own address and do"
+        " it there."
+    ),
+    ForgeryCheck.ORIGIN_HIDDEN: (
+        "The browser does not say which page made this request (Origin is null). Open the page at its own address, in a"
+        " window of its own, and do it there."
+    ),
+    ForgeryCheck.ORIGIN_IS_HOST: (
+        "Origin and Host differ: the page in the browser is of another host than the one that the request names. Where"
+        " that is no other site's doing, a reverse proxy rewrites Host: let it hand on the browser's (nginx:"
+        " proxy_set_header Host $http_host)."
+    ),
+    ForgeryCheck.TOKEN_SENT: (
+        "The request carries no CSRF token. Reload the page and try again; a program sends a service token instead of a"
+        " session."
+    ),
+    ForgeryCheck.TOKEN_OF_SESSION: (
+        "The CSRF token is another session's, or that session is over. Reload the page and try again."
+    ),
+}
+
+
+class ForgeryCheckError(RequestForgeryError):
+    """The request did not pass one of the checks."""
+
+    def __init__(self, check: ForgeryCheck) -> None:
+        """Say which, and how to mend it."""
+        self.check = check
+        super().__init__(_SENTENCES[check])
 
 
 def check_origin(request: Request) -> None:
@@ -31,10 +76,13 @@ def check_origin(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site is not None and site not in _OWN_PAGES:
-        raise RequestForgeryError
-    if site is None and origin is not None and not _is_own(origin, request):
-        raise RequestForgeryError
+    if site is not None:
+        if site not in _OWN_PAGES:
+            raise ForgeryCheckError(ForgeryCheck.SITE)
+    elif origin == "null":
+        raise ForgeryCheckError(ForgeryCheck.ORIGIN_HIDDEN)
+    elif origin is not None and not _is_own(origin, request):
+        raise ForgeryCheckError(ForgeryCheck.ORIGIN_IS_HOST)
 
 
 async def check_token(request: Request, sessions: Sessions, session_token: str) -> None:
@@ -44,8 +92,10 @@ async def check_token(request: Request, sessions: Sessions, session_token: str) 
         RequestForgeryError: the token is missing or another session's.
     """
     proof = request.headers.get(HEADER) or await _field(request)
-    if not proof or not sessions.is_proof(session_token, proof):
-        raise RequestForgeryError
+    if not proof:
+        raise ForgeryCheckError(ForgeryCheck.TOKEN_SENT)
+    if not sessions.is_proof(session_token, proof):
+        raise ForgeryCheckError(ForgeryCheck.TOKEN_OF_SESSION)
 
 
 async def _field(request: Request) -> str | None:
@@ -58,6 +108,9 @@ async def _field(request: Request) -> str | None:
 def _is_own(origin: str, request: Request) -> bool:
     # The scheme is left out: behind a proxy that ends TLS the browser's is not the one seen here.
     try:
-        return urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() != ""
+        parts = urlsplit(origin)
     except ValueError:
         return False
+    usual_port = _USUAL_PORTS.get(parts.scheme, "")
+    host = request.headers.get("host", "").lower().removesuffix(usual_port)
+    return host != "" and parts.netloc.lower().removesuffix(usual_port) == host

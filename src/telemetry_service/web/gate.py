@@ -20,13 +20,12 @@ from telemetry_service.access.sessions import Session
 from telemetry_service.domain.errors import (
     AccessDeniedError,
     RecentLoginRequiredError,
-    RequestForgeryError,
     ScopeMissingError,
     TelemetryError,
 )
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.cookies import read_session_cookie
-from telemetry_service.web.csrf import SAFE_METHODS, check_origin, check_token
+from telemetry_service.web.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
 from telemetry_service.web.refusal_lines import log_access_refused
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -93,7 +92,7 @@ async def pass_gate(request: Request, context: Context) -> None:
     Raises:
         AccessDeniedError: nobody is logged in, or the token is not valid.
         ScopeMissingError: the caller may not do this, or nobody may.
-        RequestForgeryError: the request was made by another site.
+        ForgeryCheckError: the request was made by another site.
     """
     try:
         await _pass(request, context)
@@ -153,7 +152,7 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
         await check_token(request, sessions, token)
     elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
         # No other site has business with the API; a link to a page may come from anywhere.
-        raise RequestForgeryError
+        raise ForgeryCheckError(ForgeryCheck.SITE)
     return Caller(ADMINISTRATOR, SESSION_SCOPES, session)
 
 

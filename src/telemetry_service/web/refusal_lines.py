@@ -35,7 +35,7 @@ def log_access_refused(request: Request, error: TelemetryError) -> None:
     """Write that a caller was not let in. Only a name of the route is told: a path can hold what a caller made up."""
     route = _route_of(request)
     if isinstance(error, RequestForgeryError):
-        log_event(Event.CSRF_REFUSED, route=route)
+        log_event(Event.CSRF_REFUSED, route=route, check=getattr(error, "check", None))
     elif isinstance(error, ScopeMissingError):
         log_event(Event.SCOPE_MISSING, route=route, actor=getattr(request.state, "actor", None))
     elif isinstance(error, AccessDeniedError):
