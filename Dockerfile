@@ -34,4 +34,5 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
     CMD ["telemetry-service", "doctor", "--liveness"]
 ENTRYPOINT ["telemetry-service"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]
+# IPv4 and IPv6; IPv4 alone where the host has no IPv6.
+CMD ["serve", "--host", "::", "--port", "8080"]

@@ -9,6 +9,7 @@ import base64
 import re
 import ssl
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -222,6 +223,15 @@ def max_bouncers(text: str) -> int:
         message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
         raise RefusedValueError(message)
     return int(text)
+
+
+def trusted_proxies(text: str) -> tuple[str, ...]:
+    """Return the addresses and networks whose forwarded headers are believed; a name could be anybody's."""
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(","))
+    except ValueError:
+        message = "must hold IP addresses, or networks such as 10.0.0.0/8 or fd00::/8, separated by commas."
+    raise RefusedValueError(message)
 
 
 def spread(text: str) -> timedelta:

@@ -53,6 +53,7 @@ _PLAIN = frozenset(
         "TELEMETRY_ENABLED",
         "TELEMETRY_MAX_BOUNCERS",
         "TELEMETRY_SEND_SPREAD_SECONDS",
+        "TELEMETRY_TRUSTED_PROXIES",
         "TELEMETRY_LOG_FORMAT",
         "TELEMETRY_LOG_LEVEL",
     }
@@ -97,6 +98,8 @@ class Settings:
     admin_password: SecretStr | None
     """Used at the first start only."""
     send_spread: timedelta
+    trusted_proxies: tuple[str, ...]
+    """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are believed."""
     log_format: LogFormat | None
     """None leaves the choice to where standard error leads."""
     log_level: LogLevel
@@ -131,6 +134,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
         max_bouncers=source.read("TELEMETRY_MAX_BOUNCERS", values.max_bouncers, DEFAULT_MAX_BOUNCERS),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
+        trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
     )

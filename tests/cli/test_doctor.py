@@ -15,10 +15,11 @@ def results(cli: CommandLine, *options: str) -> tuple[int, dict[str, str]]:
 def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     connected("admin", "set-password", "--stdin", stdin="a long enough password\n")
     connected("send-now")
+    connected.set(TELEMETRY_TRUSTED_PROXIES="10.0.0.7")
     code, found = results(connected)
     assert code == 0
     assert found.pop("disk") in {"ok", "skipped"}
-    assert set(found) == {"settings", "keys", "database", "clock", "administrator", "health", "connection"}
+    assert set(found) == {"settings", "keys", "cookies", "database", "clock", "administrator", "health", "connection"}
     assert set(found.values()) == {"ok"}
 
 
@@ -67,3 +68,9 @@ def test_nothing_is_contacted_while_telemetry_is_off(connected: CommandLine) -> 
     connected.set(TELEMETRY_ENABLED="false")
     code, found = results(connected)
     assert (code, found["connection"]) == (0, "skipped")
+
+
+def test_cookies_that_will_not_be_secure_are_a_warning(cli: CommandLine) -> None:
+    code, found = results(cli, "--offline")
+    assert (code, found["cookies"]) == (0, "warning")
+    assert "TELEMETRY_TRUSTED_PROXIES" in cli("doctor", "--offline").out

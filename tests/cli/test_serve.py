@@ -1,6 +1,7 @@
 """The service as a process: it answers, says nothing it must not, and stops in order."""
 
 import re
+import resource
 import signal
 import sys
 import threading
@@ -108,23 +109,74 @@ def test_neither_its_command_line_nor_a_dump_of_its_memory_tells_a_secret(cli: C
     assert not [name for name, value in environment.items() if value in told]
 
 
-@pytest.mark.parametrize(("options", "believed"), [((), False), (("--trusted-proxy", "127.0.0.1"), True)])
+NAMED, BOTH = {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.0/8,127.0.0.1"}, {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.0/8"}
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "believed"),
+    [
+        ((), {}, False),
+        (("--trusted-proxy", "127.0.0.1"), {}, True),
+        ((), NAMED, True),
+        (("--trusted-proxy", "127.0.0.1"), BOTH, True),
+        ((), BOTH, False),
+    ],
+)
 def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
-    cli: CommandLine, tmp_path: Path, options: tuple[str, ...], *, believed: bool
+    cli: CommandLine, tmp_path: Path, options: tuple[str, ...], variables: dict[str, str], *, believed: bool
 ) -> None:
     password = "a long enough password"
-    environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": password}
+    environment = {**cli.environment, **variables, "TELEMETRY_ADMIN_PASSWORD": password}
     with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment) as service:
         url = service.wait_for_url()
-        answer = httpx.post(
-            f"{url}/login",
-            data={"name": "admin", "password": password, "next": "/"},
-            headers={"X-Forwarded-Proto": "https", "Sec-Fetch-Site": "same-origin"},
-            trust_env=False,
-            timeout=60,
-        )
-    assert answer.status_code == 303
-    assert ("Secure" in answer.headers["Set-Cookie"]) is believed
+        answers = [
+            httpx.post(
+                f"{url}/login",
+                data={"name": "admin", "password": password, "next": "/"},
+                headers={"X-Forwarded-Proto": proto, "Sec-Fetch-Site": "same-origin"},
+                trust_env=False,
+                timeout=60,
+            )
+            for proto in ("https", "https, http")
+        ]
+        told = [line["address"] for line in service.lines if line["event"] == "forwarded_not_trusted"]
+    for answer in answers:
+        assert answer.status_code == 303
+        cookie = answer.headers["Set-Cookie"]
+        assert (cookie.startswith("__Host-"), "Secure" in cookie) == (believed, believed)
+        assert ("Strict-Transport-Security" in answer.headers) is believed
+    assert told == ([] if believed else ["127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        (("--host", "0.0.0.0"), True),  # noqa: S104 - it is what is warned of
+        (("--host", "0.0.0.0", "--trusted-proxy", "10.0.0.7"), False),  # noqa: S104
+        (("--host", "127.0.0.1"), False),
+    ],
+)
+def test_the_start_warns_where_cookies_will_not_be_secure(
+    cli: CommandLine, tmp_path: Path, options: tuple[str, ...], *, warned: bool
+) -> None:
+    with Program("serve", "--port", "0", *options, folder=tmp_path, environment=cli.environment) as service:
+        service.wait_for_event("service_started")
+        warnings = [line["warning"] for line in service.lines if line["event"] == "deployment_warning"]
+    assert ("cookies_not_secure" in warnings) is warned
+
+
+def test_it_may_open_as_many_files_as_the_system_lets_it(cli: CommandLine, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        with Program("serve", "--port", "0", folder=tmp_path, environment=cli.environment) as service:
+            service.wait_for_url()
+            running = Path(f"/proc/{service.process.pid}/limits")
+            if not running.exists():
+                pytest.skip("this system has no /proc to look at a process")
+            assert re.search(rf"^Max open files +{hard} +{hard} ", running.read_text(), re.MULTILINE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_port_in_use_is_told_in_a_sentence(cli: CommandLine) -> None:

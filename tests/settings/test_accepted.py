@@ -144,3 +144,9 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
     assert repr(bytes(range(32)))[2:20] not in repr(settings)
     with pytest.raises(AttributeError):
         settings.demo_mode = True  # type: ignore[misc]
+
+
+def test_trusted_proxies_are_addresses_and_networks_of_both_families() -> None:
+    assert load_settings(VALID).trusted_proxies == ()
+    named = load_settings(VALID | {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.7, fd00::/8,::1 ,192.168.0.0/16"})
+    assert named.trusted_proxies == ("10.0.0.7/32", "fd00::/8", "::1/128", "192.168.0.0/16")

@@ -52,7 +52,8 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
         settings = read_settings()
     except SettingsError as error:
         return [_wrong("settings", fault, ExitCode.SETTINGS) for fault in error.faults]
-    findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _disk(settings)]
+    findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
+    findings.append(_disk(settings))
     database = _database(settings)
     findings.append(database)
     if database.result is Result.OK:
@@ -64,6 +65,16 @@ def _ephemeral(settings: "Settings") -> Finding:
     if settings.ephemeral_keys:
         return Finding("keys", Result.WARNING, "DEMO_MODE: the keys are thrown away when the process ends.")
     return Finding("keys", Result.OK, "ENCRYPTION_KEY and CREDENTIAL_ENCRYPTION_KEY are set.")
+
+
+def _cookies(settings: "Settings") -> Finding:
+    if settings.trusted_proxies:
+        return Finding("cookies", Result.OK, "Session cookies are marked Secure where a trusted proxy says so.")
+    sentence = (
+        "TELEMETRY_TRUSTED_PROXIES names no reverse proxy: unless serve has --trusted-proxy, session cookies go out"
+        " without Secure. Name the address of the proxy that ends TLS."
+    )
+    return Finding("cookies", Result.WARNING, sentence)
 
 
 def _disk(settings: "Settings") -> Finding:

@@ -11,18 +11,27 @@ from telemetry_service.cli.serve import DEFAULT_PORT
 
 Liveness = Annotated[bool, typer.Option("--liveness", help="Only ask whether the local service answers.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The local port that --liveness asks.")]
+Host = Annotated[
+    str | None,
+    typer.Option(help="The address that --liveness asks; without it the one that the service listens on."),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not contact the License Server.")]
 
 
 def doctor(
-    *, liveness: Liveness = False, port: Port = DEFAULT_PORT, offline: Offline = False, as_json: AsJson = False
+    *,
+    liveness: Liveness = False,
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    offline: Offline = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check settings, keys, database, schema, disk, clock and, while telemetry is on, the connection.
 
     Exits with the code of the first thing that is wrong.
     """
     if liveness:
-        _ask_liveness(port, as_json=as_json)
+        _ask_liveness(host, port, as_json=as_json)
         return
     from telemetry_service.cli.checks import examine
 
@@ -41,8 +50,8 @@ def doctor(
     raise typer.Exit(wrong)
 
 
-def _ask_liveness(port: int, *, as_json: bool) -> None:
-    alive = is_alive(port)
+def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
+    alive = is_alive(port, host)
     if as_json:
         say_json({"alive": alive})
     if not alive:

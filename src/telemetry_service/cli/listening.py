@@ -2,10 +2,13 @@
 
 import errno
 import socket
+from ipaddress import ip_address
 
 from telemetry_service.domain.errors import TelemetryError
 
 _BACKLOG = 2048
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - whoever says so with --host means it
+_NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 
 
 class CannotListenError(TelemetryError):
@@ -23,28 +26,51 @@ class PortInUseError(CannotListenError):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 lets the system choose one.
+    """Return a listening socket; port 0 lets the system choose one. ``::`` is every address of both families.
 
     Raises:
         CannotListenError: the address is taken, not ours, or none.
 
     """
     try:
+        if host == _EVERY_IPV6:
+            return _listen_on_everything(port)
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            message = f"Port {port} is in use already; choose another one with --port."
-            raise PortInUseError(message) from None
-        if error.errno == errno.EACCES:
-            message = f"Port {port} may not be used by this account; choose one above 1023 with --port."
-            raise CannotListenError(message) from None
-        message = f"{host} is not an address of this machine."
-        raise CannotListenError(message) from None
+        raise _refusal(error, host, port) from None
+
+
+def _listen_on_everything(port: int) -> socket.socket:
+    """Listen on IPv4 and IPv6 with one socket; on IPv4 alone where the system has no IPv6."""
+    try:
+        return socket.create_server((_EVERY_IPV6, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+    except OSError as error:
+        if error.errno not in _NO_IPV6:
+            raise
+    except ValueError:  # The system cannot serve both with one socket.
+        pass
+    return socket.create_server((_EVERY_IPV4, port), backlog=_BACKLOG)
+
+
+def _refusal(error: OSError, host: str, port: int) -> CannotListenError:
+    if error.errno == errno.EADDRINUSE:
+        return PortInUseError(f"Port {port} is in use already; choose another one with --port.")
+    if error.errno == errno.EACCES:
+        return CannotListenError(f"Port {port} may not be used by this account; choose one above 1023 with --port.")
+    return CannotListenError(f"{host} is not an address of this machine.")
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Whether nobody but this machine reaches a listener."""
+    return ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback
 
 
 def bound_to(listener: socket.socket) -> str:
-    """Return the address and port that a listener is really bound to: ``0.0.0.0:8080`` is every IPv4 address."""
+    """Return the address and port that a listener is really bound to.
+
+    ``0.0.0.0:8080`` is every IPv4 address, ``[::]:8080`` every address of both families.
+    """
     host, port = listener.getsockname()[:2]
     return f"{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -52,5 +78,5 @@ def bound_to(listener: socket.socket) -> str:
 def url_of(listener: socket.socket) -> str:
     """Return the URL under which this machine reaches a listener."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
+    host = {_EVERY_IPV4: "127.0.0.1", _EVERY_IPV6: "::1"}.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

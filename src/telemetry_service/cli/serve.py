@@ -2,7 +2,9 @@
 
 import os
 import resource
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemetry_service import __version__
-from telemetry_service.cli.listening import bound_to, listen
+from telemetry_service.cli.listening import bound_to, is_loopback, listen
 from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -24,20 +26,24 @@ Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen o
 Proxies = Annotated[
     list[str] | None,
     typer.Option(
-        "--trusted-proxy", help="Address or network of a reverse proxy whose X-Forwarded-* headers are believed."
+        "--trusted-proxy",
+        help="Address or network of a reverse proxy whose X-Forwarded-* headers are believed, beside those of"
+        " TELEMETRY_TRUSTED_PROXIES.",
     ),
 ]
 
 
 def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
     """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
-    proxies = _addresses(trusted_proxy or ())
+    named = _addresses(trusted_proxy or ())
     from telemetry_service.settings import load_settings
 
     settings = load_settings(os.environ)
+    proxies = (*settings.trusted_proxies, *named)
     with listen(host, port) as listener:
         # The keys are in this process's memory, and a dump of it would be a file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _allow_many_files()
         from telemetry_service.app import make_app, open_service
         from telemetry_service.cli.server import run_server, until_told_to_stop
         from telemetry_service.log.events import Event
@@ -48,6 +54,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         try:
             service = open_service(settings)
             _warn(settings, service)
+            _warn_of_cookies(listener, proxies)
         except TelemetryError as error:
             log_event(Event.START_FAILED, code=error.code)
             raise
@@ -71,6 +78,20 @@ def _warn(settings: "Settings", service: "Service") -> None:
         warn_of(StartWarning.EPHEMERAL_KEYS)
     if not service.entrance.accounts.exist():
         warn_of(StartWarning.NO_ADMINISTRATOR)
+
+
+def _warn_of_cookies(listener: socket.socket, proxies: Sequence[str]) -> None:
+    from telemetry_service.log.start_warnings import StartWarning, warn_of
+
+    if not proxies and not is_loopback(listener):
+        warn_of(StartWarning.COOKIES_NOT_SECURE)
+
+
+def _allow_many_files() -> None:
+    """Let the process open as many files as it may: each connection is one, and the usual 1,024 are few."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(OSError, ValueError):  # Some systems say that more is allowed than is.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _addresses(given: Sequence[str]) -> Sequence[str]:

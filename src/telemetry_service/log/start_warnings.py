@@ -11,6 +11,7 @@ class StartWarning(StrEnum):
 
     EPHEMERAL_KEYS = "ephemeral_keys"
     NO_ADMINISTRATOR = "no_administrator"
+    COOKIES_NOT_SECURE = "cookies_not_secure"
     PASSWORD_IGNORED = "password_ignored"  # noqa: S105 - the name of a warning
 
 
@@ -19,6 +20,10 @@ SENTENCES: dict[StartWarning, str] = {
         "DEMO_MODE=true: the keys are thrown away at the end, and what was sealed with them cannot be opened."
     ),
     StartWarning.NO_ADMINISTRATOR: ("Nobody can log in yet. Set a password with: telemetry-service admin set-password"),
+    StartWarning.COOKIES_NOT_SECURE: (
+        "No reverse proxy is trusted, so session cookies go out without Secure, to whoever reaches this address. Name"
+        " the proxy that ends TLS in TELEMETRY_TRUSTED_PROXIES, or with --trusted-proxy."
+    ),
     StartWarning.PASSWORD_IGNORED: (
         "TELEMETRY_ADMIN_PASSWORD was not used: the administrator has a password already. Change it with:"
         " telemetry-service admin set-password"
