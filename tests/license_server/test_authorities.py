@@ -15,9 +15,11 @@ from telemetry_service.domain.outcome import Accepted, Cause, Held
 from telemetry_service.license_server.authorities import Authorities
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
+from telemetry_service.log.events import Event
 from tests.license_server.conftest import NOW
 from tests.support import faults
 from tests.support.fault_server import FaultServer
+from tests.support.log_lines import lines_of
 
 ACCEPTED = Accepted(200, duplicate=False)
 UNTRUSTED = Held(Cause.CERTIFICATE_UNTRUSTED)
@@ -110,9 +112,8 @@ def test_a_file_that_cannot_be_read_any_more_leaves_the_authorities_as_they_were
     with caplog.at_level(logging.WARNING):
         assert [client.transmit(message, (), NOW) for _ in range(3)] == [ACCEPTED] * 3
     assert client.authorities_digest() == before
-    [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith("TELEMETRY_LICENSE_SERVER_CA_FILE cannot be read")
-    assert str(tmp_path) not in said
+    assert lines_of(caplog, Event.AUTHORITIES_UNREADABLE) == [{"level": "warning", "event": "authorities_unreadable"}]
+    assert len(caplog.records) == 1
     server.certificates.renew()
     file.write_bytes(server.certificates.authority.cert_pem.bytes())
     assert client.transmit(message, (), NOW) == ACCEPTED

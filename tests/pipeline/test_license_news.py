@@ -126,13 +126,15 @@ def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_
 
 
 def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are_not_believed(
-    site: Site, tmp_path: Path
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pin(site, load_signer(tmp_path / "pinned.pem").public_key)
     report_license(site.installation, REPORTED)
     site.server.server.mode = accept_and_sign(load_signer(tmp_path / "another.pem"))
     accepted = send(site)
     assert (accepted.state, accepted.receipt_verified) == (State.SUCCESS, False)
+    [line] = lines_of(caplog, Event.RECEIPT_NOT_VERIFIED)
+    assert line["transmission_id"] == str(accepted.transmission_id)
     assert posture(site) == REPORTED
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.transmissions import State
+from telemetry_service.log.events import Event as LogEvent
 from telemetry_service.pipeline.configure import rows_to_purge
 from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.installation import Milestone
@@ -17,6 +18,7 @@ from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.register import redeem_code
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.license_server import Trouble, reply
+from tests.support.log_lines import lines_of
 from tests.support.reckoning import reckon
 from tests.support.site import Site, usage
 
@@ -148,7 +150,8 @@ def test_shortening_the_retention_says_first_how_many_rows_it_will_delete(site: 
     assert rows_to_purge(site.installation, 7) == 0
 
 
-def test_the_purge_runs_once_a_day_whoever_asks(site: Site) -> None:
+def test_the_purge_runs_once_a_day_whoever_asks(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     assert purge_if_due(site.installation) is None
     site.clock.advance(days=1)
     assert purge_if_due(site.installation) == 0
@@ -157,6 +160,8 @@ def test_the_purge_runs_once_a_day_whoever_asks(site: Site) -> None:
     assert purge_if_due(site.installation) is None
     site.clock.advance(hours=1)
     assert purge_if_due(site.installation) == 0
+    told = [(line["rows"], line["retention_days"]) for line in lines_of(caplog, LogEvent.PURGE_RAN)]
+    assert told == [(0, 30), (0, 30)]
 
 
 def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) -> None:
@@ -168,11 +173,15 @@ def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: S
     assert purge_if_due(site.installation) is not None
 
 
-def test_a_clock_that_is_far_ahead_for_less_than_a_day_deletes_nothing(site: Site) -> None:
+def test_a_clock_that_is_far_ahead_for_less_than_a_day_deletes_nothing(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     site.report(usage(5))
     site.tick()
     site.clock.advance(days=400)
     assert purge_if_due(site.installation) is None
+    assert len(lines_of(caplog, LogEvent.PURGE_PUT_OFF)) == 1
     site.clock.advance(hours=23)
     assert purge_if_due(site.installation) is None
     site.clock.advance(days=-400, hours=-23)

@@ -5,7 +5,6 @@ last stays trusted, and the log says so once. At a start there is nothing to sta
 """
 
 import hashlib
-import logging
 import os
 import ssl
 from pathlib import Path
@@ -13,8 +12,8 @@ from threading import Lock
 
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.license_server.tls import tls_context
-
-_log = logging.getLogger(__name__)
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 
 _Stamp = tuple[int, ...]
 """What changes with a file whose content changes."""
@@ -56,8 +55,8 @@ class Authorities:
         self._stamps = stamps
         try:
             digest, context = self._read(), tls_context(self._ca_file)
-        except SettingsError as fault:
-            _log.warning("%s The authorities that were read last stay trusted.", fault.text)
+        except SettingsError:
+            log_event(Event.AUTHORITIES_UNREADABLE)
         else:
             self._digest, self._context = digest, context
 

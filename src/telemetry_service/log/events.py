@@ -19,6 +19,8 @@ class Event(StrEnum):
     DATABASE_MIGRATED = "database_migrated"
     CONNECTION_CHANGED = "connection_changed"
 
+    AUTHORITIES_UNREADABLE = "authorities_unreadable"
+
     ATTEMPT_STARTED = "attempt_started"
     ATTEMPT_ACCEPTED = "attempt_accepted"
     ATTEMPT_FAILED = "attempt_failed"
@@ -109,6 +111,11 @@ EVENTS: dict[Event, Meaning] = {
     ),
     Event.CONNECTION_CHANGED: Meaning(
         INFO, (), "The License Server, the proxy or an authority is another one: what was held is tried at once."
+    ),
+    Event.AUTHORITIES_UNREADABLE: Meaning(
+        WARNING,
+        (),
+        "The file of TELEMETRY_LICENSE_SERVER_CA_FILE cannot be read any more. The authorities read last stay trusted.",
     ),
     Event.ATTEMPT_STARTED: Meaning(
         INFO, ("transmission_id", "number", "trigger"), "A payload is being sent to the License Server."
