@@ -156,6 +156,7 @@ def _installation(settings: Settings, options: Options) -> Installation:
             enabled=settings.telemetry_enabled,
             send_spread=settings.send_spread,
             max_bouncers=settings.max_bouncers,
+            extension_code_pattern=settings.extension_code_pattern,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
         ),

@@ -23,6 +23,7 @@ SPREAD_MAXIMUM_SECONDS = 3600
 MAX_BOUNCERS_MAXIMUM = 1_000_000
 """Ten times the default: with more of them no preview is quick any more."""
 
+PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
@@ -215,6 +216,19 @@ def password(text: str) -> SecretStr:
 def _is_text(text: str) -> bool:
     # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def code_pattern(text: str) -> str:
+    """Return a regular expression that can be used, of a length that somebody can have looked through."""
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        message = "is not a regular expression that Python's re takes."
+        raise RefusedValueError(message) from None
+    if len(text) > PATTERN_MAXIMUM or not _VISIBLE_ASCII.fullmatch(text):
+        message = f"must be a regular expression of at most {PATTERN_MAXIMUM} visible ASCII characters."
+        raise RefusedValueError(message)
+    return text
 
 
 def max_bouncers(text: str) -> int:

@@ -51,6 +51,7 @@ _PLAIN = frozenset(
         "TELEMETRY_CUSTOMER_ID",
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
+        "TELEMETRY_EXTENSION_CODE_PATTERN",
         "TELEMETRY_MAX_BOUNCERS",
         "TELEMETRY_SEND_SPREAD_SECONDS",
         "TELEMETRY_TRUSTED_PROXIES",
@@ -103,6 +104,8 @@ class Settings:
     log_format: LogFormat | None
     """None leaves the choice to where standard error leads."""
     log_level: LogLevel
+    extension_code_pattern: str | None
+    """A regular expression that an extension code must match as a whole."""
     max_bouncers: int
     """Distinct bouncers in one period, and in the registry."""
 
@@ -132,6 +135,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
+        extension_code_pattern=source.read("TELEMETRY_EXTENSION_CODE_PATTERN", values.code_pattern, None),
         max_bouncers=source.read("TELEMETRY_MAX_BOUNCERS", values.max_bouncers, DEFAULT_MAX_BOUNCERS),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),

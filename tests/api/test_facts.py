@@ -110,8 +110,11 @@ def test_the_license_is_reported_and_read(service: Running) -> None:
     assert (unknown["tier"], unknown["customer_id"]) == ("unknown", None)
     moments = {"expires_at": "2027-01-01T01:00:00+01:00", "token_issued_at": "2026-11-01T00:00:00Z"}
     answer = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
+    told = service.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
     assert answer.json() == {
         **LICENSE,
+        "source": "reported",
+        "updated_at": told,
         "expires_at": "2027-01-01T00:00:00.000Z",
         "token_issued_at": "2026-11-01T00:00:00.000Z",
         "token_expires_at": None,
@@ -119,6 +122,26 @@ def test_the_license_is_reported_and_read(service: Running) -> None:
         "feature_gating_active": True,
     }
     assert service.call(Scope.REPORT, "GET", "license").json() == answer.json()
+
+
+def test_an_omitted_customer_id_stays_and_null_removes_it(service: Running) -> None:
+    """So no token of the scope report stops delivery by leaving something out (I6)."""
+    moments = {"expires_at": "2027-01-01T00:00:00Z", "token_expires_at": "2027-02-01T00:00:00Z"}
+    first = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
+    changed = {"tier": "starter", "license_status": "active"}
+    answer = service.call(Scope.REPORT, "PUT", "license", json=changed)
+    assert answer.json() == {**first.json(), **changed}
+    assert answer.headers["etag"] != first.headers["etag"]
+    assert service.call(Scope.READ, "GET", "license").headers["etag"] == answer.headers["etag"]
+    removed = service.call(Scope.REPORT, "PUT", "license", json={**changed, "customer_id": None})
+    assert (removed.json()["customer_id"], removed.json()["token_expires_at"]) == (None, "2027-02-01T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("unknown", [{"tier": "gold"}, {"license_status": "paused"}, {"customer_id": ""}])
+def test_what_is_reported_of_the_license_stays_a_closed_set(shared: Running, unknown: dict[str, str]) -> None:
+    answer = shared.call(Scope.REPORT, "PUT", "license", json=LICENSE | unknown)
+    assert answer.status_code == 422
+    assert fields_in(answer) == list(unknown)
 
 
 @pytest.fixture
@@ -195,3 +218,36 @@ def test_a_refusal_names_the_first_hundred_reports(bounded: Running) -> None:
     reports = [report(bouncer_id=f"bouncer-{number}") for number in range(150)]
     refused = bounded.call(Scope.REPORT, "POST", "usage", json={"reports": reports})
     assert fields_in(refused) == [f"reports[{number}].bouncer_id" for number in range(2, 102)]
+
+
+@pytest.fixture
+def narrowed(sqlite_url: str) -> Iterator[Running]:
+    """A service that takes extension codes of one form only."""
+    with Running(sqlite_url, {"TELEMETRY_EXTENSION_CODE_PATTERN": "EXT-[0-9]+|TRIAL"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("code_id", "status"),
+    [("EXT-1234", 200), ("TRIAL", 200), ("EXT-1234a", 422), ("xEXT-1234", 422), ("call_me_at_555-1234", 422)],
+)
+def test_a_deployment_narrows_the_extension_codes_that_are_taken(narrowed: Running, code_id: str, status: int) -> None:
+    code = {"code_id": code_id, "redeemed_at": "2026-11-01T00:00:00Z"}
+    answer = narrowed.call(Scope.REPORT, "POST", "extension-codes", json=code)
+    assert answer.status_code == status
+    taken = narrowed.call(Scope.READ, "GET", "telemetry/preview").json()["payload"]["redeemed_extension_codes"]
+    assert taken == ([code_id] if status == 200 else [])
+    if status == 422:
+        assert code_in(answer) == "extension-code-refused"
+        assert code_id not in answer.text
+
+
+def test_the_tab_shows_the_extension_codes_that_wait(service: Running) -> None:
+    cookies, _ = service.log_in()
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    assert "waiting-codes" not in service.call(None, "GET", "/settings/general/telemetry", headers=headers).text
+    for number in range(7):
+        code = {"code_id": f"EXT-{number}", "redeemed_at": "2026-11-01T00:00:00Z"}
+        assert service.call(Scope.REPORT, "POST", "extension-codes", json=code).is_success
+    page = service.call(None, "GET", "/settings/general/telemetry", headers=headers).text
+    assert "EXT-0, EXT-1, EXT-2, EXT-3, EXT-4 and 2 more" in page

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
@@ -16,7 +18,7 @@ WINDOW = Window(NOW - 14 * DAY, NOW)
 NOTHING = DeliveryRecord(0, None, None, None)
 
 
-def posture(**moments: datetime) -> LicensePosture:
+def posture(**moments: datetime | None) -> LicensePosture:
     known = LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE)
     return known.model_copy(update=moments)
 
@@ -84,3 +86,28 @@ def test_the_latest_attempt_and_the_age_of_the_latest_success_are_told() -> None
     assert (found.telemetry_last_attempt_ok, found.telemetry_last_success_age_hours) == (False, 336)
     ahead = DeliveryRecord(1, attempt, None, NOW + DAY)
     assert metrics(NO_POSTURE, ahead, WINDOW).telemetry_last_success_age_hours == 0
+
+
+moments = st.none() | st.timedeltas(-400 * DAY, 400 * DAY).map(lambda distance: NOW + distance)
+
+
+@given(moments, moments, moments)
+def test_what_is_said_of_the_token_is_coherent_whatever_is_known_of_it(
+    issued: datetime | None, refreshed: datetime | None, expires: datetime | None
+) -> None:
+    known = posture(token_issued_at=issued, token_refreshed_at=refreshed, token_expires_at=expires)
+    found = metrics(known, NOTHING, WINDOW)
+    assert found.license_token_connected == any((issued, refreshed, expires))
+    if not found.license_token_connected:
+        assert not found.license_token_expired
+        assert not found.license_token_refreshed
+    assert (found.license_token_expires_in_days is None) == (expires is None)
+    assert (found.license_token_age_days is None) == (issued is None and refreshed is None)
+    if found.license_token_expires_in_days is not None:
+        assert found.license_token_expired == (expires is not None and expires <= NOW)
+        assert found.license_token_expired or found.license_token_expires_in_days >= 0
+
+
+def test_a_token_of_which_only_the_expiry_is_known_is_a_token() -> None:
+    found = metrics(posture(token_expires_at=NOW - DAY), NOTHING, WINDOW)
+    assert (found.license_token_connected, found.license_token_expired) == (True, True)

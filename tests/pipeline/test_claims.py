@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageUnavailableError
-from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.facts import LicensePosture, LicenseSource
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import (
@@ -270,7 +270,8 @@ def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_the
             refreshed = LicensePosture(
                 tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE, token_refreshed_at=site.clock.now()
             )
-            tx.license.put(refreshed)
+            told = {"token_refreshed_at": refreshed.token_refreshed_at}
+            tx.license.tell(told, refreshed, LicenseSource.REPORTED, site.clock.now())
             being_reported.set()
             with pytest.raises(TimeoutError):
                 sending.result(0.5)

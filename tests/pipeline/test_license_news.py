@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.facts import LicensePosture, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
@@ -162,3 +162,32 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
     accepted = retry(site.installation, lost.transmission_id, "admin").transmission
     assert accepted.receipt is not None
     assert accepted.receipt_verified is True
+
+
+def test_the_license_says_who_told_it_last_and_when(site: Site) -> None:
+    before = read_license(site.installation)
+    assert (before.source, before.updated_at) == (None, None)
+    report_license(site.installation, REPORTED)
+    reported = read_license(site.installation)
+    assert (reported.source, reported.updated_at) == (LicenseSource.REPORTED, site.clock.now())
+    site.clock.advance(hours=1)
+    report_license(site.installation, REPORTED)
+    assert read_license(site.installation) == reported, "what is told again changes nothing"
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    send(site)
+    told = read_license(site.installation)
+    assert (told.source, told.updated_at) == (LicenseSource.LICENSE_SERVER, site.clock.now())
+    site.clock.advance(hours=1)
+    send(site)
+    assert read_license(site.installation) == told
+
+
+def test_a_report_changes_only_what_it_names(site: Site) -> None:
+    report_license(site.installation, REPORTED)
+    renewed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=EXPIRES)
+    report_license(site.installation, renewed)
+    changed = {"tier": Tier.ENTERPRISE, "expires_at": EXPIRES}
+    assert posture(site) == REPORTED.model_copy(update=changed)
+    removed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=None)
+    report_license(site.installation, removed)
+    assert posture(site) == REPORTED.model_copy(update={"tier": Tier.ENTERPRISE, "expires_at": None})

@@ -102,6 +102,8 @@ class Deployment:
     send_spread: timedelta
     max_bouncers: int = DEFAULT_MAX_BOUNCERS
     """Distinct bouncers in one period, and in the registry."""
+    extension_code_pattern: str | None = None
+    """Which extension codes are taken: a regular expression for the whole code. None takes what the payload takes."""
     demo_mode: bool = False
     """Whether the service runs to be tried out, and would start without any keys."""
     ephemeral_keys: bool = False

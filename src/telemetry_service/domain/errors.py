@@ -265,6 +265,16 @@ class RegistryFullError(TelemetryError):
     )
 
 
+class ExtensionCodeRefusedError(TelemetryError):
+    """The deployment takes extension codes of another form."""
+
+    code = "extension-code-refused"
+    sentence = (
+        "This code_id is not of the form that the deployment takes (TELEMETRY_EXTENSION_CODE_PATTERN). Nothing was"
+        " recorded."
+    )
+
+
 class ExtensionCodesFullError(TelemetryError):
     """As many extension codes wait for a payload as may wait."""
 

@@ -83,8 +83,21 @@ def contradiction(reports: Sequence[UsageReport]) -> int | None:
     return None
 
 
+class LicenseSource(StrEnum):
+    """Who told the license posture, or the latest change of it."""
+
+    REPORTED = "reported"
+    """The Control Plane, by ``PUT /license``."""
+    LICENSE_SERVER = "license_server"
+    """The License Server, with an acceptance: tier, status and expiry."""
+
+
 class LicensePosture(_Fact):
-    """What the Control Plane knows about its license and its license token."""
+    """What the Control Plane knows about its license and its license token.
+
+    As a report it changes what it names (``model_fields_set``): an omitted member keeps the present value, and null
+    removes it.
+    """
 
     customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
     tier: Tier
@@ -110,6 +123,15 @@ class RegisteredBouncer:
     environment: Environment
     pair_id: str
     registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPosture:
+    """The license posture as it stands. Source and moment are None before the first report, and for one of 0.1.0."""
+
+    values: LicensePosture
+    source: LicenseSource | None
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

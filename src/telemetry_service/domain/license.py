@@ -33,7 +33,8 @@ def metrics(posture: LicensePosture, record: DeliveryRecord, window: Window) -> 
     """Return the license metrics at the end of a period."""
     now = window.closed_at
     token_since = posture.token_refreshed_at or posture.token_issued_at
-    connected = token_since is not None
+    # An expiry alone says that there is a token, though not since when.
+    connected = token_since is not None or posture.token_expires_at is not None
     refreshed = posture.token_refreshed_at is not None and window.opened_at <= posture.token_refreshed_at <= now
     expires_in = whole_days_until(posture.token_expires_at, now)
     return LicenseMetrics(

@@ -1,8 +1,9 @@
 """All that leaves. Nothing outside this file travels to the License Server.
 
 The payload is a closed world: every model is strict, frozen and refuses extra fields, and every
-string is an enumeration, a UUID, a date or an anchored pattern, so that there is no field in which
-free text could travel. The field dictionary (``dictionary.py``) is generated from these models.
+string is an enumeration, a UUID, a date or an anchored pattern. Of one of them somebody outside chooses
+the content, within its pattern: the extension codes. The field dictionary (``dictionary.py``) is
+generated from these models.
 
 Rule of change: a field may be added only together with its dictionary entry, the product guide,
 the snapshot of the JSON Schema in ``tests/`` and the CHANGELOG. Loosening a pattern is a change of
@@ -138,7 +139,7 @@ class LicenseMetrics(_Closed):
         meaning="Whether the token was refreshed within the period.", why=_VERIFY, source=_LICENSE, example=True
     )
     license_token_age_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] | None = _field(
-        meaning="Whole days since the token was issued or last refreshed; null without a token.",
+        meaning="Whole days since the token was issued or last refreshed; null where that is not known.",
         why=_VERIFY,
         source=_LICENSE,
         example=6,
@@ -268,9 +269,12 @@ class PreparedPayload(_Closed):
         },
     )
     redeemed_extension_codes: tuple[CodeId, ...] = _field(
-        meaning="code_id values redeemed since the last tick (single-use ids only), oldest first.",
+        meaning=(
+            "code_id values that no earlier transmission carries (single-use ids only), oldest first. The one string"
+            " whose content somebody else chooses."
+        ),
         why="Confirm extension codes are redeemed",
-        source="Extension codes reported by the Control Plane",
+        source="Extension codes reported by the Control Plane, as far as TELEMETRY_EXTENSION_CODE_PATTERN lets them in",
         example=["EXT-30D-7Q2M"],
         max_length=MAX_CODES,
     )

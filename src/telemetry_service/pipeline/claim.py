@@ -19,9 +19,9 @@ from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, Stat
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.customer import customer_of
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete
-from telemetry_service.pipeline.register import customer_id_of
 from telemetry_service.sealing.identity import key_id, pseudonym
 from telemetry_service.sealing.sealer import Sealed, seal
 
@@ -46,6 +46,7 @@ class _Customer:
 
     api_key: str = field(repr=False)
     customer_id: str | None
+    """In clear, as it was when the period was closed; None where that is not known."""
     anonymize: bool
 
 
@@ -71,8 +72,10 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
         transmission = tx.transmissions.get(transmission_id)
         assert transmission is not None  # noqa: S101 - it was claimed a statement ago
         earlier = tx.transmissions.attempts(transmission_id)
-        customer = _Customer(api_key, customer_id_of(installation, tx), configuration.values.anonymize_pii)
-        payload = _payload(transmission, earlier, customer, now)
+        prepared = _prepared(transmission)
+        customer_id = customer_of(installation, tx, transmission_id, prepared.customer_id)
+        customer = _Customer(api_key, customer_id, configuration.values.anonymize_pii)
+        payload = _payload(prepared, earlier, customer, now)
         sealed = seal(
             payload, transmission_id, int(now.timestamp()), api_key, encrypt=configuration.values.encrypt_payload
         )
@@ -105,13 +108,16 @@ def set_aside(installation: Installation, transmission_id: UUID) -> Outcome:
     return outcome
 
 
-def _payload(
-    transmission: Transmission, earlier: Sequence[Attempt], customer: _Customer, now: datetime
-) -> TelemetryAggregatePayload:
+def _prepared(transmission: Transmission) -> PreparedPayload:
     try:
-        prepared = PreparedPayload.model_validate_json(transmission.payload)
+        return PreparedPayload.model_validate_json(transmission.payload)
     except ValidationError:
         raise PayloadContradictionError from None
+
+
+def _payload(
+    prepared: PreparedPayload, earlier: Sequence[Attempt], customer: _Customer, now: datetime
+) -> TelemetryAggregatePayload:
     known_as = prepared.customer_id
     if customer.customer_id is not None:
         known_as = pseudonym(customer.api_key, customer.customer_id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.facts import LicenseSource
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseNews, Note, Outcome, Retrying
@@ -70,7 +70,7 @@ def _note_acceptance(
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
     if outcome.license is not None:
-        tx.license.put(_with_news(tx.license.get(lock=True) or NO_POSTURE, outcome.license))
+        tx.license.tell(_told(outcome.license), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
 
 
 def _note_failure(
@@ -101,10 +101,9 @@ def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
     return present is not None and present.key_id != claimed.api_key_id
 
 
-def _with_news(posture: LicensePosture, news: LicenseNews) -> LicensePosture:
-    told = {
+def _told(news: LicenseNews) -> dict[str, object]:
+    return {
         "tier": Tier(news.tier),
         "license_status": LicenseStatus(news.license_status),
         "expires_at": news.expires_at,
     }
-    return posture.model_copy(update=told)

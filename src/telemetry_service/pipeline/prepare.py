@@ -20,6 +20,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.aggregate import Ending, aggregate
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.customer import seal_customer
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.register import customer_id_of
 from telemetry_service.sealing.canonical import canonical_json
@@ -46,13 +47,15 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
     Nothing is written where the payload cannot be made: the period then stays open. Raises
     :class:`NotConfiguredError`, :class:`KeyUnusableError` or :class:`PayloadContradictionError`.
     """
-    customer_id = outgoing_customer_id(installation, tx)
+    named = outgoing_customer_id(installation, tx)
     try:
-        payload = aggregate(installation, tx, ending, customer_id)
+        payload = aggregate(installation, tx, ending, named)
     except PayloadContradictionError as error:
         log_event(Event.PAYLOAD_CONTRADICTION, trigger=closing.trigger, code=error.code)
         raise
     transmission_id = time_ordered_id(ending.at)
+    customer_id = customer_id_of(installation, tx)
+    assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
     tx.periods.close(ending.period, closing.closed_by, ending.at, reopen_reportable=True)
     installation.reached(Milestone.PERIOD_CLOSED)
     tx.transmissions.add(
@@ -62,6 +65,7 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
             trigger=closing.trigger,
             request_key=closing.request_key,
             payload=canonical_json(payload.model_dump(mode="json")),
+            customer_sealed=seal_customer(installation, transmission_id, customer_id),
             records_sent=payload.total_events,
             created_at=ending.at,
             next_attempt_at=closing.send_at,

@@ -57,6 +57,8 @@ class Preview:
     health: Health
     enabled: bool
     bouncers_registered: int
+    waiting_codes: tuple[str, ...]
+    """The extension codes that ride in the payload, oldest first."""
     payload: dict[str, Any] | None
     """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
     fault: TelemetryError | None
@@ -89,6 +91,7 @@ def build_preview(installation: Installation) -> Preview:
             health=assess_health(installation, tx, now),
             enabled=installation.enabled(tx.configuration.get()),
             bouncers_registered=tx.bouncers.count(),
+            waiting_codes=tx.extension_codes.waiting(),
             payload=shown,
             fault=contradiction or fault,
             sealed=_describe(sealed) if sealed else None,

@@ -1,9 +1,23 @@
 """Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 
-from telemetry_service.domain.errors import CustomerContradictionError, ExtensionCodesFullError, RegistryFullError
-from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, RegisteredBouncer
+from telemetry_service.domain.errors import (
+    CustomerContradictionError,
+    ExtensionCodeRefusedError,
+    ExtensionCodesFullError,
+    RegistryFullError,
+)
+from telemetry_service.domain.facts import (
+    BouncerRegistration,
+    ExtensionCode,
+    LicensePosture,
+    LicenseSource,
+    RegisteredBouncer,
+    StoredPosture,
+)
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import MAX_CODES
 from telemetry_service.pipeline.installation import Installation
@@ -18,6 +32,8 @@ class LicenseView:
     """The license posture, and whether feature gating is active (it is not while telemetry is off)."""
 
     posture: LicensePosture
+    source: LicenseSource | None
+    updated_at: datetime | None
     customer_id: str | None
     feature_gating_active: bool
 
@@ -45,12 +61,13 @@ def list_bouncers(installation: Installation) -> tuple[RegisteredBouncer, ...]:
 
 
 def report_license(installation: Installation, posture: LicensePosture) -> LicenseView:
-    """Replace the license posture; raises :class:`CustomerContradictionError`."""
+    """Change of the license posture what ``posture`` names; raises :class:`CustomerContradictionError`."""
     deployed = installation.deployment.customer_id
     if deployed is not None and posture.customer_id not in {None, deployed}:
         raise CustomerContradictionError
     with installation.database.write() as tx:
-        tx.license.put(posture)
+        told = {name: getattr(posture, name) for name in posture.model_fields_set}
+        tx.license.tell(told, NO_POSTURE, LicenseSource.REPORTED, installation.clock.now())
         return _view(installation, tx)
 
 
@@ -61,7 +78,13 @@ def read_license(installation: Installation) -> LicenseView:
 
 
 def redeem_code(installation: Installation, code: ExtensionCode) -> bool:
-    """Record a redeemed code; False where it was recorded before. Raises :class:`ExtensionCodesFullError`."""
+    """Record a redeemed code; False where it was recorded before.
+
+    Raises :class:`ExtensionCodeRefusedError` and :class:`ExtensionCodesFullError`.
+    """
+    pattern = installation.deployment.extension_code_pattern
+    if pattern is not None and not re.fullmatch(pattern, code.code_id):
+        raise ExtensionCodeRefusedError
     with installation.database.write() as tx:
         recorded = tx.extension_codes.redeem(code)
         if recorded and tx.extension_codes.count_waiting(MAX_WAITING_CODES + 1) > MAX_WAITING_CODES:
@@ -76,8 +99,11 @@ def customer_id_of(installation: Installation, tx: Transaction) -> str | None:
 
 
 def _view(installation: Installation, tx: Transaction) -> LicenseView:
+    stored = tx.license.stored() or StoredPosture(NO_POSTURE, None, None)
     return LicenseView(
-        posture=tx.license.get() or NO_POSTURE,
+        posture=stored.values,
+        source=stored.source,
+        updated_at=stored.updated_at,
         customer_id=customer_id_of(installation, tx),
         feature_gating_active=installation.enabled(tx.configuration.get()),
     )

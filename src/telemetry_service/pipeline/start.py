@@ -3,6 +3,7 @@
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.customer import adopt_customers
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.switch import follow_switch
 
@@ -15,6 +16,7 @@ def start(installation: Installation) -> None:
     with installation.database.write() as tx:
         tx.installation.create(now)
         follow_switch(installation, tx, now)
+        adopt_customers(installation, tx)
         known = tx.installation.connection_fingerprint()
         changed = known is not None and _connection_changed(installation, known)
         if known is None or changed:

@@ -1,8 +1,11 @@
-"""The license posture as the Control Plane last reported it."""
+"""The license posture, as it was last told, and by whom."""
+
+from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from telemetry_service.domain.facts import LicensePosture
+from telemetry_service.domain.facts import LicensePosture, LicenseSource, StoredPosture
 from telemetry_service.storage.tables import LicensePostureRow as Row
 from telemetry_service.storage.upsert import insert
 
@@ -10,20 +13,34 @@ _FIELDS = tuple(LicensePosture.model_fields)
 
 
 class LicenseStore:
-    """One row, replaced as a whole."""
+    """One row. Whoever tells something changes that, and nothing else."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def put(self, posture: LicensePosture) -> None:
-        """Replace the posture."""
-        values = posture.model_dump()
-        statement = insert(self._connection, Row).values(id=1, **values)
-        self._connection.execute(statement.on_conflict_do_update(index_elements=[Row.id], set_=values))
+    def tell(self, told: Mapping[str, object], unknown: LicensePosture, source: LicenseSource, now: datetime) -> None:
+        """Change the members that are ``told``; where nothing was known, the others are those of ``unknown``.
 
-    def get(self, *, lock: bool = False) -> LicensePosture | None:
-        """Return the posture, or None before the first report; ``lock`` keeps others from replacing it."""
-        query = select(*(getattr(Row, name) for name in _FIELDS))
+        What is told a second time changes nothing, also not who told it.
+        """
+        before = self.stored(lock=True)
+        if before is not None and before.values == before.values.model_copy(update=dict(told)):
+            return
+        trace = {"source": source, "updated_at": now}
+        statement = insert(self._connection, Row).values(id=1, **unknown.model_dump() | dict(told) | trace)
+        self._connection.execute(statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(told) | trace))
+
+    def get(self) -> LicensePosture | None:
+        """Return the posture, or None before the first report."""
+        stored = self.stored()
+        return None if stored is None else stored.values
+
+    def stored(self, *, lock: bool = False) -> StoredPosture | None:
+        """Return the posture with who told it; ``lock`` keeps others from changing it."""
+        query = select(*(getattr(Row, name) for name in _FIELDS), Row.source, Row.updated_at)
         row = self._connection.execute(query.with_for_update() if lock else query).first()
-        return None if row is None else LicensePosture(**dict(zip(_FIELDS, row, strict=True)))
+        if row is None:
+            return None
+        *values, source, updated_at = row
+        return StoredPosture(LicensePosture(**dict(zip(_FIELDS, values, strict=True))), source, updated_at)

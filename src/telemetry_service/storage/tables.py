@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from telemetry_service.domain.activity import Action
-from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.facts import Environment, LicenseSource
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.periods import ClosedBy
@@ -219,6 +219,9 @@ class LicensePostureRow(Base):
     token_issued_at: Mapped[datetime | None]
     token_expires_at: Mapped[datetime | None]
     token_refreshed_at: Mapped[datetime | None]
+    source: Mapped[LicenseSource | None] = mapped_column(closed_set(LicenseSource, "source"))
+    """Who told it last; with ``updated_at`` empty in a row that version 0.1.0 wrote."""
+    updated_at: Mapped[datetime | None]
 
 
 class ExtensionCodeRow(Base):
@@ -252,6 +255,8 @@ class TelemetryTransmissionLog(Base):
     """Digest of the caller's Idempotency-Key, where there was one."""
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
+    customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The clear id of the customer that the period was closed for; none in rows of version 0.1.0 that are not known."""
     records_sent: Mapped[int]
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]

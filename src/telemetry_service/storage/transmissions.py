@@ -47,6 +47,7 @@ class NewTransmission:
     trigger: Trigger
     request_key: str | None
     payload: bytes
+    customer_sealed: bytes
     records_sent: int
     created_at: datetime
     next_attempt_at: datetime
@@ -94,6 +95,23 @@ class TransmissionStore:
         query = select(*(getattr(AttemptRow, name) for name in _ATTEMPT))
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
         return tuple(Attempt(*row) for row in self._connection.execute(query))
+
+    def sealed_customer(self, transmission_id: UUID) -> bytes | None:
+        """Return the sealed id of the customer that a transmission was made for, or None where it was not kept."""
+        query = select(Log.customer_sealed).where(Log.transmission_id == transmission_id)
+        return self._connection.execute(query).scalar_one()
+
+    def without_customer(self) -> tuple[tuple[UUID, bytes], ...]:
+        """Return id and payload of what waits and does not say which customer it was made for, oldest first."""
+        query = select(Log.transmission_id, Log.payload).order_by(Log.sequence)
+        waiting = query.where(Log.customer_sealed.is_(None), Log.state != State.SUCCESS)
+        return tuple((row.transmission_id, row.payload) for row in self._connection.execute(waiting))
+
+    def keep_customer(self, transmission_id: UUID, customer_sealed: bytes) -> None:
+        """Keep the customer that a transmission was made for."""
+        self._connection.execute(
+            update(Log).where(Log.transmission_id == transmission_id).values(customer_sealed=customer_sealed)
+        )
 
     def due(self, now: datetime, longest_wait: timedelta, limit: int | None = None) -> tuple[UUID, ...]:
         """Return the ids of what is to be sent now, oldest first; with ``limit`` at most so many."""

@@ -1,6 +1,6 @@
 """The answers about reported facts."""
 
-from telemetry_service.domain.facts import Environment, RecordingResult, RegisteredBouncer
+from telemetry_service.domain.facts import Environment, LicenseSource, RecordingResult, RegisteredBouncer
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.pipeline.register import LicenseView
 from telemetry_service.web.api.moment import Answer, Moment
@@ -53,6 +53,9 @@ class LicenseAnswer(Answer):
     token_issued_at: Moment | None
     token_expires_at: Moment | None
     token_refreshed_at: Moment | None
+    source: LicenseSource | None
+    """Who told the latest change; null before the first, and where version 0.1.0 noted it."""
+    updated_at: Moment | None
     feature_gating_active: bool
 
     @classmethod
@@ -67,6 +70,8 @@ class LicenseAnswer(Answer):
             token_issued_at=posture.token_issued_at,
             token_expires_at=posture.token_expires_at,
             token_refreshed_at=posture.token_refreshed_at,
+            source=view.source,
+            updated_at=view.updated_at,
             feature_gating_active=view.feature_gating_active,
         )
 

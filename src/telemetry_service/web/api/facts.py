@@ -1,6 +1,7 @@
 """The facts that other Control Plane services report: bouncers, usage, the license, extension codes."""
 
 import asyncio
+import hashlib
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import (
     CustomerContradictionError,
     ExtensionCodeConflictError,
+    ExtensionCodeRefusedError,
     ExtensionCodesFullError,
     NotFoundError,
     PeriodFullError,
@@ -33,7 +35,7 @@ from telemetry_service.web.api.answers_facts import (
     LicenseAnswer,
     RecordingAnswer,
 )
-from telemetry_service.web.api.documents import json_body, refused_with
+from telemetry_service.web.api.documents import answer_header, json_body, refused_with
 from telemetry_service.web.api.parameters import BouncerId
 from telemetry_service.web.body import NO_BODY, JsonBody, read_usage
 from telemetry_service.web.context import Context
@@ -41,6 +43,7 @@ from telemetry_service.web.gate import needs
 
 router = APIRouter(tags=["facts"])
 
+_ETAG = answer_header("ETag", "Names the content of the answer.")
 _REPORT = {
     "report_id": "01980000-0000-7000-8000-000000000001",
     "bouncer_id": "bnc-7-prd",
@@ -123,23 +126,38 @@ async def post_usage(context: Context, reports: Reports) -> Response:
     return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
 
 
-@router.put("/license", openapi_extra=json_body(LicensePosture, _POSTURE) | refused_with(CustomerContradictionError))
+@router.put(
+    "/license",
+    responses={200: {"headers": _ETAG}},
+    openapi_extra=json_body(LicensePosture, _POSTURE) | refused_with(CustomerContradictionError),
+)
 @needs(Scope.REPORT)
-def put_license(context: Context, posture: Posture) -> LicenseAnswer:
-    """Replace the license posture."""
-    return LicenseAnswer.of(report_license(context.installation, posture))
+def put_license(context: Context, response: Response, posture: Posture) -> LicenseAnswer:
+    """Change the license posture: an omitted member keeps the present value, and null removes it.
+
+    What is told a second time changes nothing. The License Server tells tier, status and expiry as well, with an
+    acceptance; whoever tells last is believed, and `source` and `updated_at` say who and when that was.
+    """
+    return _tagged(response, LicenseAnswer.of(report_license(context.installation, posture)))
 
 
-@router.get("/license")
+@router.get("/license", responses={200: {"headers": _ETAG}})
 @needs(Scope.REPORT, Scope.READ)
-def get_license(context: Context) -> LicenseAnswer:
-    """Return the license posture, and whether feature gating is active."""
-    return LicenseAnswer.of(read_license(context.installation))
+def get_license(context: Context, response: Response) -> LicenseAnswer:
+    """Return the license posture, who told it last and when, and whether feature gating is active."""
+    return _tagged(response, LicenseAnswer.of(read_license(context.installation)))
+
+
+def _tagged(response: Response, answer: LicenseAnswer) -> LicenseAnswer:
+    """Name the answer's content in its ETag."""
+    response.headers["ETag"] = f'"{hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
+    return answer
 
 
 @router.post(
     "/extension-codes",
-    openapi_extra=json_body(ExtensionCode, _CODE) | refused_with(ExtensionCodeConflictError, ExtensionCodesFullError),
+    openapi_extra=json_body(ExtensionCode, _CODE)
+    | refused_with(ExtensionCodeConflictError, ExtensionCodeRefusedError, ExtensionCodesFullError),
 )
 @needs(Scope.REPORT)
 def post_extension_code(context: Context, code: Code) -> ExtensionCodeAnswer:

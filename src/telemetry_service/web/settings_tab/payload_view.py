@@ -1,7 +1,7 @@
 """The exact payload, field by field: value, meaning, why it is collected, and what changed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,12 +107,13 @@ def _words(value: Any, *, unknown: bool = False) -> str:  # noqa: ANN401 - any J
         case int():
             return grouped(value)
         case list() | tuple():
-            return _codes([str(item) for item in value])
+            return codes_in_words([str(item) for item in value])
         case _:
             return str(value)
 
 
-def _codes(codes: list[str]) -> str:
+def codes_in_words(codes: Sequence[str]) -> str:
+    """Name the first extension codes, and how many more there are."""
     if not codes:
         return "[] (none)"
     more = f" and {grouped(len(codes) - _CODES_SHOWN)} more" if len(codes) > _CODES_SHOWN else ""

@@ -7,6 +7,7 @@ from telemetry_service.pipeline.preview import Preview
 from telemetry_service.web.settings_tab.chart import Chart, chart
 from telemetry_service.web.settings_tab.figures import counted, grouped
 from telemetry_service.web.settings_tab.moments import Moment, moment
+from telemetry_service.web.settings_tab.payload_view import codes_in_words
 from telemetry_service.web.settings_tab.words import HEALTH, Sign
 
 _NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
@@ -36,6 +37,8 @@ class PreviewView:
     chart: Chart | None
     zero_reasons: tuple[str, ...]
     """The guide's causes of zero values, those first that are known to apply; empty where there is something."""
+    waiting_codes: str | None
+    """The one thing in a payload whose content somebody else chooses; None where no code waits."""
     bouncers: str
     fault: str | None
     off: bool
@@ -60,6 +63,7 @@ def preview_view(preview: Preview) -> PreviewView:
         health=HEALTH[preview.health.status],
         chart=chart(preview.days, preview.period.opened_at, preview.now),
         zero_reasons=_zero_reasons(preview),
+        waiting_codes=codes_in_words(preview.waiting_codes) if preview.waiting_codes else None,
         bouncers=counted(preview.bouncers_registered, "bouncer"),
         fault=preview.fault.text if preview.fault else None,
         off=not preview.enabled,
