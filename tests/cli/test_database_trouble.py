@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.support import migrations
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.program import Program
 
@@ -174,9 +175,33 @@ def test_a_service_that_is_not_let_in_does_not_start(
 
 def test_a_role_that_may_make_no_table_is_told(keyed: CommandLine, guarded_server: PostgresServer) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=f"postgresql://stranger@/postgres?host={guarded_server.folder}")
-    ended = keyed("migrate")
-    assert ended.code == 4
-    assert ended.err.endswith("(storage-login-refused)\n")
+    check(keyed, keyed.environment["TELEMETRY_DATABASE_URL"], "storage-login-refused")
+
+
+def test_a_role_that_may_not_change_the_tables_of_an_older_version_is_told(
+    keyed: CommandLine, guarded_server: PostgresServer
+) -> None:
+    url = guarded_server.create_database("older")
+    migrations.upgrade(url, migrations.FIRST)
+    with psycopg.connect(plain_url(url), autocommit=True) as connection:
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stranger")
+        connection.execute("GRANT CREATE ON SCHEMA public TO stranger")
+    check(keyed, url.replace("telemetry@", "stranger@"), "storage-login-refused")
+
+
+def test_a_database_that_does_not_know_what_its_text_is_works(
+    keyed: CommandLine, guarded_server: PostgresServer
+) -> None:
+    """SQL_ASCII: the driver gives bytes for text unless it is told, and fails at them while it connects."""
+    with psycopg.connect(plain_url(guarded_server.url()), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    keyed.set(TELEMETRY_DATABASE_URL=guarded_server.url("ascii"))
+    assert keyed("migrate").code == 0
+    created = keyed("token", "create", "reader", "--scope", "read")
+    assert created.code == 0, created.err
+    assert "reader" in keyed("token", "list").out
+    # Whatever else the driver meets while it connects is told like any other trouble.
+    check(keyed, guarded_server.url("ascii") + "&client_encoding=sql_ascii", "storage-unavailable")
 
 
 def test_a_standby_is_read_only(keyed: CommandLine, guarded_server: PostgresServer) -> None:

@@ -1,14 +1,20 @@
 """What stands in deploy/ is what the service takes: an unknown variable would stop the start."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from telemetry_service.settings import KNOWN_VARIABLES, load_settings
 from tests.settings.keys import VALID
 
 _VARIABLE = re.compile(r"\b(?:TELEMETRY_[A-Z_]+[A-Z]|(?:CREDENTIAL_)?ENCRYPTION_KEY(?:_FILE)?|DEMO_MODE)\b")
+_SERVER = re.compile(r"postgresql://[^\s`'\"|)]*@[^\s`'\"|)]*")
+"""A URL that names a server."""
+
+_TEXTS = {".md", ".yaml", ".service"}
 _NOT_SETTINGS = {"TELEMETRY_TEST_DATABASE_URL", "TELEMETRY_PORT"}
 """Named in the texts as examples of what is no setting."""
 
@@ -36,6 +42,38 @@ def test_every_deployment_file_names_the_proxies_that_are_trusted(pytestconfig: 
 
 def test_the_container_listens_on_both_families(pytestconfig: pytest.Config) -> None:
     assert '"--host", "::"' in (pytestconfig.rootpath / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs", "deploy"])
+def test_every_example_of_a_database_on_a_server_asks_for_encryption_and_verifies(
+    pytestconfig: pytest.Config, file: str
+) -> None:
+    place = pytestconfig.rootpath / file
+    texts = [
+        path.read_text()
+        for path in ([place] if place.is_file() else sorted(place.rglob("*.*")))
+        if path.suffix in _TEXTS
+    ]
+    examples = [example for text in texts for example in _SERVER.findall(text)]
+    assert examples
+    assert [example for example in examples if "sslmode=verify-full" not in example] == []
+
+
+def test_the_database_of_compose_speaks_tls_with_the_certificate_that_the_service_trusts(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    """The commands of the page make the certificate, and it is one for the name by which the service connects."""
+    compose = _deploy(pytestconfig).joinpath("compose.yaml").read_text()
+    assert "ssl=on" in compose
+    assert "ssl_cert_file=/run/secrets/database_certificate" in compose
+    text = _deploy(pytestconfig).joinpath("README.md").read_text()
+    (command,) = re.findall(r"^openssl req (?:.*\\\n)*.*$", text, re.MULTILINE)
+    (tmp_path / "secrets").mkdir()
+    subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
+    made = x509.load_pem_x509_certificate((tmp_path / "secrets" / "database_certificate").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["database"]
+    assert "@database:5432/telemetry?sslmode=verify-full&sslrootcert=/run/secrets/database_certificate" in text
 
 
 def _deploy(config: pytest.Config) -> Path:

@@ -28,17 +28,18 @@ class PostgresServer:
         self._account = Account.choose()
 
     @classmethod
-    def make(cls, *, durable: bool = True) -> Self:
+    def make(cls, *, durable: bool = True, options: tuple[str, ...] = ()) -> Self:
         """Return a new server that is not running yet.
 
         Args:
             durable: False switches off what makes commits survive a crash, which is quicker.
+            options: of the server's own command line, such as ``-c ssl=on``; the last of several of a name counts.
         """
         account = Account.choose()
         folder = make_folder(account)
         # Memory may not hold programs that run, so only the databases go there.
         (folder / "cluster").symlink_to(make_folder(account, in_memory=not durable))
-        server = cls(folder, find_binaries(folder / "programs"), () if durable else RELAXED)
+        server = cls(folder, find_binaries(folder / "programs"), (*(() if durable else RELAXED), *options))
         server._run("initdb", "-D", str(server._cluster), "-U", _SUPERUSER, "--auth=trust", "-E", "UTF8", "--no-sync")
         return server
 

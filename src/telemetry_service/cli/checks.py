@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING
 from telemetry_service.cli.exits import ExitCode, exit_code_of
 from telemetry_service.cli.opened import ACTOR, SQLITE, read_settings
 from telemetry_service.domain.clock import Clock, SystemClock
-from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError, SettingsError, TelemetryError
+from telemetry_service.domain.errors import (
+    SchemaIncompleteError,
+    SchemaTooNewError,
+    SettingsError,
+    StorageLoginError,
+    TelemetryError,
+)
 from telemetry_service.domain.outcome import EXPLANATIONS
 
 if TYPE_CHECKING:
     from telemetry_service.app import Service
     from telemetry_service.settings import Settings
+    from telemetry_service.storage.link import Link
     from telemetry_service.storage.migrate import SchemaState
 
 _FREE_BYTES = 200 * 1024 * 1024
@@ -54,9 +61,9 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
         return [_wrong("settings", fault, ExitCode.SETTINGS) for fault in error.faults]
     findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
     findings.append(_disk(settings))
-    database = _database(settings)
-    findings.append(database)
-    if database.result is Result.OK:
+    about_the_database = _database(settings)
+    findings += about_the_database
+    if about_the_database[0].result is Result.OK:
         findings += _inside(settings, clock or SystemClock(), offline=offline)
     return findings
 
@@ -92,21 +99,39 @@ def _disk(settings: "Settings") -> Finding:
     return Finding("disk", Result.OK, sentence)
 
 
-def _database(settings: "Settings") -> Finding:
+def _database(settings: "Settings") -> list[Finding]:
     from telemetry_service.storage.migrate import schema_state
 
     url = settings.database_url.get_secret_value()
     if url.startswith(SQLITE) and not os.path.lexists(url.removeprefix(SQLITE)):
-        return Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")
+        return [Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")]
     try:
-        return _schema(schema_state(url))
+        state = schema_state(url)
     except TelemetryError as error:
-        return _failed("database", error)
+        return [_failed("database", error)]
+    return [_guarded("database", lambda: _schema(state)), encryption_of(state.link)]
+
+
+def encryption_of(link: "Link | None") -> Finding:
+    """Say whether what goes to the database can be read on the way."""
+    if link is None:
+        return Finding("encryption", Result.SKIPPED, "The database is a file; nothing of it goes over a network.")
+    if link.verified:
+        return Finding("encryption", Result.OK, "The connection to the database is encrypted, the server verified.")
+    if not link.leaves_this_machine:
+        encrypted = "encrypted" if link.encrypted else "not encrypted"
+        sentence = f"The connection to the database is {encrypted}, and does not leave this machine."
+        return Finding("encryption", Result.OK, sentence)
+    missing = "does not verify the server" if link.encrypted else "is not encrypted"
+    sentence = f"The connection to the database {missing}. Add sslmode=verify-full to TELEMETRY_DATABASE_URL."
+    return Finding("encryption", Result.WARNING, sentence)
 
 
 def _schema(state: "SchemaState") -> Finding:
     if state.missing:
         raise SchemaIncompleteError(state.missing)
+    if not state.may_migrate and not state.too_new:
+        raise StorageLoginError
     if state.present is None:
         return Finding("database", Result.WARNING, "The database answers and is empty; the first start fills it.")
     if state.too_new:

@@ -14,6 +14,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.engine import make_engine, make_migrating_engine
 from telemetry_service.storage.faults import connected, translated
+from telemetry_service.storage.link import Link, link_of
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
 
@@ -59,6 +60,9 @@ class SchemaState:
     """Whether the next start has nothing to migrate."""
     missing: tuple[str, ...] = ()
     """Tables and columns that it should have and lacks: somebody has changed it by hand."""
+    may_migrate: bool = True
+    """Whether this role may make tables, and change those that are there."""
+    link: Link | None = None
 
 
 def schema_state(database_url: str) -> SchemaState:
@@ -71,9 +75,24 @@ def schema_state(database_url: str) -> SchemaState:
             newest = scripts.get_current_head() or ""
             current = present == newest and not waits_to_be_taken_along(connection)
             missing = _missing(connection) if current else _without_revision(connection, present)
-            return SchemaState(present, newest, too_new, current, missing)
+            return SchemaState(
+                present, newest, too_new, current, missing, current or _may_migrate(connection), link_of(connection)
+            )
     finally:
         engine.dispose()
+
+
+_MAY_MIGRATE = text(
+    "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AND NOT EXISTS ("
+    "SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind = 'r'"
+    " AND relname = ANY(:ours) AND NOT pg_has_role(relowner, 'USAGE'))"
+)
+
+
+def _may_migrate(connection: Connection) -> bool:
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.execute(_MAY_MIGRATE, {"ours": list(Base.metadata.tables)}).scalar())
 
 
 def _take_lock(connection: Connection) -> None:
