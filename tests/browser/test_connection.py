@@ -91,6 +91,7 @@ def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, 
     expect(page.locator('[data-step="api_key"]')).to_contain_text("failed")
     expect(page.locator("#connection-test")).to_contain_text("Verify that the API key is correct and not expired")
     expect(page.locator("#connection-test")).to_contain_text("Control Core administrator")
+    expect(page.locator("#connection-test")).to_contain_text("backend logs (standard error of the service)")
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
     expect(page.locator("#health")).to_contain_text("License Server: not connected")
     picture(page, "test-connection-failed")

@@ -23,6 +23,7 @@ from telemetry_service.log.write import LOGGER, log_event
 
 SECRET = "ck_live_canary_4711"
 ID = UUID("01890000-0000-7000-8000-000000000001")
+LIBRARIES = ["psycopg", "apscheduler.scheduler", "uvicorn.error", "sqlalchemy.engine", "asyncio", "py.warnings", "root"]
 BOTH = pytest.mark.parametrize("log_format", LogFormat)
 
 
@@ -145,7 +146,7 @@ def test_what_has_not_the_form_of_its_field_is_withheld(name: str, value: FieldV
 
 
 @BOTH
-@pytest.mark.parametrize("name", ["psycopg", "uvicorn.error", "sqlalchemy.engine", "asyncio", "py.warnings", "root"])
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_of_what_a_library_says_only_who_said_it_and_where_is_written(log_format: LogFormat, name: str) -> None:
     record = _record(name, f"connection to {SECRET}.example:5432 failed", _raised())
     text = make_formatter(log_format).format(record)

@@ -15,7 +15,10 @@ _JUST_OPENED = "The period has only just been opened: counts arrive with the bou
 _YOUNG = timedelta(hours=1)
 _SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
 _NO_EVENTS = "No audit log events in the current period: check that policies are being evaluated."
-_NO_REPORT = "Counts arrive with the bouncers’ usage reports; the backend logs name aggregation errors, if any."
+_NO_REPORT = (
+    "Counts arrive with the bouncers’ usage reports; the backend logs (standard error of the service) name"
+    " aggregation errors, if any."
+)
 
 
 @dataclass(frozen=True, slots=True)
