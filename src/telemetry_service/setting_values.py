@@ -207,15 +207,10 @@ def deployment_version(text: str) -> str:
 
 def password(text: str) -> SecretStr:
     """Return the administrator's first password."""
-    if not PASSWORD_MINIMUM <= len(text) <= PASSWORD_MAXIMUM or not _is_text(text):
+    if not PASSWORD_MINIMUM <= len(text) <= PASSWORD_MAXIMUM:
         message = f"must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
         raise RefusedValueError(message)
     return SecretStr(text)
-
-
-def _is_text(text: str) -> bool:
-    # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def code_pattern(text: str) -> str:

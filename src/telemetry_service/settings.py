@@ -20,6 +20,7 @@ from telemetry_service import __version__
 from telemetry_service import setting_values as values
 from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS
 from telemetry_service.domain.errors import SettingsError
+from telemetry_service.domain.plain_text import first_text_of, unseen_fault
 from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
@@ -43,6 +44,9 @@ _SECRETS = frozenset(
     }
 )
 """What may also come from the file that ``NAME_FILE`` names."""
+
+_LISTS_AND_BLOCKS = frozenset({"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY"})
+"""What may be broken into lines: blanks and line ends round its parts mean nothing, and nothing else is taken."""
 
 _PLAIN = frozenset(
     {
@@ -157,13 +161,15 @@ class _Source:
 
     def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """Return what ``parse`` makes of the variable; ``default`` where it is not set, or wrong."""
-        text = self._text(name)
+        given, text = self._text(name)
         if not text:
             return default
         try:
+            if name not in _LISTS_AND_BLOCKS and (fault := unseen_fault(text)) is not None:
+                raise values.RefusedValueError(fault)  # noqa: TRY301 - both end in the one fault below
             return parse(text)
         except values.RefusedValueError as refusal:
-            self.faults.append(f"{name} {refusal}")
+            self.faults.append(f"{given} {refusal}")
             return default
 
     def check_keys(self, encryption: Keys, credential: Keys, *, demo_mode: bool) -> None:
@@ -186,23 +192,22 @@ class _Source:
         unknown = sorted(name for name in self._environ if name.startswith(_PREFIX) and name not in known)
         self.faults.extend(f"{name} is not a setting of this service.{_hint(name)}" for name in unknown)
 
-    def _text(self, name: str) -> str | None:
+    def _text(self, name: str) -> tuple[str, str | None]:
+        """Return the variable that was set, and the text that it gives."""
         value = self._environ.get(name)
-        if name not in _SECRETS:
-            return value
-        file = self._environ.get(f"{name}_FILE")
+        file = self._environ.get(f"{name}_FILE") if name in _SECRETS else None
         if not file:
-            return value
+            return name, value
         if value:
             self.faults.append(f"{name} and {name}_FILE are both set; set one of them.")
-            return None
-        return self._content(f"{name}_FILE", file)
+            return name, None
+        return f"{name}_FILE", self._content(f"{name}_FILE", file)
 
     def _content(self, name: str, path: str) -> str | None:
         try:
             with Path(path).open("rb") as file:
                 content = file.read(FILE_BYTES_MAXIMUM + 1)
-            text = content.decode().rstrip("\r\n")
+            text = first_text_of(content.decode())
         except (OSError, ValueError):  # UnicodeDecodeError is a ValueError, as is a NUL in the path.
             self.faults.append(f"{name} names a file that cannot be read as text.")
             return None

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.plain_text import unseen_fault
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper bound keeps a hostile login from feeding megabytes to the hash."""
@@ -21,7 +22,7 @@ _AT_ONCE = 2
 
 
 class PasswordRefusedError(TelemetryError):
-    """The new password is too short, too long or no text."""
+    """The new password is too short or too long, or something unseen is in it."""
 
     code = "password-refused"
     sentence = f"A password must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
@@ -51,10 +52,13 @@ class Passwords:
         """Return a hash with a salt of its own.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long or no text.
+            PasswordRefusedError: the password is too short or too long, or something unseen is in it.
         """
-        if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM or not _is_text(password):
+        if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
             raise PasswordRefusedError
+        if (fault := unseen_fault(password)) is not None:
+            sentence = f"The password {fault}"
+            raise PasswordRefusedError(sentence)
         with self._at_once:
             return self._hasher.hash(_canonical(password))
 

@@ -7,6 +7,10 @@ import typer
 
 from telemetry_service.cli.opened import ACTOR, opened_service
 from telemetry_service.cli.output import say
+from telemetry_service.domain.plain_text import first_text_of
+
+_STDIN_MAXIMUM = 10_000
+"""Characters; many more than a password has, and not the whole of a wrong file."""
 
 
 def set_password(
@@ -14,7 +18,7 @@ def set_password(
 ) -> None:
     """Set the administrator's password. It is asked for, and never taken from the command line."""
     if stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = first_text_of(sys.stdin.read(_STDIN_MAXIMUM))
     elif not sys.stdin.isatty():
         message = "There is no terminal to ask at; give the password on standard input with --stdin."
         raise typer.BadParameter(message)

@@ -1,0 +1,35 @@
+"""Whether a text that somebody set is what they meant, or carries something that nobody sees.
+
+A line end of a file, a byte order mark of an editor, a second line or a blank at the end becomes part of a password
+or of a path, and the one who set it cannot tell why nothing works.
+"""
+
+import unicodedata
+
+_BYTE_ORDER_MARK = "\ufeff"
+_LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+
+
+def unseen_fault(text: str) -> str | None:
+    """Return what is unseen in a text of one line, as the end of a sentence, or None where all of it is seen."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
+        return "holds bytes that are no text in UTF-8."
+    if _BYTE_ORDER_MARK in text:
+        return "holds a byte order mark, which some editors write unseen; remove it."
+    if _LINE_ENDS & set(text):
+        return "holds a line end and must be one line; remove it, or what follows it."
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        return "holds a control character, such as a tab; remove it."
+    if text != text.strip():
+        return "begins or ends with a blank; remove it."
+    return None
+
+
+def first_text_of(content: str) -> str:
+    """Return what a file was meant to hold: without the byte order mark and the one line end of an editor."""
+    text = content.removeprefix(_BYTE_ORDER_MARK)
+    for line_end in ("\r\n", "\n", "\r"):
+        if text.endswith(line_end):
+            return text.removesuffix(line_end)
+    return text

@@ -1,0 +1,78 @@
+"""What nobody sees in a setting is never part of it without a word (F7, F8)."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.access.passwords import PasswordRefusedError, Passwords
+from telemetry_service.domain.errors import SettingsError
+from telemetry_service.settings import _LISTS_AND_BLOCKS, _PLAIN, _SECRETS, load_settings
+from tests.settings.keys import ENCRYPTION_KEY, VALID
+from tests.support.running import CHEAP
+
+PASSWORD = "correct horse battery"
+ONE_LINE = sorted((_PLAIN | _SECRETS) - _LISTS_AND_BLOCKS)
+UNSEEN = {
+    "line end": "{}\n",
+    "carriage return": "{}\r",
+    "second line": "{}\nmore",
+    "byte order mark": "\ufeff{}",
+    "trailing blank": "{} ",
+    "leading blank": " {}",
+    "no-break space": "{}\u00a0",
+    "tab": "{}\tmore",
+    "line separator": "{}\u2028more",
+    "escape": "{}\x1b[0m",
+    "no UTF-8": "{}\udcff",
+}
+
+
+def fault_of(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as error:
+        load_settings(VALID | environ)
+    (fault,) = error.value.faults
+    return fault
+
+
+@pytest.mark.parametrize("name", ONE_LINE)
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_no_setting_takes_what_nobody_sees(name: str, unseen: str) -> None:
+    value = UNSEEN[unseen].format("sqlite:///data/canary.db" if name.endswith("_URL") else "canary canary")
+    fault = fault_of({name: value})
+    assert fault.startswith((f"{name} holds ", f"{name} begins or ends with a blank"))
+    assert "canary" not in fault
+
+
+@pytest.mark.parametrize("content", [f"{PASSWORD}\n", f"{PASSWORD}\r\n", f"\ufeff{PASSWORD}\r\n", PASSWORD])
+def test_the_line_end_and_the_mark_of_an_editor_are_no_part_of_a_file(tmp_path: Path, content: str) -> None:
+    (tmp_path / "password").write_bytes(content.encode())
+    settings = load_settings(VALID | {"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
+    assert settings.admin_password is not None
+    assert settings.admin_password.get_secret_value() == PASSWORD
+
+
+@pytest.mark.parametrize("content", [f"{PASSWORD}\nsecond\n", f"{PASSWORD}\n\n", f"{PASSWORD} \n", f"\n{PASSWORD}"])
+def test_a_file_with_more_than_its_line_is_refused_by_the_name_of_its_variable(tmp_path: Path, content: str) -> None:
+    (tmp_path / "password").write_text(content)
+    fault = fault_of({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
+    assert fault.startswith(("TELEMETRY_ADMIN_PASSWORD_FILE holds a line end", "TELEMETRY_ADMIN_PASSWORD_FILE begins"))
+    assert "horse" not in fault
+
+
+def test_a_carriage_return_makes_no_second_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/telemetry.db\r"
+    assert fault_of({"TELEMETRY_DATABASE_URL": url}).startswith("TELEMETRY_DATABASE_URL holds a line end")
+    (tmp_path / "url").write_bytes(f"{url}\n".encode())
+    settings = load_settings(VALID | {"TELEMETRY_DATABASE_URL_FILE": str(tmp_path / "url")})
+    assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/telemetry.db"
+
+
+def test_keys_may_be_broken_into_lines() -> None:
+    settings = load_settings(VALID | {"ENCRYPTION_KEY": f" {ENCRYPTION_KEY}\n"})
+    assert len(settings.encryption_keys) == 1
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_no_password_takes_what_nobody_sees(unseen: str) -> None:
+    with pytest.raises(PasswordRefusedError, match=r"^The password (holds|begins or ends with) "):
+        Passwords(CHEAP).hash(UNSEEN[unseen].format(PASSWORD))
