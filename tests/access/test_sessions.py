@@ -97,6 +97,30 @@ def test_a_login_from_the_future_is_not_recent(administered: Entrance, clock: Se
     assert not opened.session.is_recent(clock.now())
 
 
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1), timedelta(days=365)])
+def test_a_clock_set_back_makes_no_session_last_longer(
+    administered: Entrance, clock: SetClock, back: timedelta
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(-back)
+    assert not _is_valid(administered, opened.token)
+    assert _is_valid(administered, administered.sessions.log_in("admin", PASSWORD).token)
+
+
+def test_a_session_goes_on_across_clocks_that_differ_a_little_and_is_idle_by_the_clock_that_is_right(
+    administered: Entrance, clock: SetClock
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(-4 * MINUTE)
+    assert _is_valid(administered, opened.token)
+    clock.advance(90 * MINUTE)
+    assert _is_valid(administered, opened.token)
+    clock.advance(-60 * MINUTE)
+    assert _is_valid(administered, opened.token), "it was opened before this moment"
+    clock.advance(120 * MINUTE)
+    assert not _is_valid(administered, opened.token), "two hours by the clock since it was set back"
+
+
 def test_a_wrong_password_does_not_count_as_recent(administered: Entrance, clock: SetClock) -> None:
     opened = administered.sessions.log_in("admin", PASSWORD)
     clock.advance(11 * MINUTE)

@@ -127,6 +127,16 @@ def test_the_use_of_a_token_is_noted_at_most_once_a_minute(entrance: Entrance, c
     assert [facts.last_used_at for facts in entrance.tokens.list()] == [first + timedelta(minutes=1)]
 
 
+def test_a_clock_set_back_does_not_keep_the_use_of_a_token_from_being_noted(
+    entrance: Entrance, clock: SetClock
+) -> None:
+    token = _create(entrance)
+    entrance.tokens.verify(token)
+    clock.advance(timedelta(days=-365))
+    entrance.tokens.verify(token)
+    assert [facts.last_used_at for facts in entrance.tokens.list()] == [clock.now()]
+
+
 def test_making_and_revoking_is_noted(entrance: Entrance, database: Database) -> None:
     created = entrance.tokens.create("reporter", [Scope.REPORT], "cli")
     entrance.tokens.revoke(created.facts.token_id, "admin")

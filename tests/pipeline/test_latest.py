@@ -98,3 +98,16 @@ def test_attempts_tests_and_ticks_stand_in_one_order(site: Site) -> None:
     assert record.accepted_sequence is not None
     assert tick is not None
     assert record.last_test.sequence < tick.sequence < record.accepted_sequence < record.last_attempt.sequence
+
+
+def test_an_acceptance_under_a_clock_that_was_ahead_grows_old_like_any_other(site: Site) -> None:
+    right = site.clock.now()
+    site.clock.set(right + YEAR)
+    send_well(site)
+    site.clock.set(right)
+    test_well(site)
+    assert read_health(site.installation).health.status is HealthStatus.HEALTHY
+    assert read_health(site.installation).last_accepted_at == right
+    site.clock.advance(days=8)
+    health = read_health(site.installation).health
+    assert health.status is HealthStatus.WARNING

@@ -1,12 +1,15 @@
 """The purge deletes what is older than the retention, and never what must stay (behaviour, 9)."""
 
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from threading import Event
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.errors import StorageFullError
 from telemetry_service.domain.transmissions import State
 from telemetry_service.log.events import Event as LogEvent
 from telemetry_service.pipeline.configure import rows_to_purge
@@ -17,6 +20,7 @@ from telemetry_service.pipeline.purge import STEP_ROWS, purge, purge_if_due
 from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.register import redeem_code
 from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
 from tests.support.license_server import Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.reckoning import reckon
@@ -189,6 +193,75 @@ def test_a_clock_that_is_far_ahead_for_less_than_a_day_deletes_nothing(
     assert site.report(usage(1)).accepted == 1
     with site.installation.database.read() as tx:
         assert tx.transmissions.last_accepted() is not None
+
+
+@pytest.mark.parametrize("apart", [timedelta(days=2, hours=1), timedelta(days=7), timedelta(days=90)])
+def test_an_installation_that_is_up_an_hour_now_and_then_is_purged(site: Site, apart: timedelta) -> None:
+    site.report(usage(5))
+    site.tick()
+    site.configure(retention_days=7)
+    before = rows(site)["reporting_periods"]
+    site.clock.advance(days=70)
+    asked = []
+    for _ in range(2):
+        asked += [purge_if_due(site.open()) for _ in range(12)]
+        site.clock.advance(seconds=apart.total_seconds())
+    assert [deleted for deleted in asked if deleted is not None] != [], "it is put off once"
+    assert asked[0] is None
+    assert rows(site)["reporting_periods"] < before
+
+
+def test_a_purge_that_meets_an_error_is_taken_up_again_the_same_day(site: Site) -> None:
+    def fail(milestone: Milestone) -> None:
+        if milestone is Milestone.PURGE_STEP:
+            raise StorageFullError
+
+    site.report(usage(5))
+    site.tick()
+    for _ in range(8):
+        site.clock.advance(days=1)
+        site.configure(retention_days=7)
+        with suppress(StorageFullError):
+            purge_if_due(site.open(fail))
+    assert purge_if_due(site.installation) is None, "whoever has begun it is left some time"
+    site.clock.advance(minutes=10)
+    deleted = purge_if_due(site.installation)
+    assert deleted is not None
+    assert deleted > 0
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1), timedelta(days=300)])
+def test_a_purge_that_was_under_way_when_the_clock_was_set_back_is_taken_up_within_a_day(
+    site: Site, back: timedelta
+) -> None:
+    def die(milestone: Milestone) -> None:
+        if milestone is Milestone.PURGE_STEP:
+            raise StorageFullError
+
+    site.report(usage(5))
+    site.tick()
+    site.configure(retention_days=7)
+    for _ in range(9):
+        site.clock.advance(days=1)
+        with suppress(StorageFullError):
+            purge_if_due(site.open(die))
+    site.clock.set(site.clock.now() - back)
+    asked = [purge_if_due(site.installation)]
+    site.clock.advance(days=1)
+    asked.append(purge_if_due(site.installation))
+    assert asked != [None, None]
+
+
+def test_a_clock_that_was_not_set_yet_plans_and_purges_nothing(site: Site) -> None:
+    site.report(usage(5))
+    site.tick()
+    planned, right = site.next_run_at(), site.clock.now()
+    site.clock.set(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+    assert purge_if_due(site.installation) is None
+    assert wake(site.installation).tick is None
+    assert site.next_run_at() == planned
+    site.clock.set(right)
+    assert wake(site.installation).tick is None, "setting the clock makes nothing due"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

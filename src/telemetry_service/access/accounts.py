@@ -139,19 +139,25 @@ class Accounts:
             account = tx.access.account(lock=True)
             if account is None:
                 return None
-            blocked_until = _believable(account.blocked_until, now)
-            if blocked_until is not None and blocked_until > now:
-                raise LoginBlockedError(blocked_until - now)
-            failures = account.failed_logins + 1
-            block = block_after(failures)
-            tx.access.note_login(failures, None if block is None else now + block)
-            return account
+            blocked_until = _believable(account, now)
+            if blocked_until is None or blocked_until <= now:
+                failures = account.failed_logins + 1
+                block = block_after(failures)
+                tx.access.note_login(failures, None if block is None else now + block)
+                return account
+            if blocked_until != account.blocked_until:
+                # Written down, or it would seem as long again at the next try.
+                tx.access.note_login(account.failed_logins, blocked_until)
+        raise LoginBlockedError(blocked_until - now)
 
     def _note_failure(self, failures: int) -> None:
         with self._database.write() as tx:
             tx.activity.note(self._clock.now(), NOBODY, Action.LOGIN_FAILED, failed_logins=str(failures))
 
 
-def _believable(blocked_until: datetime | None, now: datetime) -> datetime | None:
-    """Shorten a block that only a clock set back can have made longer than the longest."""
-    return None if blocked_until is None else min(blocked_until, now + LONGEST_BLOCK)
+def _believable(account: StoredAccount, now: datetime) -> datetime | None:
+    """Return until when logins are blocked: a clock set back makes that no longer than it was meant."""
+    meant = block_after(account.failed_logins)
+    if account.blocked_until is None or meant is None:
+        return None
+    return min(account.blocked_until, now + meant)

@@ -33,6 +33,8 @@ RECENT = timedelta(minutes=10)
 """How long after the password was entered a secret may be shown."""
 
 _TOUCHED_EVERY = timedelta(minutes=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much the clocks of two replicas may differ without ending each other's sessions."""
 _DIGEST, _CSRF = "session", "csrf"
 _TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECRET_BYTES = 32
@@ -155,7 +157,8 @@ class Sessions:
         )
 
     def _touch(self, stored: StoredSession, now: datetime) -> None:
-        if now - stored.last_seen_at < _TOUCHED_EVERY:
+        # A moment that has not come yet is corrected at once: else the session would not be idle until then.
+        if timedelta(0) <= now - stored.last_seen_at < _TOUCHED_EVERY:
             return
         # A full or locked disk must not keep the administrator from seeing what is wrong.
         with suppress(StorageUnavailableError), self._database.write() as tx:
@@ -163,4 +166,6 @@ class Sessions:
 
 
 def _has_ended(stored: StoredSession, now: datetime) -> bool:
-    return now >= stored.expires_at or now - stored.last_seen_at >= IDLE
+    # A clock set back must not make a session last for as long as it went back.
+    from_the_future = stored.created_at - now > _CLOCKS_DIFFER
+    return from_the_future or now >= stored.expires_at or now - stored.last_seen_at >= IDLE

@@ -177,7 +177,7 @@ class ServiceTokens:
         self._verified[key] = _Remembered(holder, now)
 
     def _note_use(self, stored: StoredToken, now: datetime) -> None:
-        if stored.last_used_at is not None and now - stored.last_used_at < _USE_NOTED_EVERY:
+        if stored.last_used_at is not None and timedelta(0) <= now - stored.last_used_at < _USE_NOTED_EVERY:
             return
         # Who is let in does not depend on whether the disk takes a note of it.
         with suppress(StorageUnavailableError), self._database.write() as tx:

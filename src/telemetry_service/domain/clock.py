@@ -13,6 +13,18 @@ _RANDOM_BITS_A = 12
 _RANDOM_BITS_B = 62
 
 
+_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Whether a clock that shows ``moment`` may be right.
+
+    One that shows a time before this service was made has not been set yet: machines without a battery begin in 1970
+    or in 2000. What it says is not taken for a clock that was set right: nothing is planned anew by it.
+    """
+    return moment >= _EARLIEST
+
+
 class Clock(Protocol):
     """Where the service learns what time it is."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from telemetry_service.domain.activity import Action
-from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.installation import Installation, Milestone
@@ -15,8 +15,12 @@ from telemetry_service.storage.expiry import Sweep
 
 _EVERY = timedelta(days=1)
 _OVERDUE = timedelta(days=2)
-"""A purge that is later than this is put off by a day: the service was down, or its clock is far ahead. A clock that
-is set right within that day has deleted nothing."""
+"""A purge that is later than this is put off by a day, once: the service was down, or its clock is far ahead. A clock
+that is set right within that day has deleted nothing."""
+
+_LEASE = timedelta(minutes=10)
+"""How long a purge is left to whoever has begun it, unless he renews it. One that met an error, or died, is taken up
+again after this."""
 
 STEP_ROWS = (1_000, 5_000)
 """Rows in one transaction, at least and at most. Fewer than the least would save little: the commit itself lasts as
@@ -32,24 +36,55 @@ def purge_if_due(installation: Installation) -> int | None:
     """Purge where the day's purge is due and no other replica has taken it; None where not, or where it is put off."""
     now = installation.clock.now()
     with installation.database.read() as tx:
-        due = tx.schedule.next_purge_at()
-    if due > now and due - now <= _EVERY:
+        plan = tx.schedule.next_purge()
+    # Further ahead than any that is planned: by a clock that was wrong.
+    due = plan.due <= now or plan.due - now > _EVERY
+    if not due or not is_plausible(now):
         return None
-    with installation.database.write() as tx:
-        if not tx.schedule.move_purge(due, now + _EVERY):
-            return None
-    if now - due > _OVERDUE:
-        log_event(Event.PURGE_PUT_OFF, due=rfc3339(due))
+    put_off = now - plan.due > _OVERDUE and not plan.put_off
+    lease = _Lease(plan.due)
+    if not lease.move(installation, _EVERY if put_off else _LEASE):
         return None
-    return purge(installation)
+    if put_off:
+        log_event(Event.PURGE_PUT_OFF, due=rfc3339(plan.due))
+        return None
+    deleted = purge(installation, lease)
+    if not installation.stopping.is_set():
+        lease.end(installation)
+    return deleted
 
 
-def purge(installation: Installation) -> int:
+class _Lease:
+    """The next purge's moment in the database, moved on by whoever purges: nobody else begins until then."""
+
+    def __init__(self, due: datetime) -> None:
+        self._until = due
+        self._moved_at = monotonic()
+
+    def move(self, installation: Installation, by: timedelta, *, put_off: bool = True) -> bool:
+        """Move it to ``by`` from now; False where somebody else has it."""
+        until = installation.clock.now() + by
+        with installation.database.write() as tx:
+            moved = tx.schedule.move_purge(self._until, until, put_off=put_off)
+        self._until, self._moved_at = until, monotonic()
+        return moved
+
+    def renew(self, installation: Installation) -> None:
+        """Move it where half of it is over, by a clock that nobody sets."""
+        if monotonic() - self._moved_at > _LEASE.total_seconds() / 2:
+            self.move(installation, _LEASE)
+
+    def end(self, installation: Installation) -> None:
+        """Let the next purge be due in a day."""
+        self.move(installation, _EVERY, put_off=False)
+
+
+def purge(installation: Installation, lease: _Lease | None = None) -> int:
     """Delete what is older than the retention; return how many rows that were."""
     now, began = installation.clock.now(), perf_counter()
     with installation.database.read() as tx:
         retention = tx.configuration.get().values.retention_days
-    deleted = _delete(installation, now - timedelta(days=retention))
+    deleted = _delete(installation, now - timedelta(days=retention), lease)
     with installation.database.write() as tx:
         tx.access.purge_sessions(now)
         tx.activity.purge(now)
@@ -61,7 +96,7 @@ def purge(installation: Installation) -> int:
     return deleted
 
 
-def _delete(installation: Installation, cutoff: datetime) -> int:
+def _delete(installation: Installation, cutoff: datetime, lease: _Lease | None) -> int:
     sweep, deleted = Sweep(cutoff), 0
 
     def step(tx: Transaction, rows: int) -> int:
@@ -69,6 +104,8 @@ def _delete(installation: Installation, cutoff: datetime) -> int:
 
     for rows in _steps(installation, Pace(*STEP_ROWS), step):
         deleted += rows
+        if lease is not None:
+            lease.renew(installation)
         installation.reached(Milestone.PURGE_STEP)
     return deleted
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.activity import Action
-from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
@@ -45,7 +45,7 @@ def run_due_tick(installation: Installation) -> str | None:
         due = tx.schedule.next_run_at()
         frequency = tx.configuration.get().values.frequency
     if due > now:
-        _mend_schedule(installation, due, next_run_after(frequency, now))
+        _mend_schedule(installation, due, next_run_after(frequency, now), now)
         return None
     with installation.database.write() as tx:
         period = tx.periods.lock_open()
@@ -78,9 +78,9 @@ def _run(installation: Installation, tx: Transaction, ending: Ending, due: datet
     return "prepared"
 
 
-def _mend_schedule(installation: Installation, planned: datetime, natural: datetime) -> None:
+def _mend_schedule(installation: Installation, planned: datetime, natural: datetime, now: datetime) -> None:
     """Pull a run back that was planned by a clock far ahead of the present one."""
-    if planned <= natural:
+    if planned <= natural or not is_plausible(now):
         return
     with installation.database.write() as tx:
         tx.schedule.move_run(planned, natural)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, update
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import Contact, DeliveryRecord, State
 from telemetry_service.storage.tables import LicenseServerContact as Row
-from telemetry_service.storage.tables import TelemetryTransmissionLog
+from telemetry_service.storage.tables import TelemetryTick, TelemetryTransmissionLog
 
 
 class ContactStore:
@@ -54,13 +54,28 @@ class ContactStore:
             .select_from(TelemetryTransmissionLog)
             .where(TelemetryTransmissionLog.state != State.SUCCESS)
         ).scalar_one()
+        attempt = _contact(row.attempt_sequence, row.attempt_at, row.attempt_ok, row.attempt_cause)
+        test = _contact(row.test_sequence, row.test_at, row.test_ok, row.test_cause)
         return DeliveryRecord(
             waiting=waiting,
-            last_attempt=_contact(row.attempt_sequence, row.attempt_at, row.attempt_ok, row.attempt_cause),
-            last_test=_contact(row.test_sequence, row.test_at, row.test_ok, row.test_cause),
-            last_accepted_at=row.last_accepted_at,
+            last_attempt=attempt,
+            last_test=test,
+            last_accepted_at=self._last_accepted_at(row.last_accepted_at, row.accepted_sequence or 0, attempt, test),
             accepted_sequence=row.accepted_sequence,
         )
+
+    def _last_accepted_at(self, noted: datetime | None, sequence: int, *exchanges: Contact | None) -> datetime | None:
+        """Return when the last acceptance was at the latest.
+
+        What has happened after it tells: where that seems to be earlier, the clock was ahead when it was noted, and
+        would keep the acceptance from growing old.
+        """
+        if noted is None:
+            return None
+        ticks = select(TelemetryTick.ran_at).where(TelemetryTick.sequence > sequence)
+        later = [exchange.at for exchange in exchanges if exchange is not None and exchange.sequence > sequence]
+        later += self._connection.execute(ticks.order_by(TelemetryTick.ran_at).limit(1)).scalars()
+        return min([noted, *later])
 
 
 def _contact(

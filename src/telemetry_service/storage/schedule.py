@@ -11,6 +11,14 @@ from telemetry_service.storage.upsert import insert
 
 
 @dataclass(frozen=True, slots=True)
+class NextPurge:
+    """When the next purge is due, and whether it was put off, or begun, already."""
+
+    due: datetime
+    put_off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LastTick:
     """What came of the latest tick, and its place in the order of attempts, connection tests and ticks."""
 
@@ -30,9 +38,10 @@ class ScheduleStore:
         """Return the moment of the next tick."""
         return self._connection.execute(select(TelemetrySchedule.next_run_at)).scalar_one()
 
-    def next_purge_at(self) -> datetime:
-        """Return the moment of the next purge."""
-        return self._connection.execute(select(TelemetrySchedule.next_purge_at)).scalar_one()
+    def next_purge(self) -> NextPurge:
+        """Return when the next purge is due."""
+        query = select(TelemetrySchedule.next_purge_at, TelemetrySchedule.purge_put_off)
+        return NextPurge(*self._connection.execute(query).one())
 
     def plan(self, next_run_at: datetime) -> None:
         """Set the next tick, whatever it was."""
@@ -45,10 +54,12 @@ class ScheduleStore:
         )
         return moved.rowcount == 1
 
-    def move_purge(self, due: datetime, following: datetime) -> bool:
+    def move_purge(self, due: datetime, following: datetime, *, put_off: bool) -> bool:
         """Move the next purge from ``due`` to ``following``; False where somebody else has."""
         moved = self._connection.execute(
-            update(TelemetrySchedule).where(TelemetrySchedule.next_purge_at == due).values(next_purge_at=following)
+            update(TelemetrySchedule)
+            .where(TelemetrySchedule.next_purge_at == due)
+            .values(next_purge_at=following, purge_put_off=put_off)
         )
         return moved.rowcount == 1
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -102,6 +103,8 @@ class TelemetrySchedule(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     next_run_at: Mapped[datetime]
     next_purge_at: Mapped[datetime]
+    purge_put_off: Mapped[bool] = mapped_column(server_default=false())
+    """Whether the purge that is due next was put off, or begun, already: it is not put off again."""
 
 
 class TelemetryTick(Base):
