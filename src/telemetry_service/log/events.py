@@ -58,6 +58,7 @@ class Event(StrEnum):
     STORAGE_FAULT_ENDED = "storage_fault_ended"
     UNEXPECTED_EXCEPTION = "unexpected_exception"
     LIBRARY_MESSAGE = "library_message"
+    LINES_DROPPED = "lines_dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,9 @@ EVENTS: dict[Event, Meaning] = {
         ("job", "error", "place"),
         "A fault of this program: report it with this line, which holds no text of the exception.",
         Limit(each=5, total=50, by=("place",)),
+    ),
+    Event.LINES_DROPPED: Meaning(
+        WARNING, (), "Nobody has read the log for a while: as many lines as `suppressed` says found no room."
     ),
     Event.LIBRARY_MESSAGE: Meaning(
         WARNING,

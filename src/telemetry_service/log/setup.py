@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TextIO
 
+from telemetry_service.log.background import BackgroundHandler, DescriptorHandler
 from telemetry_service.log.options import LogFormat, LogLevel
 from telemetry_service.log.rendering import make_formatter
 from telemetry_service.log.silence import silence
@@ -28,8 +29,9 @@ def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: st
     stream = sys.stderr
     terminal = stream.isatty()
     chosen = log_format or (LogFormat.CONSOLE if terminal else LogFormat.JSON)
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(make_formatter(chosen, colors=terminal, journal=_is_journal(stream, journal_stream)))
+    writer = DescriptorHandler(stream.fileno())
+    writer.setFormatter(make_formatter(chosen, colors=terminal, journal=_is_journal(stream, journal_stream)))
+    handler = BackgroundHandler(writer)
     handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
