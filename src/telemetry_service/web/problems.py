@@ -51,6 +51,8 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,
     errors.PayloadContradictionError: HTTPStatus.CONFLICT,
     errors.UsageRefusedError: HTTPStatus.CONFLICT,
+    errors.PeriodFullError: HTTPStatus.CONFLICT,
+    errors.TooManyBouncersError: HTTPStatus.CONFLICT,
     errors.RegistryFullError: HTTPStatus.CONFLICT,
     errors.ExtensionCodeRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ExtensionCodesFullError: HTTPStatus.CONFLICT,
