@@ -31,6 +31,7 @@ from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.start import start
 from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.pipeline.tick import wake
+from telemetry_service.storage.transmissions import CLOCKS_DIFFER
 from tests.support import faults
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.log_lines import lines_of
@@ -91,16 +92,29 @@ def test_a_claim_holds_for_its_lease_and_for_clocks_that_differ_by_no_more_than_
 
 
 @pytest.mark.parametrize(
-    ("ahead", "due"),
+    ("since_the_plan", "due"),
     [
-        (timedelta(0), True),
-        (MICROSECOND, False),
-        (timedelta(hours=6), False),
-        (timedelta(hours=6) + MICROSECOND, True),
+        (timedelta(0), False),
+        (-CLOCKS_DIFFER, False),
+        (-CLOCKS_DIFFER - MICROSECOND, True),
+        (timedelta(days=-365), True),
     ],
-    ids=["now", "later", "as late as any", "later than any real one"],
+    ids=["when it is planned", "by a slower clock", "after the clock was set back", "by a year"],
 )
-def test_a_transmission_is_due_at_its_moment_or_where_that_is_further_ahead_than_any_real_one(
+def test_a_transmission_is_due_where_it_was_planned_at_a_moment_that_has_not_come_yet(
+    site: Site,
+    since_the_plan: timedelta,
+    due: bool,  # noqa: FBT001 - the expected answer
+) -> None:
+    waiting = waiting_id(site)
+    now, longest = site.clock.now() + since_the_plan, timedelta(hours=6)
+    with site.installation.database.write() as tx:
+        assert (waiting in tx.transmissions.due(now, longest)) is due
+        assert tx.transmissions.claim(waiting, uuid4(), now, longest) is due
+
+
+@pytest.mark.parametrize(("ahead", "due"), [(timedelta(0), True), (MICROSECOND, False)], ids=["now", "later"])
+def test_a_transmission_is_due_at_its_moment(
     site: Site,
     ahead: timedelta,
     due: bool,  # noqa: FBT001 - the expected answer
@@ -112,6 +126,21 @@ def test_a_transmission_is_due_at_its_moment_or_where_that_is_further_ahead_than
     with site.installation.database.write() as tx:
         assert (waiting in tx.transmissions.due(now, longest)) is due
         assert tx.transmissions.claim(waiting, uuid4(), now, longest) is due
+
+
+@pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(days=1)])
+def test_two_replicas_whose_clocks_are_far_apart_do_not_send_without_a_pause(site: Site, apart: timedelta) -> None:
+    waiting = waiting_id(site)
+    site.server.trouble(Trouble(before=reply(503)))
+    ahead, right, replica = site.clock.now() + apart, site.clock.now(), site.open()
+    before = read_transmission(site.installation, waiting).transmission.attempts_made
+    for _ in range(50):
+        site.clock.set(ahead)
+        deliver_due(replica)
+        site.clock.set(right)
+        deliver_due(site.installation)
+    after = read_transmission(site.installation, waiting).transmission.attempts_made
+    assert after - before <= 4, "each takes the other's plan for void once a minute, and its own runs on"
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def _note_failure(
         "response_code": outcome.response_code,
         "last_duration_ms": duration_ms,
         "next_attempt_at": None,
+        "planned_at": now,
         "next_trigger": AttemptTrigger.TICK,
     }
     if isinstance(outcome, Retrying):

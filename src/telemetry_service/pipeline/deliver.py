@@ -4,6 +4,7 @@ At-least-once delivery under one id for ever is counted exactly once by the Lice
 """
 
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
@@ -27,14 +28,33 @@ def deliver_due(installation: Installation) -> int:
     stay due, so the next waking begins with them, since the one that failed waits for its back-off.
     """
     attempts = 0
-    with installation.database.read() as tx:
-        due = tx.transmissions.due(installation.clock.now(), installation.retry_policy.longest, ROUND)
-    for transmission_id in due:
+    for transmission_id in _due(installation):
         outcome = _deliver_whatever_happens(installation, transmission_id)
         attempts += outcome is not None
         if _found_no_connection(outcome) or _is_busy(outcome) or installation.stopping.is_set():
             break
     return attempts
+
+
+def _due(installation: Installation) -> Iterator[UUID]:
+    """Yield what is due, oldest first.
+
+    What is due only because the clock was set back is taken once in the shortest back-off: two replicas whose clocks
+    are hours apart would otherwise each find the other's plan void, and send without a pause.
+    """
+    now, moment = installation.clock.now(), time.monotonic()
+    with installation.database.read() as tx:
+        due = tx.transmissions.due(now, installation.retry_policy.longest, ROUND)
+        early = tx.transmissions.planned_later(due, now)
+    taken, pause = installation.taken_early, installation.retry_policy.shortest.total_seconds()
+    for old in [known for known, at in taken.items() if moment - at >= pause]:
+        del taken[old]
+    for transmission_id in due:
+        if transmission_id not in early:
+            yield transmission_id
+        elif transmission_id not in taken:
+            taken[transmission_id] = moment
+            yield transmission_id
 
 
 def deliver(installation: Installation, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:

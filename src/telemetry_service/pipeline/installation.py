@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 from threading import Event
+from uuid import UUID
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
@@ -51,6 +52,8 @@ class Installation:
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)
     """Set when the process is told to stop: no further delivery and no further step of a purge is begun."""
+    taken_early: dict[UUID, float] = field(default_factory=dict)
+    """Transmissions whose plan a clock that was set back has made void, and when (monotonic) that was heeded last."""
     reached: Callable[[Milestone], None] = pass_by
     """Told of each milestone; the crash tests stop the process there."""
 

@@ -69,7 +69,7 @@ def _run(installation: Installation, tx: Transaction, ending: Ending, due: datet
         return "disabled"
     offset = send_offset(tx.installation.instance_id(), installation.deployment.send_spread)
     send_at = max(ending.at, due + offset)
-    tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK)
+    tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, ending.at)
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
         close_and_prepare(installation, tx, ending, closing)

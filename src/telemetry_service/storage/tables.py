@@ -263,6 +263,8 @@ class TelemetryTransmissionLog(Base):
     records_sent: Mapped[int]
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime | None]
+    """When ``next_attempt_at`` was written, by the same clock. None in rows of older versions."""
     next_trigger: Mapped[AttemptTrigger] = mapped_column(closed_set(AttemptTrigger, "next_trigger"))
     claim_token: Mapped[UUID | None]
     claimed_until: Mapped[datetime | None]

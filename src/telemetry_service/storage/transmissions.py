@@ -1,12 +1,12 @@
 """The outbox and the history: transmissions, their claims and their attempts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, update
 
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import (
@@ -23,6 +23,9 @@ from telemetry_service.domain.transmissions import (
 from telemetry_service.storage.tables import ReportingPeriod
 from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""By how much the clocks of two replicas may differ before one takes the other's plans for those of a wrong clock."""
 
 _ATTEMPT = tuple(Attempt.__slots__)
 _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
@@ -64,7 +67,9 @@ class TransmissionStore:
     def add(self, new: NewTransmission) -> None:
         """Write a transmission that waits for its first attempt."""
         columns = {name: getattr(new, name) for name in NewTransmission.__slots__}
-        self._connection.execute(insert(Log).values(**columns, state=State.PENDING, attempts_made=0))
+        self._connection.execute(
+            insert(Log).values(**columns, planned_at=new.created_at, state=State.PENDING, attempts_made=0)
+        )
 
     def get(self, transmission_id: UUID) -> Transmission | None:
         """Return a transmission."""
@@ -133,12 +138,21 @@ class TransmissionStore:
         query = select(Log.state, func.count()).group_by(Log.state)
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
-    def wake(self, states: frozenset[State], at: datetime, trigger: AttemptTrigger) -> None:
-        """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner."""
+    def wake(
+        self, states: frozenset[State], at: datetime, trigger: AttemptTrigger, planned_at: datetime | None = None
+    ) -> None:
+        """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner.
+
+        ``planned_at`` is the present moment, where ``at`` is a later one.
+        """
         later = or_(Log.next_attempt_at.is_(None), Log.next_attempt_at > at)
-        self._connection.execute(
-            update(Log).where(Log.state.in_(states), later).values(next_attempt_at=at, next_trigger=trigger)
-        )
+        plan = {"next_attempt_at": at, "planned_at": planned_at or at, "next_trigger": trigger}
+        self._connection.execute(update(Log).where(Log.state.in_(states), later).values(plan))
+
+    def planned_later(self, transmission_ids: Collection[UUID], now: datetime) -> frozenset[UUID]:
+        """Return those of ``transmission_ids`` that are due only because the clock was set back since the plan."""
+        asked = select(Log.transmission_id).where(Log.transmission_id.in_(transmission_ids), Log.next_attempt_at > now)
+        return frozenset(self._connection.execute(asked).scalars())
 
     def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
         """Take the lease on a transmission; False where somebody has it, or it was accepted.
@@ -216,8 +230,16 @@ def _unclaimed(now: datetime) -> ColumnElement[bool]:
 
 
 def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
-    """A moment further ahead than anything this service plans comes from a clock that was wrong."""
-    return or_(Log.next_attempt_at <= now, Log.next_attempt_at > now + longest_wait)
+    """Its moment has come, or it comes from a clock that was wrong: it lies further ahead than anything is planned.
+
+    So does one that was planned at a moment that has not come yet. Its wait must not last for as long as the clock was
+    set back, and nobody knows how much of it is over.
+    """
+    return or_(
+        Log.next_attempt_at <= now,
+        Log.next_attempt_at > now + longest_wait,
+        and_(Log.next_attempt_at.is_not(None), Log.planned_at > now + CLOCKS_DIFFER),
+    )
 
 
 def _query() -> Select[Any]:
