@@ -6,6 +6,7 @@ Nothing is closed and nothing is reset: what is sent is taken, and no answer eve
 import contextlib
 import socket
 import threading
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,11 @@ class SilentProxy:
         self._silent = threading.Event()
         self._forgotten: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
+        self._callers: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
+
+        self.delay_seconds = 0.0
+        """How long each answer of the server is held back."""
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -66,6 +71,7 @@ class SilentProxy:
             while True:
                 caller, _address = self._listener.accept()
                 self._open.add(caller)
+                self._callers.add(caller)
                 threading.Thread(target=self._serve, args=(caller,), daemon=True).start()
 
     def _serve(self, caller: socket.socket) -> None:
@@ -79,6 +85,8 @@ class SilentProxy:
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while received := source.recv(_CHUNK):
+                if target in self._callers:
+                    time.sleep(self.delay_seconds)
                 if not self._silent.is_set() and source not in self._forgotten:
                     target.sendall(received)
             if not self._silent.is_set() and source not in self._forgotten:

@@ -14,7 +14,7 @@ from telemetry_service.storage.activity import ActivityStore
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
 from telemetry_service.storage.contacts import ContactStore
-from telemetry_service.storage.deadline import ORDINARY, Deadline
+from telemetry_service.storage.deadline import ORDINARY, Deadline, transaction_deadline
 from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
 from telemetry_service.storage.fault_watch import FaultWatch
@@ -75,12 +75,12 @@ class Database:
     def write(self) -> Iterator[Transaction]:
         """Open a transaction that writes; it is on disk when the block has ended without an error.
 
-        Like every other it ends with an error of ours when it lasts longer than :data:`ORDINARY` says.
+        Like every other it ends with an error of ours when it lasts longer than its deadline.
         """
-        deadline = Deadline(ORDINARY.transaction)
         with (
             self._watch.watching(writing=True),
             translated(),
+            transaction_deadline() as deadline,
             self._one_writer(deadline),
             self._begun(deadline, {}) as connection,
         ):
@@ -92,13 +92,14 @@ class Database:
         with (
             self._watch.watching(writing=False),
             translated(),
-            self._begun(Deadline(ORDINARY.transaction), self._reading) as connection,
+            transaction_deadline() as deadline,
+            self._begun(deadline, self._reading) as connection,
         ):
             yield Transaction(connection)
 
     def check(self) -> None:
         """Look whether the schema is there and the disk has room; raises :class:`StorageUnavailableError`."""
-        with translated(), self._begun(Deadline(ORDINARY.transaction), self._reading) as connection:
+        with translated(), transaction_deadline() as deadline, self._begun(deadline, self._reading) as connection:
             connection.execute(SELECT_REVISION)
         if self._embedded and self._engine.url.database:
             check_space(Path(self._engine.url.database))

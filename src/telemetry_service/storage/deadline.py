@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from telemetry_service.domain.errors import StorageUnavailableError
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -20,11 +22,21 @@ class Patience:
 
 
 ORDINARY = Patience(transaction=15, statement=15, lock=10)
-"""A call has several transactions at most, of which the first that fails ends it: 30 seconds are stated in the docs."""
+"""The bounds of every transaction but a migration's."""
 
 MIGRATING = Patience(transaction=1800, statement=0, lock=600)
 """A large database takes its time; and who starts meanwhile waits for who migrates."""
 
+CALL_SECONDS = 25
+"""What all transactions of one call may take together, so that it is answered within the 30 seconds of the docs."""
+
+
+@dataclass(slots=True)
+class _Allowance:
+    seconds_left: float
+
+
+_allowance: ContextVar[_Allowance | None] = ContextVar("allowance", default=None)
 _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
@@ -48,6 +60,34 @@ class Deadline:
             yield
         finally:
             _ends_at.reset(token)
+
+
+@contextmanager
+def one_call(seconds: float = CALL_SECONDS) -> Iterator[None]:
+    """Let all transactions within, also in threads that work for it, have so much time together and no more."""
+    token = _allowance.set(_Allowance(seconds))
+    try:
+        yield
+    finally:
+        _allowance.reset(token)
+
+
+@contextmanager
+def transaction_deadline() -> Iterator[Deadline]:
+    """Bound one transaction by itself and by what is left of the call's time.
+
+    Raises :class:`StorageUnavailableError` where nothing is left: many slow answers are as bad as none.
+    """
+    allowance = _allowance.get()
+    seconds = ORDINARY.transaction if allowance is None else min(ORDINARY.transaction, allowance.seconds_left)
+    if seconds <= 0:
+        raise StorageUnavailableError
+    deadline = Deadline(seconds)
+    try:
+        yield deadline
+    finally:
+        if allowance is not None:
+            allowance.seconds_left -= seconds - (deadline.ends_at - time.monotonic())
 
 
 def seconds_until(moment: float) -> float:

@@ -192,12 +192,14 @@ def _take(
     if entry.info.get(_TAKEN) is connection:
         if connection.born_read_only:
             raise DisconnectionError
-        connection.ends_at = min(end, time.monotonic() + PING_SECONDS)
+        asked_until = time.monotonic() + PING_SECONDS
+        connection.ends_at = min(end, asked_until)
         try:
             dialect.do_ping(connection)
         except psycopg.Error:
-            # What took this one away has taken the others too. One that is made now is not asked again.
-            raise InvalidatePoolError from None
+            # One that is made now is not asked again. What took this one away has taken the others too, unless it was
+            # not given the time to answer.
+            raise (InvalidatePoolError if asked_until <= end else DisconnectionError) from None
     entry.info[_TAKEN] = connection
     connection.ends_at = end
 

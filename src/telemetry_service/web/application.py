@@ -19,6 +19,7 @@ from telemetry_service.web.api.documents import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.body_limit import USAGE_BYTES, BodyLimit
 from telemetry_service.web.context import WebContext
+from telemetry_service.web.database_time import DatabaseTime
 from telemetry_service.web.gate import check_routes, pass_gate
 from telemetry_service.web.head_requests import HeadRequests
 from telemetry_service.web.metrics import Metrics
@@ -95,4 +96,5 @@ def _around() -> list[Middleware]:
         Middleware(AmbiguityGuard),
         Middleware(HeadRequests),
         Middleware(BodyLimit, larger=_LARGER_BODIES),
+        Middleware(DatabaseTime),
     ]
