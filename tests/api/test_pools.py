@@ -5,7 +5,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,8 +20,9 @@ from telemetry_service.web.refusals import ExchangesBusyError
 from tests.support.databases import RunDatabases
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.running import PASSWORD, Running, code_in
+from tests.support.set_clock import SetClock
 
-TESTS, AT_ONCE = 60, 16
+TESTS, AT_ONCE, ALL_THREADS = 60, 16, 40
 SOME_ID = "01980000-0000-7000-8000-000000000001"
 API, TAB = "/api/v1/telemetry", "/settings/general/telemetry"
 EXCHANGES = {
@@ -180,6 +182,38 @@ def test_a_login_that_is_refused_for_now_says_for_how_long_on_the_page_too(share
     assert answers[-1].status_code == 429
     assert answers[-1].headers["content-type"].startswith("text/html")
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+class HeldClock(SetClock):
+    """A clock at which every worker thread that asks it stands still, until the test lets them go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.goes_on = threading.Semaphore(0), threading.Event()
+        self.goes_on.set()
+
+    def now(self) -> datetime:
+        if not self.goes_on.is_set() and threading.current_thread().name.startswith("AnyIO"):
+            self.asked.release()
+            self.goes_on.wait(100)
+        return super().now()
+
+
+def test_a_probe_needs_none_of_the_threads_that_all_share(run_databases: RunDatabases, tmp_path: Path) -> None:
+    clock = HeldClock()
+    with Running(run_databases.sqlite(tmp_path), clock=clock) as service, ThreadPoolExecutor(TESTS) as callers:
+        assert service.call(Scope.READ, "GET", "telemetry/history").status_code == 200
+        clock.goes_on.clear()
+        try:
+            asked = [callers.submit(service.call, Scope.READ, "GET", "telemetry/history") for _ in range(TESTS)]
+            for _ in range(ALL_THREADS):
+                assert clock.asked.acquire(timeout=60)
+            for path in ("/healthz", "/readyz"):
+                assert service.client.get(path).status_code == 200
+            assert not any(one.done() for one in asked)
+        finally:
+            clock.goes_on.set()
+        assert [one.result().status_code for one in asked] == [200] * TESTS
 
 
 def test_a_pool_takes_so_many_and_lets_so_many_wait() -> None:

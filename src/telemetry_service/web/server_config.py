@@ -8,6 +8,7 @@ from telemetry_service.web.addresses import TrustedProxies
 from telemetry_service.web.connection_limits import ConnectionCounter, ConnectionLimits
 from telemetry_service.web.forwarded import ForwardedRequests
 from telemetry_service.web.request_target import AbsoluteTargets
+from telemetry_service.web.turns import Turns
 
 
 class ServerConfig(uvicorn.Config):
@@ -17,4 +18,4 @@ class ServerConfig(uvicorn.Config):
         """Serve ``app`` within ``limits``; ``options`` are uvicorn's."""
         self.counter = ConnectionCounter(limits, proxies)
         known = ForwardedRequests(app, proxies, self.counter)
-        super().__init__(AbsoluteTargets(known), **options)
+        super().__init__(Turns(AbsoluteTargets(known)), **options)
