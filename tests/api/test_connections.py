@@ -64,7 +64,7 @@ def test_pipelined_requests_are_answered_in_their_order(shared: Running) -> None
     last = GET.replace(b"Host: a", b"Host: a\r\nConnection: close")
     with connect(shared.client.base_url.port or 0) as connection:
         connection.sendall(GET + GET + last)
-        assert everything_from(connection).count(b'{"status":"alive"}') == 3
+        assert everything_from(connection).count(b'"status":"alive"') == 3
 
 
 class Hasty(CallerConnection):

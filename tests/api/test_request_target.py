@@ -27,7 +27,7 @@ def ask(service: Running, target: str, host: str = "Host: a", version: str = "1.
     ],
 )
 def test_it_is_served(shared: Running, target: str, host: str) -> None:
-    assert ask(shared, target, f"Host: {host}").endswith(b'{"status":"alive"}')
+    assert b'"status":"alive"' in ask(shared, target, f"Host: {host}")
 
 
 def test_without_a_path_it_is_the_root(shared: Running) -> None:

@@ -14,10 +14,16 @@ from telemetry_service.access.scopes import SESSION_SCOPES
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web import refusals as web
-from telemetry_service.web.api.documents import REFUSED_WITH, SCHEMAS, answer_header, problem_schema, refusals
+from telemetry_service.web.api.documents import (
+    REFUSED_WITH,
+    SCHEMAS,
+    answer_header,
+    kinds_by_code,
+    problem_schema,
+    refusals,
+)
 from telemetry_service.web.csrf import HEADER
 from telemetry_service.web.gate import Rule, rule_of
-from telemetry_service.web.problems import STATUS
 
 _TOKEN, _SESSION = "serviceToken", "browserSession"
 _SCHEMES = {
@@ -41,7 +47,7 @@ _TAGS = [
     {"name": "transmissions", "description": "What left, and sending it. Every transmission keeps one id for ever."},
     {"name": "operations", "description": "For those who run the service."},
 ]
-_KINDS = {kind.code: kind for kind in STATUS}
+_KINDS = kinds_by_code()
 
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
 _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)

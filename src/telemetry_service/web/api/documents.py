@@ -80,8 +80,7 @@ def _answer(description: str, examples: dict[str, Any]) -> dict[str, Any]:
 
 def problem_schema() -> dict[str, Any]:
     """Return the schema of a problem document, with every type that there is."""
-    kinds: dict[str, type[TelemetryError]] = {kind.code: kind for kind in _each_kind(STATUS)}
-    kinds[TelemetryError.code] = TelemetryError
+    kinds: dict[str, type[TelemetryError]] = {**kinds_by_code(), TelemetryError.code: TelemetryError}
     codes = "\n".join(
         f"- `{code}` ({status_of_kind(kind).value}): {kind.sentence}" for code, kind in sorted(kinds.items())
     )
@@ -110,6 +109,11 @@ def problem_schema() -> dict[str, Any]:
             },
         },
     }
+
+
+def kinds_by_code() -> dict[str, type[TelemetryError]]:
+    """Return every kind of refusal that has a code of its own."""
+    return {kind.code: kind for kind in _each_kind(STATUS)}
 
 
 def _each_kind(kinds: Iterable[type[TelemetryError]]) -> Iterator[type[TelemetryError]]:
