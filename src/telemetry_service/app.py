@@ -12,6 +12,7 @@ from telemetry_service.access.entrance import Entrance, make_entrance
 from telemetry_service.access.passwords import HashCost
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.errors import DatabaseMissingError
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
@@ -21,14 +22,14 @@ from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
 from telemetry_service.pipeline.purge import purge_if_due
 from telemetry_service.pipeline.record import Recorder
-from telemetry_service.pipeline.start import start
+from telemetry_service.pipeline.start import create_first_rows, start
 from telemetry_service.pipeline.tick import run_due_tick
 from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job, Scheduler
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
-from telemetry_service.storage.migrate import migrate
+from telemetry_service.storage.migrate import migrate, require_current
 from telemetry_service.web.application import create_web
 
 
@@ -77,25 +78,55 @@ class Service:
 def open_service(settings: Settings, options: Options | None = None) -> Service:
     """Migrate the database, make the installation ready and put the parts together; nothing runs yet.
 
+    Only for what will run the service: a command opens it with :func:`open_for_command`.
+
     Raises:
         SettingsError: a file that a setting names cannot be used.
         SchemaTooNewError: the database belongs to a newer version.
         StorageUnavailableError: the database cannot be used.
 
     """
-    options = options or Options()
     migrate(settings.database_url.get_secret_value())
-    installation = _installation(settings, options)
-    start(installation)
-    credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
-    entrance = make_entrance(installation.database, installation.clock, credentials, options.hash_cost)
+    service = _put_together(settings, options or Options())
+    start(service.installation)
     if settings.admin_password is not None:
-        first = entrance.accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment")
-        if not first:
+        accounts = service.entrance.accounts
+        if not accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment"):
             warn_of(StartWarning.PASSWORD_IGNORED)
-    heartbeat = Heartbeat(installation, options.heartbeat)
-    scheduler = Scheduler(_jobs(installation, heartbeat, scheduled=options.scheduled))
-    return Service(installation, entrance, Recorder(installation), heartbeat, scheduler)
+    return service
+
+
+def open_for_command(settings: Settings) -> Service:
+    """Put the parts together over a database that is ready. Nothing is made, migrated, noted or run.
+
+    Raises:
+        SettingsError: a file that a setting names cannot be used.
+        DatabaseMissingError: there is no database, or nothing in it.
+        SchemaBehindError: an older version made the database.
+        SchemaTooNewError: the database belongs to a newer version.
+        StorageUnavailableError: the database cannot be used.
+
+    """
+    require_current(settings.database_url.get_secret_value())
+    service = _put_together(settings, Options(scheduled=False))
+    with service.installation.database.read() as tx:
+        exists = tx.installation.exists()
+    if not exists:
+        service.installation.database.close()
+        raise DatabaseMissingError
+    return service
+
+
+def set_up(settings: Settings) -> str:
+    """Migrate the database, make the rows of a first start, and return the revision; for the errors see above."""
+    url = settings.database_url.get_secret_value()
+    revision = migrate(url)
+    database = Database(url)
+    try:
+        create_first_rows(database, SystemClock().now())
+    finally:
+        database.close()
+    return revision
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
@@ -143,6 +174,15 @@ def _jobs(installation: Installation, heartbeat: Heartbeat, *, scheduled: bool) 
     return wake, delivery, purge
 
 
+def _put_together(settings: Settings, options: Options) -> Service:
+    installation = _installation(settings, options)
+    credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
+    entrance = make_entrance(installation.database, installation.clock, credentials, options.hash_cost)
+    heartbeat = Heartbeat(installation, options.heartbeat)
+    scheduler = Scheduler(_jobs(installation, heartbeat, scheduled=options.scheduled))
+    return Service(installation, entrance, Recorder(installation), heartbeat, scheduler)
+
+
 def _installation(settings: Settings, options: Options) -> Installation:
     keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
     pinned = settings.license_server_public_key
@@ -182,11 +222,9 @@ def _client(settings: Settings, options: Options) -> LicenseServerClient | None:
 
 
 def _connection(settings: Settings) -> bytes:
-    """Return what identifies the connection, the content of the authority's file included."""
+    """Return what identifies the connection, apart from the content of the authorities' file, which may change."""
     digest = hashlib.sha256()
     secrets = (settings.license_server_url, settings.proxy_url)
     for part in (*(s.get_secret_value() if s else "" for s in secrets), settings.license_server_public_key or ""):
         digest.update(part.encode() + b"\0")
-    if settings.license_server_ca_file is not None:
-        digest.update(settings.license_server_ca_file.read_bytes())
     return digest.digest()

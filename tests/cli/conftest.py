@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from telemetry_service.app import Service, open_service
+from telemetry_service.app import Service, open_service, set_up
 from telemetry_service.cli import main
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.pipeline.configure import set_api_key
@@ -65,12 +65,13 @@ def bare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.fixture
 def cli(bare: CommandLine, database_url: str) -> CommandLine:
-    """A command line with keys and a database, once on each kind."""
+    """A command line with keys and a database that is set up, once on each kind."""
     bare.set(
         ENCRYPTION_KEY=generate_key(),
         CREDENTIAL_ENCRYPTION_KEY=generate_key(),
         TELEMETRY_DATABASE_URL=database_url,
     )
+    set_up(load_settings(bare.environment))
     return bare
 
 

@@ -291,12 +291,6 @@ def test_a_service_whose_database_goes_bad_names_it_in_its_log(
         service.wait_for_url()
         with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
             other.execute("DROP TABLE telemetry_schedule")
-        service.wait_for_event("job_failed", job="wake", code="schema-incomplete")
+        service.wait_for_event("job_failed", job="waking", code="schema-incomplete")
         assert "Traceback" not in service.errors
         assert service.stop(SIGTERM) == 0
-
-
-def test_a_command_that_makes_a_new_database_says_so_once(keyed: CommandLine, tmp_path: Path) -> None:
-    assert "There was no database yet" in keyed("token", "list").err
-    assert (tmp_path / "data" / "telemetry.db").exists()
-    assert "There was no database yet" not in keyed("token", "list").err

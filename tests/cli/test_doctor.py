@@ -42,7 +42,8 @@ def test_a_lost_database_is_told_and_nobody_is_contacted(connected: CommandLine)
 def test_a_missing_database_is_told_and_not_made(bare: CommandLine, tmp_path: Path) -> None:
     bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key())
     code, found = results(bare)
-    assert (code, found["database"]) == (0, "warning")
+    assert (code, found["database"]) == (8, "wrong")
+    assert str(tmp_path / "data" / "telemetry.db") in bare("doctor").out
     assert not (tmp_path / "data").exists()
 
 

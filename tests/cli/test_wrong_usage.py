@@ -14,6 +14,7 @@ NOBODYS = "01980000-0000-7000-8000-000000000001"
 def kept(bare: CommandLine, sqlite_url: str) -> CommandLine:
     """A command line with keys and a database on SQLite."""
     bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key(), TELEMETRY_DATABASE_URL=sqlite_url)
+    assert bare("migrate").code == 0
     return bare
 
 

@@ -29,7 +29,7 @@ _HELP = (
     "Settings come from the environment and from files: see the README. Trouble is told on standard error, with a code"
     " in brackets.\n\n"
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered,"
-    " 6 telemetry is off or not configured."
+    " 6 telemetry is off or not configured, 8 there is no database or its schema is behind."
 )
 
 

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.exits import ExitCode, exit_code_of
-from telemetry_service.cli.opened import ACTOR, SQLITE, read_settings
+from telemetry_service.cli.opened import SQLITE, read_settings, with_place
 from telemetry_service.domain.clock import Clock, SystemClock
-from telemetry_service.domain.errors import (
-    SchemaIncompleteError,
-    SchemaTooNewError,
-    SettingsError,
-    StorageLoginError,
-    TelemetryError,
-)
+from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
 from telemetry_service.domain.outcome import EXPLANATIONS
 
 if TYPE_CHECKING:
@@ -104,12 +98,12 @@ def _database(settings: "Settings") -> list[Finding]:
 
     url = settings.database_url.get_secret_value()
     if url.startswith(SQLITE) and not os.path.lexists(url.removeprefix(SQLITE)):
-        return [Finding("database", Result.WARNING, "There is no database yet; the first start makes it.")]
+        return [_failed("database", with_place(DatabaseMissingError(), settings))]
     try:
         state = schema_state(url)
     except TelemetryError as error:
         return [_failed("database", error)]
-    return [_guarded("database", lambda: _schema(state)), encryption_of(state.link)]
+    return [_schema(settings, state), encryption_of(state.link)]
 
 
 def encryption_of(link: "Link | None") -> Finding:
@@ -127,27 +121,25 @@ def encryption_of(link: "Link | None") -> Finding:
     return Finding("encryption", Result.WARNING, sentence)
 
 
-def _schema(state: "SchemaState") -> Finding:
-    if state.missing:
-        raise SchemaIncompleteError(state.missing)
-    if not state.may_migrate and not state.too_new:
-        raise StorageLoginError
-    if state.present is None:
-        return Finding("database", Result.WARNING, "The database answers and is empty; the first start fills it.")
-    if state.too_new:
-        raise SchemaTooNewError
-    if not state.current:
-        return Finding("database", Result.WARNING, "The database has an older schema; the next start brings it up.")
+def _schema(settings: "Settings", state: "SchemaState") -> Finding:
+    from telemetry_service.storage.migrate import refuse_unless_current
+
+    try:
+        if not state.may_migrate and not state.too_new and not state.missing:
+            raise StorageLoginError
+        refuse_unless_current(state)
+    except TelemetryError as error:
+        return _failed("database", with_place(error, settings))
     return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
 
 
 def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Finding]:
-    from telemetry_service.app import open_service
+    from telemetry_service.app import open_for_command
 
     try:
-        service = open_service(settings)
+        service = open_for_command(settings)
     except TelemetryError as error:
-        yield _failed("service", error)
+        yield _failed("service", with_place(error, settings))
         return
     checks = (
         ("clock", lambda: _clock(service, clock.now())),
@@ -200,12 +192,12 @@ def _health(service: "Service") -> Finding:
 
 
 def _connection(service: "Service", *, offline: bool) -> Finding:
-    from telemetry_service.pipeline.connection_test import test_connection
+    from telemetry_service.pipeline.connection_test import try_connection
 
     if offline:
         return Finding("connection", Result.SKIPPED, "Not tried: --offline.")
     try:
-        tested = test_connection(service.installation, ACTOR)
+        tested = try_connection(service.installation)
     except TelemetryError as error:
         return Finding("connection", Result.SKIPPED, f"Not tried. {error.text}")
     if tested.cause is None:

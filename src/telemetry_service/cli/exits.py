@@ -3,9 +3,11 @@
 from enum import IntEnum
 
 from telemetry_service.domain.errors import (
+    DatabaseMissingError,
     KeyUnusableError,
     NotConfiguredError,
     PayloadContradictionError,
+    SchemaBehindError,
     SchemaTooNewError,
     SettingsError,
     StorageUnavailableError,
@@ -26,6 +28,8 @@ class ExitCode(IntEnum):
     """The License Server did not accept, or the connection does not work. Nothing is lost."""
     NOT_READY = 6
     """Telemetry is off, or something is not configured, so nothing was tried."""
+    NOT_SET_UP = 8
+    """There is no database, or it has the schema of an older version. Nothing was made or changed."""
     INTERRUPTED = 130
 
 
@@ -33,6 +37,8 @@ _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
     (SettingsError, ExitCode.SETTINGS),
     (StorageUnavailableError, ExitCode.STORAGE),
     (SchemaTooNewError, ExitCode.STORAGE),
+    (DatabaseMissingError, ExitCode.NOT_SET_UP),
+    (SchemaBehindError, ExitCode.NOT_SET_UP),
     (TelemetryDisabledError, ExitCode.NOT_READY),
     (NotConfiguredError, ExitCode.NOT_READY),
     (KeyUnusableError, ExitCode.NOT_READY),

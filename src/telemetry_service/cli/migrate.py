@@ -5,11 +5,14 @@ from telemetry_service.cli.output import AsJson, say, say_json
 
 
 def migrate(*, as_json: AsJson = False) -> None:
-    """Bring the database to the schema of this version. A start does the same."""
-    settings = read_settings()
-    from telemetry_service.storage.migrate import migrate as bring_up
+    """Set the database up: make it where there is none, and bring it to the schema of this version.
 
-    revision = bring_up(settings.database_url.get_secret_value())
+    A start of the service does the same. Apart from the two, no command makes or migrates a database.
+    """
+    settings = read_settings()
+    from telemetry_service.app import set_up
+
+    revision = set_up(settings)
     if as_json:
         say_json({"revision": revision})
     else:

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.output import complain
+from telemetry_service.domain.errors import DatabaseMissingError, SchemaBehindError, TelemetryError
 
 if TYPE_CHECKING:
     from telemetry_service.app import Service
@@ -28,22 +30,31 @@ def read_settings() -> "Settings":
     return settings
 
 
-def _has_no_file_yet(settings: "Settings") -> bool:
+def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
+    """Say which database was looked at where there is none, or an old one: it may be that another one was meant.
+
+    That is its kind, and the path of a file. A URL may hold a password.
+    """
+    if not isinstance(error, DatabaseMissingError | SchemaBehindError):
+        return error
     url = settings.database_url.get_secret_value()
-    return url.startswith(SQLITE) and not os.path.lexists(url.removeprefix(SQLITE))
+    place = f"SQLite, {Path(url.removeprefix(SQLITE)).absolute()}" if url.startswith(SQLITE) else "PostgreSQL"
+    return type(error)(f"{error.sentence} Looked at: {place}.")
 
 
 @contextmanager
 def opened_service() -> Iterator["Service"]:
-    """Open the service; raises :class:`SettingsError`, or what the database is about."""
-    settings = read_settings()
-    from telemetry_service.app import open_service
+    """Open the service as it stands; raises :class:`SettingsError`, or what the database is about.
 
-    new = _has_no_file_yet(settings)
-    service = open_service(settings)
-    if new:
-        # It may well be that the command was meant for another one, and only the folder or the variable is wrong.
-        complain("There was no database yet; a new one was made where TELEMETRY_DATABASE_URL says (default: ./data).")
+    Nothing is made, migrated or noted by it: that is for the service alone, and for ``migrate``.
+    """
+    settings = read_settings()
+    from telemetry_service.app import open_for_command
+
+    try:
+        service = open_for_command(settings)
+    except TelemetryError as error:
+        raise with_place(error, settings) from None
     try:
         yield service
     finally:

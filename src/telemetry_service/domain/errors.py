@@ -149,6 +149,26 @@ class SchemaTooNewError(TelemetryError):
     sentence = "The database belongs to a newer version of this service. Start that version, or restore a backup."
 
 
+class DatabaseMissingError(TelemetryError):
+    """There is no database, or one that nobody has set up. Only the service and ``migrate`` make one."""
+
+    code = "database-missing"
+    sentence = (
+        "There is no database yet where TELEMETRY_DATABASE_URL says. Check the setting and the folder; a new"
+        " installation is set up by starting the service, or with telemetry-service migrate."
+    )
+
+
+class SchemaBehindError(TelemetryError):
+    """The database was made by an older version of this service, and has not been brought up."""
+
+    code = "schema-behind"
+    sentence = (
+        "The database still has the schema of an older version. Start the service of this version, or run"
+        " telemetry-service migrate."
+    )
+
+
 class KeyUnusableError(TelemetryError):
     """A stored secret cannot be opened with any of the configured keys."""
 

@@ -19,6 +19,7 @@ from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, Stat
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.connection_change import connection_digest
 from telemetry_service.pipeline.customer import customer_of
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete
@@ -81,7 +82,7 @@ def claim(installation: Installation, transmission_id: UUID, trigger: AttemptTri
         )
         planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
         attempt = _attempt(transmission, payload, sealed, planned_by, now)
-        tx.transmissions.begin_attempt(transmission_id, attempt)
+        tx.transmissions.begin_attempt(transmission_id, attempt, connection_digest(installation))
     known = (*earlier, attempt)
     return Claimed(
         transmission=transmission,

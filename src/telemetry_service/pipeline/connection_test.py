@@ -24,6 +24,17 @@ def test_connection(
     for the connection has evidently changed.
     Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
     """
+    result = try_connection(installation, api_key, told)
+    _note(installation, actor, result, stored_key=api_key is None)
+    log_connection_test(result, stored_key=api_key is None)
+    return result
+
+
+test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+
+
+def try_connection(installation: Installation, api_key: str | None = None, told: Told = tell_nobody) -> ConnectionTest:
+    """Do the same, and note nothing: for whoever only looks. Raises the same."""
     client = installation.client
     with installation.database.read() as tx:
         if not installation.enabled(tx.configuration.get()):
@@ -32,13 +43,7 @@ def test_connection(
             raise LicenseServerMissingError
         used_key = api_key or open_api_key(installation, tx)
     now = installation.clock.now()
-    result = client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key), told)
-    _note(installation, actor, result, stored_key=api_key is None)
-    log_connection_test(result, stored_key=api_key is None)
-    return result
-
-
-test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
+    return client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key), told)
 
 
 def _note(installation: Installation, actor: str, result: ConnectionTest, *, stored_key: bool) -> None:

@@ -13,6 +13,7 @@ from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.claim import claim, set_aside
 from telemetry_service.pipeline.conclude import check_receipt, conclude
+from telemetry_service.pipeline.connection_change import follow_connection
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.log_lines import log_attempt_finished, log_attempt_started
 
@@ -27,6 +28,7 @@ def deliver_due(installation: Installation) -> int:
     License Server asks to be left alone for a while, does the round end early: the others would meet the same. They
     stay due, so the next waking begins with them, since the one that failed waits for its back-off.
     """
+    follow_connection(installation)
     attempts = 0
     for transmission_id in _due(installation):
         outcome = _deliver_whatever_happens(installation, transmission_id)

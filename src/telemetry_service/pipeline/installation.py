@@ -16,6 +16,13 @@ from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.storage.database import Database
 
 
+@dataclass
+class Noticed:
+    """What this process has seen of its own connection; None before it first used it."""
+
+    connection: bytes | None = field(default=None, repr=False)
+
+
 class Milestone(StrEnum):
     """The named points of the pipeline, at each of which a crash must do no harm."""
 
@@ -48,6 +55,7 @@ class Installation:
     receipt_key: ReceiptKey | None
     connection: bytes = field(repr=False)
     """What identifies the deployment's connection settings; only a keyed digest of it is stored."""
+    noticed: Noticed = field(default_factory=Noticed)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)
@@ -56,6 +64,10 @@ class Installation:
     """Transmissions whose plan a clock that was set back has made void, and when (monotonic) that was heeded last."""
     reached: Callable[[Milestone], None] = pass_by
     """Told of each milestone; the crash tests stop the process there."""
+
+    def present_connection(self) -> bytes:
+        """Return what identifies the connection at this moment, the content of the authorities' file included."""
+        return self.connection + (self.client.authorities_digest() if self.client else b"")
 
     def enabled(self, configuration: StoredConfiguration) -> bool:
         """Whether telemetry is on: the administrator and the deployment must both want it."""

@@ -1,31 +1,25 @@
-"""What a start does before anything else: the first rows, the deployment's switch, a changed connection."""
+"""What a start of the service does before anything else: the first rows, the deployment's switch, the connection."""
 
-from telemetry_service.domain.transmissions import AttemptTrigger, State
-from telemetry_service.log.events import Event
-from telemetry_service.log.write import log_event
+from datetime import datetime
+
+from telemetry_service.pipeline.connection_change import follow_connection
 from telemetry_service.pipeline.customer import adopt_customers
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.switch import follow_switch
-
-_PURPOSE = "connection-fingerprint"
+from telemetry_service.storage.database import Database
 
 
 def start(installation: Installation) -> None:
     """Make a migrated database ready; safe to run in any number of replicas at once."""
-    now, changed = installation.clock.now(), False
+    now = installation.clock.now()
     with installation.database.write() as tx:
         tx.installation.create(now)
         follow_switch(installation, tx, now)
         adopt_customers(installation, tx)
-        known = tx.installation.connection_fingerprint()
-        changed = known is not None and _connection_changed(installation, known)
-        if known is None or changed:
-            tx.installation.remember_connection(installation.keys.digest(installation.connection, _PURPOSE))
-            tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
-            tx.contacts.forget_failures()
-    if changed:
-        log_event(Event.CONNECTION_CHANGED)
+    follow_connection(installation)
 
 
-def _connection_changed(installation: Installation, known: bytes) -> bool:
-    return not installation.keys.matches(known, installation.connection, _PURPOSE)
+def create_first_rows(database: Database, now: datetime) -> None:
+    """Write the rows that stand before anything else, unless they stand already."""
+    with database.write() as tx:
+        tx.installation.create(now)

@@ -97,6 +97,10 @@ class KeyRing:
                 continue
         raise KeyUnusableError
 
+    def digests(self, secret: bytes, purpose: str) -> tuple[bytes, ...]:
+        """Return the digest of ``secret`` under each of the keys, that of the newest first."""
+        return tuple(self._candidates(secret, purpose))
+
     def digest(self, secret: bytes, purpose: str) -> bytes:
         """Return the keyed digest (32 bytes) under which a random secret may be stored and looked up."""
         return _digest(self._keys[0], secret, purpose)

@@ -57,6 +57,7 @@ def make_migrating_engine(database_url: str) -> Engine:
     SQLite changes a table by making it anew and dropping the old one, which deletes each row that refers to a row of
     it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
     """
+    make_private_file(database_url)
     engine = make_engine(database_url, MIGRATING)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _without_foreign_keys)
@@ -74,8 +75,6 @@ def wal_is_safe(version: tuple[int, int, int]) -> bool:
 
 
 def _sqlite_engine(url: URL, patience: Patience) -> Engine:
-    if url.database:
-        _make_private(Path(url.database))
     engine = create_engine(
         url.set(drivername="sqlite+pysqlite"),
         hide_parameters=True,
@@ -92,12 +91,19 @@ def _sqlite_engine(url: URL, patience: Patience) -> Engine:
     return engine
 
 
-def _make_private(database: Path) -> None:
-    """Make the file, and a folder that is not there yet, for this user alone: it holds the password's hash."""
-    with suppress(OSError):  # Where it cannot be made, connecting says so with an error of its own.
-        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not database.exists():
-            database.touch(mode=0o600)
+def make_private_file(database_url: str) -> None:
+    """Make SQLite's file, and a folder that is not there yet, for this user alone: it holds the password's hash.
+
+    Only for whoever sets a database up; no other engine makes one. Where it cannot be made, connecting says so.
+    """
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return
+    file = Path(url.database)
+    with suppress(OSError):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)
 
 
 def _stay_with_the_file(engine: Engine, file: Path) -> None:

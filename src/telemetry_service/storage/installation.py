@@ -28,6 +28,10 @@ class InstallationStore:
         """Return the random id of this installation."""
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
+    def exists(self) -> bool:
+        """Whether the rows of a first start stand."""
+        return self._connection.execute(select(Installation.id)).first() is not None
+
     def create(self, now: datetime) -> bool:
         """Write the rows of a first start, unless they stand: identity, configuration, schedule, contact, first period.
 

@@ -1,18 +1,25 @@
 """Brings a database to the schema of this version, one process at a time."""
 
+import os
 from dataclasses import dataclass
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, make_url, text
 
-from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError
+from telemetry_service.domain.errors import (
+    DatabaseMissingError,
+    SchemaBehindError,
+    SchemaIncompleteError,
+    SchemaTooNewError,
+    StorageLoginError,
+)
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.resources import migrations_folder
-from telemetry_service.storage.engine import make_engine, make_migrating_engine
+from telemetry_service.storage.engine import make_engine, make_migrating_engine, make_private_file
 from telemetry_service.storage.faults import connected, translated
 from telemetry_service.storage.link import Link, link_of
 from telemetry_service.storage.tables import Base
@@ -30,6 +37,7 @@ def migrate(database_url: str) -> str:
     database of a newer version, :class:`SchemaIncompleteError` for one that says that it is current
     and is not, and :class:`StorageUnavailableError`.
     """
+    make_private_file(database_url)
     state = schema_state(database_url)
     if state.current:
         return _complete(state.newest, state.missing)
@@ -93,6 +101,36 @@ def _may_migrate(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return True
     return bool(connection.execute(_MAY_MIGRATE, {"ours": list(Base.metadata.tables)}).scalar())
+
+
+def require_current(database_url: str) -> None:
+    """See that a database is there and has the schema of this version; nothing is made and nothing is changed.
+
+    Raises :class:`StorageUnavailableError`, and what :func:`refuse_unless_current` raises.
+    """
+    url = make_url(database_url)
+    # Not Path.exists: that raises where a folder on the way may not be looked into.
+    if url.get_backend_name() == "sqlite" and url.database and not os.path.lexists(url.database):
+        raise DatabaseMissingError
+    refuse_unless_current(schema_state(database_url))
+
+
+def refuse_unless_current(state: SchemaState) -> None:
+    """Let only a database pass that has the schema of this version.
+
+    Raises :class:`DatabaseMissingError`, :class:`SchemaBehindError`, :class:`SchemaTooNewError`,
+    :class:`SchemaIncompleteError`, or :class:`StorageLoginError` where this role could not even mend it.
+    """
+    if state.missing:
+        raise SchemaIncompleteError(state.missing)
+    if state.too_new:
+        raise SchemaTooNewError
+    if not (state.current or state.may_migrate):
+        raise StorageLoginError  # Whoever would start the service, or migrate, would be told so.
+    if state.present is None:
+        raise DatabaseMissingError
+    if not state.current:
+        raise SchemaBehindError
 
 
 def _take_lock(connection: Connection) -> None:

@@ -304,6 +304,8 @@ class TelemetryTransmissionAttempt(Base):
     response_code: Mapped[int | None] = mapped_column(Integer)
     duplicate: Mapped[bool]
     duration_ms: Mapped[int | None] = mapped_column(Integer)
+    connection: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    """A keyed digest of the connection that it was made with; None where an older version made it."""
 
 
 class LicenseServerContact(Base):

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
 
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import (
@@ -154,6 +154,23 @@ class TransmissionStore:
         asked = select(Log.transmission_id).where(Log.transmission_id.in_(transmission_ids), Log.next_attempt_at > now)
         return frozenset(self._connection.execute(asked).scalars())
 
+    def held_apart_from(self, connections: Collection[bytes], *, latest: bool) -> bool:
+        """Whether anything is held that was never tried with one of ``connections``.
+
+        With ``latest`` also what was, as long as its latest attempt was made with another one.
+        """
+        query = select(Log.transmission_id).where(*_held_apart_from(connections, latest=latest)).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def wake_held_apart_from(self, connections: Collection[bytes], at: datetime, *, latest: bool) -> bool:
+        """Let it be tried at ``at``; False where there is nothing of the kind."""
+        woken = self._connection.execute(
+            update(Log)
+            .where(*_held_apart_from(connections, latest=latest))
+            .values(next_attempt_at=at, planned_at=at, next_trigger=AttemptTrigger.CONNECTION_CHANGED)
+        )
+        return woken.rowcount > 0
+
     def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
         """Take the lease on a transmission; False where somebody has it, or it was accepted.
 
@@ -181,15 +198,20 @@ class TransmissionStore:
             select(Log.next_trigger).where(Log.transmission_id == transmission_id)
         ).scalar_one()
 
-    def begin_attempt(self, transmission_id: UUID, attempt: Attempt) -> None:
-        """Write an attempt before its network call, and close those that a crash left open."""
+    def begin_attempt(self, transmission_id: UUID, attempt: Attempt, connection: bytes) -> None:
+        """Write an attempt before its network call, and close those that a crash left open.
+
+        ``connection`` is a keyed digest of what it is made with: address, proxy, pinned key and authorities.
+        """
         self._connection.execute(
             update(AttemptRow)
             .where(AttemptRow.transmission_id == transmission_id, AttemptRow.finished_at.is_(None))
             .values(finished_at=attempt.started_at, state=State.RETRYING, cause=Cause.INTERRUPTED)
         )
         columns = {name: getattr(attempt, name) for name in _ATTEMPT}
-        self._connection.execute(insert(AttemptRow).values(transmission_id=transmission_id, **columns))
+        self._connection.execute(
+            insert(AttemptRow).values(transmission_id=transmission_id, connection=connection, **columns)
+        )
 
     def finish_attempt(self, transmission_id: UUID, number: int, columns: Mapping[str, object]) -> None:
         """Write what came of an attempt."""
@@ -222,6 +244,13 @@ class TransmissionStore:
     def _first(self, query: Select[Any]) -> Transmission | None:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _transmission(row)
+
+
+def _held_apart_from(connections: Collection[bytes], *, latest: bool) -> tuple[ColumnElement[bool], ...]:
+    tried = exists().where(AttemptRow.transmission_id == Log.transmission_id, AttemptRow.connection.in_(connections))
+    if latest:
+        tried = tried.where(AttemptRow.number == Log.attempts_made)
+    return Log.state == State.HELD, Log.next_attempt_at.is_(None), ~tried
 
 
 def _unclaimed(now: datetime) -> ColumnElement[bool]:

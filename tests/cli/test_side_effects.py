@@ -1,0 +1,216 @@
+"""A command changes what it is for and nothing else: it makes no database, migrates none and notes no change.
+
+Every command is walked, over no database, over one of an older version, and over one that is current while the
+settings name another connection than the service has used.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import typer
+
+from telemetry_service.cli.application import make_cli
+from telemetry_service.domain.clock import SystemClock
+from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.pipeline.configure import set_api_key
+from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.tick import wake
+from telemetry_service.sealing.keyring import generate_key
+from tests.cli.conftest import CommandLine, Ended
+from tests.support.databases import RunDatabases
+from tests.support.dump import changed, dump, tables
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
+from tests.support.lived_in import LivedIn, postgresql_lived_in, sqlite_lived_in
+
+NOBODYS = "01980000-0000-7000-8000-000000000001"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, and the tables that it is for."""
+
+    arguments: tuple[str, ...]
+    writes: frozenset[str] = frozenset()
+    stdin: str = ""
+    made: Callable[[str], tuple[str, ...]] = field(default=lambda _id: ())
+    """Arguments that name a transmission of the database."""
+
+    def run(self, cli: CommandLine, transmission_id: str = NOBODYS) -> Ended:
+        return cli(*self.arguments, *self.made(transmission_id), stdin=self.stdin)
+
+
+SENDING = frozenset(
+    {
+        "activity",
+        "license_server_contact",
+        "reporting_periods",
+        "telemetry_transmission_attempts",
+        "telemetry_transmission_logs",
+    }
+)
+COMMANDS = {
+    "preview": Command(("preview",)),
+    "history": Command(("history",)),
+    "prove": Command(("prove",), made=lambda known: (known, "--folder", "proof")),
+    "doctor": Command(("doctor",)),
+    "doctor --offline": Command(("doctor", "--offline")),
+    "token list": Command(("token", "list")),
+    "token create": Command(
+        ("token", "create", "reporter", "--scope", "report"), frozenset({"activity", "service_tokens"})
+    ),
+    "token revoke": Command(("token", "revoke", "kept"), frozenset({"activity", "service_tokens"})),
+    "admin set-password": Command(
+        ("admin", "set-password", "--stdin"),
+        frozenset({"activity", "admin_accounts", "admin_sessions"}),
+        stdin="a long enough password\n",
+    ),
+    "test-connection": Command(
+        ("test-connection",), frozenset({"activity", "license_server_contact", "telemetry_transmission_logs"})
+    ),
+    "send-now": Command(("send-now",), SENDING),
+}
+NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
+THEY_MAKE_ONE = {"serve", "migrate"}
+
+
+def names(cli: typer.Typer) -> Iterator[str]:
+    yield from (str(command.name) for command in cli.registered_commands)
+    for group in cli.registered_groups:
+        assert group.typer_instance is not None
+        yield from (f"{group.name} {name}" for name in names(group.typer_instance))
+
+
+def test_every_command_is_walked() -> None:
+    walked = {name for name in COMMANDS if name != "doctor --offline"}
+    assert set(names(make_cli())) == walked | NOT_OF_A_DATABASE | THEY_MAKE_ONE
+
+
+@pytest.fixture
+def keyed(bare: CommandLine) -> CommandLine:
+    bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key())
+    return bare
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_without_a_database_it_says_where_it_looked_and_makes_none(
+    keyed: CommandLine, tmp_path: Path, command: Command
+) -> None:
+    before = set(tmp_path.rglob("*"))
+    ended = command.run(keyed)
+    said = ended.out + ended.err
+    assert ended.code == 8, said
+    assert "(database-missing)" in said
+    assert f"Looked at: SQLite, {tmp_path / 'data' / 'telemetry.db'}." in said
+    assert "telemetry-service migrate" in said
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_database_on_a_server_is_said_to_be_none_and_stays_empty(
+    keyed: CommandLine, run_databases: RunDatabases
+) -> None:
+    with run_databases.postgresql(migrated=False) as url:
+        keyed.set(TELEMETRY_DATABASE_URL=url)
+        for command in COMMANDS.values():
+            ended = command.run(keyed)
+            assert ended.code == 8, ended
+            assert "Looked at: PostgreSQL." in ended.out + ended.err
+            assert url not in ended.out + ended.err
+        assert tables(url) == []
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def older(request: pytest.FixtureRequest, run_databases: RunDatabases, tmp_path: Path) -> Iterator[LivedIn]:
+    """A database of version 0.1.0."""
+    if request.param == "sqlite":
+        yield sqlite_lived_in(tmp_path)
+        return
+    with postgresql_lived_in(run_databases) as restored:
+        yield restored
+
+
+def test_over_a_database_of_an_older_version_it_says_so_and_changes_nothing(bare: CommandLine, older: LivedIn) -> None:
+    bare.set(**older.environment)
+    before = dump(older.database_url)
+    for name, command in COMMANDS.items():
+        ended = command.run(bare)
+        assert ended.code == 8, (name, ended)
+        assert "(schema-behind)" in ended.out + ended.err
+        assert changed(before, dump(older.database_url)) == set(), name
+    assert bare("migrate").code == 0
+    assert bare("history").code == 0
+
+
+def test_migrate_sets_a_new_database_up_so_that_every_command_works(
+    keyed: CommandLine, empty_database_url: str, tmp_path: Path
+) -> None:
+    url = empty_database_url.replace(str(tmp_path), str(tmp_path / "new"))
+    keyed.set(TELEMETRY_DATABASE_URL=url)
+    assert keyed("migrate").code == 0
+    before = dump(url)
+    assert keyed("migrate").code == 0
+    assert changed(before, dump(url)) == set()
+    assert keyed("admin", "set-password", "--stdin", stdin="a long enough password\n").code == 0
+    assert keyed("token", "create", "reporter", "--scope", "report").code == 0
+    assert keyed("preview").code == 0
+    assert keyed("doctor").code == 0
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A service that holds a transmission; the settings name another License Server by now."""
+
+    cli: CommandLine
+    held: UUID
+
+    @property
+    def url(self) -> str:
+        return self.cli.environment["TELEMETRY_DATABASE_URL"]
+
+
+@pytest.fixture
+def connection_changed(cli: CommandLine, license_server: LicenseServer, tmp_path: Path) -> Changed:
+    with LicenseServer(tmp_path / "former", SystemClock()) as former:
+        former.trouble(Trouble(before=reply(401)))
+        cli.set(
+            TELEMETRY_LICENSE_SERVER_URL=former.server.url,
+            TELEMETRY_LICENSE_SERVER_CA_FILE=str(former.server.ca_pem_path),
+            TELEMETRY_CUSTOMER_ID=CUSTOMER,
+            TELEMETRY_ADMIN_PASSWORD="another long password",
+        )
+        service = cli.service()
+        set_api_key(service.installation, API_KEY, "admin")
+        held = send_now(service.installation, "admin", None).transmission
+        assert held.state is State.HELD
+        service.installation.database.close()
+    cli("token", "create", "kept", "--scope", "read")
+    cli.set(
+        TELEMETRY_LICENSE_SERVER_URL=license_server.server.url,
+        TELEMETRY_LICENSE_SERVER_CA_FILE=str(license_server.server.ca_pem_path),
+    )
+    return Changed(cli, held.transmission_id)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "test-connection"])
+def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_connection_to_the_service(
+    connection_changed: Changed, name: str
+) -> None:
+    cli, command = connection_changed.cli, COMMANDS[name]
+    before = dump(connection_changed.url)
+    ended = command.run(cli, str(connection_changed.held))
+    assert ended.code == 0, ended
+    assert changed(before, dump(connection_changed.url)) <= command.writes
+    service = cli.service()
+    assert wake(service.installation).attempts == 1
+    with service.installation.database.read() as tx:
+        attempts = tx.transmissions.attempts(connection_changed.held)
+    assert (attempts[-1].trigger, attempts[-1].state) == (AttemptTrigger.CONNECTION_CHANGED, State.SUCCESS)
+    service.installation.database.close()
+
+
+def test_a_connection_test_notes_its_result_and_what_it_shows(connection_changed: Changed) -> None:
+    before = dump(connection_changed.url)
+    assert COMMANDS["test-connection"].run(connection_changed.cli).code == 0
+    assert changed(before, dump(connection_changed.url)) == COMMANDS["test-connection"].writes
