@@ -5,16 +5,18 @@ import itertools
 import pkgutil
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import telemetry_service
 from telemetry_service.cli.exits import ExitCode, exit_code_of
 from telemetry_service.domain import errors
-from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.errors import SettingsError, StorageUnavailableError, TelemetryError
-from telemetry_service.domain.health import Health, Setup, assess
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause
-from telemetry_service.domain.transmissions import DeliveryRecord
+from telemetry_service.domain.health import Health, assess
+from telemetry_service.domain.obstacles import Setup
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause, RetryPolicy
+from telemetry_service.domain.situation import CONTRADICTION, Run, Situation, Waiting
+from telemetry_service.domain.transmissions import Contact
 from telemetry_service.web.problems import STATUS
 
 FOLDER = Path(__file__).parent
@@ -155,27 +157,63 @@ def causes() -> Iterator[str]:
     for cause in Cause:
         found = EXPLANATIONS[cause]
         yield f"### `{cause.value}`\n{found.sentence}\n\n"
-        yield f"- **Next step:** {found.next_step}\n- **Whose:** {found.whose}\n- {MORE[cause]}\n\n"
+        yield f"- **Next step:** {found.next_step}\n- **Who can fix it:** {found.owner}\n- {MORE[cause]}\n\n"
 
 
 def health_codes() -> Iterator[str]:
     """Yield an entry for each state of health that is not named after a cause."""
     known = {cause.value for cause in Cause}
-    for code, health in states_of_health().items():
+    for code, found in states_of_health().items():
         if code not in known:
-            state = health.status.value.replace("_", " ").title()
-            yield f"### `{code}`\n**{state}.** {health.cause}\n\n"
-            yield f"- **Next step:** {health.next_step}\n- **Whose:** {health.whose}\n\n"
+            states = " or ".join(dict.fromkeys(h.status.value.replace("_", " ").title() for h in found))
+            health = found[0]
+            yield f"### `{code}`\n**{states}.** {health.cause}\n\n"
+            yield f"- **Next step:** {health.next_step}\n- **Who can fix it:** {health.owner}\n\n"
 
 
-def states_of_health() -> dict[str, Health]:
-    """Return a health for each code that the health rules can give."""
-    now = SystemClock().now()
-    moments = (None, now, now.replace(year=now.year - 1))
-    records = [DeliveryRecord(waiting, None, None, last) for waiting in (0, 1) for last in moments]
-    setups = (Setup(*answers) for answers in itertools.product((True, False), repeat=6))
-    found = (assess(setup, record, now) for setup in setups for record in records)
-    return {health.code: health for health in found}
+def states_of_health() -> dict[str, list[Health]]:
+    """Return the healths for each code that the health rules can give; their dates are examples."""
+    found: dict[str, list[Health]] = {}
+    for situation in situations():
+        health = assess(situation)
+        found.setdefault(health.code, []).append(health)
+    return found
+
+
+def situations() -> Iterator[Situation]:
+    """Yield a situation for each code and more; those that say most come first."""
+    now = datetime(2026, 11, 24, 9, tzinfo=UTC)
+    minute, day, due = timedelta(minutes=1), timedelta(days=1), datetime(2026, 11, 15, 2, tzinfo=UTC)
+    setups = [Setup(*answers) for answers in itertools.product((True, False), repeat=6)]
+    exchanges = (Contact(now, ok=True, cause=None, sequence=1), None)
+    waiting = (
+        Waiting(),
+        Waiting(planned=1, next_attempt_at=now + 4 * minute),
+        Waiting(planned=1, next_attempt_at=now - day),
+        Waiting(held=2),
+        Waiting(rejected=3),
+    )
+    runs = (
+        Run(due, "prepared", of_open_period=False, answered=True),
+        Run(due, "prepared", of_open_period=False, answered=False),
+        Run(due, "api_key_missing", of_open_period=True, answered=False),
+        Run(due, CONTRADICTION, of_open_period=True, answered=False),
+    )
+    next_runs = (datetime(2026, 12, 1, 2, tzinfo=UTC), due)
+    product = itertools.product(setups, exchanges, (now - day, now - 9 * day, None), waiting, runs, next_runs)
+    for setup, exchange, accepted, waits, run, next_run in product:
+        yield Situation(
+            now=now,
+            setup=setup,
+            reportable=setup.enabled,
+            exchange=exchange,
+            last_accepted_at=accepted,
+            waiting=waits,
+            run=run,
+            next_run_at=next_run,
+            send_offset=timedelta(0),
+            longest_wait=RetryPolicy().longest,
+        )
 
 
 def storage_codes() -> Iterator[str]:

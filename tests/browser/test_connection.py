@@ -24,12 +24,13 @@ def test_an_api_key_is_entered_tested_and_saved(console: Console, page: Page) ->
     page.get_by_label("API Key", exact=True).fill(API_KEY)
     page.locator("#test").click()
     expect(page.locator("#connection-test")).to_contain_text("Connection is working correctly.")
-    expect(page.locator("#connection-test")).to_contain_text("not saved yet")
+    expect(page.locator("#connection-test")).to_contain_text("Save to keep it.")
     page.locator("#save").click()
     expect(page.locator("#toasts")).to_contain_text("Settings and API key saved.")
     expect(page.locator("#api_key-hint")).to_contain_text(f"ends in {API_KEY[-4:]}")
     expect(page.get_by_label("API Key", exact=True)).to_have_value("")
     expect(page.locator("#health-title")).to_have_text("Warning")
+    expect(page.locator("#health")).to_contain_text("License Server: connected")
     assert API_KEY not in page.content()
 
 

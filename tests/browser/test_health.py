@@ -30,13 +30,19 @@ def test_healthy(ready: Console, page: Page) -> None:
 def test_healthy_with_a_payload_waiting_says_what_to_do_and_whose_turn_it_is(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     page.goto(ready.tab)
-    state(page, "Healthy", "another one still waits", "1 payload")
+    state(page, "Healthy", "1 payload was rejected and is waiting", "1 payload")
     expect(page.locator("#health")).to_contain_text(re.compile(r"Next step.*press Retry.*Control Core administrator"))
 
 
 def test_warning_before_the_first_transmission(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
-    state(page, "Warning", "No transmission has been accepted yet.", "Send Now", "License Server: not contacted yet")
+    state(
+        page,
+        "Warning",
+        "No transmission has been accepted yet.",
+        "Press Test Connection.",
+        "License Server: not contacted yet",
+    )
 
 
 def test_warning_after_seven_days(ready: Console, page: Page) -> None:
@@ -44,7 +50,7 @@ def test_warning_after_seven_days(ready: Console, page: Page) -> None:
     ready.clock.advance(days=8)
     log_in(page.context, ready)
     page.goto(ready.tab)
-    state(page, "Warning", "more than 7 days old", "8 days ago")
+    state(page, "Warning", "accepted 8 days ago", "is on schedule", "Nothing to do")
     picture(page, "warning")
 
 
@@ -59,7 +65,9 @@ def test_unhealthy(ready: Console, page: Page) -> None:
 def test_disabled(ready: Console, page: Page) -> None:
     ready.configure(enabled=False)
     page.goto(ready.tab)
-    state(page, "Disabled", "nothing is sent", "Switch Enable Telemetry on.", "None while telemetry is off")
+    state(page, "Disabled", "Telemetry is off", "Switch on Enable Telemetry and save.", "None while telemetry is off")
+    expect(page.locator("#health")).to_contain_text("License Server: not contacted while off")
+    expect(page.locator("#enabled-hint")).to_contain_text("Telemetry is off")
 
 
 def test_not_configured(console: Console, page: Page) -> None:
@@ -71,7 +79,7 @@ def test_not_configured(console: Console, page: Page) -> None:
 @pytest.mark.parametrize("deployed", [Deployed(license_server=False)], ids=["no License Server"])
 def test_not_configured_by_the_deployment(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
-    state(page, "Not Configured", "names no License Server", "whoever deploys the Control Plane")
+    state(page, "Not Configured", "names no License Server", "deployment owner")
 
 
 def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page: Page) -> None:
@@ -79,7 +87,7 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
     ready.send()
     ready.configure(enabled=False)
     page.goto(ready.tab)
-    expect(page.locator("#health")).to_contain_text("Kept, and sent once telemetry is on again")
+    expect(page.locator("#health")).to_contain_text("Kept, and sent once telemetry is on")
     expect(page.get_by_role("button", name="Retry the transmission")).to_be_disabled()
     expect(page.locator("#retry-barred")).to_contain_text("Telemetry is off")
 
@@ -90,9 +98,9 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
         (reply(401), "does not accept the API key", "correct and not expired"),
         (reply(403), "refuses this installation", "Check the subscription"),
         (reply(422), "refused the payload", "encryption and anonymization settings match"),
-        (reply(500), "has a fault of its own", "sent again"),
+        (reply(500), "has a fault of its own", "The next attempt is in 1 minute"),
         (reply(302, location="https://elsewhere.example"), "redirect, which is never followed", "captive portal"),
-        (hang, "did not answer in time", "proxies and firewalls"),
+        (hang, "did not answer in time", "The next attempt is in 1 minute"),
     ],
     ids=["401", "403", "422", "500", "302", "time-out"],
 )

@@ -29,7 +29,7 @@ def failed_and_sent(console: Console) -> None:
 
 def test_an_empty_history_says_what_happens_next(console: Console, page: Page) -> None:
     page.goto(console.tab)
-    expect(page.locator("#history")).to_contain_text("Nothing was sent yet")
+    expect(page.locator("#history")).to_contain_text("Nothing sent yet")
     expect(page.locator("#history")).to_contain_text("15 Nov 2026, 02:00 UTC (in 12 days)")
     expect(page.locator("#activity")).to_contain_text("set the administrator’s password")
 
@@ -41,7 +41,8 @@ def test_each_row_says_date_status_records_and_response_code(ready: Console, pag
     expect(newest).to_have_text(re.compile(r"3 Nov 2026, 11:00 UTC\s*Success\s*203\s*200\s*Send Now\s*1\s*\d+ ms"))
     expect(older).to_have_text(
         re.compile(
-            r"3 Nov 2026, 10:00 UTC\s*Failed\s*again at the next run\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry"
+            r"3 Nov 2026, 10:00 UTC\s*Failed\s*rejected; retries at next run"
+            r"\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry"
         )
     )
 

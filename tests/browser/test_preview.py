@@ -26,7 +26,7 @@ def test_the_preview_shows_the_six_figures_of_the_open_period(ready: Console, pa
     assert figure(page, "Active Bouncers") == "5"
     assert figure(page, "Policy Decisions") == str(production - 15 + 57 // 5 + 74 // 5)
     assert figure(page, "Health Status") == "Warning"
-    expect(page.locator("#preview")).to_contain_text("of 5 registered bouncers")
+    expect(page.locator("#preview")).to_contain_text("5 registered")
 
 
 def test_the_chart_says_in_words_what_it_draws(ready: Console, page: Page) -> None:
@@ -52,10 +52,11 @@ def test_without_bouncers_zero_values_are_explained(console: Console, page: Page
 def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Console, page: Page) -> None:
     console.register_pairs(1)
     page.goto(console.tab)
-    expect(page.locator("#preview")).to_contain_text("The period has only just been opened")
+    expect(page.locator("#preview")).to_contain_text("A new period just started")
+    expect(page.locator("#preview")).not_to_contain_text("verify that they are active")
     console.clock.advance(hours=1)
     page.reload()
-    expect(page.locator("#preview")).not_to_contain_text("only just been opened")
+    expect(page.locator("#preview")).not_to_contain_text("just started")
     expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
     expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
 
@@ -107,9 +108,9 @@ def test_the_payload_can_be_downloaded_in_its_canonical_form(ready: Console, pag
 def test_the_preview_works_while_telemetry_is_off(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
     assert figure(page, "Total Events") == "203"
-    expect(page.locator("#preview")).to_contain_text("Telemetry is off")
+    expect(page.locator("#preview")).to_contain_text("Anything counted while telemetry is off is never sent.")
     page.locator("#view-payload").click()
-    expect(page.locator("#payload-dialog")).to_contain_text("Nothing of this is sent.")
+    expect(page.locator("#payload-dialog")).to_contain_text("Anything counted while telemetry is off is never sent.")
 
 
 def test_the_exact_payload_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:

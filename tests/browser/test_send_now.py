@@ -36,12 +36,12 @@ def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> N
     expect(page.locator("#toasts")).to_contain_text("The payload is kept and sent again.")
     expect(page.locator("#drawer")).to_contain_text("The License Server is busy, or not available at the moment.")
     expect(page.locator("#drawer")).to_contain_text(
-        re.compile(r"Next step · Nothing to do\. the service retries by itself")
+        re.compile(r"Next step · Nothing to do\. The next attempt is in 1 minute")
     )
     page.keyboard.press("Escape")
     expect(page.locator("#health")).to_contain_text("1 payload")
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
-    expect(page.locator("#health")).to_contain_text("the service retries by itself")
+    expect(page.locator("#health")).to_contain_text("Nothing to do. The next attempt is in 1 minute")
     ready.server.trouble(NO_TROUBLE)
     page.get_by_role("button", name="Retry all failed").click()
     # What was not accepted is by now: the message that said so is gone.

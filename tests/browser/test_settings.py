@@ -60,7 +60,7 @@ def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, 
     page.get_by_role("button", name="Switch off and save").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
     expect(page.locator("#health-title")).to_have_text("Disabled")
-    expect(page.locator("#preview")).to_contain_text("None of it is sent, also not later")
+    expect(page.locator("#preview")).to_contain_text("Anything counted while telemetry is off is never sent.")
     expect(page.locator("#test")).to_be_disabled()
     expect(page.locator("#test-barred")).to_contain_text("Telemetry is off")
     page.get_by_role("switch", name="Enable Telemetry").check()
@@ -73,7 +73,7 @@ def test_a_deployment_that_locks_telemetry_off_says_so(console: Console, page: P
     page.goto(console.tab)
     expect(page.get_by_role("switch", name="Enable Telemetry")).to_be_disabled()
     expect(page.locator("#enabled-locked")).to_contain_text("TELEMETRY_ENABLED=false")
-    expect(page.locator("#health")).to_contain_text("whoever deploys the Control Plane")
+    expect(page.locator("#health")).to_contain_text("deployment owner")
     page.get_by_label("Daily").check()
     saved(page)
     stored = read_configuration(console.installation).stored.values

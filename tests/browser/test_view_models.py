@@ -16,8 +16,10 @@ from telemetry_service.domain.configuration import (
 from telemetry_service.domain.connection import StepName
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
+from telemetry_service.domain.row_words import RowStatus
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.domain.verdict import Badge
 from telemetry_service.web.settings_tab import words
 from telemetry_service.web.settings_tab.appearance import local_address
 from telemetry_service.web.settings_tab.chart import HEIGHT, WIDTH, chart, scale_of
@@ -69,8 +71,9 @@ def test_every_number_has_its_unit() -> None:
     ("table", "closed_set"),
     [
         (words.HEALTH, HealthStatus),
-        (words.STATUS, State),
-        (words.FINER, State),
+        (words.BADGE, Badge),
+        (words.STATUS, RowStatus),
+        (words.ATTEMPT_STATUS, State),
         (words.FREQUENCY, Frequency),
         (words.TRIGGER, Trigger),
         (words.ATTEMPT_TRIGGER, AttemptTrigger),

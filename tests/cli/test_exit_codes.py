@@ -64,7 +64,7 @@ def test_telemetry_that_is_not_configured_or_off_is_6(cli: CommandLine) -> None:
     cli.set(TELEMETRY_ENABLED="false")
     ended = cli("test-connection")
     assert ended.code == 6
-    assert "While it is off nothing contacts the License Server" in ended.err
+    assert "This deployment has switched telemetry off" in ended.err
 
 
 def test_no_command_line_takes_a_secret(bare: CommandLine) -> None:

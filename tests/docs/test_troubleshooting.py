@@ -9,6 +9,8 @@ import pytest
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.verdict import judge
+from tests.support.situations import situations
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -23,9 +25,10 @@ def test_each_cause_has_an_entry_with_its_sentence(cause: Cause) -> None:
 
 
 def test_each_state_of_health_has_an_entry() -> None:
-    named = set(re.findall(r'"([a-z_]{2,})",\n', (ROOT / "src/telemetry_service/domain/health.py").read_text()))
-    assert {"ok", "never_accepted", "api_key_unusable"} <= named
-    for code in named - {"nobody"}:  # Whose it is, where nothing is to be done.
+    causes = {cause.value for cause in Cause}
+    named = {judge(situation).health.code for situation in situations()} - causes
+    assert {"ok", "waiting_rejected", "api_key_unusable"} <= named
+    for code in named:
         assert f"### `{code}`\n" in PAGE, code
 
 

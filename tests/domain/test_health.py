@@ -1,80 +1,151 @@
 """Health: the first match wins, and each state names its cause and says who can do what (behaviour, 7)."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.health import Setup, assess, availability
+from telemetry_service.domain.health import assess, availability
 from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
-from telemetry_service.domain.transmissions import Contact, DeliveryRecord
+from telemetry_service.domain.situation import Run, Situation, Waiting
+from telemetry_service.domain.transmissions import Contact
+from telemetry_service.domain.verdict import Badge, judge
+from tests.support.situations import COMPLETE, DAY, MINUTE, NOW
 
-NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
-WEEK = timedelta(days=7)
 SECOND = timedelta(seconds=1)
-COMPLETE = Setup(enabled=True, locked=False, api_key=True, api_key_usable=True, license_server=True, customer_id=True)
-GOOD = Contact(NOW - timedelta(hours=1), ok=True, cause=None, sequence=2)
-BAD = Contact(NOW - timedelta(hours=1), ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=2)
-WELL = DeliveryRecord(0, GOOD, None, GOOD.at)
-ILL = DeliveryRecord(2, BAD, None, None)
+GOOD = Contact(NOW - MINUTE, ok=True, cause=None, sequence=2)
+BAD = replace(GOOD, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED)
+BUSY = replace(BAD, cause=Cause.BUSY)
+RUN = Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True)
+WELL = Situation(
+    now=NOW,
+    setup=COMPLETE,
+    reportable=True,
+    exchange=GOOD,
+    last_accepted_at=NOW - 5 * DAY,
+    waiting=Waiting(),
+    run=RUN,
+    next_run_at=NOW + 11 * DAY,
+    send_offset=timedelta(0),
+    longest_wait=timedelta(hours=6),
+)
+OFF = replace(COMPLETE, enabled=False)
 
 
 @pytest.mark.parametrize(
-    ("setup", "record", "status", "code"),
+    ("situation", "status", "code"),
     [
-        (replace(COMPLETE, enabled=False), WELL, HealthStatus.DISABLED, "disabled"),
-        (replace(COMPLETE, enabled=False, locked=True), WELL, HealthStatus.DISABLED, "disabled_by_deployment"),
-        (replace(COMPLETE, enabled=False, api_key=False), ILL, HealthStatus.DISABLED, "disabled"),
-        (replace(COMPLETE, license_server=False), ILL, HealthStatus.NOT_CONFIGURED, "license_server_missing"),
-        (replace(COMPLETE, customer_id=False), ILL, HealthStatus.NOT_CONFIGURED, "customer_id_missing"),
-        (replace(COMPLETE, api_key=False), ILL, HealthStatus.NOT_CONFIGURED, "api_key_missing"),
-        (replace(COMPLETE, api_key_usable=False), ILL, HealthStatus.NOT_CONFIGURED, "api_key_unusable"),
-        (COMPLETE, ILL, HealthStatus.UNHEALTHY, "api_key_not_accepted"),
-        (COMPLETE, replace(WELL, last_attempt=BAD), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
-        (COMPLETE, replace(WELL, last_test=replace(BAD, sequence=3)), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
-        (COMPLETE, replace(ILL, last_test=replace(GOOD, sequence=3)), HealthStatus.WARNING, "never_accepted"),
-        (COMPLETE, DeliveryRecord(0, None, None, None), HealthStatus.WARNING, "never_accepted"),
-        (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK - SECOND), HealthStatus.WARNING, "last_success_too_old"),
-        (COMPLETE, replace(WELL, last_accepted_at=NOW - WEEK), HealthStatus.HEALTHY, "ok"),
-        (COMPLETE, WELL, HealthStatus.HEALTHY, "ok"),
-        (COMPLETE, replace(WELL, waiting=1), HealthStatus.HEALTHY, "ok_waiting"),
+        (replace(WELL, setup=OFF), HealthStatus.DISABLED, "disabled"),
+        (replace(WELL, setup=replace(OFF, locked=True)), HealthStatus.DISABLED, "disabled_by_deployment"),
+        (replace(WELL, setup=replace(OFF, api_key=False), exchange=BAD), HealthStatus.DISABLED, "disabled"),
+        (
+            replace(WELL, setup=replace(COMPLETE, license_server=False), exchange=BAD),
+            HealthStatus.NOT_CONFIGURED,
+            "license_server_missing",
+        ),
+        (
+            replace(WELL, setup=replace(COMPLETE, customer_id=False)),
+            HealthStatus.NOT_CONFIGURED,
+            "customer_id_missing",
+        ),
+        (replace(WELL, setup=replace(COMPLETE, api_key=False)), HealthStatus.NOT_CONFIGURED, "api_key_missing"),
+        (replace(WELL, setup=replace(COMPLETE, api_key_usable=False)), HealthStatus.NOT_CONFIGURED, "api_key_unusable"),
+        (replace(WELL, exchange=BAD, last_accepted_at=None), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
+        (replace(WELL, exchange=BAD), HealthStatus.UNHEALTHY, "api_key_not_accepted"),
+        (replace(WELL, last_accepted_at=None, run=None), HealthStatus.WARNING, "on_schedule"),
+        (replace(WELL, last_accepted_at=None, run=None, exchange=None), HealthStatus.WARNING, "connection_untested"),
+        (replace(WELL, last_accepted_at=NOW - 7 * DAY - SECOND), HealthStatus.WARNING, "on_schedule"),
+        (replace(WELL, last_accepted_at=NOW - 7 * DAY), HealthStatus.HEALTHY, "ok"),
+        (WELL, HealthStatus.HEALTHY, "ok"),
+        (replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW + MINUTE)), HealthStatus.HEALTHY, "waiting"),
+        (replace(WELL, waiting=Waiting(rejected=3)), HealthStatus.HEALTHY, "waiting_rejected"),
+        (replace(WELL, waiting=Waiting(held=1)), HealthStatus.HEALTHY, "waiting_held"),
+        (replace(WELL, next_run_at=NOW - DAY), HealthStatus.HEALTHY, "run_overdue"),
+        (
+            replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW - DAY)),
+            HealthStatus.HEALTHY,
+            "attempt_overdue",
+        ),
+        (
+            replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, answered=False)),
+            HealthStatus.WARNING,
+            "overdue",
+        ),
+        (
+            replace(WELL, run=Run(NOW - DAY, "payload-contradiction", of_open_period=True, answered=False)),
+            HealthStatus.HEALTHY,
+            "period_contradiction",
+        ),
     ],
 )
-def test_the_first_match_wins(setup: Setup, record: DeliveryRecord, status: HealthStatus, code: str) -> None:
-    health = assess(setup, record, NOW)
+def test_the_first_match_wins(situation: Situation, status: HealthStatus, code: str) -> None:
+    health = assess(situation)
     assert (health.status, health.code) == (status, code)
-    assert health.cause.endswith(".")
-    assert health.next_step.endswith(".")
-    assert health.whose
+
+
+def test_a_warning_that_the_schedule_explains_says_so() -> None:
+    health = assess(replace(WELL, last_accepted_at=NOW - 9 * DAY))
+    assert health.cause == (
+        "The last transmission was accepted 9 days ago."
+        " The next run, in 11 days (1 Dec 2026, 02:00 UTC), is on schedule."
+    )
+    assert health.next_step == "Nothing to do. To send sooner, press Send Now."
+    assert health.owner is Owner.NOBODY
+
+
+def test_a_warning_that_the_schedule_does_not_explain_names_the_next_step() -> None:
+    health = assess(replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, answered=False)))
+    assert "Overdue since 15 Nov 2026, 02:00 UTC" in health.cause
+    assert health.next_step.startswith("Press Send Now")
+    assert health.owner is Owner.ADMINISTRATOR
+
+
+def test_rejected_payloads_are_named_beside_a_connection_that_works() -> None:
+    health = assess(replace(WELL, waiting=Waiting(rejected=3)))
+    assert health.cause == (
+        "The connection is active, and a recent transmission was accepted. 3 payloads were rejected and are waiting."
+    )
+    assert health.next_step == "Check Error Details in the transmission history, then press Retry."
+
+
+def test_a_failure_that_passes_promises_a_retry_only_where_one_is_planned() -> None:
+    planned = replace(WELL, exchange=BUSY, waiting=Waiting(planned=1, next_attempt_at=NOW + 2 * MINUTE))
+    assert assess(planned).next_step == ("Nothing to do. The next attempt is in 2 minutes (20 Nov 2026, 02:02 UTC).")
+    assert assess(replace(WELL, exchange=BUSY)).next_step.startswith("Press Test Connection again")
 
 
 @pytest.mark.parametrize(
-    ("record", "connected"),
+    ("situation", "badge", "connected"),
     [
-        (DeliveryRecord(0, None, None, None), None),
-        (WELL, True),
-        (ILL, False),
-        (replace(ILL, last_test=replace(GOOD, sequence=3)), True),
+        (WELL, Badge.CONNECTED, True),
+        (replace(WELL, exchange=BAD), Badge.NOT_CONNECTED, False),
+        (replace(WELL, exchange=None), Badge.NOT_CONTACTED, None),
+        (replace(WELL, setup=OFF), Badge.OFF, None),
+        (replace(WELL, setup=replace(COMPLETE, api_key=False)), Badge.NOT_CONFIGURED, None),
     ],
 )
-def test_the_badge_follows_the_latest_contact(record: DeliveryRecord, connected: bool | None) -> None:  # noqa: FBT001
-    assert assess(COMPLETE, record, NOW).connected is connected
-    assert assess(replace(COMPLETE, enabled=False), record, NOW).connected is connected
-
-
-@pytest.mark.parametrize(
-    ("record", "word"),
-    [
-        (DeliveryRecord(0, None, None, None), TelemetryAvailability.UNAVAILABLE),
-        (ILL, TelemetryAvailability.UNAVAILABLE),
-        (WELL, TelemetryAvailability.AVAILABLE),
-        (replace(WELL, waiting=1), TelemetryAvailability.DEGRADED),
-        (replace(WELL, last_accepted_at=NOW - WEEK), TelemetryAvailability.AVAILABLE),
-        (replace(WELL, last_accepted_at=NOW - WEEK - SECOND), TelemetryAvailability.DEGRADED),
-    ],
-)
-def test_availability_says_whether_payloads_reach_the_license_server(
-    record: DeliveryRecord, word: TelemetryAvailability
+def test_the_badge_says_connected_only_while_it_is_true(
+    situation: Situation,
+    badge: Badge,
+    connected: bool | None,  # noqa: FBT001 - what is expected
 ) -> None:
-    assert availability(record, NOW) is word
+    verdict = judge(situation)
+    assert (verdict.badge, verdict.connected) == (badge, connected)
+
+
+@pytest.mark.parametrize(
+    ("situation", "word"),
+    [
+        (replace(WELL, last_accepted_at=None, run=None), TelemetryAvailability.UNAVAILABLE),
+        (WELL, TelemetryAvailability.AVAILABLE),
+        (replace(WELL, last_accepted_at=NOW - 40 * DAY), TelemetryAvailability.AVAILABLE),
+        (replace(WELL, waiting=Waiting(rejected=1)), TelemetryAvailability.DEGRADED),
+        (replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW)), TelemetryAvailability.DEGRADED),
+        (replace(WELL, run=replace(RUN, answered=False)), TelemetryAvailability.DEGRADED),
+        (replace(WELL, run=None), TelemetryAvailability.AVAILABLE),
+    ],
+)
+def test_availability_is_measured_against_the_schedule(situation: Situation, word: TelemetryAvailability) -> None:
+    assert availability(situation) is word

@@ -76,7 +76,7 @@ def test_every_cause_has_a_sentence_a_next_step_and_somebody_who_can_take_it(cau
     explanation = EXPLANATIONS[cause]
     assert explanation.sentence.endswith(".")
     assert explanation.next_step.endswith(".")
-    assert explanation.whose
+    assert explanation.owner
 
 
 @pytest.mark.parametrize(

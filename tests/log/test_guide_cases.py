@@ -109,7 +109,7 @@ def test_encryption_errors_name_the_key_that_cannot_be_opened_and_what_waits_for
         line = service.wait_for_event("api_key_unreadable", transmission_id=waiting)
         assert (line["level"], line["code"]) == ("error", "key-unusable")
         deployment.let_tick_fall_due()
-        assert service.wait_for_event("tick_without_payload", result="key-unusable")
+        assert service.wait_for_event("tick_without_payload", result="api_key_unusable")
 
 
 def test_a_payload_that_is_not_valid_any_more_is_in_the_log_with_its_transmission(deployment: Deployment) -> None:

@@ -214,11 +214,11 @@ def test_a_period_that_could_not_be_sent_rides_in_the_payload_of_a_later_tick(si
     assert (payload.total_events, payload.policy_decision_count, payload.successful_decisions) == (5, 2, 2)
 
 
-def test_a_tick_without_an_api_key_leaves_the_period_open_and_says_why(site: Site) -> None:
+def test_a_tick_without_a_license_server_leaves_the_period_open_and_says_why(site: Site) -> None:
     bare = Replica(site.replica.database_url, None, None)
     site.report(usage(4))
     site.clock.set(site.next_run_at())
-    assert wake(site.open(replica=bare)).tick == "not-configured"
+    assert wake(site.open(replica=bare)).tick == "license_server_missing"
     assert reckon(site.replica.database_url, ()).open.events == 4
 
 

@@ -13,7 +13,8 @@ from telemetry_service.cli.exits import ExitCode, exit_code_of
 from telemetry_service.cli.opened import SQLITE, read_settings, with_place
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.row_words import cause_of_test
 
 if TYPE_CHECKING:
     from telemetry_service.app import Service
@@ -179,15 +180,19 @@ def _administrator(service: "Service") -> Finding:
 
 
 def _health(service: "Service") -> Finding:
+    from telemetry_service.domain.health_texts import NOT_DELIVERED
     from telemetry_service.domain.payload import HealthStatus
     from telemetry_service.pipeline.health_report import read_health
 
-    health = read_health(service.installation).health
-    sentence = f"{health.cause} {health.next_step}"
-    if health.status is HealthStatus.HEALTHY:
+    report = read_health(service.installation)
+    health = report.health
+    sentence = " ".join(part for part in (health.cause, health.next_step, report.verdict.run_note) if part)
+    if health.owner is Owner.NOBODY and health.status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:
         return Finding("health", Result.OK, sentence)
     if health.code == "api_key_unusable":
         return _wrong("health", sentence, ExitCode.SETTINGS)
+    if health.code in NOT_DELIVERED:
+        return _wrong("health", sentence, ExitCode.NOT_DELIVERED)
     return Finding("health", Result.WARNING, sentence)
 
 
@@ -200,10 +205,10 @@ def _connection(service: "Service", *, offline: bool) -> Finding:
         tested = try_connection(service.installation)
     except TelemetryError as error:
         return Finding("connection", Result.SKIPPED, f"Not tried. {error.text}")
-    if tested.cause is None:
+    words = cause_of_test(tested.cause)
+    if words is None:
         return Finding("connection", Result.OK, "The License Server answers and accepts the API key.")
-    explanation = EXPLANATIONS[tested.cause]
-    sentence = f"{explanation.sentence} {explanation.next_step} ({tested.cause.value})"
+    sentence = f"{words.sentence} {words.next_step} ({words.code.value})"
     return _wrong("connection", sentence, ExitCode.NOT_DELIVERED)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from telemetry_service.cli.opened import opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_table
+from telemetry_service.domain.row_words import row_of, words_of
 from telemetry_service.domain.transmissions import Status, Trigger
 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="How many, newest first.")]
@@ -34,17 +35,16 @@ def history(
 
         wanted = HistoryFilter(status, trigger, _day(from_day), _day(to_day))
         page = list_transmissions(service.installation, wanted, cursor, limit)
-        now = service.installation.clock.now()
     if as_json:
         from telemetry_service.web.api.answers_transmissions import HistoryAnswer
 
-        say(HistoryAnswer.of(page, now).model_dump_json(indent=2))
+        say(HistoryAnswer.of(page).model_dump_json(indent=2))
         return
     if not page.items:
         say("There are no transmissions here yet.")
         return
     say_table(
-        ("DATE (UTC)", "STATUS", "STATE", "RECORDS", "CODE", "TRIGGER", "ATTEMPTS", "CAUSE", "ID"),
+        ("DATE (UTC)", "STATUS", "STATE", "RECORDS", "CODE", "TRIGGER", "ATTEMPTS", "CAUSE", "NOTE", "ID"),
         (
             (
                 moment(t.created_at),
@@ -55,6 +55,7 @@ def history(
                 t.trigger.value,
                 t.attempts_made,
                 t.cause.value if t.cause else None,
+                words_of(row_of(t, page.situation.now), page.situation).note or None,
                 t.transmission_id,
             )
             for t in page.items

@@ -22,8 +22,7 @@ def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> 
         from telemetry_service.pipeline import send_now as pipeline
 
         detail = pipeline.send_now(service.installation, ACTOR, request_key)
-        now = service.installation.clock.now()
-    conclude(detail, now, as_json=as_json)
+    conclude(detail, as_json=as_json)
 
 
 def _request_key(chosen: str | None) -> str | None:

@@ -8,7 +8,7 @@ import typer
 from telemetry_service.cli.exits import ExitCode
 from telemetry_service.cli.opened import ACTOR, opened_service
 from telemetry_service.cli.output import AsJson, say, say_table
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.row_words import cause_of_test
 
 if TYPE_CHECKING:
     from telemetry_service.domain.connection import ConnectionTest
@@ -48,8 +48,8 @@ def _tell(result: "ConnectionTest") -> None:
         ("STEP", "RESULT", "MS", "DETAIL"),
         ((step.name.value, verdicts[step.ok], step.duration_ms, step.detail) for step in result.steps),
     )
-    if result.cause is None:
+    words = cause_of_test(result.cause)
+    if words is None:
         say("The connection works.")
-        return
-    explanation = EXPLANATIONS[result.cause]
-    say(f"{explanation.sentence} {explanation.next_step} ({result.cause.value})")
+    else:
+        say(f"{words.sentence} {words.next_step} ({words.code.value})")

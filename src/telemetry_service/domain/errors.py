@@ -173,33 +173,41 @@ class KeyUnusableError(TelemetryError):
     """A stored secret cannot be opened with any of the configured keys."""
 
     code = "key-unusable"
-    sentence = "The stored API key cannot be opened with the configured ENCRYPTION_KEY. Enter the API key again."
+    sentence = (
+        "The stored API key cannot be opened with this ENCRYPTION_KEY. Check ENCRYPTION_KEY in the deployment, or enter"
+        " the API key again."
+    )
 
 
 class NotConfiguredError(TelemetryError):
     """The API key, the License Server or the customer id is missing."""
 
     code = "not-configured"
-    sentence = "The License Server connection is not configured yet: enter the API key."
+    sentence = "No API key is configured. Enter the API key, test the connection and save."
 
 
 class LicenseServerMissingError(NotConfiguredError):
     """The deployment names no License Server."""
 
-    sentence = "The deployment names no License Server: set TELEMETRY_LICENSE_SERVER_URL."
+    sentence = "The deployment names no License Server. Set TELEMETRY_LICENSE_SERVER_URL in the deployment."
 
 
 class CustomerIdMissingError(NotConfiguredError):
     """Neither the deployment nor the license posture names the customer."""
 
-    sentence = "The customer id is not known: set TELEMETRY_CUSTOMER_ID in the deployment, or with the license."
+    sentence = (
+        "The customer id of this installation is not known. Set TELEMETRY_CUSTOMER_ID in the deployment, or report it"
+        " with the license."
+    )
 
 
 class TelemetryDisabledError(TelemetryError):
     """Telemetry is off, so nothing contacts the License Server."""
 
     code = "telemetry-disabled"
-    sentence = "Telemetry is off. While it is off nothing contacts the License Server; switch it on first."
+    sentence = (
+        "Telemetry is off. While it is off, nothing contacts the License Server. Switch on Enable Telemetry and save."
+    )
 
 
 class LockedByDeploymentError(TelemetryError):

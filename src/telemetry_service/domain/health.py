@@ -1,174 +1,164 @@
-"""The health of the telemetry system: five states, the first match wins.
+"""The health of the telemetry system: five states, the first match wins; each names its cause, the next step and whose.
 
-Each state names its cause in a sentence and says who can do what about it.
+The state comes from the order alone (``status_of``). What it says comes from the whole situation, so that neither
+*Healthy* nor *Warning* ever stands beside something that needs a person and does not name it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain import health_texts as texts
+from telemetry_service.domain.health_texts import Finding
+from telemetry_service.domain.obstacles import bars_everything, missing
+from telemetry_service.domain.outcome import EXPLANATIONS, PASSING
+from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
-from telemetry_service.domain.transmissions import DeliveryRecord
+from telemetry_service.domain.situation import Situation
 
 STALE_AFTER = timedelta(days=7)
+OVERDUE_AFTER = timedelta(minutes=5)
+"""A service that runs wakes every few seconds: a run that is later than this is not run by anybody."""
+ATTEMPT_OVERDUE_AFTER = timedelta(minutes=30)
+"""Later than for a run: after a long outage what waits goes out one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A state with its cause, the next step and whose it is."""
+    """A state with its cause, the next step and who can take it."""
 
     status: HealthStatus
     code: str
     cause: str
     next_step: str
-    whose: str
-    connected: bool | None
-    """Whether the latest contact with the License Server went well; None before the first."""
+    owner: Owner
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """Which parts of the connection are in place."""
-
-    enabled: bool
-    locked: bool
-    api_key: bool
-    api_key_usable: bool
-    """False where the stored key cannot be opened with the configured ENCRYPTION_KEY."""
-    license_server: bool
-    customer_id: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether transmissions can be made at all."""
-        return self.api_key and self.api_key_usable and self.license_server and self.customer_id
+def assess(situation: Situation) -> Health:
+    """Return the health; the first match wins."""
+    status = status_of(situation)
+    obstacle = bars_everything(situation.setup) or missing(situation.setup)
+    if obstacle is not None:
+        return Health(status, obstacle.code, obstacle.sentence, obstacle.next_step, obstacle.owner)
+    if status is HealthStatus.UNHEALTHY:
+        return _unhealthy(situation)
+    finding = _finding(situation)
+    cause = f"{_opening(situation, status)} {finding.cause}".strip()
+    return Health(status, finding.code, cause, finding.next_step, finding.owner)
 
 
-_ADMIN = "Control Core administrator"
-_DEPLOYER = "whoever deploys the Control Plane"
+def status_of(situation: Situation) -> HealthStatus:
+    """Return the state alone."""
+    if bars_everything(situation.setup):
+        return HealthStatus.DISABLED
+    if missing(situation.setup):
+        return HealthStatus.NOT_CONFIGURED
+    if situation.exchange is not None and not situation.exchange.ok:
+        return HealthStatus.UNHEALTHY
+    accepted = situation.last_accepted_at
+    if accepted is None or situation.now - accepted > STALE_AFTER:
+        return HealthStatus.WARNING
+    return HealthStatus.HEALTHY
 
 
-def assess(setup: Setup, record: DeliveryRecord, now: datetime) -> Health:
-    """Return the health at ``now``; the first match wins."""
-    contact = record.latest_contact
-    connected = contact.ok if contact else None
-    if not setup.enabled:
-        return _disabled(setup, connected)
-    if not setup.complete:
-        return _not_configured(setup, connected)
-    if contact is not None and not contact.ok and contact.cause is not None:
-        explanation = EXPLANATIONS[contact.cause]
-        return Health(
-            HealthStatus.UNHEALTHY,
-            contact.cause.value,
-            explanation.sentence,
-            explanation.next_step,
-            explanation.whose,
-            connected,
-        )
-    return _working(record, connected, now)
-
-
-def availability(record: DeliveryRecord, now: datetime) -> TelemetryAvailability:
-    """Return the payload's word for whether payloads reach the License Server."""
-    if record.last_accepted_at is None:
+def availability(situation: Situation) -> TelemetryAvailability:
+    """Return the payload's word for whether payloads reach the License Server as the schedule wants."""
+    if situation.last_accepted_at is None:
         return TelemetryAvailability.UNAVAILABLE
-    if record.waiting or now - record.last_accepted_at > STALE_AFTER:
+    if situation.waiting.total or not on_schedule(situation):
         return TelemetryAvailability.DEGRADED
     return TelemetryAvailability.AVAILABLE
 
 
-def _working(record: DeliveryRecord, connected: bool | None, now: datetime) -> Health:  # noqa: FBT001 - a plain fact
-    """Return the health of an installation whose latest contact went well, or that has had none."""
-    if record.last_accepted_at is None:
-        return Health(
-            HealthStatus.WARNING,
-            "never_accepted",
-            "No transmission has been accepted yet.",
-            "Wait for the next run, or press Send Now.",
-            _ADMIN,
-            connected,
-        )
-    if now - record.last_accepted_at > STALE_AFTER:
-        return Health(
-            HealthStatus.WARNING,
-            "last_success_too_old",
-            "The last accepted transmission is more than 7 days old.",
-            "Wait for the next run, or press Send Now; look at the transmission history for errors.",
-            _ADMIN,
-            connected,
-        )
-    if record.waiting:
-        return Health(
-            HealthStatus.HEALTHY,
-            "ok_waiting",
-            "The connection is active and a recent transmission was accepted; another one still waits.",
-            "It is sent again at the next run; to send it sooner, press Retry in the transmission history.",
-            _ADMIN,
-            connected,
-        )
-    return Health(
-        HealthStatus.HEALTHY,
-        "ok",
-        "The connection is active and a recent transmission was accepted.",
-        "Nothing to do.",
-        "nobody",
-        connected,
-    )
+def on_schedule(situation: Situation) -> bool:
+    """Whether no run is overdue, and the latest one that was due was answered by an acceptance."""
+    if run_overdue(situation):
+        return False
+    return situation.run is None or situation.run.answered
 
 
-def _disabled(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact
-    if setup.locked:
-        return Health(
-            HealthStatus.DISABLED,
-            "disabled_by_deployment",
-            "This deployment has switched telemetry off.",
-            "To switch it on, change TELEMETRY_ENABLED in the deployment.",
-            _DEPLOYER,
-            connected,
-        )
-    return Health(
-        HealthStatus.DISABLED,
-        "disabled",
-        "Telemetry is switched off; nothing is sent.",
-        "Switch Enable Telemetry on.",
-        _ADMIN,
-        connected,
-    )
+def run_overdue(situation: Situation) -> bool:
+    """Whether a run is due and nobody runs it."""
+    return situation.now - situation.next_run_at > OVERDUE_AFTER
 
 
-def _not_configured(setup: Setup, connected: bool | None) -> Health:  # noqa: FBT001 - a plain fact
-    missing = (
-        (
-            setup.license_server,
-            "license_server_missing",
-            "The deployment names no License Server.",
-            "Set TELEMETRY_LICENSE_SERVER_URL in the deployment.",
-            _DEPLOYER,
-        ),
-        (
-            setup.customer_id,
-            "customer_id_missing",
-            "The customer id of this installation is not known.",
-            "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license.",
-            _DEPLOYER,
-        ),
-        (
-            setup.api_key,
-            "api_key_missing",
-            "No API key is configured.",
-            "Enter the API key, test the connection and save.",
-            _ADMIN,
-        ),
-        (
-            setup.api_key_usable,
-            "api_key_unusable",
-            "The stored API key cannot be opened with this ENCRYPTION_KEY.",
-            "Check ENCRYPTION_KEY in the deployment, or enter the API key again.",
-            _ADMIN,
-        ),
-    )
-    for present, code, cause, step, whose in missing:
-        if not present:
-            return Health(HealthStatus.NOT_CONFIGURED, code, cause, step, whose, connected)
-    raise AssertionError  # The caller has seen that one of them is missing.
+def _unhealthy(situation: Situation) -> Health:
+    cause = situation.exchange.cause if situation.exchange else None
+    if cause is None:
+        return Health(HealthStatus.UNHEALTHY, *texts.exchange_failed())
+    explanation = EXPLANATIONS[cause]
+    step, owner = explanation.next_step, Owner(explanation.owner)
+    if cause in PASSING:
+        step, owner = _while_passing(situation)
+    return Health(HealthStatus.UNHEALTHY, cause.value, explanation.sentence, step, owner)
+
+
+def _while_passing(situation: Situation) -> tuple[str, Owner]:
+    """Return what follows a failure that passes by itself: a payload is sent again by itself, a test is not made again.
+
+    Where something else needs a person, that is the next step.
+    """
+    waits = _for_a_person(situation)
+    if waits is not None:
+        return waits.next_step, waits.owner
+    again = situation.next_attempt(situation.waiting.next_attempt_at)
+    if again is None:
+        return texts.TEST_AGAIN
+    return f"{NOTHING_TO_DO} {texts.retried(again, situation.now)}", Owner.NOBODY
+
+
+def _opening(situation: Situation, status: HealthStatus) -> str:
+    """Return what the state itself says, before what is found beside it."""
+    if situation.last_accepted_at is None:
+        return texts.NEVER_ACCEPTED
+    if status is HealthStatus.WARNING:
+        return texts.last_accepted(situation.last_accepted_at, situation.now)
+    return texts.ACTIVE if situation.exchange else texts.ACCEPTED
+
+
+def _finding(situation: Situation) -> Finding:
+    """Return the most urgent thing beside a connection that works; the first match wins."""
+    return _for_a_person(situation) or _by_itself(situation)
+
+
+def _for_a_person(situation: Situation) -> Finding | None:
+    return next(_left_undone(situation), None) or _not_known_to_work(situation)
+
+
+def _left_undone(situation: Situation) -> Iterator[Finding]:
+    """Yield what does not come right by itself, the most urgent first."""
+    waiting = situation.waiting
+    if situation.run is not None and situation.run.contradicted:
+        yield texts.contradiction(situation.run.due_at)
+    if waiting.rejected:
+        yield texts.rejected(waiting.rejected)
+    if waiting.held:
+        yield texts.held(waiting.held)
+    if run_overdue(situation):
+        yield texts.not_run(situation.next_run_at)
+    attempt = situation.next_attempt(waiting.next_attempt_at)
+    if attempt is not None and situation.now - attempt > ATTEMPT_OVERDUE_AFTER:
+        yield texts.not_tried(attempt)
+
+
+def _not_known_to_work(situation: Situation) -> Finding | None:
+    run = situation.run
+    if situation.waiting.planned or (run is not None and run.missed):
+        return None  # Something is about to be sent: it tells more than a test would.
+    if situation.exchange is None:
+        return texts.UNTESTED
+    if run is not None and not on_schedule(situation):
+        return texts.overdue(run.due_at, situation.next_run_at, situation.now)
+    return None
+
+
+def _by_itself(situation: Situation) -> Finding:
+    waiting, now = situation.waiting, situation.now
+    if situation.run is not None and situation.run.missed:
+        return texts.catching_up(situation.run.due_at)
+    again = situation.next_attempt(waiting.next_attempt_at)
+    if again is not None:
+        return texts.waiting(waiting.planned, again, now)
+    if status_of(situation) is HealthStatus.WARNING:
+        return texts.on_schedule(situation.next_run_at, now)
+    return texts.OK

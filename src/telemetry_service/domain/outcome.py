@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
+from telemetry_service.domain.owner import Owner
+
 
 class Cause(StrEnum):
     """Why an attempt was not accepted. The token is stable; the troubleshooting page has an entry for each."""
@@ -47,13 +49,14 @@ class Explanation:
 
     sentence: str
     next_step: str
-    whose: str
+    """For a cause in ``PASSING`` what holds while a payload is tried again: a page asks ``row_words``."""
+    owner: Owner
 
 
-_ADMIN = "Control Core administrator"
-_NETWORK = "network administrator"
-_VENDOR = "Control Core support"
-_NOBODY = "nobody: the service retries by itself"
+_ADMIN = Owner.ADMINISTRATOR
+_NETWORK = Owner.NETWORK
+_VENDOR = Owner.SUPPORT
+_NOBODY = Owner.NOBODY
 
 EXPLANATIONS: dict[Cause, Explanation] = {
     Cause.NAME_NOT_RESOLVED: Explanation(
@@ -114,7 +117,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
     Cause.CLOCK_WRONG: Explanation(
         "The License Server refused the message, and its clock and this machine's are more than 5 minutes apart.",
         "Set this machine's clock right (time synchronisation), then press Retry.",
-        "whoever runs this machine",
+        Owner.HOST,
     ),
     Cause.API_KEY_NOT_ACCEPTED: Explanation(
         "The License Server does not accept the API key.",
@@ -182,6 +185,10 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         _VENDOR,
     ),
 }
+
+
+PASSING = frozenset(cause for cause, explanation in EXPLANATIONS.items() if explanation.owner is _NOBODY)
+"""What may be over in a moment. A payload is then sent again by itself; a connection test is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,12 +184,18 @@ class DeliveryRecord:
     last_accepted_at: datetime | None
     accepted_sequence: int | None = None
     """The place of the last acceptance in the order of attempts, connection tests and ticks."""
+    connection_sequence: int = 0
+    """The place at which the API key or the connection changed."""
 
     @property
     def latest_contact(self) -> Contact | None:
-        """The later of the last attempt and the last connection test, by their sequence and never by a clock."""
+        """The later of the last attempt and the last connection test, by their sequence and never by a clock.
+
+        None where both were made with another API key or connection: they say nothing of the present one.
+        """
         contacts = [c for c in (self.last_attempt, self.last_test) if c is not None]
-        return max(contacts, key=lambda c: c.sequence, default=None)
+        latest = max(contacts, key=lambda c: c.sequence, default=None)
+        return latest if latest is not None and latest.sequence > self.connection_sequence else None
 
 
 def customer_id_to_send(

@@ -6,13 +6,12 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from telemetry_service.domain.errors import PayloadContradictionError
-from telemetry_service.domain.health import Health, Setup, assess, availability
+from telemetry_service.domain.health import availability, status_of
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
 from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.domain.periods import Period, PeriodCounts
-from telemetry_service.pipeline.api_key import api_key_usable
 from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.pipeline.situation import read_situation
 from telemetry_service.storage.database import Transaction
 
 
@@ -30,20 +29,6 @@ def count(tx: Transaction, ending: Ending) -> PeriodCounts:
     return tx.periods.counts(period_id, tx.periods.day_counts(period_id))
 
 
-def assess_health(installation: Installation, tx: Transaction, now: datetime) -> Health:
-    """Return the health at ``now``."""
-    configuration = tx.configuration.get()
-    setup = Setup(
-        enabled=installation.enabled(configuration),
-        locked=not installation.deployment.enabled,
-        api_key=configuration.api_key is not None,
-        api_key_usable=api_key_usable(installation, tx),
-        license_server=installation.client is not None,
-        customer_id=customer_id_of(installation, tx) is not None,
-    )
-    return assess(setup, tx.contacts.record(), now)
-
-
 def aggregate(
     installation: Installation, tx: Transaction, ending: Ending, customer_id: str, counts: PeriodCounts | None = None
 ) -> PreparedPayload:
@@ -54,6 +39,7 @@ def aggregate(
     counts = counts or count(tx, ending)
     posture = tx.license.get() or NO_POSTURE
     record = tx.contacts.record()
+    situation = read_situation(installation, tx, ending.at)
     try:
         return PreparedPayload(
             customer_id=customer_id,
@@ -67,12 +53,12 @@ def aggregate(
             successful_decisions=counts.successful_decisions,
             sandbox_events=counts.sandbox_events,
             production_events=counts.production_events,
-            health_status=assess_health(installation, tx, ending.at).status,
+            health_status=status_of(situation),
             deployment_version=installation.deployment.version,
             tier=posture.tier,
             license_status=posture.license_status,
             days_remaining=whole_days_until(posture.expires_at, ending.at),
-            telemetry_availability=availability(record, ending.at),
+            telemetry_availability=availability(situation),
             bouncer_pairs=tx.bouncers.pairs(),
             license_metrics=metrics(posture, record, Window(ending.period.opened_at, ending.at)),
             redeemed_extension_codes=tx.extension_codes.waiting(),

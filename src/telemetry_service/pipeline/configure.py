@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.configuration import Configuration, StoredConfiguration
 from telemetry_service.domain.errors import LockedByDeploymentError, StaleConfigurationError
-from telemetry_service.domain.schedule import next_run_after, send_offset
+from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.domain.verdict import Verdict
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.situation import read_verdict
 from telemetry_service.pipeline.switch import follow_switch
 from telemetry_service.storage.database import Transaction
 
@@ -21,16 +23,24 @@ MOST_COUNTED = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationView:
-    """The configuration with what only the service knows. No next run while telemetry is off."""
+    """The configuration with what only the service knows."""
 
     stored: StoredConfiguration
     enabled: bool
     """The effective switch: the administrator's, unless the deployment has locked it off."""
     locked: bool
-    next_run_at: datetime | None
-    next_send_at: datetime | None
     license_server_configured: bool
-    license_server_connected: bool | None
+    verdict: Verdict
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """When the next period is closed; None while telemetry is off."""
+        return self.verdict.next_run_at
+
+    @property
+    def next_send_at(self) -> datetime | None:
+        """When something is sent next, be it a retry; None where nothing is."""
+        return self.verdict.next_send_at
 
     @property
     def values(self) -> Configuration:
@@ -94,7 +104,7 @@ def remove_api_key(installation: Installation, actor: str) -> ConfigurationView:
         present = tx.configuration.get(lock=True).api_key is not None
         if present:
             tx.configuration.set_api_key(None, now)
-            tx.contacts.forget_failures()
+            tx.contacts.connection_changed()
             tx.activity.note(now, actor, Action.API_KEY_REMOVED)
         view = _view(installation, tx)
     if present:
@@ -142,9 +152,15 @@ def _apply(
 
 
 def _replace_api_key(installation: Installation, tx: Transaction, api_key: str, now: datetime) -> None:
-    tx.configuration.set_api_key(seal_api_key(installation, api_key, now), now)
+    before, key = tx.configuration.get().api_key, seal_api_key(installation, api_key, now)
+    tx.configuration.set_api_key(key, now)
     tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
-    tx.contacts.forget_failures()
+    latest = tx.contacts.record().latest_contact
+    same = before is not None and before.key_id == key.fact.key_id
+    if not same or (latest is not None and not latest.ok):
+        # Of another key nothing is known; and whoever saves the same one again after a failure has changed something.
+        tx.contacts.connection_changed()
+    tx.contacts.key_saved(key.fact.key_id, now)
 
 
 def _changes(before: Configuration, after: Configuration) -> dict[str, str]:
@@ -155,16 +171,10 @@ def _changes(before: Configuration, after: Configuration) -> dict[str, str]:
 
 def _view(installation: Installation, tx: Transaction) -> ConfigurationView:
     stored = tx.configuration.get()
-    enabled = installation.enabled(stored)
-    next_run_at = tx.schedule.next_run_at() if enabled else None
-    offset = send_offset(tx.installation.instance_id(), installation.deployment.send_spread)
-    contact = tx.contacts.record().latest_contact
     return ConfigurationView(
         stored=stored,
-        enabled=enabled,
+        enabled=installation.enabled(stored),
         locked=not installation.deployment.enabled,
-        next_run_at=next_run_at,
-        next_send_at=next_run_at + offset if next_run_at else None,
         license_server_configured=installation.client is not None,
-        license_server_connected=contact.ok if contact else None,
+        verdict=read_verdict(installation, tx, installation.clock.now()),
     )

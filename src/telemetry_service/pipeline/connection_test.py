@@ -3,11 +3,13 @@
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
-from telemetry_service.domain.errors import LicenseServerMissingError, TelemetryDisabledError
+from telemetry_service.domain.obstacles import bars_test
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.log_lines import log_connection_test
+from telemetry_service.pipeline.situation import read_setup
+from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import seal_ping
 
 
@@ -19,14 +21,15 @@ def test_connection(
 ) -> ConnectionTest:
     """Test the connection with the stored API key, or with one that is not saved yet.
 
-    ``told`` hears of each step as it begins. Only a test with the stored key counts for the health:
-    another one says nothing about what is configured. One that succeeds also wakes what is held,
-    for the connection has evidently changed.
+    ``told`` hears of each step as it begins. A test with the stored key counts for the health; one with another key
+    says nothing about what is configured, and counts once that very key is saved. One with the stored key that
+    succeeds also wakes what is held, for the connection has evidently changed.
     Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
     """
-    result = try_connection(installation, api_key, told)
-    _note(installation, actor, result, stored_key=api_key is None)
-    log_connection_test(result, stored_key=api_key is None)
+    used_key = _key_to_try(installation, api_key)
+    result = _try(installation, used_key, told)
+    stored = _note(installation, actor, result, key_id(used_key))
+    log_connection_test(result, stored_key=stored)
     return result
 
 
@@ -35,24 +38,35 @@ test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest would t
 
 def try_connection(installation: Installation, api_key: str | None = None, told: Told = tell_nobody) -> ConnectionTest:
     """Do the same, and note nothing: for whoever only looks. Raises the same."""
-    client = installation.client
+    return _try(installation, _key_to_try(installation, api_key), told)
+
+
+def _key_to_try(installation: Installation, api_key: str | None) -> str:
     with installation.database.read() as tx:
-        if not installation.enabled(tx.configuration.get()):
-            raise TelemetryDisabledError
-        if client is None:
-            raise LicenseServerMissingError
-        used_key = api_key or open_api_key(installation, tx)
+        bar = bars_test(read_setup(installation, tx))
+        if bar is not None:
+            raise bar.refusal()
+        return api_key or open_api_key(installation, tx)
+
+
+def _try(installation: Installation, api_key: str, told: Told) -> ConnectionTest:
     now = installation.clock.now()
-    return client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), used_key), told)
+    assert installation.client is not None  # noqa: S101 - else it would be barred
+    return installation.client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), told)
 
 
-def _note(installation: Installation, actor: str, result: ConnectionTest, *, stored_key: bool) -> None:
+def _note(installation: Installation, actor: str, result: ConnectionTest, tested_key_id: str) -> bool:
+    """Note the verdict; return whether the tested key is the stored one. Another one counts only once it is saved."""
     now = installation.clock.now()
     verdict = "ok" if result.cause is None else result.cause.value
     with installation.database.write() as tx:
-        tx.activity.note(now, actor, Action.CONNECTION_TESTED, result=verdict, key="saved" if stored_key else "unsaved")
-        if not stored_key:
-            return
+        stored = tx.configuration.get(lock=True).api_key
+        saved = stored is not None and stored.key_id == tested_key_id
+        tx.activity.note(now, actor, Action.CONNECTION_TESTED, result=verdict, key="saved" if saved else "unsaved")
+        if not saved:
+            tx.contacts.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
+            return False
         if result.ok:
             tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
         tx.contacts.tested(now, ok=result.ok, cause=result.cause)
+    return True

@@ -7,11 +7,15 @@ from uuid import UUID
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
+from telemetry_service.domain.row_words import RowWords, row_of, words_of
+from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmissions import Attempt, Transmission
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.situation import read_situation
 from telemetry_service.storage.transmissions import HistoryFilter
 
 __all__ = [
+    "Export",
     "HistoryFilter",
     "HistoryPage",
     "TransmissionDetail",
@@ -32,6 +36,8 @@ class HistoryPage:
     """Some transmissions, and the cursor of the older ones, or None where these are the oldest."""
 
     items: tuple[Transmission, ...]
+    situation: Situation
+    """The moment that they were read in, and all that their words depend on."""
     next_cursor: str | None
     newer_cursor: str | None = None
     """What :func:`list_newer_transmissions` takes to turn one page back; None where these are the newest."""
@@ -43,6 +49,20 @@ class TransmissionDetail:
 
     transmission: Transmission
     attempts: tuple[Attempt, ...]
+    situation: Situation
+
+    @property
+    def words(self) -> RowWords:
+        """What is said of it."""
+        return words_of(row_of(self.transmission, self.situation.now), self.situation)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Transmissions as they are read, with what their words depend on."""
+
+    transmissions: Iterator[Transmission]
+    situation: Situation
 
 
 def list_transmissions(
@@ -52,9 +72,10 @@ def list_transmissions(
     before = _before(cursor)
     with installation.database.read() as tx:
         found = tx.transmissions.page(filter_, before, limit + 1)
+        situation = read_situation(installation, tx, installation.clock.now())
     items = found[:limit]
     older = f"before-{items[-1].sequence}" if len(found) > limit else None
-    return HistoryPage(items, older, None if before is None else f"after-{before - 1}")
+    return HistoryPage(items, situation, older, None if before is None else f"after-{before - 1}")
 
 
 def is_newer_cursor(cursor: str) -> bool:
@@ -74,10 +95,11 @@ def list_newer_transmissions(
         raise CursorInvalidError
     with installation.database.read() as tx:
         found = tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
+        situation = read_situation(installation, tx, installation.clock.now())
     if len(found) <= limit:
         return list_transmissions(installation, filter_, None, limit)
     items = found[limit - 1 :: -1]
-    return HistoryPage(items, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
+    return HistoryPage(items, situation, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
 
 
 def read_transmission(installation: Installation, transmission_id: UUID) -> TransmissionDetail:
@@ -86,14 +108,17 @@ def read_transmission(installation: Installation, transmission_id: UUID) -> Tran
         transmission = tx.transmissions.get(transmission_id)
         if transmission is None:
             raise NotFoundError
-        return TransmissionDetail(transmission, tx.transmissions.attempts(transmission_id))
+        situation = read_situation(installation, tx, installation.clock.now())
+        return TransmissionDetail(transmission, tx.transmissions.attempts(transmission_id), situation)
 
 
-def export_transmissions(installation: Installation, filter_: HistoryFilter, actor: str) -> Iterator[Transmission]:
-    """Yield all transmissions of the filtered history, newest first, without holding them all at once."""
+def export_transmissions(installation: Installation, filter_: HistoryFilter, actor: str) -> Export:
+    """Return all transmissions of the filtered history, newest first, without holding them all at once."""
+    now = installation.clock.now()
     with installation.database.write() as tx:
-        tx.activity.note(installation.clock.now(), actor, Action.EXPORTED)
-    return _each(installation, filter_)
+        tx.activity.note(now, actor, Action.EXPORTED)
+        situation = read_situation(installation, tx, now)
+    return Export(_each(installation, filter_), situation)
 
 
 def _each(installation: Installation, filter_: HistoryFilter) -> Iterator[Transmission]:

@@ -14,10 +14,12 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
-from telemetry_service.pipeline.aggregate import Ending, aggregate, assess_health
+from telemetry_service.domain.verdict import Verdict
+from telemetry_service.pipeline.aggregate import Ending, aggregate
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete, outgoing_customer_id, seal_for_preview
 from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.pipeline.situation import read_verdict
 from telemetry_service.sealing.sealer import Sealed
 from telemetry_service.storage.database import Transaction
 
@@ -54,8 +56,7 @@ class Preview:
     period: Period
     counts: PeriodCounts
     days: tuple[DayCount, ...]
-    health: Health
-    enabled: bool
+    verdict: Verdict
     bouncers_registered: int
     waiting_codes: tuple[str, ...]
     """The extension codes that ride in the payload, oldest first."""
@@ -69,6 +70,16 @@ class Preview:
     """The transmission that ``difference`` compares with; None where retention keeps none."""
     customer_id_clear: str | None
     customer_id_sent: str | None
+
+    @property
+    def health(self) -> Health:
+        """The state with its cause and the next step."""
+        return self.verdict.health
+
+    @property
+    def enabled(self) -> bool:
+        """Whether telemetry is on."""
+        return self.verdict.situation.setup.enabled
 
 
 def build_preview(installation: Installation) -> Preview:
@@ -88,8 +99,7 @@ def build_preview(installation: Installation) -> Preview:
             period=ending.period,
             counts=counts,
             days=days,
-            health=assess_health(installation, tx, now),
-            enabled=installation.enabled(tx.configuration.get()),
+            verdict=read_verdict(installation, tx, now),
             bouncers_registered=tx.bouncers.count(),
             waiting_codes=tx.extension_codes.waiting(),
             payload=shown,

@@ -6,15 +6,14 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
-    LicenseServerMissingError,
     NotFoundError,
-    TelemetryDisabledError,
 )
+from telemetry_service.domain.obstacles import bars_attempts
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
-from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.situation import read_setup
 from telemetry_service.storage.database import Transaction
 
 
@@ -57,8 +56,6 @@ def retry_failed(installation: Installation, actor: str) -> tuple[TransmissionDe
 
 
 def _may_send(installation: Installation, tx: Transaction) -> None:
-    if not installation.enabled(tx.configuration.get()):
-        raise TelemetryDisabledError
-    if installation.client is None:
-        raise LicenseServerMissingError
-    open_api_key(installation, tx)
+    bar = bars_attempts(read_setup(installation, tx))
+    if bar is not None:
+        raise bar.refusal()

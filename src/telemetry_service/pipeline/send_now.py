@@ -4,6 +4,7 @@ from uuid import UUID
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.pipeline.aggregate import Ending
@@ -11,6 +12,7 @@ from telemetry_service.pipeline.deliver import deliver
 from telemetry_service.pipeline.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import Closing, close_and_prepare
+from telemetry_service.pipeline.situation import read_setup
 
 
 def send_now(installation: Installation, actor: str, request_key: str | None) -> TransmissionDetail:
@@ -33,11 +35,17 @@ def _prepare(installation: Installation, actor: str, request_key: str | None) ->
         # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
         # while it was off never leaves.
         period = tx.periods.lock_open()
-        if not installation.enabled(tx.configuration.get()) or not period.reportable:
+        off = bars_everything(read_setup(installation, tx))
+        if off is not None:
+            raise off.refusal()
+        if not period.reportable:
             raise TelemetryDisabledError
         known = tx.transmissions.by_request_key(request_key) if request_key else None
         if known is not None:
             return known.transmission_id
+        bar = bars_payloads(read_setup(installation, tx))
+        if bar is not None:
+            raise bar.refusal()
         closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key)
         transmission_id = close_and_prepare(installation, tx, Ending(period, now), closing)
         tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))

@@ -9,16 +9,20 @@ from datetime import datetime
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import is_plausible, rfc3339
-from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
+from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.obstacles import bars_payloads, missing
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
+from telemetry_service.domain.situation import CONFIGURATION_FAULTS, CONTRADICTION
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State, Trigger
 from telemetry_service.pipeline.aggregate import Ending
 from telemetry_service.pipeline.deliver import deliver_due
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.log_lines import log_tick
 from telemetry_service.pipeline.prepare import Closing, close_and_prepare
+from telemetry_service.pipeline.situation import read_setup
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
 _SCHEDULE = "schedule"
@@ -44,37 +48,73 @@ def run_due_tick(installation: Installation) -> str | None:
     with installation.database.read() as tx:
         due = tx.schedule.next_run_at()
         frequency = tx.configuration.get().values.frequency
+        missed = _missed(installation, tx) if due > now else None
     if due > now:
         _mend_schedule(installation, due, next_run_after(frequency, now), now)
-        return None
+        return _run_missed(installation, now) if missed else None
     with installation.database.write() as tx:
         period = tx.periods.lock_open()
         # All ticks that were missed while the service was down run as this one.
         if not tx.schedule.move_run(due, next_run_after(frequency, now)):
             return None
         tick_key = rfc3339(due)
-        if not tx.schedule.own_tick(tick_key, now):
+        if not tx.schedule.own_tick(tick_key, now, period.period_id):
             return None
         installation.reached(Milestone.TICK_OWNED)
-        result = _run(installation, tx, Ending(period, now), due)
-        tx.activity.note(now, _SCHEDULE, Action.TICK, result=result)
-        tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
+        result = _run_and_note(installation, tx, Ending(period, now), tick_key)
     log_tick(result, due)
+    return result
+
+
+def _missed(installation: Installation, tx: Transaction) -> LastTick | None:
+    """Return the latest tick, if it made no payload for lack of something that is in place now.
+
+    Whatever it was, and whoever put it in place (a page, another service, the deployment): the run is made up for at
+    the next waking. Where its period has been closed since, by *Send Now* or the switch, there is nothing to make up.
+    """
+    tick = tx.schedule.last_run()
+    period = tx.periods.open()
+    if tick is None or tick.result not in CONFIGURATION_FAULTS or tick.period_id != period.period_id:
+        return None
+    barred = not period.reportable or bars_payloads(read_setup(installation, tx))
+    return None if barred else tick
+
+
+def _run_missed(installation: Installation, now: datetime) -> str | None:
+    """Own the missed tick and run it now; None where another replica has, or it is missed no more."""
+    with installation.database.write() as tx:
+        period = tx.periods.lock_open()
+        missed = _missed(installation, tx)
+        if missed is None or not tx.schedule.own_missed_tick(missed):
+            return None
+        installation.reached(Milestone.TICK_OWNED)
+        result = _run_and_note(installation, tx, Ending(period, now), missed.tick_key)
+    log_tick(result, missed.due_at)
+    return result
+
+
+def _run_and_note(installation: Installation, tx: Transaction, ending: Ending, tick_key: str) -> str:
+    result = _run(installation, tx, ending, datetime.fromisoformat(tick_key))
+    tx.activity.note(ending.at, _SCHEDULE, Action.TICK, result=result)
+    tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
     return result
 
 
 def _run(installation: Installation, tx: Transaction, ending: Ending, due: datetime) -> str:
     """Close the period and make every waiting transmission due; say in a word what came of it."""
     if not installation.enabled(tx.configuration.get()) or not ending.period.reportable:
-        return "disabled"
+        return DISABLED
     offset = send_offset(tx.installation.instance_id(), installation.deployment.send_spread)
     send_at = max(ending.at, due + offset)
     tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, ending.at)
+    gap = missing(read_setup(installation, tx))
+    if gap is not None:
+        return gap.code  # The period stays open, and this run is made up for once that is in place.
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
         close_and_prepare(installation, tx, ending, closing)
-    except (NotConfiguredError, KeyUnusableError, PayloadContradictionError) as fault:
-        return fault.code  # The period stays open: its counts ride in the payload of a later tick.
+    except PayloadContradictionError:
+        return CONTRADICTION  # The period stays open: its counts ride in the payload of a later tick.
     return "prepared"
 
 

@@ -39,12 +39,21 @@ class ContactStore:
         values = {"test_sequence": self.next_sequence(), "test_at": at, "test_ok": ok, "test_cause": cause}
         self._connection.execute(update(Row).values(values))
 
-    def forget_failures(self) -> None:
-        """Forget failed contacts: the connection has been changed, and nothing is known of the new one."""
-        attempt = {"attempt_sequence": None, "attempt_at": None, "attempt_ok": None, "attempt_cause": None}
-        test = {"test_sequence": None, "test_at": None, "test_ok": None, "test_cause": None}
-        self._connection.execute(update(Row).where(Row.attempt_ok.is_(False)).values(attempt))
-        self._connection.execute(update(Row).where(Row.test_ok.is_(False)).values(test))
+    def tested_typed(self, key_id: str, *, ok: bool, cause: Cause | None) -> None:
+        """Note the verdict of a connection test with a key that is not saved."""
+        values = {"typed_key_id": key_id, "typed_ok": ok, "typed_cause": cause.value if cause else None}
+        self._connection.execute(update(Row).values(values))
+
+    def connection_changed(self) -> None:
+        """Note that the API key or the connection is another one, of which nothing is known yet."""
+        self._connection.execute(update(Row).values(connection_sequence=Row.sequence))
+
+    def key_saved(self, key_id: str, at: datetime) -> None:
+        """Let a test count that was made with this very key before it was saved."""
+        row = self._connection.execute(select(Row.typed_key_id, Row.typed_ok, Row.typed_cause)).one()
+        if row.typed_key_id == key_id and row.typed_ok is not None:
+            self.tested(at, ok=row.typed_ok, cause=Cause(row.typed_cause) if row.typed_cause else None)
+        self._connection.execute(update(Row).values(typed_key_id=None, typed_ok=None, typed_cause=None))
 
     def record(self) -> DeliveryRecord:
         """Return how delivery has gone so far."""
@@ -62,6 +71,7 @@ class ContactStore:
             last_test=test,
             last_accepted_at=self._last_accepted_at(row.last_accepted_at, row.accepted_sequence or 0, attempt, test),
             accepted_sequence=row.accepted_sequence,
+            connection_sequence=row.connection_sequence,
         )
 
     def _last_accepted_at(self, noted: datetime | None, sequence: int, *exchanges: Contact | None) -> datetime | None:

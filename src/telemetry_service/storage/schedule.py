@@ -9,6 +9,11 @@ from sqlalchemy.orm import aliased
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
 
+_RUNNING = "running"
+"""Never seen outside the transaction that runs the tick."""
+DISABLED = "disabled"
+"""Result of a tick that found telemetry off."""
+
 
 @dataclass(frozen=True, slots=True)
 class NextPurge:
@@ -25,6 +30,14 @@ class LastTick:
     result: str
     ran_at: datetime
     sequence: int
+    tick_key: str
+    period_id: int | None
+    """The period that was open when it ran; None where an older version did not note it."""
+
+    @property
+    def due_at(self) -> datetime:
+        """When it was due: its key."""
+        return datetime.fromisoformat(self.tick_key)
 
 
 class ScheduleStore:
@@ -63,16 +76,27 @@ class ScheduleStore:
         )
         return moved.rowcount == 1
 
-    def own_tick(self, tick_key: str, now: datetime) -> bool:
+    def own_tick(self, tick_key: str, now: datetime, period_id: int) -> bool:
         """Write the key of a tick; False where that tick has been run before (after a clock was set back).
 
         A key that a clock far ahead has used is free again once an earlier tick was run after it: the clock was set
         right in between, and the period that this tick is to close is another one.
         """
         self._connection.execute(delete(TelemetryTick).where(TelemetryTick.tick_key == tick_key, _used_too_early()))
-        key = insert(self._connection, TelemetryTick).values(tick_key=tick_key, ran_at=now, result="running")
+        key = insert(self._connection, TelemetryTick).values(
+            tick_key=tick_key, ran_at=now, result=_RUNNING, period_id=period_id
+        )
         written = key.on_conflict_do_nothing().returning(TelemetryTick.tick_key)
         return self._connection.execute(written).first() is not None
+
+    def own_missed_tick(self, missed: LastTick) -> bool:
+        """Take a tick that made no payload, to run it again; False where somebody else has."""
+        taken = self._connection.execute(
+            update(TelemetryTick)
+            .where(TelemetryTick.tick_key == missed.tick_key, TelemetryTick.sequence == missed.sequence)
+            .values(result=_RUNNING, sequence=None)
+        )
+        return taken.rowcount == 1
 
     def tick_result(self, tick_key: str, result: str, sequence: int) -> None:
         """Note what came of a tick, and its place in the order of events (``ContactStore.next_sequence``)."""
@@ -81,10 +105,19 @@ class ScheduleStore:
 
     def last_tick(self) -> LastTick | None:
         """Return the latest tick, by its sequence: a clock that was ahead must not hide those that follow."""
-        columns = (TelemetryTick.result, TelemetryTick.ran_at, TelemetryTick.sequence)
-        latest = select(*columns).where(TelemetryTick.sequence.is_not(None)).order_by(TelemetryTick.sequence.desc())
-        row = self._connection.execute(latest.limit(1)).first()
-        return None if row is None or row.sequence is None else LastTick(row.result, row.ran_at, row.sequence)
+        return self._latest()
+
+    def last_run(self) -> LastTick | None:
+        """Return the latest tick that was to send: one that found telemetry off is none, nor is one that runs yet."""
+        return self._latest(TelemetryTick.result != DISABLED)
+
+    def _latest(self, *conditions: ColumnElement[bool]) -> LastTick | None:
+        names = (TelemetryTick.result, TelemetryTick.ran_at, TelemetryTick.sequence, TelemetryTick.tick_key)
+        latest = select(*names, TelemetryTick.period_id).where(TelemetryTick.sequence.is_not(None), *conditions)
+        row = self._connection.execute(latest.order_by(TelemetryTick.sequence.desc()).limit(1)).first()
+        if row is None or row.sequence is None:
+            return None
+        return LastTick(row.result, row.ran_at, row.sequence, row.tick_key, row.period_id)
 
 
 def _used_too_early() -> ColumnElement[bool]:

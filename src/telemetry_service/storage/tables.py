@@ -117,6 +117,9 @@ class TelemetryTick(Base):
     result: Mapped[str] = mapped_column(String(32))
     sequence: Mapped[int | None] = mapped_column(unique=True)
     """Which tick is the latest: from the counter of :class:`LicenseServerContact`, written at the tick's end."""
+    period_id: Mapped[int | None]
+    """The period that was open when it ran. While it still is, what this tick left undone is still to be done. No
+    foreign key: the period is purged one day, the tick is not."""
 
 
 class ProcessHeartbeat(Base):
@@ -330,6 +333,13 @@ class LicenseServerContact(Base):
     attempt_sequence: Mapped[int | None]
     test_sequence: Mapped[int | None]
     accepted_sequence: Mapped[int | None]
+    connection_sequence: Mapped[int] = mapped_column(server_default="0")
+    """The number at which the API key or the connection changed: what is not later says nothing of the present one."""
+    typed_key_id: Mapped[str | None] = mapped_column(String(16))
+    """The key of the latest connection test with a key that was not saved; it counts once that very key is saved."""
+    typed_ok: Mapped[bool | None]
+    typed_cause: Mapped[str | None] = mapped_column(String(32))
+    """Without a CHECK of its own: it is copied into ``test_cause``, which has one."""
 
 
 class ActivityEntry(Base):

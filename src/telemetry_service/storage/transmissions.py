@@ -6,9 +6,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.situation import Waiting
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
     LEASE,
@@ -27,6 +44,7 @@ from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
 CLOCKS_DIFFER = timedelta(minutes=1)
 """By how much the clocks of two replicas may differ before one takes the other's plans for those of a wrong clock."""
 
+_PLANNED = "planned"
 _ATTEMPT = tuple(Attempt.__slots__)
 _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
 
@@ -132,6 +150,22 @@ class TransmissionStore:
         """Return the ids of the transmissions in ``states``, oldest first."""
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
         return tuple(self._connection.execute(query).scalars())
+
+    def what_waits(self, now: datetime) -> Waiting:
+        """Return what is not accepted yet, by whether and why it is tried again."""
+        planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
+        kind = case((planned, _PLANNED), else_=type_coerce(Log.state, String))
+        query = select(kind.label("kind"), func.count().label("number"), func.min(Log.next_attempt_at).label("next"))
+        rows = self._connection.execute(query.where(Log.state != State.SUCCESS).group_by(kind)).all()
+        numbers = {row.kind: row.number for row in rows}
+        held = numbers.get(State.HELD.value, 0)
+        sent = numbers.get(_PLANNED, 0)
+        return Waiting(
+            planned=sent,
+            held=held,
+            rejected=sum(numbers.values()) - sent - held,
+            next_attempt_at=next((row.next for row in rows if row.kind == _PLANNED), None),
+        )
 
     def count_by_state(self) -> dict[State, int]:
         """Return how many transmissions are kept in each state; a state without one is left out."""

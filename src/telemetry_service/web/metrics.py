@@ -79,11 +79,12 @@ class _Stored(Collector):
                 "Unix time of the next run.",
                 value=report.next_run_at.timestamp(),
             )
-        if report.latest_contact is not None:
+        connected = report.verdict.connected
+        if connected is not None:
             yield GaugeMetricFamily(
                 "telemetry_license_server_connected",
-                "Whether the latest contact with the License Server went well.",
-                value=int(report.latest_contact.ok),
+                "Whether the latest exchange with the License Server succeeded; absent while telemetry is off.",
+                value=int(connected),
             )
 
 

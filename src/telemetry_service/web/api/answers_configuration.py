@@ -2,8 +2,11 @@
 
 from telemetry_service.domain.configuration import ApiKeyFact
 from telemetry_service.domain.connection import ConnectionTest, StepName
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.row_words import CauseWords, cause_of_test
 from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.verdict import Badge
 from telemetry_service.pipeline.configure import ConfigurationView
 from telemetry_service.web.api.moment import Answer, Moment
 
@@ -26,11 +29,12 @@ class ApiKeyAnswer(Answer):
 
 
 class LicenseServerAnswer(Answer):
-    """Whether the deployment names a License Server, and how the latest contact with it went."""
+    """Whether the deployment names a License Server, and what the badge beside it says."""
 
     configured: bool
     connected: bool | None
-    """None before the first contact."""
+    """Null while telemetry is off, not configured or not contacted yet."""
+    badge: Badge
 
 
 class ConfigurationAnswer(Answer):
@@ -50,7 +54,7 @@ class ConfigurationAnswer(Answer):
     next_run_at: Moment | None
     """When the next period is closed; None while telemetry is off."""
     next_send_at: Moment | None
-    """When its payload is sent: a few minutes later."""
+    """When something is sent next: what waits, or a few minutes after the next run its payload."""
 
     @classmethod
     def of(cls, view: ConfigurationView) -> "ConfigurationAnswer":
@@ -66,7 +70,9 @@ class ConfigurationAnswer(Answer):
             updated_at=view.stored.updated_at,
             api_key=ApiKeyAnswer.of(view.stored.api_key),
             license_server=LicenseServerAnswer(
-                configured=view.license_server_configured, connected=view.license_server_connected
+                configured=view.license_server_configured,
+                connected=view.verdict.connected,
+                badge=view.verdict.badge,
             ),
             next_run_at=view.next_run_at,
             next_send_at=view.next_send_at,
@@ -85,15 +91,14 @@ class CauseAnswer(Answer):
     code: Cause
     sentence: str
     next_step: str
-    whose: str
+    owner: Owner
 
     @classmethod
-    def of(cls, cause: Cause | None) -> "CauseAnswer | None":
+    def of(cls, cause: CauseWords | None) -> "CauseAnswer | None":
         """Return the answer for a cause, or None for none."""
         if cause is None:
             return None
-        found = EXPLANATIONS[cause]
-        return cls(code=cause, sentence=found.sentence, next_step=found.next_step, whose=found.whose)
+        return cls(code=cause.code, sentence=cause.sentence, next_step=cause.next_step, owner=cause.owner)
 
 
 class StepAnswer(Answer):
@@ -120,4 +125,6 @@ class ConnectionTestAnswer(Answer):
             StepAnswer(name=step.name, ok=step.ok, duration_ms=step.duration_ms, detail=step.detail)
             for step in test.steps
         )
-        return cls(ok=test.ok, cause=CauseAnswer.of(test.cause), response_code=test.response_code, steps=steps)
+        return cls(
+            ok=test.ok, cause=CauseAnswer.of(cause_of_test(test.cause)), response_code=test.response_code, steps=steps
+        )

@@ -4,59 +4,76 @@ from datetime import date
 from typing import Any
 
 from telemetry_service.domain.dictionary import FieldEntry
-from telemetry_service.domain.health import Health
+from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
+from telemetry_service.domain.verdict import Badge, Verdict
 from telemetry_service.pipeline.health_report import HealthReport
 from telemetry_service.pipeline.preview import FieldChange, Preview, SealedDescription
 from telemetry_service.web.api.moment import Answer, Moment
 
 
 class HealthStateAnswer(Answer):
-    """A state of health with its cause, the next step and whose it is."""
+    """A state of health with its cause, the next step and who can take it."""
 
     status: HealthStatus
     code: str
     cause: str
     next_step: str
-    whose: str
+    owner: Owner
     connected: bool | None
+    """Whether the License Server is connected; null while telemetry is off, not configured or not contacted yet."""
 
     @classmethod
-    def of(cls, health: Health) -> "HealthStateAnswer":
-        """Return the answer for a health."""
+    def of(cls, verdict: Verdict) -> "HealthStateAnswer":
+        """Return the answer for a verdict."""
+        health = verdict.health
         return cls(
             status=health.status,
             code=health.code,
             cause=health.cause,
             next_step=health.next_step,
-            whose=health.whose,
-            connected=health.connected,
+            owner=health.owner,
+            connected=verdict.connected,
         )
 
 
 class HealthAnswer(HealthStateAnswer):
     """The health with the facts that its reader wants next."""
 
+    license_server: Badge
+    """What the badge beside *License Server* says."""
     waiting: int
     """Transmissions that are not accepted yet."""
+    waiting_note: str
     last_accepted_at: Moment | None
     latest_contact_at: Moment | None
     next_run_at: Moment | None
+    next_run_note: str
+    """Why there is no next run, or what it cannot do as things stand; empty where it makes a payload."""
     next_send_at: Moment | None
+    """When something is sent next, be it a retry."""
+    next_send_note: str
     last_tick_result: str | None
+    run_note: str | None
+    """What the latest run left undone; null where nothing is left of it."""
 
     @classmethod
     def of_report(cls, report: HealthReport) -> "HealthAnswer":
         """Return the answer for a report."""
         return cls(
-            **dict(HealthStateAnswer.of(report.health)),
+            **dict(HealthStateAnswer.of(report.verdict)),
+            license_server=report.verdict.badge,
             waiting=report.waiting,
+            waiting_note=report.verdict.waiting_note,
             last_accepted_at=report.last_accepted_at,
             latest_contact_at=report.latest_contact.at if report.latest_contact else None,
             next_run_at=report.next_run_at,
+            next_run_note=report.verdict.next_run_note,
             next_send_at=report.next_send_at,
+            next_send_note=report.verdict.next_send_note,
             last_tick_result=report.last_tick_result,
+            run_note=report.verdict.run_note,
         )
 
 
@@ -144,6 +161,8 @@ class PreviewAnswer(Answer):
     period_opened_at: Moment
     enabled: bool
     """False while telemetry is off: then nothing of this leaves."""
+    note: str
+    """What becomes of these counts."""
     bouncers_registered: int
     figures: FiguresAnswer
     health: HealthStateAnswer
@@ -163,9 +182,10 @@ class PreviewAnswer(Answer):
             at=preview.now,
             period_opened_at=preview.period.opened_at,
             enabled=preview.enabled,
+            note=preview.verdict.preview_note,
             bouncers_registered=preview.bouncers_registered,
             figures=_figures(preview),
-            health=HealthStateAnswer.of(preview.health),
+            health=HealthStateAnswer.of(preview.verdict),
             days=tuple(DayAnswer.of(day) for day in preview.days),
             payload=preview.payload,
             fault=FaultAnswer(code=fault.code, sentence=fault.text) if fault else None,

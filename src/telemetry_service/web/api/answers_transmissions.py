@@ -1,10 +1,12 @@
 """The answers about transmissions."""
 
 import json
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.row_words import RowStatus, row_of, words_of
+from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Status, Transmission, Trigger
 from telemetry_service.pipeline.history import HistoryPage, TransmissionDetail
 from telemetry_service.web.api.answers_configuration import CauseAnswer
@@ -24,6 +26,8 @@ class TransmissionAnswer(Answer):
     records_sent: int
     """Audit events that the payload accounts for."""
     response_code: int | None
+    note: str
+    """The finer state, or when it is tried again, in a few words; empty where the status says all."""
     cause: CauseAnswer | None
     attempts_made: int
     in_flight: bool
@@ -31,14 +35,24 @@ class TransmissionAnswer(Answer):
     last_attempt_at: Moment | None
     last_duration_ms: int | None
     next_attempt_at: Moment | None
+    """Null where nothing will be attempted at a moment of its own."""
+    next_attempt_note: str | None
+    """What the next attempt waits for where it has no moment."""
     accepted_at: Moment | None
     receipt_verified: bool | None
     """None where no key of the License Server is pinned, or it is not accepted yet."""
 
     @classmethod
-    def of(cls, transmission: Transmission, now: datetime) -> "TransmissionAnswer":
-        """Return the answer for a transmission at ``now``."""
-        return cls(**_members(transmission, now))
+    def of(cls, transmission: Transmission, situation: Situation) -> "TransmissionAnswer":
+        """Return the answer for a transmission in a situation."""
+        return cls(**_members(transmission, situation))
+
+
+class AttemptCauseAnswer(Answer):
+    """Why an attempt was not accepted. What can be done now depends on the transmission."""
+
+    code: Cause
+    sentence: str
 
 
 class AttemptAnswer(Answer):
@@ -48,7 +62,7 @@ class AttemptAnswer(Answer):
     trigger: AttemptTrigger
     state: State
     """The state that it led to."""
-    cause: CauseAnswer | None
+    cause: AttemptCauseAnswer | None
     response_code: int | None
     duplicate: bool
     """True where the License Server had it already."""
@@ -73,7 +87,7 @@ class AttemptAnswer(Answer):
             number=attempt.number,
             trigger=attempt.trigger,
             state=attempt.state,
-            cause=CauseAnswer.of(attempt.cause),
+            cause=_cause_of(attempt),
             response_code=attempt.response_code,
             duplicate=attempt.duplicate,
             request_written=attempt.request_written,
@@ -99,11 +113,11 @@ class TransmissionDetailAnswer(TransmissionAnswer):
     attempts: tuple[AttemptAnswer, ...]
 
     @classmethod
-    def of_detail(cls, detail: TransmissionDetail, now: datetime) -> "TransmissionDetailAnswer":
-        """Return the answer for a transmission with its attempts at ``now``."""
+    def of_detail(cls, detail: TransmissionDetail) -> "TransmissionDetailAnswer":
+        """Return the answer for a transmission with its attempts."""
         transmission = detail.transmission
         return cls(
-            **_members(transmission, now),
+            **_members(transmission, detail.situation),
             payload=json.loads(transmission.payload),
             receipt=transmission.receipt,
             attempts=tuple(AttemptAnswer.of(attempt) for attempt in detail.attempts),
@@ -117,9 +131,9 @@ class HistoryAnswer(Answer):
     next_cursor: str | None
 
     @classmethod
-    def of(cls, page: HistoryPage, now: datetime) -> "HistoryAnswer":
-        """Return the answer for a page at ``now``."""
-        found = tuple(TransmissionAnswer.of(transmission, now) for transmission in page.items)
+    def of(cls, page: HistoryPage) -> "HistoryAnswer":
+        """Return the answer for a page."""
+        found = tuple(TransmissionAnswer.of(transmission, page.situation) for transmission in page.items)
         return cls(transmissions=found, next_cursor=page.next_cursor)
 
 
@@ -129,7 +143,14 @@ class RetriedAnswer(Answer):
     transmissions: tuple[TransmissionDetailAnswer, ...]
 
 
-def _members(transmission: Transmission, now: datetime) -> dict[str, Any]:
+def _cause_of(attempt: Attempt) -> AttemptCauseAnswer | None:
+    if attempt.cause is None:
+        return None
+    return AttemptCauseAnswer(code=attempt.cause, sentence=EXPLANATIONS[attempt.cause].sentence)
+
+
+def _members(transmission: Transmission, situation: Situation) -> dict[str, Any]:
+    words = words_of(row_of(transmission, situation.now), situation)
     return {
         "transmission_id": transmission.transmission_id,
         "status": transmission.status,
@@ -139,13 +160,15 @@ def _members(transmission: Transmission, now: datetime) -> dict[str, Any]:
         "period_closed_at": transmission.period_closed_at,
         "records_sent": transmission.records_sent,
         "response_code": transmission.response_code,
-        "cause": CauseAnswer.of(transmission.cause),
+        "note": words.note,
+        "cause": CauseAnswer.of(words.cause),
         "attempts_made": transmission.attempts_made,
-        "in_flight": transmission.in_flight(now),
+        "in_flight": words.status is RowStatus.SENDING,
         "created_at": transmission.created_at,
         "last_attempt_at": transmission.last_attempt_at,
         "last_duration_ms": transmission.last_duration_ms,
-        "next_attempt_at": transmission.next_attempt_at,
+        "next_attempt_at": words.next_attempt_at,
+        "next_attempt_note": words.next_attempt_note,
         "accepted_at": transmission.accepted_at,
         "receipt_verified": transmission.receipt_verified,
     }

@@ -1,12 +1,15 @@
 """The history as a file: CSV for spreadsheets, JSON Lines for programs. Written as it is read."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from io import StringIO
 
 from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.row_words import row_of, words_of
+from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmissions import Transmission
+from telemetry_service.pipeline.history import Export
 from telemetry_service.web.api.answers_transmissions import TransmissionAnswer
 
 COLUMNS = (
@@ -31,17 +34,17 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def csv_lines(transmissions: Iterable[Transmission]) -> Iterator[str]:
+def csv_lines(export: Export) -> Iterator[str]:
     """Yield a heading and a line for each transmission (RFC 4180)."""
     yield _line(COLUMNS)
-    for transmission in transmissions:
-        yield _line(tuple(cell(_value(transmission, column)) for column in COLUMNS))
+    for transmission in export.transmissions:
+        yield _line(tuple(cell(_value(transmission, column, export.situation)) for column in COLUMNS))
 
 
-def json_lines(transmissions: Iterable[Transmission], now: datetime) -> Iterator[str]:
+def json_lines(export: Export) -> Iterator[str]:
     """Yield one JSON object a line, in the shape in which the history lists transmissions."""
-    for transmission in transmissions:
-        yield TransmissionAnswer.of(transmission, now).model_dump_json() + "\n"
+    for transmission in export.transmissions:
+        yield TransmissionAnswer.of(transmission, export.situation).model_dump_json() + "\n"
 
 
 def cell(value: object) -> str:
@@ -54,7 +57,9 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _value(transmission: Transmission, column: str) -> object:
+def _value(transmission: Transmission, column: str, situation: Situation) -> object:
+    if column == "next_attempt_at":
+        return words_of(row_of(transmission, situation.now), situation).next_attempt_at
     return getattr(transmission, column)
 
 

@@ -52,7 +52,7 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
     """Close the period and send it. The same Idempotency-Key names the same transmission."""
     detail = send_now(context.installation, caller.actor, request_key)
-    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+    return TransmissionDetailAnswer.of_detail(detail)
 
 
 @router.get("/history", openapi_extra=refused_with(CursorInvalidError))
@@ -60,7 +60,7 @@ def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestK
 def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
     """List transmissions, newest first."""
     page = list_transmissions(context.installation, query.filter(), query.cursor, query.limit)
-    return HistoryAnswer.of(page, context.installation.clock.now())
+    return HistoryAnswer.of(page)
 
 
 @router.get(
@@ -74,7 +74,7 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
     found = export_transmissions(context.installation, query.filter(), caller.actor)
     if query.format == "csv":
         return _download(csv_lines(found), "text/csv", "csv")
-    return _download(json_lines(found, context.installation.clock.now()), "application/jsonl", "jsonl")
+    return _download(json_lines(found), "application/jsonl", "jsonl")
 
 
 @router.post("/history/retry-failed", dependencies=[NO_BODY], openapi_extra=refused_with(*_NOT_SENT))
@@ -82,9 +82,8 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
 @waits_for_license_server
 def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
     """Send every failed transmission again, oldest first."""
-    now = context.installation.clock.now()
     details = retry_failed(context.installation, caller.actor)
-    return RetriedAnswer(transmissions=tuple(TransmissionDetailAnswer.of_detail(one, now) for one in details))
+    return RetriedAnswer(transmissions=tuple(TransmissionDetailAnswer.of_detail(one) for one in details))
 
 
 @router.get("/history/{transmission_id}", openapi_extra=refused_with(NotFoundError))
@@ -92,7 +91,7 @@ def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
 def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Return one transmission with its payload and every attempt."""
     detail = read_transmission(context.installation, transmission_id)
-    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+    return TransmissionDetailAnswer.of_detail(detail)
 
 
 @router.get(
@@ -121,7 +120,7 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
     """Send the stored payload again under the same id. Safe to press twice."""
     detail = retry(context.installation, transmission_id, caller.actor)
-    return TransmissionDetailAnswer.of_detail(detail, context.installation.clock.now())
+    return TransmissionDetailAnswer.of_detail(detail)
 
 
 def _download(lines: Iterator[str], media_type: str, ending: str) -> StreamingResponse:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from telemetry_service.domain.connection import ConnectionTest, Step, StepName
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.row_words import cause_of_test
 from telemetry_service.web.settings_tab.figures import duration
 from telemetry_service.web.settings_tab.words import STEP, Sign
 
@@ -16,12 +17,6 @@ _STEP_SIGNS = {
     False: Sign("failed", "cross", "bad"),
     None: Sign("not tried", "dash", "quiet"),
 }
-_PASSING = frozenset({Cause.CONNECTION_LOST, Cause.DEADLINE_EXCEEDED, Cause.BUSY, Cause.SERVER_ERROR})
-"""What may be over in a moment. A payload is then sent again by itself; a test is not made again by itself."""
-_TEST_AGAIN = (
-    "Test again in some minutes. If it keeps failing, check proxies and firewalls on the way.",
-    "Control Core administrator",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +42,18 @@ class TestView:
     verdict: Sign
     sentence: str
     next_step: str | None
-    whose: str | None
+    owner: Owner | None
 
 
 def test_view(result: ConnectionTest, *, unsaved_key: bool) -> TestView:
     """Return the result of a test with the saved key, or with one that is not saved yet."""
     steps = tuple(_step(step) for step in result.steps)
-    if result.cause is None:
-        unsaved = " It was tested with the key you typed, which is not saved yet: save it."
+    words = cause_of_test(result.cause)
+    if words is None:
+        unsaved = " It works with the key you entered. Save to keep it."
         sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")
         return TestView(steps, Sign("Success", "check", "good"), sentence, None, None)
-    verdict = Sign("Failed", "cross", "bad")
-    explanation = EXPLANATIONS[result.cause]
-    if result.cause in _PASSING:
-        return TestView(steps, verdict, explanation.sentence, *_TEST_AGAIN)
-    return TestView(steps, verdict, explanation.sentence, explanation.next_step, explanation.whose)
+    return TestView(steps, Sign("Failed", "cross", "bad"), words.sentence, words.next_step, words.owner)
 
 
 test_view.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test

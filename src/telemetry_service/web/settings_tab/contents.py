@@ -7,9 +7,9 @@ from typing import Any
 
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import CursorInvalidError
+from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.activity import list_activity
 from telemetry_service.pipeline.configure import ConfigurationView, read_configuration, rows_to_purge
-from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.history import (
     HistoryFilter,
     HistoryPage,
@@ -61,10 +61,10 @@ def contents(
     rows = _rows(installation, configuration) if with_form else {}
     settings = _settings(configuration, preview, typed, rows, now)
     return {
-        "health": health_view(read_health(installation), now),
+        "health": health_view(configuration.verdict, now),
         "settings": settings,
         "preview": preview_view(preview),
-        "history": history(installation, place, settings.send_barred),
+        "history": history(installation, place, configuration.verdict),
         **activity(installation, whole=all_activity),
         "toast": None,
         "test": None,
@@ -87,16 +87,15 @@ def typed_in(installation: Installation, form: SettingsForm) -> Typed:
     return Typed(read.values, key_dropped=bool(form.api_key))
 
 
-def history(installation: Installation, place: HistoryPlace, retry_barred: str | None) -> HistoryView:
+def history(installation: Installation, place: HistoryPlace, verdict: Verdict) -> HistoryView:
     """Return one page of the history; an unknown cursor leads to the newest page, and says so."""
     try:
         page = _page(installation, place)
     except CursorInvalidError:
-        return history(installation, replace(place, cursor=None, wrong=_CURSOR_UNKNOWN), retry_barred)
+        return history(installation, replace(place, cursor=None, wrong=_CURSOR_UNKNOWN), verdict)
     if page.newer_cursor is None:
         place = replace(place, cursor=None)  # Turning back has led to the newest page, which has one address.
-    next_run = read_configuration(installation).next_run_at
-    return history_view(page, place, installation.clock.now(), retry_barred, next_run)
+    return history_view(page, place, verdict)
 
 
 def _page(installation: Installation, place: HistoryPlace) -> HistoryPage:

@@ -1,19 +1,12 @@
 """Numbers as people read them: grouped, and never without their unit."""
 
+from telemetry_service.domain.phrases import counted, grouped
+
+__all__ = ["counted", "counted_up_to", "duration", "grouped", "size"]
+
 _SECOND_MS = 1_000
 _MINUTE_MS = 60_000
 _KIBIBYTE = 1_024
-
-
-def grouped(number: int) -> str:
-    """Return 1234567 as ``1,234,567``."""
-    return f"{number:,}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its unit: ``1 row``, ``1,204 rows``."""
-    unit = one if abs(number) == 1 else (many or f"{one}s")
-    return f"{grouped(number)} {unit}"
 
 
 def counted_up_to(most: int, number: int, one: str) -> str:

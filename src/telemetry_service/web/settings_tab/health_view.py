@@ -3,65 +3,49 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
-from telemetry_service.domain.payload import HealthStatus
-from telemetry_service.pipeline.health_report import HealthReport
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.verdict import Verdict
 from telemetry_service.web.settings_tab.figures import counted
 from telemetry_service.web.settings_tab.moments import Moment, optional_moment, planned
-from telemetry_service.web.settings_tab.words import CONNECTED, HEALTH, Sign
-
-_NO_RUN_WHILE_OFF = "None while telemetry is off"
-_ALL_IS_WELL = "ok"
-_NOTHING_WAITS = "Nothing waits to be sent"
-_TICK_FAULTS = {
-    fault.code: fault.sentence for fault in (NotConfiguredError, KeyUnusableError, PayloadContradictionError)
-}
+from telemetry_service.web.settings_tab.words import BADGE, HEALTH, Sign
 
 
 @dataclass(frozen=True, slots=True)
 class HealthView:
-    """What the header shows."""
+    """What the header shows. Every sentence of it is the decision table's."""
 
     sign: Sign
     cause: str
     next_step: str
-    whose: str | None
+    owner: Owner | None
     """None where nobody has to do anything."""
     badge: Sign
     last_accepted: Moment | None
     next_run: Moment | None
+    next_run_note: str
     next_send: Moment | None
-    """None where the send is not spread, so that it would only repeat the next run."""
-    no_run: str
+    next_send_note: str
     waiting: str
     waiting_note: str
-    tick_fault: str | None
-    """What kept the latest run from making a payload."""
+    run_note: str | None
+    """What the latest run left undone."""
 
 
-def health_view(report: HealthReport, now: datetime) -> HealthView:
+def health_view(verdict: Verdict, now: datetime) -> HealthView:
     """Return the header at ``now``."""
-    health = report.health
-    spread = report.next_send_at is not None and report.next_send_at != report.next_run_at
+    health = verdict.health
     return HealthView(
         sign=HEALTH[health.status],
         cause=health.cause,
         next_step=health.next_step,
-        whose=None if health.code == _ALL_IS_WELL else health.whose,
-        badge=CONNECTED[health.connected],
-        last_accepted=optional_moment(report.last_accepted_at, now),
-        next_run=planned(report.next_run_at, now),
-        next_send=planned(report.next_send_at, now) if spread else None,
-        no_run=_NO_RUN_WHILE_OFF,
-        waiting=counted(report.waiting, "payload"),
-        waiting_note=_waiting_note(report),
-        tick_fault=_TICK_FAULTS.get(report.last_tick_result or ""),
+        owner=None if health.owner is Owner.NOBODY else health.owner,
+        badge=BADGE[verdict.badge],
+        last_accepted=optional_moment(verdict.situation.last_accepted_at, now),
+        next_run=planned(verdict.next_run_at, now),
+        next_run_note=verdict.next_run_note,
+        next_send=planned(verdict.next_send_at, now),
+        next_send_note=verdict.next_send_note,
+        waiting=counted(verdict.situation.waiting.total, "payload"),
+        waiting_note=verdict.waiting_note,
+        run_note=verdict.run_note,
     )
-
-
-def _waiting_note(report: HealthReport) -> str:
-    if not report.waiting:
-        return _NOTHING_WAITS
-    if report.health.status is HealthStatus.DISABLED:
-        return "Kept, and sent once telemetry is on again"
-    return "Kept, and sent oldest first until accepted"

@@ -1,15 +1,17 @@
 """The transmission history: rows, filters, and what an empty list means."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
-from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, Transmission, Trigger
+from telemetry_service.domain.row_words import RowStatus, row_of, words_of
+from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.transmissions import FAILED_STATES, Status, Transmission, Trigger
+from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.history import HistoryFilter, HistoryPage
 from telemetry_service.web.settings_tab.figures import duration, grouped
-from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment, planned
-from telemetry_service.web.settings_tab.words import AGAIN, STATUS, TRIGGER, Sign
+from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment
+from telemetry_service.web.settings_tab.words import STATUS, TRIGGER, Sign
 
 PAGE_SIZE = 25
 
@@ -69,6 +71,8 @@ class HistoryView:
     in_flight: bool
     any_failed: bool
     retry_barred: str | None
+    first_barred: str | None
+    """Why no payload can be made at this time."""
     next_run: Moment | None
 
 
@@ -86,11 +90,10 @@ class HistoryPlace:
         return _query(self.filter, self.cursor)
 
 
-def history_view(
-    page: HistoryPage, place: HistoryPlace, now: datetime, retry_barred: str | None, next_run: datetime | None
-) -> HistoryView:
-    """Return the section at ``now``."""
-    rows = tuple(_row(transmission, now) for transmission in page.items)
+def history_view(page: HistoryPage, place: HistoryPlace, verdict: Verdict) -> HistoryView:
+    """Return the section."""
+    situation = page.situation
+    rows = tuple(_row(transmission, situation) for transmission in page.items)
     filters = _filters(place)
     return HistoryView(
         rows=rows,
@@ -101,39 +104,28 @@ def history_view(
         own_query=_query(place.filter, place.cursor),
         in_flight=any(row.in_flight for row in rows),
         any_failed=any(t.state in FAILED_STATES for t in page.items),
-        retry_barred=retry_barred,
-        next_run=optional_moment(next_run, now),
+        retry_barred=verdict.may.retry.text if verdict.may.retry else None,
+        first_barred=verdict.may.send_now.text if verdict.may.send_now else None,
+        next_run=optional_moment(verdict.next_run_at, situation.now),
     )
 
 
-def is_in_flight(transmission: Transmission, now: datetime) -> bool:
-    """Whether the row will change by itself in a moment: being sent, or waiting for a first attempt that is due."""
-    due = transmission.next_attempt_at is not None and transmission.next_attempt_at <= now
-    return transmission.in_flight(now) or (transmission.state is State.PENDING and due)
-
-
-def _row(transmission: Transmission, now: datetime) -> RowView:
-    in_flight = is_in_flight(transmission, now)
+def _row(transmission: Transmission, situation: Situation) -> RowView:
+    now = situation.now
+    words = words_of(row_of(transmission, now), situation)
     return RowView(
         transmission_id=transmission.transmission_id,
         created=moment(transmission.created_at, now),
-        status=Sign("Sending", "clock", "info") if in_flight else STATUS[transmission.state],
-        note="" if in_flight else _note(transmission, now),
+        status=STATUS[words.status],
+        note=words.note,
         records=grouped(transmission.records_sent),
         response_code=str(transmission.response_code) if transmission.response_code else "none",
         trigger=TRIGGER[transmission.trigger],
         attempts=grouped(transmission.attempts_made),
         duration=duration(transmission.last_duration_ms),
-        can_retry=transmission.state in FAILED_STATES and not in_flight,
-        in_flight=in_flight,
+        can_retry=words.can_retry,
+        in_flight=words.status is RowStatus.SENDING,
     )
-
-
-def _note(transmission: Transmission, now: datetime) -> str:
-    if transmission.state is State.SUCCESS:
-        return ""
-    again = planned(transmission.next_attempt_at, now)
-    return f"next attempt {again.relative}" if again else AGAIN.get(transmission.state, "")
 
 
 def _filters(place: HistoryPlace) -> FilterView:

@@ -41,7 +41,8 @@ class PayloadView:
     sealed: SealedDescription | None
     sealed_size: str | None
     fault: str | None
-    off: bool
+    note: str | None
+    """What becomes of it where it is not simply what would be sent now."""
 
 
 def payload_view(preview: Preview) -> PayloadView:
@@ -57,8 +58,8 @@ def payload_view(preview: Preview) -> PayloadView:
         compared_with=preview.last_accepted_id,
         sealed=preview.sealed,
         sealed_size=size(preview.sealed.body_bytes) if preview.sealed else None,
-        fault=preview.fault.text if preview.fault else None,
-        off=not preview.enabled,
+        fault=preview.fault.text if preview.fault and preview.enabled else None,
+        note=preview.verdict.preview_note if preview.verdict.may.send_now else None,
     )
 
 

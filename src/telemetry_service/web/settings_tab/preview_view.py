@@ -11,13 +11,13 @@ from telemetry_service.web.settings_tab.payload_view import codes_in_words
 from telemetry_service.web.settings_tab.words import HEALTH, Sign
 
 _NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
-_JUST_OPENED = "The period has only just been opened: counts arrive with the bouncers’ next usage reports."
+_JUST_OPENED = "A new period just started: counts arrive with the bouncers’ next usage reports."
 _YOUNG = timedelta(hours=1)
 _SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
 _NO_EVENTS = "No audit log events in the current period: check that policies are being evaluated."
 _NO_REPORT = (
-    "Counts arrive with the bouncers’ usage reports; the backend logs (standard error of the service) name"
-    " aggregation errors, if any."
+    "Counts arrive with the bouncers’ usage reports: check the backend logs (standard error of the service) for"
+    " aggregation errors."
 )
 
 
@@ -44,7 +44,8 @@ class PreviewView:
     """The one thing in a payload whose content somebody else chooses; None where no code waits."""
     bouncers: str
     fault: str | None
-    off: bool
+    note: str
+    """What becomes of the counts."""
 
 
 def preview_view(preview: Preview) -> PreviewView:
@@ -58,8 +59,8 @@ def preview_view(preview: Preview) -> PreviewView:
             Figure("Production Events", grouped(counts.production_events), "audit events"),
             Figure(
                 "Active Bouncers",
-                grouped(counts.active_reporting_bouncer_count),
-                f"of {counted(preview.bouncers_registered, 'registered bouncer')}",
+                grouped(counts.bouncer_count),
+                f"{grouped(preview.bouncers_registered)} registered",
             ),
             Figure("Policy Decisions", grouped(counts.policy_decision_count), "decisions"),
         ),
@@ -68,8 +69,9 @@ def preview_view(preview: Preview) -> PreviewView:
         zero_reasons=_zero_reasons(preview),
         waiting_codes=codes_in_words(preview.waiting_codes) if preview.waiting_codes else None,
         bouncers=counted(preview.bouncers_registered, "bouncer"),
-        fault=preview.fault.text if preview.fault else None,
-        off=not preview.enabled,
+        # While telemetry is off nothing is sent, whatever else is the matter.
+        fault=preview.fault.text if preview.fault and preview.enabled else None,
+        note=preview.verdict.preview_note,
     )
 
 
@@ -78,6 +80,7 @@ def _zero_reasons(preview: Preview) -> tuple[str, ...]:
         return ()
     if preview.bouncers_registered == 0:
         return (_NO_BOUNCERS,)
-    young = preview.now - preview.period.opened_at < _YOUNG
+    if preview.now - preview.period.opened_at < _YOUNG:
+        return (_JUST_OPENED,)
     silent = f"{counted(preview.bouncers_registered, 'bouncer')} {_SILENT}"
-    return (*((_JUST_OPENED,) if young else ()), silent, _NO_EVENTS, _NO_REPORT)
+    return (silent, _NO_EVENTS, _NO_REPORT)

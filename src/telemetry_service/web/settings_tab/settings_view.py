@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.domain.schedule import Frequency, next_runs
 from telemetry_service.pipeline.configure import MOST_COUNTED, ConfigurationView
 from telemetry_service.pipeline.preview import Preview
@@ -16,11 +16,6 @@ from telemetry_service.web.settings_tab.words import FREQUENCY, ON_OFF, RETENTIO
 DATES_SHOWN = 3
 BODY_SHOWN = 160
 """Characters of a sealed body in the before and after; the whole of it is in the exact payload."""
-
-LOCKED = "This deployment has switched telemetry off (TELEMETRY_ENABLED=false), so it cannot be switched on here."
-_OFF = "Telemetry is off: nothing contacts the License Server until it is on again."
-_NO_SERVER = "The deployment names no License Server yet (TELEMETRY_LICENSE_SERVER_URL)."
-_NO_KEY = "Save an API key first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ class SettingsView:
     """The values that the form is shown with, in one text; it comes back with the form."""
     enabled: bool
     locked: str | None
-    effective: bool
+    switch_note: str
     frequencies: tuple[FrequencyCard, ...]
     encrypt: bool
     anonymize: bool
@@ -118,8 +113,8 @@ def settings_view(
         version=stored.version,
         seen=configuration.values.model_dump_json(),
         enabled=shown.enabled and not configuration.locked,
-        locked=LOCKED if configuration.locked else None,
-        effective=configuration.enabled,
+        locked=LOCKED_OFF.text if configuration.locked else None,
+        switch_note=configuration.verdict.switch_note,
         frequencies=tuple(_card(f, shown.frequency, now) for f in Frequency),
         encrypt=shown.encrypt_payload,
         anonymize=shown.anonymize_pii,
@@ -127,7 +122,7 @@ def settings_view(
         anonymization=_anonymization_sample(preview),
         retentions=tuple(_retention(days, shown.retention_days, rows) for days in RETENTION),
         key=_key(configuration, now),
-        send_barred=_barred(configuration) or (_NO_KEY if stored.api_key is None else None) or _fault(preview),
+        send_barred=_send_barred(configuration, preview),
     )
 
 
@@ -159,29 +154,20 @@ def _deletes(rows: int) -> str:
 
 
 def _key(configuration: ConfigurationView, now: datetime) -> KeyView:
-    fact = configuration.stored.api_key
+    fact, bar = configuration.stored.api_key, configuration.verdict.may.test_connection
     return KeyView(
         hint=fact.hint if fact else None,
         set_at=moment(fact.set_at, now) if fact else None,
-        test_barred=_barred(configuration),
+        test_barred=bar.text if bar else None,
         show_barred=None if fact else "No API key is configured yet.",
     )
 
 
-def _barred(configuration: ConfigurationView) -> str | None:
-    if configuration.locked:
-        return LOCKED
-    if not configuration.enabled:
-        return _OFF
-    return None if configuration.license_server_configured else _NO_SERVER
-
-
-def _fault(preview: Preview) -> str | None:
-    if preview.fault is not None:
-        return preview.fault.text
-    if preview.health.status is HealthStatus.NOT_CONFIGURED:
-        return preview.health.cause
-    return None
+def _send_barred(configuration: ConfigurationView, preview: Preview) -> str | None:
+    bar = configuration.verdict.may.send_now
+    if bar is not None:
+        return bar.text
+    return preview.fault.text if preview.fault else None
 
 
 def _anonymization_sample(preview: Preview) -> Sample:

@@ -127,13 +127,13 @@ def _page(request: Request, shown: dict[str, Any]) -> Response:
 
 def drawer(installation: Installation, detail: TransmissionDetail, shown: dict[str, Any]) -> dict[str, Any]:
     """Return what the drawer needs beside the tab's contents ``shown``."""
-    settings, history = shown["settings"], shown["history"]
+    history = shown["history"]
     found = detail.transmission
     proof = prove(installation, found, detail.attempts[-1]) if detail.attempts else None
     key = read_configuration(installation).stored.api_key
     key_id = key.key_id if key else None
     return {
-        "drawer": transmission_view(detail, proof, installation.clock.now(), settings.send_barred, key_id),
+        "drawer": transmission_view(detail, proof, key_id),
         "drawer_url": paths.transmission(found.transmission_id, history.own_query),
         "history_query": history.own_query,
     }

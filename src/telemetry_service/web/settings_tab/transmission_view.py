@@ -4,18 +4,16 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause, Explanation
-from telemetry_service.domain.transmissions import FAILED_STATES, Attempt, State, Transmission
+from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.row_words import CauseWords, RowStatus
+from telemetry_service.domain.transmissions import Attempt, State, Transmission
 from telemetry_service.pipeline.history import TransmissionDetail
 from telemetry_service.pipeline.prove import Proof
 from telemetry_service.web.settings_tab.departure import NOT_YET, departure, records_title
 from telemetry_service.web.settings_tab.figures import counted, duration, size
-from telemetry_service.web.settings_tab.history_view import is_in_flight
 from telemetry_service.web.settings_tab.moments import Moment, exact, moment, optional_moment, planned
 from telemetry_service.web.settings_tab.payload_view import FieldView, described, pretty
-from telemetry_service.web.settings_tab.words import ATTEMPT_TRIGGER, FINER, STATUS, TRIGGER, WITHOUT_MOMENT, Sign
-
-_UNDER_WAY = Sign("Being sent", "clock", "info")
+from telemetry_service.web.settings_tab.words import ATTEMPT_STATUS, ATTEMPT_TRIGGER, STATUS, TRIGGER, Sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,8 @@ class AttemptView:
     exact: str
     duration: str
     answer: str
-    explanation: Explanation | None
+    explanation: str | None
+    """Why it was not accepted. What to do now is said once, for the transmission."""
     timestamp: int
     transmitted_at: str
     payload_sha256: str
@@ -66,8 +65,7 @@ class TransmissionView:
     records_title: str
     attempts_made: str
     accepted: Moment | None
-    explanation: Explanation | None
-    cause: str | None
+    explanation: CauseWords | None
     next_attempt: Moment | None
     no_next_attempt: str | None
     """When it is tried again, where that has no moment; None where it has one or needs none."""
@@ -90,20 +88,17 @@ class TransmissionView:
     """Whether the bytes that the latest attempt sent could be made again."""
 
 
-def transmission_view(
-    detail: TransmissionDetail, proof: Proof | None, now: datetime, retry_barred: str | None, key_id: str | None
-) -> TransmissionView:
-    """Return the drawer's content at ``now``; ``proof`` is the latest attempt's, None before the first.
+def transmission_view(detail: TransmissionDetail, proof: Proof | None, key_id: str | None) -> TransmissionView:
+    """Return the drawer's content; ``proof`` is the latest attempt's, None before the first.
 
     ``key_id`` is that of the present API key, None where there is none.
     """
-    found, attempts = detail.transmission, detail.attempts
-    in_flight = is_in_flight(found, now)
+    found, attempts, words, now = detail.transmission, detail.attempts, detail.words, detail.situation.now
     payload = json.loads(proof.payload if proof else found.payload)
     return TransmissionView(
         transmission_id=str(found.transmission_id),
-        status=_UNDER_WAY if in_flight else STATUS[found.state],
-        finer="" if in_flight else FINER[found.state],
+        status=STATUS[words.status],
+        finer=words.finer,
         created=moment(found.created_at, now),
         period=f"{exact(found.period_opened_at)} to {exact(found.period_closed_at)}",
         trigger=TRIGGER[found.trigger],
@@ -111,13 +106,12 @@ def transmission_view(
         records_title=records_title(attempts),
         attempts_made=counted(found.attempts_made, "attempt"),
         accepted=optional_moment(found.accepted_at, now),
-        explanation=_explanation(found.cause),
-        cause=found.cause.value if found.cause else None,
-        next_attempt=planned(found.next_attempt_at, now),
-        no_next_attempt=None if found.next_attempt_at else WITHOUT_MOMENT.get(found.state),
-        in_flight=in_flight,
-        can_retry=found.state in FAILED_STATES and not in_flight,
-        retry_barred=retry_barred,
+        explanation=words.cause,
+        next_attempt=planned(words.next_attempt_at, now),
+        no_next_attempt=words.next_attempt_note,
+        in_flight=words.status is RowStatus.SENDING,
+        can_retry=words.can_retry,
+        retry_barred=words.retry_barred.text if words.retry_barred else None,
         receipt=_receipt(found),
         attempts=tuple(_attempt(attempt, now, key_id) for attempt in reversed(attempts)),
         sent_title=departure(attempts[-1]).title if attempts else NOT_YET,
@@ -131,16 +125,16 @@ def transmission_view(
 
 
 def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView:
-    running, words = attempt.finished_at is None, departure(attempt)
+    words = departure(attempt)
     return AttemptView(
         number=attempt.number,
-        sign=_UNDER_WAY if running else _attempt_sign(attempt),
+        sign=_attempt_sign(attempt),
         trigger=ATTEMPT_TRIGGER[attempt.trigger],
         started=moment(attempt.started_at, now),
         exact=exact(attempt.started_at),
         duration=duration(attempt.duration_ms),
         answer=f"HTTP {attempt.response_code}" if attempt.response_code else words.answer,
-        explanation=_explanation(attempt.cause),
+        explanation=EXPLANATIONS[attempt.cause].sentence if attempt.cause else None,
         timestamp=attempt.timestamp,
         transmitted_at=attempt.transmitted_at,
         payload_sha256=attempt.payload_sha256,
@@ -157,11 +151,7 @@ def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView
 def _attempt_sign(attempt: Attempt) -> Sign:
     if attempt.state is State.SUCCESS and attempt.duplicate:
         return Sign("Success: the License Server had it already", "check", "good")
-    return STATUS[attempt.state]
-
-
-def _explanation(cause: Cause | None) -> Explanation | None:
-    return None if cause is None else EXPLANATIONS[cause]
+    return ATTEMPT_STATUS[attempt.state]
 
 
 def _receipt(found: Transmission) -> ReceiptView | None:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.connection import StepName
+from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.row_words import RowStatus
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.domain.verdict import Badge
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,42 +29,29 @@ HEALTH: dict[HealthStatus, Sign] = {
     HealthStatus.NOT_CONFIGURED: Sign("Not Configured", "plug", "quiet"),
 }
 
-CONNECTED: dict[bool | None, Sign] = {
-    True: Sign("connected", "check", "good"),
-    False: Sign("not connected", "cross", "bad"),
-    None: Sign("not contacted yet", "dash", "quiet"),
+BADGE: dict[Badge, Sign] = {
+    Badge.CONNECTED: Sign("connected", "check", "good"),
+    Badge.NOT_CONNECTED: Sign("not connected", "cross", "bad"),
+    Badge.NOT_CONTACTED: Sign("not contacted yet", "dash", "quiet"),
+    Badge.NOT_CONFIGURED: Sign("not configured", "plug", "quiet"),
+    Badge.OFF: Sign("not contacted while off", "pause", "quiet"),
 }
 
-STATUS: dict[State, Sign] = {
-    State.PENDING: Sign("Pending", "clock", "info"),
-    State.SUCCESS: Sign("Success", "check", "good"),
-    State.RETRYING: Sign("Failed", "cross", "bad"),
-    State.HELD: Sign("Failed", "cross", "bad"),
-    State.REJECTED: Sign("Failed", "cross", "bad"),
+STATUS: dict[RowStatus, Sign] = {
+    RowStatus.PENDING: Sign("Pending", "clock", "info"),
+    RowStatus.SENDING: Sign("Sending", "clock", "info"),
+    RowStatus.SUCCESS: Sign("Success", "check", "good"),
+    RowStatus.FAILED: Sign("Failed", "cross", "bad"),
 }
-"""The guide knows two words, Success and Failed; ``FINER`` says more where there is more to say."""
+"""The guide knows two words, Success and Failed; what ``domain/row_words.py`` says beside them is finer."""
 
-FINER: dict[State, str] = {
-    State.PENDING: "waiting for its first attempt",
-    State.SUCCESS: "",
-    State.RETRYING: "retried by itself",
-    State.HELD: "held until the key or the connection changes",
-    State.REJECTED: "rejected, tried again at the next run",
+ATTEMPT_STATUS: dict[State, Sign] = {
+    State.PENDING: STATUS[RowStatus.SENDING],
+    State.SUCCESS: STATUS[RowStatus.SUCCESS],
+    State.RETRYING: STATUS[RowStatus.FAILED],
+    State.HELD: STATUS[RowStatus.FAILED],
+    State.REJECTED: STATUS[RowStatus.FAILED],
 }
-
-AGAIN: dict[State, str] = {
-    State.HELD: "held until key or connection change",
-    State.REJECTED: "again at the next run",
-    State.RETRYING: "again at the next run",
-}
-"""The same in the few words that a row has room for."""
-
-WITHOUT_MOMENT: dict[State, str] = {
-    State.HELD: "As soon as the API key or the connection changes, and at the next run",
-    State.REJECTED: "At the next run, or when you press Retry",
-    State.RETRYING: "At the next run, or when you press Retry",
-}
-"""When a transmission without a planned attempt is tried again."""
 
 FREQUENCY: dict[Frequency, tuple[str, str]] = {
     Frequency.TWICE_MONTHLY: ("Twice monthly", "1st and 15th of each month at 02:00 UTC"),
@@ -118,12 +108,10 @@ ACTION: dict[Action, str] = {
     Action.TOKEN_REVOKED: "revoked a service token",
 }
 
-_NOBODY = "nobody: "
 
-
-def turn(whose: str) -> str:
-    """Return whose turn it is, as it stands beside a next step: what happens by itself needs no word for nobody."""
-    return whose.removeprefix(_NOBODY)
+def turn(owner: Owner | None) -> str:
+    """Return who can take a next step, as it stands beside it; empty where nobody has to."""
+    return "" if owner in {None, Owner.NOBODY} else str(owner)
 
 
 ON_OFF = {True: "on", False: "off"}

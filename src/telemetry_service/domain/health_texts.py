@@ -1,0 +1,145 @@
+"""What is said beside a connection that works: each finding with its sentence, its next step and its owner."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
+from telemetry_service.domain.phrases import counted, relative, to_come, to_the_minute
+
+
+class Finding(NamedTuple):
+    """Something that the cause of a health ends with."""
+
+    code: str
+    cause: str
+    next_step: str
+    owner: Owner
+
+
+NEVER_ACCEPTED = "No transmission has been accepted yet."
+ACTIVE = "The connection is active, and a recent transmission was accepted."
+ACCEPTED = "A recent transmission was accepted."
+
+_CHECK_SERVICE = "Check that the telemetry service is running and can write to its database."
+
+OK = Finding("ok", "", NOTHING_TO_DO, Owner.NOBODY)
+UNTESTED = Finding(
+    "connection_untested",
+    "The present connection has not been used yet.",
+    "Press Test Connection.",
+    Owner.ADMINISTRATOR,
+)
+TEST_AGAIN = (
+    "Press Test Connection again in a few minutes. If it keeps failing, check proxies and firewalls on the way.",
+    Owner.ADMINISTRATOR,
+)
+
+
+NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held"})
+"""Codes of a health that is no failure of the connection, and yet something is not delivered until a person helps."""
+
+
+def last_accepted(at: datetime, now: datetime) -> str:
+    """Return how long ago the last acceptance was."""
+    return f"The last transmission was accepted {relative(at, now)}."
+
+
+def retried(at: datetime, now: datetime) -> str:
+    """Return when what waits is tried again."""
+    return f"The next attempt is {planned(at, now)}."
+
+
+def planned(at: datetime, now: datetime) -> str:
+    """Return a moment to come, both as a distance and as a time: ``in 5 minutes (15 Nov 2026, 02:00 UTC)``."""
+    return f"{to_come(at, now)} ({to_the_minute(at)})" if at > now else to_come(at, now)
+
+
+def exchange_failed() -> Finding:
+    """Return a failure whose cause is not known."""
+    return Finding("exchange_failed", "The latest exchange with the License Server failed.", *TEST_AGAIN)
+
+
+def contradiction(run: datetime) -> Finding:
+    """Return that the open period cannot be sent."""
+    return Finding(
+        "period_contradiction",
+        f"The run of {to_the_minute(run)} made no payload, because the numbers of the current period contradict"
+        " each other.",
+        "Contact support. The period stays open.",
+        Owner.SUPPORT,
+    )
+
+
+def rejected(number: int) -> Finding:
+    """Return that payloads were rejected and wait."""
+    return Finding(
+        "waiting_rejected",
+        f"{counted(number, 'payload')} {'was rejected and is' if number == 1 else 'were rejected and are'} waiting.",
+        "Check Error Details in the transmission history, then press Retry.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def held(number: int) -> Finding:
+    """Return that payloads wait for another API key or connection."""
+    return Finding(
+        "waiting_held",
+        f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} on hold until the API key or the connection"
+        " changes.",
+        "Check Error Details in the transmission history.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def not_run(run: datetime) -> Finding:
+    """Return that nobody runs what is due."""
+    return Finding(
+        "run_overdue",
+        f"Overdue since {to_the_minute(run)}: that run has not started.",
+        _CHECK_SERVICE,
+        Owner.HOST,
+    )
+
+
+def not_tried(attempt: datetime) -> Finding:
+    """Return that nobody sends what is due."""
+    return Finding(
+        "attempt_overdue",
+        f"Overdue since {to_the_minute(attempt)}: that attempt has not started.",
+        _CHECK_SERVICE,
+        Owner.HOST,
+    )
+
+
+def overdue(run: datetime, next_run: datetime, now: datetime) -> Finding:
+    """Return that the latest run was not answered by an acceptance, and nothing waits for one."""
+    return Finding(
+        "overdue",
+        f"Overdue since {to_the_minute(run)}: nothing was accepted at that run or later.",
+        f"Press Send Now, or wait for the next run, {planned(next_run, now)}.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def catching_up(run: datetime) -> Finding:
+    """Return that a missed run is about to be made up for."""
+    return Finding(
+        "run_catching_up", f"The missed run of {to_the_minute(run)} starts now.", NOTHING_TO_DO, Owner.NOBODY
+    )
+
+
+def waiting(number: int, again: datetime, now: datetime) -> Finding:
+    """Return that payloads wait for a planned attempt."""
+    return Finding(
+        "waiting", f"{counted(number, 'payload')} waiting. {retried(again, now)}", NOTHING_TO_DO, Owner.NOBODY
+    )
+
+
+def on_schedule(next_run: datetime, now: datetime) -> Finding:
+    """Return that the schedule explains why nothing was accepted for a while."""
+    return Finding(
+        "on_schedule",
+        f"The next run, {planned(next_run, now)}, is on schedule.",
+        f"{NOTHING_TO_DO} To send sooner, press Send Now.",
+        Owner.NOBODY,
+    )

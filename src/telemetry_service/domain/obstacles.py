@@ -1,0 +1,140 @@
+"""What keeps telemetry from being sent at this time, in the words that every interface shows and every refusal says.
+
+A switch that is off comes first: whatever else is missing, nothing may contact the License Server before it is on.
+"""
+
+from dataclasses import dataclass
+
+from telemetry_service.domain.errors import (
+    CustomerIdMissingError,
+    KeyUnusableError,
+    LicenseServerMissingError,
+    NotConfiguredError,
+    TelemetryDisabledError,
+    TelemetryError,
+)
+from telemetry_service.domain.owner import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Which parts of the connection are in place."""
+
+    enabled: bool
+    """The effective switch: the administrator and the deployment must both want telemetry."""
+    locked: bool
+    """Whether the deployment has switched telemetry off for good."""
+    api_key: bool
+    api_key_usable: bool
+    """False where the stored key cannot be opened with the configured ENCRYPTION_KEY."""
+    license_server: bool
+    customer_id: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something in the way, the step that clears it, and what waits for that."""
+
+    code: str
+    sentence: str
+    next_step: str
+    owner: Owner
+    until: str
+    """When what waits goes on: ``once an API key is saved``."""
+    error: type[TelemetryError]
+
+    @property
+    def text(self) -> str:
+        """The reason and the step, as they stand beside something that cannot be done."""
+        return f"{self.sentence} {self.next_step}"
+
+    def refusal(self) -> TelemetryError:
+        """Return the error with which a call is refused for it."""
+        return self.error(self.text)
+
+
+LOCKED_OFF = Obstacle(
+    "disabled_by_deployment",
+    "This deployment has switched telemetry off (TELEMETRY_ENABLED=false).",
+    "To switch it on, change TELEMETRY_ENABLED in the deployment.",
+    Owner.DEPLOYMENT,
+    "once the deployment switches telemetry on",
+    TelemetryDisabledError,
+)
+OFF = Obstacle(
+    "disabled",
+    "Telemetry is off. While it is off, nothing contacts the License Server.",
+    "Switch on Enable Telemetry and save.",
+    Owner.ADMINISTRATOR,
+    "once telemetry is on",
+    TelemetryDisabledError,
+)
+NO_LICENSE_SERVER = Obstacle(
+    "license_server_missing",
+    "The deployment names no License Server.",
+    "Set TELEMETRY_LICENSE_SERVER_URL in the deployment.",
+    Owner.DEPLOYMENT,
+    "once the deployment names a License Server",
+    LicenseServerMissingError,
+)
+NO_CUSTOMER_ID = Obstacle(
+    "customer_id_missing",
+    "The customer id of this installation is not known.",
+    "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license.",
+    Owner.DEPLOYMENT,
+    "once the customer id is known",
+    CustomerIdMissingError,
+)
+NO_API_KEY = Obstacle(
+    "api_key_missing",
+    "No API key is configured.",
+    "Enter the API key, test the connection and save.",
+    Owner.ADMINISTRATOR,
+    "once an API key is saved",
+    NotConfiguredError,
+)
+KEY_UNUSABLE = Obstacle(
+    "api_key_unusable",
+    "The stored API key cannot be opened with this ENCRYPTION_KEY.",
+    "Check ENCRYPTION_KEY in the deployment, or enter the API key again.",
+    Owner.ADMINISTRATOR,
+    "once the API key can be used again",
+    KeyUnusableError,
+)
+
+
+def bars_everything(setup: Setup) -> Obstacle | None:
+    """Return why nothing at all may contact the License Server."""
+    if setup.locked:
+        return LOCKED_OFF
+    return None if setup.enabled else OFF
+
+
+def bars_test(setup: Setup) -> Obstacle | None:
+    """Return why the connection cannot be tested, be it with a key that is not saved yet."""
+    return bars_everything(setup) or (None if setup.license_server else NO_LICENSE_SERVER)
+
+
+def bars_attempts(setup: Setup) -> Obstacle | None:
+    """Return why a payload that waits cannot be sent."""
+    return bars_test(setup) or _bars_by_key(setup)
+
+
+def bars_payloads(setup: Setup) -> Obstacle | None:
+    """Return why no payload can be made of the open period."""
+    return bars_everything(setup) or missing(setup)
+
+
+def missing(setup: Setup) -> Obstacle | None:
+    """Return the first part of the connection that is not in place, whether telemetry is on or off."""
+    if not setup.license_server:
+        return NO_LICENSE_SERVER
+    if not setup.customer_id:
+        return NO_CUSTOMER_ID
+    return _bars_by_key(setup)
+
+
+def _bars_by_key(setup: Setup) -> Obstacle | None:
+    if not setup.api_key:
+        return NO_API_KEY
+    return None if setup.api_key_usable else KEY_UNUSABLE

@@ -1,0 +1,51 @@
+"""Numbers and moments as people read them, in every sentence: a unit to each number, a zone to each time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+_SOON = timedelta(seconds=45)
+_STEPS = (
+    (timedelta(days=60), timedelta(days=30), "month"),
+    (timedelta(hours=36), timedelta(days=1), "day"),
+    (timedelta(minutes=90), timedelta(hours=1), "hour"),
+    (_SOON, timedelta(minutes=1), "minute"),
+)
+"""From which distance on a unit is used, that unit, and its name; the coarsest first."""
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def grouped(number: int) -> str:
+    """Return 1234567 as ``1,234,567``."""
+    return f"{number:,}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its unit: ``1 row``, ``1,204 rows``."""
+    unit = one if abs(number) == 1 else (many or f"{one}s")
+    return f"{grouped(number)} {unit}"
+
+
+def day(when: date) -> str:
+    """Return ``15 Nov 2026``, whatever the locale of the process."""
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+
+
+def to_the_minute(at: datetime) -> str:
+    """Return ``15 Nov 2026, 02:00 UTC``."""
+    utc = at.astimezone(UTC)
+    return f"{day(utc.date())}, {utc:%H:%M} UTC"
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """Return how far ``at`` is from ``now``, in the largest unit that says enough: ``in 5 days``, ``3 hours ago``."""
+    distance = abs(at - now)
+    for from_distance, unit, name in _STEPS:
+        if distance >= from_distance:
+            amount = counted(round(distance / unit), name)
+            return f"in {amount}" if at > now else f"{amount} ago"
+    return "in a few seconds" if at > now else "just now"
+
+
+def to_come(at: datetime, now: datetime) -> str:
+    """Return when something planned happens: ``in 5 days``, and ``due now`` from its moment on."""
+    return relative(at, now) if at > now else "due now"

@@ -1,0 +1,167 @@
+"""The decision table: from the whole situation to every word that the service says about its state.
+
+The settings tab, REST, the command line, the doctor and the metrics read a :class:`Verdict`; none of them composes such
+a sentence itself, so that no two of them can contradict each other.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from telemetry_service.domain import verdict_texts as texts
+from telemetry_service.domain.health import Health, assess
+from telemetry_service.domain.obstacles import (
+    Obstacle,
+    bars_attempts,
+    bars_everything,
+    bars_payloads,
+    bars_test,
+    missing,
+)
+from telemetry_service.domain.situation import Situation
+
+
+class Badge(StrEnum):
+    """What the badge beside *License Server* says."""
+
+    CONNECTED = "connected"
+    NOT_CONNECTED = "not_connected"
+    NOT_CONTACTED = "not_contacted"
+    NOT_CONFIGURED = "not_configured"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Why something cannot be done at this time; None where it can."""
+
+    send_now: Obstacle | None
+    retry: Obstacle | None
+    test_connection: Obstacle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of a situation."""
+
+    situation: Situation
+    health: Health
+    badge: Badge
+    may: Permissions
+    next_run_at: datetime | None
+    """When the next period is closed; None while telemetry is off."""
+    next_run_note: str
+    """Why there is none, or what it cannot do as things stand; empty where it makes a payload."""
+    next_send_at: datetime | None
+    """When something is sent next, be it a retry; None where nothing is."""
+    next_send_note: str
+    """What that is, or why there is nothing."""
+    waiting_note: str
+    run_note: str | None
+    """What the latest run left undone; None where nothing is left of it."""
+    switch_note: str
+    """What the switch *Enable Telemetry* does as it stands."""
+    preview_note: str
+    """What becomes of the counts that the preview shows."""
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the License Server is connected; None where no exchange says so or says not."""
+        return {Badge.CONNECTED: True, Badge.NOT_CONNECTED: False}.get(self.badge)
+
+
+def judge(situation: Situation) -> Verdict:
+    """Return the verdict on a situation."""
+    off = bars_everything(situation.setup)
+    next_send_at, next_send_note = _next_send(situation)
+    return Verdict(
+        situation=situation,
+        health=assess(situation),
+        badge=badge_of(situation),
+        may=permissions(situation),
+        next_run_at=None if off else situation.next_run_at,
+        next_run_note=_next_run_note(situation),
+        next_send_at=next_send_at,
+        next_send_note=next_send_note,
+        waiting_note=_waiting_note(situation),
+        run_note=_run_note(situation),
+        switch_note=_switch_note(situation),
+        preview_note=_preview_note(situation),
+    )
+
+
+def badge_of(situation: Situation) -> Badge:
+    """Return the badge: connected only while telemetry is on, a key is set and the latest exchange succeeded."""
+    if bars_everything(situation.setup):
+        return Badge.OFF
+    if bars_attempts(situation.setup):
+        return Badge.NOT_CONFIGURED
+    if situation.exchange is None:
+        return Badge.NOT_CONTACTED
+    return Badge.CONNECTED if situation.exchange.ok else Badge.NOT_CONNECTED
+
+
+def permissions(situation: Situation) -> Permissions:
+    """Return what may be done."""
+    setup = situation.setup
+    return Permissions(bars_payloads(setup), bars_attempts(setup), bars_test(setup))
+
+
+def _next_run_note(situation: Situation) -> str:
+    if bars_everything(situation.setup):
+        return texts.NONE_WHILE_OFF
+    gap = missing(situation.setup)
+    return texts.makes_no_payload(gap) if gap else ""
+
+
+def _next_send(situation: Situation) -> tuple[datetime | None, str]:
+    """Return the moment of the next send and what is sent then: the earlier of the next attempt and the next run's."""
+    bar = bars_attempts(situation.setup)
+    if bar is not None:
+        return None, texts.nothing_sent(bar)
+    again = situation.next_attempt(situation.waiting.next_attempt_at)
+    run = situation.next_run_at + situation.send_offset
+    if again is not None and again <= run:
+        return again, texts.OF_WAITING
+    gap = missing(situation.setup)
+    if gap is not None and not situation.waiting.total:
+        return None, texts.nothing_sent(gap)
+    return run, texts.OF_RUN
+
+
+def _waiting_note(situation: Situation) -> str:
+    waiting = situation.waiting
+    if not waiting.total:
+        return texts.NOTHING_WAITS
+    bar = bars_attempts(situation.setup)
+    if bar is not None:
+        return texts.kept(bar)
+    again = situation.next_attempt(waiting.next_attempt_at)
+    return texts.waits(waiting, again, situation.now)
+
+
+def _run_note(situation: Situation) -> str | None:
+    run = situation.run
+    if run is None:
+        return None
+    if run.contradicted:
+        return texts.contradicted(run)
+    if not run.missed:
+        return None
+    bar = bars_payloads(situation.setup)
+    return texts.missed(run, bar)
+
+
+def _switch_note(situation: Situation) -> str:
+    bar = bars_payloads(situation.setup)
+    return texts.switch(bar)
+
+
+def _preview_note(situation: Situation) -> str:
+    if not situation.reportable:
+        return texts.NEVER_SENT
+    bar = bars_payloads(situation.setup)
+    if bar is not None:
+        return texts.sent_later(bar)
+    run = situation.run
+    return texts.CANNOT_BE_SENT if run is not None and run.contradicted else texts.SENT_NOW

@@ -1,0 +1,155 @@
+"""The decision table: over every situation no two of its words contradict each other (behaviour, 7)."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from telemetry_service.domain.health import availability
+from telemetry_service.domain.obstacles import LOCKED_OFF, OFF
+from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
+from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
+from telemetry_service.domain.row_words import RowStatus, RowWords, words_of
+from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.verdict import Badge, Verdict, judge
+from tests.support.situations import rows_of, situations
+
+_MOMENT = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d UTC")
+_PROMISES = re.compile(
+    r"next attempt (in|due)|The next attempt is|retrying automatically|starts now|repeated now", re.IGNORECASE
+)
+
+
+def texts(verdict: Verdict, rows: tuple[RowWords, ...]) -> Iterator[str]:
+    """Yield every text of a verdict."""
+    health = verdict.health
+    yield from (health.cause, health.next_step, verdict.next_send_note, verdict.next_run_note, verdict.waiting_note)
+    yield from (verdict.run_note or "", verdict.switch_note, verdict.preview_note)
+    for row in rows:
+        yield from (row.finer, row.note, row.next_attempt_note or "")
+        if row.cause is not None:
+            yield from (row.cause.sentence, row.cause.next_step)
+
+
+def needs_person(situation: Situation) -> bool:
+    return bool(situation.waiting.held or situation.waiting.rejected)
+
+
+def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    works = s.setup.enabled and s.setup.api_key and s.setup.license_server and s.exchange is not None and s.exchange.ok
+    return (v.badge is Badge.CONNECTED) <= works and (v.connected is True) == (v.badge is Badge.CONNECTED)
+
+
+def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    status = v.health.status
+    if status is HealthStatus.DISABLED:
+        return v.badge is Badge.OFF
+    if status is HealthStatus.UNHEALTHY:
+        return v.badge is Badge.NOT_CONNECTED
+    if status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:
+        return v.badge is (Badge.CONNECTED if s.exchange else Badge.NOT_CONTACTED)
+    return v.badge is not Badge.OFF
+
+
+def off_promises_nothing_before_on(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    if s.setup.enabled:
+        return True
+    moments = (v.next_run_at, v.next_send_at, *(row.next_attempt_at for row in rows))
+    promised = any(_PROMISES.search(text) for text in texts(v, rows))
+    return not any(moments) and not promised and v.may.send_now in {OFF, LOCKED_OFF}
+
+
+def retries_are_promised_only_where_one_is_planned(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    for row in rows:
+        promises = any(_PROMISES.search(t) for t in (row.note, row.finer, row.cause.next_step if row.cause else ""))
+        if promises and row.next_attempt_at is None:
+            return False
+    health = f"{v.health.cause} {v.health.next_step} {v.waiting_note}"
+    return "attempt" not in health or any(row.next_attempt_at for row in rows)
+
+
+def nothing_to_do_is_said_to_nobody_and_only_to_nobody(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    steps = [(v.health.next_step, v.health.owner)]
+    steps += [(row.cause.next_step, row.cause.owner) for row in rows if row.cause]
+    return all(step.startswith(NOTHING_TO_DO) == (owner is Owner.NOBODY) for step, owner in steps)
+
+
+def nothing_to_do_never_stands_beside_what_needs_a_person(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    if v.health.owner is not Owner.NOBODY:
+        return True
+    return not needs_person(s) and all(row.cause is None or row.cause.owner is Owner.NOBODY for row in rows)
+
+
+def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    """The next send is the earliest of what the rows and the schedule promise."""
+    promised = [row.next_attempt_at for row in rows if row.next_attempt_at]
+    if v.next_send_at is None:
+        return not promised
+    of_run = [v.next_run_at + s.send_offset] if v.next_run_at else []
+    return v.next_send_at == min([*promised, *of_run])
+
+
+def unhealthy_only_if_the_latest_exchange_failed(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    failed = s.exchange is not None and not s.exchange.ok
+    return (v.health.status is HealthStatus.UNHEALTHY) <= failed
+
+
+def an_available_installation_is_on_schedule_in_words_too(
+    s: Situation, v: Verdict, _rows: tuple[RowWords, ...]
+) -> bool:
+    if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
+        return True
+    return v.health.code in {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up"}
+
+
+def what_is_overdue_names_a_next_step(_s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    return "Overdue" not in v.health.cause or v.health.owner is not Owner.NOBODY
+
+
+def what_cannot_be_sent_is_not_being_sent(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    return v.may.retry is None or not any(
+        row.status is RowStatus.SENDING and row.next_attempt_at is not None for row in rows
+    )
+
+
+def a_row_that_waits_says_for_what(_s: Situation, _v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    waits = [row for row in rows if row.status in {RowStatus.PENDING, RowStatus.FAILED}]
+    return all(row.note and (row.next_attempt_at is None) == (row.next_attempt_note is not None) for row in waits)
+
+
+def every_text_is_whole(_s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    sentences = (
+        v.health.cause,
+        v.health.next_step,
+        v.switch_note,
+        v.preview_note,
+        *((v.run_note,) if v.run_note else ()),
+    )
+    whole = all(t.endswith(".") and t[0].isupper() and "  " not in t and "None (" not in t for t in sentences)
+    return whole and bool(v.waiting_note) and bool(v.next_send_note)
+
+
+RULES: tuple[Callable[[Situation, Verdict, tuple[RowWords, ...]], bool], ...] = (
+    says_connected_only_while_it_is,
+    badge_and_health_agree,
+    off_promises_nothing_before_on,
+    retries_are_promised_only_where_one_is_planned,
+    nothing_to_do_is_said_to_nobody_and_only_to_nobody,
+    nothing_to_do_never_stands_beside_what_needs_a_person,
+    no_two_texts_name_different_next_moments,
+    unhealthy_only_if_the_latest_exchange_failed,
+    an_available_installation_is_on_schedule_in_words_too,
+    what_is_overdue_names_a_next_step,
+    what_cannot_be_sent_is_not_being_sent,
+    a_row_that_waits_says_for_what,
+    every_text_is_whole,
+)
+
+
+def test_over_every_situation_no_rule_is_broken() -> None:
+    walked = 0
+    for situation in situations():
+        verdict = judge(situation)
+        rows = tuple(words_of(row, situation) for row in rows_of(situation.waiting))
+        broken = [rule.__name__ for rule in RULES if not rule(situation, verdict, rows)]
+        assert not broken, (broken, situation, verdict, rows)
+        walked += 1
+    assert walked > 50_000

@@ -1,0 +1,57 @@
+"""A healthy installation says so in every payload, at every frequency, for a year (behaviour, 4 and 7)."""
+
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.health_report import read_health
+from telemetry_service.pipeline.send_now import send_now
+from tests.support.site import Site
+
+_WELL = {HealthStatus.HEALTHY, HealthStatus.WARNING}
+
+
+@pytest.mark.timeout(600)  # Some hundred real exchanges, on a machine that may be busy.
+@pytest.mark.parametrize("frequency", Frequency)
+def test_a_year_of_runs_that_are_accepted_minutes_later_is_available_throughout(
+    site: Site, frequency: Frequency
+) -> None:
+    site.configure(frequency=frequency)
+    send_now(site.installation, "admin", None)
+    end = site.clock.now() + timedelta(days=366)
+    while site.clock.now() < end:
+        before = read_health(site.installation)
+        assert before.health.owner is Owner.NOBODY, before.health
+        assert site.tick().tick == "prepared"
+        site.clock.advance(minutes=4)
+        after = read_health(site.installation)
+        assert (after.health.status, after.health.code) == (HealthStatus.HEALTHY, "ok")
+    payloads = site.server.payloads()[1:]
+    assert len(payloads) >= 12
+    assert {payload.telemetry_availability for payload in payloads} == {TelemetryAvailability.AVAILABLE}
+    assert {payload.health_status for payload in payloads} <= _WELL
+
+
+def test_a_change_of_the_frequency_degrades_nothing(site: Site) -> None:
+    site.configure(frequency=Frequency.MONTHLY)
+    site.tick()
+    site.clock.advance(days=20)
+    site.configure(frequency=Frequency.DAILY)
+    assert read_health(site.installation).health.owner is Owner.NOBODY
+    site.tick()
+    assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE
+
+
+def test_runs_while_telemetry_was_off_were_not_due(site: Site) -> None:
+    site.tick()
+    site.configure(enabled=False)
+    site.tick()
+    site.configure(enabled=True)
+    assert try_connection(site.installation, "admin").ok
+    assert read_health(site.installation).health.code in {"ok", "on_schedule"}
+    site.tick()
+    assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE

@@ -1,0 +1,79 @@
+"""Every situation that the decision table can meet, as the product of all its inputs."""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from telemetry_service.domain.obstacles import Setup
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.row_words import Row
+from telemetry_service.domain.situation import Run, Situation, Waiting
+from telemetry_service.domain.transmissions import Contact, State
+
+NOW = datetime(2026, 11, 20, 2, 0, 30, tzinfo=UTC)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+COMPLETE = Setup(enabled=True, locked=False, api_key=True, api_key_usable=True, license_server=True, customer_id=True)
+
+SETUPS = tuple(
+    Setup(on and not locked, locked, key, usable, server, customer)
+    for on, locked in ((True, False), (False, False), (False, True))
+    for key, usable in ((True, True), (False, True), (True, False))
+    for server in (True, False)
+    for customer in (True, False)
+)
+EXCHANGES = (
+    None,
+    Contact(NOW - MINUTE, ok=True, cause=None, sequence=3),
+    Contact(NOW - MINUTE, ok=False, cause=Cause.BUSY, sequence=3),
+    Contact(NOW - MINUTE, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=3),
+)
+ACCEPTED = (None, NOW - MINUTE, NOW - 9 * DAY, NOW - 40 * DAY)
+WAITING = (
+    Waiting(),
+    Waiting(planned=1, next_attempt_at=NOW + MINUTE),
+    Waiting(planned=2, next_attempt_at=NOW - DAY),
+    Waiting(planned=1),
+    Waiting(held=1),
+    Waiting(rejected=3),
+    Waiting(planned=1, held=2, rejected=3, next_attempt_at=NOW + 5 * MINUTE),
+)
+RUNS = (
+    None,
+    Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True),
+    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=True, answered=False),
+    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=False, answered=False),
+    Run(NOW - 5 * DAY, "payload-contradiction", of_open_period=True, answered=False),
+)
+NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
+
+
+def situations() -> Iterator[Situation]:
+    """Yield every combination."""
+    for setup, exchange, accepted, waiting, run, next_run in itertools.product(
+        SETUPS, EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
+    ):
+        yield Situation(
+            now=NOW,
+            setup=setup,
+            reportable=setup.enabled,
+            exchange=exchange,
+            last_accepted_at=accepted,
+            waiting=waiting,
+            run=run,
+            next_run_at=next_run,
+            send_offset=3 * MINUTE,
+            longest_wait=timedelta(hours=6),
+        )
+
+
+def rows_of(waiting: Waiting) -> Iterator[Row]:
+    """Yield one transmission of each kind that such a number of waiting ones is made of."""
+    if waiting.planned:
+        for state in (State.PENDING, State.RETRYING, State.HELD, State.REJECTED):
+            cause = None if state is State.PENDING else Cause.BUSY
+            yield Row(state, cause, waiting.next_attempt_at, claimed=waiting.next_attempt_at is None)
+    if waiting.held:
+        yield Row(State.HELD, Cause.FORBIDDEN, None, claimed=False)
+    if waiting.rejected:
+        yield Row(State.REJECTED, Cause.PAYLOAD_REFUSED, None, claimed=False)
+    yield Row(State.SUCCESS, None, None, claimed=False)
