@@ -224,6 +224,13 @@ class StaleConfigurationError(TelemetryError):
     sentence = "Somebody else saved these settings in the meantime. Look at the present ones and save again."
 
 
+class PreviewStaleError(TelemetryError):
+    """What would be sent is not any more what the caller has seen. Nothing was closed or sent."""
+
+    code = "stale-preview"
+    sentence = "What would be sent has changed since it was shown. Nothing was sent; look at it again and confirm."
+
+
 class PreconditionRequiredError(TelemetryError):
     """A save must say which version of the configuration it changes."""
 

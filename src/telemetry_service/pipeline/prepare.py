@@ -12,6 +12,7 @@ from telemetry_service.domain.errors import (
     CustomerIdMissingError,
     LicenseServerMissingError,
     PayloadContradictionError,
+    PreviewStaleError,
 )
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.periods import ClosedBy
@@ -23,6 +24,7 @@ from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.customer import seal_customer
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.pipeline.shown import version_of, what_changed
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.sealing.sealer import Sealed, seal
@@ -39,13 +41,16 @@ class Closing:
     attempt_trigger: AttemptTrigger
     send_at: datetime
     request_key: str | None = None
+    shown: frozenset[str] | None = None
+    """The versions that somebody has seen (``pipeline/shown.py``), one of which is to be sent; None for any."""
 
 
 def close_and_prepare(installation: Installation, tx: Transaction, ending: Ending, closing: Closing) -> UUID:
     """Close the period (locked by the caller), open the next and write the transmission; return its id.
 
     Nothing is written where the payload cannot be made: the period then stays open. Raises
-    :class:`NotConfiguredError`, :class:`KeyUnusableError` or :class:`PayloadContradictionError`.
+    :class:`NotConfiguredError`, :class:`KeyUnusableError`, :class:`PayloadContradictionError`, or
+    :class:`PreviewStaleError` where it is not what was shown.
     """
     named = outgoing_customer_id(installation, tx)
     try:
@@ -53,6 +58,7 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
     except PayloadContradictionError as error:
         log_event(Event.PAYLOAD_CONTRADICTION, trigger=closing.trigger, code=error.code)
         raise
+    _check_shown(closing, version_of(tx, payload))
     transmission_id = time_ordered_id(ending.at)
     customer_id = customer_id_of(installation, tx)
     assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
@@ -75,6 +81,13 @@ def close_and_prepare(installation: Installation, tx: Transaction, ending: Endin
     tx.extension_codes.assign(payload.redeemed_extension_codes, transmission_id)
     installation.reached(Milestone.PREPARED)
     return transmission_id
+
+
+def _check_shown(closing: Closing, present: str) -> None:
+    if closing.shown is None or present in closing.shown:
+        return
+    sentence = f"{PreviewStaleError.sentence} {what_changed(next(iter(closing.shown), ''), present)}"
+    raise PreviewStaleError(sentence)
 
 
 def outgoing_customer_id(installation: Installation, tx: Transaction) -> str:

@@ -19,6 +19,7 @@ from telemetry_service.pipeline.aggregate import Ending, aggregate
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.prepare import complete, outgoing_customer_id, seal_for_preview
 from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.pipeline.shown import version_of
 from telemetry_service.pipeline.situation import read_verdict
 from telemetry_service.sealing.sealer import Sealed
 from telemetry_service.storage.database import Transaction
@@ -64,6 +65,8 @@ class Preview:
     """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
     fault: TelemetryError | None
     """Why the payload, or its customer_id, cannot be shown."""
+    version: str | None
+    """Names what is shown, for *Send Now*; None where it could not be sent."""
     sealed: SealedDescription | None
     difference: tuple[FieldChange, ...]
     last_accepted_id: str | None
@@ -104,6 +107,7 @@ def build_preview(installation: Installation) -> Preview:
             waiting_codes=tx.extension_codes.waiting(),
             payload=shown,
             fault=contradiction or fault,
+            version=version_of(tx, payload) if payload and customer_id else None,
             sealed=_describe(sealed) if sealed else None,
             difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
             last_accepted_id=str(last.transmission_id) if last else None,

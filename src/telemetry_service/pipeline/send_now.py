@@ -15,21 +15,24 @@ from telemetry_service.pipeline.prepare import Closing, close_and_prepare
 from telemetry_service.pipeline.situation import read_setup
 
 
-def send_now(installation: Installation, actor: str, request_key: str | None) -> TransmissionDetail:
+def send_now(
+    installation: Installation, actor: str, request_key: str | None, shown: frozenset[str] | None = None
+) -> TransmissionDetail:
     """Send the open period and return its transmission, after the attempt.
 
-    A ``request_key`` that was used before names the transmission it made then. Raises
-    :class:`TelemetryDisabledError`, :class:`NotConfiguredError`, :class:`KeyUnusableError` or
+    ``shown`` are the versions of the preview that the caller has seen: another one is refused with
+    :class:`PreviewStaleError`, and nothing is closed. A ``request_key`` that was used before names the transmission
+    it made then. Raises also :class:`TelemetryDisabledError`, :class:`NotConfiguredError`, :class:`KeyUnusableError` or
     :class:`PayloadContradictionError`; the period then stays open.
     """
-    transmission_id = _prepare(installation, actor, request_key)
+    transmission_id = _prepare(installation, actor, request_key, shown)
     before = read_transmission(installation, transmission_id).transmission
     if before.state is State.PENDING:
         deliver(installation, transmission_id)
     return read_transmission(installation, transmission_id)
 
 
-def _prepare(installation: Installation, actor: str, request_key: str | None) -> UUID:
+def _prepare(installation: Installation, actor: str, request_key: str | None, shown: frozenset[str] | None) -> UUID:
     now = installation.clock.now()
     with installation.database.write() as tx:
         # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
@@ -46,7 +49,7 @@ def _prepare(installation: Installation, actor: str, request_key: str | None) ->
         bar = bars_payloads(read_setup(installation, tx))
         if bar is not None:
             raise bar.refusal()
-        closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key)
+        closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
         transmission_id = close_and_prepare(installation, tx, Ending(period, now), closing)
         tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))
     return transmission_id

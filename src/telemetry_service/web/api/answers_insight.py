@@ -168,6 +168,8 @@ class PreviewAnswer(Answer):
     health: HealthStateAnswer
     days: tuple[DayAnswer, ...]
     payload: dict[str, Any] | None
+    version: str | None
+    """Names what is shown: `If-Match` of *send now* takes it, in quotation marks. Null where it could not be sent."""
     fault: FaultAnswer | None
     sealed: SealedAnswer | None
     difference: tuple[ChangeAnswer, ...]
@@ -188,6 +190,7 @@ class PreviewAnswer(Answer):
             health=HealthStateAnswer.of(preview.verdict),
             days=tuple(DayAnswer.of(day) for day in preview.days),
             payload=preview.payload,
+            version=preview.version,
             fault=FaultAnswer(code=fault.code, sentence=fault.text) if fault else None,
             sealed=SealedAnswer.of(preview.sealed),
             difference=tuple(ChangeAnswer.of(change) for change in preview.difference),

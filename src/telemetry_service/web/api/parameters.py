@@ -119,6 +119,18 @@ async def versions_seen(if_match: Annotated[list[str] | None, Header(include_in_
     return SeenVersions(tags)
 
 
+async def preview_seen(
+    if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
+) -> frozenset[str] | None:
+    """Return the versions of the preview that the caller has seen; None without an ``If-Match``, or for ``*``.
+
+    Raises:
+        InputRefusedError: it is no list of entity tags.
+    """
+    tags = (await versions_seen(if_match)).tags if if_match else None
+    return None if tags is None else frozenset(tag.strip('"') for tag in tags)
+
+
 async def request_key(
     caller: CurrentCaller, idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None
 ) -> str | None:
@@ -142,6 +154,7 @@ def _digest_of(caller: Caller, key: str) -> str:
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
 TransmissionId = Annotated[UUID, Path()]
 VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
+PreviewSeen = Annotated[frozenset[str] | None, Depends(preview_seen)]
 RequestKey = Annotated[str | None, Depends(request_key)]
 HistoryParameters = Annotated[HistoryQuery, Query()]
 ExportParameters = Annotated[ExportQuery, Query()]

@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     NotFoundError,
     PayloadContradictionError,
+    PreviewStaleError,
     TelemetryDisabledError,
 )
 from telemetry_service.pipeline.history import export_transmissions, list_transmissions, read_transmission
@@ -26,6 +27,7 @@ from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.parameters import (
     ExportParameters,
     HistoryParameters,
+    PreviewSeen,
     RequestKey,
     TransmissionId,
 )
@@ -45,13 +47,19 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
     "/send-now",
     dependencies=[NO_BODY],
     openapi_extra=header("Idempotency-Key", "1 to 200 visible ASCII characters; again, it sends nothing new.", "run-7")
-    | refused_with(*_NOT_SENT, PayloadContradictionError),
+    | refused_with(*_NOT_SENT, PreviewStaleError, PayloadContradictionError),
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_send_now(context: Context, caller: CurrentCaller, request_key: RequestKey) -> TransmissionDetailAnswer:
-    """Close the period and send it. The same Idempotency-Key names the same transmission."""
-    detail = send_now(context.installation, caller.actor, request_key)
+def post_send_now(
+    context: Context, caller: CurrentCaller, request_key: RequestKey, shown: PreviewSeen
+) -> TransmissionDetailAnswer:
+    """Close the period and send it. The same Idempotency-Key names the same transmission.
+
+    With `If-Match`, the `version` of the preview that was seen, it is refused with 412 where what leaves would differ
+    from that in more than counts, health and times.
+    """
+    detail = send_now(context.installation, caller.actor, request_key, shown)
     return TransmissionDetailAnswer.of_detail(detail)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from telemetry_service.domain.errors import PreviewStaleError
 from telemetry_service.domain.outcome import request_written
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.history import TransmissionDetail
@@ -21,7 +22,7 @@ from telemetry_service.web.settings_tab.messages import message
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind, place_of_query
 from telemetry_service.web.settings_tab.settings_routes import BESIDE
-from telemetry_service.web.settings_tab.tab_routes import drawer
+from telemetry_service.web.settings_tab.tab_routes import drawer, send_now_dialog
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,9 +36,13 @@ def send(
     caller: CurrentCaller,
     session: CurrentSession,
     request_key: Annotated[UUID, Form()],
+    shown: Annotated[str, Form(max_length=80)] = "",
 ) -> Response:
-    """Close the period and send it. The same form sent twice is one transmission."""
-    detail = send_now(context.installation, caller.actor, str(request_key))
+    """Close the period and send it, if it is still what the dialog showed. The same form sent twice is one."""
+    try:
+        detail = send_now(context.installation, caller.actor, str(request_key), frozenset({shown}))
+    except PreviewStaleError as stale:
+        return send_now_dialog(request, context.installation, session_context(session), stale.text)
     token = _token(detail, "sent")
     if not is_htmx(request):
         return _to_transmission(detail, token)

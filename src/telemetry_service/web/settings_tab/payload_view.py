@@ -34,6 +34,8 @@ class PayloadView:
 
     fields: tuple[FieldView, ...]
     json: str
+    version: str
+    """Names what is shown; empty where it could not be sent."""
     complete: bool
     """False where the customer id is not known yet."""
     changes: int
@@ -53,6 +55,7 @@ def payload_view(preview: Preview) -> PayloadView:
     return PayloadView(
         fields=tuple(_field(entry, payload, before) for entry in entries) if payload else (),
         json=pretty(payload),
+        version=preview.version or "",
         complete=preview.customer_id_sent is not None,
         changes=len(before),
         compared_with=preview.last_accepted_id,

@@ -113,11 +113,25 @@ def download_payload(context: Context) -> Response:
 @page
 def ask_send_now(request: Request, context: Context, session: CurrentSession) -> Response:
     """Show the payload before it is sent. The form holds the key that makes pressing twice harmless."""
-    shown = contents(context.installation, with_form=False) | session_context(session)
-    shown |= {"payload": payload_view(build_preview(context.installation)), "request_key": str(uuid4())}
-    if is_htmx(request):
-        return pages_of(request).fragments(request, "telemetry/send_now.html", (), shown)
-    return pages_of(request).page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/send_now.html"})
+    return send_now_dialog(request, context.installation, session_context(session))
+
+
+def send_now_dialog(
+    request: Request, installation: Installation, shared: dict[str, Any], changed: str | None = None
+) -> Response:
+    """Answer with the dialog; ``changed`` says why it is shown anew."""
+    shown = contents(installation, with_form=False) | shared | {"changed": changed, "request_key": str(uuid4())}
+    shown |= {"payload": payload_view(build_preview(installation))}
+    pages = pages_of(request)
+    if not is_htmx(request):
+        status = HTTPStatus.PRECONDITION_FAILED if changed else HTTPStatus.OK
+        dialog = {"dialog": "telemetry/send_now.html"}
+        return pages.page(request, "telemetry/alone.html", shown | dialog, status)
+    response = pages.fragments(request, "telemetry/send_now.html", (), shown)
+    if changed:
+        response.headers["HX-Retarget"] = "#dialog-place"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response
 
 
 def _page(request: Request, shown: dict[str, Any]) -> Response:

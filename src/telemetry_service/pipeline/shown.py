@@ -1,0 +1,37 @@
+"""Which payload somebody has seen, so that *Send Now* sends that one: all of it but counts, health and times.
+
+A version names the configuration (the API key counts) and, by a digest, the customer as it leaves, the license, the
+extension codes and the schema.
+"""
+
+import hashlib
+import json
+from functools import cache
+
+from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.storage.database import Transaction
+
+_NAMED = ("customer_id", "instance_id", "deployment_version", "tier", "license_status", "redeemed_extension_codes")
+_SETTINGS = "The settings or the API key have been changed since."
+_CONTENT = "The customer, the license, the extension codes or the fields have changed since."
+
+
+def version_of(tx: Transaction, payload: PreparedPayload) -> str:
+    """Return the version of what would be sent as ``payload``."""
+    values = payload.model_dump(mode="json", include=set(_NAMED))
+    digest = hashlib.sha256(json.dumps([values, _schema_digest()], sort_keys=True).encode()).hexdigest()
+    return f"{tx.configuration.get().version}-{digest[:32]}"
+
+
+def what_changed(shown: str, present: str) -> str:
+    """Say in a sentence what has changed between two versions."""
+    before, after = shown.partition("-"), present.partition("-")
+    parts = ((before[0] != after[0], _SETTINGS), (before[2] != after[2], _CONTENT))
+    return " ".join(sentence for changed, sentence in parts if changed)
+
+
+@cache
+def _schema_digest() -> str:
+    return hashlib.sha256(
+        json.dumps(TelemetryAggregatePayload.model_json_schema(), sort_keys=True).encode()
+    ).hexdigest()
