@@ -212,7 +212,9 @@ def test_every_refusal_is_described(shared: Running) -> None:
                 assert name in codes
     save = description["paths"]["/api/v1/telemetry/config"]["put"]
     assert {"409", "412", "413", "415", "422", "428", "507"} <= set(save["responses"])
-    (if_match,) = save["parameters"]
+    parameters = {parameter["name"]: parameter for parameter in save["parameters"]}
+    assert set(parameters) == {"If-Match", "confirm", "dry_run"}
+    if_match = parameters["If-Match"]
     assert (if_match["name"], if_match["in"], if_match["required"]) == ("If-Match", "header", True)
     assert "ETag" in save["responses"]["200"]["headers"]
 

@@ -231,6 +231,13 @@ class PreviewStaleError(TelemetryError):
     sentence = "What would be sent has changed since it was shown. Nothing was sent; look at it again and confirm."
 
 
+class ConfirmationRequiredError(TelemetryError):
+    """The save would lose something for good, and nobody has confirmed that."""
+
+    code = "confirmation-required"
+    sentence = "This would delete data, or end a period without sending it. Send it again with ?confirm=true to do it."
+
+
 class PreconditionRequiredError(TelemetryError):
     """A save must say which version of the configuration it changes."""
 

@@ -46,6 +46,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.TelemetryDisabledError: HTTPStatus.CONFLICT,
     errors.LockedByDeploymentError: HTTPStatus.CONFLICT,
     errors.StaleConfigurationError: HTTPStatus.PRECONDITION_FAILED,
+    errors.ConfirmationRequiredError: HTTPStatus.CONFLICT,
     errors.PreviewStaleError: HTTPStatus.PRECONDITION_FAILED,
     errors.PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     errors.CustomerContradictionError: HTTPStatus.CONFLICT,

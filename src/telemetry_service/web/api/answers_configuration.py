@@ -8,6 +8,7 @@ from telemetry_service.domain.row_words import CauseWords, cause_of_test
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.verdict import Badge
 from telemetry_service.pipeline.configure import ConfigurationView
+from telemetry_service.pipeline.consequences import Consequences
 from telemetry_service.web.api.moment import Answer, Moment
 
 
@@ -76,6 +77,26 @@ class ConfigurationAnswer(Answer):
             ),
             next_run_at=view.next_run_at,
             next_send_at=view.next_send_at,
+        )
+
+
+class ConsequencesAnswer(Answer):
+    """What a save would lose for good; zeros where it would lose nothing. Nothing was saved."""
+
+    events_never_sent: int
+    decisions_never_sent: int
+    rows_deleted: int
+    """Of more than 100,000 rows one more than that is said."""
+    sentences: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Consequences) -> "ConsequencesAnswer":
+        """Return the answer for what a save would lose."""
+        return cls(
+            events_never_sent=found.events_never_sent,
+            decisions_never_sent=found.decisions_never_sent,
+            rows_deleted=found.rows_deleted,
+            sentences=found.sentences,
         )
 
 

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
 from telemetry_service.domain.errors import (
+    ConfirmationRequiredError,
     KeyUnusableError,
     LockedByDeploymentError,
     NotConfiguredError,
@@ -24,9 +25,11 @@ from telemetry_service.pipeline.configure import (
     set_api_key,
 )
 from telemetry_service.pipeline.connection_test import test_connection
+from telemetry_service.pipeline.consequences import consequences, must_be_confirmed
 from telemetry_service.web.api.answers_configuration import (
     ConfigurationAnswer,
     ConnectionTestAnswer,
+    ConsequencesAnswer,
     RevealedKeyAnswer,
 )
 from telemetry_service.web.api.documents import answer_header, header, json_body, refused_with
@@ -51,6 +54,8 @@ _VALUES = {
 """Examples of bodies, for the description."""
 
 Values = Annotated[Configuration, Depends(JsonBody(Configuration))]
+Confirm = Annotated[bool, Query(description="Do it although something is lost for good.")]
+DryRun = Annotated[bool, Query(description="Say what would be lost, and save nothing.")]
 NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput))]
 _read_key = JsonBody(ApiKeyInput)
 
@@ -75,14 +80,32 @@ def get_config(context: Context, response: Response) -> ConfigurationAnswer:
     responses={200: {"headers": _ETAG}},
     openapi_extra=json_body(Configuration, _VALUES)
     | header("If-Match", "The ETag that was seen, a list of them, or `*`.", '"7"', required=True)
-    | refused_with(StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError),
+    | refused_with(
+        StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError, ConfirmationRequiredError
+    ),
 )
 @needs(Scope.ADMIN)
 def put_config(
-    context: Context, caller: CurrentCaller, response: Response, seen: VersionsSeen, values: Values
-) -> ConfigurationAnswer:
-    """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime."""
-    version = seen.check(read_configuration(context.installation).stored.version)
+    context: Context,
+    caller: CurrentCaller,
+    response: Response,
+    seen: VersionsSeen,
+    values: Values,
+    confirm: Confirm = False,  # noqa: FBT002 - a query parameter
+    dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
+) -> ConfigurationAnswer | ConsequencesAnswer:
+    """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime.
+
+    What would lose something for good (a shorter retention, switching off with counts in the open period) is refused
+    with 409 and the numbers unless `confirm=true`; `dry_run=true` says what would be lost and saves nothing.
+    """
+    before = read_configuration(context.installation)
+    version = seen.check(before.stored.version)
+    lost = consequences(context.installation, before, values)
+    if dry_run:
+        return ConsequencesAnswer.of(lost)
+    if not confirm:
+        must_be_confirmed(lost)
     return _answer(response, save_configuration(context.installation, values, version, caller.actor))
 
 

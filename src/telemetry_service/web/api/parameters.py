@@ -74,7 +74,7 @@ async def refuse_repeated_parameters(request: Request) -> None:
         raise InputRefusedError([Fault(name, "is there more than once") for name in repeated or ["query"]])
 
 
-_KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format"}
+_KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format", "confirm", "dry_run"}
 
 
 def entity_tag(version: int) -> str:
