@@ -30,6 +30,12 @@ _SAME_COUNTERS = text(
     " audit_events, policy_decisions, successful_decisions FROM usage_counters WHERE period_id = :closed"
 )
 
+_SAME_BOUNCERS = text(
+    "INSERT INTO usage_bouncers (period_id, bouncer_id, has_traffic, has_decisions)"
+    " SELECT DISTINCT (SELECT id FROM reporting_periods WHERE is_open), bouncer_id, true, true FROM usage_counters"
+    " WHERE period_id = :closed"
+)
+
 
 def report_events(installation: Installation, events: int) -> None:
     """Record ``events`` through the recording stage, in reports as a busy bouncer makes them."""
@@ -64,6 +70,7 @@ def tick_seconds(installation: Installation, database_url: str) -> float:
     seconds = timed(lambda: run_due_tick(installation))
     with make_engine(database_url).begin() as connection:
         connection.execute(_SAME_COUNTERS, {"closed": closed})
+        connection.execute(_SAME_BOUNCERS, {"closed": closed})
     return seconds
 
 
