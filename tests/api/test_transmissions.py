@@ -152,6 +152,14 @@ def test_metrics_count_the_transmissions_by_their_state(connected: Running, lice
     assert "telemetry_license_server_connected 0.0" in lines
 
 
+def test_no_age_is_negative_after_a_clock_that_was_ahead_is_set_right(connected: Running) -> None:
+    connected.clock.advance(timedelta(days=365))
+    _send_now(connected)
+    connected.clock.advance(timedelta(days=-365))
+    lines = connected.call(Scope.READ, "GET", "/metrics").text.splitlines()
+    assert "telemetry_last_accepted_age_seconds 0.0" in lines
+
+
 def test_what_is_not_there_is_not_found(connected: Running) -> None:
     for method, path in (("GET", f"{HISTORY}/{uuid4()}"), ("POST", f"{HISTORY}/{uuid4()}/retry")):
         answer = connected.call(Scope.ADMIN, method, path)

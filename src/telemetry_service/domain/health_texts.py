@@ -41,7 +41,7 @@ NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_
 
 def last_accepted(at: datetime, now: datetime) -> str:
     """Return how long ago the last acceptance was."""
-    return f"The last transmission was accepted {relative(at, now)}."
+    return f"The last transmission was accepted {relative(min(at, now), now)}."
 
 
 def retried(at: datetime, now: datetime) -> str:

@@ -69,7 +69,8 @@ class _Stored(Collector):
     def _moments(self, report: HealthReport) -> Iterator[Metric]:
         now = self._installation.clock.now()
         if report.last_accepted_at is not None:
-            age = (now - report.last_accepted_at).total_seconds()
+            # Dated by a clock that was ahead, it is as old as one of this moment.
+            age = max(0.0, (now - report.last_accepted_at).total_seconds())
             yield GaugeMetricFamily(
                 "telemetry_last_accepted_age_seconds", "Seconds since the last accepted transmission.", value=age
             )
