@@ -79,6 +79,18 @@ def look(port: int) -> None:
     assert answer_to(port, asking("/look")).startswith(b"HTTP/1.1 200 ")
 
 
+def taken() -> int:
+    return max((connection._measured.taken for connection in list(Prompted.alive)), default=LARGE)  # noqa: SLF001
+
+
+def wait_for_progress(since: int) -> None:
+    """Wait until the server has noticed that somebody read, or has nothing left to write."""
+    until = time.monotonic() + 60
+    while taken() - since < 20_000 and any(connection._measured.unread for connection in list(Prompted.alive)):  # noqa: SLF001
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def wait_for_unread() -> None:
     """Wait until the server has something that it cannot get rid of."""
     until = time.monotonic() + 60
@@ -105,12 +117,14 @@ def test_who_reads_slowly_gets_all_of_it(app: FastAPI) -> None:
         answer = b""
         while len(answer) < LARGE:
             look(port)
+            before = taken()
             piece = connection.recv(LARGE // 16)
             wanted = len(answer) + LARGE // 16
             while piece and len(answer) < wanted:
                 answer += piece
                 piece = connection.recv(65_536)
             answer += piece
+            wait_for_progress(before)
         assert (answer + everything_from(connection)).endswith(b"x" * LARGE)
 
 
