@@ -1,5 +1,6 @@
 """What never left is nowhere called sent: not in the tab, not by REST. What may have left is not said to have."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +50,19 @@ def press(service: Running, path: str, **fields: str) -> str:
     return shown.text
 
 
+def version_shown(service: Running) -> str:
+    """Open the dialog of *Send Now* and return what it names as shown."""
+    cookies, _proof = service.log_in()
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    found = re.search(r'name="shown" value="([^"]*)"', service.client.get(paths.SEND_NOW, headers=headers).text)
+    assert found is not None
+    return found[1]
+
+
 def send_and_retry(service: Running) -> tuple[str, str, bool | None]:
     """Return what the tab shows after *Send Now* and after *Retry*, and what REST says of the last attempt."""
-    sent = press(service, paths.SEND_NOW, request_key="01980000-0000-7000-8000-000000000001")
+    key = "01980000-0000-7000-8000-000000000001"
+    sent = press(service, paths.SEND_NOW, request_key=key, shown=version_shown(service))
     listed = service.call(Scope.READ, "GET", "telemetry/history").json()["transmissions"]
     transmission_id = listed[0]["transmission_id"]
     retried = press(service, paths.retry(transmission_id), drawer="1")
