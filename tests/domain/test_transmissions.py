@@ -149,9 +149,21 @@ def test_a_pseudonym_follows_the_key_unless_it_may_have_arrived_as_it_was(earlie
 CLEAR = "cus_Nq4Rz7WkX2"
 
 
-@pytest.mark.parametrize("earlier", [[], [NOT_ACCEPTED], [LOST]])
-def test_without_anonymisation_a_customer_id_in_clear_is_sent_as_it_was_prepared(earlier: list[Attempt]) -> None:
+@pytest.mark.parametrize("cause", [None, Cause.API_KEY_NOT_ACCEPTED, Cause.CONNECTION_LOST])
+def test_without_anonymization_a_customer_id_in_clear_is_sent_as_it_was_prepared(cause: Cause | None) -> None:
+    assert customer_id_to_send(CLEAR, [], PRESENT_KEY, PRESENT, anonymize=False) == CLEAR
+    earlier = [attempt(cause, named=CLEAR)]
     assert customer_id_to_send(CLEAR, earlier, PRESENT_KEY, PRESENT, anonymize=False) == CLEAR
+
+
+@pytest.mark.parametrize(
+    ("earlier", "sent"),
+    [([LOST], PREPARED), ([LOST, REFUSED], PREPARED), ([attempt(None)], PREPARED), ([NOT_ACCEPTED], PRESENT)],
+)
+def test_what_was_tried_under_a_pseudonym_never_leaves_in_clear_though_anonymization_is_off_again(
+    earlier: list[Attempt], sent: str
+) -> None:
+    assert customer_id_to_send(CLEAR, earlier, PRESENT_KEY, PRESENT, anonymize=False) == sent
 
 
 def test_a_payload_prepared_in_clear_leaves_under_the_pseudonym_unless_it_may_have_arrived_in_clear() -> None:

@@ -101,6 +101,17 @@ def test_what_was_prepared_in_clear_gets_the_pseudonym_of_its_own_customer(site:
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
 
 
+def test_what_may_have_arrived_under_a_pseudonym_is_never_repeated_in_clear(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    waiting = held(site)
+    site.configure(anonymize_pii=True)
+    site.server.trouble(Trouble(before=reply(503)))
+    retry(site.installation, waiting.transmission_id, "admin")
+    site.server.trouble()
+    site.configure(anonymize_pii=False)
+    assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
+
+
 def test_it_leaves_although_no_customer_is_known_any_more(site: Site) -> None:
     waiting = held(site)
     name_customer(site, None)

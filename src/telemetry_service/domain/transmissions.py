@@ -26,6 +26,9 @@ LONGEST_CLAIM = 2 * LEASE
 """A claim that seems to last longer was made by a clock that was wrong, and is void. The clocks of two replicas
 may differ by as much as a lease before one of them takes the other's claim for such a one."""
 
+_PSEUDONYM = "anon_"
+"""What a pseudonym begins with, and no customer id in clear."""
+
 
 class State(StrEnum):
     """The life cycle of a transmission."""
@@ -207,10 +210,11 @@ def customer_id_to_send(
     that nobody else knows: under it the payload would be refused for ever. So the present key's ``pseudonym`` is
     sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an id has
     one payload; only where the License Server refuses just that under the present key does the name follow the key.
-    In the same way a payload that was prepared in clear leaves under the pseudonym once ``anonymize`` is on; one that
-    was prepared under a pseudonym never leaves in clear.
+    In the same way a payload that was prepared in clear leaves under the pseudonym once ``anonymize`` is on. One that
+    was prepared, or tried, under a pseudonym never leaves in clear, also after ``anonymize`` is switched off again.
     """
-    if not (anonymize or prepared.startswith("anon_")):
+    named = {prepared, *(attempt.customer_id for attempt in earlier)}
+    if not anonymize and not any(name.startswith(_PSEUDONYM) for name in named):
         return prepared
     perhaps_arrived = [attempt for attempt in earlier if attempt.may_have_arrived]
     if not perhaps_arrived:
