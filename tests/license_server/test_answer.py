@@ -213,6 +213,10 @@ def test_nothing_optional_undoes_an_acceptance(optional: dict[str, object]) -> N
         ('"announcement":1,"announcement":2', ()),
         ('"announcement":' + "9" * 6000, ()),
         ('"announcement":"\\ud800"', ()),
+        ('"announcement":' + "[" * 2000 + "]" * 2000, ()),
+        ('"announcement":' + '{"a]":' * 5000 + '"}"' + "}" * 5000, ()),
+        ('"license":' + "[" * 2000 + "]" * 2000, (Note.LICENSE_DROPPED,)),
+        ('"receipt":' + "[" * 2000 + "]" * 2000, (Note.RECEIPT_DROPPED,)),
     ],
 )
 def test_an_optional_member_that_is_odd_undoes_no_acceptance(

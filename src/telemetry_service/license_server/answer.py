@@ -28,6 +28,7 @@ from telemetry_service.domain.outcome import (
     Rejected,
     outcome_of_status,
 )
+from telemetry_service.license_server.json_depths import without_depths
 from telemetry_service.license_server.receipt_form import in_closed_form
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
@@ -165,8 +166,9 @@ def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
 def _members(body: bytes | None) -> Mapping[str, object]:
     """Return the members of an answer; none where it is no JSON object. A number's size is nobody's business here."""
     try:
-        read = json.loads((body or b"").decode(), object_pairs_hook=_each_once, parse_int=float)
-    except (ValueError, RecursionError):
+        text = without_depths((body or b"").decode())
+        read = json.loads(text, object_pairs_hook=_each_once, parse_int=float)
+    except ValueError:
         return {}
     return read if isinstance(read, dict) else {}
 
