@@ -108,6 +108,27 @@ def test_without_a_database_it_says_where_it_looked_and_makes_none(
     assert set(tmp_path.rglob("*")) == before
 
 
+def test_an_empty_file_is_said_to_be_no_database_and_stays_empty(keyed: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "empty.db"
+    file.touch()
+    keyed.set(TELEMETRY_DATABASE_URL=f"sqlite:///{file}")
+    for name in ("history", "doctor --offline", "token create"):
+        ended = COMMANDS[name].run(keyed)
+        assert ended.code == 8, (name, ended)
+        assert file.read_bytes() == b"", name
+
+
+def test_a_file_that_was_only_looked_at_is_the_same_byte_for_byte(bare: CommandLine, tmp_path: Path) -> None:
+    older = sqlite_lived_in(tmp_path)
+    file = Path(older.database_url.removeprefix("sqlite:///"))
+    bare.set(**older.environment)
+    assert bare("history").code == 8
+    before = file.read_bytes()
+    assert bare("history").code == 8
+    assert bare("doctor", "--offline").code == 8
+    assert file.read_bytes() == before
+
+
 def test_an_empty_database_on_a_server_is_said_to_be_none_and_stays_empty(
     keyed: CommandLine, run_databases: RunDatabases
 ) -> None:

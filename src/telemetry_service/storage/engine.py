@@ -40,14 +40,17 @@ _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """Releases without the corruption bug of two connections and a checkpoint reset, newest line first."""
 
 
-def make_engine(database_url: str, patience: Patience = ORDINARY) -> Engine:
-    """Return an engine for SQLite or PostgreSQL; nothing is connected yet.
+def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: bool = False) -> Engine:
+    """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``makes_it`` is for whoever sets one up.
 
     Raises :class:`StorageOptionsError` where the URL has an option that no connection can have.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, patience)
+        engine = _sqlite_engine(url, patience)
+        if makes_it:
+            event.listen(engine, "connect", _with_pages_to_give_back, insert=True)
+        return engine
     return postgresql_engine(url, patience)
 
 
@@ -58,10 +61,19 @@ def make_migrating_engine(database_url: str) -> Engine:
     it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
     """
     make_private_file(database_url)
-    engine = make_engine(database_url, MIGRATING)
+    engine = make_engine(database_url, MIGRATING, makes_it=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _without_foreign_keys)
     return engine
+
+
+def _with_pages_to_give_back(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    """Let freed pages go back to the file system in small steps (see retention).
+
+    It takes effect only in a new database, and before all else. Into any other, and into an empty file, it would write
+    a first page, which is not for whoever only looks.
+    """
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def _without_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -141,8 +153,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.isolation_level = None
     version: Any = sqlite3.sqlite_version_info
     journal = "WAL" if wal_is_safe(version) else "TRUNCATE"
-    # Freed pages go back to the file system in small steps (see retention); it takes effect only in a new database.
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA journal_mode = {journal}")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

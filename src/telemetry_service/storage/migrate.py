@@ -1,6 +1,7 @@
 """Brings a database to the schema of this version, one process at a time."""
 
 import os
+import stat
 from dataclasses import dataclass
 
 from alembic import command
@@ -38,7 +39,7 @@ def migrate(database_url: str) -> str:
     and is not, and :class:`StorageUnavailableError`.
     """
     make_private_file(database_url)
-    state = schema_state(database_url)
+    state = schema_state(database_url, makes_it=True)
     if state.current:
         return _complete(state.newest, state.missing)
     engine = make_migrating_engine(database_url)
@@ -73,9 +74,12 @@ class SchemaState:
     link: Link | None = None
 
 
-def schema_state(database_url: str) -> SchemaState:
-    """Look at a database without changing anything; raises :class:`StorageUnavailableError`."""
-    engine = make_engine(database_url)
+def schema_state(database_url: str, *, makes_it: bool = False) -> SchemaState:
+    """Look at a database without changing anything; raises :class:`StorageUnavailableError`.
+
+    ``makes_it`` is for whoever is about to set it up: how an empty file is used is decided when it is first opened.
+    """
+    engine = make_engine(database_url, makes_it=makes_it)
     try:
         with translated(), connected(engine) as connection:
             present, scripts = current_revision(connection), _scripts()
@@ -110,9 +114,20 @@ def require_current(database_url: str) -> None:
     """
     url = make_url(database_url)
     # Not Path.exists: that raises where a folder on the way may not be looked into.
-    if url.get_backend_name() == "sqlite" and url.database and not os.path.lexists(url.database):
+    if url.get_backend_name() == "sqlite" and url.database and _nothing_in(url.database):
         raise DatabaseMissingError
     refuse_unless_current(schema_state(database_url))
+
+
+def _nothing_in(file: str) -> bool:
+    """Whether there is no file, or an empty one, into which opening it as a database could write a first page."""
+    if not os.path.lexists(file):
+        return True
+    try:
+        found = os.stat(file)  # noqa: PTH116 - a path as text
+    except OSError:
+        return False  # Opening it says why.
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def refuse_unless_current(state: SchemaState) -> None:
