@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+from httpx import Response
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.facts import MAX_REPORT_COUNT, UsageReport
@@ -135,6 +136,54 @@ def test_an_omitted_customer_id_stays_and_null_removes_it(service: Running) -> N
     assert service.call(Scope.READ, "GET", "license").headers["etag"] == answer.headers["etag"]
     removed = service.call(Scope.REPORT, "PUT", "license", json={**changed, "customer_id": None})
     assert (removed.json()["customer_id"], removed.json()["token_expires_at"]) == (None, "2027-02-01T00:00:00.000Z")
+
+
+MEMBERS = {
+    "customer_id": "cus_Nq4Rz7WkX2",
+    "tier": "starter",
+    "license_status": "active",
+    "expires_at": "2027-01-01T00:00:00.000Z",
+    "token_issued_at": "2026-11-01T00:00:00.000Z",
+    "token_expires_at": "2027-02-01T00:00:00.000Z",
+    "token_refreshed_at": "2026-11-02T00:00:00.000Z",
+}
+ALWAYS_SOMETHING = {"tier", "license_status"}
+
+
+def posture_in(answer: Response) -> dict[str, object]:
+    return {name: answer.json()[name] for name in MEMBERS}
+
+
+def test_every_member_of_the_license_changes_alone(service: Running) -> None:
+    before = service.call(Scope.REPORT, "PUT", "license", json=MEMBERS)
+    assert posture_in(before) == MEMBERS
+    assert service.call(Scope.REPORT, "PUT", "license", json={}).json() == before.json()
+    for name, value in MEMBERS.items():
+        removed = service.call(Scope.REPORT, "PUT", "license", json={name: None})
+        if name in ALWAYS_SOMETHING:
+            assert removed.status_code == 422
+            removed = service.call(Scope.REPORT, "PUT", "license", json={name: "unknown"})
+        nothing = "unknown" if name in ALWAYS_SOMETHING else None
+        assert posture_in(removed) == MEMBERS | {name: nothing}
+        told = service.call(Scope.REPORT, "PUT", "license", json={name: value})
+        assert posture_in(told) == MEMBERS
+
+
+def test_a_change_of_the_license_that_names_another_version_is_refused(service: Running) -> None:
+    def put(tag: str, tier: str) -> Response:
+        changed = {"tier": tier, "license_status": "active"}
+        return service.call(Scope.REPORT, "PUT", "license", json=changed, headers={"If-Match": tag})
+
+    unknown = service.call(Scope.READ, "GET", "license").headers["etag"]
+    first = put(unknown, "starter")
+    assert (first.status_code, first.json()["tier"]) == (200, "starter")
+    for stale in (unknown, f"W/{first.headers['etag']}", f'{unknown}, "7"'):
+        refused = put(stale, "enterprise")
+        assert (refused.status_code, code_in(refused)) == (412, "stale-license")
+    assert put("starter", "enterprise").status_code == 422
+    assert service.call(Scope.READ, "GET", "license").json() == first.json()
+    assert put(f'"7", {first.headers["etag"]}', "enterprise").status_code == 200
+    assert put("*", "professional").status_code == 200
 
 
 @pytest.mark.parametrize("unknown", [{"tier": "gold"}, {"license_status": "paused"}, {"customer_id": ""}])

@@ -25,8 +25,8 @@ from tests.support.running import Running, code_in, problem_in
 
 SECRET = "ck_live_canary_4711"
 
-NOT_OVER_HTTP = {errors.SettingsError}
-"""Raised at the start, before anybody can call."""
+NOT_OVER_HTTP = {errors.SettingsError, errors.DatabaseMissingError, errors.SchemaBehindError}
+"""Raised at the start, before anybody can call, or by a command alone."""
 
 
 def _errors_of_ours() -> list[type[TelemetryError]]:
@@ -55,6 +55,7 @@ def test_codes_are_not_used_for_two_things() -> None:
         (errors.StorageBusyError(), 503),
         (errors.StorageFullError(), 507),
         (errors.StaleConfigurationError(), 412),
+        (errors.StaleLicenseError(), 412),
         (errors.PreconditionRequiredError(), 428),
         (errors.LoginThrottledError(), 429),
         (TelemetryError(), 500),

@@ -21,7 +21,13 @@ from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.pipeline.preview import build_preview
 from telemetry_service.pipeline.record import Recorder, record
-from telemetry_service.pipeline.register import MAX_WAITING_CODES, list_bouncers, register_bouncer, remove_bouncer
+from telemetry_service.pipeline.register import (
+    MAX_WAITING_CODES,
+    list_bouncers,
+    redeem_code,
+    register_bouncer,
+    remove_bouncer,
+)
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
@@ -172,14 +178,30 @@ def test_no_race_of_replicas_registers_one_bouncer_too_many(site: Site) -> None:
     assert len(list_bouncers(site.installation)) == 25
 
 
-def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
+def made_up_codes(site: Site, codes: int) -> None:
     engine = create_engine(site.replica.database_url)
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO extension_codes (code_id, redeemed_at) VALUES (:code, '2026-11-01 00:00:00+00:00')"),
-            [{"code": f"made-up-{number}"} for number in range(MAX_WAITING_CODES)],
+            [{"code": f"made-up-{number}"} for number in range(codes)],
         )
     engine.dispose()
+
+
+def test_no_race_of_replicas_records_one_code_too_many(site: Site) -> None:
+    made_up_codes(site, MAX_WAITING_CODES - 12)
+
+    def redeem(replica: Installation, number: int) -> None:
+        for step in range(10):
+            redeem_code(replica, site.code(f"raced-{number}-{step}"))
+
+    at_once(site, redeem)
+    with site.installation.database.read() as tx:
+        assert tx.extension_codes.count_waiting(2 * MAX_WAITING_CODES) == MAX_WAITING_CODES
+
+
+def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
+    made_up_codes(site, MAX_WAITING_CODES)
     with pytest.raises(ExtensionCodesFullError):
         site.redeem("one-more")
     send_now(site.installation, "admin", None)

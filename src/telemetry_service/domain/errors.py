@@ -231,6 +231,13 @@ class PreviewStaleError(TelemetryError):
     sentence = "What would be sent has changed since it was shown. Nothing was sent; look at it again and confirm."
 
 
+class StaleLicenseError(TelemetryError):
+    """Somebody told something else of the license since the caller looked at it."""
+
+    code = "stale-license"
+    sentence = "The license posture has changed since it was read. Nothing was changed; read it again."
+
+
 class ConfirmationRequiredError(TelemetryError):
     """The save would lose something for good, and nobody has confirmed that."""
 

@@ -96,12 +96,12 @@ class LicensePosture(_Fact):
     """What the Control Plane knows about its license and its license token.
 
     As a report it changes what it names (``model_fields_set``): an omitted member keeps the present value, and null
-    removes it.
+    removes it, where there can be none. Tier and status are never null.
     """
 
     customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
-    tier: Tier
-    license_status: LicenseStatus
+    tier: Tier = Tier.UNKNOWN
+    license_status: LicenseStatus = LicenseStatus.UNKNOWN
     expires_at: Moment | None = None
     token_issued_at: Moment | None = None
     token_expires_at: Moment | None = None

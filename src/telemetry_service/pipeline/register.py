@@ -1,6 +1,7 @@
 """Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from telemetry_service.domain.errors import (
     ExtensionCodeRefusedError,
     ExtensionCodesFullError,
     RegistryFullError,
+    StaleLicenseError,
 )
 from telemetry_service.domain.facts import (
     BouncerRegistration,
@@ -24,7 +26,7 @@ from telemetry_service.pipeline.installation import Installation
 from telemetry_service.storage.database import Transaction
 
 MAX_WAITING_CODES = 10 * MAX_CODES
-"""Extension codes that may wait for a payload. Replicas that record at the same moment may go beyond by one each."""
+"""Extension codes that may wait for a payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,24 @@ def list_bouncers(installation: Installation) -> tuple[RegisteredBouncer, ...]:
         return tx.bouncers.all()
 
 
-def report_license(installation: Installation, posture: LicensePosture) -> LicenseView:
-    """Change of the license posture what ``posture`` names; raises :class:`CustomerContradictionError`."""
+def _as_it_is(_present: LicenseView) -> bool:
+    return True
+
+
+def report_license(
+    installation: Installation, posture: LicensePosture, as_seen: Callable[[LicenseView], bool] = _as_it_is
+) -> LicenseView:
+    """Change of the license posture what ``posture`` names, if what is there before is ``as_seen``.
+
+    Raises :class:`CustomerContradictionError` and :class:`StaleLicenseError`.
+    """
     deployed = installation.deployment.customer_id
     if deployed is not None and posture.customer_id not in {None, deployed}:
         raise CustomerContradictionError
     with installation.database.write() as tx:
+        tx.license.stored(lock=True)  # So that nobody changes it between the look and the change.
+        if not as_seen(_view(installation, tx)):
+            raise StaleLicenseError
         told = {name: getattr(posture, name) for name in posture.model_fields_set}
         tx.license.tell(told, NO_POSTURE, LicenseSource.REPORTED, installation.clock.now())
         return _view(installation, tx)

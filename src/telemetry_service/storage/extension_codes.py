@@ -11,6 +11,9 @@ from telemetry_service.domain.payload import MAX_CODES
 from telemetry_service.storage.tables import ExtensionCodeRow as Row
 from telemetry_service.storage.upsert import insert
 
+_REDEMPTION = 0x65787463_6F646573
+"""The key of PostgreSQL's advisory lock that whoever adds a code has for itself: so they are counted right."""
+
 
 class ExtensionCodeStore:
     """A code is never deleted: its id is its idempotency key."""
@@ -20,7 +23,12 @@ class ExtensionCodeStore:
         self._connection = connection
 
     def redeem(self, code: ExtensionCode) -> bool:
-        """Record a code; False where it was recorded before. Raises :class:`ExtensionCodeConflictError`."""
+        """Record a code; False where it was recorded before. Raises :class:`ExtensionCodeConflictError`.
+
+        Whoever does is the only one who adds codes until the transaction ends.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REDEMPTION})")
         new = insert(self._connection, Row).values(code_id=code.code_id, redeemed_at=code.redeemed_at)
         if self._connection.execute(new.on_conflict_do_nothing().returning(Row.code_id)).first() is not None:
             return True

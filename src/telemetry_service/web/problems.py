@@ -48,6 +48,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.StaleConfigurationError: HTTPStatus.PRECONDITION_FAILED,
     errors.ConfirmationRequiredError: HTTPStatus.CONFLICT,
     errors.PreviewStaleError: HTTPStatus.PRECONDITION_FAILED,
+    errors.StaleLicenseError: HTTPStatus.PRECONDITION_FAILED,
     errors.PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     errors.CustomerContradictionError: HTTPStatus.CONFLICT,
     errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,

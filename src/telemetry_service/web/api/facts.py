@@ -16,11 +16,13 @@ from telemetry_service.domain.errors import (
     NotFoundError,
     PeriodFullError,
     RegistryFullError,
+    StaleLicenseError,
     StorageUnavailableError,
     TooManyBouncersError,
 )
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
 from telemetry_service.pipeline.register import (
+    LicenseView,
     list_bouncers,
     read_license,
     redeem_code,
@@ -35,15 +37,15 @@ from telemetry_service.web.api.answers_facts import (
     LicenseAnswer,
     RecordingAnswer,
 )
-from telemetry_service.web.api.documents import answer_header, json_body, refused_with
-from telemetry_service.web.api.parameters import BouncerId
+from telemetry_service.web.api.documents import answer_header, header, json_body, refused_with
+from telemetry_service.web.api.parameters import BouncerId, TagsSeen
 from telemetry_service.web.body import NO_BODY, JsonBody, read_usage
 from telemetry_service.web.context import Context
 from telemetry_service.web.gate import needs
 
 router = APIRouter(tags=["facts"])
 
-_ETAG = answer_header("ETag", "Names the content of the answer.")
+_ETAG = answer_header("ETag", "Names the content of the answer; a change may name it in `If-Match`.")
 _REPORT = {
     "report_id": "01980000-0000-7000-8000-000000000001",
     "bouncer_id": "bnc-7-prd",
@@ -129,16 +131,24 @@ async def post_usage(context: Context, reports: Reports) -> Response:
 @router.put(
     "/license",
     responses={200: {"headers": _ETAG}},
-    openapi_extra=json_body(LicensePosture, _POSTURE) | refused_with(CustomerContradictionError),
+    openapi_extra=json_body(LicensePosture, _POSTURE)
+    | header("If-Match", "The ETag that was seen, a list of them, or `*`.", '"0f3a"')
+    | refused_with(CustomerContradictionError, StaleLicenseError),
 )
 @needs(Scope.REPORT)
-def put_license(context: Context, response: Response, posture: Posture) -> LicenseAnswer:
+def put_license(context: Context, response: Response, posture: Posture, seen: TagsSeen) -> LicenseAnswer:
     """Change the license posture: an omitted member keeps the present value, and null removes it.
 
-    What is told a second time changes nothing. The License Server tells tier, status and expiry as well, with an
-    acceptance; whoever tells last is believed, and `source` and `updated_at` say who and when that was.
+    For tier and status, `unknown` says that there is none. What is told a second time changes nothing. The License
+    Server tells tier, status and expiry as well, with an acceptance; whoever tells last is believed, and `source` and
+    `updated_at` say who and when that was. With `If-Match` a change is refused with 412 where the posture is not any
+    more what was seen.
     """
-    return _tagged(response, LicenseAnswer.of(report_license(context.installation, posture)))
+
+    def as_seen(present: LicenseView) -> bool:
+        return seen is None or _tag(LicenseAnswer.of(present)) in seen
+
+    return _tagged(response, LicenseAnswer.of(report_license(context.installation, posture, as_seen)))
 
 
 @router.get("/license", responses={200: {"headers": _ETAG}})
@@ -150,8 +160,12 @@ def get_license(context: Context, response: Response) -> LicenseAnswer:
 
 def _tagged(response: Response, answer: LicenseAnswer) -> LicenseAnswer:
     """Name the answer's content in its ETag."""
-    response.headers["ETag"] = f'"{hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
+    response.headers["ETag"] = _tag(answer)
     return answer
+
+
+def _tag(answer: LicenseAnswer) -> str:
+    return f'"{hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
 
 
 @router.post(

@@ -127,8 +127,19 @@ async def preview_seen(
     Raises:
         InputRefusedError: it is no list of entity tags.
     """
-    tags = (await versions_seen(if_match)).tags if if_match else None
+    tags = await tags_seen(if_match)
     return None if tags is None else frozenset(tag.strip('"') for tag in tags)
+
+
+async def tags_seen(
+    if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
+) -> frozenset[str] | None:
+    """Return the entity tags that the caller has seen; None without an ``If-Match``, or for ``*``.
+
+    Raises:
+        InputRefusedError: it is no list of entity tags.
+    """
+    return (await versions_seen(if_match)).tags if if_match else None
 
 
 async def request_key(
@@ -155,6 +166,7 @@ BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
 TransmissionId = Annotated[UUID, Path()]
 VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
 PreviewSeen = Annotated[frozenset[str] | None, Depends(preview_seen)]
+TagsSeen = Annotated[frozenset[str] | None, Depends(tags_seen)]
 RequestKey = Annotated[str | None, Depends(request_key)]
 HistoryParameters = Annotated[HistoryQuery, Query()]
 ExportParameters = Annotated[ExportQuery, Query()]
