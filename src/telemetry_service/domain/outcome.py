@@ -81,7 +81,8 @@ EXPLANATIONS: dict[Cause, Explanation] = {
     ),
     Cause.PROXY_FAILED: Explanation(
         "The configured proxy did not connect to the License Server.",
-        "Check the proxy settings of the deployment (TELEMETRY_PROXY_URL).",
+        "Check TELEMETRY_PROXY_URL: the proxy's name and port, the user and password that it asks for, and whether it"
+        " lets this installation through.",
         _NETWORK,
     ),
     Cause.DEADLINE_EXCEEDED: Explanation(
@@ -116,7 +117,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
     ),
     Cause.CLOCK_WRONG: Explanation(
         "The License Server refused the message, and its clock and this machine's are more than 5 minutes apart.",
-        "Set this machine's clock right (time synchronisation), then press Retry.",
+        "Set this machine's clock right (time synchronization), then press Retry.",
         Owner.HOST,
     ),
     Cause.API_KEY_NOT_ACCEPTED: Explanation(

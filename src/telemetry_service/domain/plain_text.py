@@ -21,9 +21,21 @@ def unseen_fault(text: str) -> str | None:
         return "holds a line end and must be one line; remove it, or what follows it."
     if any(unicodedata.category(character) == "Cc" for character in text):
         return "holds a control character, such as a tab; remove it."
+    return _blank_fault(text)
+
+
+def _blank_fault(text: str) -> str | None:
     if text != text.strip():
         return "begins or ends with a blank; remove it."
+    if any(_looks_like_another(character) for character in text):
+        return "holds a character of no width, or a blank that no keyboard writes, as copied text may; remove it."
     return None
+
+
+def _looks_like_another(character: str) -> bool:
+    """Whether it is a zero-width space, a soft hyphen, a no-break space or one of their kind."""
+    category = unicodedata.category(character)
+    return category == "Cf" or (category == "Zs" and character != " ")
 
 
 def first_text_of(content: str) -> str:
