@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,24 @@ def test_the_database_of_compose_speaks_tls_with_the_certificate_that_the_servic
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["database"]
     assert "@database:5432/telemetry?sslmode=verify-full&sslrootcert=/run/secrets/database_certificate" in text
+
+
+def test_the_commands_for_systemd_make_all_that_the_unit_loads_so_that_somebody_can_log_in(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    """So nobody ends with a service that runs and lets nobody in (O6)."""
+    unit = _deploy(pytestconfig).joinpath("control-core-telemetry.service").read_text()
+    loaded = dict(re.findall(r"^LoadCredential=(\w+):/etc/telemetry/(\w+)$", unit, re.MULTILINE))
+    text = _deploy(pytestconfig).joinpath("README.md").read_text()
+    (commands,) = re.findall(r"^\(umask 077; /opt/telemetry(?:.*\n)*?.*\)(?=   #)", text, re.MULTILINE)
+    program = Path(sys.executable).with_name("telemetry-service")
+    script = commands.replace("/opt/telemetry/bin/telemetry-service", str(program)).replace("/etc/telemetry", ".")
+    subprocess.run(["/bin/sh", "-ec", script], cwd=tmp_path, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == set(loaded.values())
+    named = dict(re.findall(r"^Environment=(\w+_FILE)=%d/(\w+)$", unit, re.MULTILINE))
+    settings = load_settings({name: str(tmp_path / loaded[credential]) for name, credential in named.items()})
+    assert not settings.ephemeral_keys
+    assert settings.admin_password is not None
 
 
 def _deploy(config: pytest.Config) -> Path:
