@@ -64,7 +64,7 @@ class Tally:
             ("  in accepted transmissions", f"{self.events_accepted:,}"),
             ("  in periods not reported", f"{self.events_not_reported:,}"),
             ("transmissions accepted", f"{self.transmissions_accepted:,}"),
-            ("  sent again and recognised by their id", f"{self.sent_again_and_recognised:,}"),
+            ("  sent again and recognized by their id", f"{self.sent_again_and_recognised:,}"),
             ("extension codes accepted, each once", f"{self.codes_redeemed - self.codes_lost:,}"),
             ("reckonings of the whole equation", f"{self.reckonings:,}"),
             ("audit events lost", f"{self.lost:,}"),

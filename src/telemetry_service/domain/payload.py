@@ -170,7 +170,7 @@ class PreparedPayload(_Closed):
     customer_id: str = _field(
         meaning="Stripe customer identifier (mapped from your installation); its pseudonym with PII anonymization on.",
         why=_VERIFY,
-        source="The deployment (TELEMETRY_CUSTOMER_ID), else the license posture; anonymised with the API key",
+        source="The deployment (TELEMETRY_CUSTOMER_ID), else the license posture; anonymized with the API key",
         example="anon_" + "5f" * 32,
         pattern=f"{CUSTOMER_ID_PATTERN}|{PSEUDONYM_PATTERN}",
     )

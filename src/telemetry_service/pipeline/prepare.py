@@ -1,4 +1,4 @@
-"""Prepares what leaves: anonymises the customer, closes the period and writes the transmission, all at once.
+"""Prepares what leaves: anonymizes the customer, closes the period and writes the transmission, all at once.
 
 Together with ``claim`` and ``prove`` the only place that seals.
 """
@@ -91,7 +91,7 @@ def _check_shown(closing: Closing, present: str) -> None:
 
 
 def outgoing_customer_id(installation: Installation, tx: Transaction) -> str:
-    """Return the customer id as it leaves: its pseudonym, unless anonymisation is off."""
+    """Return the customer id as it leaves: its pseudonym, unless anonymization is off."""
     customer_id = customer_id_of(installation, tx)
     if installation.client is None:
         raise LicenseServerMissingError

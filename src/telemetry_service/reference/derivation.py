@@ -22,7 +22,7 @@ def content_key(api_key: str) -> bytes:
 
 
 def pseudonym(api_key: str, customer_id: str) -> str:
-    """Return how this API key's holder names ``customer_id`` when it is anonymised."""
+    """Return how this API key's holder names ``customer_id`` when it is anonymized."""
     digest = hmac.new(_derive(api_key, _PSEUDONYM_INFO), customer_id.encode(), hashlib.sha256)
     return "anon_" + digest.hexdigest()
 

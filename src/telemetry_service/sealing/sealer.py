@@ -1,4 +1,4 @@
-"""Seal one attempt: serialise once, then encrypt, sign and send those very bytes."""
+"""Seal one attempt: serialize once, then encrypt, sign and send those very bytes."""
 
 import hashlib
 import secrets
