@@ -62,6 +62,8 @@ def test_beyond_every_limit_a_probe_is_answered_and_nothing_else(app: FastAPI, p
             assert answer.startswith(REFUSED)
             assert b"retry-after: 5" in answer.lower()
             assert b'problem:overloaded"' in answer
+        answer = answer_to(port, asking("/client", "X-Request-Id: mine-1"), source)
+        assert b"x-request-id: mine-1\r\n" in answer.lower()
 
 
 def test_those_beyond_the_limits_who_say_nothing_make_room_for_a_probe(app: FastAPI) -> None:

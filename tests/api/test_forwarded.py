@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.web.addresses import TrustedProxies, caller_group, canonical
+from tests.support.log_lines import lines_of
 from tests.support.raw_http import answer_to, asking, served
 
 EDGE, INNER = "10.0.0.7", "127.0.0.1"
@@ -91,6 +92,19 @@ def test_forwarded_headers_of_somebody_untrusted_are_logged(app: FastAPI, caplog
     limit = EVENTS[Event.FORWARDED_NOT_TRUSTED].limit
     assert limit is not None
     assert limit.each == 1
+
+
+def test_what_is_refused_before_any_route_is_refused_to_the_caller_under_its_id(
+    app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = asking("ftp://a/seen", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: of-the-proxy")
+    with caplog.at_level(logging.WARNING), served(app, 9, proxies=(INNER,)) as port:
+        answer = answer_to(port, request)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: of-the-proxy\r\n" in answer.lower()
+    assert b'"request_id":"of-the-proxy"' in answer
+    [line] = lines_of(caplog, Event.REQUEST_REFUSED)
+    assert (line["address"], line["request_id"]) == ("203.0.113.9", "of-the-proxy")
 
 
 def test_an_address_is_one_however_it_is_written() -> None:

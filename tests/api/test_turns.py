@@ -5,11 +5,12 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from telemetry_service.web.probes import OnlyProbes
 from telemetry_service.web.turns import Turns
 
 
 def scope(path: str) -> Scope:
-    return {"type": "http", "path": path, "method": "GET"}
+    return {"type": "http", "path": path, "method": "GET", "headers": []}
 
 
 async def _nothing() -> Any:  # noqa: ANN401 - nobody asks for it
@@ -44,6 +45,26 @@ def test_a_probe_is_begun_in_the_first_round_and_the_others_in_their_order() -> 
     begun = order_of(1000, 20)
     assert begun[20] == "/healthz"
     assert begun[:20] + begun[21:] == [f"/{number}" for number in range(1000)]
+
+
+def test_refusals_beyond_the_limits_wait_for_their_turns_too() -> None:
+    begun: list[str] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        begun.append(scope["path"])
+
+    async def refused(message: Any) -> None:  # noqa: ANN401 - whatever is said
+        if message["type"] == "http.response.start":
+            begun.append(str(message["status"]))
+
+    async def ask() -> None:
+        turns = Turns(app, 20)
+        beyond = OnlyProbes(turns, turns.wait)
+        paths = [*("/login" for _ in range(100)), "/healthz"]
+        await asyncio.gather(*(beyond(scope(path), _nothing, refused) for path in paths))
+
+    asyncio.run(ask())
+    assert begun == [*["503"] * 20, "/healthz", *["503"] * 80]
 
 
 def test_few_requests_are_begun_at_once() -> None:

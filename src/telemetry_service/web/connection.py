@@ -38,6 +38,11 @@ _LEAST_READ_BYTES = 16 * 1024
 """What a caller for whom something waits reads in ``answer_seconds`` at least: about 1 kB a second."""
 
 
+# What uvicorn warns of is an event of ours, with the address; its errors are logged as ever.
+_LOG = logging.getLogger("uvicorn.error.connection")
+_LOG.setLevel(logging.ERROR)
+
+
 class CallerConnection(H11Protocol):
     """Speaks HTTP/1.1 with one caller, within the limits of its :class:`ServerConfig`."""
 
@@ -61,10 +66,9 @@ class CallerConnection(H11Protocol):
         super().__init__(config, server_state, app_state, _loop)
         if not isinstance(config, ServerConfig):
             raise TypeError
-        # What uvicorn warns of is an event of ours, with the address; its errors are logged as ever.
-        self.logger = logging.getLogger("uvicorn.error.connection")
-        self.logger.setLevel(logging.ERROR)
+        self.logger = _LOG
         self._counter = config.counter
+        self._turns = config.turns
         self._beyond_limits = False
         self._next_request_waits = False
         self._unread_before = False
@@ -80,7 +84,7 @@ class CallerConnection(H11Protocol):
             self.client = (canonical(self.client[0]), self.client[1])
         self._beyond_limits = not self._counter.admit(self, self._address)
         if self._beyond_limits:
-            self.app = OnlyProbes(self.app)
+            self.app = OnlyProbes(self.app, self._turns.wait)
         self._expect_request_within(self.probe_seconds if self._beyond_limits else self.request_seconds)
         self._look = self.loop.call_later(self.answer_seconds, self._look_whether_read)
 

@@ -10,8 +10,8 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.addresses import TrustedProxies, canonical, read_address
 from telemetry_service.web.connection_limits import ConnectionCounter
-from telemetry_service.web.early_refusals import early_refusal
-from telemetry_service.web.probes import is_probe, peer_of
+from telemetry_service.web.early_refusals import peer_of, refusal_of
+from telemetry_service.web.probes import is_probe
 from telemetry_service.web.refusals import OverloadedError
 
 _PROTO, _FOR = b"x-forwarded-proto", b"x-forwarded-for"
@@ -48,7 +48,7 @@ class ForwardedRequests:
             await self._app(scope, receive, send)
             return
         if not self._counter.begin_request(caller):
-            await early_refusal(OverloadedError(), caller)(scope, receive, send)
+            await refusal_of(scope, OverloadedError())(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)

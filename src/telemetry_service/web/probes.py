@@ -1,18 +1,15 @@
 """The probes: whatever the load, who asks whether the service is alive or ready is answered."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry_service.web.early_refusals import early_refusal
+from telemetry_service.web.early_refusals import refusal_of
 from telemetry_service.web.refusals import OverloadedError
 
 PATHS = frozenset({"/healthz", "/readyz"})
 _METHODS = frozenset({"GET", "HEAD"})
-
-
-def peer_of(scope: Scope) -> str:
-    """Return the address of the other side of the connection."""
-    return str(scope["client"][0]) if scope.get("client") else ""
 
 
 def is_probe(scope: Scope) -> bool:
@@ -23,14 +20,16 @@ def is_probe(scope: Scope) -> bool:
 class OnlyProbes:
     """What a connection beyond the limits is served: one probe, or a refusal. Pure ASGI."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Hand probes on to ``app``."""
+    def __init__(self, app: ASGIApp, turn: Callable[[], Awaitable[None]]) -> None:
+        """Hand probes on to ``app``; a refusal waits for its ``turn``, so that no probe waits for all of them."""
         self._app = app
+        self._turn = turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer once, and end the connection."""
         if not is_probe(scope):
-            await early_refusal(OverloadedError(), peer_of(scope))(scope, receive, send)
+            await self._turn()
+            await refusal_of(scope, OverloadedError())(scope, receive, send)
             return
 
         async def send_last(message: Message) -> None:

@@ -19,7 +19,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _id_of(Headers(scope=scope))
+        request_id = request_id_of(scope)
 
         async def add_header(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -36,8 +36,9 @@ def new_request_id() -> str:
     return str(time_ordered_id(SystemClock().now()))
 
 
-def _id_of(headers: Headers) -> str:
-    given = headers.getlist(REQUEST_ID_HEADER)
+def request_id_of(scope: Scope) -> str:
+    """Return the id that a request brought, or a new one."""
+    given = Headers(scope=scope).getlist(REQUEST_ID_HEADER)
     if len(given) == 1 and is_safe_request_id(given[0]):
         return given[0]
     return new_request_id()

@@ -5,8 +5,7 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from telemetry_service.web.early_refusals import early_refusal
-from telemetry_service.web.probes import peer_of
+from telemetry_service.web.early_refusals import refusal_of
 from telemetry_service.web.refusals import Fault, RequestMalformedError
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/@]+)(/.*)?", re.IGNORECASE | re.DOTALL)
@@ -31,11 +30,11 @@ class AbsoluteTargets:
             return
         target = _ABSOLUTE.fullmatch(scope["raw_path"])
         if target is None:
-            await early_refusal(RequestMalformedError([_TARGET]), peer_of(scope))(scope, receive, send)
+            await refusal_of(scope, RequestMalformedError([_TARGET]))(scope, receive, send)
             return
         scheme, host, path = target[1].lower(), target[2], target[3] or b"/"
         if any(_named(value, scheme) != _named(host, scheme) for value in _hosts(scope)):
-            await early_refusal(RequestMalformedError([_DIFFERENT]), peer_of(scope))(scope, receive, send)
+            await refusal_of(scope, RequestMalformedError([_DIFFERENT]))(scope, receive, send)
             return
         others = [header for header in scope["headers"] if header[0] != b"host"]
         headers = [(b"host", host), *others]

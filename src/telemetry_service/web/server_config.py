@@ -17,5 +17,6 @@ class ServerConfig(uvicorn.Config):
     def __init__(self, app: Any, *, limits: ConnectionLimits, proxies: TrustedProxies, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         """Serve ``app`` within ``limits``; ``options`` are uvicorn's."""
         self.counter = ConnectionCounter(limits, proxies)
-        known = ForwardedRequests(app, proxies, self.counter)
-        super().__init__(Turns(AbsoluteTargets(known)), **options)
+        # Whatever is refused is refused to the caller, not to the proxy that handed it on.
+        self.turns = Turns(ForwardedRequests(AbsoluteTargets(app), proxies, self.counter))
+        super().__init__(self.turns, **options)

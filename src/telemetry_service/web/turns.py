@@ -28,10 +28,11 @@ class Turns:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on when it is its turn."""
         if scope["type"] == "http" and not is_probe(scope):
-            await self._turn()
+            await self.wait()
         await self._app(scope, receive, send)
 
-    async def _turn(self) -> None:
+    async def wait(self) -> None:
+        """Return when it is the caller's turn."""
         loop = asyncio.get_running_loop()
         if not self._begun and not self._waiting:
             loop.call_soon(self._next_round)
