@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
-from threading import Event
+from threading import Event as Signal
 
 import pytest
 
 from telemetry_service.domain.connection import StepName, Told
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.context import answering
+from telemetry_service.log.events import Event
 from telemetry_service.web.pools import BoundedPool
 from telemetry_service.web.refusals import ExchangesBusyError
 from telemetry_service.web.settings_tab.connection_test_view import running_view
 from telemetry_service.web.settings_tab.step_stream import NEXT, stream_steps
+from tests.support.log_lines import lines_of
 
 
 def streamed(
@@ -42,7 +45,7 @@ def test_each_step_is_told_and_the_result_comes_last() -> None:
 
 
 def test_a_step_is_told_before_the_test_goes_on() -> None:
-    heard = Event()
+    heard = Signal()
 
     def walk(told: Told) -> bool:
         told(StepName.NAME)
@@ -69,7 +72,7 @@ def test_where_no_thread_is_left_for_it_that_is_the_result() -> None:
 
 
 def test_a_test_goes_on_when_its_browser_goes_away() -> None:
-    noted = Event()
+    noted = Signal()
 
     def walk(told: Told) -> None:
         told(StepName.NAME)
@@ -82,6 +85,53 @@ def test_a_test_goes_on_when_its_browser_goes_away() -> None:
         assert await asyncio.to_thread(noted.wait, 60)
 
     asyncio.run(leave())
+
+
+async def end_of_the_test(goes_on: Signal) -> None:
+    """Let the test end, and wait for it and for whoever wanted to know."""
+    under_way = asyncio.all_tasks() - {asyncio.current_task()}
+    goes_on.set()
+    await asyncio.wait(under_way, timeout=60)
+    await asyncio.sleep(0)
+
+
+def test_a_fault_in_a_test_whose_browser_went_away_is_a_line_of_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    goes_on = Signal()
+
+    def stumble(told: Told) -> None:
+        told(StepName.NAME)
+        goes_on.wait(60)
+        raise LookupError
+
+    async def leave() -> None:
+        with answering("request-1", None):
+            stream = stream_steps(BoundedPool(1, ExchangesBusyError), stumble, str, str, _text)
+            assert await anext(aiter(stream)) == f"name{NEXT}"
+        await stream.aclose()  # type: ignore[attr-defined] # it is a generator, whatever else it is
+        await end_of_the_test(goes_on)
+
+    asyncio.run(leave())
+    [line] = lines_of(caplog, Event.UNEXPECTED_EXCEPTION)
+    told = {name: line[name] for name in ("job", "error", "request_id")}
+    assert told == {"job": "abandoned-call", "error": "LookupError", "request_id": "request-1"}
+
+
+def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    ended = Signal()
+
+    def refuse(told: Told) -> None:
+        told(StepName.NAME)
+        ended.wait(60)
+        raise ExchangesBusyError
+
+    async def leave() -> None:
+        stream = stream_steps(BoundedPool(1, ExchangesBusyError), refuse, str, str, _text)
+        assert await anext(aiter(stream)) == f"name{NEXT}"
+        await stream.aclose()  # type: ignore[attr-defined] # it is a generator, whatever else it is
+        await end_of_the_test(ended)
+
+    asyncio.run(leave())
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("begun", list(StepName))

@@ -7,6 +7,7 @@ thread. Probes use no thread at all.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.write import log_exception
 from telemetry_service.web.refusals import ExchangesBusyError, LoginsBusyError
 
 P = ParamSpec("P")
@@ -54,13 +56,19 @@ class BoundedPool:
         self._limiter = self._limiter or CapacityLimiter(self._threads)
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
         self._under_way.add(task)
-        task.add_done_callback(self._end)
+        task.add_done_callback(self._under_way.discard)
         return task
 
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # Who waited for it has it. Where nobody did, nobody needs to hear of it.
+
+def leave(task: asyncio.Task[Any], request: Context) -> None:
+    """Let ``task``, for which nobody waits any more, end by itself; a fault that it ends with is in the log then."""
+    task.add_done_callback(_log_fault, context=request)
+
+
+def _log_fault(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, TelemetryError):
+        log_exception(error, "abandoned-call")
 
 
 @dataclass(frozen=True, slots=True)

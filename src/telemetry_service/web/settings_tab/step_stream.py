@@ -7,6 +7,7 @@ that alone.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.connection import StepName, Told
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.web.pools import BoundedPool
+from telemetry_service.web.pools import BoundedPool, leave
 
 NEXT = "\n<!-- next -->\n"
 """Divides the fragments; ``tab.js`` knows it too."""
@@ -33,9 +34,10 @@ async def stream_steps(
 
     Where ``pool`` has no thread for it, the one fragment is that of ``refused``.
 
-    Where the browser goes away in the meantime, the test ends by itself, and its result is noted all the same.
+    Where the browser goes away in the meantime, the test ends by itself, and its result is noted all the same; a fault
+    of the program in it is a line of the log.
     """
-    loop = asyncio.get_running_loop()
+    loop, request = asyncio.get_running_loop(), copy_context()
     steps: asyncio.Queue[StepName | None] = asyncio.Queue()
 
     def tell(step: StepName) -> None:
@@ -48,6 +50,12 @@ async def stream_steps(
         yield await run_in_threadpool(finished, refused(busy))
         return
     under_way.add_done_callback(lambda _done: steps.put_nowait(None))
-    while (step := await steps.get()) is not None:
-        yield running(step) + NEXT
+    heard = False
+    try:
+        while (step := await steps.get()) is not None:
+            yield running(step) + NEXT
+        heard = True
+    finally:
+        if not heard:
+            leave(under_way, request)
     yield await run_in_threadpool(finished, await under_way)
