@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from telemetry_service import __version__
+from telemetry_service.access.accounts import Accounts
 from telemetry_service.access.entrance import Entrance, make_entrance
 from telemetry_service.access.passwords import HashCost
 from telemetry_service.domain.clock import Clock, SystemClock
@@ -90,10 +91,14 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     service = _put_together(settings, options or Options())
     start(service.installation)
     if settings.admin_password is not None:
-        accounts = service.entrance.accounts
-        if not accounts.set_first_password(settings.admin_password.get_secret_value(), "deployment"):
-            warn_of(StartWarning.PASSWORD_IGNORED)
+        _set_first_password(service.entrance.accounts, settings.admin_password.get_secret_value())
     return service
+
+
+def _set_first_password(accounts: Accounts, password: str) -> None:
+    """Set it at the first start; a deployment may go on naming it, but is told where the password is another one."""
+    if not accounts.set_first_password(password, "deployment") and not accounts.has_password(password):
+        warn_of(StartWarning.PASSWORD_IGNORED)
 
 
 def open_for_command(settings: Settings) -> Service:

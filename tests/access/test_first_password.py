@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry_service.app import Options, Service, open_service
+from telemetry_service.app import Options, Service, open_for_command, open_service
 from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.log.events import Event
 from telemetry_service.settings import load_settings
@@ -34,3 +34,19 @@ def test_a_password_that_comes_too_late_is_ignored_and_the_start_says_so(
         service.entrance.sessions.log_in("admin", CORRECTED)
     assert service.entrance.sessions.log_in("admin", PASSWORD).token
     service.installation.database.close()
+
+
+def test_a_deployment_that_goes_on_naming_the_password_is_not_warned(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        service = started(sqlite_url, PASSWORD)
+        assert "password_ignored" not in warnings_of(caplog)
+        service.installation.database.close()
+
+
+def test_a_command_warns_of_nothing(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    started(sqlite_url, PASSWORD).installation.database.close()
+    environ = VALID | {"TELEMETRY_DATABASE_URL": sqlite_url, "TELEMETRY_ADMIN_PASSWORD": CORRECTED}
+    open_for_command(load_settings(environ)).installation.database.close()
+    assert warnings_of(caplog) == []

@@ -96,6 +96,12 @@ class Accounts:
             tx.activity.note(now, actor, Action.PASSWORD_SET)
         return True
 
+    def has_password(self, password: str) -> bool:
+        """Whether this is the administrator's password. Nothing is counted: it is no login."""
+        with self._database.read() as tx:
+            account = tx.access.account()
+        return account is not None and self._passwords.verify(account.password_hash, password)
+
     def check(self, name: str, password: str) -> CheckedPassword:
         """Check a login outside of any transaction, for :meth:`accept` to take inside one.
 

@@ -25,7 +25,7 @@ SENTENCES: dict[StartWarning, str] = {
         " the proxy that ends TLS in TELEMETRY_TRUSTED_PROXIES, or with --trusted-proxy."
     ),
     StartWarning.PASSWORD_IGNORED: (
-        "TELEMETRY_ADMIN_PASSWORD was not used: the administrator has a password already. Change it with:"
+        "TELEMETRY_ADMIN_PASSWORD was not used: the administrator has another password already. Change it with:"
         " telemetry-service admin set-password"
     ),
 }
