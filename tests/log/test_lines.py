@@ -136,6 +136,7 @@ def test_a_field_that_an_event_does_not_have_is_not_written(ours: logging.Logger
         "postgresql://telemetry:secret@db.example:5432/telemetry",
         "two words of a library: [Errno 111]",
         "line\nbreak",
+        "fe80::1%\x1b[31m\n",
         "x" * 500,
         ("https://license.example",),
         "",

@@ -45,8 +45,10 @@ def _text_of(form: re.Pattern[str]) -> Callable[[FieldValue], bool]:
 
 
 def _is_address(value: FieldValue) -> bool:
+    if not isinstance(value, str) or "%" in value:  # A zone can be any text, and no caller's address bears one.
+        return False
     try:
-        ip_address(str(value).partition("%")[0])
+        ip_address(value)
     except ValueError:
         return False
     return True
