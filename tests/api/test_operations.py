@@ -1,5 +1,6 @@
 """Alive, ready, metrics, and the description of the API."""
 
+import asyncio
 import json
 import re
 import sqlite3
@@ -16,6 +17,7 @@ from sqlalchemy import create_engine, text
 from telemetry_service.access.scopes import Scope
 from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
+from telemetry_service.web.api.description import Description
 from telemetry_service.web.problems import STATUS
 from tests.api.test_facts import report, send
 from tests.support.postgres import PostgresServer
@@ -43,6 +45,22 @@ def test_the_process_is_alive_and_ready(service: Running) -> None:
     told = ready.json()
     assert 0 <= told.pop("last_waking_age_seconds") <= told.pop("last_heartbeat_age_seconds") < 60
     assert (ready.status_code, told) == (200, {"ready": True, "database": True, "scheduler": True})
+
+
+def test_the_description_is_built_once_also_for_those_who_ask_at_once(service: Running) -> None:
+    description = Description()
+
+    async def ask() -> list[bytes]:
+        at_once = await asyncio.gather(*(description.of(service.app) for _ in range(5)))
+        return [*at_once, await description.of(service.app)]
+
+    answers = asyncio.run(ask())
+    assert len({id(answer) for answer in answers}) == 1
+    kept = []
+    for _ in range(2):
+        assert service.call(None, "GET", "openapi.json").content == answers[0]
+        kept.append(service.app.state.description._built)  # noqa: SLF001 - what is kept is what is served
+    assert kept[0] is kept[1]
 
 
 def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(postgres_server: PostgresServer) -> None:

@@ -249,6 +249,14 @@ def test_the_files_of_the_drawer_have_the_digests_that_it_shows(
         assert (body == payload) is not encrypted
 
 
+def test_the_drawer_says_where_to_look_for_its_transmission(ready: Console, page: Page) -> None:
+    transmission_id = ready.send().transmission.transmission_id
+    page.goto(transmission_url(ready, transmission_id))
+    drawer = page.locator("#drawer")
+    expect(drawer.locator("#transmission-id")).to_have_text(str(transmission_id))
+    expect(drawer).to_contain_text("Look for it in the backend logs (standard error of the service).")
+
+
 def test_each_attempt_has_its_own_files(ready: Console, page: Page) -> None:
     ready.server.trouble(REFUSED)
     detail = ready.send()

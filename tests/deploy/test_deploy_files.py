@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from telemetry_service.log.options import LogLevel
 from telemetry_service.settings import KNOWN_VARIABLES, load_settings
 from tests.settings.keys import VALID
 
@@ -39,6 +40,13 @@ def test_every_deployment_file_names_the_proxies_that_are_trusted(pytestconfig: 
     named = re.search(r"TELEMETRY_TRUSTED_PROXIES(?:=|[^0-9]*)([0-9a-f.:/,]+)", text)
     assert named is not None
     assert load_settings(VALID | {"TELEMETRY_TRUSTED_PROXIES": named[1]}).trusted_proxies
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml", "control-core-telemetry.service"])
+def test_every_deployment_file_says_what_is_logged(pytestconfig: pytest.Config, name: str) -> None:
+    text = _deploy(pytestconfig).joinpath(name).read_text()
+    levels = re.findall(r"TELEMETRY_LOG_LEVEL(?:=|, value: |: \$\{TELEMETRY_LOG_LEVEL:-)([a-z]+)", text)
+    assert [load_settings(VALID | {"TELEMETRY_LOG_LEVEL": level}).log_level for level in levels] == [LogLevel.INFO]
 
 
 def test_the_container_listens_on_both_families(pytestconfig: pytest.Config) -> None:
