@@ -1,5 +1,6 @@
 """The purge deletes what is older than the retention, and never what must stay (behaviour, 9)."""
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +22,11 @@ from telemetry_service.pipeline.record import Recorder
 from telemetry_service.pipeline.register import redeem_code
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.pipeline.tick import wake
-from tests.support.license_server import Trouble, reply
+from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.reckoning import reckon
-from tests.support.site import Site, usage
+from tests.support.shared_clock import START, SharedClock
+from tests.support.site import Replica, Site, usage
 
 TABLES = (
     "reporting_periods",
@@ -360,3 +362,110 @@ def test_a_purge_that_is_stopped_before_its_first_step_deletes_nothing(site: Sit
     site.installation.stopping.set()
     assert purge(site.installation) == 0
     assert rows(site) == before
+
+
+EPOCH = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+
+NewSite = Callable[[datetime], Site]
+
+
+@pytest.fixture
+def new_site(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[NewSite]:
+    """What makes a site, once on each kind of database, whose clock shows a given moment at its first start."""
+    made = list[Site]()
+
+    def make(start: datetime) -> Site:
+        clock.set(start)
+        made.append(Site(Replica(database_url, server.server.url, server.server.ca_pem_path), clock, server))
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.close()
+
+
+def days_of_ids(site: Site) -> set[int]:
+    """Return the days under which idempotency keys are kept."""
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        days = set(connection.execute(text("SELECT received_on FROM usage_report_ids")).scalars())
+    engine.dispose()
+    return days
+
+
+def test_usage_recorded_before_the_clock_was_set_is_not_counted_twice_after_a_purge(new_site: NewSite) -> None:
+    site = new_site(EPOCH)
+    reports = [usage(1) for _ in range(2 * STEP_ROWS[0])]
+    site.report(*reports)
+    site.clock.set(START)
+    assert rows_to_purge(site.installation, 7) == 0
+    assert purge(site.installation) == 0
+    assert site.report(*reports).duplicates == len(reports)
+    site.clock.advance(days=29)
+    purge(site.installation)
+    assert site.report(*reports).duplicates == len(reports)
+    site.clock.advance(days=2)
+    assert purge(site.installation) == len(reports), "they are kept for as long as any other, and no longer"
+
+
+def test_usage_recorded_by_a_clock_that_is_behind_is_dated_no_earlier_than_its_period(site: Site) -> None:
+    right, report = site.clock.now(), usage(5)
+    for wrong in (EPOCH, datetime(2026, 2, 1, tzinfo=UTC)):
+        site.clock.set(wrong)
+        site.report(report, usage(1))
+    assert days_of_ids(site) == {right.toordinal()}
+    site.clock.set(right)
+    purge(site.installation)
+    assert site.report(report).duplicates == 1
+
+
+def test_what_was_closed_and_run_before_the_clock_was_set_is_kept_for_the_retention(new_site: NewSite) -> None:
+    site = new_site(EPOCH)
+    site.report(usage(5))
+    site.tick()
+    site.report(usage(5))
+    site.configure(enabled=False)
+    with site.installation.database.read() as tx:
+        activity = len(tx.activity.latest(100))
+    before = rows(site)
+    site.clock.set(START)
+    assert purge(site.installation) == 0
+    assert rows(site) == before
+    with site.installation.database.read() as tx:
+        assert len(tx.activity.latest(100)) == activity, "the audit trail too, which is not dated anew"
+    site.clock.advance(days=31)
+    purge(site.installation)
+    assert rows(site) == dict.fromkeys(TABLES, 0) | {"reporting_periods": 1}
+
+
+def test_what_a_clock_far_ahead_has_dated_is_kept_for_the_retention_once_a_right_clock_is_known(site: Site) -> None:
+    right = site.clock.now()
+    site.clock.set(right + timedelta(days=2_000))
+    site.report(usage(5))
+    site.configure(enabled=False)
+    site.configure(enabled=True)
+    site.report(report := usage(5))
+    site.clock.set(right)
+    assert purge(site.installation) == 0
+    assert days_of_ids(site) == {(right + timedelta(days=2_000)).toordinal()}, "nothing says yet that it is right"
+    send_now(site.installation, "admin", None)
+    assert purge(site.installation) == 0
+    assert days_of_ids(site) == {right.toordinal()}
+    assert site.report(report).duplicates == 1
+    site.clock.advance(days=31)
+    purge(site.installation)
+    assert rows(site)["usage_report_ids"] == rows(site)["usage_counters"] == 0
+
+
+def test_a_purge_under_a_clock_far_behind_makes_nothing_older_than_it_is(new_site: NewSite) -> None:
+    site = new_site(START + timedelta(days=1_000))
+    site.report(report := usage(5))
+    send_now(site.installation, "admin", None)
+    before, days = rows(site), days_of_ids(site)
+    site.clock.set(START)
+    purge(site.installation)
+    assert days_of_ids(site) == days
+    site.clock.set(START + timedelta(days=1_000))
+    purge(site.installation)
+    assert rows(site) == before
+    assert site.report(report).duplicates == 1

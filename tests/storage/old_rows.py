@@ -18,7 +18,7 @@ from telemetry_service.storage.tables import (
     UsageReportId,
 )
 
-OLD = datetime(2024, 1, 1, tzinfo=UTC)
+OLD = datetime(2026, 1, 1, tzinfo=UTC)
 CUTOFF = OLD + timedelta(days=1)
 
 

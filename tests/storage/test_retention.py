@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Connection, event, func, select, update
 
 from telemetry_service.domain.transmissions import State
 from telemetry_service.storage.expiry import Sweep
+from telemetry_service.storage.redating import FAR_AHEAD, Redating
 from telemetry_service.storage.retention import RetentionStore
-from telemetry_service.storage.tables import ReportingPeriod, TelemetryTransmissionAttempt
-from tests.storage.old_rows import CUTOFF, OldRows, opened
+from telemetry_service.storage.tables import ReportingPeriod, TelemetryTransmissionAttempt, UsageReportId
+from tests.storage.old_rows import CUTOFF, OLD, OldRows, opened
 
 FIRST = 1_000
 """The first id of a period that no real one has in these tests."""
@@ -43,6 +45,11 @@ def sweep(connection: Connection, rows: int) -> list[int]:
     """Purge all, and return how many rows each step has deleted."""
     sweeping = Sweep(CUTOFF)
     return list(iter(lambda: RetentionStore(connection).step(sweeping, rows), 0))
+
+
+def redate(connection: Connection, redating: Redating, rows: int) -> list[int]:
+    """Date all anew, and return how many rows each step has."""
+    return list(iter(lambda: RetentionStore(connection).redate(redating, rows), 0))
 
 
 def plans(connection: Connection, statement: str, parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the driver's
@@ -79,17 +86,22 @@ def reads_all_sqlite(connection: Connection, statement: str, parameters: Any) ->
 def test_no_statement_of_a_purge_reads_a_table_from_end_to_end(connection: Connection) -> None:
     write_some_of_each_kind(connection, 6)
     lite = connection.dialect.name == "sqlite"
+    ahead = Redating(OLD - 2 * FAR_AHEAD, ahead=True)
     found, explained = list[str](), set[str]()
 
     def explain(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
-        if statement.startswith(("SELECT", "DELETE")):
+        if statement.startswith(("SELECT", "DELETE", "UPDATE")):
             explained.add(statement)
             reads_all = reads_all_sqlite if lite else reads_all_postgresql
             found.extend(f"{wrong}: {statement}" for wrong in reads_all(connection, statement, parameters))
 
     event.listen(connection, "before_cursor_execute", explain)
+    redate(connection, ahead, 4)
+    redate(connection, Redating(OLD, ahead=False), 4)
     sweep(connection, 4)
     assert found == []
+    dated_anew = {statement.split()[1] for statement in explained if statement.startswith("UPDATE")}
+    assert dated_anew == {*LARGE.split("|"), "telemetry_ticks"} - {"usage_counters", "telemetry_transmission_attempts"}
     deleted_from = {statement.split()[2] for statement in explained if statement.startswith("DELETE")}
     assert deleted_from == {*LARGE.split("|"), "telemetry_ticks"}
 
@@ -132,6 +144,19 @@ def test_a_step_deletes_no_more_rows_than_it_is_told(connection: Connection) -> 
     steps = sweep(connection, 7)
     assert max(steps) == 7
     assert sum(steps) == 5 * 20 + 1
+
+
+@pytest.mark.parametrize("by", [-FAR_AHEAD, 2 * FAR_AHEAD], ids=["unset", "far ahead"])
+def test_a_step_dates_no_more_rows_anew_than_it_is_told(connection: Connection, by: timedelta) -> None:
+    write_some_of_each_kind(connection, 20)
+    now = OLD + timedelta(days=10)
+    if by < timedelta(0):
+        connection.execute(update(UsageReportId).values(received_on=(OLD + by).toordinal()))
+    else:
+        now = OLD - by
+    steps = redate(connection, Redating(now, ahead=by > timedelta(0)), 7)
+    assert max(steps) == 7
+    assert connection.execute(select(UsageReportId.received_on).distinct()).scalars().all() == [now.toordinal()]
 
 
 def test_a_transmission_with_more_attempts_than_a_step_has_rows_goes_alone(connection: Connection) -> None:

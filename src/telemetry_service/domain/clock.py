@@ -13,7 +13,8 @@ _RANDOM_BITS_A = 12
 _RANDOM_BITS_B = 62
 
 
-_EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+"""Before this there was no service that could have noted anything."""
 
 
 def is_plausible(moment: datetime) -> bool:
@@ -22,7 +23,7 @@ def is_plausible(moment: datetime) -> bool:
     One that shows a time before this service was made has not been set yet: machines without a battery begin in 1970
     or in 2000. What it says is not taken for a clock that was set right: nothing is planned anew by it.
     """
-    return moment >= _EARLIEST
+    return moment >= EARLIEST
 
 
 class Clock(Protocol):

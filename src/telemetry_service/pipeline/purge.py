@@ -1,4 +1,7 @@
-"""The daily purge: deletes what is older than the retention, in small transactions."""
+"""The daily purge: deletes what is older than the retention, in small transactions.
+
+What a wrong clock has dated is dated anew before that.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -12,6 +15,7 @@ from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.pipeline.pace import Pace
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import Sweep
+from telemetry_service.storage.redating import Redating
 
 _EVERY = timedelta(days=1)
 _OVERDUE = timedelta(days=2)
@@ -84,6 +88,8 @@ def purge(installation: Installation, lease: _Lease | None = None) -> int:
     now, began = installation.clock.now(), perf_counter()
     with installation.database.read() as tx:
         retention = tx.configuration.get().values.retention_days
+        redating = Redating(now, ahead=tx.contacts.accepted_by(now))
+    _redate(installation, redating, lease)
     deleted = _delete(installation, now - timedelta(days=retention), lease)
     with installation.database.write() as tx:
         tx.access.purge_sessions(now)
@@ -94,6 +100,13 @@ def purge(installation: Installation, lease: _Lease | None = None) -> int:
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
     return deleted
+
+
+def _redate(installation: Installation, redating: Redating, lease: _Lease | None) -> None:
+    for _ in _steps(installation, Pace(*STEP_ROWS), lambda tx, rows: tx.retention.redate(redating, rows)):
+        if lease is not None:
+            lease.renew(installation)
+        installation.reached(Milestone.PURGE_STEP)
 
 
 def _delete(installation: Installation, cutoff: datetime, lease: _Lease | None) -> int:

@@ -16,6 +16,7 @@ from threading import Lock, Thread
 from telemetry_service.domain.admission import Admission, Counters, count_in, sums_of, traffic_of
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError, UsageRefusedError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
+from telemetry_service.domain.periods import Period
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.installation import Installation, Milestone
 from telemetry_service.storage.database import Transaction
@@ -151,10 +152,10 @@ class _NoRoomError(Exception):
 def _record_all(installation: Installation, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
     today = installation.clock.now().date()
     with installation.database.write() as tx:
-        period_id = tx.periods.share_open()
-        known = tx.usage.claim(_ids(calls), today)
+        period = tx.periods.share_open()
+        known = tx.usage.claim(_ids(calls), _no_earlier(today, period))
         results, counters = _count(calls, known)
-        _write(installation, tx, period_id, today, counters)
+        _write(installation, tx, period.period_id, today, counters)
         installation.reached(Milestone.USAGE_WRITTEN)
     installation.reached(Milestone.USAGE_COMMITTED)
     return results
@@ -165,9 +166,10 @@ def _record_what_fits(
 ) -> list[RecordingResult | UsageRefusedError]:
     today = installation.clock.now().date()
     with installation.database.write() as tx:
-        period_id = tx.periods.lock_open().period_id
+        period = tx.periods.lock_open()
+        period_id = period.period_id
         ids = _ids(calls)
-        known = tx.usage.claim(ids, today)
+        known = tx.usage.claim(ids, _no_earlier(today, period))
         bouncers = tx.usage_bounds.known(period_id, sorted({r["bouncer_id"] for reports in calls for r in reports}))
         sums = tx.usage_bounds.sums(period_id)
         admission = Admission(sums, bouncers, known, installation.deployment.max_bouncers)
@@ -177,6 +179,11 @@ def _record_what_fits(
         installation.reached(Milestone.USAGE_WRITTEN)
     installation.reached(Milestone.USAGE_COMMITTED)
     return results
+
+
+def _no_earlier(today: date, period: Period) -> date:
+    """Return the day to date ids by: a clock that is behind must not make them older than the period they are of."""
+    return max(today, period.opened_at.date())
 
 
 def _ids(calls: Sequence[Sequence[UsageReport]]) -> set[int]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select
 
 from telemetry_service.domain.activity import Action, Activity
+from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.storage.tables import ActivityEntry as Row
 
 KEPT_FOR = timedelta(days=365)
@@ -28,5 +29,5 @@ class ActivityStore:
         return tuple(Activity(*row) for row in self._connection.execute(query))
 
     def purge(self, now: datetime) -> int:
-        """Delete what is older than a year; return how many entries that were."""
-        return self._connection.execute(delete(Row).where(Row.at < now - KEPT_FOR)).rowcount
+        """Delete what is older than a year, unless a clock that was not set has dated it; return how many that were."""
+        return self._connection.execute(delete(Row).where(Row.at >= EARLIEST, Row.at < now - KEPT_FOR)).rowcount

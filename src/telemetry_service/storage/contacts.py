@@ -55,6 +55,14 @@ class ContactStore:
             self.tested(at, ok=row.typed_ok, cause=Cause(row.typed_cause) if row.typed_cause else None)
         self._connection.execute(update(Row).values(typed_key_id=None, typed_ok=None, typed_cause=None))
 
+    def accepted_by(self, now: datetime) -> bool:
+        """Whether the latest acceptance was before ``now``, which is then by no clock that is far behind.
+
+        The License Server refuses what is dated minutes off, so that the clock was right at that moment.
+        """
+        noted = self._connection.execute(select(Row.last_accepted_at)).scalar_one()
+        return noted is not None and noted <= now
+
     def record(self) -> DeliveryRecord:
         """Return how delivery has gone so far."""
         row = self._connection.execute(select(Row.__table__)).one()

@@ -54,15 +54,21 @@ class Sweep:
 
     def step(self, connection: Connection, rows: int) -> int:
         """Delete up to ``rows`` rows in the transaction of ``connection``; return how many, 0 when all are gone."""
-        if connection.dialect.name == "postgresql":
-            # The planner goes by statistics from before the purge, and would rather read a table that was large or
-            # small then from end to end.
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        prefer_indexes(connection)
         while self._kinds:
             if deleted := self._kinds[0].step(connection, rows):
                 return deleted
             del self._kinds[0]
         return 0
+
+
+def prefer_indexes(connection: Connection) -> None:
+    """Let PostgreSQL read no large table from end to end, until the transaction ends.
+
+    The planner goes by statistics from before the purge, and would rather do so where a table was large or small then.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
 
 
 class _Kind(Protocol):

@@ -36,10 +36,10 @@ class PeriodStore:
         self._queue("pg_advisory_xact_lock")
         return _period(self._connection.execute(_OPEN.with_for_update()).one())
 
-    def share_open(self) -> int:
-        """Return the id of the open period, and keep it from being closed until this transaction ends."""
+    def share_open(self) -> Period:
+        """Return the open period, and keep it from being closed until this transaction ends."""
         self._queue("pg_advisory_xact_lock_shared")
-        return self.open().period_id
+        return self.open()
 
     def close(self, period: Period, closed_by: ClosedBy, now: datetime, *, reopen_reportable: bool) -> Period:
         """Close ``period`` (locked before) and open the next one, which is returned."""

@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
+from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.storage.expiry import WAITING, Sweep
+from telemetry_service.storage.redating import Redating
 from telemetry_service.storage.tables import (
     ReportingPeriod,
     TelemetryTick,
@@ -29,6 +31,10 @@ class RetentionStore:
     def step(self, sweep: Sweep, rows: int) -> int:
         """Delete the next rows of ``sweep``, at most ``rows``; return how many that were, 0 when all are gone."""
         return sweep.step(self._connection, rows)
+
+    def redate(self, redating: Redating, rows: int) -> int:
+        """Date the next rows of ``redating`` anew, at most ``rows``; return how many, 0 when all are."""
+        return redating.step(self._connection, rows)
 
     def count(self, cutoff: datetime, most: int) -> int:
         """Return how many rows a purge with this ``cutoff`` would delete; counting ends at ``most``.
@@ -61,7 +67,7 @@ class RetentionStore:
 
 
 def _expired(cutoff: datetime) -> tuple[Select[Any], ...]:
-    """Select a row for each one that is to go, kind by kind."""
+    """Select a row for each one that is to go, kind by kind. What an unset clock has dated is dated anew first."""
     log, attempt, period, counter = (
         TelemetryTransmissionLog,
         TelemetryTransmissionAttempt,
@@ -69,16 +75,18 @@ def _expired(cutoff: datetime) -> tuple[Select[Any], ...]:
         UsageCounter,
     )
     day = UsageReportId.received_on
-    transmissions = select(log.sequence).where(log.accepted_at < cutoff, log.state.not_in(WAITING))
+    transmissions = select(log.sequence).where(
+        log.accepted_at >= EARLIEST, log.accepted_at < cutoff, log.state.not_in(WAITING)
+    )
     kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), log.accepted_at >= cutoff))
-    closed = (period.is_open.is_(False), period.closed_at < cutoff)
+    closed = (period.is_open.is_(False), period.closed_at >= EARLIEST, period.closed_at < cutoff)
     periods = select(period.id).where(*closed, ~exists().where(kept))
     return (
         # In the order of the index, which is then taken for it.
-        select(day).where(day < cutoff.toordinal()).order_by(day),
+        select(day).where(day >= EARLIEST.toordinal(), day < cutoff.toordinal()).order_by(day),
         transmissions,
         transmissions.join(attempt, attempt.transmission_id == log.transmission_id),
         periods,
         periods.join(counter, counter.period_id == period.id),
-        select(TelemetryTick.ran_at).where(TelemetryTick.ran_at < cutoff),
+        select(TelemetryTick.ran_at).where(TelemetryTick.ran_at >= EARLIEST, TelemetryTick.ran_at < cutoff),
     )
