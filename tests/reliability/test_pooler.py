@@ -54,6 +54,14 @@ def direct_url(server: PostgresServer) -> str:
     return server.create_database(f"pooled_{uuid4().hex}")
 
 
+def test_one_that_does_not_become_ready_is_not_left_running(server: PostgresServer) -> None:
+    never_ready = Pooler(server, sessions=1, patience_seconds=0)
+    with pytest.raises(TimeoutError), never_ready:
+        pass
+    assert never_ready.process.poll() is not None
+    assert not never_ready.folder.exists()
+
+
 def report(service: Running) -> int:
     body = {"reports": [{**usage(1), "report_id": str(uuid4())}]}
     return service.call(Scope.REPORT, "POST", "usage", json=body).status_code

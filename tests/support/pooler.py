@@ -31,8 +31,9 @@ logfile = {folder}/log
 class Pooler:
     """Use it as a context manager. It refuses to run as root, so it runs as the server's account does."""
 
-    def __init__(self, server: PostgresServer, sessions: int) -> None:
+    def __init__(self, server: PostgresServer, sessions: int, patience_seconds: float = _START_SECONDS) -> None:
         """Share ``sessions`` of the server's sessions among everybody, for each database."""
+        self._patience_seconds = patience_seconds
         self._account = Account.choose()
         self.folder = make_folder(self._account)
         text = _CONFIGURATION.format(server=server.folder, folder=self.folder, sessions=sessions)
@@ -42,7 +43,7 @@ class Pooler:
 
     def __enter__(self) -> Self:
         account = self._account
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [str(PROGRAM), "--quiet", str(self._settings)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -52,14 +53,21 @@ class Pooler:
             group=account.group if account else None,
             extra_groups=[] if account else None,
         )
-        self._await()
+        try:
+            self._await()
+        except BaseException:
+            self._stop()  # Nobody leaves what was not entered.
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._stop()
+
+    def _stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
         shutil.rmtree(self.folder)
 
     def url(self, url: str) -> str:
@@ -67,13 +75,14 @@ class Pooler:
         return url.replace(str(self._server.folder), str(self.folder))
 
     def _await(self) -> None:
-        patience = time.monotonic() + _START_SECONDS
-        while time.monotonic() < patience and self._process.poll() is None:
+        patience = time.monotonic() + self._patience_seconds
+        while time.monotonic() < patience and self.process.poll() is None:
             try:
                 psycopg.connect(plain_url(self.url(self._server.url()))).close()
             except psycopg.OperationalError:
                 time.sleep(0.05)
             else:
                 return
-        message = "pgbouncer did not start: " + (self.folder / "log").read_text()
+        log = self.folder / "log"
+        message = "pgbouncer did not start: " + (log.read_text() if log.exists() else "it has no log yet")
         raise TimeoutError(message)
