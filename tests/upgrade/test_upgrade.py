@@ -1,6 +1,7 @@
 """A database of version 0.1.0 opens under this version: nothing of it is lost, and what waited leaves once."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,13 @@ def test_a_start_upgrades_by_itself(lived_in: LivedIn, clock: SetClock) -> None:
     check_all_is_kept(lived_in, clock)
     state = schema_state(lived_in.database_url)
     assert state.present == state.newest
+
+
+def test_replicas_that_start_at_once_upgrade_it_once(lived_in: LivedIn, clock: SetClock) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        revisions = set(pool.map(migrate, [lived_in.database_url] * 4))
+    assert revisions == {schema_state(lived_in.database_url).newest}
+    check_all_is_kept(lived_in, clock)
 
 
 def test_what_waited_is_delivered_once_under_its_id(lived_in: LivedIn, clock: SetClock, server: LicenseServer) -> None:
