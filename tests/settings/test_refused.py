@@ -57,6 +57,7 @@ def test_a_key_may_not_serve_both_purposes() -> None:
         ("TELEMETRY_MAX_BOUNCERS", "-5"),
         ("TELEMETRY_MAX_BOUNCERS", "many"),
         ("TELEMETRY_EXTENSION_CODE_PATTERN", "EXT-["),
+        ("TELEMETRY_EXTENSION_CODE_PATTERN", "EXT-(?!0).*"),
         ("TELEMETRY_EXTENSION_CODE_PATTERN", "EXT-.* "),
         ("TELEMETRY_EXTENSION_CODE_PATTERN", "x" * 201),
         ("ENCRYPTION_KEY", "too-short"),

@@ -1,6 +1,5 @@
 """Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import MAX_CODES
+from telemetry_service.domain.whole_match import matches_whole
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.storage.database import Transaction
 
@@ -97,7 +97,7 @@ def redeem_code(installation: Installation, code: ExtensionCode) -> bool:
     Raises :class:`ExtensionCodeRefusedError` and :class:`ExtensionCodesFullError`.
     """
     pattern = installation.deployment.extension_code_pattern
-    if pattern is not None and not re.fullmatch(pattern, code.code_id):
+    if pattern is not None and not matches_whole(pattern, code.code_id):
         raise ExtensionCodeRefusedError
     with installation.database.write() as tx:
         recorded = tx.extension_codes.redeem(code)
