@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 
 from telemetry_service.access.accounts import LoginBlockedError, block_after
 from telemetry_service.access.entrance import Entrance, make_entrance
@@ -88,8 +89,24 @@ def test_what_is_verified_for_a_wrong_name_is_a_hash_at_todays_cost() -> None:
     cost = HashCost(rounds=1, memory_kib=64, lanes=2)
     nobodys = Passwords(cost)._nobodys  # noqa: SLF001 - nobody else can see it, which is the point
     assert nobodys.startswith("$argon2id$v=19$m=64,t=1,p=2$")
-    assert not Passwords(cost).is_outdated(nobodys)
+    assert Passwords(cost).renewed(nobodys, PASSWORD) is None
     assert Passwords(cost)._nobodys != nobodys  # noqa: SLF001
+
+
+@pytest.mark.parametrize("odd", ["a blank at the end ", "a zero\u200bwidth space", "a tab\tin it"])
+def test_a_password_of_an_earlier_version_lets_in_and_gets_todays_cost_whatever_is_unseen_in_it(
+    entrance: Entrance, database: Database, clock: SetClock, odd: str
+) -> None:
+    with pytest.raises(PasswordRefusedError):
+        entrance.accounts.set_password(odd, "cli")
+    with database.write() as tx:
+        tx.access.set_password(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(odd), clock.now())
+    for _ in range(2):
+        entrance.sessions.log_in("admin", odd)
+    with database.read() as tx:
+        account = tx.access.account()
+    assert account is not None
+    assert Passwords(CHEAP).renewed(account.password_hash, odd) is None
 
 
 def test_the_same_letters_are_the_same_password_however_a_keyboard_composes_them(entrance: Entrance) -> None:

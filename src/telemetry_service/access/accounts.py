@@ -123,8 +123,7 @@ class Accounts:
             self._note_failure(account.failed_logins + 1)
             log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
             raise LoginFailedError
-        renewed = self._passwords.hash(password) if self._passwords.is_outdated(stored) else None
-        return CheckedPassword(stored, renewed)
+        return CheckedPassword(stored, self._passwords.renewed(stored, password))
 
     def accept(self, tx: Transaction, checked: CheckedPassword) -> None:
         """Forget the failed logins, and keep the password's hash at today's cost.

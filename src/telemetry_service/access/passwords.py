@@ -59,6 +59,16 @@ class Passwords:
         if (fault := unseen_fault(password)) is not None:
             sentence = f"The password {fault}"
             raise PasswordRefusedError(sentence)
+        return self._hashed(password)
+
+    def renewed(self, password_hash: str, password: str) -> str | None:
+        """Return a hash at today's cost of a password that was verified, None where it has one.
+
+        What is unseen in it is not looked for: earlier versions took it, and it has just let somebody in.
+        """
+        return self._hashed(password) if self._hasher.check_needs_rehash(password_hash) else None
+
+    def _hashed(self, password: str) -> str:
         with self._at_once:
             return self._hasher.hash(_canonical(password))
 
@@ -72,10 +82,6 @@ class Passwords:
             except (VerificationError, InvalidHashError):
                 return False
         return password_hash is not None
-
-    def is_outdated(self, password_hash: str) -> bool:
-        """Whether the hash was made with another cost than today's."""
-        return self._hasher.check_needs_rehash(password_hash)
 
 
 def _hash_of_no_password(cost: HashCost) -> str:
