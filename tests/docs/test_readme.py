@@ -12,6 +12,7 @@ from tests.support.program import Program
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+PROMISE = "**Nothing leaves that is not on the list.**"
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "deploy" / "README.md"]
 
 
@@ -72,3 +73,11 @@ def test_every_anchor_is_a_heading(page: Path) -> None:
         text = (page.parent / target).read_text() if target else page.read_text()
         headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
         assert anchor in {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_wherever_the_first_promise_is_made_the_string_that_somebody_else_chooses_is_named() -> None:
+    pages = [page for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")) if PROMISE in page.read_text()]
+    assert {page.name for page in pages} >= {"README.md", "SECURITY.md"}
+    for page in pages:
+        paragraph = page.read_text().partition(PROMISE)[2].partition("**Nothing is lost")[0]
+        assert "extension codes" in " ".join(paragraph.split()), page.name
