@@ -69,10 +69,10 @@ def list_transmissions(
     installation: Installation, filter_: HistoryFilter, cursor: str | None, limit: int
 ) -> HistoryPage:
     """Return up to ``limit`` transmissions; raises :class:`CursorInvalidError`."""
-    before = _before(cursor)
+    before, now = _before(cursor), installation.clock.now()
     with installation.database.read() as tx:
         found = tx.transmissions.page(filter_, before, limit + 1)
-        situation = read_situation(installation, tx, installation.clock.now())
+        situation = read_situation(installation, tx, now)
     items = found[:limit]
     older = f"before-{items[-1].sequence}" if len(found) > limit else None
     return HistoryPage(items, situation, older, None if before is None else f"after-{before - 1}")
@@ -93,9 +93,10 @@ def list_newer_transmissions(
     match = _NEWER.match(cursor)
     if match is None:
         raise CursorInvalidError
+    now = installation.clock.now()
     with installation.database.read() as tx:
         found = tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
-        situation = read_situation(installation, tx, installation.clock.now())
+        situation = read_situation(installation, tx, now)
     if len(found) <= limit:
         return list_transmissions(installation, filter_, None, limit)
     items = found[limit - 1 :: -1]
@@ -104,11 +105,12 @@ def list_newer_transmissions(
 
 def read_transmission(installation: Installation, transmission_id: UUID) -> TransmissionDetail:
     """Return one transmission with its attempts; raises :class:`NotFoundError`."""
+    now = installation.clock.now()
     with installation.database.read() as tx:
         transmission = tx.transmissions.get(transmission_id)
         if transmission is None:
             raise NotFoundError
-        situation = read_situation(installation, tx, installation.clock.now())
+        situation = read_situation(installation, tx, now)
         return TransmissionDetail(transmission, tx.transmissions.attempts(transmission_id), situation)
 
 
