@@ -113,6 +113,62 @@ def test_an_idempotency_key_is_1_to_200_visible_characters(shared: Running, key:
     assert fields_in(answer) == ["Idempotency-Key"]
 
 
+def _version_shown(service: Running) -> str:
+    version: str = service.call(Scope.READ, "GET", "telemetry/preview").json()["version"]
+    return version
+
+
+def _save(service: Running, **changes: object) -> None:
+    seen = service.call(Scope.READ, "GET", "telemetry/config")
+    names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
+    values = {name: seen.json()[name] for name in names} | changes
+    headers = {"If-Match": seen.headers["etag"]}
+    assert service.call(Scope.ADMIN, "PUT", "telemetry/config", json=values, headers=headers).is_success
+
+
+@pytest.mark.parametrize("changes", [{"encrypt_payload": False}, {"anonymize_pii": False}])
+def test_send_now_with_the_version_that_was_shown_sends_that_or_nothing(
+    connected: Running, license_server: LicenseServer, changes: dict[str, object]
+) -> None:
+    shown = _version_shown(connected)
+    _save(connected, **changes)
+    refused = connected.call(Scope.ADMIN, "POST", SEND, headers={"If-Match": f'"{shown}"'})
+    assert (refused.status_code, code_in(refused)) == (412, "stale-preview")
+    assert "The settings or the API key have been changed since" in refused.json()["detail"]
+    assert license_server.journal() == ()
+    assert _history(connected)["transmissions"] == []
+    sent = _send_now(connected, **{"If-Match": f'"another", "{_version_shown(connected)}"'})
+    assert sent["status"] == "success"
+
+
+@pytest.mark.parametrize("if_match", ["*", None])
+def test_send_now_for_whoever_names_no_version_sends_what_there_is(
+    connected: Running, license_server: LicenseServer, if_match: str | None
+) -> None:
+    _version_shown(connected)
+    _save(connected, encrypt_payload=False)
+    assert _send_now(connected, **({"If-Match": if_match} if if_match else {}))["status"] == "success"
+    assert len(license_server.journal()) == 1
+
+
+@pytest.mark.parametrize("if_match", ["no-quotes", 'W/"{shown}"'])
+def test_send_now_takes_only_strong_tags_in_quotation_marks(
+    connected: Running, license_server: LicenseServer, if_match: str
+) -> None:
+    headers = {"If-Match": if_match.format(shown=_version_shown(connected))}
+    refused = connected.call(Scope.ADMIN, "POST", SEND, headers=headers)
+    assert refused.status_code == (412 if if_match.startswith("W/") else 422)
+    assert license_server.journal() == ()
+
+
+def test_the_description_declares_what_send_now_takes_and_refuses(shared: Running) -> None:
+    described = shared.call(None, "GET", "openapi.json").json()["paths"]["/api/v1/telemetry/send-now"]["post"]
+    taken = {parameter["name"]: parameter for parameter in described["parameters"]}
+    assert set(taken) == {"Idempotency-Key", "If-Match"}
+    assert {(one["in"], one["required"]) for one in taken.values()} == {("header", False)}
+    assert "stale-preview" in described["responses"]["412"]["description"]
+
+
 def test_a_failed_transmission_says_why_and_is_sent_again_under_the_same_id(
     connected: Running, license_server: LicenseServer
 ) -> None:

@@ -50,6 +50,11 @@ def header(name: str, description: str, example: str, *, required: bool = False)
     }
 
 
+def headers(*described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of several headers of one request."""
+    return {"parameters": [parameter for one in described for parameter in one["parameters"]]}
+
+
 def answer_header(name: str, description: str) -> dict[str, Any]:
     """Return the description of an answer's header."""
     return {name: {"description": description, "schema": {"type": "string"}}}

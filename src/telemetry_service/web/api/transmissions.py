@@ -22,7 +22,7 @@ from telemetry_service.pipeline.prove import payload_as_sent
 from telemetry_service.pipeline.retry import retry, retry_failed
 from telemetry_service.pipeline.send_now import send_now
 from telemetry_service.web.api.answers_transmissions import HistoryAnswer, RetriedAnswer, TransmissionDetailAnswer
-from telemetry_service.web.api.documents import header, refused_with
+from telemetry_service.web.api.documents import header, headers, refused_with
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.parameters import (
     ExportParameters,
@@ -39,6 +39,7 @@ from telemetry_service.web.refusals import ExchangesBusyError
 
 _NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError)
 _TEXT = {"type": "string"}
+_VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
 
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 
@@ -46,7 +47,10 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 @router.post(
     "/send-now",
     dependencies=[NO_BODY],
-    openapi_extra=header("Idempotency-Key", "1 to 200 visible ASCII characters; again, it sends nothing new.", "run-7")
+    openapi_extra=headers(
+        header("Idempotency-Key", "1 to 200 visible ASCII characters; again, it sends nothing new.", "run-7"),
+        header("If-Match", "The `version` of the preview that was seen, a list of them, or `*`.", _VERSION),
+    )
     | refused_with(*_NOT_SENT, PreviewStaleError, PayloadContradictionError),
 )
 @needs(Scope.ADMIN)
