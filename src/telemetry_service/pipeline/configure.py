@@ -1,5 +1,6 @@
 """Saves the configuration in one step: effective at once in every replica, audited, and never over a newer one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +20,9 @@ from telemetry_service.storage.database import Transaction
 
 MOST_COUNTED = 100_000
 """Rows of a purge that are counted before it: each look at the settings counts, and recording is not to notice."""
+
+Check = Callable[[Transaction, StoredConfiguration, Configuration], None]
+"""Looks at the configuration before a save and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,11 @@ def save_configuration(
     expected_version: int,
     actor: str,
     api_key: str | None = None,
+    check: Check | None = None,
 ) -> ConfigurationView:
     """Save all values, and the API key where one is given, in one step.
+
+    ``check`` looks at what the save would do, in the transaction that does it, and raises where it must not.
 
     Raises :class:`StaleConfigurationError` where the configuration is not the version that was
     seen, and :class:`LockedByDeploymentError` where it would have on what the deployment locks off.
@@ -72,6 +79,8 @@ def save_configuration(
         if before.version != expected_version:
             raise StaleConfigurationError
         values = _unlocked(installation, before.values, values)
+        if check is not None:
+            check(tx, before, values)
         _apply(installation, tx, before.values, values, now)
         if api_key is not None:
             _replace_api_key(installation, tx, api_key, now)
@@ -126,9 +135,13 @@ def rows_to_purge(installation: Installation, retention_days: int) -> int:
 
     More than :data:`MOST_COUNTED` are not counted: what is returned then is one more than that.
     """
-    cutoff = installation.clock.now() - timedelta(days=retention_days)
     with installation.database.read() as tx:
-        return tx.retention.count(cutoff, MOST_COUNTED + 1)
+        return count_rows_to_purge(installation, tx, retention_days)
+
+
+def count_rows_to_purge(installation: Installation, tx: Transaction, retention_days: int) -> int:
+    """Return the same in a transaction of the caller's."""
+    return tx.retention.count(installation.clock.now() - timedelta(days=retention_days), MOST_COUNTED + 1)
 
 
 def _unlocked(installation: Installation, before: Configuration, after: Configuration) -> Configuration:

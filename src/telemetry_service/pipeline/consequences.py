@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.configuration import Configuration, StoredConfiguration
 from telemetry_service.domain.errors import ConfirmationRequiredError
 from telemetry_service.domain.phrases import counted
-from telemetry_service.pipeline.configure import MOST_COUNTED, ConfigurationView, rows_to_purge
+from telemetry_service.pipeline.configure import MOST_COUNTED, Check, count_rows_to_purge
 from telemetry_service.pipeline.installation import Installation
+from telemetry_service.storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,38 @@ class Consequences:
         return tuple(found)
 
 
-def consequences(installation: Installation, before: ConfigurationView, after: Configuration) -> Consequences:
+def consequences(
+    installation: Installation, tx: Transaction, before: StoredConfiguration, after: Configuration
+) -> Consequences:
     """Return what saving ``after`` would lose."""
     events = decisions = rows = 0
-    if before.enabled and not after.enabled:
-        with installation.database.read() as tx:
-            period_id = tx.periods.open().period_id
-            counts = tx.periods.counts(period_id, tx.periods.day_counts(period_id))
+    if installation.enabled(before) and not after.enabled:
+        period_id = tx.periods.open().period_id
+        counts = tx.periods.counts(period_id, tx.periods.day_counts(period_id))
         events, decisions = counts.total_events, counts.policy_decision_count
-    if after.retention_days < before.stored.values.retention_days:
-        rows = rows_to_purge(installation, after.retention_days)
+    if after.retention_days < before.values.retention_days:
+        rows = count_rows_to_purge(installation, tx, after.retention_days)
     return Consequences(events, decisions, rows)
 
 
-def must_be_confirmed(found: Consequences) -> None:
-    """Raise :class:`ConfirmationRequiredError` with the numbers, where something would be lost."""
-    if found.sentences:
-        sentence = " ".join((*found.sentences, "Send it again with ?confirm=true to do it."))
-        raise ConfirmationRequiredError(sentence)
+def read_consequences(installation: Installation, after: Configuration) -> Consequences:
+    """Return what saving ``after`` would lose as things stand; a save may find more."""
+    with installation.database.read() as tx:
+        return consequences(installation, tx, tx.configuration.get(), after)
+
+
+def unless_something_is_lost(installation: Installation) -> Check:
+    """Return the check of a save that nobody has confirmed: it is made in the transaction of the save.
+
+    What was counted between a look and the save is asked about too. Where something would be lost, it raises
+    :class:`ConfirmationRequiredError` with the numbers.
+    """
+
+    def check(tx: Transaction, before: StoredConfiguration, after: Configuration) -> None:
+        tx.periods.lock_open()  # Nothing is counted any more until the save is done.
+        found = consequences(installation, tx, before, after)
+        if found.sentences:
+            sentence = " ".join((*found.sentences, "Send it again with ?confirm=true to do it."))
+            raise ConfirmationRequiredError(sentence)
+
+    return check

@@ -25,7 +25,7 @@ from telemetry_service.pipeline.configure import (
     set_api_key,
 )
 from telemetry_service.pipeline.connection_test import test_connection
-from telemetry_service.pipeline.consequences import consequences, must_be_confirmed
+from telemetry_service.pipeline.consequences import read_consequences, unless_something_is_lost
 from telemetry_service.web.api.answers_configuration import (
     ConfigurationAnswer,
     ConnectionTestAnswer,
@@ -99,14 +99,12 @@ def put_config(
     What would lose something for good (a shorter retention, switching off with counts in the open period) is refused
     with 409 and the numbers unless `confirm=true`; `dry_run=true` says what would be lost and saves nothing.
     """
-    before = read_configuration(context.installation)
-    version = seen.check(before.stored.version)
-    lost = consequences(context.installation, before, values)
+    installation = context.installation
+    version = seen.check(read_configuration(installation).stored.version)
     if dry_run:
-        return ConsequencesAnswer.of(lost)
-    if not confirm:
-        must_be_confirmed(lost)
-    return _answer(response, save_configuration(context.installation, values, version, caller.actor))
+        return ConsequencesAnswer.of(read_consequences(installation, values))
+    check = None if confirm else unless_something_is_lost(installation)
+    return _answer(response, save_configuration(installation, values, version, caller.actor, check=check))
 
 
 @router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput, _KEY))
