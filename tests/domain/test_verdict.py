@@ -7,6 +7,7 @@ from telemetry_service.domain.health import availability
 from telemetry_service.domain.obstacles import LOCKED_OFF, OFF
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
+from telemetry_service.domain.phrases import to_the_minute
 from telemetry_service.domain.row_words import RowStatus, RowWords, words_of
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.verdict import Badge, Verdict, judge
@@ -84,7 +85,18 @@ def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tup
     if v.next_send_at is None:
         return not promised
     of_run = [v.next_run_at + s.send_offset] if v.next_run_at else []
+    if s.run is not None and s.run.missed and v.may.send_now is None:
+        of_run.append(max(s.now, s.run.due_at + s.send_offset))
     return v.next_send_at == min([*promised, *of_run])
+
+
+def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+    """No text beside it says that something is sent with another run, later."""
+    if not any(says in f"{v.health.cause} {v.run_note}" for says in ("starts now", "repeated now")):
+        return True
+    later = to_the_minute(s.next_run_at + s.send_offset)
+    soon = v.next_send_at is not None and v.next_send_at <= s.now + s.send_offset
+    return soon and (s.next_run_at <= s.now or not any(later in (row.next_attempt_note or "") for row in rows))
 
 
 def unhealthy_only_if_the_latest_exchange_failed(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
@@ -135,6 +147,7 @@ RULES: tuple[Callable[[Situation, Verdict, tuple[RowWords, ...]], bool], ...] = 
     nothing_to_do_is_said_to_nobody_and_only_to_nobody,
     nothing_to_do_never_stands_beside_what_needs_a_person,
     no_two_texts_name_different_next_moments,
+    a_run_that_starts_now_sends_now,
     unhealthy_only_if_the_latest_exchange_failed,
     an_available_installation_is_on_schedule_in_words_too,
     what_is_overdue_names_a_next_step,

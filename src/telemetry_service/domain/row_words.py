@@ -131,7 +131,7 @@ def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, aga
         return f"None now: it is sent {bar.until}."
     if again is not None:
         return None
-    run = planned(situation.next_run_at + situation.send_offset, situation.now)
+    run = planned(situation.run_sends_at, situation.now)
     if row.state is State.HELD:
         return f"As soon as the API key or the connection changes, when you press Retry, or with the next run, {run}."
     return f"When you press Retry, or with the next run, {run}."

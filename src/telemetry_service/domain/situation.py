@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from telemetry_service.domain.obstacles import Setup, bars_attempts
+from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
 from telemetry_service.domain.transmissions import Contact
 
 CONFIGURATION_FAULTS = frozenset(
@@ -85,6 +85,19 @@ class Situation:
     longest_wait: timedelta
     """The longest back-off: what is planned later than this was planned by a clock that was wrong, and is due."""
 
+    @property
+    def catches_up(self) -> bool:
+        """Whether the latest run is made up for at the next waking."""
+        return self.run is not None and self.run.missed and bars_payloads(self.setup) is None
+
+    @property
+    def run_sends_at(self) -> datetime:
+        """When the next run sends what waits and what it makes: a missed one that is made up for, or the schedule's."""
+        scheduled = self.next_run_at + self.send_offset
+        if self.run is None or not self.catches_up:
+            return scheduled
+        return min(scheduled, max(self.now, self.run.due_at + self.send_offset))
+
     def next_attempt(self, planned: datetime | None) -> datetime | None:
         """Return when something planned for ``planned`` is tried; None where it is not planned, or cannot be sent.
 
@@ -94,4 +107,4 @@ class Situation:
             return None
         if planned > self.now + self.longest_wait:
             planned = self.now
-        return min(planned, self.next_run_at + self.send_offset)
+        return min(planned, self.run_sends_at)

@@ -120,13 +120,13 @@ def _next_send(situation: Situation) -> tuple[datetime | None, str]:
     if bar is not None:
         return None, texts.nothing_sent(bar)
     again = situation.next_attempt(situation.waiting.next_attempt_at)
-    run = situation.next_run_at + situation.send_offset
+    run = situation.run_sends_at
     if again is not None and again <= run:
         return again, texts.OF_WAITING
     gap = missing(situation.setup)
     if gap is not None and not situation.waiting.total:
         return None, texts.nothing_sent(gap)
-    return run, texts.OF_RUN
+    return run, texts.OF_MISSED_RUN if situation.catches_up else texts.OF_RUN
 
 
 def _waiting_note(situation: Situation) -> str:

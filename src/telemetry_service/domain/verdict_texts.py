@@ -17,9 +17,10 @@ from telemetry_service.domain.situation import Run, Waiting
 NONE_WHILE_OFF = "None while telemetry is off"
 OF_WAITING = "Sends what is waiting"
 OF_RUN = "Sent after the run, within a few minutes"
+OF_MISSED_RUN = "Makes up for the missed run"
 NOTHING_WAITS = "Nothing waiting"
 NEVER_SENT = "Counted locally only. Anything counted while telemetry is off is never sent."
-SENT_NOW = "This would be sent now."
+SENT_NOW = "This is what Send Now would send."
 CANNOT_BE_SENT = "Its numbers contradict each other, so it cannot be sent."
 
 _REASONS = {

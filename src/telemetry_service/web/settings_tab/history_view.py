@@ -10,7 +10,7 @@ from telemetry_service.domain.transmissions import FAILED_STATES, Status, Transm
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.history import HistoryFilter, HistoryPage
 from telemetry_service.web.settings_tab.figures import duration, grouped
-from telemetry_service.web.settings_tab.moments import Moment, moment, optional_moment
+from telemetry_service.web.settings_tab.moments import Moment, moment, planned
 from telemetry_service.web.settings_tab.words import STATUS, TRIGGER, Sign
 
 PAGE_SIZE = 25
@@ -74,6 +74,8 @@ class HistoryView:
     first_barred: str | None
     """Why no payload can be made at this time."""
     next_run: Moment | None
+    run_missed: bool
+    """Whether a run is to be made up for, before the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,8 @@ def history_view(page: HistoryPage, place: HistoryPlace, verdict: Verdict) -> Hi
         any_failed=any(t.state in FAILED_STATES for t in page.items),
         retry_barred=verdict.may.retry.text if verdict.may.retry else None,
         first_barred=verdict.may.send_now.text if verdict.may.send_now else None,
-        next_run=optional_moment(verdict.next_run_at, situation.now),
+        next_run=planned(verdict.next_run_at, situation.now),
+        run_missed=situation.run is not None and situation.run.missed,
     )
 
 

@@ -1,6 +1,6 @@
 """Moments as the tab shows them: in UTC with its name, and how far away. The browser adds its local time."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from telemetry_service.domain.phrases import day, relative, to_come, to_the_minute
@@ -21,9 +21,15 @@ class Moment:
 
 
 def moment(at: datetime, now: datetime) -> Moment:
-    """Return ``at`` as seen from ``now``."""
-    utc = at.astimezone(UTC)
-    return Moment(utc.strftime("%Y-%m-%dT%H:%M:%SZ"), to_the_minute(at), relative(at, now))
+    """Return a moment of something that has happened, as seen from ``now``.
+
+    Where the clock was set back since, it is never said to be still to come.
+    """
+    return _moment(at, relative(min(at, now), now))
+
+
+def _moment(at: datetime, distance: str) -> Moment:
+    return Moment(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), to_the_minute(at), distance)
 
 
 def optional_moment(at: datetime | None, now: datetime) -> Moment | None:
@@ -33,8 +39,7 @@ def optional_moment(at: datetime | None, now: datetime) -> Moment | None:
 
 def planned(at: datetime | None, now: datetime) -> Moment | None:
     """Return a moment of something to come: what is due, and that nobody has taken up yet, is not of the past."""
-    shown = optional_moment(at, now)
-    return replace(shown, relative=to_come(at, now)) if shown and at else shown
+    return None if at is None else _moment(at, to_come(at, now))
 
 
 def exact(at: datetime) -> str:
