@@ -62,7 +62,7 @@ class Console:
         """Prepare a console; nothing runs yet."""
         self.clock = clock
         self.server = server
-        environment = _environment(database_url, server, deployed or Deployed())
+        self.environment = environment = _environment(database_url, server, deployed or Deployed())
         limits = (deployed or Deployed()).limits
         options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
         self.app = create_app(load_settings(environment), options)

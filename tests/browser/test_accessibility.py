@@ -52,7 +52,7 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
     log_in(page.context, ready)
     page.goto(ready.tab)
     page.locator("#test").click()
-    expect(page.locator("#connection-test-result .step")).to_have_count(5)
+    expect(page.locator("#connection-test-result .step")).to_have_count(6)
     page.locator("#show").click()
     expect(page.locator("#revealed-key-text")).to_be_visible()
     page.get_by_text("The same as a table").click()

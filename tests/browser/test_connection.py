@@ -89,7 +89,7 @@ def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, 
     page.locator("#test").click()
     expect(page.locator("#connection-test")).to_contain_text("Failed")
     expect(page.locator('[data-step="certificate"]')).to_contain_text("passed")
-    expect(page.locator('[data-step="api_key"]')).to_contain_text("failed")
+    expect(page.locator('[data-step="api_key"]')).to_contain_text("Check the API key failed")
     expect(page.locator("#connection-test")).to_contain_text("Verify that the API key is correct and not expired")
     expect(page.locator("#connection-test")).to_contain_text("Control Core administrator")
     expect(page.locator("#connection-test")).to_contain_text("backend logs (standard error of the service)")

@@ -188,9 +188,10 @@ def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page:
     link = page.locator("[data-drawer-link]").nth(1)
     link.click()
     drawer = page.get_by_role("dialog", name="Transmission of 3 Nov 2026, 10:00 UTC")
+    expect(drawer.get_by_role("heading", name="Error Details")).to_be_visible()
     expect(drawer).to_contain_text("The License Server refused the payload.")
     expect(drawer).to_contain_text("encryption and anonymization settings match the License Server")
-    expect(drawer).to_contain_text("At the next run, or when you press Retry")
+    expect(drawer).to_contain_text("When you press Retry, or with the next run")
     page.wait_for_url(re.compile("/history/"))
     address = page.url
     page.go_back()
@@ -212,7 +213,7 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     page.goto(transmission_url(ready, detail.transmission.transmission_id))
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Verified")
-    expect(drawer).to_contain_text("encrypted before it was sent")
+    expect(drawer).to_contain_text("As sent by attempt 1, encrypted.")
     expect(drawer).to_contain_text("Reproduced just now, byte for byte")
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at

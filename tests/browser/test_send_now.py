@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.console import Console, Deployed
-from tests.browser.visitor import picture
-from tests.support.license_server import NO_TROUBLE, Trouble, reply
+from tests.browser.visitor import Look, picture, visit
+from tests.support.license_server import CUSTOMER, NO_TROUBLE, Trouble, reply
 
 
 def test_send_now_shows_the_payload_then_sends_it(ready: Console, page: Page) -> None:
@@ -76,6 +76,43 @@ def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page
     page.locator("#send-now").click()
     expect(page.locator("#send-now-dialog")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Send it now")).to_be_disabled()
+
+
+def test_what_another_administrator_changed_meanwhile_is_shown_anew_and_nothing_is_sent(
+    ready: Console, page: Page
+) -> None:
+    ready.configure(encrypt_payload=True, anonymize_pii=True)
+    page.goto(ready.tab)
+    page.locator("#send-now").click()
+    dialog = page.get_by_role("dialog", name="Send now?")
+    expect(dialog).to_contain_text("encrypts the payload")
+    expect(dialog.locator('[data-field="customer_id"]')).to_contain_text("anon_")
+    ready.configure(encrypt_payload=False, anonymize_pii=False)
+    page.get_by_role("button", name="Send it now").click()
+    expect(dialog).to_contain_text("Not sent: shown anew")
+    expect(dialog).to_contain_text("The settings or the API key have been changed since.")
+    expect(dialog.locator('[data-field="customer_id"]')).to_contain_text(CUSTOMER)
+    expect(dialog).not_to_contain_text("encrypts the payload")
+    expect(page.locator("#drawer")).to_have_count(0)
+    assert ready.server.journal() == ()
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator("#drawer")).to_contain_text("Success")
+    (sent,) = ready.server.payloads()
+    assert sent.customer_id == CUSTOMER
+
+
+def test_without_javascript_a_stale_dialog_is_answered_with_412(browser: Browser, ready: Console) -> None:
+    with visit(browser, ready, Look(javascript=False)) as (page, faults):
+        faults.expected_statuses.add(412)
+        page.goto(f"{ready.tab}/send-now")
+        ready.configure(anonymize_pii=False)
+        with page.expect_navigation() as navigation:
+            page.get_by_role("button", name="Send it now").click()
+        assert navigation.value is not None
+        assert navigation.value.status == 412
+        dialog = page.locator("#send-now-dialog")
+        expect(dialog).to_contain_text("The settings or the API key have been changed since.")
+    assert ready.server.journal() == ()
 
 
 def test_in_a_window_of_its_own_it_is_a_plain_form(ready: Console, page: Page) -> None:

@@ -63,10 +63,8 @@ def running_view(begun: StepName) -> TestView:
     """Return the steps while one of them is under way: those before it have passed, those behind it wait."""
     order = list(StepName)
     at = order.index(begun)
-    steps = (
-        StepView(name.value, *STEP[name], _PASSED if n < at else _TRYING if n == at else _WAITING, n < at, "", None)
-        for n, name in enumerate(order)
-    )
+    signs = (_PASSED if n < at else _TRYING if n == at else _WAITING for n in range(len(order)))
+    steps = (_view(name, sign, "", None) for name, sign in zip(order, signs, strict=True))
     return TestView(tuple(steps), Sign("Testing", "clock", "info"), _PATIENCE, None, None)
 
 
@@ -76,6 +74,9 @@ def refused_view(sentence: str) -> TestView:
 
 
 def _step(step: Step) -> StepView:
-    name, words = STEP[step.name]
-    shown = duration(step.duration_ms)
-    return StepView(step.name.value, name, words, _STEP_SIGNS[step.ok], step.ok is True, shown, step.detail)
+    return _view(step.name, _STEP_SIGNS[step.ok], duration(step.duration_ms), step.detail)
+
+
+def _view(name: StepName, sign: Sign, shown: str, detail: str | None) -> StepView:
+    words, passed = STEP[name], sign is _PASSED
+    return StepView(name.value, words.name, words.passed if passed else words.tried, sign, passed, shown, detail)

@@ -80,13 +80,28 @@ ATTEMPT_TRIGGER: dict[AttemptTrigger, str] = {
     AttemptTrigger.CONNECTION_CHANGED: "the key or the connection changed",
 }
 
-STEP: dict[StepName, tuple[str, str]] = {
-    StepName.NAME: ("Name", "The License Server’s name resolves"),
-    StepName.TCP: ("TCP", "A network connection can be made"),
-    StepName.TLS: ("TLS", "A secure connection is agreed, TLS 1.2 or newer"),
-    StepName.CERTIFICATE: ("Certificate", "The certificate is valid and trusted"),
-    StepName.ANSWER: ("Answer", "The License Server answers as it should"),
-    StepName.API_KEY: ("API key", "The License Server accepts the API key"),
+
+@dataclass(frozen=True, slots=True)
+class StepWords:
+    """A step of the connection test."""
+
+    name: str
+    tried: str
+    """What the step tries; beside every result but *passed*, so that nothing that failed is said to work."""
+    passed: str
+
+
+STEP: dict[StepName, StepWords] = {
+    StepName.NAME: StepWords("Name", "Resolve the License Server’s name", "The License Server’s name resolves"),
+    StepName.TCP: StepWords("TCP", "Open a network connection", "A network connection can be made"),
+    StepName.TLS: StepWords(
+        "TLS", "Agree on a secure connection, TLS 1.2 or newer", "The connection is secure, TLS 1.2 or newer"
+    ),
+    StepName.CERTIFICATE: StepWords(
+        "Certificate", "Check the License Server’s certificate", "The certificate is valid and trusted"
+    ),
+    StepName.ANSWER: StepWords("Answer", "Get an answer", "The License Server answers as it should"),
+    StepName.API_KEY: StepWords("API key", "Check the API key", "The License Server accepts the API key"),
 }
 
 ACTION: dict[Action, str] = {
