@@ -1,10 +1,16 @@
 """The doctor looks at everything, and says what is wrong and by its exit code what kind of thing it is."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
-from tests.support.license_server import LicenseServer
+from tests.support.license_server import LicenseServer, Trouble, reply
+from tests.support.program import Program
+
+PATIENCE_SECONDS = 150
 
 
 def results(cli: CommandLine, *options: str) -> tuple[int, dict[str, str]]:
@@ -64,6 +70,24 @@ def test_a_connection_in_trouble_is_5_unless_it_is_left_out(
     code, found = results(connected, "--offline")
     assert found["connection"] == "skipped"
     assert code == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(422, "rejected"), (403, "on hold")])
+def test_payloads_that_wait_for_a_person_are_5_beside_a_connection_that_works(
+    connected: CommandLine, license_server: LicenseServer, tmp_path: Path, status: int, code: str
+) -> None:
+    license_server.trouble(Trouble(before=reply(status)))
+    assert connected("send-now").code == 5
+    license_server.trouble()
+    assert connected("send-now").code == 0
+    with Program("doctor", "--json", folder=tmp_path, environment=connected.environment) as program:
+        ended = program.process.wait(PATIENCE_SECONDS)
+        assert program.process.stdout is not None
+        found = {finding["check"]: finding for finding in json.load(program.process.stdout)}
+    assert ended == 5
+    assert (found["health"]["result"], found["health"]["exit_code"]) == ("wrong", 5)
+    assert code in found["health"]["sentence"]
+    assert found["connection"]["result"] == "ok"
 
 
 def test_nothing_is_contacted_while_telemetry_is_off(connected: CommandLine) -> None:
