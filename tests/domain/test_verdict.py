@@ -99,6 +99,32 @@ def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[RowWor
     return soon and (s.next_run_at <= s.now or not any(later in (row.next_attempt_note or "") for row in rows))
 
 
+def notes_of_the_open_period_agree_with_what_may_be_sent(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    """Preview, switch and next run say that something is sent only where it can be."""
+    free = v.may.send_now is None
+    contradicted = s.run is not None and s.run.contradicted
+    switched = "collected and transmitted." in v.switch_note
+    previewed = "Send Now would send" in v.preview_note
+    never = "never sent" in v.preview_note
+    runs = v.next_run_note == ""
+    return switched == free and previewed == (free and not contradicted) and never != s.setup.enabled and runs == free
+
+
+def the_note_beside_the_number_waiting_names_each_of_them(
+    s: Situation, v: Verdict, _rows: tuple[RowWords, ...]
+) -> bool:
+    waiting, note = s.waiting, v.waiting_note
+    if not waiting.total or v.may.retry is not None:
+        return (note == "Nothing waiting") == (not waiting.total)
+    parts = ((waiting.held, "on hold"), (waiting.rejected, "rejected"))
+    named = all((f"{number} {word}" in note) == bool(number) for number, word in parts)
+    return named and (("ext attempt" in note or "being sent" in note) == bool(waiting.planned))
+
+
+def what_a_run_left_undone_is_said_until_it_is_done(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+    return (v.run_note is not None) == (s.run is not None and (s.run.missed or s.run.contradicted))
+
+
 def unhealthy_only_if_the_latest_exchange_failed(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
     failed = s.exchange is not None and not s.exchange.ok
     return (v.health.status is HealthStatus.UNHEALTHY) <= failed
@@ -148,6 +174,9 @@ RULES: tuple[Callable[[Situation, Verdict, tuple[RowWords, ...]], bool], ...] = 
     nothing_to_do_never_stands_beside_what_needs_a_person,
     no_two_texts_name_different_next_moments,
     a_run_that_starts_now_sends_now,
+    notes_of_the_open_period_agree_with_what_may_be_sent,
+    the_note_beside_the_number_waiting_names_each_of_them,
+    what_a_run_left_undone_is_said_until_it_is_done,
     unhealthy_only_if_the_latest_exchange_failed,
     an_available_installation_is_on_schedule_in_words_too,
     what_is_overdue_names_a_next_step,
