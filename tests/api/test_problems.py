@@ -145,6 +145,33 @@ async def test_an_answer_that_breaks_off_is_cut_off(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("refusal", "code"), [(errors.StorageUnavailableError, None), (errors.CursorInvalidError, "cursor-invalid")]
+)
+async def test_an_answer_that_an_error_of_ours_breaks_off_is_no_fault_of_the_program(
+    refusal: type[TelemetryError], code: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = _failing()
+
+    @app.get("/ends")
+    async def ends() -> StreamingResponse:
+        def lines() -> Iterator[str]:
+            yield "one"
+            raise refusal
+
+        return StreamingResponse(lines())
+
+    transport = httpx.ASGITransport(app)
+    with caplog.at_level(logging.DEBUG):
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            with pytest.raises(CutOffError):
+                await client.get("/ends")
+    assert lines_of(caplog, Event.UNEXPECTED_EXCEPTION) == []
+    told = [line["code"] for line in lines_of(caplog, Event.CALL_REFUSED)]
+    assert told == ([code] if code else [])  # A fault of the database has its own event.
+
+
+@pytest.mark.anyio
 async def test_nothing_but_http_is_touched() -> None:
     seen: list[str] = []
 

@@ -231,12 +231,21 @@ class LastResort:
         except ClientDisconnect:
             return  # Nobody is there any more to be answered.
         except Exception as error:  # noqa: BLE001 - the server would log whatever it is, text and all
-            log_exception(error, "request")
+            _log_end(scope, error, started=started)
             if scope["type"] != "http" or started:
                 # The answer is cut off, so that nobody takes half of it for the whole.
                 raise CutOffError from None
             answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, TelemetryError.code, TelemetryError.sentence)
             await answer(scope, receive, send)
+
+
+def _log_end(scope: Scope, error: Exception, *, started: bool) -> None:
+    """Log what ended a request. Once an answer has begun, the framework hands an error of ours on in one of its own."""
+    known = error.__cause__
+    if started and isinstance(known, TelemetryError):
+        log_call_refused(Request(scope), known, status_of(known))
+    else:
+        log_exception(error, "request")
 
 
 class CutOffError(Exception):
