@@ -1,7 +1,7 @@
 """Whatever was acknowledged can be sent: what would not fit into a payload is refused, and nothing else (S3)."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from threading import Barrier
 
@@ -189,15 +189,15 @@ def made_up_codes(site: Site, codes: int) -> None:
 
 
 def test_no_race_of_replicas_records_one_code_too_many(site: Site) -> None:
-    made_up_codes(site, MAX_WAITING_CODES - 12)
-
-    def redeem(replica: Installation, number: int) -> None:
-        for step in range(10):
-            redeem_code(replica, site.code(f"raced-{number}-{step}"))
-
-    at_once(site, redeem)
-    with site.installation.database.read() as tx:
-        assert tx.extension_codes.count_waiting(2 * MAX_WAITING_CODES) == MAX_WAITING_CODES
+    """The second replica counts while the first has recorded the last code, and not committed it yet."""
+    made_up_codes(site, MAX_WAITING_CODES - 1)
+    other = site.open()
+    with ThreadPoolExecutor(1) as pool:
+        with site.installation.database.write() as tx:
+            assert tx.extension_codes.redeem(site.code("the-last-one"))
+            second = pool.submit(redeem_code, other, site.code("one-too-many"))
+            wait([second], timeout=1)
+        assert isinstance(second.exception(), ExtensionCodesFullError)
 
 
 def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
