@@ -202,3 +202,16 @@ def test_of_all_ticks_the_result_of_the_latest_is_shown(site: Site) -> None:
     site.configure(enabled=True)
     site.tick()
     assert read_health(site.installation).last_tick_result == "prepared"
+
+
+@pytest.mark.parametrize("ahead", [2, 20, 2_000])
+def test_a_due_tick_that_a_clock_ahead_has_run_too_early_runs_when_its_day_comes(site: Site, ahead: int) -> None:
+    due = site.next_run_at()
+    site.clock.set(due + timedelta(days=ahead))
+    assert wake(site.installation).tick == "prepared"
+    site.clock.set(START)
+    assert wake(site.installation).tick is None
+    assert site.next_run_at() == due
+    site.clock.set(due)
+    assert wake(site.installation).tick == "prepared", "what was counted since, and what waits, leaves now"
+    assert len(scheduled(site)) == 2

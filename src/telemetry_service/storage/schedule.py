@@ -1,13 +1,16 @@
 """When the next tick and the next purge are due. Whoever moves a moment forward owns what was due then."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
+
+_FAR_AHEAD = timedelta(days=1)
+"""A clock that is set back by less than this runs no tick twice. No tick follows another sooner."""
 
 _RUNNING = "running"
 """Never seen outside the transaction that runs the tick."""
@@ -79,10 +82,12 @@ class ScheduleStore:
     def own_tick(self, tick_key: str, now: datetime, period_id: int) -> bool:
         """Write the key of a tick; False where that tick has been run before (after a clock was set back).
 
-        A key that a clock far ahead has used is free again once an earlier tick was run after it: the clock was set
-        right in between, and the period that this tick is to close is another one.
+        A key that a clock far ahead has used is free again once that clock was set right: what shows it is that the
+        key was used at a moment that has not come yet, or that an earlier tick was run after it. The period that this
+        tick is to close is another one.
         """
-        self._connection.execute(delete(TelemetryTick).where(TelemetryTick.tick_key == tick_key, _used_too_early()))
+        used_ahead = or_(TelemetryTick.ran_at > now + _FAR_AHEAD, _used_too_early())
+        self._connection.execute(delete(TelemetryTick).where(TelemetryTick.tick_key == tick_key, used_ahead))
         key = insert(self._connection, TelemetryTick).values(
             tick_key=tick_key, ran_at=now, result=_RUNNING, period_id=period_id
         )
