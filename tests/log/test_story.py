@@ -33,6 +33,9 @@ SHOWN_BY_OTHER_TESTS = {
 }
 """The tests of the guide's cases, of refusals, of authorities, of the retention and of receipts make these happen."""
 
+_LATER_PASSWORD = "canary of a later password"
+"""Ignored, for there is an administrator already, and the log says that it was."""
+
 
 def _happen(deployment: Deployment, service: Program, url: str) -> None:
     """Let happen what can happen to an installation, good and bad."""
@@ -107,8 +110,10 @@ def test_no_line_holds_a_secret_and_almost_every_event_has_happened(
         written = service.errors
     another = tmp_path / "canary-authority.pem"
     trustme.CA().cert_pem.write_to_path(another)
-    with deployment.program(TELEMETRY_LICENSE_SERVER_CA_FILE=str(another), **told) as service:
+    changed = {"TELEMETRY_LICENSE_SERVER_CA_FILE": str(another), "TELEMETRY_ADMIN_PASSWORD": _LATER_PASSWORD}
+    with deployment.program(**changed, **told) as service:
         service.wait_for_error("connection_changed")
+        service.wait_for_error("deployment_warning")
         written += service.errors
     fresh = f"sqlite:///{tmp_path / 'canary.db'}"
     with deployment.program(TELEMETRY_DATABASE_URL=fresh, **told) as service:
@@ -119,7 +124,7 @@ def test_no_line_holds_a_secret_and_almost_every_event_has_happened(
         service.process.wait()
         lines = service.errors.splitlines()
         written += "".join(f"{line}\n" for line in lines if "start_failed" in line)
-    for secret in _secrets(deployment):
+    for secret in (*_secrets(deployment), _LATER_PASSWORD):
         assert secret not in written, secret
     assert "Traceback" not in written
     happened = {event for event in Event if re.search(rf"\b{event.value}\b", written)}
