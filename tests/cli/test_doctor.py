@@ -26,7 +26,17 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     assert code == 0
     assert found.pop("disk") in {"ok", "skipped"}
     assert found.pop("encryption") in {"ok", "skipped"}
-    assert set(found) == {"settings", "keys", "cookies", "database", "clock", "administrator", "health", "connection"}
+    assert set(found) == {
+        "settings",
+        "keys",
+        "cookies",
+        "database",
+        "writing",
+        "clock",
+        "administrator",
+        "health",
+        "connection",
+    }
     assert set(found.values()) == {"ok"}
 
 

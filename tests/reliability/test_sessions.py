@@ -14,15 +14,18 @@ import pytest
 
 from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import StorageOptionsError, StorageReadOnlyError, StorageUnavailableError
+from telemetry_service.domain.facts import BouncerRegistration, Environment
 from telemetry_service.pipeline.activity import list_activity
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.migrate import migrate
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.running import Running, code_in
+from tests.support.set_clock import START
 from tests.support.site import usage
 
 NAME = "sessions"
+REGISTRATION = BouncerRegistration(environment=Environment.SANDBOX, pair_id="p")
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +138,10 @@ def test_a_file_that_was_opened_read_only_is_opened_anew(tmp_path: Path) -> None
         assert mount(place, "remount,ro")
         database = Database(url)
         with pytest.raises(StorageReadOnlyError), database.write() as tx:
-            tx.bouncers.all()
+            tx.bouncers.put("b-1", REGISTRATION, START)
         assert mount(place, "remount,rw")
         with database.write() as tx:
-            tx.bouncers.all()
+            tx.bouncers.put("b-1", REGISTRATION, START)
         database.close()
     finally:
         subprocess.run(["umount", "--lazy", str(place)], check=True)  # noqa: S607 - the system's own

@@ -1,8 +1,9 @@
 """A proxy on the loopback that tunnels (HTTP CONNECT), or fails in the way that it is told to."""
 
 import contextlib
+import select
 import socket
-import threading
+import ssl
 from pathlib import Path
 
 from tests.support.fault_server import FaultServer, Mode, Visit
@@ -30,10 +31,7 @@ def tunnel_home(visit: Visit) -> None:
 def _connect(visit: Visit, host: str, port: int) -> None:
     with socket.create_connection((host, port)) as onward:
         visit.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=_pass_on, args=(onward, visit.socket), daemon=True)
-        back.start()
-        _pass_on(visit.socket, onward)
-        back.join(timeout=10)
+        _relay(visit.socket, onward)
 
 
 def tunnel_over_tls(visit: Visit) -> None:
@@ -74,9 +72,14 @@ def trickle_the_tunnel(visit: Visit) -> None:
         visit.trickle(b"X-More: more\r\n")
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _relay(caller: socket.socket, onward: socket.socket) -> None:
+    """Pass on both ways until a side ends; in one thread, for two must not use one TLS connection at the same time."""
+    partner = {caller: onward, onward: caller}
     with contextlib.suppress(OSError):
-        while received := source.recv(_CHUNK):
-            target.sendall(received)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+        while True:
+            held_back = [side for side in partner if isinstance(side, ssl.SSLSocket) and side.pending()]
+            for side in held_back or select.select(list(partner), [], [])[0]:
+                received = side.recv(_CHUNK)
+                if not received:
+                    return
+                partner[side].sendall(received)

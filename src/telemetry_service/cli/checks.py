@@ -143,6 +143,7 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         yield _failed("service", with_place(error, settings))
         return
     checks = (
+        ("writing", lambda: _writing(service)),
         ("clock", lambda: _clock(service, clock.now())),
         ("administrator", lambda: _administrator(service)),
         ("health", lambda: _health(service)),
@@ -160,6 +161,11 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except TelemetryError as error:
         return _failed(name, error)
+
+
+def _writing(service: "Service") -> Finding:
+    service.installation.database.try_writing()
+    return Finding("writing", Result.OK, "The database can be written.")
 
 
 def _clock(service: "Service", now: datetime) -> Finding:

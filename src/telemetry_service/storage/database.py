@@ -1,7 +1,7 @@
 """The database and its transactions: one request or job step is one transaction, committed at its edge."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -30,6 +30,10 @@ from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
 from telemetry_service.storage.usage_bounds import UsageBoundStore
 from telemetry_service.storage.version_table import SELECT_REVISION
+
+
+class _TakenBackError(Exception):
+    """Ends a transaction whose writes are not to stay."""
 
 
 class Transaction:
@@ -103,6 +107,12 @@ class Database:
             connection.execute(SELECT_REVISION)
         if self._embedded and self._engine.url.database:
             check_space(Path(self._engine.url.database))
+
+    def try_writing(self) -> None:
+        """Write, and take it back; raises :class:`StorageUnavailableError` where nothing can be written."""
+        with suppress(_TakenBackError), self.write() as tx:
+            tx.installation.rewrite()
+            raise _TakenBackError
 
     def close(self) -> None:
         """Give all connections back."""

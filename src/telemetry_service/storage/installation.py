@@ -32,6 +32,10 @@ class InstallationStore:
         """Whether the rows of a first start stand."""
         return self._connection.execute(select(Installation.id)).first() is not None
 
+    def rewrite(self) -> None:
+        """Write the row as it stands, which shows whether anything can be written."""
+        self._connection.execute(update(Installation).values(created_at=Installation.created_at))
+
     def create(self, now: datetime) -> bool:
         """Write the rows of a first start, unless they stand: identity, configuration, schedule, contact, first period.
 
