@@ -6,7 +6,7 @@ from threading import Event as Signal
 
 import pytest
 
-from telemetry_service.domain.connection import StepName, Told
+from telemetry_service.domain.connection import OnStep, StepName
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.context import answering
 from telemetry_service.log.events import Event
@@ -18,7 +18,7 @@ from tests.support.log_lines import lines_of
 
 
 def streamed(
-    test: Callable[[Told], object],
+    test: Callable[[OnStep], object],
     running: Callable[[StepName], str] = str,
     finished: Callable[[object], str] = str,
     threads: int = 1,
@@ -35,9 +35,9 @@ def _text(refusal: TelemetryError) -> object:
 
 
 def test_each_step_is_told_and_the_result_comes_last() -> None:
-    def walk(told: Told) -> int:
+    def walk(on_step: OnStep) -> int:
         for step in (StepName.NAME, StepName.TCP):
-            told(step)
+            on_step(step)
         return 42
 
     told = streamed(walk, lambda step: f"{step} begins", lambda result: f"found {result}")
@@ -47,8 +47,8 @@ def test_each_step_is_told_and_the_result_comes_last() -> None:
 def test_a_step_is_told_before_the_test_goes_on() -> None:
     heard = Signal()
 
-    def walk(told: Told) -> bool:
-        told(StepName.NAME)
+    def walk(on_step: OnStep) -> bool:
+        on_step(StepName.NAME)
         return heard.wait(60)
 
     def hear(step: StepName) -> str:
@@ -59,8 +59,8 @@ def test_a_step_is_told_before_the_test_goes_on() -> None:
 
 
 def test_what_breaks_the_test_breaks_the_answer() -> None:
-    def stumble(told: Told) -> None:
-        told(StepName.NAME)
+    def stumble(on_step: OnStep) -> None:
+        on_step(StepName.NAME)
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -74,8 +74,8 @@ def test_where_no_thread_is_left_for_it_that_is_the_result() -> None:
 def test_a_test_goes_on_when_its_browser_goes_away() -> None:
     noted = Signal()
 
-    def walk(told: Told) -> None:
-        told(StepName.NAME)
+    def walk(on_step: OnStep) -> None:
+        on_step(StepName.NAME)
         noted.set()
 
     async def leave() -> None:
@@ -98,8 +98,8 @@ async def end_of_the_test(goes_on: Signal) -> None:
 def test_a_fault_in_a_test_whose_browser_went_away_is_a_line_of_its_request(caplog: pytest.LogCaptureFixture) -> None:
     goes_on = Signal()
 
-    def stumble(told: Told) -> None:
-        told(StepName.NAME)
+    def stumble(on_step: OnStep) -> None:
+        on_step(StepName.NAME)
         goes_on.wait(60)
         raise LookupError
 
@@ -119,8 +119,8 @@ def test_a_fault_in_a_test_whose_browser_went_away_is_a_line_of_its_request(capl
 def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     ended = Signal()
 
-    def refuse(told: Told) -> None:
-        told(StepName.NAME)
+    def refuse(on_step: OnStep) -> None:
+        on_step(StepName.NAME)
         ended.wait(60)
         raise ExchangesBusyError
 

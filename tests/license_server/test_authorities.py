@@ -87,7 +87,7 @@ def test_a_file_that_is_replaced_is_read_again_without_a_restart(
     assert client.transmit(message, (), NOW) == UNTRUSTED
     replace_file(file, server.certificates.authority.cert_pem.bytes())
     assert client.transmit(message, (), NOW) == ACCEPTED
-    assert client.test(message).ok
+    assert client.check_connection(message).ok
     assert client.authorities_digest() != before
 
 

@@ -48,7 +48,7 @@ def test_nothing_is_logged_at_any_level(
     client = LicenseServerClient(endpoint, SHORT)
     for name in (None, "httpx", "httpcore", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
         caplog.set_level(logging.DEBUG, logger=name)
-    outcome, test = client.transmit(message, (), NOW), client.test(message)
+    outcome, test = client.transmit(message, (), NOW), client.check_connection(message)
     seen = "".join(
         [*(record.getMessage() for record in caplog.records), *capfd.readouterr(), repr(outcome), repr(test)]
     )

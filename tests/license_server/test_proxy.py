@@ -52,7 +52,7 @@ def test_a_proxy_may_be_spoken_to_over_tls(
     server.mode, proxy.mode = faults.accept, connect_proxy.tunnel_over_tls
     client = LicenseServerClient(replace(endpoint, ca_file=both, proxy_url=f"https://127.0.0.1:{proxy.port}"))
     assert client.transmit(message, (), NOW) == Accepted(200, duplicate=False)
-    test = client.test(message)
+    test = client.check_connection(message)
     assert test.ok
     assert [step.ok for step in test.steps] == [True] * 6
 
@@ -101,7 +101,7 @@ def test_the_steps_up_to_the_tunnel_are_the_proxys(
     endpoint: Endpoint, proxy: FaultServer, message: SealedMessage
 ) -> None:
     proxy.mode = connect_proxy.refuse_to_tunnel
-    test = LicenseServerClient(replace(endpoint, proxy_url=f"http://127.0.0.1:{proxy.port}")).test(message)
+    test = LicenseServerClient(replace(endpoint, proxy_url=f"http://127.0.0.1:{proxy.port}")).check_connection(message)
     assert test.cause is Cause.PROXY_FAILED
     assert [step.ok for step in test.steps] == [True, False, None, None, None, None]
 

@@ -72,5 +72,5 @@ def test_it_refuses_a_wrong_key_and_another_payload_under_one_id(client: License
 
 def test_it_passes_a_connection_test_with_the_right_key_only(client: LicenseServerClient, now: datetime) -> None:
     right, wrong = (seal_ping(time_ordered_id(now), int(now.timestamp()), key) for key in (API_KEY, WRONG_KEY))
-    assert client.test(right).ok
-    assert client.test(wrong).cause is Cause.API_KEY_NOT_ACCEPTED
+    assert client.check_connection(right).ok
+    assert client.check_connection(wrong).cause is Cause.API_KEY_NOT_ACCEPTED

@@ -3,7 +3,7 @@
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verdict import Badge
 from telemetry_service.pipeline.configure import remove_api_key, set_api_key
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.license_server import API_KEY, CUSTOMER
@@ -18,14 +18,14 @@ def badge(site: Site) -> Badge:
 
 def test_a_typed_key_that_was_tested_and_then_saved_is_connected(site: Site) -> None:
     remove_api_key(site.installation, "admin")
-    assert try_connection(site.installation, "admin", API_KEY).ok
+    assert check_connection(site.installation, "admin", API_KEY).ok
     assert badge(site) is Badge.NOT_CONFIGURED
     set_api_key(site.installation, API_KEY, "admin")
     assert badge(site) is Badge.CONNECTED
 
 
 def test_a_typed_key_that_failed_and_then_is_saved_is_not_connected(site: Site) -> None:
-    assert not try_connection(site.installation, "admin", OTHER_KEY).ok
+    assert not check_connection(site.installation, "admin", OTHER_KEY).ok
     assert badge(site) is Badge.NOT_CONTACTED, "it says nothing of the key that is stored"
     set_api_key(site.installation, OTHER_KEY, "admin")
     assert badge(site) is Badge.NOT_CONNECTED
@@ -34,14 +34,14 @@ def test_a_typed_key_that_failed_and_then_is_saved_is_not_connected(site: Site) 
 
 def test_of_another_key_than_the_tested_one_nothing_is_known(site: Site) -> None:
     site.server.store.add_key(OTHER_KEY, CUSTOMER)
-    assert try_connection(site.installation, "admin").ok
+    assert check_connection(site.installation, "admin").ok
     set_api_key(site.installation, OTHER_KEY, "admin")
     assert badge(site) is Badge.NOT_CONTACTED
     assert read_health(site.installation).health.code == "connection_untested"
 
 
 def test_the_stored_key_typed_again_is_the_stored_key(site: Site) -> None:
-    assert try_connection(site.installation, "admin", API_KEY).ok
+    assert check_connection(site.installation, "admin", API_KEY).ok
     assert badge(site) is Badge.CONNECTED
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import LockedByDeploymentError, PayloadContradictionError, TelemetryDisabledError
 from telemetry_service.domain.periods import ClosedBy
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.deliver import deliver_due
 from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.preview import build_preview
@@ -99,8 +99,8 @@ def test_while_telemetry_is_off_nothing_contacts_the_license_server(site: Site) 
         lambda: send_now(site.installation, "admin", None),
         lambda: retry(site.installation, waiting, "admin"),
         lambda: retry_failed(site.installation, "admin"),
-        lambda: try_connection(site.installation, "admin"),
-        lambda: try_connection(site.installation, "admin", "another-key-0123456789"),
+        lambda: check_connection(site.installation, "admin"),
+        lambda: check_connection(site.installation, "admin", "another-key-0123456789"),
     ):
         with pytest.raises(TelemetryDisabledError):
             refused()

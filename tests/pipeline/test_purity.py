@@ -22,7 +22,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.pipeline.configure import set_api_key
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.record import record
 from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
 from telemetry_service.pipeline.retry import retry
@@ -190,7 +190,7 @@ def test_a_canary_in_every_input_never_arrives(site: Site, encrypt: bool, anonym
     site.configure(encrypt_payload=encrypt, anonymize_pii=anonymize)
     site.register(f"{CANARY}-registered", Environment.SANDBOX, f"{CANARY}-pair")
     site.report(usage(5, 3, 2, bouncer=f"{CANARY}:bouncer"), usage(1, bouncer=f"{CANARY}-registered"))
-    try_connection(site.installation, f"token:{CANARY}")
+    check_connection(site.installation, f"token:{CANARY}")
     site.server.trouble(Trouble(before=reply(503)))
     sent = send_now(site.installation, f"token:{CANARY}", f"{CANARY}-request-key")
     site.server.trouble()
@@ -206,6 +206,6 @@ def test_a_canary_in_every_input_never_arrives(site: Site, encrypt: bool, anonym
 
 def test_a_connection_test_carries_no_telemetry(site: Site) -> None:
     site.report(usage(5))
-    assert try_connection(site.installation, "admin").ok
+    assert check_connection(site.installation, "admin").ok
     (request,) = site.server.server.requests
     assert request.body == b"{}"

@@ -19,7 +19,7 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Transmission, Trigger
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.configure import remove_api_key, save_configuration, set_api_key
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.deliver import deliver, deliver_due
 from telemetry_service.pipeline.history import HistoryFilter, TransmissionDetail, list_transmissions, read_transmission
 from telemetry_service.pipeline.prove import prove
@@ -170,7 +170,7 @@ def restart_with_another_connection(site: Site) -> None:
         change_key,
         save_with_key,
         restart_with_another_connection,
-        lambda site: try_connection(site.installation, "admin"),
+        lambda site: check_connection(site.installation, "admin"),
     ],
     ids=["key set", "form saved with a key", "connection changed", "connection test succeeded"],
 )

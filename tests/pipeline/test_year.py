@@ -9,7 +9,7 @@ import pytest
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.health_report import read_health
 from telemetry_service.pipeline.send_now import send_now
 from tests.support.site import Site
@@ -53,7 +53,7 @@ def test_runs_while_telemetry_was_off_were_not_due(site: Site) -> None:
     site.configure(enabled=False)
     site.tick()
     site.configure(enabled=True)
-    assert try_connection(site.installation, "admin").ok
+    assert check_connection(site.installation, "admin").ok
     assert read_health(site.installation).health.code in {"ok", "on_schedule"}
     site.tick()
     assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE

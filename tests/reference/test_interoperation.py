@@ -98,6 +98,6 @@ def test_the_service_understands_each_kind_of_refusal(faulty: Line, client: Lice
 
 
 def test_the_connection_test_of_the_service_passes(client: LicenseServerClient) -> None:
-    assert client.test(seal_ping(uuid4(), unix_now(), API_KEY)).ok
-    refused = client.test(seal_ping(uuid4(), unix_now(), "ck_test_nobody-knows-it"))
+    assert client.check_connection(seal_ping(uuid4(), unix_now(), API_KEY)).ok
+    refused = client.check_connection(seal_ping(uuid4(), unix_now(), "ck_test_nobody-knows-it"))
     assert refused.cause is Cause.API_KEY_NOT_ACCEPTED

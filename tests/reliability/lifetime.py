@@ -16,7 +16,7 @@ from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
 from telemetry_service.pipeline.configure import read_configuration, remove_api_key, set_api_key
-from telemetry_service.pipeline.connection_test import test_connection as try_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.installation import Milestone
 from telemetry_service.pipeline.preview import build_preview
 from telemetry_service.pipeline.purge import purge
@@ -181,8 +181,8 @@ class Lifetime(Promises):
         self.server.trouble(TROUBLES[name])
 
     @rule()
-    def test_connection(self) -> None:
-        self.survive(None, lambda i: try_connection(i, "admin"))
+    def check_connection(self) -> None:
+        self.survive(None, lambda i: check_connection(i, "admin"))
 
     @rule()
     def preview(self) -> None:

@@ -20,7 +20,7 @@ from telemetry_service.cli.preview import preview
 from telemetry_service.cli.prove import prove
 from telemetry_service.cli.send_now import send_now
 from telemetry_service.cli.serve import serve
-from telemetry_service.cli.test_connection import test_connection
+from telemetry_service.cli.test_connection import check_connection
 from telemetry_service.cli.tokens import create, list_tokens, revoke
 from telemetry_service.domain.errors import SettingsError, TelemetryError
 
@@ -62,7 +62,7 @@ def make_cli() -> typer.Typer:
         ("generate-key", generate_key),
         ("preview", preview),
         ("send-now", send_now),
-        ("test-connection", test_connection),
+        ("test-connection", check_connection),
         ("history", history),
         ("prove", prove),
         ("doctor", doctor),

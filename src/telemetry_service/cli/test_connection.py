@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 FromStdin = Annotated[bool, typer.Option("--api-key-stdin", help="Test a key from standard input, without saving it.")]
 
 
-def test_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = False) -> None:
+def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Test the connection to the License Server, step by step. Sends no telemetry. Exits with 5 if it fails."""
     api_key = _read_api_key() if api_key_stdin else None
     with opened_service() as service:
-        from telemetry_service.pipeline import connection_test as pipeline
+        from telemetry_service.pipeline.connection_test import check_connection as check
 
-        result = pipeline.test_connection(service.installation, ACTOR, api_key)
+        result = check(service.installation, ACTOR, api_key)
     if as_json:
         from telemetry_service.web.api.answers_configuration import ConnectionTestAnswer
 

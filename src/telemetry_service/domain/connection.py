@@ -18,12 +18,12 @@ class StepName(StrEnum):
     API_KEY = "api_key"
 
 
-Told = Callable[[StepName], None]
-"""Is told of each step when it begins; the one before it has then passed."""
+OnStep = Callable[[StepName], None]
+"""Is called with each step when it begins; the one before it has then passed."""
 
 
-def tell_nobody(_step: StepName) -> None:
-    """Do nothing: most who test a connection wait for the whole of it."""
+def ignore_step(_step: StepName) -> None:
+    """Do nothing: most callers wait for the whole check."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ from http import HTTPStatus
 
 import httpx
 
-from telemetry_service.domain.connection import ConnectionTest, StepName, Told, tell_nobody
+from telemetry_service.domain.connection import ConnectionTest, OnStep, StepName, ignore_step
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Cause, Outcome
-from telemetry_service.license_server.answer import READ_STATUSES, Answer, failure_of_ping, outcome_of_transmission
 from telemetry_service.license_server.authorities import Authorities
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError, outcome_of
 from telemetry_service.license_server.library_logs import silence_library_logs
+from telemetry_service.license_server.response import READ_STATUSES, Response, failure_of_ping, outcome_of_transmission
 from telemetry_service.license_server.transport import Transport
 
 TRANSMISSION_PATH = "/v1/telemetry"
@@ -57,12 +57,12 @@ class LicenseServerClient:
             return outcome_of(error)
         return outcome_of_transmission(answer, message, known_bodies, now)
 
-    def test(self, ping: SealedMessage, told: Told = tell_nobody) -> ConnectionTest:
+    def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionTest:
         """Try the connection step by step: name, TCP, TLS, certificate, answer, API key. Never raises.
 
         Through a proxy, the first two are the proxy's, up to its word that it is connected.
         """
-        exchange = self._begin(told)
+        exchange = self._begin(on_step)
         try:
             answer = self._post(PING_PATH, ping, exchange)
         except ExchangeError as error:
@@ -77,10 +77,10 @@ class LicenseServerClient:
         """Return the digest of the deployment's own authorities as they are trusted at this moment."""
         return self._authorities.digest()
 
-    def _begin(self, told: Told = tell_nobody) -> Exchange:
-        return Exchange(self._limits, proxied=self._proxy is not None, told=told)
+    def _begin(self, on_step: OnStep = ignore_step) -> Exchange:
+        return Exchange(self._limits, proxied=self._proxy is not None, on_step=on_step)
 
-    def _post(self, path: str, message: SealedMessage, exchange: Exchange) -> Answer:
+    def _post(self, path: str, message: SealedMessage, exchange: Exchange) -> Response:
         transport = Transport(exchange, self._authorities.context(), self._proxy)
         with httpx.Client(transport=transport, trust_env=False, follow_redirects=False, timeout=None) as client:  # noqa: S113 - the exchange's own deadline bounds everything
             response = client.send(self._request(path, message), stream=True)
@@ -110,7 +110,7 @@ class LicenseServerClient:
         )
 
 
-def _read(response: httpx.Response) -> Answer:
+def _read(response: httpx.Response) -> Response:
     """Read an answer's body where it matters, raw: a compressed one could explode, so it counts as none."""
     body = None
     if (
@@ -119,7 +119,7 @@ def _read(response: httpx.Response) -> Answer:
     ):
         body = _read_raw(response)
     headers = response.headers
-    return Answer(response.status_code, headers.get("Date"), headers.get("Retry-After"), body)
+    return Response(response.status_code, headers.get("Date"), headers.get("Retry-After"), body)
 
 
 def _read_raw(response: httpx.Response) -> bytes:

@@ -37,5 +37,5 @@ class ExchangeLimits:
     deadline: timedelta = timedelta(seconds=30)
     """Everything together, from the name to the last byte: enough for a slow link through a proxy, and a quarter of
     the lease on a claim, so that nobody else can take the transmission while it is being sent."""
-    answer_bytes: int = 64 * 1024
-    """A whole answer, head and body: a real one has about one kilobyte, so there is room for any proxy's headers."""
+    response_bytes: int = 64 * 1024
+    """A whole response, head and body: a real one has about one kilobyte, so there is room for any proxy's headers."""

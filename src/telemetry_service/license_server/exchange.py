@@ -6,7 +6,7 @@ short waits can outlast the one deadline. The same record gives the connection t
 
 import time
 
-from telemetry_service.domain.connection import Step, StepName, Told, tell_nobody
+from telemetry_service.domain.connection import OnStep, Step, StepName, ignore_step
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError
@@ -15,12 +15,12 @@ from telemetry_service.license_server.exchange_error import ExchangeError
 class Exchange:
     """The state of one exchange."""
 
-    def __init__(self, limits: ExchangeLimits, *, proxied: bool, told: Told = tell_nobody) -> None:
+    def __init__(self, limits: ExchangeLimits, *, proxied: bool, on_step: OnStep = ignore_step) -> None:
         """Start the clock of the deadline."""
         self._ends = time.monotonic() + limits.deadline.total_seconds()
-        self._bytes_left = limits.answer_bytes
+        self._bytes_left = limits.response_bytes
         self._behind_proxy = not proxied
-        self._told = told
+        self._on_step = on_step
         self._reached: list[tuple[StepName, float]] = []
         self._details: dict[StepName, str] = {}
         self.cut_off = False
@@ -62,7 +62,7 @@ class Exchange:
         if step is StepName.TLS:
             self._behind_proxy = True
         self._reached.append((step, time.monotonic()))
-        self._told(step)
+        self._on_step(step)
 
     def describe(self, detail: str) -> None:
         """Keep a closed token about the present step."""

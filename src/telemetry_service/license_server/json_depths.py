@@ -1,13 +1,13 @@
 """Cuts off what is nested deeper in a JSON text than any member that the protocol knows.
 
 The standard reader descends by recursion, so that thousands of brackets in a member that nobody reads would keep the
-whole answer from being read.
+whole response from being read.
 """
 
 import re
 
 _DEEPEST = 32
-"""An answer of the protocol has two levels."""
+"""A response of the protocol has two levels."""
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 """A string, whose brackets mean nothing, or a bracket. A string that is not closed goes to the end of the text, so

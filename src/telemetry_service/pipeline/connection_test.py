@@ -2,7 +2,7 @@
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import time_ordered_id
-from telemetry_service.domain.connection import ConnectionTest, Told, tell_nobody
+from telemetry_service.domain.connection import ConnectionTest, OnStep, ignore_step
 from telemetry_service.domain.obstacles import bars_test
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.api_key import open_api_key
@@ -13,32 +13,31 @@ from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import seal_ping
 
 
-def test_connection(
+def check_connection(
     installation: Installation,
     actor: str,
-    api_key: str | None = None,  # noqa: PT028 - no test of pytest's
-    told: Told = tell_nobody,  # noqa: PT028 - no test of pytest's
+    api_key: str | None = None,
+    on_step: OnStep = ignore_step,
 ) -> ConnectionTest:
     """Test the connection with the stored API key, or with one that is not saved yet.
 
-    ``told`` hears of each step as it begins. A test with the stored key counts for the health; one with another key
-    says nothing about what is configured, and counts once that very key is saved. One with the stored key that
-    succeeds also wakes what is held, for the connection has evidently changed.
+    ``on_step`` is called with each step as it begins. A test with the stored key counts for the health; one with
+    another key says nothing about what is configured, and counts once that very key is saved. One with the stored key
+    that succeeds also wakes what is held, for the connection has evidently changed.
     Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
     """
     used_key = _key_to_try(installation, api_key)
-    result = _try(installation, used_key, told)
+    result = _try(installation, used_key, on_step)
     stored = _note(installation, actor, result, key_id(used_key))
     log_connection_test(result, stored_key=stored)
     return result
 
 
-test_connection.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
-
-
-def try_connection(installation: Installation, api_key: str | None = None, told: Told = tell_nobody) -> ConnectionTest:
+def try_connection(
+    installation: Installation, api_key: str | None = None, on_step: OnStep = ignore_step
+) -> ConnectionTest:
     """Do the same, and note nothing: for whoever only looks. Raises the same."""
-    return _try(installation, _key_to_try(installation, api_key), told)
+    return _try(installation, _key_to_try(installation, api_key), on_step)
 
 
 def _key_to_try(installation: Installation, api_key: str | None) -> str:
@@ -49,10 +48,10 @@ def _key_to_try(installation: Installation, api_key: str | None) -> str:
         return api_key or open_api_key(installation, tx)
 
 
-def _try(installation: Installation, api_key: str, told: Told) -> ConnectionTest:
+def _try(installation: Installation, api_key: str, on_step: OnStep) -> ConnectionTest:
     now = installation.clock.now()
     assert installation.client is not None  # noqa: S101 - else it would be barred
-    return installation.client.test(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), told)
+    return installation.client.check_connection(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), on_step)
 
 
 def _note(installation: Installation, actor: str, result: ConnectionTest, tested_key_id: str) -> bool:

@@ -24,7 +24,7 @@ from telemetry_service.pipeline.configure import (
     save_configuration,
     set_api_key,
 )
-from telemetry_service.pipeline.connection_test import test_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.consequences import read_consequences, unless_something_is_lost
 from telemetry_service.web.api.answers_configuration import (
     ConfigurationAnswer,
@@ -142,7 +142,7 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 @waits_for_license_server
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionTestAnswer:
     """Test the connection step by step, with the stored API key or with one that is not saved yet."""
-    tested = test_connection(context.installation, caller.actor, key.api_key if key else None)
+    tested = check_connection(context.installation, caller.actor, key.api_key if key else None)
     return ConnectionTestAnswer.of(tested)
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.access.sessions import Session
 from telemetry_service.domain.configuration import api_key_fault
-from telemetry_service.domain.connection import StepName, Told, tell_nobody
+from telemetry_service.domain.connection import OnStep, StepName, ignore_step
 from telemetry_service.domain.errors import (
     KeyUnusableError,
     LoginFailedError,
@@ -18,13 +18,18 @@ from telemetry_service.domain.errors import (
     TelemetryError,
 )
 from telemetry_service.pipeline.configure import reveal_api_key
-from telemetry_service.pipeline.connection_test import test_connection
+from telemetry_service.pipeline.connection_test import check_connection
 from telemetry_service.pipeline.installation import Installation
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.gate import CurrentCaller, CurrentSession, page
 from telemetry_service.web.pools import checks_password, waits_for_license_server
 from telemetry_service.web.settings_tab import paths
-from telemetry_service.web.settings_tab.connection_test_view import TestView, refused_view, running_view, test_view
+from telemetry_service.web.settings_tab.connection_test_view import (
+    ConnectionTestView,
+    refused_view,
+    result_view,
+    running_view,
+)
 from telemetry_service.web.settings_tab.contents import contents, typed_in
 from telemetry_service.web.settings_tab.pages import is_htmx, pages_of, session_context
 from telemetry_service.web.settings_tab.places import place_behind
@@ -52,7 +57,7 @@ def test_the_connection(
     installation = context.installation
     typed_key = form.api_key.strip() or None
     if is_htmx(request):
-        return _stream(request, context, session, lambda told: _test(installation, caller.actor, typed_key, told))
+        return _stream(request, context, session, lambda on_step: _test(installation, caller.actor, typed_key, on_step))
     shown = {"test": _test(installation, caller.actor, typed_key)} | session_context(session)
     return pages_of(request).page(
         request, "telemetry/page.html", contents(installation, typed=typed_in(installation, form)) | shown
@@ -94,14 +99,16 @@ def show_api_key(
     return response
 
 
-def _stream(request: Request, context: WebContext, session: Session, test: Callable[[Told], TestView]) -> Response:
+def _stream(
+    request: Request, context: WebContext, session: Session, test: Callable[[OnStep], ConnectionTestView]
+) -> Response:
     """Answer with each step as it begins, and then as any other request of htmx is answered."""
     pages = pages_of(request)
 
     def running(step: StepName) -> str:
         return pages.text(_RESULT, {"test": running_view(step), "running": True, "streamed": True})
 
-    def finished(result: TestView) -> str:
+    def finished(result: ConnectionTestView) -> str:
         shown = contents(context.installation, place_behind(request)) | session_context(session)
         return pages.parts(_RESULT, _BESIDE, shown | {"test": result, "streamed": True})
 
@@ -111,14 +118,16 @@ def _stream(request: Request, context: WebContext, session: Session, test: Calla
     return StreamingResponse(steps, media_type="text/html", headers=headers)
 
 
-def _test(installation: Installation, actor: str, typed_key: str | None, told: Told = tell_nobody) -> TestView:
+def _test(
+    installation: Installation, actor: str, typed_key: str | None, on_step: OnStep = ignore_step
+) -> ConnectionTestView:
     if typed_key is not None and (fault := api_key_fault(typed_key)) is not None:
         return refused_view(fault)
     try:
-        result = test_connection(installation, actor, typed_key, told)
+        result = check_connection(installation, actor, typed_key, on_step)
     except TelemetryError as refusal:
         return refused_view(refusal.text)
-    return test_view(result, unsaved_key=typed_key is not None)
+    return result_view(result, unsaved_key=typed_key is not None)
 
 
 def _authenticate(context: Context, session: Session, password: str | None) -> None:

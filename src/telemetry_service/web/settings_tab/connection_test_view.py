@@ -33,10 +33,8 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class TestView:
+class ConnectionTestView:
     """The steps and the verdict."""
-
-    __test__ = False  # The name is the field's word, and no test.
 
     steps: tuple[StepView, ...]
     verdict: Sign
@@ -45,32 +43,29 @@ class TestView:
     owner: Owner | None
 
 
-def test_view(result: ConnectionTest, *, unsaved_key: bool) -> TestView:
+def result_view(result: ConnectionTest, *, unsaved_key: bool) -> ConnectionTestView:
     """Return the result of a test with the saved key, or with one that is not saved yet."""
     steps = tuple(_step(step) for step in result.steps)
     words = cause_of_test(result.cause)
     if words is None:
         unsaved = " It works with the key you entered. Save to keep it."
         sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")
-        return TestView(steps, Sign("Success", "check", "good"), sentence, None, None)
-    return TestView(steps, Sign("Failed", "cross", "bad"), words.sentence, words.next_step, words.owner)
+        return ConnectionTestView(steps, Sign("Success", "check", "good"), sentence, None, None)
+    return ConnectionTestView(steps, Sign("Failed", "cross", "bad"), words.sentence, words.next_step, words.owner)
 
 
-test_view.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
-
-
-def running_view(begun: StepName) -> TestView:
+def running_view(begun: StepName) -> ConnectionTestView:
     """Return the steps while one of them is under way: those before it have passed, those behind it wait."""
     order = list(StepName)
     at = order.index(begun)
     signs = (_PASSED if n < at else _TRYING if n == at else _WAITING for n in range(len(order)))
     steps = (_view(name, sign, "", None) for name, sign in zip(order, signs, strict=True))
-    return TestView(tuple(steps), Sign("Testing", "clock", "info"), _PATIENCE, None, None)
+    return ConnectionTestView(tuple(steps), Sign("Testing", "clock", "info"), _PATIENCE, None, None)
 
 
-def refused_view(sentence: str) -> TestView:
+def refused_view(sentence: str) -> ConnectionTestView:
     """Return why no test was made."""
-    return TestView((), Sign("Not tested", "warning", "warn"), sentence, None, None)
+    return ConnectionTestView((), Sign("Not tested", "warning", "warn"), sentence, None, None)
 
 
 def _step(step: Step) -> StepView:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from telemetry_service.domain.connection import StepName, Told
+from telemetry_service.domain.connection import OnStep, StepName
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.pools import BoundedPool, leave
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 
 async def stream_steps(
     pool: BoundedPool,
-    test: Callable[[Told], Result],
+    test: Callable[[OnStep], Result],
     running: Callable[[StepName], str],
     finished: Callable[[Result], str],
     refused: Callable[[TelemetryError], Result],

@@ -1,4 +1,4 @@
-"""What the License Server answers, read strictly: anything else with a 2xx is no acceptance.
+"""The response of the License Server, read strictly: any other 2xx is no acceptance.
 
 What makes an acceptance (id, status, moment) must be exactly right, and may not stand there twice. Nothing else can
 undo one: members that the protocol does not know are passed over, so that the License Server may learn to say more,
@@ -49,8 +49,8 @@ _TWICE = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer."""
+class Response:
+    """A complete response."""
 
     status: int
     date: str | None
@@ -60,7 +60,7 @@ class Answer:
 
 
 class _Read(BaseModel):
-    """The members of an answer that must be right; each of them is a text."""
+    """The members of a response that must be right; each of them is a text."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -84,25 +84,25 @@ _ReadT = TypeVar("_ReadT", bound=_Read)
 
 
 def outcome_of_transmission(
-    answer: Answer, message: SealedMessage, known_bodies: Collection[str], now: datetime
+    response: Response, message: SealedMessage, known_bodies: Collection[str], now: datetime
 ) -> Outcome:
-    """Return what an answer means for ``message``.
+    """Return what a response means for ``message``.
 
     ``known_bodies`` are hex digests of bodies that went out under the same id; the message's own is always one.
     """
-    if answer.status == HTTPStatus.CONFLICT:
-        return _conflict(answer, message, known_bodies)
-    failure = _failure(answer, message, parse_retry_after(answer.retry_after, now))
+    if response.status == HTTPStatus.CONFLICT:
+        return _conflict(response, message, known_bodies)
+    failure = _failure(response, message, parse_retry_after(response.retry_after, now))
     if failure is not None:
         return failure
-    members = _members(answer.body)
+    members = _members(response.body)
     acceptance = _parse(_Acceptance, members)
     if acceptance is None or acceptance.transmission_id != message.transmission_id:
-        return Rejected(Cause.ANSWER_MALFORMED, answer.status)
+        return Rejected(Cause.ANSWER_MALFORMED, response.status)
     receipt, dropped = _receipt(members.get("receipt"))
     license_, noted = read_license(members.get("license"))
     return Accepted(
-        answer.status,
+        response.status,
         duplicate=acceptance.status == "duplicate",
         receipt=receipt,
         license=license_,
@@ -110,38 +110,38 @@ def outcome_of_transmission(
     )
 
 
-def failure_of_ping(answer: Answer, ping: SealedMessage) -> Failure | None:
-    """Return why a connection test's answer is not a good one, or None."""
-    failure = _failure(answer, ping, retry_after=None)
-    if failure is None and _parse(_Pong, _members(answer.body)) is None:
-        return Rejected(Cause.ANSWER_MALFORMED, answer.status)
+def failure_of_ping(response: Response, ping: SealedMessage) -> Failure | None:
+    """Return why the response to a connection check is not a good one, or None."""
+    failure = _failure(response, ping, retry_after=None)
+    if failure is None and _parse(_Pong, _members(response.body)) is None:
+        return Rejected(Cause.ANSWER_MALFORMED, response.status)
     return failure
 
 
-def _failure(answer: Answer, message: SealedMessage, retry_after: timedelta | None) -> Failure | None:
-    if answer.status == HTTPStatus.OK:
+def _failure(response: Response, message: SealedMessage, retry_after: timedelta | None) -> Failure | None:
+    if response.status == HTTPStatus.OK:
         return None
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return Rejected(Cause.ANSWER_MALFORMED, answer.status)
-    failure = outcome_of_status(answer.status, retry_after)
-    if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(answer, message):
+    if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+        return Rejected(Cause.ANSWER_MALFORMED, response.status)
+    failure = outcome_of_status(response.status, retry_after)
+    if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(response, message):
         return replace(failure, cause=Cause.CLOCK_WRONG)
     return failure
 
 
-def _clocks_differ(answer: Answer, message: SealedMessage) -> bool:
+def _clocks_differ(response: Response, message: SealedMessage) -> bool:
     """Whether the License Server's clock, as it says itself, is further from ours than it tolerates."""
-    theirs = parse_http_date(answer.date or "")
+    theirs = parse_http_date(response.date or "")
     return theirs is not None and abs(theirs.timestamp() - message.timestamp) > CLOCK_TOLERANCE.total_seconds()
 
 
-def _conflict(answer: Answer, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:
+def _conflict(response: Response, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:
     """A conflict about the very bytes that we sent is none: the License Server has them."""
-    conflict = _parse(_Conflict, _members(answer.body))
+    conflict = _parse(_Conflict, _members(response.body))
     ours = {hashlib.sha256(message.body).hexdigest(), *known_bodies}
     if conflict and conflict.transmission_id == message.transmission_id and conflict.body_sha256 in ours:
-        return Accepted(answer.status, duplicate=True)
-    return Rejected(Cause.ID_CONFLICT, answer.status)
+        return Accepted(response.status, duplicate=True)
+    return Rejected(Cause.ID_CONFLICT, response.status)
 
 
 def _receipt(value: object) -> tuple[str | None, tuple[Note, ...]]:
@@ -164,7 +164,7 @@ def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
 
 
 def _members(body: bytes | None) -> Mapping[str, object]:
-    """Return the members of an answer; none where it is no JSON object. A number's size is nobody's business here."""
+    """Return the members of a response; none where it is no JSON object. A number's size is nobody's business here."""
     try:
         text = without_depths((body or b"").decode())
         read = json.loads(text, object_pairs_hook=_each_once, parse_int=float)

@@ -24,7 +24,7 @@ def verdicts(test: ConnectionTest) -> list[bool | None]:
 
 
 def run(endpoint: Endpoint, ping: SealedMessage, limits: ExchangeLimits | None = None) -> ConnectionTest:
-    return LicenseServerClient(endpoint, limits or ExchangeLimits()).test(ping)
+    return LicenseServerClient(endpoint, limits or ExchangeLimits()).check_connection(ping)
 
 
 def test_a_working_connection_passes_every_step_and_sends_no_telemetry(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Note, Outcome, Rejected
 from telemetry_service.domain.payload import LicenseStatus, Tier
-from telemetry_service.license_server.answer import Answer, outcome_of_transmission
+from telemetry_service.license_server.response import Response, outcome_of_transmission
 from telemetry_service.sealing.encoding import to_base64url
 from telemetry_service.sealing.sealer import seal_ping
 from tests.license_server.conftest import API_KEY, NOW, TRANSMISSION_ID
@@ -195,7 +195,7 @@ def test_nothing_optional_undoes_an_acceptance(optional: dict[str, object]) -> N
     message = seal_ping(TRANSMISSION_ID, 1_763_172_197, API_KEY)
     required = {"transmission_id": str(TRANSMISSION_ID), "status": "accepted", "received_at": "2026-11-15T02:03:18Z"}
     body = json.dumps(optional | required).encode()
-    outcome = outcome_of_transmission(Answer(200, None, None, body), message, (), NOW)
+    outcome = outcome_of_transmission(Response(200, None, None, body), message, (), NOW)
     assert isinstance(outcome, Accepted)
     assert outcome.receipt in {None, RECEIPT}
     if outcome.license is not None:
