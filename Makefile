@@ -26,12 +26,16 @@ torture: .venv/.dev ## Kill replicas and break everything round them at random (
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, templates, the database schema and the generated pages
+check: .venv/.dev ## Lint, check types, layers, dependencies, templates, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry src migrations
+	$(BIN)/deptry tests benchmarks .ci --config .ci/deptry_tests.toml
 	$(BIN)/djlint --lint templates
+	$(BIN)/hadolint Dockerfile
+	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lock .ci/programs .ci/run
 	.ci/check-schema
 	$(BIN)/python .ci/payload_page.py --check
 	$(BIN)/python .ci/troubleshooting_page.py --check
