@@ -1,8 +1,10 @@
-"""An installed package runs from any directory: templates and migrations travel inside the wheel."""
+"""An installed package runs from any directory, and its page says what it is and where its documents are."""
 
+import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import Distribution, PackageMetadata
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,13 @@ def installed(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
     return tmp_path / "installed"
 
 
+@pytest.fixture
+def metadata(installed: Path) -> PackageMetadata:
+    """What a package page is made from."""
+    (folder,) = installed.glob("*.dist-info")
+    return Distribution.at(folder).metadata
+
+
 def test_the_wheel_carries_its_templates_and_migrations(installed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -55,3 +64,30 @@ def test_the_wheel_holds_no_test_and_no_secret(installed: Path) -> None:
     assert "telemetry_service" in tops
     assert len(tops) == 2, "beside the package there is only its own description"
     assert not [path for path in installed.rglob("*") if path.suffix in {".pem", ".key", ".db", ".env"}]
+
+
+def test_a_type_checker_believes_the_types_of_the_installed_package(installed: Path) -> None:
+    assert (installed / "telemetry_service" / "py.typed").exists()
+
+
+def test_every_link_on_the_package_page_is_an_address_of_a_file_that_exists(
+    metadata: PackageMetadata, pytestconfig: pytest.Config
+) -> None:
+    addresses = dict(entry.split(", ") for entry in metadata.get_all("Project-URL") or ())
+    home = addresses.pop("Homepage") + "/"
+    page = str(metadata.json["description"])
+    links = re.findall(r"\]\(([^)]*)\)", page) + re.findall(r'(?:src|srcset|href)="([^"]*)"', page)
+    assert len(links) > 20
+    for link in [*links, *addresses.values()]:
+        assert link.startswith("https://"), link
+        if "example" in link:
+            assert link.startswith(home), link
+            assert (pytestconfig.rootpath / link.removeprefix(home).partition("#")[0]).is_file(), link
+
+
+def test_the_package_page_says_whose_it_is_and_on_what_terms(metadata: PackageMetadata) -> None:
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Author"]
+    assert metadata["Maintainer"]
+    assert metadata["Keywords"]
+    assert "Typing :: Typed" in (metadata.get_all("Classifier") or ())
