@@ -9,15 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import telemetry_service
-from telemetry_service.cli.exits import ExitCode, exit_code_of
+from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import SettingsError, StorageUnavailableError, TelemetryError
 from telemetry_service.domain.health import Health, assess
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause, RetryPolicy
 from telemetry_service.domain.situation import CONTRADICTION, Run, Situation, Waiting
-from telemetry_service.domain.transmissions import Contact
-from telemetry_service.web.problems import STATUS
+from telemetry_service.domain.transmissions import LastExchange
+from telemetry_service.web.errors.problems import STATUS
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "troubleshooting.md"
@@ -185,7 +185,7 @@ def situations() -> Iterator[Situation]:
     now = datetime(2026, 11, 24, 9, tzinfo=UTC)
     minute, day, due = timedelta(minutes=1), timedelta(days=1), datetime(2026, 11, 15, 2, tzinfo=UTC)
     setups = [Setup(*answers) for answers in itertools.product((True, False), repeat=6)]
-    exchanges = (Contact(now, ok=True, cause=None, sequence=1), None)
+    exchanges = (LastExchange(now, ok=True, cause=None, sequence=1), None)
     waiting = (
         Waiting(),
         Waiting(planned=1, next_attempt_at=now + 4 * minute),

@@ -12,12 +12,12 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from benchmarks.recording import timed
-from benchmarks.setting import KINDS, durable_databases, make_installation, median_ratio
+from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ratio
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.preview import build_preview
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.tick import run_due_tick
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.storage.engine import make_engine
 
 SMALL, LARGE = 10_000, 10_000_000
@@ -37,12 +37,12 @@ _SAME_BOUNCERS = text(
 )
 
 
-def report_events(installation: Installation, events: int) -> None:
+def report_events(runtime: Runtime, events: int) -> None:
     """Record ``events`` through the recording stage, in reports as a busy bouncer makes them."""
     reports = events // EVENTS_IN_A_REPORT
     for start in range(0, reports, 10_000):
         batch = [_report(number) for number in range(start, min(start + 10_000, reports))]
-        record(installation, [batch])
+        record(runtime, [batch])
 
 
 def _report(number: int) -> UsageReport:
@@ -56,18 +56,18 @@ def _report(number: int) -> UsageReport:
     )
 
 
-def preview_seconds(installation: Installation) -> float:
+def preview_seconds(runtime: Runtime) -> float:
     """Return the seconds of one preview."""
-    return timed(lambda: build_preview(installation))
+    return timed(lambda: build_preview(runtime))
 
 
-def tick_seconds(installation: Installation, database_url: str) -> float:
+def tick_seconds(runtime: Runtime, database_url: str) -> float:
     """Return the seconds of one tick, and give the period that it opened the counters of the one that it closed."""
-    now = installation.clock.now()
-    with installation.database.write() as tx:
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
         closed = tx.periods.open().period_id
         tx.schedule.plan(now - timedelta(seconds=1))
-    seconds = timed(lambda: run_due_tick(installation))
+    seconds = timed(lambda: run_due_tick(runtime))
     with make_engine(database_url).begin() as connection:
         connection.execute(_SAME_COUNTERS, {"closed": closed})
         connection.execute(_SAME_BOUNCERS, {"closed": closed})
@@ -84,7 +84,7 @@ def main() -> None:
     for kind in KINDS:
         with durable_databases(kind) as make_url:
             urls = make_url(), make_url()
-            few, many = make_installation(urls[0]), make_installation(urls[1])
+            few, many = make_runtime(urls[0]), make_runtime(urls[1])
             report_events(few, SMALL)
             report_events(many, options.large)
             previews = [(preview_seconds(many), preview_seconds(few)) for _ in range(options.rounds)]

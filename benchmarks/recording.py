@@ -18,11 +18,11 @@ from uuid import UUID
 
 import psycopg
 
-from benchmarks.setting import KINDS, durable_databases, make_installation, median_ratio, sqlite_path
+from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ratio, sqlite_path
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import EnvironmentName, UsageReport
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.record import Recorder
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.storage.engine import wal_is_safe
 from tests.support.postgres import plain_url
 
@@ -60,9 +60,9 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def through_service(installation: Installation, calls: list[Call], callers: int) -> float:
+def through_service(runtime: Runtime, calls: list[Call], callers: int) -> float:
     """Return the seconds in which the recorder acknowledged all calls."""
-    recorder = Recorder(installation)
+    recorder = Recorder(runtime)
     recorder.start()
     with ThreadPoolExecutor(callers) as pool:
         seconds = timed(lambda: list(pool.map(lambda call: recorder.submit(call).result(), calls)))
@@ -140,14 +140,14 @@ def main() -> None:
         with durable_databases(kind) as make_url:
             for batch, callers in itertools.product(BATCHES, CALLERS):
                 calls = max(callers * 4, min(400, options.reports // batch))
-                installation, bare_url = make_installation(make_url()), make_url()
-                make_installation(bare_url).database.close()
+                runtime, bare_url = make_runtime(make_url()), make_url()
+                make_runtime(bare_url).database.close()
                 with bare(bare_url) as write:
                     pairs = [
-                        (through_driver(write, make_calls(batch, calls)), through_service(installation, ours, callers))
+                        (through_driver(write, make_calls(batch, calls)), through_service(runtime, ours, callers))
                         for ours in (make_calls(batch, calls) for _ in range(options.rounds))
                     ]
-                installation.database.close()
+                runtime.database.close()
                 print(f"{kind:<12}{batch:>6}{callers:>9}   {median_ratio(pairs)}", flush=True)
 
 

@@ -19,9 +19,9 @@ from multiprocessing.synchronize import Event
 import uvicorn
 
 from benchmarks.recording import BATCHES, Call, bare_postgresql, bare_sqlite, make_calls, through_driver, timed
-from benchmarks.setting import KINDS, durable_databases, make_installation, median_ratio
-from telemetry_service.access.scopes import Scope
+from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ratio
 from telemetry_service.app import Options, create_app, open_service
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
 
@@ -85,15 +85,15 @@ def main() -> None:
         bare = bare_sqlite if kind == "sqlite" else bare_postgresql
         with durable_databases(kind) as make_url, socket.create_server(("127.0.0.1", 0)) as listener:
             bare_url = make_url()
-            make_installation(bare_url).database.close()
+            make_runtime(bare_url).database.close()
             environ = {
                 "ENCRYPTION_KEY": generate_key(),
                 "CREDENTIAL_ENCRYPTION_KEY": generate_key(),
                 "TELEMETRY_DATABASE_URL": make_url(),
             }
             service = open_service(load_settings(environ), Options(scheduled=False))
-            token = service.entrance.tokens.create("benchmark", {Scope.REPORT}, "cli").token
-            service.installation.database.close()
+            token = service.authentication.tokens.create("benchmark", {Scope.REPORT}, "cli").token
+            service.runtime.database.close()
             stop = spawn.Event()
             process = spawn.Process(target=serve, args=(environ, listener, stop))
             process.start()

@@ -16,13 +16,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from benchmarks.old_rows import OldRows, OldRowsWriter
-from benchmarks.setting import KINDS, durable_databases, make_installation
+from benchmarks.setting import KINDS, durable_databases, make_runtime
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.configure import rows_to_purge
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.purge import purge
-from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.actions.configure import rows_to_purge
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.record import record
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_engine
 
@@ -61,9 +61,9 @@ class Recording:
 class Reporter:
     """A caller that records without a pause."""
 
-    def __init__(self, installation: Installation, *, random_ids: bool) -> None:
+    def __init__(self, runtime: Runtime, *, random_ids: bool) -> None:
         """Report to ``installation``."""
-        self._installation, self._random_ids = installation, random_ids
+        self._runtime, self._random_ids = runtime, random_ids
 
     def record(self, until: threading.Event, seconds: float) -> Recording:
         """Record until told, or for so long."""
@@ -71,7 +71,7 @@ class Reporter:
         while not until.is_set() and time.perf_counter() - began < seconds:
             reports = [self._report(number) for number in range(REPORTS_IN_A_CALL)]
             call = time.perf_counter()
-            record(self._installation, [reports])
+            record(self._runtime, [reports])
             calls.append(time.perf_counter() - call)
         return Recording(calls, time.perf_counter() - began)
 
@@ -87,13 +87,13 @@ class Reporter:
 
 
 @contextmanager
-def other_replica(installation: Installation, url: str) -> Iterator[Installation]:
+def other_replica(runtime: Runtime, url: str) -> Iterator[Runtime]:
     """Give what works beside the recorder: another thread of the service on SQLite, another replica on PostgreSQL."""
-    if installation.database.kind == "sqlite":
-        yield installation
+    if runtime.database.kind == "sqlite":
+        yield runtime
         return
     database = Database(url)
-    yield replace(installation, database=database)
+    yield replace(runtime, database=database)
     database.close()
 
 
@@ -119,10 +119,10 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def fill(installation: Installation, url: str, rows: OldRows, *, random_ids: bool) -> None:
+def fill(runtime: Runtime, url: str, rows: OldRows, *, random_ids: bool) -> None:
     """Write rows that are older than any retention."""
     engine = make_engine(url)
-    OldRowsWriter(engine, installation.clock.now() - timedelta(days=400)).write(rows, random_ids=random_ids)
+    OldRowsWriter(engine, runtime.clock.now() - timedelta(days=400)).write(rows, random_ids=random_ids)
     engine.dispose()
 
 
@@ -131,18 +131,18 @@ def measure(kind: str, rows: OldRows, *, random_ids: bool) -> None:
     fewer = OldRows.share(rows.total // FEWER)
     with durable_databases(kind) as make_database:
         url = make_database()
-        installation = make_installation(url)
-        reporter, never = Reporter(installation, random_ids=random_ids), threading.Event()
-        with other_replica(installation, url) as other:
-            fill(installation, url, fewer, random_ids=random_ids)
+        runtime = make_runtime(url)
+        reporter, never = Reporter(runtime, random_ids=random_ids), threading.Event()
+        with other_replica(runtime, url) as other:
+            fill(runtime, url, fewer, random_ids=random_ids)
             among_fewer = beside(lambda: purge(other), reporter, LONGEST)
-            fill(installation, url, rows, random_ids=random_ids)
+            fill(runtime, url, rows, random_ids=random_ids)
             alone = reporter.record(never, _SECONDS)
             second = Reporter(other, random_ids=random_ids)
             shared = beside(lambda: second.record(never, _SECONDS), reporter, _SECONDS)
             counting = statistics.median(timed(lambda: rows_to_purge(other, 30)) for _ in range(5))
             purged = beside(lambda: purge(other), reporter, LONGEST)
-        installation.database.close()
+        runtime.database.close()
         print(f"{kind}: {rows.total:,} rows purged in {purged.seconds:,.0f} s beside recording")
         print_recording(purged, shared, alone)
         growth = purged.seconds / rows.total / (among_fewer.seconds / fewer.total)

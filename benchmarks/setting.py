@@ -11,9 +11,9 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
-from telemetry_service.pipeline.configure import set_api_key
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.start import start
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.start import start
+from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate
@@ -39,10 +39,10 @@ def durable_databases(kind: str) -> Iterator[Callable[[], str]]:
             server.remove()
 
 
-def make_installation(database_url: str) -> Installation:
+def make_runtime(database_url: str) -> Runtime:
     """Return an installation that is fully configured; its License Server is a closed port of this machine."""
     migrate(database_url)
-    installation = Installation(
+    runtime = Runtime(
         database=Database(database_url),
         clock=SystemClock(),
         deployment=Deployment(
@@ -57,9 +57,9 @@ def make_installation(database_url: str) -> Installation:
         receipt_key=None,
         connection=b"",
     )
-    start(installation)
-    set_api_key(installation, "benchmark-key-0123456789", "cli")
-    return installation
+    start(runtime)
+    set_api_key(runtime, "benchmark-key-0123456789", "cli")
+    return runtime
 
 
 def sqlite_path(database_url: str) -> Path:

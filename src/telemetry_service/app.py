@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 
 from telemetry_service import __version__
-from telemetry_service.access.accounts import Accounts
-from telemetry_service.access.entrance import Entrance, make_entrance
-from telemetry_service.access.passwords import HashCost
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.errors import DatabaseMissingError
 from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.identity.accounts import Accounts
+from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
-from telemetry_service.pipeline.deliver import deliver_due
-from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
-from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
-from telemetry_service.pipeline.purge import purge_if_due
-from telemetry_service.pipeline.record import Recorder
-from telemetry_service.pipeline.start import create_first_rows, start
-from telemetry_service.pipeline.tick import run_due_tick
+from telemetry_service.pipeline.actions.start import create_first_rows, start
+from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
+from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.pipeline.stages.purge import purge_if_due
+from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job, Scheduler
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
@@ -42,7 +42,7 @@ class Options:
     limits: ExchangeLimits | None = None
     retry_policy: RetryPolicy | None = None
     hash_cost: HashCost | None = None
-    reached: Callable[[Milestone], None] = pass_by
+    failpoint: Callable[[Failpoint], None] = pass_failpoint
     heartbeat: HeartbeatLimits | None = None
     scheduled: bool = True
     """False leaves ticks, deliveries and purges to the caller. The heartbeat goes on: readiness means the same."""
@@ -52,8 +52,8 @@ class Options:
 class Service:
     """One process of the service, with everything that runs in it."""
 
-    installation: Installation
-    entrance: Entrance
+    runtime: Runtime
+    authentication: Authentication
     recorder: Recorder
     heartbeat: Heartbeat
     scheduler: Scheduler
@@ -66,10 +66,10 @@ class Service:
 
     def stop(self) -> None:
         """Finish what is being sent and written, begin nothing more, then let go of the database."""
-        self.installation.stopping.set()
+        self.runtime.stopping.set()
         self.scheduler.stop()
         self.recorder.stop()
-        self.installation.database.close()
+        self.runtime.database.close()
 
     def threads(self) -> dict[str, bool]:
         """Return which threads must live as long as the process, and whether they do."""
@@ -89,9 +89,9 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     """
     migrate(settings.database_url.get_secret_value())
     service = _put_together(settings, options or Options())
-    start(service.installation)
+    start(service.runtime)
     if settings.admin_password is not None:
-        _set_first_password(service.entrance.accounts, settings.admin_password.get_secret_value())
+        _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
     return service
 
 
@@ -114,10 +114,10 @@ def open_for_command(settings: Settings) -> Service:
     """
     require_current(settings.database_url.get_secret_value())
     service = _put_together(settings, Options(scheduled=False))
-    with service.installation.database.read() as tx:
+    with service.runtime.database.read() as tx:
         exists = tx.installation.exists()
     if not exists:
-        service.installation.database.close()
+        service.runtime.database.close()
         raise DatabaseMissingError
     return service
 
@@ -151,16 +151,16 @@ def make_app(service: Service) -> FastAPI:
             service.stop()
 
     return create_web(
-        installation=service.installation,
+        runtime=service.runtime,
         recorder=service.recorder,
-        entrance=service.entrance,
+        authentication=service.authentication,
         readiness=service.heartbeat.readiness,
         threads=service.threads,
         lifespan=lifespan,
     )
 
 
-def _jobs(installation: Installation, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
+def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
     """Return what is done again and again. Whatever waits for a network is no part of the waking.
 
     So a License Server that hangs keeps neither the heartbeat nor the tick from their time.
@@ -169,29 +169,29 @@ def _jobs(installation: Installation, heartbeat: Heartbeat, *, scheduled: bool) 
     def waking() -> None:
         heartbeat.beat_if_due()
         if scheduled:
-            run_due_tick(installation)
+            run_due_tick(runtime)
 
     wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
     if not scheduled:
         return (wake,)
-    delivery = Job("delivery", lambda: deliver_due(installation), WAKE_EVERY_SECONDS)
-    purge = Job("purge", lambda: purge_if_due(installation), PURGE_CHECK_SECONDS)
+    delivery = Job("delivery", lambda: deliver_due(runtime), WAKE_EVERY_SECONDS)
+    purge = Job("purge", lambda: purge_if_due(runtime), PURGE_CHECK_SECONDS)
     return wake, delivery, purge
 
 
 def _put_together(settings: Settings, options: Options) -> Service:
-    installation = _installation(settings, options)
+    runtime = _runtime(settings, options)
     credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
-    entrance = make_entrance(installation.database, installation.clock, credentials, options.hash_cost)
-    heartbeat = Heartbeat(installation, options.heartbeat)
-    scheduler = Scheduler(_jobs(installation, heartbeat, scheduled=options.scheduled))
-    return Service(installation, entrance, Recorder(installation), heartbeat, scheduler)
+    authentication = make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost)
+    heartbeat = Heartbeat(runtime, options.heartbeat)
+    scheduler = Scheduler(_jobs(runtime, heartbeat, scheduled=options.scheduled))
+    return Service(runtime, authentication, Recorder(runtime), heartbeat, scheduler)
 
 
-def _installation(settings: Settings, options: Options) -> Installation:
+def _runtime(settings: Settings, options: Options) -> Runtime:
     keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
     pinned = settings.license_server_public_key
-    return Installation(
+    return Runtime(
         database=Database(settings.database_url.get_secret_value()),
         clock=options.clock or SystemClock(),
         deployment=Deployment(
@@ -210,7 +210,7 @@ def _installation(settings: Settings, options: Options) -> Installation:
         receipt_key=ReceiptKey.parse(pinned) if pinned else None,
         connection=_connection(settings),
         retry_policy=options.retry_policy or RetryPolicy(),
-        reached=options.reached,
+        failpoint=options.failpoint,
     )
 
 

@@ -17,10 +17,10 @@ from typing import TypeAlias, TypeVar
 from pydantic import SecretBytes, SecretStr
 
 from telemetry_service import __version__
-from telemetry_service import setting_values as values
+from telemetry_service import setting_parsers as values
 from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS
 from telemetry_service.domain.errors import SettingsError
-from telemetry_service.domain.plain_text import first_text_of, unseen_fault
+from telemetry_service.domain.plain_text import first_text_of, unseen_error
 from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ class _Source:
         if not text:
             return default
         try:
-            if name not in _LISTS_AND_BLOCKS and (fault := unseen_fault(text)) is not None:
+            if name not in _LISTS_AND_BLOCKS and (fault := unseen_error(text)) is not None:
                 raise values.RefusedValueError(fault)  # noqa: TRY301 - both end in the one fault below
             return parse(text)
         except values.RefusedValueError as refusal:

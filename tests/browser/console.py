@@ -8,21 +8,21 @@ from uuid import UUID, uuid4
 
 import uvicorn
 
-from telemetry_service.access.passwords import HashCost
 from telemetry_service.app import Options, create_app
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import ExchangeLimits
-from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.history import TransmissionDetail
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
-from telemetry_service.pipeline.retry import retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
+from telemetry_service.pipeline.actions.retry import retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.history import TransmissionDetail
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.settings import load_settings
-from telemetry_service.web.server import server_config
+from telemetry_service.web.http.server import server_config
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import LIMITS, usage
@@ -66,7 +66,7 @@ class Console:
         limits = (deployed or Deployed()).limits
         options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
         self.app = create_app(load_settings(environment), options)
-        self.installation: Installation = self.app.state.context.installation
+        self.runtime: Runtime = self.app.state.context.runtime
         self._uvicorn = uvicorn.Server(server_config(self.app, "127.0.0.1", 0))
         self._thread = threading.Thread(target=self._uvicorn.run, name="console", daemon=True)
 
@@ -99,19 +99,19 @@ class Console:
 
     def session_cookie(self) -> str:
         """Log in beside the browser, and return the value of the session's cookie."""
-        return self.app.state.context.entrance.sessions.log_in("admin", PASSWORD).token  # type: ignore[no-any-return]
+        return self.app.state.context.authentication.sessions.log_in("admin", PASSWORD).token  # type: ignore[no-any-return]
 
     # What happens at the site while the administrator looks at the tab.
 
     def set_key(self, api_key: str = API_KEY) -> None:
         """Configure the API key."""
-        set_api_key(self.installation, api_key, "admin")
+        set_api_key(self.runtime, api_key, "admin")
 
     def configure(self, **changes: object) -> None:
         """Save the configuration with some values changed, as somebody else would."""
-        stored = read_configuration(self.installation).stored
+        stored = read_configuration(self.runtime).stored
         values = stored.values.model_copy(update=changes)
-        save_configuration(self.installation, values, stored.version, "admin")
+        save_configuration(self.runtime, values, stored.version, "admin")
 
     def register_pairs(self, pairs: int) -> None:
         """Register so many bouncer pairs; every fourth lacks its sandbox bouncer."""
@@ -133,7 +133,7 @@ class Console:
                     events // 4, events // 5, events // 6, bouncer=f"{pair}-sandbox", environment=Environment.SANDBOX
                 )
                 reports.append(sandbox)
-        record(self.installation, [reports])
+        record(self.runtime, [reports])
 
     def report_license(self) -> None:
         """Report a trial license of which 45 days are left."""
@@ -145,33 +145,33 @@ class Console:
             token_issued_at=now,
             token_expires_at=now.replace(year=now.year + 1),
         )
-        report_license(self.installation, posture)
+        report_license(self.runtime, posture)
 
     def redeem(self, code_id: str) -> None:
         """Redeem an extension code."""
-        redeem_code(self.installation, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
+        redeem_code(self.runtime, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
 
     def send(self) -> TransmissionDetail:
         """Press Send Now, as somebody else would."""
-        return send_now(self.installation, "admin", str(uuid4()))
+        return send_now(self.runtime, "admin", str(uuid4()))
 
     def retry_all(self) -> None:
         """Press Retry all failed, as somebody else would."""
-        retry_failed(self.installation, "admin")
+        retry_failed(self.runtime, "admin")
 
     def tick(self) -> None:
         """Let the next run fall due, and wake."""
-        due = read_configuration(self.installation).next_run_at
+        due = read_configuration(self.runtime).next_run_at
         if due is not None:
             self.clock.set(max(due, self.clock.now()))
         self.wake()
 
     def wake(self) -> None:
         """Do what is due, as the scheduler would."""
-        wake(self.installation)
+        wake(self.runtime)
 
     def _register(self, bouncer_id: str, environment: Environment, pair_id: str) -> None:
-        register_bouncer(self.installation, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
 
 
 def transmission_url(console: Console, transmission_id: UUID) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from telemetry_service.pipeline.configure import read_configuration
+from telemetry_service.pipeline.actions.configure import read_configuration
 from tests.browser.console import Console
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
 
@@ -35,7 +35,7 @@ def live_for_weeks(console: Console) -> None:
 
 
 def _run_if_due(console: Console) -> None:
-    due = read_configuration(console.installation).next_run_at
+    due = read_configuration(console.runtime).next_run_at
     if due is None or due - console.clock.now() >= timedelta(days=1):
         return
     console.tick()

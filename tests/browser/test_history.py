@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from telemetry_service.pipeline.prove import payload_as_sent
+from telemetry_service.pipeline.queries.proof import payload_as_sent
 from tests.browser.console import Console, transmission_url
 from tests.browser.visitor import Look, log_in, picture, visit
 from tests.support.license_server import NO_TROUBLE, Trouble, reply

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from telemetry_service.resources import templates_folder
-from telemetry_service.web.settings_tab.assets import Assets
+from telemetry_service.web.tab.assets import Assets
 
 STATIC = Path(__file__).parent.parent.parent / "src" / "telemetry_service" / "web" / "static"
 _ROW = re.compile(r"^\| `(?P<name>[^`]+)` \|.*\| (?P<version>[0-9.]+) \|.*`(?P<digest>[0-9a-f]{64})` \|$", re.MULTILINE)

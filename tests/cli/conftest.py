@@ -12,7 +12,7 @@ import pytest
 from telemetry_service.app import Service, open_service, set_up
 from telemetry_service.cli import main
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.pipeline.configure import set_api_key
+from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
@@ -91,6 +91,6 @@ def connected(cli: CommandLine, license_server: LicenseServer) -> CommandLine:
         TELEMETRY_CUSTOMER_ID=CUSTOMER,
     )
     service = cli.service()
-    set_api_key(service.installation, API_KEY, "admin")
-    service.installation.database.close()
+    set_api_key(service.runtime, API_KEY, "admin")
+    service.runtime.database.close()
     return cli

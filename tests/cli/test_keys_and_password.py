@@ -18,10 +18,10 @@ def test_a_password_from_standard_input_lets_the_administrator_in(cli: CommandLi
     assert ended.code == 0
     assert "a long enough password" not in ended.out + ended.err
     service = cli.service()
-    assert service.entrance.sessions.log_in("admin", "a long enough password").token
+    assert service.authentication.sessions.log_in("admin", "a long enough password").token
     with pytest.raises(LoginFailedError):
-        service.entrance.sessions.log_in("admin", "another password")
-    service.installation.database.close()
+        service.authentication.sessions.log_in("admin", "another password")
+    service.runtime.database.close()
 
 
 def test_a_short_password_is_refused_and_not_repeated(cli: CommandLine) -> None:

@@ -12,10 +12,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.pipeline.configure import remove_api_key
-from telemetry_service.web.settings_tab.words import BADGE, HEALTH
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.configure import remove_api_key
+from telemetry_service.web.tab.labels import CONNECTION_BADGE, HEALTH
 from tests.browser.console import TAB, Console, Deployed
 from tests.cli.conftest import CommandLine
 from tests.support.license_server import LicenseServer, Trouble, reply
@@ -58,7 +58,7 @@ def off(console: Console) -> None:
 
 def keyless(console: Console) -> None:
     failed(503)(console)
-    remove_api_key(console.installation, "admin")
+    remove_api_key(console.runtime, "admin")
 
 
 def rejected(console: Console) -> None:
@@ -72,7 +72,7 @@ def healthy(console: Console) -> None:
 
 
 def missed(console: Console) -> None:
-    with console.installation.database.write() as tx:
+    with console.runtime.database.write() as tx:
         tx.schedule.plan(console.clock.now())
     console.wake()
 
@@ -84,7 +84,7 @@ def catching_up(console: Console) -> None:
 
 def planned(console: Console, at: timedelta) -> None:
     healthy(console)
-    with console.installation.database.write() as tx:
+    with console.runtime.database.write() as tx:
         tx.schedule.plan(MACHINE.now() + at)
 
 
@@ -143,7 +143,7 @@ def test_page_rest_and_command_line_say_one_thing(
 
 def look(cli: CommandLine, console: Console) -> Said:
     console.clock.set(MACHINE.now())
-    token = console.app.state.context.entrance.tokens.create(uuid4().hex, [Scope.READ], "cli").token
+    token = console.app.state.context.authentication.tokens.create(uuid4().hex, [Scope.READ], "cli").token
     authorization = {"Authorization": f"Bearer {token}"}
     cookies = {"telemetry_session": console.session_cookie()}
     with (
@@ -179,7 +179,7 @@ def _health(said: Said) -> list[tuple[str, object, object]]:
     cause, step = re.findall(r"<p[^>]*>(.*?)</p>", lines[1], re.DOTALL)
     owner = health["owner"]
     wanted = health["next_step"] if owner == "nobody" else f"Next step · {health['next_step']} {owner}"
-    badge = next(sign.word for badge, sign in BADGE.items() if badge.value == health["license_server"])
+    badge = next(sign.word for badge, sign in CONNECTION_BADGE.items() if badge.value == health["license_server"])
     state = next(sign.word for status, sign in HEALTH.items() if status.value == health["status"])
     title = re.search(r'<h2 id="health-title">(.*?)</h2>', section, re.DOTALL)
     assert title is not None

@@ -11,8 +11,8 @@ from subprocess import run
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.cli.listening import listen
+from telemetry_service.identity.scopes import Scope
 from tests.cli.conftest import CommandLine
 from tests.support.fault_server import Visit
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply

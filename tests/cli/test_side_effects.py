@@ -12,12 +12,12 @@ from uuid import UUID
 import pytest
 import typer
 
-from telemetry_service.cli.application import make_cli
+from telemetry_service.cli.main import make_cli
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.transmissions import AttemptTrigger, State
-from telemetry_service.pipeline.configure import set_api_key
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine, Ended
 from tests.support.databases import RunDatabases
@@ -202,10 +202,10 @@ def connection_changed(cli: CommandLine, license_server: LicenseServer, tmp_path
             TELEMETRY_ADMIN_PASSWORD="another long password",
         )
         service = cli.service()
-        set_api_key(service.installation, API_KEY, "admin")
-        held = send_now(service.installation, "admin", None).transmission
+        set_api_key(service.runtime, API_KEY, "admin")
+        held = send_now(service.runtime, "admin", None).transmission
         assert held.state is State.HELD
-        service.installation.database.close()
+        service.runtime.database.close()
     cli("token", "create", "kept", "--scope", "read")
     cli.set(
         TELEMETRY_LICENSE_SERVER_URL=license_server.server.url,
@@ -224,11 +224,11 @@ def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_con
     assert ended.code == 0, ended
     assert changed(before, dump(connection_changed.url)) <= command.writes
     service = cli.service()
-    assert wake(service.installation).attempts == 1
-    with service.installation.database.read() as tx:
+    assert wake(service.runtime).attempts == 1
+    with service.runtime.database.read() as tx:
         attempts = tx.transmissions.attempts(connection_changed.held)
     assert (attempts[-1].trigger, attempts[-1].state) == (AttemptTrigger.CONNECTION_CHANGED, State.SUCCESS)
-    service.installation.database.close()
+    service.runtime.database.close()
 
 
 def test_a_connection_test_notes_its_result_and_what_it_shows(connection_changed: Changed) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import AccessDeniedError
+from telemetry_service.identity.scopes import Scope
 from tests.cli.conftest import CommandLine
 
 
@@ -11,10 +11,10 @@ def test_the_token_stands_alone_on_the_last_line_and_lets_its_holder_in(cli: Com
     ended = cli("token", "create", "control-plane", "--scope", "report", "--scope", "read")
     token = ended.out.splitlines()[-1]
     service = cli.service()
-    holder = service.entrance.tokens.verify(token)
+    holder = service.authentication.tokens.verify(token)
     assert holder.name == "control-plane"
     assert holder.scopes == {Scope.REPORT, Scope.READ}
-    service.installation.database.close()
+    service.runtime.database.close()
 
 
 def test_the_list_shows_every_token_and_none_of_their_secrets(cli: CommandLine) -> None:
@@ -33,8 +33,8 @@ def test_a_revoked_token_lets_nobody_in(cli: CommandLine, named_by: str) -> None
     assert cli("token", "revoke", made[named_by]).code == 0
     service = cli.service()
     with pytest.raises(AccessDeniedError):
-        service.entrance.tokens.verify(made["token"])
-    service.installation.database.close()
+        service.authentication.tokens.verify(made["token"])
+    service.runtime.database.close()
     assert cli("token", "revoke", made[named_by]).code == 1
 
 

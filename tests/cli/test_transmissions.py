@@ -5,7 +5,7 @@ from pathlib import Path
 
 from telemetry_service.domain.facts import UsageReport
 from telemetry_service.domain.payload import TelemetryAggregatePayload
-from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.stages.record import record
 from tests.cli.conftest import CommandLine
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.site import usage
@@ -13,8 +13,8 @@ from tests.support.site import usage
 
 def report(cli: CommandLine, *reports: UsageReport) -> None:
     service = cli.service()
-    record(service.installation, [list(reports)])
-    service.installation.database.close()
+    record(service.runtime, [list(reports)])
+    service.runtime.database.close()
 
 
 def test_the_preview_shows_the_payload_and_sends_nothing(connected: CommandLine, license_server: LicenseServer) -> None:

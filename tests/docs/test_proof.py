@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_service.pipeline.record import record
+from telemetry_service.pipeline.stages.record import record
 from tests.cli.conftest import CommandLine, bare, cli, connected, license_server
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.site import usage
@@ -49,8 +49,8 @@ class Proved:
 @pytest.fixture
 def proved(connected: CommandLine, license_server: LicenseServer, tmp_path: Path) -> Proved:
     service = connected.service()
-    record(service.installation, [[usage(7, 5, 4)]])
-    service.installation.database.close()
+    record(service.runtime, [[usage(7, 5, 4)]])
+    service.runtime.database.close()
     sent = connected("send-now", "--json").json()
     ended = connected("prove", sent["transmission_id"], "--folder", "proof")
     assert ended.code == 0, ended.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_service.cli.application import make_cli
+from telemetry_service.cli.main import make_cli
 from telemetry_service.settings import KNOWN_VARIABLES
 from tests.support.program import Program
 

@@ -10,12 +10,12 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Run, Situation, Waiting
-from telemetry_service.domain.transmissions import Contact
-from telemetry_service.domain.verdict import Badge, judge
+from telemetry_service.domain.transmissions import LastExchange
+from telemetry_service.domain.verdict import ConnectionBadge, judge
 from tests.support.situations import COMPLETE, DAY, MINUTE, NOW
 
 SECOND = timedelta(seconds=1)
-GOOD = Contact(NOW - MINUTE, ok=True, cause=None, sequence=2)
+GOOD = LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=2)
 BAD = replace(GOOD, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED)
 BUSY = replace(BAD, cause=Cause.BUSY)
 RUN = Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True)
@@ -119,16 +119,16 @@ def test_a_failure_that_passes_promises_a_retry_only_where_one_is_planned() -> N
 @pytest.mark.parametrize(
     ("situation", "badge", "connected"),
     [
-        (WELL, Badge.CONNECTED, True),
-        (replace(WELL, exchange=BAD), Badge.NOT_CONNECTED, False),
-        (replace(WELL, exchange=None), Badge.NOT_CONTACTED, None),
-        (replace(WELL, setup=OFF), Badge.OFF, None),
-        (replace(WELL, setup=replace(COMPLETE, api_key=False)), Badge.NOT_CONFIGURED, None),
+        (WELL, ConnectionBadge.CONNECTED, True),
+        (replace(WELL, exchange=BAD), ConnectionBadge.NOT_CONNECTED, False),
+        (replace(WELL, exchange=None), ConnectionBadge.NOT_CONTACTED, None),
+        (replace(WELL, setup=OFF), ConnectionBadge.OFF, None),
+        (replace(WELL, setup=replace(COMPLETE, api_key=False)), ConnectionBadge.NOT_CONFIGURED, None),
     ],
 )
 def test_the_badge_says_connected_only_while_it_is_true(
     situation: Situation,
-    badge: Badge,
+    badge: ConnectionBadge,
     connected: bool | None,  # noqa: FBT001 - what is expected
 ) -> None:
     verdict = judge(situation)

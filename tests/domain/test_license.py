@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
 from telemetry_service.domain.payload import LicenseMetrics, LicenseStatus, Tier
-from telemetry_service.domain.transmissions import Contact, DeliveryRecord
+from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange
 
 NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -80,7 +80,7 @@ def test_a_token_expires_at_its_moment(at: datetime, expired: bool, days: int) -
 
 
 def test_the_latest_attempt_and_the_age_of_the_latest_success_are_told() -> None:
-    attempt = Contact(NOW, ok=False, cause=None, sequence=1)
+    attempt = LastExchange(NOW, ok=False, cause=None, sequence=1)
     record = DeliveryRecord(1, attempt, None, NOW - timedelta(hours=336, minutes=59))
     found = metrics(NO_POSTURE, record, WINDOW)
     assert (found.telemetry_last_attempt_ok, found.telemetry_last_success_age_hours) == (False, 336)

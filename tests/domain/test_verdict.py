@@ -8,9 +8,9 @@ from telemetry_service.domain.obstacles import LOCKED_OFF, OFF
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.phrases import to_the_minute
-from telemetry_service.domain.row_words import RowStatus, RowWords, words_of
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.verdict import Badge, Verdict, judge
+from telemetry_service.domain.transmission_texts import RowStatus, TransmissionTexts, texts_of
+from telemetry_service.domain.verdict import ConnectionBadge, Verdict, judge
 from tests.support.situations import rows_of, situations
 
 _MOMENT = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d UTC")
@@ -19,7 +19,7 @@ _PROMISES = re.compile(
 )
 
 
-def texts(verdict: Verdict, rows: tuple[RowWords, ...]) -> Iterator[str]:
+def texts(verdict: Verdict, rows: tuple[TransmissionTexts, ...]) -> Iterator[str]:
     """Yield every text of a verdict."""
     health = verdict.health
     yield from (health.cause, health.next_step, verdict.next_send_note, verdict.next_run_note, verdict.waiting_note)
@@ -34,23 +34,25 @@ def needs_person(situation: Situation) -> bool:
     return bool(situation.waiting.held or situation.waiting.rejected)
 
 
-def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
     works = s.setup.enabled and s.setup.api_key and s.setup.license_server and s.exchange is not None and s.exchange.ok
-    return (v.badge is Badge.CONNECTED) <= works and (v.connected is True) == (v.badge is Badge.CONNECTED)
+    return (v.badge is ConnectionBadge.CONNECTED) <= works and (v.connected is True) == (
+        v.badge is ConnectionBadge.CONNECTED
+    )
 
 
-def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
     status = v.health.status
     if status is HealthStatus.DISABLED:
-        return v.badge is Badge.OFF
+        return v.badge is ConnectionBadge.OFF
     if status is HealthStatus.UNHEALTHY:
-        return v.badge is Badge.NOT_CONNECTED
+        return v.badge is ConnectionBadge.NOT_CONNECTED
     if status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:
-        return v.badge is (Badge.CONNECTED if s.exchange else Badge.NOT_CONTACTED)
-    return v.badge is not Badge.OFF
+        return v.badge is (ConnectionBadge.CONNECTED if s.exchange else ConnectionBadge.NOT_CONTACTED)
+    return v.badge is not ConnectionBadge.OFF
 
 
-def off_promises_nothing_before_on(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def off_promises_nothing_before_on(s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     if s.setup.enabled:
         return True
     moments = (v.next_run_at, v.next_send_at, *(row.next_attempt_at for row in rows))
@@ -58,7 +60,9 @@ def off_promises_nothing_before_on(s: Situation, v: Verdict, rows: tuple[RowWord
     return not any(moments) and not promised and v.may.send_now in {OFF, LOCKED_OFF}
 
 
-def retries_are_promised_only_where_one_is_planned(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def retries_are_promised_only_where_one_is_planned(
+    _s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]
+) -> bool:
     for row in rows:
         promises = any(_PROMISES.search(t) for t in (row.note, row.finer, row.cause.next_step if row.cause else ""))
         if promises and row.next_attempt_at is None:
@@ -67,19 +71,23 @@ def retries_are_promised_only_where_one_is_planned(_s: Situation, v: Verdict, ro
     return "attempt" not in health or any(row.next_attempt_at for row in rows)
 
 
-def nothing_to_do_is_said_to_nobody_and_only_to_nobody(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def nothing_to_do_is_said_to_nobody_and_only_to_nobody(
+    _s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]
+) -> bool:
     steps = [(v.health.next_step, v.health.owner)]
     steps += [(row.cause.next_step, row.cause.owner) for row in rows if row.cause]
     return all(step.startswith(NOTHING_TO_DO) == (owner is Owner.NOBODY) for step, owner in steps)
 
 
-def nothing_to_do_never_stands_beside_what_needs_a_person(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def nothing_to_do_never_stands_beside_what_needs_a_person(
+    s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]
+) -> bool:
     if v.health.owner is not Owner.NOBODY:
         return True
     return not needs_person(s) and all(row.cause is None or row.cause.owner is Owner.NOBODY for row in rows)
 
 
-def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     """The next send is the earliest of what the rows and the schedule promise."""
     promised = [row.next_attempt_at for row in rows if row.next_attempt_at]
     if v.next_send_at is None:
@@ -90,7 +98,7 @@ def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tup
     return v.next_send_at == min([*promised, *of_run])
 
 
-def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     """No text beside it says that something is sent with another run, later."""
     if not any(says in f"{v.health.cause} {v.run_note}" for says in ("starts now", "repeated now")):
         return True
@@ -99,7 +107,9 @@ def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[RowWor
     return soon and (s.next_run_at <= s.now or not any(later in (row.next_attempt_note or "") for row in rows))
 
 
-def notes_of_the_open_period_agree_with_what_may_be_sent(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def notes_of_the_open_period_agree_with_what_may_be_sent(
+    s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
+) -> bool:
     """Preview, switch and next run say that something is sent only where it can be."""
     free = v.may.send_now is None
     contradicted = s.run is not None and s.run.contradicted
@@ -111,7 +121,7 @@ def notes_of_the_open_period_agree_with_what_may_be_sent(s: Situation, v: Verdic
 
 
 def the_note_beside_the_number_waiting_names_each_of_them(
-    s: Situation, v: Verdict, _rows: tuple[RowWords, ...]
+    s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
     waiting, note = s.waiting, v.waiting_note
     if not waiting.total or v.may.retry is not None:
@@ -121,39 +131,43 @@ def the_note_beside_the_number_waiting_names_each_of_them(
     return named and (("ext attempt" in note or "being sent" in note) == bool(waiting.planned))
 
 
-def what_a_run_left_undone_is_said_until_it_is_done(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def what_a_run_left_undone_is_said_until_it_is_done(
+    s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
+) -> bool:
     return (v.run_note is not None) == (s.run is not None and (s.run.missed or s.run.contradicted))
 
 
-def unhealthy_only_if_the_latest_exchange_failed(s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def unhealthy_only_if_the_latest_exchange_failed(
+    s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
+) -> bool:
     failed = s.exchange is not None and not s.exchange.ok
     return (v.health.status is HealthStatus.UNHEALTHY) <= failed
 
 
 def an_available_installation_is_on_schedule_in_words_too(
-    s: Situation, v: Verdict, _rows: tuple[RowWords, ...]
+    s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
     return v.health.code in {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up"}
 
 
-def what_is_overdue_names_a_next_step(_s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def what_is_overdue_names_a_next_step(_s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
     return "Overdue" not in v.health.cause or v.health.owner is not Owner.NOBODY
 
 
-def what_cannot_be_sent_is_not_being_sent(_s: Situation, v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def what_cannot_be_sent_is_not_being_sent(_s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     return v.may.retry is None or not any(
         row.status is RowStatus.SENDING and row.next_attempt_at is not None for row in rows
     )
 
 
-def a_row_that_waits_says_for_what(_s: Situation, _v: Verdict, rows: tuple[RowWords, ...]) -> bool:
+def a_row_that_waits_says_for_what(_s: Situation, _v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     waits = [row for row in rows if row.status in {RowStatus.PENDING, RowStatus.FAILED}]
     return all(row.note and (row.next_attempt_at is None) == (row.next_attempt_note is not None) for row in waits)
 
 
-def every_text_is_whole(_s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) -> bool:
+def every_text_is_whole(_s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
     sentences = (
         v.health.cause,
         v.health.next_step,
@@ -165,7 +179,7 @@ def every_text_is_whole(_s: Situation, v: Verdict, _rows: tuple[RowWords, ...]) 
     return whole and bool(v.waiting_note) and bool(v.next_send_note)
 
 
-RULES: tuple[Callable[[Situation, Verdict, tuple[RowWords, ...]], bool], ...] = (
+RULES: tuple[Callable[[Situation, Verdict, tuple[TransmissionTexts, ...]], bool], ...] = (
     says_connected_only_while_it_is,
     badge_and_health_agree,
     off_promises_nothing_before_on,
@@ -190,7 +204,7 @@ def test_over_every_situation_no_rule_is_broken() -> None:
     walked = 0
     for situation in situations():
         verdict = judge(situation)
-        rows = tuple(words_of(row, situation) for row in rows_of(situation.waiting))
+        rows = tuple(texts_of(row, situation) for row in rows_of(situation.waiting))
         broken = [rule.__name__ for rule in RULES if not rule(situation, verdict, rows)]
         assert not broken, (broken, situation, verdict, rows)
         walked += 1

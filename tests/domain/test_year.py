@@ -10,7 +10,7 @@ from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.schedule import Frequency, next_run_after
 from telemetry_service.domain.situation import Run, Situation, Waiting
-from telemetry_service.domain.transmissions import Contact
+from telemetry_service.domain.transmissions import LastExchange
 from tests.support.situations import COMPLETE
 
 START = datetime(2027, 1, 26, 10, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ def sent_at(at: datetime, frequency: Frequency, run: Run | None) -> Situation:
         now=at,
         setup=COMPLETE,
         reportable=True,
-        exchange=Contact(at, ok=True, cause=None, sequence=1),
+        exchange=LastExchange(at, ok=True, cause=None, sequence=1),
         last_accepted_at=at,
         waiting=Waiting(),
         run=run,

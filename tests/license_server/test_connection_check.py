@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.connection import ConnectionTest, StepName
+from telemetry_service.domain.connection_check import ConnectionCheck, StepName
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.client import LicenseServerClient
@@ -18,12 +18,12 @@ LONG_ENOUGH_FOR_TLS = ExchangeLimits(deadline=timedelta(seconds=3))
 """For a fault that only the deadline ends, on a machine that has other things to do."""
 
 
-def verdicts(test: ConnectionTest) -> list[bool | None]:
+def verdicts(test: ConnectionCheck) -> list[bool | None]:
     assert [step.name for step in test.steps] == list(StepName)
     return [step.ok for step in test.steps]
 
 
-def run(endpoint: Endpoint, ping: SealedMessage, limits: ExchangeLimits | None = None) -> ConnectionTest:
+def run(endpoint: Endpoint, ping: SealedMessage, limits: ExchangeLimits | None = None) -> ConnectionCheck:
     return LicenseServerClient(endpoint, limits or ExchangeLimits()).check_connection(ping)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, LicenseNews, Note, Outcome, Rejected
+from telemetry_service.domain.outcome import Accepted, Cause, LicenseUpdate, Note, Outcome, Rejected
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.license_server.response import Response, outcome_of_transmission
 from telemetry_service.sealing.encoding import to_base64url
@@ -63,7 +63,7 @@ def test_a_receipt_may_say_all_that_the_protocol_lists(
 def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, transmit: Transmit) -> None:
     posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T01:00:00+01:00"}
     server.mode = faults.accept_with(receipt=RECEIPT, license=posture)
-    news = LicenseNews("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
+    news = LicenseUpdate("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
     outcome = transmit()
     assert outcome == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=news)
     assert isinstance(outcome, Accepted)
@@ -117,7 +117,7 @@ def test_a_receipt_in_which_anything_else_stands_is_passed_over_for_it_would_be_
 def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:
     posture = {"tier": "trial", "license_status": "trial", "expires_at": None}
     server.mode = faults.accept_with(license=posture)
-    assert transmit() == Accepted(200, duplicate=False, license=LicenseNews("trial", "trial", None))
+    assert transmit() == Accepted(200, duplicate=False, license=LicenseUpdate("trial", "trial", None))
 
 
 GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
@@ -126,12 +126,12 @@ GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
 @pytest.mark.parametrize(
     ("block", "news", "note"),
     [
-        (GOLD, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
-        (GOLD | {"tier": "<script>"}, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
-        (GOLD | {"tier": "Trial"}, LicenseNews("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (GOLD, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (GOLD | {"tier": "<script>"}, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
+        (GOLD | {"tier": "Trial"}, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
         (
             {"tier": "trial", "license_status": "paused", "expires_at": None},
-            LicenseNews("trial", "unknown", None),
+            LicenseUpdate("trial", "unknown", None),
             Note.LICENSE_VALUE_UNKNOWN,
         ),
         ({}, None, Note.LICENSE_DROPPED),
@@ -148,7 +148,7 @@ GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
     ],
 )
 def test_a_license_that_is_new_or_unreadable_undoes_no_acceptance_and_is_noted(
-    server: FaultServer, transmit: Transmit, block: object, news: LicenseNews | None, note: Note
+    server: FaultServer, transmit: Transmit, block: object, news: LicenseUpdate | None, note: Note
 ) -> None:
     server.mode = faults.accept_with(license=block)
     assert transmit() == Accepted(200, duplicate=False, license=news, notes=(note,))

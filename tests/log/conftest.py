@@ -12,10 +12,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import open_service
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.pipeline.configure import set_api_key
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
@@ -41,10 +41,10 @@ class Deployment:
     def prepare(self) -> None:
         """Save the API key and make tokens, before the service runs."""
         service = open_service(load_settings(self.environment))
-        set_api_key(service.installation, API_KEY, "admin")
+        set_api_key(service.runtime, API_KEY, "admin")
         for scope in (Scope.READ, Scope.REPORT, Scope.ADMIN):
-            self.tokens[scope] = service.entrance.tokens.create(f"t-{scope.value}", [scope], "cli").token
-        service.installation.database.close()
+            self.tokens[scope] = service.authentication.tokens.create(f"t-{scope.value}", [scope], "cli").token
+        service.runtime.database.close()
 
     def program(self, *options: str, **environment: str) -> Program:
         """Return the service, which is to listen on a port of the system's choice."""

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
+from telemetry_service.identity.scopes import Scope
 from tests.log.conftest import PASSWORD, Deployment, login
 
 OTHER_SITE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}

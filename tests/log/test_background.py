@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.background import BackgroundHandler, DescriptorHandler
 from telemetry_service.log.events import Event
 from telemetry_service.log.options import LogFormat

@@ -2,7 +2,7 @@
 
 import signal
 
-from telemetry_service.access.scopes import Scope
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
 from tests.log.conftest import Deployment
 from tests.support.program import Program

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from telemetry_service.access.scopes import Scope
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.log.options import LogFormat
 from telemetry_service.sealing.keyring import generate_key

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from jwcrypto import jwk, jws
 
-from telemetry_service.reference.faults import AnswerStatus, Drop, Failure, Faults, Garbage, Hang, Slow
+from telemetry_service.reference.faults import Drop, Failure, Faults, Garbage, Hang, ResponseStatus, Slow
 from tests.reference.sender import PING, Draft, Line, canonical, payload, refusal
 
 
@@ -40,8 +40,8 @@ def stored(line: Line, sent: Draft) -> bool:
 
 
 FAILURES: dict[str, Failure] = {
-    "busy": AnswerStatus(status=503, retry_after="120"),
-    "broken": AnswerStatus(status=500),
+    "busy": ResponseStatus(status=503, retry_after="120"),
+    "broken": ResponseStatus(status=500),
     "hang": Hang(),
     "drop": Drop(),
     "another page": Garbage(),
@@ -72,14 +72,14 @@ def test_a_failure_after_storing_makes_the_next_attempt_a_duplicate(faulty: Line
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504, 599])
 def test_any_status_can_be_asked_for(faulty: Line, status: int) -> None:
-    faulty.server.set_faults(Faults(failure=AnswerStatus(status=status, location="https://127.0.0.1:1/")))
+    faulty.server.set_faults(Faults(failure=ResponseStatus(status=status, location="https://127.0.0.1:1/")))
     answer = faulty.send(draft().signed())
     assert (answer.status_code, answer.headers["Location"]) == (status, "https://127.0.0.1:1/")
 
 
 def test_retry_after_stands_as_it_was_asked_for(faulty: Line) -> None:
     for wish in ("120", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "soon"):
-        faulty.server.set_faults(Faults(failure=AnswerStatus(retry_after=wish)))
+        faulty.server.set_faults(Faults(failure=ResponseStatus(retry_after=wish)))
         answer = faulty.send(draft().signed())
         assert refusal(answer) == (503, "switched")
         assert answer.headers["Retry-After"] == wish
@@ -99,14 +99,14 @@ def test_a_slow_server_answers_in_the_end(faulty: Line) -> None:
 
 
 def test_a_failure_strikes_as_often_as_it_was_told(faulty: Line) -> None:
-    faulty.server.set_faults(Faults(failure=AnswerStatus(status=502), remaining=2))
+    faulty.server.set_faults(Faults(failure=ResponseStatus(status=502), remaining=2))
     assert [faulty.send(draft().signed()).status_code for _ in range(4)] == [502, 502, 200, 200]
 
 
 def test_a_failure_strikes_connection_tests_unless_it_was_told_not_to(faulty: Line) -> None:
-    faulty.server.set_faults(Faults(failure=AnswerStatus(status=502)))
+    faulty.server.set_faults(Faults(failure=ResponseStatus(status=502)))
     assert faulty.send(Draft(b"{}", path=PING).signed()).status_code == 502
-    faulty.server.set_faults(Faults(failure=AnswerStatus(status=502), pings=False, remaining=1))
+    faulty.server.set_faults(Faults(failure=ResponseStatus(status=502), pings=False, remaining=1))
     assert faulty.send(Draft(b"{}", path=PING).signed()).status_code == 200
     assert faulty.send(draft().signed()).status_code == 502
 

@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.domain.outcome import Accepted, Cause, Held, LicenseNews, Rejected, Retrying
+from telemetry_service.domain.outcome import Accepted, Cause, Held, LicenseUpdate, Rejected, Retrying
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
-from telemetry_service.reference.faults import AnswerStatus, Drop, Faults, Garbage
+from telemetry_service.reference.faults import Drop, Faults, Garbage, ResponseStatus
 from telemetry_service.sealing.identity import pseudonym as sealed_pseudonym
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.sealing.sealer import Sealed, seal, seal_ping
@@ -54,7 +54,7 @@ def test_the_receipt_verifies_under_the_pinned_key(line: Line, client: LicenseSe
     pinned = ReceiptKey.parse(line.server.public_key)
     assert pinned.verify(outcome.receipt, sent.message.transmission_id, {sent.payload_sha256})
     assert not pinned.verify(outcome.receipt, uuid4(), {sent.payload_sha256})
-    assert isinstance(outcome.license, LicenseNews)
+    assert isinstance(outcome.license, LicenseUpdate)
 
 
 def test_the_service_and_its_far_side_name_a_customer_alike() -> None:
@@ -88,7 +88,7 @@ def test_the_service_understands_each_kind_of_refusal(faulty: Line, client: Lice
     now = SystemClock().now()
     stranger = sealed(api_key="ck_test_nobody-knows-it").message
     assert client.transmit(stranger, (), now) == Held(Cause.API_KEY_NOT_ACCEPTED, 401)
-    faulty.server.set_faults(Faults(failure=AnswerStatus(status=503, retry_after="600")))
+    faulty.server.set_faults(Faults(failure=ResponseStatus(status=503, retry_after="600")))
     busy = client.transmit(sealed().message, (), now)
     assert isinstance(busy, Retrying)
     assert busy.retry_after is not None

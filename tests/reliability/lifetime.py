@@ -15,16 +15,21 @@ from telemetry_service.domain.facts import BouncerRegistration, Environment, Ext
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
-from telemetry_service.pipeline.configure import read_configuration, remove_api_key, set_api_key
-from telemetry_service.pipeline.connection_test import check_connection
-from telemetry_service.pipeline.installation import Milestone
-from telemetry_service.pipeline.preview import build_preview
-from telemetry_service.pipeline.purge import purge
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.register import redeem_code, register_bouncer, remove_bouncer, report_license
-from telemetry_service.pipeline.retry import retry, retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.check_connection import check_connection
+from telemetry_service.pipeline.actions.configure import read_configuration, remove_api_key, set_api_key
+from telemetry_service.pipeline.actions.report_facts import (
+    redeem_code,
+    register_bouncer,
+    remove_bouncer,
+    report_license,
+)
+from telemetry_service.pipeline.actions.retry import retry, retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import wake
 from tests.reliability.promises import Promises
 from tests.support.license_server import Trouble, reply, reset
 from tests.support.reckoning import Amount
@@ -48,7 +53,7 @@ counts = st.integers(0, 50)
 amounts = st.tuples(counts, counts, counts)
 environments = st.sampled_from(Environment)
 bouncers = st.integers(0, 3)
-deaths = st.one_of(st.none(), st.sampled_from(Milestone))
+deaths = st.one_of(st.none(), st.sampled_from(Failpoint))
 
 
 class Lifetime(Promises):
@@ -56,14 +61,14 @@ class Lifetime(Promises):
 
     @rule(amount=amounts, environment=environments, bouncer=bouncers, death=deaths)
     def record(
-        self, amount: tuple[int, int, int], environment: Environment, bouncer: int, death: Milestone | None
+        self, amount: tuple[int, int, int], environment: Environment, bouncer: int, death: Failpoint | None
     ) -> None:
         events, decisions, errors = amount
         successful = max(0, decisions - errors)
         report = usage(events, decisions, successful, bouncer=f"bouncer-{bouncer}", environment=environment)
         self.survive(death, lambda i: record(i, [[report]]))
         # A reporter that got no answer reports again; one that got one has counted once anyway.
-        record(self.installation, [[report, report]])
+        record(self.runtime, [[report, report]])
         self.acknowledged = self.acknowledged.plus(Amount(events, decisions, successful))
         self.recent.append((report, self.clock.now()))
 
@@ -71,30 +76,30 @@ class Lifetime(Promises):
     @rule(choice=st.integers(0, 100))
     def report_again(self, choice: int) -> None:
         report, _ = self.recent[choice % len(self.recent)]
-        result = record_call(self.installation, report)
+        result = record_call(self.runtime, report)
         assert result.duplicates == 1
 
     @rule(number=st.integers(0, 40))
     def redeem(self, number: int) -> None:
         code = ExtensionCode(code_id=f"EXT-{number}", redeemed_at=START + timedelta(minutes=number))
-        assert redeem_code(self.installation, code) == (code.code_id not in self.codes)
+        assert redeem_code(self.runtime, code) == (code.code_id not in self.codes)
         self.codes.add(code.code_id)
 
     @rule(bouncer=bouncers, environment=environments)
     def register(self, bouncer: int, environment: Environment) -> None:
         registration = BouncerRegistration(environment=environment, pair_id=f"pair-{bouncer // 2}")
-        register_bouncer(self.installation, f"bouncer-{bouncer}", registration)
+        register_bouncer(self.runtime, f"bouncer-{bouncer}", registration)
 
     @rule(bouncer=bouncers)
     def unregister(self, bouncer: int) -> None:
-        remove_bouncer(self.installation, f"bouncer-{bouncer}")
+        remove_bouncer(self.runtime, f"bouncer-{bouncer}")
 
     @rule(tier=st.sampled_from(Tier), status=st.sampled_from(LicenseStatus))
     def report_license(self, tier: Tier, status: LicenseStatus) -> None:
-        report_license(self.installation, LicensePosture(tier=tier, license_status=status))
+        report_license(self.runtime, LicensePosture(tier=tier, license_status=status))
 
     @rule(hours=st.sampled_from([0.01, 0.05, 1, 7, 24, 24 * 8, 24 * 20]), death=deaths)
-    def time_passes(self, hours: float, death: Milestone | None) -> None:
+    def time_passes(self, hours: float, death: Failpoint | None) -> None:
         self.clock.advance(hours=hours)
         self.survive(death, wake)
 
@@ -103,42 +108,42 @@ class Lifetime(Promises):
         self.clock.advance(hours=-hours)
 
     @rule(death=deaths)
-    def wake(self, death: Milestone | None) -> None:
+    def wake(self, death: Failpoint | None) -> None:
         self.survive(death, wake)
 
     @rule(death=deaths, key=st.one_of(st.none(), st.integers(0, 5)))
-    def send_now(self, death: Milestone | None, key: int | None) -> None:
+    def send_now(self, death: Failpoint | None, key: int | None) -> None:
         request_key = None if key is None else f"{key:064x}"
         self.survive(death, lambda i: send_now(i, "admin", request_key))
 
     @rule(death=deaths)
-    def retry_failed(self, death: Milestone | None) -> None:
+    def retry_failed(self, death: Failpoint | None) -> None:
         self.survive(death, lambda i: retry_failed(i, "admin"))
 
     @rule(death=deaths, choice=st.integers(0, 100))
-    def retry_one(self, death: Milestone | None, choice: int) -> None:
-        with self.installation.database.read() as tx:
+    def retry_one(self, death: Failpoint | None, choice: int) -> None:
+        with self.runtime.database.read() as tx:
             failed = tx.transmissions.waiting(FAILED_STATES)
         if failed:
             self.survive(death, lambda i: retry(i, failed[choice % len(failed)], "admin"))
 
     @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
-    def purge(self, death: Milestone | None, days: int = 0) -> None:
+    def purge(self, death: Failpoint | None, days: int = 0) -> None:
         self.clock.advance(days=days)
-        retention = timedelta(days=read_configuration(self.installation).values.retention_days)
+        retention = timedelta(days=read_configuration(self.runtime).values.retention_days)
         oldest_day = (self.clock.now() - retention).date()
         self.survive(death, purge)
         # An id is known for as long as the retention says.
         self.recent = [(report, moment) for report, moment in self.recent if moment.date() >= oldest_day]
-        result = record_call(self.installation, *(report for report, _ in self.recent))
+        result = record_call(self.runtime, *(report for report, _ in self.recent))
         assert result.accepted == 0
 
     @rule(
-        at=st.sampled_from([Milestone.CLAIMED, Milestone.SENT]),
+        at=st.sampled_from([Failpoint.CLAIMED, Failpoint.SENT]),
         deed=st.sampled_from(["wake", "send now", "retry", "purge", "switch off", "another key", "clock back"]),
         late=st.booleans(),
     )
-    def another_replica_acts_meanwhile(self, at: Milestone, deed: str, late: bool) -> None:  # noqa: FBT001
+    def another_replica_acts_meanwhile(self, at: Failpoint, deed: str, late: bool) -> None:  # noqa: FBT001
         """Something else is done while one replica sends, or is stopped for longer than its lease lasts."""
         self.interlude = (at, partial(self.meanwhile, deed, late))
         self.survive(None, lambda i: send_now(i, "admin", None))
@@ -147,8 +152,8 @@ class Lifetime(Promises):
 
     @rule()
     def restart(self) -> None:
-        self.installation.database.close()
-        self.installation = self.open()
+        self.runtime.database.close()
+        self.runtime = self.open()
 
     @rule(enabled=st.booleans())
     def switch(self, enabled: bool) -> None:  # noqa: FBT001
@@ -169,12 +174,12 @@ class Lifetime(Promises):
     @rule(kind=st.sampled_from(["fresh", "wrong", "none", "right"]))
     def change_key(self, kind: str) -> None:
         if kind == "none":
-            remove_api_key(self.installation, "admin")
+            remove_api_key(self.runtime, "admin")
             return
         if kind == "fresh":
             self.api_key = f"key-{uuid4().hex}"
             self.server.store.add_key(self.api_key, self.customer)
-        set_api_key(self.installation, STRANGER if kind == "wrong" else self.api_key, "admin")
+        set_api_key(self.runtime, STRANGER if kind == "wrong" else self.api_key, "admin")
 
     @rule(name=st.sampled_from(sorted(TROUBLES)))
     def license_server_changes(self, name: str) -> None:
@@ -186,16 +191,16 @@ class Lifetime(Promises):
 
     @rule()
     def preview(self) -> None:
-        assert build_preview(self.installation).counts.total_events == self.reckoning().open.events
+        assert build_preview(self.runtime).counts.total_events == self.reckoning().open.events
 
     def meanwhile(self, deed: str, late: bool) -> None:  # noqa: FBT001
         """Do something in another replica; what it refuses is its affair."""
         if late:
             self.clock.advance(seconds=LEASE.total_seconds() + 1)
         deeds: dict[str, Callable[[], object]] = {
-            "wake": lambda: wake(self.installation),
-            "send now": lambda: send_now(self.installation, "admin", None),
-            "retry": lambda: retry_failed(self.installation, "admin"),
+            "wake": lambda: wake(self.runtime),
+            "send now": lambda: send_now(self.runtime, "admin", None),
+            "retry": lambda: retry_failed(self.runtime, "admin"),
             "purge": lambda: self.purge(None),
             "switch off": lambda: self.save(enabled=False),
             "another key": lambda: self.change_key("fresh"),

@@ -15,11 +15,11 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.retry import retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.retry import retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.journal import JournalEntry
 from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
@@ -45,10 +45,10 @@ class Promises(RuleBasedStateMachine):
         self.replica = Replica(
             database_url, server.server.url, server.server.ca_pem_path, server.public_key, self.customer
         )
-        self.death: Milestone | None = None
-        self.interlude: tuple[Milestone, Callable[[], None]] | None = None
-        self.installation = self.open()
-        set_api_key(self.installation, self.api_key, "admin")
+        self.death: Failpoint | None = None
+        self.interlude: tuple[Failpoint, Callable[[], None]] | None = None
+        self.runtime = self.open()
+        set_api_key(self.runtime, self.api_key, "admin")
         self.acknowledged = Amount()
         self.codes: set[str] = set()
         self.ever_waiting: set[UUID] = set()
@@ -100,13 +100,13 @@ class Promises(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let all be well at last: then all is delivered, and every code was told exactly once."""
         self.server.trouble()
-        set_api_key(self.installation, self.api_key, "admin")
+        set_api_key(self.runtime, self.api_key, "admin")
         self.save(enabled=True)
-        send_now(self.installation, "admin", None)
+        send_now(self.runtime, "admin", None)
         for _ in range(3):
             self.clock.advance(hours=7)
-            retry_failed(self.installation, "admin")
-            wake(self.installation)
+            retry_failed(self.runtime, "admin")
+            wake(self.runtime)
         assert self.reckoning().waiting_ids == frozenset()
         with self.engine.connect() as connection:
             assert undelivered(connection) == (0, 0), "and the service knows it"
@@ -114,15 +114,15 @@ class Promises(RuleBasedStateMachine):
         self.every_acknowledged_report_is_in_exactly_one_place()
         self.one_id_has_one_payload_and_one_code_is_told_once()
         self.what_was_sent_is_what_is_kept()
-        self.installation.database.close()
+        self.runtime.database.close()
         self.engine.dispose()
 
     # What it takes
 
-    def open(self) -> Installation:
+    def open(self) -> Runtime:
         return self.replica.open(self.clock, self.watch)
 
-    def watch(self, milestone: Milestone) -> None:
+    def watch(self, milestone: Failpoint) -> None:
         if self.interlude is not None and milestone is self.interlude[0]:
             (_, act), self.interlude = self.interlude, None
             act()
@@ -130,25 +130,25 @@ class Promises(RuleBasedStateMachine):
             self.death = None
             raise Killed
 
-    def survive(self, death: Milestone | None, act: Callable[[Installation], object]) -> None:
+    def survive(self, death: Failpoint | None, act: Callable[[Runtime], object]) -> None:
         """Act, die where it is so decided, and open what is left in another process."""
         self.death = death
         try:
-            act(self.installation)
+            act(self.runtime)
         except TelemetryError:
             pass  # It was refused, with a reason; what matters is that nothing was lost by it.
         except Killed:
-            self.installation.database.close()
-            self.installation = self.open()
+            self.runtime.database.close()
+            self.runtime = self.open()
         finally:
             self.death = None
 
     def save(self, **changes: object) -> None:
-        stored = read_configuration(self.installation).stored
+        stored = read_configuration(self.runtime).stored
         values = stored.values.model_copy(update=changes)
         if values.enabled != self.enabled:
             self.withheld = self.withheld.plus(self.reckoning().open)
-        save_configuration(self.installation, values, stored.version, "admin")
+        save_configuration(self.runtime, values, stored.version, "admin")
         self.enabled = values.enabled
 
     def journal(self) -> list[JournalEntry]:

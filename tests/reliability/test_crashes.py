@@ -15,30 +15,30 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.facts import RecordingResult, UsageReport
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import LEASE, State
-from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
-from telemetry_service.pipeline.installation import Milestone
-from telemetry_service.pipeline.purge import purge
-from telemetry_service.pipeline.record import Recorder
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.child import Deed, Orders, exit_code, launch
 from tests.support.reckoning import Amount, codes_of, reckon
 from tests.support.site import Site, usage
 
-BEFORE_COMMIT = {Milestone.USAGE_WRITTEN}
-WHILE_RECORDING = (Milestone.USAGE_WRITTEN, Milestone.USAGE_COMMITTED)
+BEFORE_COMMIT = {Failpoint.USAGE_WRITTEN}
+WHILE_RECORDING = (Failpoint.USAGE_WRITTEN, Failpoint.USAGE_COMMITTED)
 WHILE_A_TICK_RUNS = (
-    Milestone.TICK_OWNED,
-    Milestone.PERIOD_CLOSED,
-    Milestone.PREPARED,
-    Milestone.CLAIMED,
-    Milestone.SENT,
-    Milestone.OUTCOME_WRITTEN,
-    Milestone.OUTCOME_COMMITTED,
+    Failpoint.TICK_OWNED,
+    Failpoint.PERIOD_CLOSED,
+    Failpoint.PREPARED,
+    Failpoint.CLAIMED,
+    Failpoint.SENT,
+    Failpoint.OUTCOME_WRITTEN,
+    Failpoint.OUTCOME_COMMITTED,
 )
 WHILE_SENDING_NOW = WHILE_A_TICK_RUNS[1:]
 
 
-def crash(site: Site, tmp_path: Path, deed: Deed, milestone: Milestone, *reports: UsageReport) -> None:
+def crash(site: Site, tmp_path: Path, deed: Deed, milestone: Failpoint, *reports: UsageReport) -> None:
     """Let a process of its own die at a milestone."""
     orders = Orders(site.replica, tmp_path / "clock", [deed], reports, milestone)
     assert exit_code(launch(orders)) == -signal.SIGKILL
@@ -48,16 +48,16 @@ def recover(site: Site) -> None:
     """Let a replica take over once the lease has ended, and the schedule wake until nothing is due."""
     for _ in range(3):
         site.clock.advance(seconds=LEASE.total_seconds() + 1)
-        wake(site.installation)
+        wake(site.runtime)
 
 
 def test_every_milestone_is_one_that_a_test_dies_at() -> None:
-    assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, Milestone.PURGE_STEP} == set(Milestone)
+    assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, Failpoint.PURGE_STEP} == set(Failpoint)
 
 
 @pytest.mark.parametrize("milestone", WHILE_RECORDING)
 def test_a_reporter_that_got_no_answer_reports_again_and_counts_once(
-    site: Site, tmp_path: Path, milestone: Milestone
+    site: Site, tmp_path: Path, milestone: Failpoint
 ) -> None:
     report = usage(7, 3, 2)
     crash(site, tmp_path, Deed.RECORD, milestone, report)
@@ -70,8 +70,8 @@ def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Si
     answers: list[Future[RecordingResult]] = []
     acknowledged: list[bool] = []
 
-    def look(milestone: Milestone) -> None:
-        if milestone is Milestone.USAGE_WRITTEN:
+    def look(milestone: Failpoint) -> None:
+        if milestone is Failpoint.USAGE_WRITTEN:
             submitted.wait(30)
             acknowledged.append(answers[0].done())
 
@@ -86,7 +86,7 @@ def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Si
 
 @pytest.mark.parametrize("milestone", WHILE_A_TICK_RUNS)
 def test_a_tick_that_was_killed_is_finished_by_the_next_process(
-    site: Site, tmp_path: Path, milestone: Milestone
+    site: Site, tmp_path: Path, milestone: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
     site.redeem("EXT-30D-7Q2M")
@@ -98,28 +98,28 @@ def test_a_tick_that_was_killed_is_finished_by_the_next_process(
     assert (reckoning.accepted, reckoning.waiting, reckoning.open) == (Amount(7, 3, 2), Amount(), Amount())
     assert [entry.conflicts for entry in journal] == [0], "one tick is one payload, and one id has one"
     assert codes_of(journal) == ["EXT-30D-7Q2M"]
-    (transmission,) = list_transmissions(site.installation, HistoryFilter(), None, 10).items
+    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
     assert transmission.state is State.SUCCESS
 
 
 @pytest.mark.parametrize("milestone", WHILE_SENDING_NOW)
 def test_a_send_now_that_was_killed_is_finished_by_the_next_process_or_never_happened(
-    site: Site, tmp_path: Path, milestone: Milestone
+    site: Site, tmp_path: Path, milestone: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
     crash(site, tmp_path, Deed.SEND_NOW, milestone)
     recover(site)
     reckoning = reckon(site.replica.database_url, site.server.journal())
-    rolled_back = milestone in {Milestone.PERIOD_CLOSED, Milestone.PREPARED}
+    rolled_back = milestone in {Failpoint.PERIOD_CLOSED, Failpoint.PREPARED}
     assert (reckoning.open if rolled_back else reckoning.accepted) == Amount(7, 3, 2)
     assert reckoning.total == Amount(7, 3, 2)
 
 
 def test_an_attempt_that_a_crash_cut_off_is_shown_as_interrupted(site: Site, tmp_path: Path) -> None:
-    crash(site, tmp_path, Deed.SEND_NOW, Milestone.SENT)
+    crash(site, tmp_path, Deed.SEND_NOW, Failpoint.SENT)
     recover(site)
-    (transmission,) = list_transmissions(site.installation, HistoryFilter(), None, 10).items
-    first, second = read_transmission(site.installation, transmission.transmission_id).attempts
+    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    first, second = read_transmission(site.runtime, transmission.transmission_id).attempts
     assert (first.cause, first.finished_at) == (Cause.INTERRUPTED, second.started_at)
     assert (second.state, second.duplicate) == (State.SUCCESS, True)
 
@@ -127,11 +127,11 @@ def test_an_attempt_that_a_crash_cut_off_is_shown_as_interrupted(site: Site, tmp
 def test_until_the_lease_of_a_crashed_process_has_ended_nobody_sends_its_transmission(
     site: Site, tmp_path: Path
 ) -> None:
-    crash(site, tmp_path, Deed.SEND_NOW, Milestone.CLAIMED)
+    crash(site, tmp_path, Deed.SEND_NOW, Failpoint.CLAIMED)
     site.clock.advance(seconds=LEASE.total_seconds() - 1)
-    assert wake(site.installation).attempts == 0
+    assert wake(site.runtime).attempts == 0
     site.clock.advance(seconds=1)
-    assert wake(site.installation).attempts == 1
+    assert wake(site.runtime).attempts == 1
 
 
 def test_a_purge_that_was_killed_is_finished_by_the_next_and_takes_nothing_that_must_stay(
@@ -141,10 +141,10 @@ def test_a_purge_that_was_killed_is_finished_by_the_next_and_takes_nothing_that_
     site.tick()
     site.clock.advance(days=60)
     site.report(usage(5))
-    crash(site, tmp_path, Deed.PURGE, Milestone.PURGE_STEP)
-    assert purge(site.installation) > 0
-    assert purge(site.installation) == 0
-    assert list_transmissions(site.installation, HistoryFilter(), None, 10).items == ()
+    crash(site, tmp_path, Deed.PURGE, Failpoint.PURGE_STEP)
+    assert purge(site.runtime) > 0
+    assert purge(site.runtime) == 0
+    assert list_transmissions(site.runtime, HistoryFilter(), None, 10).items == ()
     assert reckon(site.replica.database_url, site.server.journal()).total.events == 12
 
 
@@ -164,7 +164,7 @@ def test_a_process_killed_at_any_moment_loses_nothing(site: Site, tmp_path: Path
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_after_a_crash_the_database_file_is_whole(site: Site, tmp_path: Path) -> None:
-    crash(site, tmp_path, Deed.RECORD, Milestone.USAGE_WRITTEN, usage(1))
+    crash(site, tmp_path, Deed.RECORD, Failpoint.USAGE_WRITTEN, usage(1))
     engine = create_engine(site.replica.database_url)
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import create_engine, text
 
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.send_now import send_now
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, record_call, usage
 
@@ -22,7 +22,7 @@ def set_default(site: Site, name: str, value: str) -> None:
     engine.dispose()
 
 
-def in_a_transaction(replica: Installation, setting: str) -> str:
+def in_a_transaction(replica: Runtime, setting: str) -> str:
     with replica.database.write() as tx:
         return str(tx.usage._connection.exec_driver_sql(f"SHOW {setting}").scalar_one())  # noqa: SLF001 - no store asks
 
@@ -35,8 +35,8 @@ def test_a_report_that_waited_while_its_period_was_closed_counts_in_the_next_one
     with ThreadPoolExecutor(1) as pool:
         waiting = []
 
-        def report_meanwhile(milestone: Milestone) -> None:
-            if milestone is Milestone.PREPARED:
+        def report_meanwhile(milestone: Failpoint) -> None:
+            if milestone is Failpoint.PREPARED:
                 waiting.append(pool.submit(record_call, reporter, report))
                 with pytest.raises(TimeoutError):
                     waiting[0].result(0.5)

@@ -10,10 +10,10 @@ import pytest
 
 from telemetry_service.domain.errors import StorageBusyError, StorageUnavailableError
 from telemetry_service.domain.transmissions import LEASE
-from telemetry_service.pipeline.health_report import read_health
-from telemetry_service.pipeline.installation import Milestone
-from telemetry_service.pipeline.record import Recorder, record
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.stages.record import Recorder, record
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
 from tests.support.license_server import LicenseServer
 from tests.support.postgres import PostgresServer
@@ -23,23 +23,23 @@ from tests.support.site import Replica, Site, usage
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 IN_A_TRANSACTION = [
-    Milestone.USAGE_WRITTEN,
-    Milestone.TICK_OWNED,
-    Milestone.PERIOD_CLOSED,
-    Milestone.PREPARED,
-    Milestone.OUTCOME_WRITTEN,
+    Failpoint.USAGE_WRITTEN,
+    Failpoint.TICK_OWNED,
+    Failpoint.PERIOD_CLOSED,
+    Failpoint.PREPARED,
+    Failpoint.OUTCOME_WRITTEN,
 ]
-BETWEEN_TRANSACTIONS = [Milestone.CLAIMED, Milestone.SENT]
+BETWEEN_TRANSACTIONS = [Failpoint.CLAIMED, Failpoint.SENT]
 
 
 class Strike:
     """Does something once, at a milestone."""
 
-    def __init__(self, milestone: Milestone, act: Callable[[], object]) -> None:
+    def __init__(self, milestone: Failpoint, act: Callable[[], object]) -> None:
         self.milestone, self.act, self.struck = milestone, act, False
 
-    def __call__(self, reached: Milestone) -> None:
-        if reached is self.milestone and not self.struck:
+    def __call__(self, failpoint: Failpoint) -> None:
+        if failpoint is self.milestone and not self.struck:
             self.struck = True
             self.act()
 
@@ -111,14 +111,14 @@ def survives(site: Site, strike: Strike) -> None:
 
 @pytest.mark.parametrize("milestone", IN_A_TRANSACTION + BETWEEN_TRANSACTIONS)
 def test_connections_to_postgresql_that_are_cut_in_mid_transaction_do_no_harm(
-    crashing_site: Site, crashing_server: PostgresServer, milestone: Milestone
+    crashing_site: Site, crashing_server: PostgresServer, milestone: Failpoint
 ) -> None:
     survives(crashing_site, Strike(milestone, crashing_server.kill_connections))
 
 
-@pytest.mark.parametrize("milestone", [Milestone.USAGE_WRITTEN, Milestone.PREPARED, Milestone.SENT])
+@pytest.mark.parametrize("milestone", [Failpoint.USAGE_WRITTEN, Failpoint.PREPARED, Failpoint.SENT])
 def test_a_crash_of_postgresql_in_mid_transaction_does_no_harm(
-    crashing_site: Site, crashing_server: PostgresServer, milestone: Milestone
+    crashing_site: Site, crashing_server: PostgresServer, milestone: Failpoint
 ) -> None:
     survives(crashing_site, Strike(milestone, lambda: crashing_server.restart(crash=True)))
 
@@ -127,16 +127,16 @@ def test_while_postgresql_is_away_all_is_refused_and_when_it_is_back_all_goes_on
     crashing_site: Site, crashing_server: PostgresServer
 ) -> None:
     site = crashing_site
-    recorder = Recorder(site.installation)
+    recorder = Recorder(site.runtime)
     recorder.start()
     report = usage(3)
     crashing_server.stop()
     with pytest.raises(StorageUnavailableError):
         recorder.submit([report]).result(30)
     with pytest.raises(StorageUnavailableError):
-        wake(site.installation)
+        wake(site.runtime)
     with pytest.raises(StorageUnavailableError):
-        site.installation.database.check()
+        site.runtime.database.check()
     crashing_server.start()
     assert recorder.submit([report]).result(30).accepted == 1
     recorder.stop()

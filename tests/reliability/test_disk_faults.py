@@ -16,9 +16,9 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageFullError, StorageUnavailableError
 from telemetry_service.domain.transmissions import LEASE
-from telemetry_service.pipeline.installation import Milestone
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
 from tests.support.child import Deed, Orders, await_file, exit_code, launch
 from tests.support.license_server import LicenseServer
@@ -68,7 +68,7 @@ def ordeal(site: Site, tmp_path: Path, call: str, error: str, when: str) -> tupl
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     engine.dispose()
     site.clock.advance(hours=7)
-    wake(site.installation)
+    wake(site.runtime)
     after = reckon(site.replica.database_url, site.server.journal())
     assert after.total == before.plus(Amount(7, 4, 2)), (call, error, when)
     assert after.waiting == Amount()
@@ -131,7 +131,7 @@ def test_a_full_disk_is_named_nothing_is_acknowledged_and_all_goes_on_once_there
     with pytest.raises(StorageFullError):
         site.report(*reports)
     with pytest.raises(StorageUnavailableError):
-        send_now(site.installation, "admin", None)
+        send_now(site.runtime, "admin", None)
     filler.unlink()
     assert site.report(*reports).duplicates == 0
     assert site.tick().attempts == 1
@@ -147,13 +147,13 @@ def test_a_disk_that_is_full_when_the_license_server_has_just_accepted_makes_a_d
     site = Site(Replica(url, server.server.url, server.server.ca_pem_path), clock, server)
     site.report(usage(7, 3, 2))
     filler = small_disk / "filler"
-    sender = site.open(lambda milestone: fill(filler) if milestone is Milestone.SENT else None)
+    sender = site.open(lambda milestone: fill(filler) if milestone is Failpoint.SENT else None)
     with pytest.raises(StorageFullError):
         send_now(sender, "admin", None)
     assert [entry.times_received for entry in server.journal()] == [1]
     filler.unlink()
     site.clock.advance(seconds=LEASE.total_seconds() + 1)
-    assert wake(site.installation).attempts == 1
+    assert wake(site.runtime).attempts == 1
     assert [(entry.times_received, entry.conflicts) for entry in server.journal()] == [(2, 0)]
     assert reckon(url, server.journal()).total == Amount(7, 3, 2)
     site.close()

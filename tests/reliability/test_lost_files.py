@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from telemetry_service.domain.errors import StorageNotOpenedError
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, codes_of, reckon, undelivered
 from tests.support.site import Replica, Site, usage
@@ -41,7 +41,7 @@ def test_nothing_is_acknowledged_into_a_file_that_was_deleted_and_none_is_made_i
 ) -> None:
     file, report = file_of(site), usage(7, 3, 2)
     aside = file.rename(tmp_path / "aside.db")
-    for act in (lambda: site.report(report), lambda: wake(site.installation), site.installation.database.check):
+    for act in (lambda: site.report(report), lambda: wake(site.runtime), site.runtime.database.check):
         with pytest.raises(StorageNotOpenedError):
             act()
     assert not file.exists()
@@ -63,14 +63,14 @@ def test_what_an_older_backup_holds_is_sent_again_under_its_id_and_counted_once(
     site.redeem("EXT-30D-7Q2M")
     site.report(usage(7, 3, 2))
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.installation, "admin", None)
+    send_now(site.runtime, "admin", None)
     backup = back_up(site, tmp_path / "backup.db")
     site.server.trouble()
     site.tick()
     assert len(site.server.journal()) == 2
     restore(site, backup)
     site.clock.advance(hours=7)
-    wake(site.installation)
+    wake(site.runtime)
     first, _heartbeat, *_ = site.server.journal()
     assert (first.times_received, first.conflicts) == (2, 0)
     assert codes_of(site.server.journal()) == ["EXT-30D-7Q2M"]
@@ -85,11 +85,11 @@ def test_two_installations_with_one_copied_database_are_counted_once_for_what_wa
 ) -> None:
     site.report(usage(7, 3, 2))
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.installation, "admin", None)
+    send_now(site.runtime, "admin", None)
     copied = Replica(f"sqlite:///{back_up(site, tmp_path / 'copy.db')}", site.replica.base_url, site.replica.ca_file)
     copy = site.open(replica=copied)
     site.server.trouble()
     site.clock.advance(hours=7)
-    assert wake(site.installation).attempts == wake(copy).attempts == 1
+    assert wake(site.runtime).attempts == wake(copy).attempts == 1
     (entry,) = site.server.journal()
     assert (entry.times_received, entry.conflicts) == (2, 0)

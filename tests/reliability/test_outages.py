@@ -2,11 +2,11 @@
 
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
-from telemetry_service.pipeline.aggregate import Ending
-from telemetry_service.pipeline.deliver import ROUND
-from telemetry_service.pipeline.health_report import read_health
-from telemetry_service.pipeline.prepare import Closing, close_and_prepare
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.stages.deliver import ROUND
+from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site
 
@@ -15,9 +15,9 @@ def pile_up(site: Site, number: int) -> list[str]:
     """Let so many transmissions wait, all of them due; return their ids, oldest first."""
     now = site.clock.now()
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, now)
-    with site.installation.database.write() as tx:
+    with site.runtime.database.write() as tx:
         return [
-            str(close_and_prepare(site.installation, tx, Ending(tx.periods.lock_open(), now), closing))
+            str(close_and_prepare(site.runtime, tx, Ending(tx.periods.lock_open(), now), closing))
             for _ in range(number)
         ]
 
@@ -30,9 +30,9 @@ def received(site: Site) -> list[str]:
 def test_what_has_piled_up_goes_out_oldest_first_and_a_tick_in_between_is_run_in_time(site: Site) -> None:
     piled_up = pile_up(site, ROUND + 5)
     site.clock.set(site.next_run_at())
-    report = wake(site.installation)
+    report = wake(site.runtime)
     assert (report.tick, report.attempts) == ("prepared", ROUND)
-    assert wake(site.installation).attempts == 6, "the rest, and the new one"
+    assert wake(site.runtime).attempts == 6, "the rest, and the new one"
     assert received(site)[:-1] == piled_up
     assert len(site.server.journal()) == ROUND + 6
 
@@ -40,13 +40,13 @@ def test_what_has_piled_up_goes_out_oldest_first_and_a_tick_in_between_is_run_in
 def test_a_license_server_that_asks_to_be_left_alone_meets_one_attempt_in_each_waking(site: Site) -> None:
     piled_up = pile_up(site, 10)
     site.server.trouble(Trouble(before=reply(503, Retry_After="3600")))
-    assert [wake(site.installation).attempts for _ in range(3)] == [1, 1, 1]
+    assert [wake(site.runtime).attempts for _ in range(3)] == [1, 1, 1]
     assert received(site) == piled_up[:3]
     site.server.trouble()
-    assert wake(site.installation).attempts == 7, "nobody waits for those that were told to wait"
+    assert wake(site.runtime).attempts == 7, "nobody waits for those that were told to wait"
     site.clock.advance(hours=1)
-    assert wake(site.installation).attempts == 3
-    assert read_health(site.installation).waiting == 0
+    assert wake(site.runtime).attempts == 3
+    assert read_health(site.runtime).waiting == 0
 
 
 def test_one_that_is_refused_as_busy_at_every_tick_holds_the_others_up_by_one_waking_only(site: Site) -> None:
@@ -54,7 +54,7 @@ def test_one_that_is_refused_as_busy_at_every_tick_holds_the_others_up_by_one_wa
     for round_number in range(3):
         site.server.trouble(Trouble(before=reply(503), times=1))
         site.tick()
-        wake(site.installation)
+        wake(site.runtime)
         assert [str(entry.transmission_id) for entry in site.server.journal()].count(bad) == 0
         assert len(site.server.journal()) == round_number + 1
         assert received(site)[-2] == bad, "the oldest is tried first"

@@ -11,22 +11,22 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import Options, Service, open_service
 from telemetry_service.domain.errors import StorageOptionsError
-from telemetry_service.pipeline.configure import set_api_key
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate, schema_state
+from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.pooler import PROGRAM, Pooler
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.reckoning import Amount, reckon
 from tests.support.running import CHEAP, Running
-from tests.support.set_clock import SetClock
 from tests.support.site import usage
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
@@ -69,7 +69,7 @@ def report(service: Running) -> int:
 
 @pytest.mark.timeout(400)
 def test_recording_tick_delivery_and_pages_work(direct_url: str, pooler: Pooler, tmp_path: Path) -> None:
-    clock = SetClock()
+    clock = FrozenClock()
     with LicenseServer(tmp_path / "license-server", clock) as license_server:
         environment = {
             "ENCRYPTION_KEY": generate_key(),
@@ -81,15 +81,15 @@ def test_recording_tick_delivery_and_pages_work(direct_url: str, pooler: Pooler,
         }
         with Running(pooler.url(direct_url), environment, clock) as service:
             replica = open_service(load_settings(environment), Options(clock=clock, hash_cost=CHEAP, scheduled=False))
-            set_api_key(replica.installation, API_KEY, "admin")
+            set_api_key(replica.runtime, API_KEY, "admin")
             with ThreadPoolExecutor(20) as pool:
                 statuses = Counter(pool.map(Caller(service, replica), range(300)))
             assert statuses == {200: 300}
             clock.advance(timedelta(days=20))
-            assert wake(service.context.installation).tick == "prepared"
+            assert wake(service.context.runtime).tick == "prepared"
             clock.advance(timedelta(hours=1))
-            wake(replica.installation)
-            replica.installation.database.close()
+            wake(replica.runtime)
+            replica.runtime.database.close()
         journal = license_server.journal()
     assert [(entry.times_received, entry.conflicts) for entry in journal] == [(1, 0)]
     assert reckon(direct_url, journal).accepted == Amount(180)
@@ -110,7 +110,7 @@ class Caller:
             case 1:
                 return self._service.call(Scope.READ, "GET", "telemetry/history").status_code
             case 2:
-                record(self._replica.installation, [[usage(1)]])
+                record(self._replica.runtime, [[usage(1)]])
                 return 200
             case _:
                 return report(self._service)

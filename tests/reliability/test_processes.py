@@ -15,9 +15,9 @@ import pytest
 
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.transmissions import LEASE
-from telemetry_service.pipeline.history import HistoryFilter, list_transmissions
-from telemetry_service.pipeline.installation import Milestone
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.child import Deed, Orders, await_stop, exit_code, launch
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
@@ -30,26 +30,26 @@ IN_ANOTHER_TIME = """
 import sys
 from pathlib import Path
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.site import Replica
 wake(Replica(sys.argv[1], sys.argv[2], Path(sys.argv[3])).open(SystemClock()))
 """
 
 
-@pytest.mark.parametrize("milestone", [Milestone.CLAIMED, Milestone.SENT])
+@pytest.mark.parametrize("milestone", [Failpoint.CLAIMED, Failpoint.SENT])
 def test_a_process_stopped_beyond_its_lease_does_no_harm_when_it_goes_on(
-    site: Site, tmp_path: Path, milestone: Milestone
+    site: Site, tmp_path: Path, milestone: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
     site.clock.set(site.next_run_at())
     process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=milestone))
     stopped = await_stop(process)
     site.clock.advance(seconds=LEASE.total_seconds() + 1)
-    assert wake(site.installation).attempts == 1
+    assert wake(site.runtime).attempts == 1
     os.kill(stopped, signal.SIGCONT)
     assert exit_code(process) == 0
     (entry,) = site.server.journal()
-    assert (entry.times_received, entry.conflicts) == (2 if milestone is Milestone.SENT else 1, 0)
+    assert (entry.times_received, entry.conflicts) == (2 if milestone is Failpoint.SENT else 1, 0)
     assert reckon(site.replica.database_url, site.server.journal()).accepted == Amount(7, 3, 2)
 
 
@@ -60,11 +60,11 @@ def test_a_process_stopped_while_it_writes_its_outcome_holds_the_others_up_and_m
     """It has the row (on SQLite the database) until it goes on or dies; who waited finds what is true then."""
     site.report(usage(7, 3, 2))
     site.clock.set(site.next_run_at())
-    process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=Milestone.OUTCOME_WRITTEN))
+    process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=Failpoint.OUTCOME_WRITTEN))
     stopped = await_stop(process)
     site.clock.advance(seconds=LEASE.total_seconds() + 1)
     with ThreadPoolExecutor(1) as pool:
-        taking_over = pool.submit(wake, site.installation)
+        taking_over = pool.submit(wake, site.runtime)
         with pytest.raises(TimeoutError):
             taking_over.result(0.5)
         os.kill(stopped, end)
@@ -90,12 +90,12 @@ def test_a_process_whose_whole_clock_is_wrong_sends_nothing_twice(site: Site, cl
     subprocess.run(
         [sys.executable, "-c", IN_ANOTHER_TIME, url, str(base_url), str(ca_file)], env=environment, check=True
     )
-    (sent,) = list_transmissions(site.installation, HistoryFilter(), None, 10).items
+    (sent,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
     assert sent.last_attempt_at is not None
     assert abs(sent.last_attempt_at - clock.now()) < timedelta(days=1), "it did live, and send, in another time"
     clock.set(present + timedelta(minutes=10))
     site.report(usage(1))
-    wake(site.installation)
+    wake(site.runtime)
     for _ in range(3):
         site.tick()
     journal = site.server.journal()

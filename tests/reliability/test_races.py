@@ -23,17 +23,17 @@ from telemetry_service.domain.facts import (
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import LEASE, State
-from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.deliver import deliver, deliver_due
-from telemetry_service.pipeline.health_report import read_health
-from telemetry_service.pipeline.history import HistoryFilter, list_transmissions, read_transmission
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.register import redeem_code, register_bouncer, report_license
-from telemetry_service.pipeline.retry import retry
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.switch import follow_switch
-from telemetry_service.pipeline.tick import run_due_tick, wake
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.follow_switch import follow_switch
+from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
+from telemetry_service.pipeline.actions.retry import retry
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
@@ -43,12 +43,12 @@ REPLICAS = 5
 T = TypeVar("T")
 
 
-def together(site: Site, act: Callable[[Installation], T]) -> list[T | Exception]:
+def together(site: Site, act: Callable[[Runtime], T]) -> list[T | Exception]:
     """Let each of several replicas do the same at the same moment, and return what came of it."""
     replicas = [site.open() for _ in range(REPLICAS)]
     start = threading.Barrier(REPLICAS)
 
-    def run(replica: Installation) -> T | Exception:
+    def run(replica: Runtime) -> T | Exception:
         start.wait()
         try:
             return act(replica)
@@ -63,7 +63,7 @@ def waiting_id(site: Site) -> UUID:
     """Make a transmission that was refused once and is due again."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
-    transmission_id = send_now(site.installation, "admin", None).transmission.transmission_id
+    transmission_id = send_now(site.runtime, "admin", None).transmission.transmission_id
     site.clock.advance(hours=7)
     return transmission_id
 
@@ -73,7 +73,7 @@ def test_of_many_replicas_one_runs_the_tick(site: Site) -> None:
     site.clock.set(site.next_run_at())
     results = together(site, run_due_tick)
     assert sorted(map(str, results)) == ["None"] * (REPLICAS - 1) + ["prepared"]
-    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 1
+    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 1
 
 
 def test_of_many_replicas_that_see_a_transmission_due_one_sends_it(site: Site) -> None:
@@ -99,15 +99,15 @@ def test_send_now_pressed_in_many_replicas_with_one_key_sends_one_period_once(si
     assert not [detail for detail in details if isinstance(detail, Exception)]
     ids = {detail.transmission.transmission_id for detail in details if not isinstance(detail, Exception)}
     assert len(ids) == 1
-    assert len(read_transmission(site.installation, ids.pop()).attempts) == 1
+    assert len(read_transmission(site.runtime, ids.pop()).attempts) == 1
 
 
 def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_under_way(site: Site) -> None:
     transmission_id = waiting_id(site)
     arrived, go_on = threading.Event(), threading.Event()
 
-    def hold(milestone: Milestone) -> None:
-        if milestone is Milestone.CLAIMED:
+    def hold(milestone: Failpoint) -> None:
+        if milestone is Failpoint.CLAIMED:
             arrived.set()
             go_on.wait(30)
 
@@ -133,7 +133,7 @@ def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_th
     """Each report lands in the period that is open in its own transaction, whoever closes it meanwhile."""
     rounds = 12
 
-    def report_many(replica: Installation) -> int:
+    def report_many(replica: Runtime) -> int:
         for _ in range(rounds):
             record(replica, [[usage(1), usage(1)]])
         return rounds
@@ -142,7 +142,7 @@ def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_th
         reporting = pool.submit(together, site, report_many)
         closed = 0
         while not reporting.done():
-            send_now(site.installation, "admin", None)
+            send_now(site.runtime, "admin", None)
             closed += 1
         assert reporting.result() == [rounds] * REPLICAS
     assert closed
@@ -169,9 +169,9 @@ def test_the_license_reported_by_many_replicas_at_once_is_reported(site: Site) -
 
 
 def test_of_many_saves_of_one_version_one_is_taken(site: Site) -> None:
-    stored = read_configuration(site.installation).stored
+    stored = read_configuration(site.runtime).stored
 
-    def save(replica: Installation) -> int:
+    def save(replica: Runtime) -> int:
         values = stored.values.model_copy(update={"frequency": Frequency.DAILY})
         return save_configuration(replica, values, stored.version, "admin").stored.version
 
@@ -183,10 +183,10 @@ def test_of_many_saves_of_one_version_one_is_taken(site: Site) -> None:
 def test_what_was_counted_while_telemetry_was_off_is_not_sent_by_a_send_now_that_waited(site: Site) -> None:
     """Send Now is pressed while another replica is just switching telemetry off."""
     with ThreadPoolExecutor(1) as pool:
-        with site.installation.database.write() as tx:
+        with site.runtime.database.write() as tx:
             stored = tx.configuration.get(lock=True)
             tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
-            follow_switch(site.installation, tx, site.clock.now())
+            follow_switch(site.runtime, tx, site.clock.now())
             pressed = pool.submit(send_now, site.open_without_start(), "admin", None)
             with pytest.raises(TimeoutError):
                 pressed.result(0.5)
@@ -199,10 +199,10 @@ def test_a_tick_that_waited_for_a_switch_off_sends_nothing(site: Site) -> None:
     site.report(usage(5))
     site.clock.set(site.next_run_at())
     with ThreadPoolExecutor(1) as pool:
-        with site.installation.database.write() as tx:
+        with site.runtime.database.write() as tx:
             stored = tx.configuration.get(lock=True)
             tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
-            follow_switch(site.installation, tx, site.clock.now())
+            follow_switch(site.runtime, tx, site.clock.now())
             ticked = pool.submit(run_due_tick, site.open_without_start())
             with pytest.raises(TimeoutError):
                 ticked.result(0.5)
@@ -214,14 +214,14 @@ def test_a_tick_that_waited_for_a_switch_off_sends_nothing(site: Site) -> None:
 def test_switched_off_while_a_transmission_is_under_way_its_outcome_is_noted_and_nothing_follows(site: Site) -> None:
     site.report(usage(5))
 
-    def switch_off(milestone: Milestone) -> None:
-        if milestone is Milestone.SENT:
+    def switch_off(milestone: Failpoint) -> None:
+        if milestone is Failpoint.SENT:
             site.configure(enabled=False)
 
     sender = site.open(switch_off)
     assert send_now(sender, "admin", None).transmission.state is State.SUCCESS
     site.clock.advance(days=40)
-    wake(site.installation)
+    wake(site.runtime)
     assert len(site.server.server.requests) == 1
 
 
@@ -229,7 +229,7 @@ def test_switched_off_between_claim_and_prepare_nothing_is_sent(site: Site) -> N
     """The claim looks at the switch in its own transaction, whatever was true when the work was planned."""
     transmission_id = waiting_id(site)
     site.configure(enabled=False)
-    assert deliver(site.installation, transmission_id) is None
+    assert deliver(site.runtime, transmission_id) is None
     assert len(site.server.server.requests) == 1
 
 
@@ -239,11 +239,11 @@ def test_a_claim_holds_although_the_clocks_of_two_replicas_differ(site: Site) ->
     site.server.trouble()
     seen = []
 
-    def meanwhile(milestone: Milestone) -> None:
-        if milestone is Milestone.CLAIMED:
+    def meanwhile(milestone: Failpoint) -> None:
+        if milestone is Failpoint.CLAIMED:
             present = site.clock.now()
             site.clock.set(slow_clock_says)
-            seen.append(deliver(site.installation, transmission_id))
+            seen.append(deliver(site.runtime, transmission_id))
             site.clock.set(present)
 
     assert deliver(site.open(meanwhile), transmission_id) is not None
@@ -254,14 +254,14 @@ def test_a_replica_paused_beyond_its_lease_before_it_sent_sends_nothing(site: Si
     transmission_id = waiting_id(site)
     site.server.trouble()
 
-    def pause(milestone: Milestone) -> None:
-        if milestone is Milestone.CLAIMED:
+    def pause(milestone: Failpoint) -> None:
+        if milestone is Failpoint.CLAIMED:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
-            assert deliver_due(site.installation) == 1
+            assert deliver_due(site.runtime) == 1
 
     assert deliver(site.open(pause), transmission_id) is None
     assert [entry.times_received for entry in site.server.journal()] == [1]
-    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
 
 
 @pytest.mark.parametrize("status", [401, 422, 503])
@@ -270,15 +270,15 @@ def test_the_late_failure_of_a_paused_replica_changes_nothing(site: Site, status
     transmission_id = waiting_id(site)
     site.server.trouble(Trouble(before=reply(status), times=1))
 
-    def pause(milestone: Milestone) -> None:
-        if milestone is Milestone.SENT:
+    def pause(milestone: Failpoint) -> None:
+        if milestone is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
-            assert deliver_due(site.installation) == 1
+            assert deliver_due(site.runtime) == 1
 
     deliver(site.open(pause), transmission_id)
-    detail = read_transmission(site.installation, transmission_id)
+    detail = read_transmission(site.runtime, transmission_id)
     assert detail.transmission.state is State.SUCCESS
-    assert read_health(site.installation).health.status is HealthStatus.HEALTHY
+    assert read_health(site.runtime).health.status is HealthStatus.HEALTHY
     assert [attempt.state for attempt in detail.attempts][-1] is State.SUCCESS
 
 
@@ -286,40 +286,40 @@ def test_the_late_acceptance_of_a_paused_replica_counts(site: Site) -> None:
     transmission_id = waiting_id(site)
     site.server.trouble()
 
-    def pause(milestone: Milestone) -> None:
-        if milestone is Milestone.SENT:
+    def pause(milestone: Failpoint) -> None:
+        if milestone is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             site.server.trouble(Trouble(before=reply(503)))
-            assert deliver_due(site.installation) == 1
+            assert deliver_due(site.runtime) == 1
 
     deliver(site.open(pause), transmission_id)
-    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
 
 
 def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> None:
     transmission_id = waiting_id(site)
     site.server.trouble(Trouble(before=reply(401), times=1))
 
-    def change_key(milestone: Milestone) -> None:
-        if milestone is Milestone.SENT:
+    def change_key(milestone: Failpoint) -> None:
+        if milestone is Failpoint.SENT:
             site.server.store.add_key("another-key-0123456789", "cus_Nq4Rz7WkX2")
-            set_api_key(site.installation, "another-key-0123456789", "admin")
+            set_api_key(site.runtime, "another-key-0123456789", "admin")
 
     deliver(site.open(change_key), transmission_id)
-    assert read_transmission(site.installation, transmission_id).transmission.state is State.HELD
-    assert deliver_due(site.installation) == 1
-    assert read_transmission(site.installation, transmission_id).transmission.state is State.SUCCESS
+    assert read_transmission(site.runtime, transmission_id).transmission.state is State.HELD
+    assert deliver_due(site.runtime) == 1
+    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
 
 
 def test_replicas_whose_clocks_differ_make_one_tick(site: Site, clock: SharedClock) -> None:
     """The slower clock sees the next run further ahead than it should be, and must not run it twice."""
     due = site.next_run_at()
     clock.set(due)
-    assert wake(site.installation).tick == "prepared"
+    assert wake(site.runtime).tick == "prepared"
     for seconds in (-3, -2, 0, 1, 2):
         clock.set(due + timedelta(seconds=seconds))
-        assert wake(site.installation).tick is None
-    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 1
+        assert wake(site.runtime).tick is None
+    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 1
     assert site.next_run_at() > due
 
 
@@ -328,7 +328,7 @@ def test_a_period_is_closed_in_turn_although_others_record_without_a_pause(site:
     """Replicas whose transactions overlap all the time: there is no moment at which nobody shares the period."""
     stop = threading.Event()
 
-    def share(replica: Installation) -> None:
+    def share(replica: Runtime) -> None:
         while not stop.is_set():
             with replica.database.write() as tx:
                 tx.periods.share_open()
@@ -340,6 +340,6 @@ def test_a_period_is_closed_in_turn_although_others_record_without_a_pause(site:
             pool.submit(share, replica)
             stop.wait(0.05)
         for _ in range(3):
-            send_now(site.installation, "admin", None)
+            send_now(site.runtime, "admin", None)
         stop.set()
-    assert len(list_transmissions(site.installation, HistoryFilter(), None, 10).items) == 3
+    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 3

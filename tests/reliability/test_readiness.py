@@ -14,14 +14,14 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
-from telemetry_service.pipeline.configure import set_api_key
-from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.stages.heartbeat import Heartbeat, HeartbeatLimits
 from tests.reliability.test_disk_faults import fill, small_disk
 from tests.support.fault_server import Visit
+from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, hang
 from tests.support.postgres import plain_url
 from tests.support.running import Running
-from tests.support.set_clock import SetClock
 from tests.support.site import Site
 
 __all__ = ["small_disk"]
@@ -120,7 +120,7 @@ def test_a_database_that_can_only_be_read_makes_it_unready_until_it_can_be_writt
 
 def test_a_license_server_that_hangs_leaves_it_ready(sqlite_url: str, tmp_path: Path) -> None:
     """A delivery waits up to half a minute for an answer, and there may be many: neither heartbeat nor tick waits."""
-    clock, arrived = SetClock(), threading.Event()
+    clock, arrived = FrozenClock(), threading.Event()
 
     def arrive_and_hang(visit: Visit) -> None:
         arrived.set()
@@ -135,7 +135,7 @@ def test_a_license_server_that_hangs_leaves_it_ready(sqlite_url: str, tmp_path: 
             "TELEMETRY_SEND_SPREAD_SECONDS": "0",
         }
         with Running(sqlite_url, connected, clock, heartbeat=UNHURRIED, scheduled=True) as service:
-            set_api_key(service.context.installation, API_KEY, "admin")
+            set_api_key(service.context.runtime, API_KEY, "admin")
             clock.advance(timedelta(days=20))
             assert arrived.wait(_PATIENCE_SECONDS), "the tick's payload is being sent"
             until = time.monotonic() + 1.2 * UNHURRIED.stale_after
@@ -160,7 +160,7 @@ def test_each_process_has_a_row_of_its_own_and_those_that_ended_long_ago_are_for
 
 
 def test_a_heartbeat_is_one_small_row_that_does_not_grow(site: Site) -> None:
-    heartbeat = Heartbeat(site.installation, HeartbeatLimits(every=0))
+    heartbeat = Heartbeat(site.runtime, HeartbeatLimits(every=0))
     heartbeat.begin()
     (before,) = rows(site.replica.database_url)
     for _ in range(20):
@@ -172,7 +172,7 @@ def test_a_heartbeat_is_one_small_row_that_does_not_grow(site: Site) -> None:
 
 
 def test_between_two_heartbeats_nothing_is_written(site: Site) -> None:
-    heartbeat = Heartbeat(site.installation)
+    heartbeat = Heartbeat(site.runtime)
     heartbeat.begin()
     before = rows(site.replica.database_url)
     site.clock.advance(days=1)
@@ -181,7 +181,7 @@ def test_between_two_heartbeats_nothing_is_written(site: Site) -> None:
 
 
 def test_before_its_first_heartbeat_it_claims_nothing(site: Site) -> None:
-    readiness = Heartbeat(site.installation).readiness()
+    readiness = Heartbeat(site.runtime).readiness()
     assert readiness.ready is False
     assert (readiness.last_waking_age_seconds, readiness.last_heartbeat_age_seconds) == (None, None)
 

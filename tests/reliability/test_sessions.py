@@ -12,16 +12,16 @@ import httpx
 import psycopg
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import StorageOptionsError, StorageReadOnlyError, StorageUnavailableError
 from telemetry_service.domain.facts import BouncerRegistration, Environment
-from telemetry_service.pipeline.activity import list_activity
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.migrate import migrate
+from tests.support.frozen_clock import START
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.running import Running, code_in
-from tests.support.set_clock import START
 from tests.support.site import usage
 
 NAME = "sessions"
@@ -108,14 +108,14 @@ def test_connections_that_were_cut_and_a_restart_fail_no_later_call(
 
 def test_a_plan_that_does_not_fit_any_more_fails_one_call_at_most(service: Running) -> None:
     """A statement that was prepared before a column changed its type fails on that session for ever."""
-    installation = service.context.installation
+    runtime = service.context.runtime
     for _ in range(10):
-        list_activity(installation)
+        list_activity(runtime)
     alter(service, "ALTER TABLE activity ALTER COLUMN actor TYPE varchar(90)")
     with pytest.raises(StorageUnavailableError):
-        list_activity(installation)
+        list_activity(runtime)
     for _ in range(10):
-        list_activity(installation)
+        list_activity(runtime)
 
 
 def test_a_lock_that_was_waited_for_in_vain_leaves_nothing_behind(service: Running) -> None:

@@ -11,9 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import StorageUnavailableError
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.running import PASSWORD, Running, code_in
@@ -66,7 +66,7 @@ def fill_the_pool(service: Running) -> None:
     barrier = threading.Barrier(6)
 
     def hold() -> None:
-        with service.context.installation.database.read():
+        with service.context.runtime.database.read():
             barrier.wait(60)
 
     with ThreadPoolExecutor(6) as pool:
@@ -99,8 +99,8 @@ def test_each_call_is_answered_while_the_database_is_silent_and_works_once_it_sp
     ]
     with ThreadPoolExecutor(12) as pool:
         answers = [pool.submit(timed, call) for call in calls]
-        login = pool.submit(service.context.entrance.sessions.log_in, "admin", PASSWORD)
-        waking = pool.submit(wake, service.context.installation)
+        login = pool.submit(service.context.authentication.sessions.log_in, "admin", PASSWORD)
+        waking = pool.submit(wake, service.context.runtime)
         for answer, seconds in (future.result(150) for future in answers):
             assert answer.status_code == 503
             assert seconds < STATED + SLACK
@@ -165,7 +165,7 @@ def test_a_start_in_front_of_a_silent_database_comes_to_its_end(server: Postgres
 
 @pytest.mark.timeout(400)
 def test_a_transaction_that_goes_silent_in_its_middle_ends(service: Running, proxy: SilentProxy) -> None:
-    database = service.context.installation.database
+    database = service.context.runtime.database
 
     def go_silent_within() -> None:
         with database.write() as tx:

@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import open_service
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.pipeline.configure import set_api_key
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.reference.background import ReferenceProcess, throwaway_options
-from telemetry_service.reference.faults import AnswerStatus, Faults
+from telemetry_service.reference.faults import Faults, ResponseStatus
 from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
@@ -122,8 +122,8 @@ def serve(database_url: str, folder: Path, clock: SteppedClock, server: Referenc
         "TELEMETRY_SEND_SPREAD_SECONDS": "0",
     }
     service = open_service(load_settings(environment))
-    set_api_key(service.installation, API_KEY, "admin")
-    token = service.entrance.tokens.create("test", [Scope.ADMIN], "cli").token
+    set_api_key(service.runtime, API_KEY, "admin")
+    token = service.authentication.tokens.create("test", [Scope.ADMIN], "cli").token
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     faked = {**environment, **clock.environment}
@@ -137,7 +137,7 @@ def serve(database_url: str, folder: Path, clock: SteppedClock, server: Referenc
         yield running
         assert program.stop(signal.SIGTERM) == 0
         assert "unexpected" not in program.errors
-    service.installation.database.close()
+    service.runtime.database.close()
 
 
 def await_start(served: Served) -> None:
@@ -207,7 +207,7 @@ def test_a_retry_goes_out_in_time_although_the_clock_is_set_back(
     served: Served, server: ReferenceProcess, back: timedelta
 ) -> None:
     served.step(back)
-    server.set_faults(Faults(failure=AnswerStatus(status=503), remaining=1))
+    server.set_faults(Faults(failure=ResponseStatus(status=503), remaining=1))
     sent = served.call("POST", "send-now")
     assert sent["state"] == "retrying"
     served.step(timedelta(0))

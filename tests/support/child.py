@@ -15,11 +15,11 @@ from pathlib import Path
 
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.purge import purge
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 
@@ -46,8 +46,8 @@ class Orders:
     clock_file: Path
     deeds: Sequence[Deed]
     reports: Sequence[UsageReport] = ()
-    die_at: Milestone | None = None
-    stop_at: Milestone | None = None
+    die_at: Failpoint | None = None
+    stop_at: Failpoint | None = None
     """Where it stops itself (SIGSTOP) until somebody lets it go on."""
     folder: Path | None = None
     """With a folder the child says there that it is ``ready``, and does nothing before it is told to ``go``."""
@@ -90,26 +90,26 @@ def await_file(path: Path) -> None:
     raise TimeoutError
 
 
-def _watcher(orders: Orders) -> Callable[[Milestone], None]:
+def _watcher(orders: Orders) -> Callable[[Failpoint], None]:
     """Return a watcher that kills its process, as ``kill -9`` does, or stops it, at a milestone."""
 
-    def watch(reached: Milestone) -> None:
-        if reached is orders.die_at:
+    def watch(failpoint: Failpoint) -> None:
+        if failpoint is orders.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if reached is orders.stop_at:
+        if failpoint is orders.stop_at:
             os.kill(os.getpid(), signal.SIGSTOP)
 
     return watch
 
 
 def _live(orders: Orders) -> None:
-    installation = orders.replica.open(SharedClock(orders.clock_file), _watcher(orders))
+    runtime = orders.replica.open(SharedClock(orders.clock_file), _watcher(orders))
     if orders.folder is not None:
         (orders.folder / "ready").write_text(str(os.getpid()))
         await_file(orders.folder / "go")
     for deed in orders.deeds:
-        _persist(orders, lambda deed=deed: _do(deed, installation, orders))  # type: ignore[misc]
-    installation.database.close()
+        _persist(orders, lambda deed=deed: _do(deed, runtime, orders))  # type: ignore[misc]
+    runtime.database.close()
 
 
 def _persist(orders: Orders, act: Callable[[], object]) -> None:
@@ -128,13 +128,13 @@ def _persist(orders: Orders, act: Callable[[], object]) -> None:
             return
 
 
-def _do(deed: Deed, installation: Installation, orders: Orders) -> None:
+def _do(deed: Deed, runtime: Runtime, orders: Orders) -> None:
     match deed:
         case Deed.RECORD:
-            record(installation, [orders.reports])
+            record(runtime, [orders.reports])
         case Deed.WAKE:
-            wake(installation)
+            wake(runtime)
         case Deed.SEND_NOW:
-            send_now(installation, "admin", None)
+            send_now(runtime, "admin", None)
         case Deed.PURGE:
-            purge(installation)
+            purge(runtime)

@@ -12,9 +12,9 @@ from typing import ClassVar
 import uvicorn
 from fastapi import FastAPI
 
-from telemetry_service.web.connection import CallerConnection
-from telemetry_service.web.connection_limits import ConnectionLimits
-from telemetry_service.web.server import server_config
+from telemetry_service.web.http.caller_connection import CallerConnection
+from telemetry_service.web.http.connection_limits import ConnectionLimits
+from telemetry_service.web.http.server import server_config
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 _PATIENCE_SECONDS = 60

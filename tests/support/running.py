@@ -10,16 +10,16 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from telemetry_service.access.passwords import HashCost
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import Options, create_app
-from telemetry_service.pipeline.heartbeat import HeartbeatLimits
+from telemetry_service.identity.passwords import HashCost
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.settings import load_settings
-from telemetry_service.web.connection_limits import ConnectionLimits
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.server import server_config
-from tests.support.set_clock import SetClock
+from telemetry_service.web.http.connection_limits import ConnectionLimits
+from telemetry_service.web.http.server import server_config
+from tests.support.frozen_clock import FrozenClock
 
 PASSWORD = "correct horse battery"
 CHEAP = HashCost(rounds=1, memory_kib=8, lanes=1)
@@ -32,7 +32,7 @@ class Running:
 
     database_url: str
     environment: dict[str, str] = field(default_factory=dict)
-    clock: SetClock = field(default_factory=SetClock)
+    clock: FrozenClock = field(default_factory=FrozenClock)
     tokens: dict[Scope, str] = field(default_factory=dict, repr=False)
     limits: ConnectionLimits | None = None
     proxies: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Running:
         self._thread.start()
         self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60)
         for scope in Scope:
-            self.tokens[scope] = self.context.entrance.tokens.create(scope.value, [scope], "cli").token
+            self.tokens[scope] = self.context.authentication.tokens.create(scope.value, [scope], "cli").token
         return self
 
     def __exit__(
@@ -87,7 +87,7 @@ class Running:
 
     def log_in(self) -> tuple[dict[str, str], str]:
         """Return the cookies and the CSRF token of a new session."""
-        opened = self.context.entrance.sessions.log_in("admin", PASSWORD)
+        opened = self.context.authentication.sessions.log_in("admin", PASSWORD)
         return {"telemetry_session": opened.token}, opened.session.csrf_token
 
     def _address(self) -> str:

@@ -19,12 +19,17 @@ from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
-from telemetry_service.pipeline.configure import ConfigurationView, read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.installation import Installation, Milestone, pass_by
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.register import redeem_code, register_bouncer
-from telemetry_service.pipeline.start import start
-from telemetry_service.pipeline.tick import WakeReport, run_due_tick, wake
+from telemetry_service.pipeline.actions.configure import (
+    ConfigurationView,
+    read_configuration,
+    save_configuration,
+    set_api_key,
+)
+from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer
+from telemetry_service.pipeline.actions.start import start
+from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import WakeReport, run_due_tick, wake
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.storage.database import Database
@@ -55,9 +60,9 @@ class Replica:
     encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
     version: str = "1.2.3"
 
-    def open(self, clock: Clock, reached: Callable[[Milestone], None] = pass_by) -> Installation:
+    def open(self, clock: Clock, failpoint: Callable[[Failpoint], None] = pass_failpoint) -> Runtime:
         """Return an installation that is started, as the service's own start does it."""
-        installation = Installation(
+        runtime = Runtime(
             database=Database(self.database_url),
             clock=clock,
             deployment=Deployment(self.base_url is not None, self.customer_id, self.version, self.enabled, self.spread),
@@ -66,10 +71,10 @@ class Replica:
             receipt_key=ReceiptKey.parse(self.public_key) if self.public_key else None,
             connection=f"{self.base_url}\0{self.public_key}".encode(),
             random=Random(7),  # noqa: S311 - jitter
-            reached=reached,
+            failpoint=failpoint,
         )
-        start(installation)
-        return installation
+        start(runtime)
+        return runtime
 
     def _client(self) -> LicenseServerClient | None:
         if self.base_url is None:
@@ -87,38 +92,38 @@ class Site:
         self.replica = replica
         self.clock = clock
         self.server = server
-        self._opened: list[Installation] = []
-        self.installation = self.open()
-        set_api_key(self.installation, API_KEY, "admin")
+        self._opened: list[Runtime] = []
+        self.runtime = self.open()
+        set_api_key(self.runtime, API_KEY, "admin")
 
-    def open(self, reached: Callable[[Milestone], None] = pass_by, replica: Replica | None = None) -> Installation:
+    def open(self, failpoint: Callable[[Failpoint], None] = pass_failpoint, replica: Replica | None = None) -> Runtime:
         """Open one more replica, of the same deployment or of another."""
-        installation = (replica or self.replica).open(self.clock, reached)
-        self._opened.append(installation)
-        return installation
+        runtime = (replica or self.replica).open(self.clock, failpoint)
+        self._opened.append(runtime)
+        return runtime
 
-    def open_without_start(self) -> Installation:
+    def open_without_start(self) -> Runtime:
         """Open one more replica that was started earlier: its start would wait for the present transaction."""
-        opened = replace(self.installation, database=Database(self.replica.database_url))
+        opened = replace(self.runtime, database=Database(self.replica.database_url))
         self._opened.append(opened)
         return opened
 
     def close(self) -> None:
         """Let go of the database."""
-        for installation in self._opened:
-            installation.database.close()
+        for runtime in self._opened:
+            runtime.database.close()
 
     def report(self, *reports: UsageReport) -> RecordingResult:
         """Report usage in one call."""
-        return record_call(self.installation, *reports)
+        return record_call(self.runtime, *reports)
 
     def register(self, bouncer_id: str, environment: Environment, pair_id: str = "pair-1") -> None:
         """Register a bouncer."""
-        register_bouncer(self.installation, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
 
     def redeem(self, code_id: str) -> bool:
         """Redeem an extension code now."""
-        return redeem_code(self.installation, self.code(code_id))
+        return redeem_code(self.runtime, self.code(code_id))
 
     def code(self, code_id: str) -> ExtensionCode:
         """Return an extension code that is redeemed now."""
@@ -126,19 +131,19 @@ class Site:
 
     def configure(self, **changes: object) -> ConfigurationView:
         """Save the configuration with some values changed."""
-        stored = read_configuration(self.installation).stored
+        stored = read_configuration(self.runtime).stored
         values = stored.values.model_copy(update=changes)
-        return save_configuration(self.installation, values, stored.version, "admin")
+        return save_configuration(self.runtime, values, stored.version, "admin")
 
     def next_run_at(self) -> datetime:
         """Return the moment of the next tick."""
-        with self.installation.database.read() as tx:
+        with self.runtime.database.read() as tx:
             return tx.schedule.next_run_at()
 
     def tick_only(self) -> None:
         """Let the next tick run, and send nothing yet."""
         self.clock.set(max(self.clock.now(), self.next_run_at()))
-        run_due_tick(self.installation)
+        run_due_tick(self.runtime)
 
     def spoil_payload(self, transmission_id: UUID) -> None:
         """Write a stored payload over with one that no version of the service would send."""
@@ -151,12 +156,12 @@ class Site:
     def tick(self) -> WakeReport:
         """Let the next tick fall due, and wake."""
         self.clock.set(max(self.clock.now(), self.next_run_at()))
-        return wake(self.installation)
+        return wake(self.runtime)
 
 
-def record_call(installation: Installation, *reports: UsageReport) -> RecordingResult:
+def record_call(runtime: Runtime, *reports: UsageReport) -> RecordingResult:
     """Report usage in one call; raises :class:`UsageRefusedError`."""
-    (result,) = record(installation, [reports])
+    (result,) = record(runtime, [reports])
     if isinstance(result, UsageRefusedError):
         raise result
     return result

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.outcome import Cause
-from telemetry_service.domain.row_words import Row
 from telemetry_service.domain.situation import Run, Situation, Waiting
-from telemetry_service.domain.transmissions import Contact, State
+from telemetry_service.domain.transmission_texts import Row
+from telemetry_service.domain.transmissions import LastExchange, State
 
 NOW = datetime(2026, 11, 20, 2, 0, 30, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -23,9 +23,9 @@ SETUPS = tuple(
 )
 EXCHANGES = (
     None,
-    Contact(NOW - MINUTE, ok=True, cause=None, sequence=3),
-    Contact(NOW - MINUTE, ok=False, cause=Cause.BUSY, sequence=3),
-    Contact(NOW - MINUTE, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=3),
+    LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
+    LastExchange(NOW - MINUTE, ok=False, cause=Cause.BUSY, sequence=3),
+    LastExchange(NOW - MINUTE, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=3),
 )
 ACCEPTED = (None, NOW - MINUTE, NOW - 9 * DAY, NOW - 40 * DAY)
 WAITING = (

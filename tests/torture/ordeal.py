@@ -18,13 +18,13 @@ from sqlalchemy import Connection, create_engine
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.transmissions import LEASE
 from telemetry_service.license_server.endpoint import ExchangeLimits
-from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.record import record
-from telemetry_service.pipeline.register import redeem_code
-from telemetry_service.pipeline.retry import retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.report_facts import redeem_code
+from telemetry_service.pipeline.actions.retry import retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import SharedClock
@@ -39,7 +39,7 @@ _CONTEXT = get_context("forkserver")
 _LIMITS = ExchangeLimits(deadline=timedelta(seconds=0.7))
 _STEPS = [timedelta(0), timedelta(seconds=30), 2 * LEASE, timedelta(hours=1), timedelta(hours=8), timedelta(hours=-3)]
 _ROUNDS = 60
-_RARE = {Milestone.TICK_OWNED, Milestone.PURGE_STEP}
+_RARE = {Failpoint.TICK_OWNED, Failpoint.PURGE_STEP}
 """Milestones that a short life comes to once at best."""
 
 
@@ -58,7 +58,7 @@ class Plan:
 class _Running:
     process: BaseProcess
     reporter: int
-    die_at: Milestone | None
+    die_at: Failpoint | None
     ready_file: Path
 
     def await_ready(self) -> None:
@@ -109,9 +109,9 @@ class Ordeal:
             running.process.join()
 
     def _prepare(self) -> None:
-        installation = self._replica.open(self._clock)
-        set_api_key(installation, API_KEY, "admin")
-        installation.database.close()
+        runtime = self._replica.open(self._clock)
+        set_api_key(runtime, API_KEY, "admin")
+        runtime.database.close()
 
     def _cycle(self) -> None:
         while len(self._running) < self._plan.replicas:
@@ -129,7 +129,7 @@ class Ordeal:
         self._started += 1
         taken = {running.reporter for running in self._running}
         reporter = min(set(range(self._plan.replicas)) - taken)
-        die_at = self._random.choice([None, *Milestone, *_RARE])
+        die_at = self._random.choice([None, *Failpoint, *_RARE])
         die_after = 0 if die_at in _RARE else int(self._random.expovariate(1) * 2)
         work = worker.Work(self._replica, self._folder, reporter, self._started, die_at, die_after, self._may_switch)
         process = _CONTEXT.Process(target=worker.live, args=(work,), daemon=True)
@@ -181,12 +181,12 @@ class Ordeal:
             self._kill(running)
         self._server.server.listen()
         self._server.trouble()
-        installation = _patiently(lambda: self._replica.open(self._clock))
+        runtime = _patiently(lambda: self._replica.open(self._clock))
         try:
-            self._finish_reports(installation)
-            self._deliver_all(installation)
+            self._finish_reports(runtime)
+            self._deliver_all(runtime)
         finally:
-            installation.database.close()
+            runtime.database.close()
         engine = create_engine(self._arena.url)
         with engine.connect() as connection:
             self._compare(reckon_on(connection, self._server.journal()))
@@ -202,30 +202,30 @@ class Ordeal:
         self.tally.undelivered = max(self.tally.undelivered, sum(undelivered(connection)))
         self.tally.other_payloads = len(unfaithful(connection, self._server.journal()))
 
-    def _finish_reports(self, installation: Installation) -> None:
+    def _finish_reports(self, runtime: Runtime) -> None:
         """Let each reporter have an answer to its last batch, so that it is known what was acknowledged."""
         for receipts in self._receipts:
             number = receipts.next_number()
             redeemed = code(receipts.reporter, number)
             if redeemed is not None:
-                redeem_code(installation, redeemed)
-            record(installation, [batch(receipts.reporter, number)])
+                redeem_code(runtime, redeemed)
+            record(runtime, [batch(receipts.reporter, number)])
             receipts.acknowledged(number)
 
-    def _deliver_all(self, installation: Installation) -> None:
-        stored = read_configuration(installation).stored
+    def _deliver_all(self, runtime: Runtime) -> None:
+        stored = read_configuration(runtime).stored
         values = stored.values.model_copy(update={"enabled": True})
-        save_configuration(installation, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, "admin")
         for _ in range(_ROUNDS):
             self._clock.advance(hours=7)
-            wake(installation)
-            retry_failed(installation, "admin")
-            with installation.database.read() as tx:
+            wake(runtime)
+            retry_failed(runtime, "admin")
+            with runtime.database.read() as tx:
                 waiting, codes = tx.contacts.record().waiting, tx.extension_codes.waiting()
             if not waiting and not codes:
                 return
             if codes:
-                send_now(installation, "admin", None)
+                send_now(runtime, "admin", None)
 
     def _compare(self, reckoning: Reckoning) -> None:
         tally, journal = self.tally, self._server.journal()
@@ -259,7 +259,7 @@ class Ordeal:
         )
 
 
-def _patiently(act: Callable[[], Installation]) -> Installation:
+def _patiently(act: Callable[[], Runtime]) -> Runtime:
     """Try until the database has recovered."""
     for _ in range(20):
         try:

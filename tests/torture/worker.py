@@ -12,15 +12,15 @@ from random import Random
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.configure import read_configuration, save_configuration, set_api_key
-from telemetry_service.pipeline.installation import Installation, Milestone
-from telemetry_service.pipeline.preview import build_preview
-from telemetry_service.pipeline.purge import purge
-from telemetry_service.pipeline.record import Recorder
-from telemetry_service.pipeline.register import redeem_code
-from telemetry_service.pipeline.retry import retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.report_facts import redeem_code
+from telemetry_service.pipeline.actions.retry import retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import API_KEY
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
@@ -38,7 +38,7 @@ class Work:
     folder: Path
     reporter: int
     seed: int
-    die_at: Milestone | None
+    die_at: Failpoint | None
     die_after: int
     may_switch: bool
     """Whether it may switch telemetry off."""
@@ -62,21 +62,21 @@ def live(work: Work) -> None:
 
 def _work(work: Work) -> None:
     random = Random(work.seed)  # noqa: S311 - chance, not a secret
-    installation = work.replica.open(SharedClock(work.folder / "clock"), _assassin(work))
-    recorder = Recorder(installation)
+    runtime = work.replica.open(SharedClock(work.folder / "clock"), _assassin(work))
+    recorder = Recorder(runtime)
     recorder.start()
     work.ready_file.touch()
-    threading.Thread(target=_report, args=(work, installation, recorder), daemon=True).start()
+    threading.Thread(target=_report, args=(work, runtime, recorder), daemon=True).start()
     deeds = {deed: weight for deed, weight in _WEIGHTED.items() if work.may_switch or deed is not _switch}
     while True:
-        _forgiving(random.choices(list(deeds), list(deeds.values()))[0], installation, random)
+        _forgiving(random.choices(list(deeds), list(deeds.values()))[0], runtime, random)
         time.sleep(_BREATH)
 
 
-def _assassin(work: Work) -> Callable[[Milestone], None]:
+def _assassin(work: Work) -> Callable[[Failpoint], None]:
     visits = 0
 
-    def watch(milestone: Milestone) -> None:
+    def watch(milestone: Failpoint) -> None:
         nonlocal visits
         visits += milestone is work.die_at
         if work.die_at is not None and visits > work.die_after:
@@ -85,13 +85,13 @@ def _assassin(work: Work) -> Callable[[Milestone], None]:
     return watch
 
 
-def _report(work: Work, installation: Installation, recorder: Recorder) -> None:
+def _report(work: Work, runtime: Runtime, recorder: Recorder) -> None:
     """Report batch after batch; one without an answer is reported again."""
     receipts = Receipts(work.folder, work.reporter)
     number = receipts.next_number()
     try:
         while True:
-            if _reported(installation, recorder, work.reporter, number):
+            if _reported(runtime, recorder, work.reporter, number):
                 receipts.acknowledged(number)
                 number += 1
             time.sleep(_BREATH)
@@ -100,26 +100,26 @@ def _report(work: Work, installation: Installation, recorder: Recorder) -> None:
         raise
 
 
-def _reported(installation: Installation, recorder: Recorder, reporter: int, number: int) -> bool:
+def _reported(runtime: Runtime, recorder: Recorder, reporter: int, number: int) -> bool:
     try:
         redeemed = code(reporter, number)
         if redeemed is not None:
-            redeem_code(installation, redeemed)
+            redeem_code(runtime, redeemed)
         recorder.submit(batch(reporter, number)).result()
     except TelemetryError:
         return False
     return True
 
 
-def _forgiving(deed: Callable[[Installation, Random], object], installation: Installation, random: Random) -> None:
+def _forgiving(deed: Callable[[Runtime, Random], object], runtime: Runtime, random: Random) -> None:
     try:
-        deed(installation, random)
+        deed(runtime, random)
     except TelemetryError:
         time.sleep(_BREATH)
 
 
-def _change_configuration(installation: Installation, random: Random) -> None:
-    stored = read_configuration(installation).stored
+def _change_configuration(runtime: Runtime, random: Random) -> None:
+    stored = read_configuration(runtime).stored
     change: dict[str, object] = random.choice(
         [
             {"frequency": random.choice(list(Frequency))},
@@ -128,33 +128,33 @@ def _change_configuration(installation: Installation, random: Random) -> None:
             {"retention_days": random.choice([30, 90])},
         ]
     )
-    save_configuration(installation, stored.values.model_copy(update=change), stored.version, "admin")
+    save_configuration(runtime, stored.values.model_copy(update=change), stored.version, "admin")
 
 
-def _switch(installation: Installation, random: Random) -> None:
+def _switch(runtime: Runtime, random: Random) -> None:
     """Switch telemetry off for a moment."""
     for enabled in (False, True):
-        stored = read_configuration(installation).stored
+        stored = read_configuration(runtime).stored
         values = stored.values.model_copy(update={"enabled": enabled})
-        save_configuration(installation, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, "admin")
         time.sleep(random.random() * _BREATH)
 
 
-def _switch_on(installation: Installation, _random: Random) -> None:
+def _switch_on(runtime: Runtime, _random: Random) -> None:
     """Switch telemetry on, in case that who switched it off has died."""
-    stored = read_configuration(installation).stored
+    stored = read_configuration(runtime).stored
     if not stored.values.enabled:
         values = stored.values.model_copy(update={"enabled": True})
-        save_configuration(installation, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, "admin")
 
 
-_WEIGHTED: dict[Callable[[Installation, Random], object], int] = {
-    lambda installation, _: wake(installation): 12,
-    lambda installation, _: send_now(installation, "admin", None): 3,
-    lambda installation, _: retry_failed(installation, "admin"): 2,
-    lambda installation, random: set_api_key(installation, random.choice([API_KEY, SECOND_API_KEY]), "admin"): 1,
-    lambda installation, _: build_preview(installation): 1,
-    lambda installation, _: purge(installation): 1,
+_WEIGHTED: dict[Callable[[Runtime, Random], object], int] = {
+    lambda runtime, _: wake(runtime): 12,
+    lambda runtime, _: send_now(runtime, "admin", None): 3,
+    lambda runtime, _: retry_failed(runtime, "admin"): 2,
+    lambda runtime, random: set_api_key(runtime, random.choice([API_KEY, SECOND_API_KEY]), "admin"): 1,
+    lambda runtime, _: build_preview(runtime): 1,
+    lambda runtime, _: purge(runtime): 1,
     _change_configuration: 1,
     _switch: 1,
     _switch_on: 4,

@@ -12,28 +12,28 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import BigInteger, Connection, Integer, text
 
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
 from tests.support import migrations
+from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import LicenseServer
 from tests.support.lived_in import LivedIn
 from tests.support.reckoning import reckon
 from tests.support.running import Running
-from tests.support.set_clock import SetClock
 
 LATER = datetime(2026, 11, 27, 12, tzinfo=UTC)
 """Some hours after version 0.1.0 wrote for the last time, and days before its next tick."""
 
 
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock(LATER)
+def clock() -> FrozenClock:
+    return FrozenClock(LATER)
 
 
 @pytest.fixture
-def server(tmp_path: Path, clock: SetClock, lived_in: LivedIn) -> Iterator[LicenseServer]:
+def server(tmp_path: Path, clock: FrozenClock, lived_in: LivedIn) -> Iterator[LicenseServer]:
     with LicenseServer(tmp_path / "license-server", clock) as running:
         running.store.add_key(lived_in.kept["api_key"], lived_in.environment["TELEMETRY_CUSTOMER_ID"])
         yield running
@@ -52,7 +52,7 @@ class Admin:
         return answer.json()
 
 
-def check_all_is_kept(lived_in: LivedIn, clock: SetClock) -> None:
+def check_all_is_kept(lived_in: LivedIn, clock: FrozenClock) -> None:
     """Open the database as a start of the service does, and look at everything through the API."""
     with Running(lived_in.database_url, lived_in.environment, clock) as service:
         admin, kept = Admin(service, lived_in.kept["admin_token"]), lived_in.kept
@@ -67,29 +67,31 @@ def check_all_is_kept(lived_in: LivedIn, clock: SetClock) -> None:
         assert admin.ask("telemetry/preview")["payload"]["total_events"] == kept["preview_total_events"]
         assert admin.ask("telemetry/preview")["payload"]["instance_id"] == kept["instance_id"]
         assert len(admin.ask("bouncers")["bouncers"]) == kept["bouncers"]
-        sessions = service.context.entrance.sessions
+        sessions = service.context.authentication.sessions
         assert sessions.log_in("admin", kept["environment"]["TELEMETRY_ADMIN_PASSWORD"]).token
 
 
-def test_everything_that_version_0_1_0_knew_still_holds(lived_in: LivedIn, clock: SetClock) -> None:
+def test_everything_that_version_0_1_0_knew_still_holds(lived_in: LivedIn, clock: FrozenClock) -> None:
     migrate(lived_in.database_url)
     check_all_is_kept(lived_in, clock)
 
 
-def test_a_start_upgrades_by_itself(lived_in: LivedIn, clock: SetClock) -> None:
+def test_a_start_upgrades_by_itself(lived_in: LivedIn, clock: FrozenClock) -> None:
     check_all_is_kept(lived_in, clock)
     state = schema_state(lived_in.database_url)
     assert state.present == state.newest
 
 
-def test_replicas_that_start_at_once_upgrade_it_once(lived_in: LivedIn, clock: SetClock) -> None:
+def test_replicas_that_start_at_once_upgrade_it_once(lived_in: LivedIn, clock: FrozenClock) -> None:
     with ThreadPoolExecutor(4) as pool:
         revisions = set(pool.map(migrate, [lived_in.database_url] * 4))
     assert revisions == {schema_state(lived_in.database_url).newest}
     check_all_is_kept(lived_in, clock)
 
 
-def test_what_waited_is_delivered_once_under_its_id(lived_in: LivedIn, clock: SetClock, server: LicenseServer) -> None:
+def test_what_waited_is_delivered_once_under_its_id(
+    lived_in: LivedIn, clock: FrozenClock, server: LicenseServer
+) -> None:
     connected = {
         "TELEMETRY_LICENSE_SERVER_URL": server.server.url,
         "TELEMETRY_LICENSE_SERVER_CA_FILE": str(server.server.ca_pem_path),
@@ -98,7 +100,7 @@ def test_what_waited_is_delivered_once_under_its_id(lived_in: LivedIn, clock: Se
     with Running(lived_in.database_url, {**lived_in.environment, **connected}, clock) as service:
         clock.advance(timedelta(days=4))
         for _ in range(4):
-            wake(service.context.installation)
+            wake(service.context.runtime)
             clock.advance(timedelta(hours=7))
     journal = server.journal()
     delivered = [str(entry.transmission_id) for entry in journal]
@@ -111,7 +113,7 @@ def test_what_waited_is_delivered_once_under_its_id(lived_in: LivedIn, clock: Se
 
 
 def test_it_goes_down_to_the_first_schema_and_up_again_with_all_that_it_holds(
-    lived_in: LivedIn, clock: SetClock
+    lived_in: LivedIn, clock: FrozenClock
 ) -> None:
     migrate(lived_in.database_url)
     migrations.downgrade(lived_in.database_url, migrations.FIRST)

@@ -12,7 +12,7 @@ import uvicorn
 
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.web.server import STOP_SECONDS, Application, server_config
+from telemetry_service.web.http.server import STOP_SECONDS, Application, server_config
 
 _LAST_RESORT_SECONDS = STOP_SECONDS + 3
 """After this the process ends whatever it is doing: below the 40 seconds that our deployments give it. A claim that

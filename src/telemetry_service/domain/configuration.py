@@ -22,7 +22,7 @@ _DISTINCT_MINIMUM = 4
 """Different characters in a key. A random key of 16 hex digits has fewer once in a billion."""
 
 
-def api_key_fault(text: str) -> str | None:
+def api_key_error(text: str) -> str | None:
     """Return the sentence that says why ``text`` can be no API key, or None where it can be one.
 
     Whether it is the right one only the License Server knows. No list of words is kept here: which placeholder
@@ -37,7 +37,7 @@ def api_key_fault(text: str) -> str | None:
 
 
 def _not_repeated(text: str) -> str:
-    if api_key_fault(text) is not None:
+    if api_key_error(text) is not None:
         raise PydanticCustomError("api_key_repeated", "a placeholder")
     return text
 

@@ -13,8 +13,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from telemetry_service.domain.moments import Moment
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
+from telemetry_service.domain.timestamps import Moment
 
 MAX_REPORTS = 10_000
 """Usage reports in one call."""

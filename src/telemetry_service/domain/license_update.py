@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from telemetry_service.domain.moments import parse_moment
-from telemetry_service.domain.outcome import LicenseNews, Note
+from telemetry_service.domain.outcome import LicenseUpdate, Note
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.timestamps import parse_moment
 
 
-def read_license(block: object) -> tuple[LicenseNews | None, tuple[Note, ...]]:
+def read_license(block: object) -> tuple[LicenseUpdate | None, tuple[Note, ...]]:
     """Return what a license block says, None where it says nothing that can be read; and what there is to note."""
     if block is None:
         return None, ()
@@ -23,11 +23,11 @@ def read_license(block: object) -> tuple[LicenseNews | None, tuple[Note, ...]]:
         return None, (Note.LICENSE_DROPPED,)
 
 
-def _read(block: object) -> tuple[LicenseNews, tuple[Note, ...]]:
+def _read(block: object) -> tuple[LicenseUpdate, tuple[Note, ...]]:
     if not isinstance(block, Mapping):
         raise ValueError  # noqa: TRY004 - unreadable like any other
     tier, status = _text(block.get("tier")), _text(block.get("license_status"))
-    news = LicenseNews(_known(Tier, tier), _known(LicenseStatus, status), _moment(block.get("expires_at")))
+    news = LicenseUpdate(_known(Tier, tier), _known(LicenseStatus, status), _moment(block.get("expires_at")))
     taken_as_told = (news.tier, news.license_status) == (tier, status)
     return news, () if taken_as_told else (Note.LICENSE_VALUE_UNKNOWN,)
 

@@ -202,7 +202,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class LicenseNews:
+class LicenseUpdate:
     """The license posture that an answer carried."""
 
     tier: str
@@ -231,7 +231,7 @@ class Accepted:
     duplicate: bool
     receipt: str | None = None
     receipt_verified: bool | None = None
-    license: LicenseNews | None = None
+    license: LicenseUpdate | None = None
     notes: tuple[Note, ...] = ()
 
 

@@ -10,7 +10,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
-def unseen_fault(text: str) -> str | None:
+def unseen_error(text: str) -> str | None:
     """Return what is unseen in a text of one line, as the end of a sentence, or None where all of it is seen."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
-from telemetry_service.domain.transmissions import Contact
+from telemetry_service.domain.transmissions import LastExchange
 
 CONFIGURATION_FAULTS = frozenset(
     {
@@ -73,7 +73,7 @@ class Situation:
     setup: Setup
     reportable: bool
     """False where the open period's counts never leave."""
-    exchange: Contact | None
+    exchange: LastExchange | None
     """The latest exchange with the License Server under the present key and connection."""
     last_accepted_at: datetime | None
     waiting: Waiting

@@ -167,7 +167,7 @@ class Transmission:
 
 
 @dataclass(frozen=True, slots=True)
-class Contact:
+class LastExchange:
     """The latest time that this installation spoke with the License Server, or tried to."""
 
     at: datetime
@@ -182,8 +182,8 @@ class DeliveryRecord:
     """How delivery has gone so far: what health and the payload's posture are read from."""
 
     waiting: int
-    last_attempt: Contact | None
-    last_test: Contact | None
+    last_attempt: LastExchange | None
+    last_test: LastExchange | None
     last_accepted_at: datetime | None
     accepted_sequence: int | None = None
     """The place of the last acceptance in the order of attempts, connection tests and ticks."""
@@ -191,7 +191,7 @@ class DeliveryRecord:
     """The place at which the API key or the connection changed."""
 
     @property
-    def latest_contact(self) -> Contact | None:
+    def last_exchange(self) -> LastExchange | None:
         """The later of the last attempt and the last connection test, by their sequence and never by a clock.
 
         None where both were made with another API key or connection: they say nothing of the present one.

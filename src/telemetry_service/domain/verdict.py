@@ -21,7 +21,7 @@ from telemetry_service.domain.obstacles import (
 from telemetry_service.domain.situation import Situation
 
 
-class Badge(StrEnum):
+class ConnectionBadge(StrEnum):
     """What the badge beside *License Server* says."""
 
     CONNECTED = "connected"
@@ -46,7 +46,7 @@ class Verdict:
 
     situation: Situation
     health: Health
-    badge: Badge
+    badge: ConnectionBadge
     may: Permissions
     next_run_at: datetime | None
     """When the next period is closed; None while telemetry is off."""
@@ -67,7 +67,7 @@ class Verdict:
     @property
     def connected(self) -> bool | None:
         """Whether the License Server is connected; None where no exchange says so or says not."""
-        return {Badge.CONNECTED: True, Badge.NOT_CONNECTED: False}.get(self.badge)
+        return {ConnectionBadge.CONNECTED: True, ConnectionBadge.NOT_CONNECTED: False}.get(self.badge)
 
 
 def judge(situation: Situation) -> Verdict:
@@ -77,7 +77,7 @@ def judge(situation: Situation) -> Verdict:
     return Verdict(
         situation=situation,
         health=assess(situation),
-        badge=badge_of(situation),
+        badge=connection_badge_of(situation),
         may=permissions(situation),
         next_run_at=None if off else situation.next_run_at,
         next_run_note=_next_run_note(situation),
@@ -90,15 +90,15 @@ def judge(situation: Situation) -> Verdict:
     )
 
 
-def badge_of(situation: Situation) -> Badge:
+def connection_badge_of(situation: Situation) -> ConnectionBadge:
     """Return the badge: connected only while telemetry is on, a key is set and the latest exchange succeeded."""
     if bars_everything(situation.setup):
-        return Badge.OFF
+        return ConnectionBadge.OFF
     if bars_attempts(situation.setup):
-        return Badge.NOT_CONFIGURED
+        return ConnectionBadge.NOT_CONFIGURED
     if situation.exchange is None:
-        return Badge.NOT_CONTACTED
-    return Badge.CONNECTED if situation.exchange.ok else Badge.NOT_CONNECTED
+        return ConnectionBadge.NOT_CONTACTED
+    return ConnectionBadge.CONNECTED if situation.exchange.ok else ConnectionBadge.NOT_CONNECTED
 
 
 def permissions(situation: Situation) -> Permissions:

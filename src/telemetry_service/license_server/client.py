@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import httpx
 
-from telemetry_service.domain.connection import ConnectionTest, OnStep, StepName, ignore_step
+from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, StepName, ignore_step
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Cause, Outcome
@@ -57,7 +57,7 @@ class LicenseServerClient:
             return outcome_of(error)
         return outcome_of_transmission(answer, message, known_bodies, now)
 
-    def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionTest:
+    def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionCheck:
         """Try the connection step by step: name, TCP, TLS, certificate, answer, API key. Never raises.
 
         Through a proxy, the first two are the proxy's, up to its word that it is connected.
@@ -66,12 +66,12 @@ class LicenseServerClient:
         try:
             answer = self._post(PING_PATH, ping, exchange)
         except ExchangeError as error:
-            return ConnectionTest(exchange.steps(ok=False), error.cause, error.response_code)
+            return ConnectionCheck(exchange.steps(ok=False), error.cause, error.response_code)
         failure = failure_of_ping(answer, ping)
         if failure is None or answer.status in _KEY_STATUSES:
             exchange.reach(StepName.API_KEY)
         cause = None if failure is None else failure.cause
-        return ConnectionTest(exchange.steps(ok=cause is None), cause, answer.status)
+        return ConnectionCheck(exchange.steps(ok=cause is None), cause, answer.status)
 
     def authorities_digest(self) -> bytes:
         """Return the digest of the deployment's own authorities as they are trusted at this moment."""

@@ -6,7 +6,7 @@ short waits can outlast the one deadline. The same record gives the connection t
 
 import time
 
-from telemetry_service.domain.connection import OnStep, Step, StepName, ignore_step
+from telemetry_service.domain.connection_check import OnStep, Step, StepName, ignore_step
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError

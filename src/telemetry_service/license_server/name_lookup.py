@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from telemetry_service.domain.connection import StepName
+from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.exchange import Exchange
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import httpcore
 
-from telemetry_service.domain.connection import StepName
+from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server import tls
 from telemetry_service.license_server.exchange import Exchange

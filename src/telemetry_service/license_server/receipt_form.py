@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from telemetry_service.domain.moments import Moment
+from telemetry_service.domain.timestamps import Moment
 
 _PARTS = 3
 _SIGNATURE_BYTES = 64

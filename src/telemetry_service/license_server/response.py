@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.moments import Moment
 from telemetry_service.domain.outcome import (
     Accepted,
     Cause,
@@ -28,6 +27,7 @@ from telemetry_service.domain.outcome import (
     Rejected,
     outcome_of_status,
 )
+from telemetry_service.domain.timestamps import Moment
 from telemetry_service.license_server.json_depths import without_depths
 from telemetry_service.license_server.receipt_form import in_closed_form
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after

@@ -7,7 +7,7 @@ from telemetry_service.domain.configuration import ApiKeyFact, hint_of
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.installation import Installation
+from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.storage.configuration import SealedApiKey
 from telemetry_service.storage.database import Transaction
@@ -15,13 +15,13 @@ from telemetry_service.storage.database import Transaction
 _PURPOSE = "api-key"
 
 
-def seal_api_key(installation: Installation, api_key: str, now: datetime) -> SealedApiKey:
+def seal_api_key(runtime: Runtime, api_key: str, now: datetime) -> SealedApiKey:
     """Return the key as it is stored."""
-    sealed = installation.keys.seal(api_key.encode(), _PURPOSE)
+    sealed = runtime.keys.seal(api_key.encode(), _PURPOSE)
     return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now))
 
 
-def open_api_key(installation: Installation, tx: Transaction, transmission_id: UUID | None = None) -> str:
+def open_api_key(runtime: Runtime, tx: Transaction, transmission_id: UUID | None = None) -> str:
     """Return the stored API key; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
 
     That it cannot be opened is logged here, whoever asked: with the ``transmission_id`` that could not be sent.
@@ -30,16 +30,16 @@ def open_api_key(installation: Installation, tx: Transaction, transmission_id: U
     if stored is None:
         raise NotConfiguredError
     try:
-        return installation.keys.open(stored.sealed, _PURPOSE).decode()
+        return runtime.keys.open(stored.sealed, _PURPOSE).decode()
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
         raise
 
 
-def api_key_usable(installation: Installation, tx: Transaction) -> bool:
+def api_key_usable(runtime: Runtime, tx: Transaction) -> bool:
     """Whether the stored key, where there is one, can be opened."""
     try:
-        open_api_key(installation, tx)
+        open_api_key(runtime, tx)
     except KeyUnusableError:
         return False
     except NotConfiguredError:

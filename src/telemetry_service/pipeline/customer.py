@@ -10,21 +10,21 @@ from pydantic import ValidationError
 
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.pipeline.actions.report_facts import customer_id_of
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.register import customer_id_of
+from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.database import Transaction
 
 _CLEAR = "cus_"
 
 
-def seal_customer(installation: Installation, transmission_id: UUID, customer_id: str) -> bytes:
+def seal_customer(runtime: Runtime, transmission_id: UUID, customer_id: str) -> bytes:
     """Return the customer's id as it is kept with a transmission; in another's row it could not be opened."""
-    return installation.keys.seal(customer_id.encode(), _purpose(transmission_id))
+    return runtime.keys.seal(customer_id.encode(), _purpose(transmission_id))
 
 
-def customer_of(installation: Installation, tx: Transaction, transmission_id: UUID, prepared: str) -> str | None:
+def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str) -> str | None:
     """Return the clear id of the customer that a transmission was made for; ``prepared`` is its name in the payload.
 
     None where it is not known: what was prepared under a pseudonym then leaves under that very one.
@@ -35,12 +35,12 @@ def customer_of(installation: Installation, tx: Transaction, transmission_id: UU
     if sealed is None:
         return None
     try:
-        return installation.keys.open(sealed, _purpose(transmission_id)).decode()
+        return runtime.keys.open(sealed, _purpose(transmission_id)).decode()
     except KeyUnusableError:
         return None
 
 
-def adopt_customers(installation: Installation, tx: Transaction) -> None:
+def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
     """Keep the customer of what version 0.1.0 left waiting, where it certainly is the present one.
 
     It is where the payload's pseudonym is the present customer's under the present API key. Otherwise the key or the
@@ -48,16 +48,16 @@ def adopt_customers(installation: Installation, tx: Transaction) -> None:
     under every key that was ever the customer's, and under another customer the counts must not leave.
     """
     waiting = tx.transmissions.without_customer()
-    customer_id = customer_id_of(installation, tx)
+    customer_id = customer_id_of(runtime, tx)
     if not waiting or customer_id is None:
         return
     try:
-        present = pseudonym(open_api_key(installation, tx), customer_id)
+        present = pseudonym(open_api_key(runtime, tx), customer_id)
     except (NotConfiguredError, KeyUnusableError):
         return
     for transmission_id, payload in waiting:
         if _name_in(payload) == present:
-            sealed = seal_customer(installation, transmission_id, customer_id)
+            sealed = seal_customer(runtime, transmission_id, customer_id)
             tx.transmissions.keep_customer(transmission_id, sealed)
 
 

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.connection import ConnectionTest
+from telemetry_service.domain.connection_check import ConnectionCheck
 from telemetry_service.domain.outcome import EXPLANATIONS, Accepted, Outcome
 from telemetry_service.domain.transmissions import state_after
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.claim import Claimed
+from telemetry_service.pipeline.stages.claim import Claimed
 
 _WITHOUT_FAULT = frozenset({"prepared", "disabled"})
 """The results of a tick that did what it should."""
@@ -57,7 +57,7 @@ def log_attempt_finished(claimed: Claimed, outcome: Outcome, duration_ms: int) -
         log_event(Event.ANSWER_NOT_TAKEN_WHOLE, transmission_id=transmission_id, note=note)
 
 
-def log_connection_test(result: ConnectionTest, *, stored_key: bool) -> None:
+def log_connection_test(result: ConnectionCheck, *, stored_key: bool) -> None:
     """Write what a connection test found, and at which step."""
     key = "saved" if stored_key else "unsaved"
     duration_ms = sum(step.duration_ms or 0 for step in result.steps)

@@ -15,15 +15,15 @@ from starlette.routing import Route
 
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.control import Control
-from telemetry_service.reference.dated import Dated
+from telemetry_service.reference.date_header import Dated
+from telemetry_service.reference.fault_injection import strike
 from telemetry_service.reference.faults import Faults, FaultSwitch
+from telemetry_service.reference.offset_clock import OffsetClock
 from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner
 from telemetry_service.reference.receiver import Acceptance, Receiver
 from telemetry_service.reference.refusals import Reason, RefusalError, problem
-from telemetry_service.reference.shifted_clock import ShiftedClock
 from telemetry_service.reference.store import Store
-from telemetry_service.reference.striking import strike
 
 _OTHER_PAYLOAD = "0" * 64
 
@@ -33,7 +33,7 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
     for grant in options.grants:
         store.add_key(grant.api_key, grant.customer_id)
     switch = FaultSwitch()
-    clock = ShiftedClock()
+    clock = OffsetClock()
     receiver = Receiver(store, require_encryption=options.require_encryption, clock=clock)
     protocol = Protocol(options, receiver, signer, switch)
     routes = [

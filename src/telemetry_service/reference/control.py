@@ -13,9 +13,9 @@ from starlette.routing import Route
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.faults import Faults, FaultSwitch
 from telemetry_service.reference.journal import JournalEntry
+from telemetry_service.reference.offset_clock import TEN_YEARS_SECONDS, OffsetClock
 from telemetry_service.reference.options import Grant
 from telemetry_service.reference.refusals import Reason, RefusalError
-from telemetry_service.reference.shifted_clock import TEN_YEARS_SECONDS, ShiftedClock
 from telemetry_service.reference.store import Store
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -30,7 +30,7 @@ class Revocation(BaseModel):
     key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
-class ClockShift(BaseModel):
+class ClockOffset(BaseModel):
     """How far the clock shall be ahead of the machine's; negative for the past."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class ClockShift(BaseModel):
 class Control:
     """The endpoints of the control interface."""
 
-    def __init__(self, store: Store, switch: FaultSwitch, clock: ShiftedClock, token: str) -> None:
+    def __init__(self, store: Store, switch: FaultSwitch, clock: OffsetClock, token: str) -> None:
         """Serve who knows ``token``."""
         self._store = store
         self._switch = switch
@@ -76,7 +76,7 @@ class Control:
         return _json(self._switch.faults)
 
     async def _set_clock(self, request: Request) -> Response:
-        self._clock.offset_seconds = (await _read(ClockShift, request)).offset_seconds
+        self._clock.offset_seconds = (await _read(ClockOffset, request)).offset_seconds
         return Response(status_code=204)
 
     async def _read_journal(self, _request: Request) -> Response:

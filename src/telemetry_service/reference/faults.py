@@ -16,7 +16,7 @@ class _Closed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class AnswerStatus(_Closed):
+class ResponseStatus(_Closed):
     """Answer this status, with a problem as its body."""
 
     kind: Literal["status"] = "status"
@@ -55,7 +55,7 @@ class Slow(_Closed):
     seconds: Annotated[float, Field(gt=0, le=600)]
 
 
-Failure = Annotated[AnswerStatus | Hang | Drop | Garbage | Slow, Field(discriminator="kind")]
+Failure = Annotated[ResponseStatus | Hang | Drop | Garbage | Slow, Field(discriminator="kind")]
 
 
 class Faults(_Closed):

@@ -10,10 +10,10 @@ import uvicorn
 from starlette.applications import Starlette
 
 from telemetry_service.reference.app import create_app
+from telemetry_service.reference.fault_injection import CuttableProtocol
 from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import load_signer
 from telemetry_service.reference.store import Store
-from telemetry_service.reference.striking import CuttableProtocol
 
 _BACKLOG = 128
 _GRACE_SECONDS = 1

@@ -9,18 +9,18 @@ from typing import Any
 from sqlalchemy import Connection
 
 from telemetry_service.domain.errors import StorageBusyError
-from telemetry_service.storage.access import AccessStore
 from telemetry_service.storage.activity import ActivityStore
+from telemetry_service.storage.availability_log import AvailabilityLog
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
-from telemetry_service.storage.contacts import ContactStore
 from telemetry_service.storage.deadline import ORDINARY, Deadline, transaction_deadline
+from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
-from telemetry_service.storage.fault_watch import FaultWatch
-from telemetry_service.storage.faults import connected, translated
 from telemetry_service.storage.heartbeats import HeartbeatStore
+from telemetry_service.storage.identity import IdentityStore
 from telemetry_service.storage.installation import InstallationStore
+from telemetry_service.storage.last_exchange import LastExchangeStore
 from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
@@ -41,11 +41,11 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         """Work on a connection that has begun a transaction."""
-        self.access = AccessStore(connection)
+        self.access = IdentityStore(connection)
         self.activity = ActivityStore(connection)
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection)
-        self.contacts = ContactStore(connection)
+        self.contacts = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
         self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection)
@@ -68,7 +68,7 @@ class Database:
         self._reading: dict[str, Any] = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
         # SQLite has one writer at a time. Threads of this process queue here instead of polling the file's lock.
         self._writer = Lock()
-        self._watch = FaultWatch()
+        self._watch = AvailabilityLog()
 
     @property
     def kind(self) -> str:

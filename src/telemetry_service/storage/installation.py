@@ -9,7 +9,7 @@ from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.schedule import Frequency, next_run_after
 from telemetry_service.storage.tables import (
     Installation,
-    LicenseServerContact,
+    LastExchangeRow,
     ReportingPeriod,
     TelemetryConfiguration,
     TelemetrySchedule,
@@ -73,5 +73,5 @@ class InstallationStore:
         )
         first_run = next_run_after(Frequency.TWICE_MONTHLY, now)
         execute(insert(TelemetrySchedule).values(id=1, next_run_at=first_run, next_purge_at=now + timedelta(days=1)))
-        execute(insert(LicenseServerContact).values(id=1))
+        execute(insert(LastExchangeRow).values(id=1))
         execute(insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=True))

@@ -20,8 +20,8 @@ from telemetry_service.domain.errors import (
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.resources import migrations_folder
+from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import make_engine, make_migrating_engine, make_private_file
-from telemetry_service.storage.faults import connected, translated
 from telemetry_service.storage.link import Link, link_of
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along

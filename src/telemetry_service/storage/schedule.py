@@ -104,7 +104,7 @@ class ScheduleStore:
         return taken.rowcount == 1
 
     def tick_result(self, tick_key: str, result: str, sequence: int) -> None:
-        """Note what came of a tick, and its place in the order of events (``ContactStore.next_sequence``)."""
+        """Note what came of a tick, and its place in the order of events (``LastExchangeStore.next_sequence``)."""
         ran = update(TelemetryTick).where(TelemetryTick.tick_key == tick_key)
         self._connection.execute(ran.values(result=result, sequence=sequence))
 

@@ -116,7 +116,7 @@ class TelemetryTick(Base):
     ran_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(String(32))
     sequence: Mapped[int | None] = mapped_column(unique=True)
-    """Which tick is the latest: from the counter of :class:`LicenseServerContact`, written at the tick's end."""
+    """Which tick is the latest: from the counter of :class:`LastExchangeRow`, written at the tick's end."""
     period_id: Mapped[int | None]
     """The period that was open when it ran. While it still is, what this tick left undone is still to be done. No
     foreign key: the period is purged one day, the tick is not."""
@@ -311,7 +311,7 @@ class TelemetryTransmissionAttempt(Base):
     """A keyed digest of the connection that it was made with; None where an older version made it."""
 
 
-class LicenseServerContact(Base):
+class LastExchangeRow(Base):
     """The latest contacts with the License Server; one row, so that health does not depend on retention.
 
     Its counter numbers what happens in the order of its commits. A clock that is set back cannot change that order.

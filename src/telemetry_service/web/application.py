@@ -8,25 +8,25 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from telemetry_service import __version__
-from telemetry_service.access.entrance import Entrance
 from telemetry_service.domain.readiness import Readiness
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.record import Recorder
-from telemetry_service.web.ambiguity import AmbiguityGuard
+from telemetry_service.identity.authentication import Authentication
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.web.api import configuration, facts, insight, operations, transmissions
-from telemetry_service.web.api.description import Description
-from telemetry_service.web.api.documents import PROBLEMS
+from telemetry_service.web.api.openapi import Description
+from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
-from telemetry_service.web.body_limit import USAGE_BYTES, BodyLimit
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.database_time import DatabaseTime
-from telemetry_service.web.gate import check_routes, pass_gate
-from telemetry_service.web.head_requests import HeadRequests
+from telemetry_service.web.errors.problems import LastResort, add_problems
+from telemetry_service.web.http.ambiguity import AmbiguityGuard
+from telemetry_service.web.http.body_limit import USAGE_BYTES, BodyLimit
+from telemetry_service.web.http.database_time import DatabaseTime
+from telemetry_service.web.http.head_requests import HeadRequests
+from telemetry_service.web.http.request_ids import RequestIds
 from telemetry_service.web.metrics import Metrics
-from telemetry_service.web.problems import LastResort, add_problems
-from telemetry_service.web.request_ids import RequestIds
-from telemetry_service.web.security_headers import SecurityHeaders
-from telemetry_service.web.settings_tab.tab import add_settings_tab
+from telemetry_service.web.security.authorization import authorize, check_routes
+from telemetry_service.web.security.response_headers import SecurityHeaders
+from telemetry_service.web.tab.routes import add_settings_tab
 
 API_PREFIX = "/api/v1"
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -46,9 +46,9 @@ _API = (facts.router, configuration.router, insight.router, transmissions.router
 
 def create_web(
     *,
-    installation: Installation,
+    runtime: Runtime,
     recorder: Recorder,
-    entrance: Entrance,
+    authentication: Authentication,
     readiness: Callable[[], Readiness],
     threads: Callable[[], dict[str, bool]],
     lifespan: Lifespan | None = None,
@@ -69,14 +69,14 @@ def create_web(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(pass_gate)],
+        dependencies=[Depends(authorize)],
         lifespan=lifespan,
         middleware=_around(),
         responses=PROBLEMS,
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
     )
-    app.state.context = WebContext(installation, recorder, entrance, readiness, threads, Metrics(installation))
+    app.state.context = WebContext(runtime, recorder, authentication, readiness, threads, Metrics(runtime))
     app.state.description = Description()
     add_problems(app)
     for router in _API:

@@ -6,21 +6,21 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from telemetry_service.access.entrance import Entrance
 from telemetry_service.domain.readiness import Readiness
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.record import Recorder
+from telemetry_service.identity.authentication import Authentication
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.web.http.pools import Pools
 from telemetry_service.web.metrics import Metrics
-from telemetry_service.web.pools import Pools
 
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
     """The installation, recorder, entrance, readiness and threads as they are known, metrics, and pools of threads."""
 
-    installation: Installation
+    runtime: Runtime
     recorder: Recorder
-    entrance: Entrance
+    authentication: Authentication
     readiness: Callable[[], Readiness]
     """Answers at once, from memory."""
     threads: Callable[[], dict[str, bool]]

@@ -12,9 +12,9 @@ from telemetry_service import __version__
 from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.transmissions import State
-from telemetry_service.pipeline.health_report import HealthReport, read_health
-from telemetry_service.pipeline.installation import Installation
-from telemetry_service.pipeline.tally import count_transmissions
+from telemetry_service.pipeline.queries.count_by_state import count_by_state
+from telemetry_service.pipeline.queries.health import HealthReport, read_health
+from telemetry_service.pipeline.runtime import Runtime
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -22,7 +22,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         """Count from now on; what the database knows is read at each scrape."""
         self._registry = CollectorRegistry()
         self._reports = Counter(
@@ -33,7 +33,7 @@ class Metrics:
         )
         for result in ("accepted", "duplicate"):
             self._reports.labels(result)
-        self._registry.register(_Stored(installation))
+        self._registry.register(_Stored(runtime))
 
     def recorded(self, result: RecordingResult) -> None:
         """Count the reports of one call."""
@@ -48,8 +48,8 @@ class Metrics:
 class _Stored(Collector):
     """What every replica knows alike."""
 
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     def describe(self) -> list[Metric]:
         """Name nothing in advance: asking for names must not read the database."""
@@ -57,17 +57,17 @@ class _Stored(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the database."""
-        report = read_health(self._installation)
+        report = read_health(self._runtime)
         yield _build()
         yield _health(report)
         yield GaugeMetricFamily(
             "telemetry_transmissions_waiting", "Transmissions that are not accepted yet.", value=report.waiting
         )
-        yield _transmissions(count_transmissions(self._installation))
+        yield _transmissions(count_by_state(self._runtime))
         yield from self._moments(report)
 
     def _moments(self, report: HealthReport) -> Iterator[Metric]:
-        now = self._installation.clock.now()
+        now = self._runtime.clock.now()
         if report.last_accepted_at is not None:
             # Dated by a clock that was ahead, it is as old as one of this moment.
             age = max(0.0, (now - report.last_accepted_at).total_seconds())

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from telemetry_service.cli.commands.serve import DEFAULT_PORT
 from telemetry_service.cli.output import complain, say
-from telemetry_service.cli.serve import DEFAULT_PORT
 
 _LOOPBACK = "127.0.0.1"
 

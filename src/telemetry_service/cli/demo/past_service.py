@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import Options, Service, make_app, open_service
-from telemetry_service.cli.demo.clock import SetBackClock
+from telemetry_service.cli.demo.offset_clock import OffsetClock
 from telemetry_service.cli.listening import listen, url_of
 from telemetry_service.cli.server import server_for
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.settings import Settings
 
 _START_SECONDS = 60
@@ -24,11 +24,11 @@ class PastService:
 
     def make_token(self, name: str, *scopes: Scope) -> str:
         """Make a service token."""
-        return self.service.entrance.tokens.create(name, scopes, "cli").token
+        return self.service.authentication.tokens.create(name, scopes, "cli").token
 
 
 @contextmanager
-def past_service(settings: Settings, clock: SetBackClock) -> Iterator[PastService]:
+def past_service(settings: Settings, clock: OffsetClock) -> Iterator[PastService]:
     """Run the service on ``clock``, in a thread, on a port of this machine that the system chooses."""
     service = open_service(settings, Options(clock=clock, scheduled=False))
     answers = Event()

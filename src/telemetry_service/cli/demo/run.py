@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.app import create_app
 from telemetry_service.cli.demo.block import Running, block
-from telemetry_service.cli.demo.clock import SetBackClock
 from telemetry_service.cli.demo.control_plane import ControlPlane
 from telemetry_service.cli.demo.folder import DemoFolder, DemoSecrets
+from telemetry_service.cli.demo.offset_clock import OffsetClock
 from telemetry_service.cli.demo.past_service import PastService, past_service
 from telemetry_service.cli.demo.routine import CUSTOMER_ID
 from telemetry_service.cli.demo.story import story
@@ -21,9 +20,10 @@ from telemetry_service.cli.output import complain, say
 from telemetry_service.cli.server import run_server
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.options import LogFormat, LogLevel
 from telemetry_service.log.setup import set_up_log
-from telemetry_service.pipeline.tick import wake
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.background import ReferenceProcess, throwaway_options
 from telemetry_service.reference.options import Grant, LicenseBlock
 from telemetry_service.settings import Settings, load_settings
@@ -79,7 +79,7 @@ class Demo:
         )
 
     def _tell_past(self, settings: Settings, license_server: ReferenceProcess) -> None:
-        clock = SetBackClock(SystemClock())
+        clock = OffsetClock(SystemClock())
         now = clock.now()
         events = story(now, self.secrets)
         clock.set_to(min(event.at for event in events))
@@ -90,7 +90,7 @@ class Demo:
                 license_server=license_server,
                 reporter=ControlPlane(past.url, reporter),
                 administrator=ControlPlane(past.url, administrator),
-                wake=lambda: wake(past.service.installation),
+                wake=lambda: wake(past.service.runtime),
                 random=Random(_SEED),  # noqa: S311 - figures of a demo, not a secret
             )
             live(world, events, now)

@@ -11,7 +11,7 @@ from telemetry_service.cli.demo.folder import DemoSecrets
 from telemetry_service.cli.demo.routine import days_of_reports, license_reports, registrations, wakings
 from telemetry_service.cli.demo.world import Event, World
 from telemetry_service.domain.schedule import Frequency, next_run_after
-from telemetry_service.reference.faults import AnswerStatus, Drop, Faults, Garbage
+from telemetry_service.reference.faults import Drop, Faults, Garbage, ResponseStatus
 
 DAYS = 61
 _WEEKLY_DAYS = 35
@@ -81,7 +81,7 @@ def _tick(number: int, tick: datetime, secrets: DemoSecrets) -> Iterator[Event]:
 
 def _busy() -> Faults:
     """The License Server is under maintenance for the next two requests."""
-    return Faults(failure=AnswerStatus(status=503, retry_after="600"), remaining=2)
+    return Faults(failure=ResponseStatus(status=503, retry_after="600"), remaining=2)
 
 
 def _cut_off() -> Faults:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from telemetry_service.cli.demo.clock import SetBackClock
 from telemetry_service.cli.demo.control_plane import ControlPlane
+from telemetry_service.cli.demo.offset_clock import OffsetClock
 from telemetry_service.reference.background import ReferenceProcess
 
 
@@ -14,7 +14,7 @@ from telemetry_service.reference.background import ReferenceProcess
 class World:
     """The installation as its neighbours see it."""
 
-    clock: SetBackClock
+    clock: OffsetClock
     license_server: ReferenceProcess
     reporter: ControlPlane
     """The services that report."""

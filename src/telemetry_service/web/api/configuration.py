@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
@@ -16,7 +15,9 @@ from telemetry_service.domain.errors import (
     StaleConfigurationError,
     TelemetryDisabledError,
 )
-from telemetry_service.pipeline.configure import (
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.check_connection import check_connection
+from telemetry_service.pipeline.actions.configure import (
     ConfigurationView,
     read_configuration,
     remove_api_key,
@@ -24,21 +25,20 @@ from telemetry_service.pipeline.configure import (
     save_configuration,
     set_api_key,
 )
-from telemetry_service.pipeline.connection_test import check_connection
-from telemetry_service.pipeline.consequences import read_consequences, unless_something_is_lost
-from telemetry_service.web.api.answers_configuration import (
-    ConfigurationAnswer,
-    ConnectionTestAnswer,
-    ConsequencesAnswer,
-    RevealedKeyAnswer,
-)
-from telemetry_service.web.api.documents import answer_header, header, json_body, refused_with
+from telemetry_service.pipeline.queries.consequences import read_consequences, unless_something_is_lost
+from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
-from telemetry_service.web.body import NO_BODY, JsonBody, has_body
+from telemetry_service.web.api.schemas.configuration import (
+    ConfigurationResponse,
+    ConnectionCheckResponse,
+    ConsequencesResponse,
+    RevealedKeyResponse,
+)
 from telemetry_service.web.context import Context
-from telemetry_service.web.gate import RECENT_LOGIN, CurrentCaller, needs
-from telemetry_service.web.pools import waits_for_license_server
-from telemetry_service.web.refusals import ExchangesBusyError
+from telemetry_service.web.errors.request_errors import ExchangesBusyError
+from telemetry_service.web.http.body import NO_BODY, JsonBody, has_body
+from telemetry_service.web.http.pools import waits_for_license_server
+from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCaller, needs
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
 
@@ -70,9 +70,9 @@ KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
 
 @router.get("/config", responses={200: {"headers": _ETAG}})
 @needs(Scope.READ)
-def get_config(context: Context, response: Response) -> ConfigurationAnswer:
+def get_config(context: Context, response: Response) -> ConfigurationResponse:
     """Return the configuration. Its ETag is the version that a save must name."""
-    return _answer(response, read_configuration(context.installation))
+    return _answer(response, read_configuration(context.runtime))
 
 
 @router.put(
@@ -93,32 +93,32 @@ def put_config(
     values: Values,
     confirm: Confirm = False,  # noqa: FBT002 - a query parameter
     dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
-) -> ConfigurationAnswer | ConsequencesAnswer:
+) -> ConfigurationResponse | ConsequencesResponse:
     """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime.
 
     What would lose something for good (a shorter retention, switching off with counts in the open period) is refused
     with 409 and the numbers unless `confirm=true`; `dry_run=true` says what would be lost and saves nothing.
     """
-    installation = context.installation
-    version = seen.check(read_configuration(installation).stored.version)
+    runtime = context.runtime
+    version = seen.check(read_configuration(runtime).stored.version)
     if dry_run:
-        return ConsequencesAnswer.of(read_consequences(installation, values))
-    check = None if confirm else unless_something_is_lost(installation)
-    return _answer(response, save_configuration(installation, values, version, caller.actor, check=check))
+        return ConsequencesResponse.of(read_consequences(runtime, values))
+    check = None if confirm else unless_something_is_lost(runtime)
+    return _answer(response, save_configuration(runtime, values, version, caller.actor, check=check))
 
 
 @router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput, _KEY))
 @needs(Scope.ADMIN)
-def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationAnswer:
+def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationResponse:
     """Store another API key; what was held for the old one is tried at once."""
-    return _answer(response, set_api_key(context.installation, key.api_key, caller.actor))
+    return _answer(response, set_api_key(context.runtime, key.api_key, caller.actor))
 
 
 @router.delete("/config/api-key", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
-def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationAnswer:
+def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationResponse:
     """Forget the API key; nothing can be sent until another one is set."""
-    return _answer(response, remove_api_key(context.installation, caller.actor))
+    return _answer(response, remove_api_key(context.runtime, caller.actor))
 
 
 @router.post(
@@ -127,10 +127,10 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
     openapi_extra=refused_with(RecentLoginRequiredError, NotConfiguredError, KeyUnusableError),
 )
 @needs(Scope.ADMIN)
-def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyAnswer:
+def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyResponse:
     """Show the API key in clear; audited, and kept by no cache."""
     response.headers["Cache-Control"] = "no-store"
-    return RevealedKeyAnswer(api_key=reveal_api_key(context.installation, caller.actor))
+    return RevealedKeyResponse(api_key=reveal_api_key(context.runtime, caller.actor))
 
 
 @router.post(
@@ -140,12 +140,12 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionTestAnswer:
+def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheckResponse:
     """Test the connection step by step, with the stored API key or with one that is not saved yet."""
-    tested = check_connection(context.installation, caller.actor, key.api_key if key else None)
-    return ConnectionTestAnswer.of(tested)
+    tested = check_connection(context.runtime, caller.actor, key.api_key if key else None)
+    return ConnectionCheckResponse.of(tested)
 
 
-def _answer(response: Response, view: ConfigurationView) -> ConfigurationAnswer:
+def _answer(response: Response, view: ConfigurationView) -> ConfigurationResponse:
     response.headers["ETag"] = entity_tag(view.stored.version)
-    return ConfigurationAnswer.of(view)
+    return ConfigurationResponse.of(view)

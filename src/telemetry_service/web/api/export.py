@@ -6,11 +6,11 @@ from datetime import datetime
 from io import StringIO
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.row_words import row_of, words_of
 from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.transmission_texts import row_of, texts_of
 from telemetry_service.domain.transmissions import Transmission
-from telemetry_service.pipeline.history import Export
-from telemetry_service.web.api.answers_transmissions import TransmissionAnswer
+from telemetry_service.pipeline.queries.history import Export
+from telemetry_service.web.api.schemas.transmissions import TransmissionResponse
 
 COLUMNS = (
     "transmission_id",
@@ -44,7 +44,7 @@ def csv_lines(export: Export) -> Iterator[str]:
 def json_lines(export: Export) -> Iterator[str]:
     """Yield one JSON object a line, in the shape in which the history lists transmissions."""
     for transmission in export.transmissions:
-        yield TransmissionAnswer.of(transmission, export.situation).model_dump_json() + "\n"
+        yield TransmissionResponse.of(transmission, export.situation).model_dump_json() + "\n"
 
 
 def cell(value: object) -> str:
@@ -59,7 +59,7 @@ def cell(value: object) -> str:
 
 def _value(transmission: Transmission, column: str, situation: Situation) -> object:
     if column == "next_attempt_at":
-        return words_of(row_of(transmission, situation.now), situation).next_attempt_at
+        return texts_of(row_of(transmission, situation.now), situation).next_attempt_at
     return getattr(transmission, column)
 
 

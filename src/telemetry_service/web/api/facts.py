@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import (
     CustomerContradictionError,
     ExtensionCodeConflictError,
@@ -21,7 +20,8 @@ from telemetry_service.domain.errors import (
     TooManyBouncersError,
 )
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
-from telemetry_service.pipeline.register import (
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.report_facts import (
     LicenseView,
     list_bouncers,
     read_license,
@@ -30,18 +30,18 @@ from telemetry_service.pipeline.register import (
     remove_bouncer,
     report_license,
 )
-from telemetry_service.web.api.answers_facts import (
-    BouncerAnswer,
-    BouncersAnswer,
-    ExtensionCodeAnswer,
-    LicenseAnswer,
-    RecordingAnswer,
-)
-from telemetry_service.web.api.documents import answer_header, header, json_body, refused_with
+from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import BouncerId, TagsSeen
-from telemetry_service.web.body import NO_BODY, JsonBody, read_usage
+from telemetry_service.web.api.schemas.facts import (
+    BouncerResponse,
+    BouncersResponse,
+    ExtensionCodeResponse,
+    LicenseResponse,
+    RecordingResponse,
+)
 from telemetry_service.web.context import Context
-from telemetry_service.web.gate import needs
+from telemetry_service.web.http.body import NO_BODY, JsonBody, read_usage
+from telemetry_service.web.security.authorization import needs
 
 router = APIRouter(tags=["facts"])
 
@@ -80,9 +80,9 @@ _UNDECIDED = "The database does not answer in time. Send the same reports again:
     | refused_with(RegistryFullError),
 )
 @needs(Scope.REPORT)
-def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> BouncerAnswer:
+def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> BouncerResponse:
     """Register a bouncer, or change its registration."""
-    return BouncerAnswer.of(register_bouncer(context.installation, bouncer_id, registration))
+    return BouncerResponse.of(register_bouncer(context.runtime, bouncer_id, registration))
 
 
 @router.delete(
@@ -94,21 +94,21 @@ def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registrat
 @needs(Scope.REPORT)
 def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
     """Take a bouncer out of the registry. What it reported stays counted."""
-    if not remove_bouncer(context.installation, bouncer_id):
+    if not remove_bouncer(context.runtime, bouncer_id):
         raise NotFoundError
 
 
 @router.get("/bouncers")
 @needs(Scope.REPORT, Scope.READ)
-def get_bouncers(context: Context) -> BouncersAnswer:
+def get_bouncers(context: Context) -> BouncersResponse:
     """List the registered bouncers."""
-    found = list_bouncers(context.installation)
-    return BouncersAnswer(bouncers=tuple(BouncerAnswer.of(bouncer) for bouncer in found))
+    found = list_bouncers(context.runtime)
+    return BouncersResponse(bouncers=tuple(BouncerResponse.of(bouncer) for bouncer in found))
 
 
 @router.post(
     "/usage",
-    response_model=RecordingAnswer,
+    response_model=RecordingResponse,
     openapi_extra=json_body(UsageBatch, {"reports": [_REPORT]}) | refused_with(PeriodFullError, TooManyBouncersError),
 )
 @needs(Scope.REPORT)
@@ -125,7 +125,7 @@ async def post_usage(context: Context, reports: Reports) -> Response:
         call.cancel()  # Where it is not being written already.
         raise StorageUnavailableError(_UNDECIDED) from None
     context.metrics.recorded(result)
-    return Response(RecordingAnswer.of(result).model_dump_json(), media_type="application/json")
+    return Response(RecordingResponse.of(result).model_dump_json(), media_type="application/json")
 
 
 @router.put(
@@ -136,7 +136,7 @@ async def post_usage(context: Context, reports: Reports) -> Response:
     | refused_with(CustomerContradictionError, StaleLicenseError),
 )
 @needs(Scope.REPORT)
-def put_license(context: Context, response: Response, posture: Posture, seen: TagsSeen) -> LicenseAnswer:
+def put_license(context: Context, response: Response, posture: Posture, seen: TagsSeen) -> LicenseResponse:
     """Change the license posture: an omitted member keeps the present value, and null removes it.
 
     For tier and status, `unknown` says that there is none. What is told a second time changes nothing. The License
@@ -146,25 +146,25 @@ def put_license(context: Context, response: Response, posture: Posture, seen: Ta
     """
 
     def as_seen(present: LicenseView) -> bool:
-        return seen is None or _tag(LicenseAnswer.of(present)) in seen
+        return seen is None or _tag(LicenseResponse.of(present)) in seen
 
-    return _tagged(response, LicenseAnswer.of(report_license(context.installation, posture, as_seen)))
+    return _tagged(response, LicenseResponse.of(report_license(context.runtime, posture, as_seen)))
 
 
 @router.get("/license", responses={200: {"headers": _ETAG}})
 @needs(Scope.REPORT, Scope.READ)
-def get_license(context: Context, response: Response) -> LicenseAnswer:
+def get_license(context: Context, response: Response) -> LicenseResponse:
     """Return the license posture, who told it last and when, and whether feature gating is active."""
-    return _tagged(response, LicenseAnswer.of(read_license(context.installation)))
+    return _tagged(response, LicenseResponse.of(read_license(context.runtime)))
 
 
-def _tagged(response: Response, answer: LicenseAnswer) -> LicenseAnswer:
+def _tagged(response: Response, answer: LicenseResponse) -> LicenseResponse:
     """Name the answer's content in its ETag."""
     response.headers["ETag"] = _tag(answer)
     return answer
 
 
-def _tag(answer: LicenseAnswer) -> str:
+def _tag(answer: LicenseResponse) -> str:
     return f'"{hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
 
 
@@ -174,7 +174,7 @@ def _tag(answer: LicenseAnswer) -> str:
     | refused_with(ExtensionCodeConflictError, ExtensionCodeRefusedError, ExtensionCodesFullError),
 )
 @needs(Scope.REPORT)
-def post_extension_code(context: Context, code: Code) -> ExtensionCodeAnswer:
+def post_extension_code(context: Context, code: Code) -> ExtensionCodeResponse:
     """Record a redeemed extension code; a repetition changes nothing."""
-    recorded = redeem_code(context.installation, code)
-    return ExtensionCodeAnswer(code_id=code.code_id, recorded=recorded)
+    recorded = redeem_code(context.runtime, code)
+    return ExtensionCodeResponse(code_id=code.code_id, recorded=recorded)

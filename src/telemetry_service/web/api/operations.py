@@ -6,17 +6,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ConfigDict
 
-from telemetry_service.access.scopes import Scope
-from telemetry_service.web.api.description import Description
-from telemetry_service.web.api.moment import Answer
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.api.openapi import Description
+from telemetry_service.web.api.schemas.base import ResponseModel
 from telemetry_service.web.context import Context
-from telemetry_service.web.gate import needs, public
 from telemetry_service.web.metrics import CONTENT_TYPE
+from telemetry_service.web.security.authorization import needs, public
 
 router = APIRouter(tags=["operations"])
 
 
-class AliveAnswer(Answer):
+class AliveResponse(ResponseModel):
     """The process answers, and its threads live."""
 
     status: Literal["alive", "thread-ended"]
@@ -24,7 +24,7 @@ class AliveAnswer(Answer):
     """Threads that must live as long as the process, and have ended. Only a restart brings them back."""
 
 
-class ReadinessAnswer(Answer):
+class ReadinessResponse(ResponseModel):
     """Whether the service can do its work, and which part of it cannot."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -40,23 +40,23 @@ class ReadinessAnswer(Answer):
     """Since a heartbeat was committed; null before the first. Beyond a minute the service is not ready."""
 
 
-@router.get("/healthz", response_model=AliveAnswer, responses={503: {"model": AliveAnswer}})
+@router.get("/healthz", response_model=AliveResponse, responses={503: {"model": AliveResponse}})
 @public
 async def get_healthz(context: Context) -> Response:
     """Say that the process answers and that its threads live."""
     ended = [name for name, lives in context.threads().items() if not lives]
-    answer = AliveAnswer(status="thread-ended" if ended else "alive", ended_threads=ended)
+    answer = AliveResponse(status="thread-ended" if ended else "alive", ended_threads=ended)
     return JSONResponse(answer.model_dump(), 503 if ended else 200)
 
 
-@router.get("/readyz", response_model=ReadinessAnswer, responses={503: {"model": ReadinessAnswer}})
+@router.get("/readyz", response_model=ReadinessResponse, responses={503: {"model": ReadinessResponse}})
 @public
 async def get_readyz(context: Context) -> Response:
     """Say whether the service can do its work: it wakes and can write. A License Server in trouble changes nothing.
 
     The answer comes from memory, so that it waits for nothing that another request waits for.
     """
-    answer = ReadinessAnswer.model_validate(context.readiness())
+    answer = ReadinessResponse.model_validate(context.readiness())
     return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
 
 

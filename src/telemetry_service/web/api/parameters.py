@@ -13,9 +13,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from telemetry_service.domain.errors import PreconditionRequiredError, StaleConfigurationError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.transmissions import Status, Trigger
-from telemetry_service.pipeline.history import HistoryFilter
-from telemetry_service.web.gate import Caller, CurrentCaller
-from telemetry_service.web.refusals import Fault, InputRefusedError
+from telemetry_service.pipeline.queries.history import HistoryFilter
+from telemetry_service.web.errors.request_errors import Fault, InputRefusedError
+from telemetry_service.web.security.authorization import Caller, CurrentCaller
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 
@@ -49,14 +49,14 @@ class _Filters(BaseModel):
         return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
 
 
-class HistoryQuery(_Filters):
+class HistoryParams(_Filters):
     """Which page of the history."""
 
     cursor: Annotated[str, Field(max_length=64)] | None = None
     limit: Limit = LIMIT_DEFAULT
 
 
-class ExportQuery(_Filters):
+class ExportParams(_Filters):
     """Which transmissions to export, and as what."""
 
     format: Annotated[str, Field(pattern="^(csv|jsonl)$")]
@@ -168,5 +168,5 @@ VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
 PreviewSeen = Annotated[frozenset[str] | None, Depends(preview_seen)]
 TagsSeen = Annotated[frozenset[str] | None, Depends(tags_seen)]
 RequestKey = Annotated[str | None, Depends(request_key)]
-HistoryParameters = Annotated[HistoryQuery, Query()]
-ExportParameters = Annotated[ExportQuery, Query()]
+HistoryParameters = Annotated[HistoryParams, Query()]
+ExportParameters = Annotated[ExportParams, Query()]

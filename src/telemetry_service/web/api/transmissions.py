@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from telemetry_service.access.scopes import Scope
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
@@ -17,13 +16,13 @@ from telemetry_service.domain.errors import (
     PreviewStaleError,
     TelemetryDisabledError,
 )
-from telemetry_service.pipeline.history import export_transmissions, list_transmissions, read_transmission
-from telemetry_service.pipeline.prove import payload_as_sent
-from telemetry_service.pipeline.retry import retry, retry_failed
-from telemetry_service.pipeline.send_now import send_now
-from telemetry_service.web.api.answers_transmissions import HistoryAnswer, RetriedAnswer, TransmissionDetailAnswer
-from telemetry_service.web.api.documents import header, headers, refused_with
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.retry import retry, retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.history import export_transmissions, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.proof import payload_as_sent
 from telemetry_service.web.api.export import csv_lines, json_lines
+from telemetry_service.web.api.openapi_parts import header, headers, refused_with
 from telemetry_service.web.api.parameters import (
     ExportParameters,
     HistoryParameters,
@@ -31,11 +30,12 @@ from telemetry_service.web.api.parameters import (
     RequestKey,
     TransmissionId,
 )
-from telemetry_service.web.body import NO_BODY
+from telemetry_service.web.api.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.context import Context
-from telemetry_service.web.gate import CurrentCaller, needs
-from telemetry_service.web.pools import waits_for_license_server
-from telemetry_service.web.refusals import ExchangesBusyError
+from telemetry_service.web.errors.request_errors import ExchangesBusyError
+from telemetry_service.web.http.body import NO_BODY
+from telemetry_service.web.http.pools import waits_for_license_server
+from telemetry_service.web.security.authorization import CurrentCaller, needs
 
 _NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError)
 _TEXT = {"type": "string"}
@@ -57,22 +57,22 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 @waits_for_license_server
 def post_send_now(
     context: Context, caller: CurrentCaller, request_key: RequestKey, shown: PreviewSeen
-) -> TransmissionDetailAnswer:
+) -> TransmissionDetailResponse:
     """Close the period and send it. The same Idempotency-Key names the same transmission.
 
     With `If-Match`, the `version` of the preview that was seen, it is refused with 412 where what leaves would differ
     from that in more than counts, health and times.
     """
-    detail = send_now(context.installation, caller.actor, request_key, shown)
-    return TransmissionDetailAnswer.of_detail(detail)
+    detail = send_now(context.runtime, caller.actor, request_key, shown)
+    return TransmissionDetailResponse.of_detail(detail)
 
 
 @router.get("/history", openapi_extra=refused_with(CursorInvalidError))
 @needs(Scope.READ)
-def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
+def get_history(context: Context, query: HistoryParameters) -> HistoryResponse:
     """List transmissions, newest first."""
-    page = list_transmissions(context.installation, query.filter(), query.cursor, query.limit)
-    return HistoryAnswer.of(page)
+    page = list_transmissions(context.runtime, query.filter(), query.cursor, query.limit)
+    return HistoryResponse.of(page)
 
 
 @router.get(
@@ -83,7 +83,7 @@ def get_history(context: Context, query: HistoryParameters) -> HistoryAnswer:
 @needs(Scope.READ)
 def get_export(context: Context, caller: CurrentCaller, query: ExportParameters) -> StreamingResponse:
     """Download the filtered history as CSV or JSON Lines."""
-    found = export_transmissions(context.installation, query.filter(), caller.actor)
+    found = export_transmissions(context.runtime, query.filter(), caller.actor)
     if query.format == "csv":
         return _download(csv_lines(found), "text/csv", "csv")
     return _download(json_lines(found), "application/jsonl", "jsonl")
@@ -92,18 +92,18 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
 @router.post("/history/retry-failed", dependencies=[NO_BODY], openapi_extra=refused_with(*_NOT_SENT))
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedAnswer:
+def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedResponse:
     """Send every failed transmission again, oldest first."""
-    details = retry_failed(context.installation, caller.actor)
-    return RetriedAnswer(transmissions=tuple(TransmissionDetailAnswer.of_detail(one) for one in details))
+    details = retry_failed(context.runtime, caller.actor)
+    return RetriedResponse(transmissions=tuple(TransmissionDetailResponse.of_detail(one) for one in details))
 
 
 @router.get("/history/{transmission_id}", openapi_extra=refused_with(NotFoundError))
 @needs(Scope.READ)
-def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
+def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailResponse:
     """Return one transmission with its payload and every attempt."""
-    detail = read_transmission(context.installation, transmission_id)
-    return TransmissionDetailAnswer.of_detail(detail)
+    detail = read_transmission(context.runtime, transmission_id)
+    return TransmissionDetailResponse.of_detail(detail)
 
 
 @router.get(
@@ -115,7 +115,7 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
 @needs(Scope.READ)
 def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
-    detail = read_transmission(context.installation, transmission_id)
+    detail = read_transmission(context.runtime, transmission_id)
     for attempt in detail.attempts:
         if attempt.number == number:
             return Response(payload_as_sent(detail.transmission, attempt), media_type="application/json")
@@ -129,10 +129,10 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailAnswer:
+def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailResponse:
     """Send the stored payload again under the same id. Safe to press twice."""
-    detail = retry(context.installation, transmission_id, caller.actor)
-    return TransmissionDetailAnswer.of_detail(detail)
+    detail = retry(context.runtime, transmission_id, caller.actor)
+    return TransmissionDetailResponse.of_detail(detail)
 
 
 def _download(lines: Iterator[str], media_type: str, ending: str) -> StreamingResponse:

@@ -1,0 +1,29 @@
+"""``telemetry-service admin``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.output import say
+from telemetry_service.domain.plain_text import first_text_of
+
+_STDIN_MAXIMUM = 10_000
+"""Characters; many more than a password has, and not the whole of a wrong file."""
+
+
+def set_password(
+    *, stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")] = False
+) -> None:
+    """Set the administrator's password. It is asked for, and never taken from the command line."""
+    if stdin:
+        password = first_text_of(sys.stdin.read(_STDIN_MAXIMUM))
+    elif not sys.stdin.isatty():
+        message = "There is no terminal to ask at; give the password on standard input with --stdin."
+        raise typer.BadParameter(message)
+    else:
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt="The same again")
+    with opened_service() as service:
+        service.authentication.accounts.set_password(password, ACTOR)
+    say("The password of 'admin' is set; every browser session has ended.")

@@ -1,0 +1,59 @@
+"""``telemetry-service doctor``."""
+
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.commands.serve import DEFAULT_PORT
+from telemetry_service.cli.exit_codes import ExitCode
+from telemetry_service.cli.liveness import is_alive
+from telemetry_service.cli.output import AsJson, complain, say, say_json
+
+Liveness = Annotated[bool, typer.Option("--liveness", help="Only ask whether the local service answers.")]
+Port = Annotated[int, typer.Option(min=1, max=65_535, help="The local port that --liveness asks.")]
+Host = Annotated[
+    str | None,
+    typer.Option(help="The address that --liveness asks; without it the one that the service listens on."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not contact the License Server.")]
+
+
+def doctor(
+    *,
+    liveness: Liveness = False,
+    host: Host = None,
+    port: Port = DEFAULT_PORT,
+    offline: Offline = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, keys, database, schema, disk, clock and, while telemetry is on, the connection.
+
+    Exits with the code of the first thing that is wrong.
+    """
+    if liveness:
+        _ask_liveness(host, port, as_json=as_json)
+        return
+    from telemetry_service.cli.doctor_checks import examine
+
+    findings = examine(offline=offline)
+    if as_json:
+        say_json(
+            [
+                {"check": f.check, "result": f.result.value, "sentence": f.sentence, "exit_code": f.exit_code}
+                for f in findings
+            ]
+        )
+    else:
+        for finding in findings:
+            say(f"{finding.result.value:7} {finding.check:15} {finding.sentence}")
+    wrong = next((finding.exit_code for finding in findings if finding.exit_code), ExitCode.DONE)
+    raise typer.Exit(wrong)
+
+
+def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
+    alive = is_alive(port, host)
+    if as_json:
+        say_json({"alive": alive})
+    if not alive:
+        complain(f"Nothing answers on local port {port}.")
+        raise typer.Exit(ExitCode.FAILED)

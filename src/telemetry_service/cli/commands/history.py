@@ -1,0 +1,69 @@
+"""``telemetry-service history``."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.open_service import opened_service
+from telemetry_service.cli.output import AsJson, moment, say, say_table
+from telemetry_service.domain.transmission_texts import row_of, texts_of
+from telemetry_service.domain.transmissions import Status, Trigger
+
+Limit = Annotated[int, typer.Option(min=1, max=500, help="How many, newest first.")]
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, in UTC.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, in UTC.")]
+Cursor = Annotated[str | None, typer.Option(help="Go on from where the last page ended.")]
+
+
+def history(
+    *,
+    limit: Limit = 25,
+    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    trigger: Annotated[Trigger | None, typer.Option(help="Only these.")] = None,
+    from_day: From = None,
+    to_day: To = None,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """List past transmissions, newest first."""
+    if from_day and to_day and from_day > to_day:
+        message = "must not be later than --to."
+        raise typer.BadParameter(message, param_hint="--from")
+    with opened_service() as service:
+        from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+
+        wanted = HistoryFilter(status, trigger, _day(from_day), _day(to_day))
+        page = list_transmissions(service.runtime, wanted, cursor, limit)
+    if as_json:
+        from telemetry_service.web.api.schemas.transmissions import HistoryResponse
+
+        say(HistoryResponse.of(page).model_dump_json(indent=2))
+        return
+    if not page.items:
+        say("There are no transmissions here yet.")
+        return
+    say_table(
+        ("DATE (UTC)", "STATUS", "STATE", "RECORDS", "CODE", "TRIGGER", "ATTEMPTS", "CAUSE", "NOTE", "ID"),
+        (
+            (
+                moment(t.created_at),
+                t.status.value,
+                t.state.value,
+                t.records_sent,
+                t.response_code,
+                t.trigger.value,
+                t.attempts_made,
+                t.cause.value if t.cause else None,
+                texts_of(row_of(t, page.situation.now), page.situation).note or None,
+                t.transmission_id,
+            )
+            for t in page.items
+        ),
+    )
+    if page.next_cursor:
+        say(f"Older ones: --cursor {page.next_cursor}")
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value else None

@@ -1,0 +1,105 @@
+"""``telemetry-service serve``."""
+
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telemetry_service import __version__
+from telemetry_service.cli.listening import bound_to, is_loopback, listen
+from telemetry_service.domain.errors import TelemetryError
+
+if TYPE_CHECKING:
+    from telemetry_service.app import Service
+    from telemetry_service.settings import Settings
+
+DEFAULT_PORT = 8080
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trusted-proxy",
+        help="Address or network of a reverse proxy whose X-Forwarded-* headers are believed, beside those of"
+        " TELEMETRY_TRUSTED_PROXIES.",
+    ),
+]
+
+
+def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
+    """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
+    named = _addresses(trusted_proxy or ())
+    from telemetry_service.settings import load_settings
+
+    settings = load_settings(os.environ)
+    proxies = (*settings.trusted_proxies, *named)
+    with listen(host, port) as listener:
+        # The keys are in this process's memory, and a dump of it would be a file.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _allow_many_files()
+        from telemetry_service.app import make_app, open_service
+        from telemetry_service.cli.server import run_server, until_told_to_stop
+        from telemetry_service.log.events import Event
+        from telemetry_service.log.setup import set_up_log
+        from telemetry_service.log.write import log_event
+
+        set_up_log(settings.log_level, settings.log_format, os.environ.get("JOURNAL_STREAM"))
+        try:
+            service = open_service(settings)
+            _warn(settings, service)
+            _warn_of_cookies(listener, proxies)
+        except TelemetryError as error:
+            log_event(Event.START_FAILED, code=error.code)
+            raise
+        started = partial(
+            log_event,
+            Event.SERVICE_STARTED,
+            version=__version__,
+            database=service.runtime.database.kind,
+            listening=bound_to(listener),
+            log_level=settings.log_level,
+        )
+        with until_told_to_stop():
+            run_server(make_app(service), listener, started, proxies)
+        log_event(Event.SERVICE_STOPPED)
+
+
+def _warn(settings: "Settings", service: "Service") -> None:
+    from telemetry_service.log.start_warnings import StartWarning, warn_of
+
+    if settings.ephemeral_keys:
+        warn_of(StartWarning.EPHEMERAL_KEYS)
+    if not service.authentication.accounts.exist():
+        warn_of(StartWarning.NO_ADMINISTRATOR)
+
+
+def _warn_of_cookies(listener: socket.socket, proxies: Sequence[str]) -> None:
+    from telemetry_service.log.start_warnings import StartWarning, warn_of
+
+    if not proxies and not is_loopback(listener):
+        warn_of(StartWarning.COOKIES_NOT_SECURE)
+
+
+def _allow_many_files() -> None:
+    """Let the process open as many files as it may: each connection is one, and the usual 1,024 are few."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(OSError, ValueError):  # Some systems say that more is allowed than is.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _addresses(given: Sequence[str]) -> Sequence[str]:
+    """Return the addresses and networks; a name is none, for whoever answers for the name would be believed."""
+    for one in given:
+        try:
+            ip_network(one)
+        except ValueError:
+            message = "must be an IP address, or a network such as 10.0.0.0/8."
+            raise typer.BadParameter(message, param_hint="--trusted-proxy") from None
+    return given

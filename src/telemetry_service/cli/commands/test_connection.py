@@ -1,0 +1,55 @@
+"""``telemetry-service test-connection``."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from telemetry_service.cli.exit_codes import ExitCode
+from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.output import AsJson, say, say_table
+from telemetry_service.domain.transmission_texts import cause_of_test
+
+if TYPE_CHECKING:
+    from telemetry_service.domain.connection_check import ConnectionCheck
+
+FromStdin = Annotated[bool, typer.Option("--api-key-stdin", help="Test a key from standard input, without saving it.")]
+
+
+def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = False) -> None:
+    """Test the connection to the License Server, step by step. Sends no telemetry. Exits with 5 if it fails."""
+    api_key = _read_api_key() if api_key_stdin else None
+    with opened_service() as service:
+        from telemetry_service.pipeline.actions.check_connection import check_connection as check
+
+        result = check(service.runtime, ACTOR, api_key)
+    if as_json:
+        from telemetry_service.web.api.schemas.configuration import ConnectionCheckResponse
+
+        say(ConnectionCheckResponse.of(result).model_dump_json(indent=2))
+    else:
+        _tell(result)
+    if not result.ok:
+        raise typer.Exit(ExitCode.NOT_DELIVERED)
+
+
+def _read_api_key() -> str:
+    from telemetry_service.domain.configuration import api_key_error
+
+    api_key = sys.stdin.readline().rstrip("\r\n")
+    if (fault := api_key_error(api_key)) is not None:
+        raise typer.BadParameter(fault, param_hint="--api-key-stdin")
+    return api_key
+
+
+def _tell(result: "ConnectionCheck") -> None:
+    verdicts = {True: "ok", False: "failed", None: "not tried"}
+    say_table(
+        ("STEP", "RESULT", "MS", "DETAIL"),
+        ((step.name.value, verdicts[step.ok], step.duration_ms, step.detail) for step in result.steps),
+    )
+    words = cause_of_test(result.cause)
+    if words is None:
+        say("The connection works.")
+    else:
+        say(f"{words.sentence} {words.next_step} ({words.code.value})")

@@ -1,0 +1,226 @@
+"""What the doctor looks at, each thing by itself, so that one trouble does not hide the next."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
+from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
+from telemetry_service.domain.clock import Clock, SystemClock
+from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.transmission_texts import cause_of_test
+
+if TYPE_CHECKING:
+    from telemetry_service.app import Service
+    from telemetry_service.settings import Settings
+    from telemetry_service.storage.link import Link
+    from telemetry_service.storage.migrate import SchemaState
+
+_FREE_BYTES = 200 * 1024 * 1024
+"""Below this a busy installation fills the disk within days."""
+
+_RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
+"""No right clock is before the first release of this service."""
+
+
+class Result(StrEnum):
+    """What a check found."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result in a sentence; ``exit_code`` is 0 unless something is wrong."""
+
+    check: str
+    result: Result
+    sentence: str
+    exit_code: ExitCode = ExitCode.DONE
+
+
+def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
+    """Look at everything, as far as it can be looked at."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        return [_wrong("settings", fault, ExitCode.SETTINGS) for fault in error.faults]
+    findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
+    findings.append(_disk(settings))
+    about_the_database = _database(settings)
+    findings += about_the_database
+    if about_the_database[0].result is Result.OK:
+        findings += _inside(settings, clock or SystemClock(), offline=offline)
+    return findings
+
+
+def _ephemeral(settings: "Settings") -> Finding:
+    if settings.ephemeral_keys:
+        return Finding("keys", Result.WARNING, "DEMO_MODE: the keys are thrown away when the process ends.")
+    return Finding("keys", Result.OK, "ENCRYPTION_KEY and CREDENTIAL_ENCRYPTION_KEY are set.")
+
+
+def _cookies(settings: "Settings") -> Finding:
+    if settings.trusted_proxies:
+        return Finding("cookies", Result.OK, "Session cookies are marked Secure where a trusted proxy says so.")
+    sentence = (
+        "TELEMETRY_TRUSTED_PROXIES names no reverse proxy: unless serve has --trusted-proxy, session cookies go out"
+        " without Secure. Name the address of the proxy that ends TLS."
+    )
+    return Finding("cookies", Result.WARNING, sentence)
+
+
+def _disk(settings: "Settings") -> Finding:
+    url = settings.database_url.get_secret_value()
+    if not url.startswith(SQLITE):
+        return Finding("disk", Result.SKIPPED, "The database is on a server of its own.")
+    folder = Path(url.removeprefix(SQLITE)).absolute().parent
+    # Not Path.exists: that raises where a folder on the way may not be looked into.
+    while not os.path.exists(folder):  # noqa: PTH110
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    sentence = f"{free // (1024 * 1024)} MiB are free where the database is."
+    if free < _FREE_BYTES:
+        return _wrong("disk", sentence + " Free some space.", ExitCode.STORAGE)
+    return Finding("disk", Result.OK, sentence)
+
+
+def _database(settings: "Settings") -> list[Finding]:
+    from telemetry_service.storage.migrate import schema_state
+
+    url = settings.database_url.get_secret_value()
+    if url.startswith(SQLITE) and not os.path.lexists(url.removeprefix(SQLITE)):
+        return [_failed("database", with_place(DatabaseMissingError(), settings))]
+    try:
+        state = schema_state(url)
+    except TelemetryError as error:
+        return [_failed("database", error)]
+    return [_schema(settings, state), encryption_of(state.link)]
+
+
+def encryption_of(link: "Link | None") -> Finding:
+    """Say whether what goes to the database can be read on the way."""
+    if link is None:
+        return Finding("encryption", Result.SKIPPED, "The database is a file; nothing of it goes over a network.")
+    if link.verified:
+        return Finding("encryption", Result.OK, "The connection to the database is encrypted, the server verified.")
+    if not link.leaves_this_machine:
+        encrypted = "encrypted" if link.encrypted else "not encrypted"
+        sentence = f"The connection to the database is {encrypted}, and does not leave this machine."
+        return Finding("encryption", Result.OK, sentence)
+    missing = "does not verify the server" if link.encrypted else "is not encrypted"
+    sentence = f"The connection to the database {missing}. Add sslmode=verify-full to TELEMETRY_DATABASE_URL."
+    return Finding("encryption", Result.WARNING, sentence)
+
+
+def _schema(settings: "Settings", state: "SchemaState") -> Finding:
+    from telemetry_service.storage.migrate import refuse_unless_current
+
+    try:
+        if not state.may_migrate and not state.too_new and not state.missing:
+            raise StorageLoginError
+        refuse_unless_current(state)
+    except TelemetryError as error:
+        return _failed("database", with_place(error, settings))
+    return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
+
+
+def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Finding]:
+    from telemetry_service.app import open_for_command
+
+    try:
+        service = open_for_command(settings)
+    except TelemetryError as error:
+        yield _failed("service", with_place(error, settings))
+        return
+    checks = (
+        ("writing", lambda: _writing(service)),
+        ("clock", lambda: _clock(service, clock.now())),
+        ("administrator", lambda: _administrator(service)),
+        ("health", lambda: _health(service)),
+        ("connection", lambda: _connection(service, offline=offline)),
+    )
+    try:
+        for name, check in checks:
+            yield _guarded(name, check)
+    finally:
+        service.runtime.database.close()
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except TelemetryError as error:
+        return _failed(name, error)
+
+
+def _writing(service: "Service") -> Finding:
+    service.runtime.database.try_writing()
+    return Finding("writing", Result.OK, "The database can be written.")
+
+
+def _clock(service: "Service", now: datetime) -> Finding:
+    with service.runtime.database.read() as tx:
+        opened_at = tx.periods.open().opened_at
+    if now < _RELEASED:
+        return _wrong("clock", "This machine's clock is before the first release of this service.", ExitCode.FAILED)
+    if opened_at > now + timedelta(minutes=5):
+        return _wrong("clock", "This machine's clock is behind the moment the current period began.", ExitCode.FAILED)
+    return Finding("clock", Result.OK, "This machine's clock agrees with the database.")
+
+
+def _administrator(service: "Service") -> Finding:
+    if service.authentication.accounts.exist():
+        return Finding("administrator", Result.OK, "The administrator has a password.")
+    sentence = "Nobody can log in yet. Set a password with: telemetry-service admin set-password"
+    return Finding("administrator", Result.WARNING, sentence)
+
+
+def _health(service: "Service") -> Finding:
+    from telemetry_service.domain.health_texts import NOT_DELIVERED
+    from telemetry_service.domain.payload import HealthStatus
+    from telemetry_service.pipeline.queries.health import read_health
+
+    report = read_health(service.runtime)
+    health = report.health
+    sentence = " ".join(part for part in (health.cause, health.next_step, report.verdict.run_note) if part)
+    if health.owner is Owner.NOBODY and health.status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:
+        return Finding("health", Result.OK, sentence)
+    if health.code == "api_key_unusable":
+        return _wrong("health", sentence, ExitCode.SETTINGS)
+    if health.code in NOT_DELIVERED:
+        return _wrong("health", sentence, ExitCode.NOT_DELIVERED)
+    return Finding("health", Result.WARNING, sentence)
+
+
+def _connection(service: "Service", *, offline: bool) -> Finding:
+    from telemetry_service.pipeline.actions.check_connection import try_connection
+
+    if offline:
+        return Finding("connection", Result.SKIPPED, "Not tried: --offline.")
+    try:
+        tested = try_connection(service.runtime)
+    except TelemetryError as error:
+        return Finding("connection", Result.SKIPPED, f"Not tried. {error.text}")
+    words = cause_of_test(tested.cause)
+    if words is None:
+        return Finding("connection", Result.OK, "The License Server answers and accepts the API key.")
+    sentence = f"{words.sentence} {words.next_step} ({words.code.value})"
+    return _wrong("connection", sentence, ExitCode.NOT_DELIVERED)
+
+
+def _failed(check: str, error: TelemetryError) -> Finding:
+    return _wrong(check, f"{error.text} ({error.code})", exit_code_of(error))
+
+
+def _wrong(check: str, sentence: str, exit_code: ExitCode) -> Finding:
+    return Finding(check, Result.WRONG, sentence, exit_code)

@@ -1,0 +1,106 @@
+"""Puts the commands together and turns whatever ends one early into a sentence and an exit code."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from telemetry_service import __version__
+from telemetry_service.cli.commands.admin import set_password
+from telemetry_service.cli.commands.doctor import doctor
+from telemetry_service.cli.commands.generate_key import generate_key
+from telemetry_service.cli.commands.history import history
+from telemetry_service.cli.commands.license_server import license_server
+from telemetry_service.cli.commands.migrate import migrate
+from telemetry_service.cli.commands.preview import preview
+from telemetry_service.cli.commands.prove import prove
+from telemetry_service.cli.commands.send_now import send_now
+from telemetry_service.cli.commands.serve import serve
+from telemetry_service.cli.commands.test_connection import check_connection
+from telemetry_service.cli.commands.token import create, list_tokens, revoke
+from telemetry_service.cli.demo.command import demo
+from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
+from telemetry_service.cli.output import complain, say
+from telemetry_service.domain.errors import SettingsError, TelemetryError
+
+_HELP = (
+    "Telemetry management for Control Core.\n\n"
+    "Settings come from the environment and from files: see the README. Trouble is told on standard error, with a code"
+    " in brackets.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered,"
+    " 6 telemetry is off or not configured, 8 there is no database or its schema is behind."
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit."""
+    try:
+        make_cli()(arguments, prog_name="telemetry-service")
+    except SettingsError as error:
+        complain(error.text)
+        sys.exit(ExitCode.SETTINGS)
+    except TelemetryError as error:
+        complain(f"{error.text} ({error.code})")
+        sys.exit(exit_code_of(error))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the texts of libraries may hold a secret, so none is shown
+        complain(f"Something went wrong inside the telemetry service ({_whereabouts(error)}).")
+        sys.exit(ExitCode.FAILED)
+
+
+def make_cli() -> typer.Typer:
+    """Return the command line."""
+    cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    cli.callback(help=_HELP)(_options)
+    for name, command in (
+        ("serve", serve),
+        ("demo", demo),
+        ("license-server", license_server),
+        ("migrate", migrate),
+        ("generate-key", generate_key),
+        ("preview", preview),
+        ("send-now", send_now),
+        ("test-connection", check_connection),
+        ("history", history),
+        ("prove", prove),
+        ("doctor", doctor),
+    ):
+        cli.command(name)(command)
+    cli.add_typer(_group({"set-password": set_password}, "The local administrator."), name="admin")
+    cli.add_typer(_group({"create": create, "list": list_tokens, "revoke": revoke}, "Service tokens."), name="token")
+    return cli
+
+
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - as typer hands it over
+    if wanted:
+        say(f"telemetry-service {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for name, command in commands.items():
+        group.command(name)(command)
+    return group
+
+
+def _whereabouts(error: Exception) -> str:
+    """Name the kind of an error and where it came from, without its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    module = trace.tb_frame.f_globals.get("__name__", "?")
+    return f"{type(error).__name__} in {module}, line {trace.tb_lineno}"

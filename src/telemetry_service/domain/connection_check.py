@@ -1,0 +1,51 @@
+"""What a connection test found, step by step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from telemetry_service.domain.outcome import Cause
+
+
+class StepName(StrEnum):
+    """The steps of a connection test, in their order."""
+
+    NAME = "name"
+    TCP = "tcp"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    ANSWER = "answer"
+    API_KEY = "api_key"
+
+
+OnStep = Callable[[StepName], None]
+"""Is called with each step when it begins; the one before it has then passed."""
+
+
+def ignore_step(_step: StepName) -> None:
+    """Do nothing: most callers wait for the whole check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: ``ok`` is None where an earlier step failed, so that this one was not tried."""
+
+    name: StepName
+    ok: bool | None
+    duration_ms: int | None
+    detail: str | None = None
+    """A closed token such as ``TLSv1.3``; never a name or an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCheck:
+    """The verdict: ``cause`` is None exactly when the connection works."""
+
+    steps: tuple[Step, ...]
+    cause: Cause | None
+    response_code: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the connection works from end to end."""
+        return self.cause is None

@@ -1,0 +1,168 @@
+"""What is said of one transmission: in its row of the history, in its drawer, by REST and by the command line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
+from telemetry_service.domain.obstacles import Obstacle, bars_attempts
+from telemetry_service.domain.outcome import EXPLANATIONS, PASSING, Cause
+from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
+from telemetry_service.domain.phrases import to_come
+from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.transmissions import FAILED_STATES, State, Transmission
+
+RETRY = "Press Retry."
+
+
+class RowStatus(StrEnum):
+    """The word of a row. The guide's two are *Success* and *Failed*; the others are before either."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CauseTexts:
+    """Why something failed, and what can be done as things stand."""
+
+    code: Cause
+    sentence: str
+    next_step: str
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionTexts:
+    """The words of one transmission."""
+
+    status: RowStatus
+    finer: str
+    """The finer state in a few words; empty where the status says all."""
+    note: str
+    """When it is tried again, in the few words that a row has room for; empty where it is not."""
+    next_attempt_at: datetime | None
+    """None where nothing will be attempted at a moment of its own."""
+    next_attempt_note: str | None
+    """What the next attempt waits for where it has no moment; None where it has one or needs none."""
+    cause: CauseTexts | None
+    retry_barred: Obstacle | None
+    can_retry: bool
+    """Whether it is one to be retried, be it barred at this time or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A transmission, as far as its words depend on it."""
+
+    state: State
+    cause: Cause | None
+    planned_at: datetime | None
+    claimed: bool
+    """Whether somebody is sending it at this moment."""
+
+
+def row_of(transmission: Transmission, now: datetime) -> Row:
+    """Return a transmission at ``now``."""
+    return Row(
+        transmission.state, transmission.cause, transmission.next_attempt_at, claimed=transmission.in_flight(now)
+    )
+
+
+def texts_of(row: Row, situation: Situation) -> TransmissionTexts:
+    """Return the words of a transmission in a situation."""
+    bar = bars_attempts(situation.setup)
+    status = _status(row, situation, bar)
+    waits = status in {RowStatus.PENDING, RowStatus.FAILED}
+    again = situation.next_attempt(row.planned_at) if waits else None
+    return TransmissionTexts(
+        status=status,
+        finer=_finer(row, bar, again) if waits else "",
+        note=_note(row, situation, bar, again) if waits else "",
+        next_attempt_at=again,
+        next_attempt_note=_next_attempt_note(row, situation, bar, again) if waits else None,
+        cause=_cause(row, situation, bar, again),
+        retry_barred=bar,
+        can_retry=row.state in FAILED_STATES and status is RowStatus.FAILED,
+    )
+
+
+def _status(row: Row, situation: Situation, bar: Obstacle | None) -> RowStatus:
+    if row.state is State.SUCCESS:
+        return RowStatus.SUCCESS
+    again = situation.next_attempt(row.planned_at)
+    first_is_due = row.state is State.PENDING and bar is None and again is not None and again <= situation.now
+    if row.claimed or first_is_due:
+        return RowStatus.SENDING
+    return RowStatus.PENDING if row.state is State.PENDING else RowStatus.FAILED
+
+
+def _finer(row: Row, bar: Obstacle | None, again: datetime | None) -> str:
+    state = _STATES[row.state]
+    if bar is not None:
+        return f"{state}; kept, and sent {bar.until}"
+    if row.state is State.RETRYING and again is not None:
+        return "retrying automatically"
+    return state
+
+
+_STATES = {
+    State.PENDING: "waiting for its first attempt",
+    State.SUCCESS: "",
+    State.RETRYING: "not accepted yet",
+    State.HELD: "on hold",
+    State.REJECTED: "rejected",
+}
+
+
+def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str:
+    if bar is not None:
+        return f"sent {bar.until}"
+    if again is not None:
+        return f"next attempt {to_come(again, situation.now)}"
+    state = "" if row.state is State.PENDING else f"{_STATES[row.state]}; "
+    return f"{state}retries at next run"
+
+
+def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str | None:
+    if bar is not None:
+        return f"None now: it is sent {bar.until}."
+    if again is not None:
+        return None
+    run = planned(situation.run_sends_at, situation.now)
+    if row.state is State.HELD:
+        return f"As soon as the API key or the connection changes, when you press Retry, or with the next run, {run}."
+    return f"When you press Retry, or with the next run, {run}."
+
+
+def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> CauseTexts | None:
+    if row.cause is None or row.state is State.SUCCESS:
+        return None
+    explanation = EXPLANATIONS[row.cause]
+    step, owner = explanation.next_step, explanation.owner
+    if row.claimed:
+        step, owner = f"{NOTHING_TO_DO} It is being sent again.", Owner.NOBODY
+    elif bar is not None:
+        step, owner = bar.next_step, bar.owner
+    elif again is not None and _passes(row.cause, situation):
+        step, owner = f"{NOTHING_TO_DO} {retried(again, situation.now)}", Owner.NOBODY
+    elif row.cause in PASSING:
+        step, owner = RETRY, Owner.ADMINISTRATOR
+    return CauseTexts(row.cause, explanation.sentence, step, owner)
+
+
+def _passes(cause: Cause, situation: Situation) -> bool:
+    """Whether a planned attempt is all that is needed: no exchange since has failed for want of somebody's help."""
+    latest = situation.exchange
+    return cause in PASSING or latest is None or latest.ok or latest.cause in PASSING
+
+
+def cause_of_test(cause: Cause | None) -> CauseTexts | None:
+    """Return the words of a connection test that failed for ``cause``: nobody repeats it but a person."""
+    if cause is None:
+        return None
+    explanation = EXPLANATIONS[cause]
+    step, owner = TEST_AGAIN if cause in PASSING else (explanation.next_step, explanation.owner)
+    return CauseTexts(cause, explanation.sentence, step, owner)

@@ -1,0 +1,168 @@
+"""The one local administrator. There is no default account: somebody has to set the first password.
+
+Every attempt to log in is counted before the password is looked at, so that attempts made at the
+same moment cannot outrun the count. Unknown names are counted, and cost, the same as wrong passwords.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.identity.passwords import Passwords
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.storage.database import Database, Transaction
+from telemetry_service.storage.identity import StoredAccount
+
+ADMINISTRATOR = "admin"
+"""The account's name, and the actor of what is done in a browser."""
+
+NOBODY = "nobody"
+"""The actor of a failed login. The name that was typed is never kept: it may be a password."""
+
+FREE_FAILURES = 5
+FIRST_BLOCK = timedelta(seconds=30)
+LONGEST_BLOCK = timedelta(minutes=15)
+_DOUBLINGS = 16
+
+
+class LoginBlockedError(LoginThrottledError):
+    """Logins are refused for a while, whatever the password."""
+
+    def __init__(self, wait: timedelta) -> None:
+        """Say how long to wait."""
+        self.retry_after = max(1, round(wait.total_seconds()))
+        super().__init__(f"Too many wrong passwords. Try again in {self.retry_after} seconds.")
+
+
+def block_after(failures: int) -> timedelta | None:
+    """Return how long logins are refused after so many failures in a row, or None."""
+    if failures < FREE_FAILURES:
+        return None
+    return min(FIRST_BLOCK * (1 << min(failures - FREE_FAILURES, _DOUBLINGS)), LONGEST_BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPassword:
+    """The hash that a password was found to match, and a new one where that is outdated."""
+
+    password_hash: str = field(repr=False)
+    renewed_hash: str | None = field(repr=False)
+
+
+class Accounts:
+    """Sets and checks the administrator's password."""
+
+    def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
+        """Keep the account in ``database``."""
+        self._database = database
+        self._clock = clock
+        self._passwords = passwords
+
+    def exist(self) -> bool:
+        """Whether a password was set, so that somebody can log in."""
+        with self._database.read() as tx:
+            return tx.access.account() is not None
+
+    def set_password(self, password: str, actor: str) -> None:
+        """Set the administrator's password; it ends every session and lifts a block.
+
+        Raises:
+            PasswordRefusedError: the password is too short, too long or no text.
+        """
+        password_hash = self._passwords.hash(password)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            tx.access.set_password(password_hash, now)
+            tx.access.remove_all_sessions()
+            tx.activity.note(now, actor, Action.PASSWORD_SET)
+
+    def set_first_password(self, password: str, actor: str) -> bool:
+        """Set the password where there is none yet; False, and nothing changed, where there is one.
+
+        Raises:
+            PasswordRefusedError: the password is too short, too long or no text.
+        """
+        if self.exist():
+            return False
+        password_hash = self._passwords.hash(password)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            # Several replicas may start at once; the first one's word counts.
+            if not tx.access.add_account(password_hash, now):
+                return False
+            tx.activity.note(now, actor, Action.PASSWORD_SET)
+        return True
+
+    def has_password(self, password: str) -> bool:
+        """Whether this is the administrator's password. Nothing is counted: it is no login."""
+        with self._database.read() as tx:
+            account = tx.access.account()
+        return account is not None and self._passwords.verify(account.password_hash, password)
+
+    def check(self, name: str, password: str) -> CheckedPassword:
+        """Check a login outside of any transaction, for :meth:`accept` to take inside one.
+
+        Raises:
+            LoginFailedError: the name or the password is wrong.
+            LoginBlockedError: too many were wrong before; the password was not looked at.
+        """
+        try:
+            account = self._count_attempt()
+        except LoginBlockedError as blocked:
+            log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
+            raise
+        if account is None:
+            # Nothing to guess, and nobody who could be kept from guessing: no work, and no row, for it.
+            log_event(Event.LOGIN_FAILED, failures=0)
+            raise LoginFailedError
+        stored = account.password_hash if name == ADMINISTRATOR else None
+        if not self._passwords.verify(stored, password) or stored is None:
+            self._note_failure(account.failed_logins + 1)
+            log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
+            raise LoginFailedError
+        return CheckedPassword(stored, self._passwords.renewed(stored, password))
+
+    def accept(self, tx: Transaction, checked: CheckedPassword) -> None:
+        """Forget the failed logins, and keep the password's hash at today's cost.
+
+        Raises:
+            LoginFailedError: the password was replaced since it was checked.
+        """
+        account = tx.access.account(lock=True)
+        if account is None or account.password_hash != checked.password_hash:
+            raise LoginFailedError
+        if checked.renewed_hash is not None:
+            tx.access.set_password(checked.renewed_hash, self._clock.now())
+        tx.access.note_login(0, None)
+
+    def _count_attempt(self) -> StoredAccount | None:
+        now = self._clock.now()
+        with self._database.write() as tx:
+            account = tx.access.account(lock=True)
+            if account is None:
+                return None
+            blocked_until = _believable(account, now)
+            if blocked_until is None or blocked_until <= now:
+                failures = account.failed_logins + 1
+                block = block_after(failures)
+                tx.access.note_login(failures, None if block is None else now + block)
+                return account
+            if blocked_until != account.blocked_until:
+                # Written down, or it would seem as long again at the next try.
+                tx.access.note_login(account.failed_logins, blocked_until)
+        raise LoginBlockedError(blocked_until - now)
+
+    def _note_failure(self, failures: int) -> None:
+        with self._database.write() as tx:
+            tx.activity.note(self._clock.now(), NOBODY, Action.LOGIN_FAILED, failed_logins=str(failures))
+
+
+def _believable(account: StoredAccount, now: datetime) -> datetime | None:
+    """Return until when logins are blocked: a clock set back makes that no longer than it was meant."""
+    meant = block_after(account.failed_logins)
+    if account.blocked_until is None or meant is None:
+        return None
+    return min(account.blocked_until, now + meant)

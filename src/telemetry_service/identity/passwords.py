@@ -1,0 +1,105 @@
+"""Passwords: argon2id, rehashed when the parameters change, and never more than two at a time."""
+
+import base64
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.plain_text import unseen_error
+
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
+"""Characters. The upper bound keeps a hostile login from feeding megabytes to the hash."""
+
+_SALT_BYTES, _DIGEST_BYTES = 16, 32
+
+_AT_ONCE = 2
+"""Each hash takes 64 MiB: a burst of logins must not take the memory of the service."""
+
+
+class PasswordRefusedError(TelemetryError):
+    """The new password is too short or too long, or something unseen is in it."""
+
+    code = "password-refused"
+    sentence = f"A password must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
+
+
+@dataclass(frozen=True, slots=True)
+class HashCost:
+    """What one hash costs; the defaults are the second recommendation of RFC 9106, section 4."""
+
+    rounds: int = 3
+    memory_kib: int = 65_536
+    lanes: int = 4
+
+
+class Passwords:
+    """Hashes and verifies passwords."""
+
+    def __init__(self, cost: HashCost | None = None) -> None:
+        """Use ``cost`` for new hashes; old ones are verified with the cost that they name."""
+        cost = cost or HashCost()
+        self._hasher = PasswordHasher(time_cost=cost.rounds, memory_cost=cost.memory_kib, parallelism=cost.lanes)
+        self._at_once = BoundedSemaphore(_AT_ONCE)
+        # Verified in the place of the account's hash where the name is wrong, so that both take the same time.
+        self._nobodys = _hash_of_no_password(cost)
+
+    def hash(self, password: str) -> str:
+        """Return a hash with a salt of its own.
+
+        Raises:
+            PasswordRefusedError: the password is too short or too long, or something unseen is in it.
+        """
+        if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
+            raise PasswordRefusedError
+        if (fault := unseen_error(password)) is not None:
+            sentence = f"The password {fault}"
+            raise PasswordRefusedError(sentence)
+        return self._hashed(password)
+
+    def renewed(self, password_hash: str, password: str) -> str | None:
+        """Return a hash at today's cost of a password that was verified, None where it has one.
+
+        What is unseen in it is not looked for: earlier versions took it, and it has just let somebody in.
+        """
+        return self._hashed(password) if self._hasher.check_needs_rehash(password_hash) else None
+
+    def _hashed(self, password: str) -> str:
+        with self._at_once:
+            return self._hasher.hash(_canonical(password))
+
+    def verify(self, password_hash: str | None, password: str) -> bool:
+        """Whether ``password`` is the one that was hashed; does the same work where there is no hash."""
+        if len(password) > PASSWORD_MAXIMUM or not _is_text(password):
+            password = ""
+        with self._at_once:
+            try:
+                self._hasher.verify(password_hash or self._nobodys, _canonical(password))
+            except (VerificationError, InvalidHashError):
+                return False
+        return password_hash is not None
+
+
+def _hash_of_no_password(cost: HashCost) -> str:
+    """Return a hash in its usual form whose digest is random: it costs nothing to make, and as much to verify as any.
+
+    Hashing a text for it would cost 64 MiB and a third of a second at each start; doing that at the first login
+    instead would make the first login slower than all others.
+    """
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=") for length in (_SALT_BYTES, _DIGEST_BYTES)
+    )
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.rounds},p={cost.lanes}${salt}${digest}"
+
+
+def _canonical(password: str) -> str:
+    # Keyboards compose accented letters differently; the same password must stay the same (RFC 8265).
+    return unicodedata.normalize("NFC", password)
+
+
+def _is_text(password: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in password)

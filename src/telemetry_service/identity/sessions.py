@@ -1,0 +1,171 @@
+"""Browser sessions, kept on the server so that they can be ended.
+
+The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of the secret; the
+CSRF token is a keyed digest of it for another purpose, so nothing more is stored for it.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import Clock, time_ordered_id
+from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
+from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from telemetry_service.storage.identity import StoredSession
+
+LONGEST = timedelta(hours=12)
+"""A session ends after a working day, however busy it is."""
+
+IDLE = timedelta(hours=2)
+"""A session that nobody used for so long has ended."""
+
+RECENT = timedelta(minutes=10)
+"""How long after the password was entered a secret may be shown."""
+
+_TOUCHED_EVERY = timedelta(minutes=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""By how much the clocks of two replicas may differ without ending each other's sessions."""
+_DIGEST, _CSRF = "session", "csrf"
+_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
+_SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that was found valid."""
+
+    session_id: UUID
+    created_at: datetime
+    authenticated_at: datetime
+    expires_at: datetime
+    csrf_token: str = field(repr=False)
+
+    def is_recent(self, now: datetime) -> bool:
+        """Whether the password was entered within the last ten minutes."""
+        return timedelta(0) <= now - self.authenticated_at <= RECENT
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A new session with the cookie's value, which nobody can read again."""
+
+    token: str = field(repr=False)
+    session: Session
+
+
+class Sessions:
+    """Opens, finds and ends sessions."""
+
+    def __init__(self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts) -> None:
+        """Keep sessions in ``database``, under ``keys``."""
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._accounts = accounts
+
+    def log_in(self, name: str, password: str) -> OpenedSession:
+        """Open a session for the administrator.
+
+        Raises:
+            LoginFailedError: the name or the password is wrong.
+            LoginThrottledError: too many were wrong before.
+        """
+        checked = self._accounts.check(name, password)
+        now = self._clock.now()
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        stored = StoredSession(
+            session_id=time_ordered_id(now),
+            token_digest=self._keys.digest(secret.encode(), _DIGEST),
+            created_at=now,
+            authenticated_at=now,
+            last_seen_at=now,
+            expires_at=now + LONGEST,
+        )
+        with self._database.write() as tx:
+            self._accounts.accept(tx, checked)
+            tx.access.purge_sessions(now)
+            tx.access.add_session(stored)
+            tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+        log_event(Event.LOGIN_SUCCEEDED)
+        return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
+
+    def find(self, token: str) -> Session:
+        """Return the session of a cookie, and note that it is in use.
+
+        Raises:
+            AccessDeniedError: there is none, or it has ended.
+        """
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            raise AccessDeniedError
+        with self._database.read() as tx:
+            stored = tx.access.session(UUID(match[1]))
+        now = self._clock.now()
+        digest = stored.token_digest if stored else bytes(32)
+        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or _has_ended(stored, now):
+            raise AccessDeniedError
+        self._touch(stored, now)
+        return self._session(stored, match[2])
+
+    def is_proof(self, token: str, csrf_token: str) -> bool:
+        """Whether ``csrf_token`` belongs to the session of this cookie. Takes the same time either way."""
+        match = _TOKEN.fullmatch(token)
+        try:
+            digest = base64.urlsafe_b64decode(csrf_token.encode("ascii") + b"=")
+        except (UnicodeEncodeError, binascii.Error):
+            return False
+        return match is not None and self._keys.matches(digest, match[2].encode(), _CSRF)
+
+    def reauthenticate(self, session: Session, password: str) -> None:
+        """Take the password again, so that the session counts as recent.
+
+        Raises:
+            LoginFailedError: the password is wrong.
+            LoginThrottledError: too many were wrong before.
+        """
+        checked = self._accounts.check(ADMINISTRATOR, password)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            self._accounts.accept(tx, checked)
+            tx.access.reauthenticate_session(session.session_id, now)
+            tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+        log_event(Event.LOGIN_SUCCEEDED)
+
+    def log_out(self, session: Session) -> None:
+        """End the session."""
+        with self._database.write() as tx:
+            tx.access.remove_session(session.session_id)
+            tx.activity.note(self._clock.now(), ADMINISTRATOR, Action.LOGGED_OUT)
+
+    def _session(self, stored: StoredSession, secret: str) -> Session:
+        return Session(
+            session_id=stored.session_id,
+            created_at=stored.created_at,
+            authenticated_at=stored.authenticated_at,
+            expires_at=stored.expires_at,
+            csrf_token=base64.urlsafe_b64encode(self._keys.digest(secret.encode(), _CSRF)).decode().rstrip("="),
+        )
+
+    def _touch(self, stored: StoredSession, now: datetime) -> None:
+        # A moment that has not come yet is corrected at once: else the session would not be idle until then.
+        if timedelta(0) <= now - stored.last_seen_at < _TOUCHED_EVERY:
+            return
+        # A full or locked disk must not keep the administrator from seeing what is wrong.
+        with suppress(StorageUnavailableError), self._database.write() as tx:
+            tx.access.touch_session(stored.session_id, now)
+
+
+def _has_ended(stored: StoredSession, now: datetime) -> bool:
+    # A clock set back must not make a session last for as long as it went back.
+    from_the_future = stored.created_at - now > _CLOCKS_DIFFER
+    return from_the_future or now >= stored.expires_at or now - stored.last_seen_at >= IDLE

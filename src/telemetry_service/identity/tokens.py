@@ -1,0 +1,189 @@
+"""Service tokens: ``cct_<token id>_<secret>``, of which only a keyed digest of the secret is kept.
+
+A verified token is remembered in memory for :data:`REMEMBERED`, so that the hot path does not read
+the database for each call. That is also the longest time that a revoked token still works.
+"""
+
+import re
+import secrets
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, StorageUnavailableError, TelemetryError
+from telemetry_service.identity.scopes import Scope, granted
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from telemetry_service.storage.identity import StoredToken
+
+REMEMBERED = timedelta(seconds=5)
+"""How long a verified token is believed without a look at the database: the delay of a revocation."""
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+
+NAME_MALFORMED = (
+    "The name of a service token has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter"
+    " or a digit."
+)
+NAME_TAKEN = "Another valid token has this name. Revoke that one first, or choose another name."
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_DIGEST = "service-token"
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH = 12
+_SECRET_BYTES = 32
+_TOKEN = re.compile(r"cct_([a-z2-7]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
+_REMEMBERED_AT_MOST = 1_000
+
+
+class TokenRefusedError(TelemetryError):
+    """A token cannot be made as asked for."""
+
+    code = "token-refused"
+    sentence = (
+        "A service token needs a name of 1 to 64 letters, digits, dots, dashes and underscores that no other valid"
+        " token has, and at least one scope."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What may be shown of a token."""
+
+    token_id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    """To the minute, give or take."""
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedToken:
+    """A new token, shown once."""
+
+    token: str = field(repr=False)
+    facts: TokenFacts
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHolder:
+    """A service that showed a valid token."""
+
+    token_id: str
+    name: str
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    holder: TokenHolder
+    since: datetime
+
+
+class ServiceTokens:
+    """Makes, verifies and revokes service tokens."""
+
+    def __init__(self, database: Database, clock: Clock, keys: KeyRing) -> None:
+        """Keep tokens in ``database``, under ``keys``."""
+        self._database = database
+        self._clock = clock
+        self._keys = keys
+        self._verified: dict[bytes, _Remembered] = {}
+
+    def create(self, name: str, scopes: Collection[Scope], actor: str) -> CreatedToken:
+        """Make a token. Its text is in the answer and nowhere else.
+
+        Raises:
+            TokenRefusedError: the name is malformed or taken, or there is no scope.
+        """
+        if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
+            raise TokenRefusedError(NAME_MALFORMED)
+        if not scopes:
+            raise TokenRefusedError
+        token_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        ordered = tuple(scope.value for scope in Scope if scope in scopes)
+        now = self._clock.now()
+        digest = self._keys.digest(secret.encode(), _DIGEST)
+        stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None)
+        with self._database.write() as tx:
+            if any(other.name == name and other.revoked_at is None for other in tx.access.tokens()):
+                raise TokenRefusedError(NAME_TAKEN)
+            tx.access.add_token(stored)
+            tx.activity.note(now, actor, Action.TOKEN_CREATED, token_id=token_id, scopes=" ".join(ordered))
+        return CreatedToken(f"cct_{token_id}_{secret}", _facts(stored))
+
+    def list(self) -> tuple[TokenFacts, ...]:
+        """Return all tokens, revoked ones too, oldest first."""
+        with self._database.read() as tx:
+            return tuple(_facts(stored) for stored in tx.access.tokens())
+
+    def revoke(self, token_id: str, actor: str) -> None:
+        """Revoke a token: in every replica it works for :data:`REMEMBERED` longer at most.
+
+        Raises:
+            NotFoundError: there is no such token, or it is revoked already.
+        """
+        now = self._clock.now()
+        with self._database.write() as tx:
+            if not tx.access.revoke_token(token_id, now):
+                raise NotFoundError
+            tx.activity.note(now, actor, Action.TOKEN_REVOKED, token_id=token_id)
+        self._verified.clear()
+
+    def remembered(self, token: str) -> TokenHolder | None:
+        """Return the holder of a token that was verified a moment ago; touches no database."""
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            return None
+        found = self._verified.get(self._memory_key(match))
+        # Not `now - since < REMEMBERED` alone: a clock set back would make the memory last.
+        if found is None or not timedelta(0) <= self._clock.now() - found.since < REMEMBERED:
+            return None
+        return found.holder
+
+    def verify(self, token: str) -> TokenHolder:
+        """Return the holder of a token, by a look at the database.
+
+        Raises:
+            AccessDeniedError: the token is malformed, unknown or revoked.
+        """
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            raise AccessDeniedError
+        now = self._clock.now()
+        with self._database.read() as tx:
+            stored = tx.access.token(match[1])
+        digest = stored.digest if stored else bytes(32)
+        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or stored.revoked_at:
+            raise AccessDeniedError
+        holder = TokenHolder(stored.token_id, stored.name, granted(Scope(scope) for scope in stored.scopes))
+        self._note_use(stored, now)
+        self._remember(self._memory_key(match), holder, now)
+        return holder
+
+    def _memory_key(self, match: re.Match[str]) -> bytes:
+        # The id is in it too: the digest alone would let a secret in under another token's id.
+        return self._keys.digest(match[0].encode(), "service-token-memory")
+
+    def _remember(self, key: bytes, holder: TokenHolder, now: datetime) -> None:
+        if len(self._verified) >= _REMEMBERED_AT_MOST:
+            self._verified.clear()
+        self._verified[key] = _Remembered(holder, now)
+
+    def _note_use(self, stored: StoredToken, now: datetime) -> None:
+        if stored.last_used_at is not None and timedelta(0) <= now - stored.last_used_at < _USE_NOTED_EVERY:
+            return
+        # Who is let in does not depend on whether the disk takes a note of it.
+        with suppress(StorageUnavailableError), self._database.write() as tx:
+            tx.access.note_token_use(stored.token_id, now)
+
+
+def _facts(stored: StoredToken) -> TokenFacts:
+    scopes = tuple(Scope(scope) for scope in stored.scopes)
+    return TokenFacts(stored.token_id, stored.name, scopes, stored.created_at, stored.last_used_at, stored.revoked_at)

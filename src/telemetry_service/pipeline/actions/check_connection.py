@@ -1,0 +1,69 @@
+"""*Test Connection*: a signed message without telemetry, step by step."""
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import time_ordered_id
+from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
+from telemetry_service.domain.obstacles import bars_test
+from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.log_lines import log_connection_test
+from telemetry_service.pipeline.queries.situation import read_setup
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.sealer import seal_ping
+
+
+def check_connection(
+    runtime: Runtime,
+    actor: str,
+    api_key: str | None = None,
+    on_step: OnStep = ignore_step,
+) -> ConnectionCheck:
+    """Test the connection with the stored API key, or with one that is not saved yet.
+
+    ``on_step`` is called with each step as it begins. A test with the stored key counts for the health; one with
+    another key says nothing about what is configured, and counts once that very key is saved. One with the stored key
+    that succeeds also wakes what is held, for the connection has evidently changed.
+    Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+    """
+    used_key = _key_to_try(runtime, api_key)
+    result = _try(runtime, used_key, on_step)
+    stored = _note(runtime, actor, result, key_id(used_key))
+    log_connection_test(result, stored_key=stored)
+    return result
+
+
+def try_connection(runtime: Runtime, api_key: str | None = None, on_step: OnStep = ignore_step) -> ConnectionCheck:
+    """Do the same, and note nothing: for whoever only looks. Raises the same."""
+    return _try(runtime, _key_to_try(runtime, api_key), on_step)
+
+
+def _key_to_try(runtime: Runtime, api_key: str | None) -> str:
+    with runtime.database.read() as tx:
+        bar = bars_test(read_setup(runtime, tx))
+        if bar is not None:
+            raise bar.refusal()
+        return api_key or open_api_key(runtime, tx)
+
+
+def _try(runtime: Runtime, api_key: str, on_step: OnStep) -> ConnectionCheck:
+    now = runtime.clock.now()
+    assert runtime.client is not None  # noqa: S101 - else it would be barred
+    return runtime.client.check_connection(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), on_step)
+
+
+def _note(runtime: Runtime, actor: str, result: ConnectionCheck, tested_key_id: str) -> bool:
+    """Note the verdict; return whether the tested key is the stored one. Another one counts only once it is saved."""
+    now = runtime.clock.now()
+    verdict = "ok" if result.cause is None else result.cause.value
+    with runtime.database.write() as tx:
+        stored = tx.configuration.get(lock=True).api_key
+        saved = stored is not None and stored.key_id == tested_key_id
+        tx.activity.note(now, actor, Action.CONNECTION_TESTED, result=verdict, key="saved" if saved else "unsaved")
+        if not saved:
+            tx.contacts.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
+            return False
+        if result.ok:
+            tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
+        tx.contacts.tested(now, ok=result.ok, cause=result.cause)
+    return True

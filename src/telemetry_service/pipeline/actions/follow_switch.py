@@ -1,0 +1,22 @@
+"""Switching telemetry off and on: the counts of a period that was open while it was off never leave."""
+
+from datetime import datetime
+
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.schedule import next_run_after
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.storage.database import Transaction
+
+
+def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
+    """Make the open period agree with the switch: close it without a payload where it does not."""
+    configuration = tx.configuration.get(lock=True)
+    enabled = runtime.enabled(configuration)
+    period = tx.periods.lock_open()
+    if period.reportable == enabled:
+        return
+    closed_by = ClosedBy.SWITCHED_ON if enabled else ClosedBy.SWITCHED_OFF
+    tx.periods.close(period, closed_by, now, reopen_reportable=enabled)
+    if enabled:
+        # A tick that fell due while telemetry was off is not caught up: its periods are not reported.
+        tx.schedule.plan(next_run_after(configuration.values.frequency, now))

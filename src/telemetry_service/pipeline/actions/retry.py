@@ -1,0 +1,61 @@
+"""*Retry*: sends a stored payload again under the same id, now. Safe to press twice."""
+
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import (
+    AlreadyDeliveredError,
+    AttemptUnderWayError,
+    NotFoundError,
+)
+from telemetry_service.domain.obstacles import bars_attempts
+from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
+from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.queries.situation import read_setup
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
+from telemetry_service.storage.database import Transaction
+
+
+def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDetail:
+    """Send one transmission again and return it, after the attempt.
+
+    Raises :class:`NotFoundError`, :class:`AlreadyDeliveredError`, :class:`AttemptUnderWayError`,
+    :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+    """
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        _may_send(runtime, tx)
+        transmission = tx.transmissions.get(transmission_id)
+        if transmission is None:
+            raise NotFoundError
+        if transmission.state is State.SUCCESS:
+            raise AlreadyDeliveredError
+        if transmission.in_flight(now):
+            raise AttemptUnderWayError
+        tx.activity.note(now, actor, Action.RETRIED, transmission_id=str(transmission_id))
+    if deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
+        raise AttemptUnderWayError
+    return read_transmission(runtime, transmission_id)
+
+
+def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]:
+    """Send every failed transmission again, oldest first, and return them after their attempts.
+
+    All of them become due, so that what this round does not come to, because no connection can be had or there is
+    too much of it, goes out by itself at the next wakings.
+    """
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        _may_send(runtime, tx)
+        failed = tx.transmissions.waiting(FAILED_STATES)
+        tx.transmissions.wake(FAILED_STATES, now, AttemptTrigger.RETRY)
+        tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
+    deliver_due(runtime)
+    return tuple(read_transmission(runtime, transmission_id) for transmission_id in failed)
+
+
+def _may_send(runtime: Runtime, tx: Transaction) -> None:
+    bar = bars_attempts(read_setup(runtime, tx))
+    if bar is not None:
+        raise bar.refusal()

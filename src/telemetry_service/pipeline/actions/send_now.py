@@ -1,0 +1,55 @@
+"""*Send Now*: closes the period and sends it, at once. Safe to press twice."""
+
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.obstacles import bars_everything, bars_payloads
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.queries.situation import read_setup
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.stages.deliver import deliver
+from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
+
+
+def send_now(
+    runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None = None
+) -> TransmissionDetail:
+    """Send the open period and return its transmission, after the attempt.
+
+    ``shown`` are the versions of the preview that the caller has seen: another one is refused with
+    :class:`PreviewStaleError`, and nothing is closed. A ``request_key`` that was used before names the transmission
+    it made then. Raises also :class:`TelemetryDisabledError`, :class:`NotConfiguredError`, :class:`KeyUnusableError` or
+    :class:`PayloadContradictionError`; the period then stays open.
+    """
+    transmission_id = _prepare(runtime, actor, request_key, shown)
+    before = read_transmission(runtime, transmission_id).transmission
+    if before.state is State.PENDING:
+        deliver(runtime, transmission_id)
+    return read_transmission(runtime, transmission_id)
+
+
+def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None) -> UUID:
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
+        # while it was off never leaves.
+        period = tx.periods.lock_open()
+        off = bars_everything(read_setup(runtime, tx))
+        if off is not None:
+            raise off.refusal()
+        if not period.reportable:
+            raise TelemetryDisabledError
+        known = tx.transmissions.by_request_key(request_key) if request_key else None
+        if known is not None:
+            return known.transmission_id
+        bar = bars_payloads(read_setup(runtime, tx))
+        if bar is not None:
+            raise bar.refusal()
+        closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
+        transmission_id = close_and_prepare(runtime, tx, Ending(period, now), closing)
+        tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))
+    return transmission_id

@@ -1,0 +1,58 @@
+"""The verdict on the present situation, with the facts that a reader of it wants next."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telemetry_service.domain.health import Health
+from telemetry_service.domain.transmissions import LastExchange
+from telemetry_service.domain.verdict import Verdict
+from telemetry_service.pipeline.queries.situation import read_verdict
+from telemetry_service.pipeline.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """What the tab, REST, the command line, the doctor and the metrics say of the state."""
+
+    verdict: Verdict
+    last_exchange: LastExchange | None
+    """The latest exchange, with whichever API key and connection."""
+    last_tick_result: str | None
+    """What came of the latest tick: ``prepared``, ``disabled`` or the code of what kept the period open."""
+
+    @property
+    def health(self) -> Health:
+        """The state with its cause and the next step."""
+        return self.verdict.health
+
+    @property
+    def waiting(self) -> int:
+        """How many transmissions are not accepted yet."""
+        return self.verdict.situation.waiting.total
+
+    @property
+    def last_accepted_at(self) -> datetime | None:
+        """When a transmission was last accepted."""
+        return self.verdict.situation.last_accepted_at
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """When the next period is closed; None while telemetry is off."""
+        return self.verdict.next_run_at
+
+    @property
+    def next_send_at(self) -> datetime | None:
+        """When something is sent next, be it a retry; None where nothing is."""
+        return self.verdict.next_send_at
+
+
+def read_health(runtime: Runtime) -> HealthReport:
+    """Return the health at this moment."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        last_tick = tx.schedule.last_tick()
+        return HealthReport(
+            verdict=read_verdict(runtime, tx, now),
+            last_exchange=tx.contacts.record().last_exchange,
+            last_tick_result=last_tick.result if last_tick else None,
+        )

@@ -1,0 +1,139 @@
+"""The transmission history: newest first, by cursor, with every attempt."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
+from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.transmission_texts import TransmissionTexts, row_of, texts_of
+from telemetry_service.domain.transmissions import Attempt, Transmission
+from telemetry_service.pipeline.queries.situation import read_situation
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.storage.transmissions import HistoryFilter
+
+__all__ = [
+    "Export",
+    "HistoryFilter",
+    "HistoryPage",
+    "TransmissionDetail",
+    "export_transmissions",
+    "is_newer_cursor",
+    "list_newer_transmissions",
+    "list_transmissions",
+    "read_transmission",
+]
+
+_CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
+_NEWER = re.compile(r"after-(0|[1-9][0-9]{0,17})\Z")
+_EXPORT_STEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some transmissions, and the cursor of the older ones, or None where these are the oldest."""
+
+    items: tuple[Transmission, ...]
+    situation: Situation
+    """The moment that they were read in, and all that their words depend on."""
+    next_cursor: str | None
+    newer_cursor: str | None = None
+    """What :func:`list_newer_transmissions` takes to turn one page back; None where these are the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransmissionDetail:
+    """A transmission with its attempts, first one first."""
+
+    transmission: Transmission
+    attempts: tuple[Attempt, ...]
+    situation: Situation
+
+    @property
+    def words(self) -> TransmissionTexts:
+        """What is said of it."""
+        return texts_of(row_of(self.transmission, self.situation.now), self.situation)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Transmissions as they are read, with what their words depend on."""
+
+    transmissions: Iterator[Transmission]
+    situation: Situation
+
+
+def list_transmissions(runtime: Runtime, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
+    """Return up to ``limit`` transmissions; raises :class:`CursorInvalidError`."""
+    before, now = _before(cursor), runtime.clock.now()
+    with runtime.database.read() as tx:
+        found = tx.transmissions.page(filter_, before, limit + 1)
+        situation = read_situation(runtime, tx, now)
+    items = found[:limit]
+    older = f"before-{items[-1].sequence}" if len(found) > limit else None
+    return HistoryPage(items, situation, older, None if before is None else f"after-{before - 1}")
+
+
+def is_newer_cursor(cursor: str) -> bool:
+    """Whether a cursor is one of :func:`list_newer_transmissions`."""
+    return _NEWER.match(cursor) is not None
+
+
+def list_newer_transmissions(runtime: Runtime, filter_: HistoryFilter, cursor: str, limit: int) -> HistoryPage:
+    """Return the page before the one that gave this ``newer_cursor``; raises :class:`CursorInvalidError`.
+
+    Where no full page is left, that is the newest one.
+    """
+    match = _NEWER.match(cursor)
+    if match is None:
+        raise CursorInvalidError
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        found = tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
+        situation = read_situation(runtime, tx, now)
+    if len(found) <= limit:
+        return list_transmissions(runtime, filter_, None, limit)
+    items = found[limit - 1 :: -1]
+    return HistoryPage(items, situation, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
+
+
+def read_transmission(runtime: Runtime, transmission_id: UUID) -> TransmissionDetail:
+    """Return one transmission with its attempts; raises :class:`NotFoundError`."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        transmission = tx.transmissions.get(transmission_id)
+        if transmission is None:
+            raise NotFoundError
+        situation = read_situation(runtime, tx, now)
+        return TransmissionDetail(transmission, tx.transmissions.attempts(transmission_id), situation)
+
+
+def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Export:
+    """Return all transmissions of the filtered history, newest first, without holding them all at once."""
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        tx.activity.note(now, actor, Action.EXPORTED)
+        situation = read_situation(runtime, tx, now)
+    return Export(_each(runtime, filter_), situation)
+
+
+def _each(runtime: Runtime, filter_: HistoryFilter) -> Iterator[Transmission]:
+    before: int | None = None
+    while True:
+        with runtime.database.read() as tx:
+            found = tx.transmissions.page(filter_, before, _EXPORT_STEP)
+        yield from found
+        if len(found) < _EXPORT_STEP:
+            return
+        before = found[-1].sequence
+
+
+def _before(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    match = _CURSOR.match(cursor)
+    if match is None:
+        raise CursorInvalidError
+    return int(match[1])

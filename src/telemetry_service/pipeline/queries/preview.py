@@ -1,0 +1,165 @@
+"""The preview: exactly what would leave if the open period ended now. It works while telemetry is off, and says so."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    NotConfiguredError,
+    PayloadContradictionError,
+    TelemetryError,
+)
+from telemetry_service.domain.health import Health
+from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
+from telemetry_service.domain.verdict import Verdict
+from telemetry_service.pipeline.actions.report_facts import customer_id_of
+from telemetry_service.pipeline.queries.payload_version import version_of
+from telemetry_service.pipeline.queries.situation import read_verdict
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.aggregate import Ending, aggregate
+from telemetry_service.pipeline.stages.prepare import complete, outgoing_customer_id, seal_for_preview
+from telemetry_service.sealing.sealer import Sealed
+from telemetry_service.storage.database import Transaction
+
+_STAND_IN = "cus_000000"
+"""Takes the place of a customer id that is not known yet, so that all other fields are validated; never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field that differs from the last accepted payload; ``before`` is None where it was not there."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDescription:
+    """The sealed form: the body and the headers as they would leave at this moment."""
+
+    content_type: str
+    key_id: str
+    signature: str
+    body: str
+    body_bytes: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The open period as figures, and as the payload that it would become."""
+
+    now: datetime
+    period: Period
+    counts: PeriodCounts
+    days: tuple[DayCount, ...]
+    verdict: Verdict
+    bouncers_registered: int
+    waiting_codes: tuple[str, ...]
+    """The extension codes that ride in the payload, oldest first."""
+    payload: dict[str, Any] | None
+    """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
+    fault: TelemetryError | None
+    """Why the payload, or its customer_id, cannot be shown."""
+    version: str | None
+    """Names what is shown, for *Send Now*; None where it could not be sent."""
+    sealed: SealedDescription | None
+    difference: tuple[FieldChange, ...]
+    last_accepted_id: str | None
+    """The transmission that ``difference`` compares with; None where retention keeps none."""
+    customer_id_clear: str | None
+    customer_id_sent: str | None
+
+    @property
+    def health(self) -> Health:
+        """The state with its cause and the next step."""
+        return self.verdict.health
+
+    @property
+    def enabled(self) -> bool:
+        """Whether telemetry is on."""
+        return self.verdict.situation.setup.enabled
+
+
+def build_preview(runtime: Runtime) -> Preview:
+    """Return the preview of the open period."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        ending = Ending(tx.periods.open(), now)
+        customer_id, fault = _customer_id(runtime, tx)
+        days = tx.periods.day_counts(ending.period.period_id)
+        counts = tx.periods.counts(ending.period.period_id, days)
+        payload, contradiction = _payload(runtime, tx, ending, customer_id, counts)
+        sealed = seal_for_preview(runtime, tx, payload, now) if payload and customer_id else None
+        shown = _shown(payload, customer_id, now)
+        last = tx.transmissions.last_accepted()
+        return Preview(
+            now=now,
+            period=ending.period,
+            counts=counts,
+            days=days,
+            verdict=read_verdict(runtime, tx, now),
+            bouncers_registered=tx.bouncers.count(),
+            waiting_codes=tx.extension_codes.waiting(),
+            payload=shown,
+            fault=contradiction or fault,
+            version=version_of(tx, payload) if payload and customer_id else None,
+            sealed=_describe(sealed) if sealed else None,
+            difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
+            last_accepted_id=str(last.transmission_id) if last else None,
+            customer_id_clear=customer_id_of(runtime, tx),
+            customer_id_sent=customer_id,
+        )
+
+
+def _customer_id(runtime: Runtime, tx: Transaction) -> tuple[str | None, TelemetryError | None]:
+    try:
+        return outgoing_customer_id(runtime, tx), None
+    except (NotConfiguredError, KeyUnusableError) as fault:
+        return None, fault
+
+
+def _payload(
+    runtime: Runtime, tx: Transaction, ending: Ending, customer_id: str | None, counts: PeriodCounts
+) -> tuple[PreparedPayload | None, TelemetryError | None]:
+    try:
+        return aggregate(runtime, tx, ending, customer_id or _STAND_IN, counts), None
+    except PayloadContradictionError as contradiction:
+        return None, contradiction
+
+
+def _shown(payload: PreparedPayload | None, customer_id: str | None, now: datetime) -> dict[str, Any] | None:
+    if payload is None:
+        return None
+    shown = complete(payload, now).model_dump(mode="json")
+    return {**shown, "customer_id": customer_id, "transmitted_at": rfc3339(now)}
+
+
+def _describe(sealed: Sealed) -> SealedDescription:
+    message = sealed.message
+    return SealedDescription(
+        content_type=message.content_type,
+        key_id=message.key_id,
+        signature=message.signature,
+        body=message.body.decode("ascii"),
+        body_bytes=len(message.body),
+        encrypted=sealed.encrypted,
+    )
+
+
+def _difference(before: PreparedPayload, after: dict[str, Any]) -> tuple[FieldChange, ...]:
+    old = _flat(before.model_dump(mode="json"))
+    new = {name: value for name, value in _flat(after).items() if name != "transmitted_at"}
+    names = dict.fromkeys((*new, *old))
+    return tuple(FieldChange(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat

@@ -1,0 +1,1 @@
+"""One stage of the way of a count per file, each named by its verb."""

@@ -1,0 +1,106 @@
+"""Delivers transmissions: claim, send, conclude. No transaction is open while it sends.
+
+At-least-once delivery under one id for ever is counted exactly once by the License Server.
+"""
+
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
+from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
+from telemetry_service.domain.transmissions import AttemptTrigger
+from telemetry_service.log.write import log_exception
+from telemetry_service.pipeline.log_lines import log_attempt_finished, log_attempt_started
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.claim import claim, reject_invalid
+from telemetry_service.pipeline.stages.follow_connection import follow_connection
+from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
+
+ROUND = 100
+"""The most attempts of one waking: after a long outage neither the next tick nor the License Server is to suffer."""
+
+
+def deliver_due(runtime: Runtime) -> int:
+    """Send what is due, oldest first; return how many attempts were made.
+
+    A transmission that fails never blocks the ones behind it. Only where no connection can be had at all, or the
+    License Server asks to be left alone for a while, does the round end early: the others would meet the same. They
+    stay due, so the next waking begins with them, since the one that failed waits for its back-off.
+    """
+    follow_connection(runtime)
+    attempts = 0
+    for transmission_id in _due(runtime):
+        outcome = _deliver_whatever_happens(runtime, transmission_id)
+        attempts += outcome is not None
+        if _found_no_connection(outcome) or _is_busy(outcome) or runtime.stopping.is_set():
+            break
+    return attempts
+
+
+def _due(runtime: Runtime) -> Iterator[UUID]:
+    """Yield what is due, oldest first.
+
+    What is due only because the clock was set back is taken once in the shortest back-off: two replicas whose clocks
+    are hours apart would otherwise each find the other's plan void, and send without a pause.
+    """
+    now, moment = runtime.clock.now(), time.monotonic()
+    with runtime.database.read() as tx:
+        due = tx.transmissions.due(now, runtime.retry_policy.longest, ROUND)
+        early = tx.transmissions.planned_later(due, now)
+    taken, pause = runtime.taken_early, runtime.retry_policy.shortest.total_seconds()
+    for old in [known for known, at in taken.items() if moment - at >= pause]:
+        del taken[old]
+    for transmission_id in due:
+        if transmission_id not in early:
+            yield transmission_id
+        elif transmission_id not in taken:
+            taken[transmission_id] = moment
+            yield transmission_id
+
+
+def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
+    """Make one attempt; None where somebody else has the claim, or nothing may be sent at this time.
+
+    ``trigger`` is what to note as its cause. Without one this is the attempt that was planned, and it is made only
+    if the transmission is due: of several replicas that saw it due, one makes it.
+    """
+    try:
+        claimed = claim(runtime, transmission_id, trigger)
+    except PayloadContradictionError:
+        return reject_invalid(runtime, transmission_id)
+    if claimed is None or runtime.client is None:
+        return None
+    runtime.failpoint(Failpoint.CLAIMED)
+    if not claimed.transmission.in_flight(runtime.clock.now()):
+        return None  # This process was stopped for longer than its lease: somebody else may be sending by now.
+    log_attempt_started(claimed)
+    began = time.monotonic()
+    outcome = runtime.client.transmit(claimed.sealed.message, claimed.known_bodies, runtime.clock.now())
+    duration_ms = int((time.monotonic() - began) * 1000)
+    runtime.failpoint(Failpoint.SENT)
+    outcome = check_receipt(runtime, claimed, outcome)
+    record_outcome(runtime, claimed, outcome, duration_ms)
+    log_attempt_finished(claimed, outcome, duration_ms)
+    runtime.failpoint(Failpoint.OUTCOME_COMMITTED)
+    return outcome
+
+
+def _found_no_connection(outcome: Outcome | None) -> bool:
+    """Whether an attempt failed before anybody answered, so that another one would too."""
+    return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause is not Cause.PAYLOAD_INVALID
+
+
+def _is_busy(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Retrying) and outcome.cause is Cause.BUSY
+
+
+def _deliver_whatever_happens(runtime: Runtime, transmission_id: UUID) -> Outcome | None:
+    """Deliver; a fault of this program must not block the transmissions behind. A database's fault stops them all."""
+    try:
+        return deliver(runtime, transmission_id)
+    except TelemetryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the lease ends by itself, and the attempt counts as interrupted
+        log_exception(error, "delivery")
+        return None

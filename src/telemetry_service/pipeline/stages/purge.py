@@ -1,0 +1,145 @@
+"""The daily purge: deletes what is older than the retention, in small transactions.
+
+What a wrong clock has dated is dated anew before that.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from time import monotonic, perf_counter
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import is_plausible, rfc3339
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.batch_size import BatchSize
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.expiry import Sweep
+from telemetry_service.storage.redating import Redating
+
+_EVERY = timedelta(days=1)
+_OVERDUE = timedelta(days=2)
+"""A purge that is later than this is put off by a day, once: the service was down, or its clock is far ahead. A clock
+that is set right within that day has deleted nothing."""
+
+_LEASE = timedelta(minutes=10)
+"""How long a purge is left to whoever has begun it, unless he renews it. One that met an error, or died, is taken up
+again after this."""
+
+STEP_ROWS = (1_000, 5_000)
+"""Rows in one transaction, at least and at most. Fewer than the least would save little: the commit itself lasts as
+long as writing or deleting a thousand rows."""
+
+_STEP_PAGES = (100, 1_000)
+"""Pages given back to the file system in one transaction, at least and at most (SQLite)."""
+
+_SHORTEST_PAUSE_SECONDS = 0.005
+
+
+def purge_if_due(runtime: Runtime) -> int | None:
+    """Purge where the day's purge is due and no other replica has taken it; None where not, or where it is put off."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        plan = tx.schedule.next_purge()
+    # Further ahead than any that is planned: by a clock that was wrong.
+    due = plan.due <= now or plan.due - now > _EVERY
+    if not due or not is_plausible(now):
+        return None
+    put_off = now - plan.due > _OVERDUE and not plan.put_off
+    lease = _Lease(plan.due)
+    if not lease.move(runtime, _EVERY if put_off else _LEASE):
+        return None
+    if put_off:
+        log_event(Event.PURGE_PUT_OFF, due=rfc3339(plan.due))
+        return None
+    deleted = purge(runtime, lease)
+    if not runtime.stopping.is_set():
+        lease.end(runtime)
+    return deleted
+
+
+class _Lease:
+    """The next purge's moment in the database, moved on by whoever purges: nobody else begins until then."""
+
+    def __init__(self, due: datetime) -> None:
+        self._until = due
+        self._moved_at = monotonic()
+
+    def move(self, runtime: Runtime, by: timedelta, *, put_off: bool = True) -> bool:
+        """Move it to ``by`` from now; False where somebody else has it."""
+        until = runtime.clock.now() + by
+        with runtime.database.write() as tx:
+            moved = tx.schedule.move_purge(self._until, until, put_off=put_off)
+        self._until, self._moved_at = until, monotonic()
+        return moved
+
+    def renew(self, runtime: Runtime) -> None:
+        """Move it where half of it is over, by a clock that nobody sets."""
+        if monotonic() - self._moved_at > _LEASE.total_seconds() / 2:
+            self.move(runtime, _LEASE)
+
+    def end(self, runtime: Runtime) -> None:
+        """Let the next purge be due in a day."""
+        self.move(runtime, _EVERY, put_off=False)
+
+
+def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
+    """Delete what is older than the retention; return how many rows that were."""
+    now, began = runtime.clock.now(), perf_counter()
+    with runtime.database.read() as tx:
+        retention = tx.configuration.get().values.retention_days
+        redating = Redating(now, ahead=tx.contacts.accepted_by(now))
+    _redate(runtime, redating, lease)
+    deleted = _delete(runtime, now - timedelta(days=retention), lease)
+    with runtime.database.write() as tx:
+        tx.access.purge_sessions(now)
+        tx.activity.purge(now)
+        if deleted:
+            tx.activity.note(now, "schedule", Action.PURGED, rows=str(deleted))
+    _give_space_back(runtime)
+    duration_ms = int((perf_counter() - began) * 1000)
+    log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
+    return deleted
+
+
+def _redate(runtime: Runtime, redating: Redating, lease: _Lease | None) -> None:
+    for _ in _steps(runtime, BatchSize(*STEP_ROWS), lambda tx, rows: tx.retention.redate(redating, rows)):
+        if lease is not None:
+            lease.renew(runtime)
+        runtime.failpoint(Failpoint.PURGE_STEP)
+
+
+def _delete(runtime: Runtime, cutoff: datetime, lease: _Lease | None) -> int:
+    sweep, deleted = Sweep(cutoff), 0
+
+    def step(tx: Transaction, rows: int) -> int:
+        return tx.retention.step(sweep, rows)
+
+    for rows in _steps(runtime, BatchSize(*STEP_ROWS), step):
+        deleted += rows
+        if lease is not None:
+            lease.renew(runtime)
+        runtime.failpoint(Failpoint.PURGE_STEP)
+    return deleted
+
+
+def _give_space_back(runtime: Runtime) -> None:
+    for _ in _steps(runtime, BatchSize(*_STEP_PAGES), lambda tx, pages: tx.retention.give_space_back(pages)):
+        pass
+
+
+def _steps(runtime: Runtime, batch_size: BatchSize, step: Callable[[Transaction, int], int]) -> Iterator[int]:
+    """Take a step at a time, in a transaction of its own, until one finds nothing to do or the process is to stop.
+
+    Between two of them recording has the database for itself for as long as the step had it.
+    """
+    while not runtime.stopping.is_set():
+        with runtime.database.write() as tx:
+            began = perf_counter()
+            done = step(tx, batch_size.amount)
+        lasted = perf_counter() - began
+        if not done:
+            return
+        yield done
+        batch_size.lasted(lasted)
+        runtime.stopping.wait(max(_SHORTEST_PAUSE_SECONDS, lasted))

@@ -1,0 +1,110 @@
+"""Concludes an attempt: checks the receipt, writes the outcome and plans what follows from it.
+
+An acceptance counts whoever brings it, even after his lease has ended; a failure counts only under
+a lease that still holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from telemetry_service.domain.facts import LicenseSource
+from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.domain.license_update import read_license
+from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpdate, Note, Outcome, Retrying
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.claim import Claimed
+from telemetry_service.storage.database import Transaction
+
+
+def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outcome:
+    """Verify the receipt where a key is pinned; a license is then believed only where the receipt itself says it."""
+    if not isinstance(outcome, Accepted) or runtime.receipt_key is None:
+        return outcome
+    signed: Mapping[str, object] | None = None
+    if outcome.receipt is not None:
+        transmission_id = claimed.transmission.transmission_id
+        signed = runtime.receipt_key.read(outcome.receipt, transmission_id, claimed.known_payloads)
+    license_, notes = read_license((signed or {}).get("license"))
+    if outcome.license is not None and license_ is None:
+        notes += (Note.LICENSE_UNSIGNED,)
+    return replace(outcome, receipt_verified=signed is not None, license=license_, notes=(*outcome.notes, *notes))
+
+
+def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
+    """Write what came of an attempt, and what follows from it, in one transaction."""
+    now = runtime.clock.now()
+    transmission_id = claimed.transmission.transmission_id
+    with runtime.database.write() as tx:
+        attempt = {
+            "finished_at": now,
+            "state": state_after(outcome),
+            "cause": cause_of(outcome),
+            "response_code": outcome.response_code,
+            "duplicate": isinstance(outcome, Accepted) and outcome.duplicate,
+            "duration_ms": duration_ms,
+        }
+        tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
+        if isinstance(outcome, Accepted):
+            _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
+            tx.contacts.attempted(now, ok=True, cause=None)
+        elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
+            # Whoever took over a lease that had ended knows better than the one who lost it.
+            tx.contacts.attempted(now, ok=False, cause=cause_of(outcome))
+        runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
+
+
+def _note_acceptance(
+    tx: Transaction, transmission_id: UUID, outcome: Accepted, now: datetime, duration_ms: int
+) -> None:
+    columns = {
+        "accepted_at": now,
+        "response_code": outcome.response_code,
+        "receipt": outcome.receipt,
+        "receipt_verified": outcome.receipt_verified,
+        "last_duration_ms": duration_ms,
+    }
+    if tx.transmissions.accept(transmission_id, columns):
+        tx.extension_codes.accepted(transmission_id, now)
+    if outcome.license is not None:
+        tx.license.tell(_told(outcome.license), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
+
+
+def _note_failure(
+    runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure, now: datetime, duration_ms: int
+) -> bool:
+    """Give the claim back with what came of it; False where the lease had ended and somebody else took it."""
+    columns: dict[str, object] = {
+        "state": state_after(outcome),
+        "cause": outcome.cause,
+        "response_code": outcome.response_code,
+        "last_duration_ms": duration_ms,
+        "next_attempt_at": None,
+        "planned_at": now,
+        "next_trigger": AttemptTrigger.TICK,
+    }
+    if isinstance(outcome, Retrying):
+        attempts = claimed.transmission.attempts_made
+        delay = runtime.retry_policy.delay(attempts, outcome.retry_after, runtime.random)
+        columns |= {"next_attempt_at": now + delay, "next_trigger": AttemptTrigger.BACK_OFF}
+    elif isinstance(outcome, Held) and _key_changed(tx, claimed):
+        # The key was changed while this attempt was on its way with the old one: nobody would wake it.
+        columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
+    return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
+
+
+def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
+    # Locked: a key that is being changed at this moment has looked for what is held already.
+    present = tx.configuration.get(lock=True).api_key
+    return present is not None and present.key_id != claimed.api_key_id
+
+
+def _told(news: LicenseUpdate) -> dict[str, object]:
+    return {
+        "tier": Tier(news.tier),
+        "license_status": LicenseStatus(news.license_status),
+        "expires_at": news.expires_at,
+    }

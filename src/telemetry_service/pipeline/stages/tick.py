@@ -1,0 +1,126 @@
+"""What the schedule does when it wakes: run the tick that is due, then deliver what is due.
+
+The database decides: whoever moves the next run forward, and writes the tick's unique key in the
+same transaction, owns the tick. Any number of replicas make one payload.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.clock import is_plausible, rfc3339
+from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.obstacles import bars_payloads, missing
+from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.schedule import next_run_after, send_offset
+from telemetry_service.domain.situation import CONFIGURATION_FAULTS, CONTRADICTION
+from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State, Trigger
+from telemetry_service.pipeline.log_lines import log_tick
+from telemetry_service.pipeline.queries.situation import read_setup
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.schedule import DISABLED, LastTick
+
+_EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
+_SCHEDULE = "schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class WakeReport:
+    """What one waking did: the tick's result, or None where none was due, and the attempts made."""
+
+    tick: str | None
+    attempts: int
+
+
+def wake(runtime: Runtime) -> WakeReport:
+    """Run the due tick and deliver what is due."""
+    tick = run_due_tick(runtime)
+    return WakeReport(tick, deliver_due(runtime))
+
+
+def run_due_tick(runtime: Runtime) -> str | None:
+    """Own and run the tick that is due; None where none is, or another replica owns it."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        due = tx.schedule.next_run_at()
+        frequency = tx.configuration.get().values.frequency
+        missed = _missed(runtime, tx) if due > now else None
+    if due > now:
+        _mend_schedule(runtime, due, next_run_after(frequency, now), now)
+        return _run_missed(runtime, now) if missed else None
+    with runtime.database.write() as tx:
+        period = tx.periods.lock_open()
+        # All ticks that were missed while the service was down run as this one.
+        if not tx.schedule.move_run(due, next_run_after(frequency, now)):
+            return None
+        tick_key = rfc3339(due)
+        if not tx.schedule.own_tick(tick_key, now, period.period_id):
+            return None
+        runtime.failpoint(Failpoint.TICK_OWNED)
+        result = _run_and_note(runtime, tx, Ending(period, now), tick_key)
+    log_tick(result, due)
+    return result
+
+
+def _missed(runtime: Runtime, tx: Transaction) -> LastTick | None:
+    """Return the latest tick, if it made no payload for lack of something that is in place now.
+
+    Whatever it was, and whoever put it in place (a page, another service, the deployment): the run is made up for at
+    the next waking. Where its period has been closed since, by *Send Now* or the switch, there is nothing to make up.
+    """
+    tick = tx.schedule.last_run()
+    period = tx.periods.open()
+    if tick is None or tick.result not in CONFIGURATION_FAULTS or tick.period_id != period.period_id:
+        return None
+    barred = not period.reportable or bars_payloads(read_setup(runtime, tx))
+    return None if barred else tick
+
+
+def _run_missed(runtime: Runtime, now: datetime) -> str | None:
+    """Own the missed tick and run it now; None where another replica has, or it is missed no more."""
+    with runtime.database.write() as tx:
+        period = tx.periods.lock_open()
+        missed = _missed(runtime, tx)
+        if missed is None or not tx.schedule.own_missed_tick(missed):
+            return None
+        runtime.failpoint(Failpoint.TICK_OWNED)
+        result = _run_and_note(runtime, tx, Ending(period, now), missed.tick_key)
+    log_tick(result, missed.due_at)
+    return result
+
+
+def _run_and_note(runtime: Runtime, tx: Transaction, ending: Ending, tick_key: str) -> str:
+    result = _run(runtime, tx, ending, datetime.fromisoformat(tick_key))
+    tx.activity.note(ending.at, _SCHEDULE, Action.TICK, result=result)
+    tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
+    return result
+
+
+def _run(runtime: Runtime, tx: Transaction, ending: Ending, due: datetime) -> str:
+    """Close the period and make every waiting transmission due; say in a word what came of it."""
+    if not runtime.enabled(tx.configuration.get()) or not ending.period.reportable:
+        return DISABLED
+    offset = send_offset(tx.installation.instance_id(), runtime.deployment.send_spread)
+    send_at = max(ending.at, due + offset)
+    tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, ending.at)
+    gap = missing(read_setup(runtime, tx))
+    if gap is not None:
+        return gap.code  # The period stays open, and this run is made up for once that is in place.
+    closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
+    try:
+        close_and_prepare(runtime, tx, ending, closing)
+    except PayloadContradictionError:
+        return CONTRADICTION  # The period stays open: its counts ride in the payload of a later tick.
+    return "prepared"
+
+
+def _mend_schedule(runtime: Runtime, planned: datetime, natural: datetime, now: datetime) -> None:
+    """Pull a run back that was planned by a clock far ahead of the present one."""
+    if planned <= natural or not is_plausible(now):
+        return
+    with runtime.database.write() as tx:
+        tx.schedule.move_run(planned, natural)

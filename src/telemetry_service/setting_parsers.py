@@ -1,0 +1,250 @@
+"""What a setting's text may be, and what it becomes: one function a kind of setting.
+
+Each takes the text as the deployment wrote it and raises ``RefusedValueError`` with a sentence of
+our own, which names neither the variable (the caller does) nor anything of the value: a value in
+the wrong variable is often a secret. For the same reason nothing here chains a library's exception.
+"""
+
+import base64
+import re
+import ssl
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretBytes, SecretStr
+
+from telemetry_service.domain.code_pattern import is_pattern
+from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
+from telemetry_service.log.options import LogFormat, LogLevel
+
+KEY_BYTES = 32
+SPREAD_MAXIMUM_SECONDS = 3600
+MAX_BOUNCERS_MAXIMUM = 1_000_000
+"""Ten times the default: with more of them no preview is quick any more."""
+
+PATTERN_MAXIMUM = 200
+PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
+
+_KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
+_DISTINCT_BYTES_MINIMUM = 12
+"""32 random bytes practically never hold fewer distinct ones (about 1 key in 10^24); placeholders mostly do."""
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+"""A name of labels, an IPv4 address (which reads as one), or an IPv6 address, which alone holds colons."""
+_SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
+_POSTGRESQL_URL = re.compile(
+    r"postgres(?:ql)?(?:\+psycopg)?://"
+    r"(?P<rest>(?:[^:/@?]*(?::[^@]*)?@)?(?:\[[0-9A-Fa-f:.]+\]|(?P<host>[^/:?@\[\]]*))(?::(?P<port>[0-9]{1,5}))?"
+    r"/[^?/]+(?:\?.*)?)"
+)
+_PORT_MAXIMUM = 65_535
+_PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
+_ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
+"""The DER of a SubjectPublicKeyInfo that announces an Ed25519 key of 32 bytes (RFC 8410)."""
+
+
+class RefusedValueError(ValueError):
+    """The text is not what the setting takes. The sentence completes "NAME …" and holds no value."""
+
+
+def boolean(text: str) -> bool:
+    """Return the truth of ``true`` or ``false`` in any case; a guess at anything else could switch the wrong way."""
+    if text.lower() not in {"true", "false"}:
+        message = "must be true or false."
+        raise RefusedValueError(message)
+    return text.lower() == "true"
+
+
+def log_format(text: str) -> LogFormat:
+    """Return how the lines of the log look."""
+    if text.lower() not in set(LogFormat):
+        message = f"must be one of: {', '.join(LogFormat)}."
+        raise RefusedValueError(message)
+    return LogFormat(text.lower())
+
+
+def log_level(text: str) -> LogLevel:
+    """Return the least level that the log takes."""
+    if text.lower() not in set(LogLevel):
+        message = f"must be one of: {', '.join(LogLevel)}."
+        raise RefusedValueError(message)
+    return LogLevel(text.lower())
+
+
+def key_list(text: str) -> tuple[SecretBytes, ...]:
+    """Return keys of 32 bytes, newest first, from URL-safe base64 separated by commas."""
+    keys = tuple(_key(part.strip()) for part in text.split(","))
+    if len({key.get_secret_value() for key in keys}) < len(keys):
+        message = "holds the same key twice."
+        raise RefusedValueError(message)
+    return keys
+
+
+def _key(text: str) -> SecretBytes:
+    if not _KEY_TEXT.fullmatch(text):
+        message = "must be 32 bytes in URL-safe base64 (several, newest first, separated by commas)."
+        raise RefusedValueError(message)
+    key = base64.urlsafe_b64decode(text[:43] + "=")
+    if len(set(key)) < _DISTINCT_BYTES_MINIMUM:
+        message = "is not random. Make a key with: telemetry-service generate-key"
+        raise RefusedValueError(message)
+    return SecretBytes(key)
+
+
+def database_url(text: str) -> SecretStr:
+    """Return the URL as SQLAlchemy takes it, with the psycopg driver named for PostgreSQL."""
+    if _SQLITE_URL.fullmatch(text):
+        return SecretStr(text)
+    postgresql = _POSTGRESQL_URL.fullmatch(text)
+    if postgresql is None:
+        message = (
+            "must be sqlite:///<path of a file> or postgresql://<user>:<password>@<host>:<port>/<database>"
+            " (percent-encode special characters in the password)."
+        )
+        raise RefusedValueError(message)
+    host, port = postgresql["host"], postgresql["port"]
+    # Without a host the server's socket is meant, whose folder is an option of the URL.
+    if (host and not _HOST.fullmatch(host)) or (port and not 1 <= int(port) <= _PORT_MAXIMUM):
+        message = "does not name a valid host and port."
+        raise RefusedValueError(message)
+    return SecretStr(f"postgresql+psycopg://{postgresql['rest']}")
+
+
+def license_server_url(text: str) -> SecretStr | None:
+    """Return the base URL without a closing slash; None where it has no host, which means not configured."""
+    parts = _split(text)
+    if parts.scheme != "https":
+        message = "must begin with https:// (the License Server is only reached over verified TLS)."
+        raise RefusedValueError(message)
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        message = "must not hold a user name, a password, a query or a fragment: only https://<host>[:<port>][/<path>]."
+        raise RefusedValueError(message)
+    if not parts.netloc:
+        return None
+    _check_host(parts)
+    return SecretStr(parts.scheme + text[len(parts.scheme) :].rstrip("/"))
+
+
+def proxy_url(text: str) -> SecretStr:
+    """Return the URL of an outbound HTTP proxy, which may hold its credentials."""
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or "?" in text or "#" in text:
+        message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing behind it."
+        raise RefusedValueError(message)
+    _check_host(parts)
+    return SecretStr(parts.scheme + text[len(parts.scheme) :].rstrip("/"))
+
+
+def _split(text: str) -> SplitResult:
+    # urlsplit drops tabs and line ends silently, so what it would repair is refused first.
+    try:
+        if not _VISIBLE_ASCII.fullmatch(text):
+            raise ValueError  # noqa: TRY301 - both ways of being no URL end in the one refusal below
+        return urlsplit(text)
+    except ValueError:
+        message = "is not a URL of visible ASCII characters."
+    raise RefusedValueError(message)
+
+
+def _check_host(parts: SplitResult) -> None:
+    try:
+        valid = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+    except ValueError:  # A port that is no number, or none of 1 to 65535.
+        valid = False
+    if not valid or parts.netloc.endswith(":"):
+        message = "does not name a valid host and port."
+        raise RefusedValueError(message)
+
+
+def certificate_file(text: str) -> Path:
+    """Return the path of a readable PEM file of certificate authorities."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=text)
+    except (OSError, ValueError):  # ssl.SSLError is an OSError.
+        message = "must be the path of a readable PEM file with at least one certificate."
+    else:
+        return Path(text)
+    raise RefusedValueError(message)
+
+
+def public_key(text: str) -> str:
+    """Return the text of an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."""
+    # Line ends are often lost where PEM travels in an environment variable.
+    text = text.replace("\\n", "\n").strip()
+    pem = _PEM_PUBLIC_KEY.fullmatch(text)
+    if not (_KEY_TEXT.fullmatch(text) or (pem and _is_ed25519("".join(pem[1].split())))):
+        message = "must be an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."
+        raise RefusedValueError(message)
+    return text
+
+
+def _is_ed25519(body: str) -> bool:
+    try:
+        der = base64.b64decode(body, validate=True)
+    except ValueError:
+        return False
+    return der.startswith(_ED25519_PREFIX) and len(der) == len(_ED25519_PREFIX) + KEY_BYTES
+
+
+def customer_id(text: str) -> str:
+    """Return the customer's identifier at the vendor's payment provider."""
+    if not re.fullmatch(CUSTOMER_ID_PATTERN, text):
+        message = "must be cus_ followed by 6 to 64 letters and digits."
+        raise RefusedValueError(message)
+    return text
+
+
+def deployment_version(text: str) -> str:
+    """Return the version that the payload names."""
+    if not re.fullmatch(VERSION_PATTERN, text):
+        message = "must be a version such as 2.4.1 or 2.5.0-rc1."
+        raise RefusedValueError(message)
+    return text
+
+
+def password(text: str) -> SecretStr:
+    """Return the administrator's first password."""
+    if not PASSWORD_MINIMUM <= len(text) <= PASSWORD_MAXIMUM:
+        message = f"must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
+        raise RefusedValueError(message)
+    return SecretStr(text)
+
+
+def code_pattern(text: str) -> str:
+    """Return a regular expression that can be used, of a length that somebody can have looked through."""
+    if len(text) > PATTERN_MAXIMUM or not _VISIBLE_ASCII.fullmatch(text):
+        message = f"must be a regular expression of at most {PATTERN_MAXIMUM} visible ASCII characters."
+        raise RefusedValueError(message)
+    if not is_pattern(text):
+        message = "is not a regular expression, or one with look-around or back-references, which are not taken."
+        raise RefusedValueError(message)
+    return text
+
+
+def max_bouncers(text: str) -> int:
+    """Return how many distinct bouncers one period, and the registry, may have."""
+    if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= MAX_BOUNCERS_MAXIMUM:
+        message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
+        raise RefusedValueError(message)
+    return int(text)
+
+
+def trusted_proxies(text: str) -> tuple[str, ...]:
+    """Return the addresses and networks whose forwarded headers are believed; a name could be anybody's."""
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(","))
+    except ValueError:
+        message = "must hold IP addresses, or networks such as 10.0.0.0/8 or fd00::/8, separated by commas."
+    raise RefusedValueError(message)
+
+
+def spread(text: str) -> timedelta:
+    """Return the seconds over which a fleet spreads its sends."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) > SPREAD_MAXIMUM_SECONDS:
+        message = f"must be a whole number of seconds from 0 to {SPREAD_MAXIMUM_SECONDS}."
+        raise RefusedValueError(message)
+    return timedelta(seconds=int(text))

@@ -1,0 +1,147 @@
+"""Accounts, sessions and service tokens: only digests and hashes are kept here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
+from telemetry_service.storage.upsert import insert as insert_or
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """The local administrator."""
+
+    password_hash: str
+    failed_logins: int
+    blocked_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A browser's session."""
+
+    session_id: UUID
+    token_digest: bytes
+    created_at: datetime
+    authenticated_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A service token without its secret."""
+
+    token_id: str
+    name: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IdentityStore:
+    """The rows of ``access/``; it decides nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def account(self, *, lock: bool = False) -> StoredAccount | None:
+        """Return the administrator, or None before a password was set."""
+        query = select(AdminAccount.password_hash, AdminAccount.failed_logins, AdminAccount.blocked_until)
+        row = self._connection.execute(query.with_for_update() if lock else query).first()
+        return None if row is None else StoredAccount(*row)
+
+    def set_password(self, password_hash: str, now: datetime) -> None:
+        """Make the account, or replace its password and lift a block."""
+        values = _password_values(password_hash, now)
+        new = insert_or(self._connection, AdminAccount).values(id=1, **values)
+        self._connection.execute(new.on_conflict_do_update(index_elements=[AdminAccount.id], set_=values))
+
+    def add_account(self, password_hash: str, now: datetime) -> bool:
+        """Make the account; False, and nothing changed, where there is one, even one made at the same moment."""
+        new = insert_or(self._connection, AdminAccount).values(id=1, **_password_values(password_hash, now))
+        made = self._connection.execute(new.on_conflict_do_nothing().returning(AdminAccount.id))
+        return made.first() is not None
+
+    def note_login(self, failed_logins: int, blocked_until: datetime | None) -> None:
+        """Keep the number of failed logins in a row, and how long logins are refused."""
+        values = {"failed_logins": failed_logins, "blocked_until": blocked_until}
+        self._connection.execute(update(AdminAccount).values(values))
+
+    def add_session(self, session: StoredSession) -> None:
+        """Write a new session."""
+        columns = {name: getattr(session, name) for name in StoredSession.__slots__}
+        self._connection.execute(insert(AdminSession).values(columns))
+
+    def session(self, session_id: UUID) -> StoredSession | None:
+        """Return a session, expired or not."""
+        columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
+        row = self._connection.execute(select(*columns).where(AdminSession.session_id == session_id)).first()
+        return None if row is None else StoredSession(*row)
+
+    def touch_session(self, session_id: UUID, last_seen_at: datetime) -> None:
+        """Note that a session is in use."""
+        self._update_session(session_id, last_seen_at=last_seen_at)
+
+    def reauthenticate_session(self, session_id: UUID, authenticated_at: datetime) -> None:
+        """Note that the password was entered again."""
+        self._update_session(session_id, authenticated_at=authenticated_at)
+
+    def remove_session(self, session_id: UUID) -> None:
+        """End a session."""
+        self._connection.execute(delete(AdminSession).where(AdminSession.session_id == session_id))
+
+    def remove_all_sessions(self) -> None:
+        """End every session, as a new password must."""
+        self._connection.execute(delete(AdminSession))
+
+    def purge_sessions(self, now: datetime) -> int:
+        """Delete expired sessions; return how many."""
+        return self._connection.execute(delete(AdminSession).where(AdminSession.expires_at < now)).rowcount
+
+    def add_token(self, token: StoredToken) -> None:
+        """Write a new service token."""
+        columns = {name: getattr(token, name) for name in StoredToken.__slots__}
+        self._connection.execute(insert(ServiceToken).values({**columns, "scopes": " ".join(token.scopes)}))
+
+    def token(self, token_id: str) -> StoredToken | None:
+        """Return a token, revoked or not."""
+        return next(iter(self._tokens(token_id)), None)
+
+    def tokens(self) -> tuple[StoredToken, ...]:
+        """Return all tokens, oldest first."""
+        return self._tokens(None)
+
+    def note_token_use(self, token_id: str, now: datetime) -> None:
+        """Note that a token was used."""
+        self._connection.execute(update(ServiceToken).where(ServiceToken.token_id == token_id).values(last_used_at=now))
+
+    def revoke_token(self, token_id: str, now: datetime) -> bool:
+        """Revoke a token; False where there is none or it is revoked already."""
+        revoked = self._connection.execute(
+            update(ServiceToken)
+            .where(ServiceToken.token_id == token_id, ServiceToken.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        return revoked.rowcount == 1
+
+    def _tokens(self, token_id: str | None) -> tuple[StoredToken, ...]:
+        columns = (getattr(ServiceToken, name) for name in StoredToken.__slots__)
+        query = select(*columns).order_by(ServiceToken.created_at, ServiceToken.token_id)
+        if token_id is not None:
+            query = query.where(ServiceToken.token_id == token_id)
+        rows = self._connection.execute(query)
+        return tuple(StoredToken(**{**row._asdict(), "scopes": tuple(row.scopes.split())}) for row in rows)
+
+    def _update_session(self, session_id: UUID, **columns: object) -> None:
+        self._connection.execute(update(AdminSession).where(AdminSession.session_id == session_id).values(**columns))
+
+
+def _password_values(password_hash: str, now: datetime) -> dict[str, object]:
+    return {"password_hash": password_hash, "failed_logins": 0, "blocked_until": None, "updated_at": now}

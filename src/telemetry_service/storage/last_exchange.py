@@ -1,0 +1,109 @@
+"""The latest contacts with the License Server, in one row that retention never touches."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange, State
+from telemetry_service.storage.tables import LastExchangeRow as Row
+from telemetry_service.storage.tables import TelemetryTick, TelemetryTransmissionLog
+
+
+class LastExchangeStore:
+    """What health is read from."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def next_sequence(self) -> int:
+        """Take the number of an event, one more than that of the latest one.
+
+        It locks the row until the transaction ends, so that the order of numbers is the order of commits. Every
+        transaction comes to it last: see ``pipeline/actions/configure.py`` for the order of locks.
+        """
+        following = update(Row).values(sequence=Row.sequence + 1).returning(Row.sequence)
+        return self._connection.execute(following).scalar_one()
+
+    def attempted(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
+        """Note the end of an attempt, as the latest event."""
+        sequence = self.next_sequence()
+        values = {"attempt_sequence": sequence, "attempt_at": at, "attempt_ok": ok, "attempt_cause": cause}
+        if ok:
+            values |= {"accepted_sequence": sequence, "last_accepted_at": at}
+        self._connection.execute(update(Row).values(values))
+
+    def tested(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
+        """Note the verdict of a connection test, as the latest event."""
+        values = {"test_sequence": self.next_sequence(), "test_at": at, "test_ok": ok, "test_cause": cause}
+        self._connection.execute(update(Row).values(values))
+
+    def tested_typed(self, key_id: str, *, ok: bool, cause: Cause | None) -> None:
+        """Note the verdict of a connection test with a key that is not saved."""
+        values = {"typed_key_id": key_id, "typed_ok": ok, "typed_cause": cause.value if cause else None}
+        self._connection.execute(update(Row).values(values))
+
+    def connection_changed(self) -> None:
+        """Note that the API key or the connection is another one, of which nothing is known yet."""
+        self._connection.execute(update(Row).values(connection_sequence=Row.sequence))
+
+    def key_saved(self, key_id: str, at: datetime) -> None:
+        """Let a test count that was made with this very key before it was saved."""
+        row = self._connection.execute(select(Row.typed_key_id, Row.typed_ok, Row.typed_cause)).one()
+        if row.typed_key_id == key_id and row.typed_ok is not None:
+            self.tested(at, ok=row.typed_ok, cause=Cause(row.typed_cause) if row.typed_cause else None)
+        self._connection.execute(update(Row).values(typed_key_id=None, typed_ok=None, typed_cause=None))
+
+    def accepted_by(self, now: datetime) -> bool:
+        """Whether the latest acceptance was before ``now``, which is then by no clock that is far behind.
+
+        The License Server refuses what is dated minutes off, so that the clock was right at that moment.
+        """
+        noted = self._connection.execute(select(Row.last_accepted_at)).scalar_one()
+        return noted is not None and noted <= now
+
+    def record(self) -> DeliveryRecord:
+        """Return how delivery has gone so far."""
+        row = self._connection.execute(select(Row.__table__)).one()
+        waiting = self._connection.execute(
+            select(func.count())
+            .select_from(TelemetryTransmissionLog)
+            .where(TelemetryTransmissionLog.state != State.SUCCESS)
+        ).scalar_one()
+        attempt = _contact(row.attempt_sequence, row.attempt_at, row.attempt_ok, row.attempt_cause)
+        test = _contact(row.test_sequence, row.test_at, row.test_ok, row.test_cause)
+        return DeliveryRecord(
+            waiting=waiting,
+            last_attempt=attempt,
+            last_test=test,
+            last_accepted_at=self._last_accepted_at(row.last_accepted_at, row.accepted_sequence or 0, attempt, test),
+            accepted_sequence=row.accepted_sequence,
+            connection_sequence=row.connection_sequence,
+        )
+
+    def _last_accepted_at(
+        self, noted: datetime | None, sequence: int, *exchanges: LastExchange | None
+    ) -> datetime | None:
+        """Return when the last acceptance was at the latest.
+
+        What has happened after it tells: where that seems to be earlier, the clock was ahead when it was noted, and
+        would keep the acceptance from growing old.
+        """
+        if noted is None:
+            return None
+        ticks = select(TelemetryTick.ran_at).where(TelemetryTick.sequence > sequence)
+        later = [exchange.at for exchange in exchanges if exchange is not None and exchange.sequence > sequence]
+        later += self._connection.execute(ticks.order_by(TelemetryTick.ran_at).limit(1)).scalars()
+        return min([noted, *later])
+
+
+def _contact(
+    sequence: int | None,
+    at: datetime | None,
+    ok: bool | None,  # noqa: FBT001 - a column's value
+    cause: Cause | None,
+) -> LastExchange | None:
+    if sequence is None or at is None or ok is None:
+        return None
+    return LastExchange(at, ok, cause, sequence)

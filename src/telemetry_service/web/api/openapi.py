@@ -1,0 +1,134 @@
+"""The description of the API (OpenAPI 3.1): the framework's, with what a client's author wants to know beside it."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from threading import Lock
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.concurrency import run_in_threadpool
+
+from telemetry_service.domain import errors
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.identity.scopes import SESSION_SCOPES
+from telemetry_service.web.api.openapi_parts import (
+    REFUSED_WITH,
+    SCHEMAS,
+    answer_header,
+    kinds_by_code,
+    problem_schema,
+    refusals,
+)
+from telemetry_service.web.errors import request_errors as web
+from telemetry_service.web.security.authorization import Rule, rule_of
+from telemetry_service.web.security.csrf import HEADER
+
+_TOKEN, _SESSION = "serviceToken", "browserSession"
+_SCHEMES = {
+    _TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A service token (`telemetry-service token create`). Its scopes are report, read, admin.",
+    },
+    _SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "telemetry_session",
+        "description": "The administrator's session in a browser, after a login at `/login`. Over TLS the cookie's name"
+        f" begins with `__Host-`. What changes something also needs the session's token in `{HEADER}`.",
+    },
+}
+_TAGS = [
+    {"name": "facts", "description": "What other services report. Scope `report`."},
+    {"name": "configuration", "description": "What the administrator decides."},
+    {"name": "insight", "description": "What would leave, and how things are."},
+    {"name": "transmissions", "description": "What left, and sending it. Every transmission keeps one id for ever."},
+    {"name": "operations", "description": "For those who run the service."},
+]
+_KINDS = kinds_by_code()
+
+_OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
+_OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
+_OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
+_OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError)
+_READING = "get"
+
+
+class Description:
+    """The description as it is served: built once, at the first call, and the same bytes for everybody."""
+
+    def __init__(self) -> None:
+        """Build nothing yet."""
+        self._built = b""
+        self._lock = Lock()
+
+    async def of(self, app: FastAPI) -> bytes:
+        """Return the description of the application's API as JSON."""
+        return self._built or await run_in_threadpool(self._build, app)
+
+    def _build(self, app: FastAPI) -> bytes:
+        with self._lock:
+            built = self._built or json.dumps(describe(app), ensure_ascii=False, separators=(",", ":")).encode()
+            self._built = built
+            return built
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the description of the application's API."""
+    description: dict[str, Any] = deepcopy(app.openapi())
+    schemas = description.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = problem_schema()
+    description["components"]["securitySchemes"] = _SCHEMES
+    description["tags"] = _TAGS
+    description["servers"] = [{"url": "/"}]
+    for route in iter_route_contexts(app.routes):
+        calls = description["paths"].get(route.path, {})
+        rule = rule_of(route.endpoint)
+        for method in route.methods or ():
+            if rule is not None and method.lower() in calls:
+                _complete(calls[method.lower()], method.lower(), rule, schemas)
+    return description
+
+
+def _complete(call: dict[str, Any], method: str, rule: Rule, schemas: dict[str, Any]) -> None:
+    """Add to one call who may make it, what it is in a sentence, and with what it is refused."""
+    call["summary"] = call["description"].partition(". ")[0].partition(".\n")[0].rstrip(".")
+    call["security"] = _security(rule)
+    _name_body(call, schemas)
+    kinds = [*_kinds_of(call, method, rule), *(_KINDS[code] for code in call.pop(REFUSED_WITH, ()))]
+    for status, answer in refusals(dict.fromkeys(kinds)).items():
+        if status in {"429", "503"}:
+            answer["headers"] = answer_header("Retry-After", "Seconds.")
+        call["responses"].setdefault(status, answer)
+
+
+def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[TelemetryError]]:
+    """Yield the refusals that follow from what kind of call it is."""
+    if rule.public:
+        return
+    yield from _OF_EACH
+    yield from _OF_GUARDED
+    if method != _READING:
+        yield from _OF_CHANGES
+        yield from _OF_BODIES
+    if method != _READING or call.get("parameters"):
+        yield web.InputRefusedError
+
+
+def _name_body(call: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put the body's schema, and those that it refers to, where every schema with a name stands."""
+    for content in call.get("requestBody", {}).get("content", {}).values():
+        schema = content["schema"]
+        for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
+            # What a developer is told beyond the first paragraph is no business of a client's.
+            definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
+            schemas.setdefault(name, definition)
+        content["schema"] = {"$ref": SCHEMAS + schema["title"]}
+
+
+def _security(rule: Rule) -> list[dict[str, list[str]]]:
+    """Return the alternatives, any of which lets a caller in; none where anybody may call."""
+    tokens: list[dict[str, list[str]]] = [{_TOKEN: [scope.value]} for scope in sorted(rule.scopes)]
+    return [*tokens, {_SESSION: []}] if rule.scopes & SESSION_SCOPES else tokens

@@ -1,0 +1,129 @@
+"""How a route describes what the framework cannot see: bodies that ``body.py`` reads, headers, and refusals."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web.errors.problems import MEDIA_TYPE, PROBLEM_TYPE, STATUS, status_of_kind
+
+SCHEMAS = "#/components/schemas/"
+REFUSED_WITH = "x-refused-with"
+"""Where a route names the codes that are its own; ``description.py`` makes answers of them."""
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
+    }
+}
+"""The answer of every call that is refused."""
+
+
+def json_body(model: Any, example: object, *, required: bool = True) -> dict[str, Any]:  # noqa: ANN401 - any type of pydantic's
+    """Return the description of a JSON body."""
+    schema = TypeAdapter(model).json_schema(ref_template=f"{SCHEMAS}{{model}}")
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def refused_with(*kinds: type[TelemetryError]) -> dict[str, Any]:
+    """Return the description of the refusals that are a route's own."""
+    return {REFUSED_WITH: [kind.code for kind in kinds]}
+
+
+def header(name: str, description: str, example: str, *, required: bool = False) -> dict[str, Any]:
+    """Return the description of a request's header."""
+    schema = {"type": "string"}
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": required,
+                "description": description,
+                "schema": schema,
+                "example": example,
+            }
+        ]
+    }
+
+
+def headers(*described: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of several headers of one request."""
+    return {"parameters": [parameter for one in described for parameter in one["parameters"]]}
+
+
+def answer_header(name: str, description: str) -> dict[str, Any]:
+    """Return the description of an answer's header."""
+    return {name: {"description": description, "schema": {"type": "string"}}}
+
+
+def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]:
+    """Return the answers that refuse with these kinds of errors, by status, each code with its sentence."""
+    answers: dict[str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = status_of_kind(kind)
+        answer = answers.setdefault(str(status.value), {"description": "", "examples": {}})
+        answer["description"] += f"- `{kind.code}`: {kind.sentence}\n"
+        answer["examples"][kind.code] = {
+            "value": {
+                "type": PROBLEM_TYPE + kind.code,
+                "title": status.phrase,
+                "status": status.value,
+                "detail": kind.sentence,
+            }
+        }
+    return {status: _answer(**answer) for status, answer in answers.items()}
+
+
+def _answer(description: str, examples: dict[str, Any]) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}, "examples": examples}}
+    return {"description": description.rstrip(), "content": content}
+
+
+def problem_schema() -> dict[str, Any]:
+    """Return the schema of a problem document, with every type that there is."""
+    kinds: dict[str, type[TelemetryError]] = {**kinds_by_code(), TelemetryError.code: TelemetryError}
+    codes = "\n".join(
+        f"- `{code}` ({status_of_kind(kind).value}): {kind.sentence}" for code, kind in sorted(kinds.items())
+    )
+    text = {"type": "string"}
+    fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": text, "problem": text}}
+    return {
+        "title": "Problem",
+        "description": "A refusal (RFC 9457). It never repeats what was sent.",
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {
+                "type": "string",
+                "format": "uri",
+                "description": f"Stable; `{PROBLEM_TYPE}` and a code. New ones may be added:\n{codes}",
+                "examples": [f"{PROBLEM_TYPE}input-invalid"],
+            },
+            "title": text | {"description": "The phrase of the status."},
+            "status": {"type": "integer"},
+            "detail": text | {"description": "A sentence for people."},
+            "errors": {
+                "type": "array",
+                "description": "What is the matter with which field, parameter or header: the first twenty,"
+                " and the first hundred reports that a period has no room for.",
+                "items": fault,
+            },
+        },
+    }
+
+
+def kinds_by_code() -> dict[str, type[TelemetryError]]:
+    """Return every kind of refusal that has a code of its own."""
+    return {kind.code: kind for kind in _each_kind(STATUS)}
+
+
+def _each_kind(kinds: Iterable[type[TelemetryError]]) -> Iterator[type[TelemetryError]]:
+    """Yield the kinds that have a code of their own, and those below them."""
+    for kind in kinds:
+        yield from _each_kind(kind.__subclasses__())
+        if "code" in vars(kind):
+            yield kind

@@ -1,0 +1,1 @@
+"""How requests arrive and responses leave: connections, bounds, bodies, the server."""

@@ -1,0 +1,32 @@
+"""Refusals that are given before the application is reached, with the headers that it would have added."""
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.context import REQUEST_ID_HEADER, answering
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.web.errors.problems import answer_to
+from telemetry_service.web.http.request_ids import new_request_id, request_id_of
+from telemetry_service.web.security.response_headers import ALWAYS
+
+
+def refusal_of(request: Scope, error: TelemetryError) -> Response:
+    """Return the refusal of a request that was read, under the id that it brought."""
+    return early_refusal(error, peer_of(request), request_id_of(request))
+
+
+def peer_of(scope: Scope) -> str:
+    """Return the address of the caller, as far as it is known by then."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def early_refusal(error: TelemetryError, address: str, request_id: str | None = None) -> Response:
+    """Return the problem document of an error of ours, after which the connection ends, and log who was refused."""
+    with answering(request_id or new_request_id(), address or None) as request:
+        answer = answer_to(error)
+        log_event(Event.REQUEST_REFUSED, code=error.code, status=answer.status_code)
+    answer.headers[REQUEST_ID_HEADER] = request.request_id
+    answer.headers.update({**ALWAYS, "Cache-Control": "no-store", "Connection": "close"})
+    return answer

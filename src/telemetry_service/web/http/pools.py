@@ -1,0 +1,99 @@
+"""Threads of their own for what takes long, so that it never takes those that every other call works with.
+
+Pages, token checks and reads share the framework's 40 threads. An exchange with a License Server that hangs lasts 20
+seconds, and a password is checked with much memory and time on purpose: some dozens of either would leave nobody a
+thread. Probes use no thread at all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.write import log_exception
+from telemetry_service.web.errors.request_errors import ExchangesBusyError, LoginsBusyError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EXCHANGES = 16
+"""At once, in one process. There is one administrator, and the schedule has threads of its own."""
+
+_LOGINS = 4
+_LOGINS_WAITING = 16
+"""Of which two are hashed at once (``identity/passwords.py``); a hundred milliseconds each."""
+
+
+class BoundedPool:
+    """Runs blocking work in so many threads; belongs to one event loop."""
+
+    def __init__(self, threads: int, refusal: type[TelemetryError], waiting: int = 0) -> None:
+        """Refuse with ``refusal`` what is more than ``threads`` take and ``waiting`` wait for."""
+        self._threads = threads
+        self._most = threads + waiting
+        self._refusal = refusal
+        self._limiter: CapacityLimiter | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` does.
+
+        Raises:
+            TelemetryError: the refusal, at once, where there is no thread for it.
+        """
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
+        """Begin ``work``, which goes on whether anybody waits for it or not; see :meth:`run`."""
+        if len(self._under_way) >= self._most:
+            raise self._refusal
+        self._limiter = self._limiter or CapacityLimiter(self._threads)
+        task = asyncio.create_task(run_sync(work, limiter=self._limiter))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+
+def leave(task: asyncio.Task[Any], request: Context) -> None:
+    """Let ``task``, for which nobody waits any more, end by itself; a fault that it ends with is in the log then."""
+    task.add_done_callback(_log_fault, context=request)
+
+
+def _log_fault(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, TelemetryError):
+        log_exception(error, "abandoned-call")
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The pools of one process."""
+
+    exchanges: BoundedPool = field(default_factory=lambda: BoundedPool(_EXCHANGES, ExchangesBusyError))
+    logins: BoundedPool = field(default_factory=lambda: BoundedPool(_LOGINS, LoginsBusyError, _LOGINS_WAITING))
+
+
+def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a route that makes exchanges with the License Server in the pool for them."""
+    return _in_pool(endpoint, lambda pools: pools.exchanges)
+
+
+def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a route that checks a password in the pool for that."""
+    return _in_pool(endpoint, lambda pools: pools.logins)
+
+
+def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) -> Callable[P, Awaitable[T]]:
+    @wraps(endpoint)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        context: Any = kwargs["context"]  # The framework hands over each parameter by its name.
+        pools: Pools = context.pools
+        return await pool_of(pools).run(partial(endpoint, *args, **kwargs))
+
+    return run

@@ -1,0 +1,226 @@
+"""Who may call which route: denied, unless the route says otherwise.
+
+Every route declares its access with one of the decorators below. A route that declares nothing
+answers 403 to everybody, and the application refuses to start with one (:func:`check_routes`).
+What a session changes passes the locks of ``csrf.py`` here, so no route can forget them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
+
+from telemetry_service.domain.errors import (
+    AccessDeniedError,
+    RecentLoginRequiredError,
+    ScopeMissingError,
+    TelemetryError,
+)
+from telemetry_service.identity.accounts import ADMINISTRATOR
+from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
+from telemetry_service.identity.sessions import Session
+from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.errors.log_lines import log_access_refused
+from telemetry_service.web.security.cookies import read_session_cookie
+from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+LOGIN_PATH = "/login"
+
+_ATTRIBUTE = "telemetry_access_rule"
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a route: anybody, the holders of any of ``scopes``, or a session alone."""
+
+    public: bool = False
+    scopes: frozenset[Scope] = frozenset()
+    page: bool = False
+    """True for a page of the browser: without a session it leads to the login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a service with its token, or the administrator with a session."""
+
+    actor: str
+    """As the activity list names it."""
+    scopes: frozenset[Scope]
+    session: Session | None = field(default=None, repr=False)
+
+
+class LoginNeededError(AccessDeniedError):
+    """A page was asked for without a session; the browser is led to the login."""
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Let anybody call this route."""
+    return _declare(endpoint, Rule(public=True))
+
+
+def needs(*scopes: Scope) -> Callable[[Endpoint], Endpoint]:
+    """Let those call this route who hold any of ``scopes``."""
+    return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes)))
+
+
+def page(endpoint: Endpoint) -> Endpoint:
+    """Let only the administrator's browser session call this route; others are led to the login."""
+    return _declare(endpoint, Rule(page=True))
+
+
+def rule_of(endpoint: object) -> Rule | None:
+    """Return what a route declares, or None."""
+    rule = getattr(endpoint, _ATTRIBUTE, None)
+    return rule if isinstance(rule, Rule) else None
+
+
+def _declare(endpoint: Endpoint, rule: Rule) -> Endpoint:
+    setattr(endpoint, _ATTRIBUTE, rule)
+    return endpoint
+
+
+async def authorize(request: Request, context: Context) -> None:
+    """Let the caller in, or refuse; the dependency of every route.
+
+    Raises:
+        AccessDeniedError: nobody is logged in, or the token is not valid.
+        ScopeMissingError: the caller may not do this, or nobody may.
+        ForgeryCheckError: the request was made by another site.
+    """
+    try:
+        await _pass(request, context)
+    except LoginNeededError:
+        raise  # Led to the login, and not refused.
+    except TelemetryError as error:
+        log_access_refused(request, error)
+        raise
+
+
+async def _pass(request: Request, context: WebContext) -> None:
+    rule = rule_of(request.scope.get("endpoint"))
+    if rule is None:
+        raise ScopeMissingError
+    if rule.public:
+        if request.method not in SAFE_METHODS:
+            check_origin(request)
+        return
+    caller = await _identify(request, context, rule)
+    request.state.actor = caller.actor
+    if not (rule.page or caller.scopes & rule.scopes):
+        raise ScopeMissingError
+    request.state.caller = caller
+
+
+async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller:
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        if rule.page:
+            raise ScopeMissingError
+        return await _token_holder(authorization, context)
+    token = read_session_cookie(request)
+    if token is None:
+        raise LoginNeededError if rule.page else AccessDeniedError
+    return await _session_holder(request, context, token, rule)
+
+
+async def _token_holder(authorization: str, context: WebContext) -> Caller:
+    if not authorization[: len(_BEARER)].lower() == _BEARER:
+        raise AccessDeniedError
+    token = authorization[len(_BEARER) :].strip(" ")
+    tokens = context.authentication.tokens
+    holder = tokens.remembered(token)
+    if holder is None:
+        holder = await run_in_threadpool(tokens.verify, token)
+    return Caller(f"token:{holder.name}", holder.scopes)
+
+
+async def _session_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:
+    sessions = context.authentication.sessions
+    try:
+        session = await run_in_threadpool(sessions.find, token)
+    except AccessDeniedError:
+        raise LoginNeededError if rule.page else AccessDeniedError from None
+    if request.method not in SAFE_METHODS:
+        check_origin(request)
+        await check_token(request, sessions, token)
+    elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
+        # No other site has business with the API; a link to a page may come from anywhere.
+        raise ForgeryCheckError(ForgeryCheck.SITE)
+    return Caller(ADMINISTRATOR, SESSION_SCOPES, session)
+
+
+async def caller_of(request: Request) -> Caller:
+    """Return who calls, as the gate has found."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def session_of(request: Request) -> Session:
+    """Return the browser session of a :func:`page`."""
+    session = (await caller_of(request)).session
+    if session is None:
+        raise LoginNeededError
+    return session
+
+
+async def check_recent_login(request: Request, context: Context) -> None:
+    """Ask the administrator for the password again where the last time is too long ago.
+
+    A service token has no password: whoever holds the scope ``admin`` is trusted with the secret.
+
+    Raises:
+        RecentLoginRequiredError: the password was entered more than ten minutes ago.
+    """
+    session = (await caller_of(request)).session
+    if session is not None and not session.is_recent(context.runtime.clock.now()):
+        raise RecentLoginRequiredError
+
+
+CurrentCaller = Annotated[Caller, Depends(caller_of)]
+CurrentSession = Annotated[Session, Depends(session_of)]
+RECENT_LOGIN = Depends(check_recent_login)
+"""For ``dependencies=[...]`` of a route that shows a secret."""
+
+
+class UndeclaredRouteError(Exception):
+    """A route does not say who may call it. This is a fault of the program, found at its start."""
+
+
+def check_routes(app: FastAPI, public_mounts: Iterable[str] = ()) -> None:
+    """Refuse an application with a route that the gate does not guard.
+
+    Raises:
+        UndeclaredRouteError: with the paths of these routes.
+    """
+    allowed = frozenset(public_mounts)
+    open_doors = [
+        str(getattr(found, "path", "?"))
+        for found in iter_route_contexts(app.routes)
+        if not _is_guarded(found.original_route, found.endpoint, found.path, allowed)
+    ]
+    if open_doors:
+        message = f"routes without a declared access: {', '.join(open_doors)}"
+        raise UndeclaredRouteError(message)
+
+
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that a path takes, whichever routes serve them."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def _is_guarded(route: BaseRoute, endpoint: object, path: str | None, public_mounts: frozenset[str]) -> bool:
+    # Only FastAPI's own routes run the application's dependencies, and so the gate.
+    if isinstance(route, APIRoute):
+        return rule_of(endpoint) is not None
+    return path in public_mounts

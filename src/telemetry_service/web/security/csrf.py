@@ -1,0 +1,116 @@
+"""Keeps other sites from using the administrator's session.
+
+Two locks: the browser says where a request comes from (``Sec-Fetch-Site``, ``Origin``), and what
+changes something must carry the session's CSRF token, in the header ``X-CSRF-Token`` or the form
+field ``csrf_token``.
+"""
+
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from telemetry_service.domain.errors import RequestForgeryError
+from telemetry_service.identity.sessions import Sessions
+
+HEADER = "X-CSRF-Token"
+FIELD = "csrf_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_OWN_PAGES = frozenset({"same-origin", "none"})
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+class ForgeryCheck(StrEnum):
+    """What a request is checked for."""
+
+    SITE = "sec-fetch-site"
+    ORIGIN_HIDDEN = "origin-hidden"
+    ORIGIN_IS_HOST = "origin-is-host"
+    TOKEN_SENT = "csrf-token-sent"  # noqa: S105 - the name of a check
+    TOKEN_OF_SESSION = "csrf-token-of-session"  # noqa: S105 - the name of a check
+
+
+_SENTENCES = {
+    ForgeryCheck.SITE: (
+        "The browser says that another site made this request (Sec-Fetch-Site). Open the page at its own address and do"
+        " it there."
+    ),
+    ForgeryCheck.ORIGIN_HIDDEN: (
+        "The browser does not say which page made this request (Origin is null). Open the page at its own address, in a"
+        " window of its own, and do it there."
+    ),
+    ForgeryCheck.ORIGIN_IS_HOST: (
+        "Origin and Host differ: the page in the browser is of another host than the one that the request names. Where"
+        " that is no other site's doing, a reverse proxy rewrites Host: let it hand on the browser's (nginx:"
+        " proxy_set_header Host $http_host)."
+    ),
+    ForgeryCheck.TOKEN_SENT: (
+        "The request carries no CSRF token. Reload the page and try again; a program sends a service token instead of a"
+        " session."
+    ),
+    ForgeryCheck.TOKEN_OF_SESSION: (
+        "The CSRF token is another session's, or that session is over. Reload the page and try again."
+    ),
+}
+
+
+class ForgeryCheckError(RequestForgeryError):
+    """The request did not pass one of the checks."""
+
+    def __init__(self, check: ForgeryCheck) -> None:
+        """Say which, and how to mend it."""
+        self.check = check
+        super().__init__(_SENTENCES[check])
+
+
+def check_origin(request: Request) -> None:
+    """Refuse what a browser sends on behalf of another site.
+
+    ``Sec-Fetch-Site`` is the browser's own word on it; where there is none, as without TLS, the ``Origin``
+    must be this host. A caller that says nothing of where it comes from is no browser of today, and passes.
+
+    Raises:
+        RequestForgeryError: the request comes from another site.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site is not None:
+        if site not in _OWN_PAGES:
+            raise ForgeryCheckError(ForgeryCheck.SITE)
+    elif origin == "null":
+        raise ForgeryCheckError(ForgeryCheck.ORIGIN_HIDDEN)
+    elif origin is not None and not _is_own(origin, request):
+        raise ForgeryCheckError(ForgeryCheck.ORIGIN_IS_HOST)
+
+
+async def check_token(request: Request, sessions: Sessions, session_token: str) -> None:
+    """Refuse a change that does not carry the session's CSRF token.
+
+    Raises:
+        RequestForgeryError: the token is missing or another session's.
+    """
+    proof = request.headers.get(HEADER) or await _field(request)
+    if not proof:
+        raise ForgeryCheckError(ForgeryCheck.TOKEN_SENT)
+    if not sessions.is_proof(session_token, proof):
+        raise ForgeryCheckError(ForgeryCheck.TOKEN_OF_SESSION)
+
+
+async def _field(request: Request) -> str | None:
+    if not request.headers.get("content-type", "").lower().startswith(FORMS):
+        return None
+    value = (await request.form()).get(FIELD)
+    return value if isinstance(value, str) else None
+
+
+def _is_own(origin: str, request: Request) -> bool:
+    # The scheme is left out: behind a proxy that ends TLS the browser's is not the one seen here.
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    usual_port = _USUAL_PORTS.get(parts.scheme, "")
+    host = request.headers.get("host", "").lower().removesuffix(usual_port)
+    return host != "" and parts.netloc.lower().removesuffix(usual_port) == host

@@ -1,0 +1,45 @@
+"""Light or dark: as the system has it, unless the administrator has chosen."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.web.security.authorization import page
+from telemetry_service.web.tab import paths
+
+_COOKIE = "telemetry_theme"
+_THEMES = frozenset({"light", "dark"})
+_YEAR_SECONDS = 365 * 24 * 60 * 60
+
+router = APIRouter(include_in_schema=False)
+
+
+def theme_of(request: Request) -> str | None:
+    """Return the chosen theme, or None where the system decides."""
+    theme = request.cookies.get(_COOKIE)
+    return theme if theme in _THEMES else None
+
+
+@router.post(paths.APPEARANCE)
+@page
+def choose_appearance(
+    request: Request, theme: Annotated[str, Form()], back: Annotated[str, Form()] = paths.TAB
+) -> Response:
+    """Keep the choice in the browser, and go back to where it was made."""
+    response = RedirectResponse(local_address(back), HTTPStatus.SEE_OTHER)
+    if theme in _THEMES:
+        response.set_cookie(
+            _COOKIE, theme, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="lax",
+            secure=request.url.scheme == "https",
+        )  # fmt: skip
+    else:
+        response.delete_cookie(_COOKIE, path="/")
+    return response
+
+
+def local_address(address: str) -> str:
+    """Return the address where it is one of this service's pages, else the tab's: nobody is led elsewhere."""
+    ours = address.startswith(paths.TAB) and address[len(paths.TAB) :][:1] in {"", "/", "?", "#"}
+    return address if ours and "\\" not in address and address.isprintable() and address.isascii() else paths.TAB

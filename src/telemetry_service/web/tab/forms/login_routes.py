@@ -1,0 +1,85 @@
+"""The console's door: log in and log out."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.errors.problems import retry_after, status_of
+from telemetry_service.web.http.pools import checks_password
+from telemetry_service.web.security.authorization import CurrentSession, page, public
+from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.appearance import local_address
+from telemetry_service.web.tab.forms.unsaved_form import forget_draft, read_draft
+from telemetry_service.web.tab.rendering import pages_of
+
+_LOGIN = "login.html"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+@public
+def show_front_door() -> Response:
+    """Lead to the tab, which leads to the login where nobody is logged in."""
+    return RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER)
+
+
+@router.get(paths.LOGIN)
+@public
+def show_login(
+    request: Request,
+    context: Context,
+    next: str = paths.TAB,  # noqa: A002 - the parameter's name
+    ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> Response:
+    """Show the login; who was in the middle of something is told that the session has ended."""
+    return pages_of(request).page(request, _LOGIN, _shown(request, context, next) | {"ended": ended})
+
+
+@router.post(paths.LOGIN)
+@public
+@checks_password
+def log_in(
+    request: Request,
+    context: Context,
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = paths.TAB,  # noqa: A002 - the field's name
+) -> Response:
+    """Open a session and go to the page that was asked for. A wrong login keeps nothing that was typed."""
+    try:
+        opened = context.authentication.sessions.log_in(name, password)
+    except (LoginFailedError, LoginThrottledError) as refusal:
+        shown = _shown(request, context, next) | {"wrong": refusal.text}
+        answer = pages_of(request).page(request, _LOGIN, shown, status_of(refusal))
+        answer.headers.update(retry_after(refusal))
+        return answer
+    response = RedirectResponse(local_address(next), HTTPStatus.SEE_OTHER)
+    set_session_cookie(request, response, opened.token)
+    return response
+
+
+@router.post(paths.LOGOUT)
+@page
+def log_out(request: Request, context: Context, session: CurrentSession) -> Response:
+    """End the session."""
+    context.authentication.sessions.log_out(session)
+    response = RedirectResponse(paths.LOGIN, HTTPStatus.SEE_OTHER)
+    clear_session_cookie(request, response)
+    return forget_draft(request, response)
+
+
+def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, object]:
+    return {
+        "next": local_address(asked_for),
+        "wrong": None,
+        "ended": False,
+        "draft": read_draft(request) is not None,
+        "nobody": not context.authentication.accounts.exist(),
+        "name": "",
+    }

@@ -1,0 +1,148 @@
+"""Saves the settings: validated in place, never over a newer version, and asked first where something would be lost."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.errors import StaleConfigurationError
+from telemetry_service.pipeline.actions.configure import (
+    MOST_COUNTED,
+    ConfigurationView,
+    read_configuration,
+    rows_to_purge,
+    save_configuration,
+)
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.web.context import Context
+from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.forms.settings_form import (
+    Question,
+    ReadForm,
+    SettingsForm,
+    hidden_values,
+    keep_changes,
+    read_form,
+    retention_question,
+    switch_off_question,
+    unanswered,
+)
+from telemetry_service.web.tab.history_query import history_query_behind
+from telemetry_service.web.tab.messages import message
+from telemetry_service.web.tab.numbers import counted, counted_up_to
+from telemetry_service.web.tab.page_context import Typed, contents
+from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
+
+BESIDE = (
+    "telemetry/health.html",
+    "telemetry/preview.html",
+    "telemetry/history.html",
+    "telemetry/activity.html",
+    "telemetry/toasts.html",
+)
+"""What a save may change beside the form itself."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(paths.SAVE)
+@page
+def save(
+    request: Request,
+    context: Context,
+    caller: CurrentCaller,
+    session: CurrentSession,
+    form: Annotated[SettingsForm, Form()],
+) -> Response:
+    """Save all settings, and the API key where one was typed, in one step."""
+    runtime = context.runtime
+    before = read_configuration(runtime)
+    read = read_form(form, before.stored, locked=before.locked)
+    answer = _Answer(request, runtime, session_context(session))
+    if read.errors:
+        return answer.form_again(Typed(read.values, read.errors, key_dropped=bool(form.api_key)))
+    if before.stored.version != form.version:
+        return answer.form_again(_stale(read, form, before))
+    if read.values == before.values and read.api_key is None:
+        return answer.saved("unchanged")
+    questions = _questions(runtime, before, read.values)
+    if unanswered(questions, form.confirmed):
+        return answer.ask(form, questions, key_typed=read.api_key is not None)
+    try:
+        save_configuration(runtime, read.values, form.version, caller.actor, read.api_key)
+    except StaleConfigurationError:
+        return answer.form_again(_stale(read, form, read_configuration(runtime)))
+    return answer.saved("saved-key" if read.api_key else "saved")
+
+
+class _Answer:
+    """The ways in which a save can be answered, each as a page and for htmx."""
+
+    def __init__(self, request: Request, runtime: Runtime, shared: dict[str, Any]) -> None:
+        self._request = request
+        self._runtime = runtime
+        self._shared = shared
+
+    def saved(self, token: str) -> Response:
+        if not is_htmx(self._request):
+            return RedirectResponse(f"{paths.TAB}?done={token}", HTTPStatus.SEE_OTHER)
+        shown = self._contents(None) | {"toast": message(token)}
+        return self._fragments((*BESIDE, "telemetry/no_dialog.html"), shown)
+
+    def form_again(self, typed: Typed) -> Response:
+        shown = self._contents(typed)
+        if is_htmx(self._request):
+            return self._fragments(("telemetry/no_dialog.html",), shown)
+        status = HTTPStatus.PRECONDITION_FAILED if typed.stale else HTTPStatus.UNPROCESSABLE_ENTITY
+        return pages_of(self._request).page(self._request, "telemetry/page.html", shown, status)
+
+    def ask(self, form: SettingsForm, questions: tuple[Question, ...], *, key_typed: bool) -> Response:
+        off = questions[0].token == "off"  # noqa: S105 - the token of a question
+        shown = self._shared | {
+            "confirm": {
+                "title": "Switch telemetry off?" if off else "Delete older data?",
+                "button": "Switch off and save" if off else "Save and delete",
+                "questions": questions,
+                "hidden": hidden_values(form, questions),
+                "key_dropped": key_typed and not is_htmx(self._request),
+            },
+            "toast": None,
+            "oob": False,
+        }
+        pages = pages_of(self._request)
+        if not is_htmx(self._request):
+            return pages.page(self._request, "telemetry/alone.html", shown | {"dialog": "telemetry/confirm.html"})
+        response = pages.fragments(self._request, "telemetry/confirm.html", (), shown)
+        response.headers["HX-Retarget"] = "#dialog-place"
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
+
+    def _contents(self, typed: Typed | None) -> dict[str, Any]:
+        return contents(self._runtime, history_query_behind(self._request), typed) | self._shared
+
+    def _fragments(self, beside: tuple[str, ...], shown: dict[str, Any]) -> Response:
+        return pages_of(self._request).fragments(self._request, "telemetry/settings.html", beside, shown)
+
+
+def _stale(read: ReadForm, form: SettingsForm, present: ConfigurationView) -> Typed:
+    kept = keep_changes(read.values, form.seen, present.values)
+    return Typed(kept, stale=True, key_dropped=read.api_key is not None)
+
+
+def _questions(runtime: Runtime, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:
+    saved = before.stored.values
+    questions: list[Question] = []
+    if before.enabled and not after.enabled:
+        waiting = read_health(runtime).waiting
+        events = build_preview(runtime).counts.total_events
+        questions.append(
+            switch_off_question(counted(waiting, "payload") if waiting else None, counted(events, "audit event"))
+        )
+    if after.retention_days < saved.retention_days and (rows := rows_to_purge(runtime, after.retention_days)):
+        questions.append(retention_question(after.retention_days, counted_up_to(MOST_COUNTED, rows, "row")))
+    return tuple(questions)

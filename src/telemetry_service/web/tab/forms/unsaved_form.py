@@ -1,0 +1,137 @@
+"""What was changed in the settings form when the session ended: it comes back after the login, not saved yet.
+
+The browser keeps it meanwhile, in a cookie that holds values of closed sets and nothing else. No secret is in it: of an
+API key only that one was typed. It is shown once, and whoever looks at it has to save it.
+"""
+
+import base64
+import binascii
+import inspect
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.errors import RequestForgeryError
+from telemetry_service.pipeline.actions.configure import ConfigurationView
+from telemetry_service.web.security.authorization import LoginNeededError
+from telemetry_service.web.security.csrf import check_origin
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes
+from telemetry_service.web.tab.page_context import Typed
+from telemetry_service.web.tab.rendering import is_htmx
+
+KEPT_SECONDS = 60 * 60
+"""Longer than anybody takes to log in again."""
+
+_NAME = "telemetry_draft"
+_NAME_OVER_TLS = f"__Host-{_NAME}"
+_FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
+"""Where the whole form goes: without JavaScript all of its buttons send it."""
+
+
+class Draft(BaseModel):
+    """A form that was not saved: the version and the values that it was shown with, and what was made of them."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    version: int
+    seen: Configuration
+    typed: Configuration
+    key_typed: bool
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was changed."""
+        return self.typed == self.seen and not self.key_typed
+
+
+def draft_of(form: SettingsForm) -> Draft | None:
+    """Return what a form has changed; None where it has changed nothing, or is none of ours."""
+    try:
+        seen = Configuration.model_validate_json(form.seen)
+        draft = Draft(
+            version=form.version, seen=seen, typed=form.configuration(), key_typed=bool(form.api_key or form.key_typed)
+        )
+    except ValidationError:
+        return None
+    return None if draft.empty else draft
+
+
+def read_draft(request: Request) -> Draft | None:
+    """Return what the browser keeps."""
+    try:
+        return Draft.model_validate_json(base64.urlsafe_b64decode(request.cookies.get(_name(request), "")))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def resumed(request: Request, present: ConfigurationView) -> Typed | None:
+    """Return the form as it comes back: its changes to what is saved now, and whether that is another version."""
+    draft = read_draft(request)
+    if draft is None:
+        return None
+    values = keep_changes(draft.typed, draft.seen.model_dump_json(), present.values)
+    if values == present.values and not draft.key_typed:
+        return None
+    stale = draft.version != present.stored.version
+    return Typed(values, stale=stale, key_dropped=draft.key_typed, resumed=True)
+
+
+def forget_draft(request: Request, response: Response) -> Response:
+    """Let the browser keep it no longer."""
+    if _name(request) in request.cookies:
+        response.delete_cookie(_name(request), path="/", secure=_secure(request), httponly=True, samesite="strict")
+    return response
+
+
+def keep_drafts(app: FastAPI) -> None:
+    """Let nothing be lost that is sent without a session, or by a form of an earlier one."""
+    to_login = app.exception_handlers[LoginNeededError]
+
+    async def ended(request: Request, error: Exception) -> Response:
+        answer = to_login(request, error)
+        response: Response = await answer if inspect.isawaitable(answer) else answer
+        return _keep(request, response, await _draft_in(request))
+
+    app.add_exception_handler(LoginNeededError, ended)
+
+
+async def form_again(request: Request) -> Response | None:
+    """Answer a form whose proof is an earlier session's with the tab, and what was changed in it; else None."""
+    draft = await _draft_in(request)
+    if draft is None:
+        return None
+    answer = Response(headers={"HX-Redirect": paths.TAB})
+    return _keep(request, answer if is_htmx(request) else RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER), draft)
+
+
+async def _draft_in(request: Request) -> Draft | None:
+    """Return the draft in a form of our own pages: another site's would only bring what that site wants saved."""
+    if request.method != "POST" or request.url.path not in _FORMS:
+        return None
+    try:
+        check_origin(request)
+        return draft_of(SettingsForm.model_validate(dict(await request.form())))
+    except (RequestForgeryError, ValidationError):
+        return None
+
+
+def _keep(request: Request, response: Response, draft: Draft | None) -> Response:
+    if draft is not None:
+        value = base64.urlsafe_b64encode(draft.model_dump_json().encode()).decode()
+        response.set_cookie(
+            _name(request), value, max_age=KEPT_SECONDS, path="/", secure=_secure(request), httponly=True,
+            samesite="strict",
+        )  # fmt: skip
+    return response
+
+
+def _secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _name(request: Request) -> str:
+    return _NAME_OVER_TLS if _secure(request) else _NAME

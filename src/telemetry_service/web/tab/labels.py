@@ -1,0 +1,132 @@
+"""The words that the tab shows for the closed sets of the domain, each set complete."""
+
+from dataclasses import dataclass
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.connection_check import StepName
+from telemetry_service.domain.owner import Owner
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.transmission_texts import RowStatus
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.domain.verdict import ConnectionBadge
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word with its icon and tone; the tone repeats what word and icon say and never says it alone."""
+
+    word: str
+    icon: str
+    tone: str
+
+
+HEALTH: dict[HealthStatus, Badge] = {
+    HealthStatus.HEALTHY: Badge("Healthy", "check", "good"),
+    HealthStatus.WARNING: Badge("Warning", "warning", "warn"),
+    HealthStatus.UNHEALTHY: Badge("Unhealthy", "cross", "bad"),
+    HealthStatus.DISABLED: Badge("Disabled", "pause", "quiet"),
+    HealthStatus.NOT_CONFIGURED: Badge("Not Configured", "plug", "quiet"),
+}
+
+CONNECTION_BADGE: dict[ConnectionBadge, Badge] = {
+    ConnectionBadge.CONNECTED: Badge("connected", "check", "good"),
+    ConnectionBadge.NOT_CONNECTED: Badge("not connected", "cross", "bad"),
+    ConnectionBadge.NOT_CONTACTED: Badge("not contacted yet", "dash", "quiet"),
+    ConnectionBadge.NOT_CONFIGURED: Badge("not configured", "plug", "quiet"),
+    ConnectionBadge.OFF: Badge("not contacted while off", "pause", "quiet"),
+}
+
+STATUS: dict[RowStatus, Badge] = {
+    RowStatus.PENDING: Badge("Pending", "clock", "info"),
+    RowStatus.SENDING: Badge("Sending", "clock", "info"),
+    RowStatus.SUCCESS: Badge("Success", "check", "good"),
+    RowStatus.FAILED: Badge("Failed", "cross", "bad"),
+}
+"""The guide knows two words, Success and Failed; what ``domain/transmission_texts.py`` says beside them is finer."""
+
+ATTEMPT_STATUS: dict[State, Badge] = {
+    State.PENDING: STATUS[RowStatus.SENDING],
+    State.SUCCESS: STATUS[RowStatus.SUCCESS],
+    State.RETRYING: STATUS[RowStatus.FAILED],
+    State.HELD: STATUS[RowStatus.FAILED],
+    State.REJECTED: STATUS[RowStatus.FAILED],
+}
+
+FREQUENCY: dict[Frequency, tuple[str, str]] = {
+    Frequency.TWICE_MONTHLY: ("Twice monthly", "1st and 15th of each month at 02:00 UTC"),
+    Frequency.WEEKLY: ("Weekly", "Every Monday at 02:00 UTC"),
+    Frequency.MONTHLY: ("Monthly", "1st of each month at 02:00 UTC"),
+    Frequency.DAILY: ("Daily", "Every day at 02:00 UTC"),
+}
+
+RETENTION: dict[int, str] = {
+    7: "Minimum retention",
+    30: "Recommended for troubleshooting",
+    90: "Extended retention for compliance",
+    365: "Maximum retention",
+}
+
+TRIGGER: dict[Trigger, str] = {
+    Trigger.SCHEDULED: "Scheduled",
+    Trigger.MANUAL: "Send Now",
+}
+
+ATTEMPT_TRIGGER: dict[AttemptTrigger, str] = {
+    AttemptTrigger.TICK: "scheduled run",
+    AttemptTrigger.BACK_OFF: "automatic retry",
+    AttemptTrigger.RETRY: "Retry",
+    AttemptTrigger.SEND_NOW: "Send Now",
+    AttemptTrigger.CONNECTION_CHANGED: "the key or the connection changed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepWords:
+    """A step of the connection test."""
+
+    name: str
+    tried: str
+    """What the step tries; beside every result but *passed*, so that nothing that failed is said to work."""
+    passed: str
+
+
+STEP: dict[StepName, StepWords] = {
+    StepName.NAME: StepWords("Name", "Resolve the License Server’s name", "The License Server’s name resolves"),
+    StepName.TCP: StepWords("TCP", "Open a network connection", "A network connection can be made"),
+    StepName.TLS: StepWords(
+        "TLS", "Agree on a secure connection, TLS 1.2 or newer", "The connection is secure, TLS 1.2 or newer"
+    ),
+    StepName.CERTIFICATE: StepWords(
+        "Certificate", "Check the License Server’s certificate", "The certificate is valid and trusted"
+    ),
+    StepName.ANSWER: StepWords("Answer", "Get an answer", "The License Server answers as it should"),
+    StepName.API_KEY: StepWords("API key", "Check the API key", "The License Server accepts the API key"),
+}
+
+ACTION: dict[Action, str] = {
+    Action.CONFIGURATION_SAVED: "saved the settings",
+    Action.API_KEY_SET: "set a new API key",
+    Action.API_KEY_REMOVED: "removed the API key",
+    Action.API_KEY_REVEALED: "revealed the API key",
+    Action.CONNECTION_TESTED: "tested the connection",
+    Action.SENT_NOW: "pressed Send Now",
+    Action.RETRIED: "retried a transmission",
+    Action.EXPORTED: "exported the history",
+    Action.TICK: "ran as scheduled",
+    Action.PURGED: "purged data older than the retention",
+    Action.LOGGED_IN: "logged in",
+    Action.LOGIN_FAILED: "failed to log in",
+    Action.LOGGED_OUT: "logged out",
+    Action.PASSWORD_SET: "set the administrator’s password",
+    Action.TOKEN_CREATED: "created a service token",
+    Action.TOKEN_REVOKED: "revoked a service token",
+}
+
+
+def turn(owner: Owner | None) -> str:
+    """Return who can take a next step, as it stands beside it; empty where nobody has to."""
+    return "" if owner in {None, Owner.NOBODY} else str(owner)
+
+
+ON_OFF = {True: "on", False: "off"}

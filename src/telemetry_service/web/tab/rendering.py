@@ -1,0 +1,118 @@
+"""Renders templates: whole pages for a browser, and for htmx the very fragments that the pages include."""
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from telemetry_service.domain.configuration import Deployment
+from telemetry_service.identity.sessions import Session
+from telemetry_service.resources import templates_folder
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.appearance import theme_of
+from telemetry_service.web.tab.assets import Assets
+from telemetry_service.web.tab.labels import turn
+
+HTMX_CONFIGURATION = {
+    "allowEval": False,
+    "allowScriptTags": False,
+    "includeIndicatorStyles": False,
+    "selfRequestsOnly": True,
+    # Pages hold what only the administrator may see: nothing of them is kept by the browser.
+    "historyEnabled": False,
+    "historyCacheSize": 0,
+    "defaultFocusScroll": False,
+    "defaultSettleDelay": 0,
+    "scrollBehavior": "auto",
+    "timeout": 60_000,
+}
+_WORTH_COMPRESSING = 1_024
+
+
+class Pages:
+    """The templates and what each of them may name."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        """Read nothing yet: each template is read and compiled once, when it is first used."""
+        self.assets = Assets()
+        self._environment = Environment(
+            loader=FileSystemLoader(templates_folder()),
+            autoescape=select_autoescape(("html",)),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters["turn"] = turn
+        self._environment.globals.update(
+            paths=paths,
+            deployment=deployment,
+            asset=self.assets.url,
+            htmx_config=json.dumps(HTMX_CONFIGURATION),
+        )
+
+    def text(self, template: str, context: Mapping[str, Any]) -> str:
+        """Return a rendered template."""
+        return self._environment.get_template(template).render(context)
+
+    def page(
+        self, request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
+    ) -> Response:
+        """Answer with a whole page."""
+        full = {"theme": theme_of(request), "here": _here(request), "whole": True, **context}
+        return compressed(request, self.text(template, full), status)
+
+    def fragments(
+        self, request: Request, main: str | None, beside: Sequence[str], context: Mapping[str, Any]
+    ) -> Response:
+        """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
+        return compressed(request, self.parts(main, beside, context), HTTPStatus.OK)
+
+    def parts(self, main: str | None, beside: Sequence[str], context: Mapping[str, Any]) -> str:
+        """Return the fragments of such an answer."""
+        full = {**context, "whole": False}
+        parts = [self.text(main, {**full, "oob": False})] if main else []
+        parts += [self.text(name, {**full, "oob": True}) for name in beside]
+        return "\n".join(parts)
+
+
+def pages_of(request: Request) -> Pages:
+    """Return the application's pages."""
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks, and so takes fragments."""
+    return request.headers.get("hx-request") == "true"
+
+
+def session_context(session: Session) -> dict[str, Any]:
+    """Return what every form of a session needs."""
+    return {"csrf_token": session.csrf_token}
+
+
+def compressed(request: Request, html: str, status: int) -> Response:
+    """Answer with HTML, compressed where the browser takes that.
+
+    The pages repeat nothing that another site could choose (the filters are values of closed sets, a wrong form
+    does not repeat the key), so that the length of an answer tells nothing of the CSRF token in it.
+    """
+    body = html.encode()
+    response = HTMLResponse(body, status)
+    response.headers["Vary"] = "Accept-Encoding, Cookie, HX-Request"
+    if len(body) >= _WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
+        response = HTMLResponse(gzip.compress(body, 6, mtime=0), status, dict(response.headers.items()))
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+def _here(request: Request) -> str:
+    """Return where the page is, without its query: nothing that another site chose stands in a page."""
+    return request.url.path if request.method == "GET" else paths.TAB

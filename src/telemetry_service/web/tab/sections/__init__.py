@@ -1,0 +1,1 @@
+"""The sections of the tab: each loads what it shows, and nothing else."""

@@ -1,0 +1,51 @@
+"""What left, as files: the very bytes whose digests the drawer shows."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from telemetry_service.domain.errors import NotFoundError
+from telemetry_service.domain.transmissions import Attempt
+from telemetry_service.pipeline.queries.history import read_transmission
+from telemetry_service.pipeline.queries.proof import prove
+from telemetry_service.web.context import Context
+from telemetry_service.web.security.authorization import page
+from telemetry_service.web.tab import paths
+
+router = APIRouter(include_in_schema=False)
+
+
+class Part(StrEnum):
+    """A file of an attempt."""
+
+    PAYLOAD = "payload"
+    """The canonical payload, before encryption."""
+    BODY = "body"
+    """The bytes as they crossed the network."""
+
+
+@router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")
+@page
+def download_part(context: Context, transmission_id: UUID, number: int, part: Part) -> Response:
+    """Make what an attempt sent anew, and hand it out; a body needs the API key that sealed it."""
+    detail = read_transmission(context.runtime, transmission_id)
+    attempt = next((it for it in detail.attempts if it.number == number), None)
+    if attempt is None:
+        raise NotFoundError
+    proof = prove(context.runtime, detail.transmission, attempt)
+    content = proof.payload if part is Part.PAYLOAD else proof.body
+    if content is None:
+        raise NotFoundError
+    name = f"telemetry-{transmission_id}-attempt-{number}-{part}.{_ending(part, attempt)}"
+    # Not the media type that it was sent with: some browsers would add an ending of their own to the name.
+    return Response(
+        content,
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _ending(part: Part, attempt: Attempt) -> str:
+    return "jwe" if part is Part.BODY and attempt.encrypted else "json"

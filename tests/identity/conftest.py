@@ -1,0 +1,46 @@
+"""An entrance on a real database, with a clock that the test moves and cheap hashes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from telemetry_service.domain.activity import Activity
+from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.passwords import HashCost
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from tests.support.frozen_clock import FrozenClock
+
+KEY, OLD_KEY = b"k" * 32, b"o" * 32
+CHEAP = HashCost(rounds=1, memory_kib=8, lanes=1)
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def authentication(database: Database, clock: FrozenClock) -> Authentication:
+    return make_authentication(database, clock, KeyRing((KEY,)), CHEAP)
+
+
+@pytest.fixture
+def administered(authentication: Authentication) -> Authentication:
+    """An entrance whose administrator has a password."""
+    authentication.accounts.set_password(PASSWORD, "cli")
+    return authentication
+
+
+def activity(database: Database) -> list[Activity]:
+    """Return what was noted, oldest first."""
+    with database.read() as tx:
+        return list(reversed(tx.activity.latest(100)))

@@ -1,0 +1,162 @@
+"""Browser sessions are kept on the server, end by themselves, and can be ended."""
+
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError
+from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from tests.identity.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.support.frozen_clock import FrozenClock
+
+MINUTE = timedelta(minutes=1)
+
+
+def _log_in(authentication: Authentication) -> str:
+    return authentication.sessions.log_in("admin", PASSWORD).token
+
+
+def _is_valid(authentication: Authentication, token: str) -> bool:
+    try:
+        authentication.sessions.find(token)
+    except AccessDeniedError:
+        return False
+    return True
+
+
+def test_a_session_is_found_by_its_cookie(administered: Authentication) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    assert administered.sessions.find(opened.token) == opened.session
+
+
+def test_every_login_opens_a_session_of_its_own(administered: Authentication) -> None:
+    assert _log_in(administered) != _log_in(administered)
+
+
+@pytest.mark.parametrize("token", ["", ".", "x", "0" * 32 + "." + "A" * 43, "0" * 32 + "." + "A" * 42, "é" * 76, "\0"])
+def test_a_made_up_cookie_is_refused(administered: Authentication, token: str) -> None:
+    assert not _is_valid(administered, token)
+
+
+def test_a_session_with_another_secret_is_refused(administered: Authentication) -> None:
+    first, second = _log_in(administered), _log_in(administered)
+    assert not _is_valid(administered, first[:33] + second[33:])
+
+
+def test_the_database_does_not_hold_what_the_cookie_holds(administered: Authentication, database: Database) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    with database.read() as tx:
+        stored = tx.access.session(opened.session.session_id)
+    assert opened.token.partition(".")[2] not in repr(stored)
+    assert opened.token not in repr(opened)
+
+
+def test_a_session_that_nobody_uses_ends_after_two_hours(administered: Authentication, clock: FrozenClock) -> None:
+    token = _log_in(administered)
+    clock.advance(119 * MINUTE)
+    assert _is_valid(administered, token)
+    clock.advance(119 * MINUTE)
+    assert _is_valid(administered, token)
+    clock.advance(120 * MINUTE)
+    assert not _is_valid(administered, token)
+
+
+def test_a_session_ends_after_twelve_hours_however_busy_it_is(administered: Authentication, clock: FrozenClock) -> None:
+    token = _log_in(administered)
+    for _ in range(11):
+        clock.advance(60 * MINUTE)
+        assert _is_valid(administered, token)
+    clock.advance(60 * MINUTE)
+    assert not _is_valid(administered, token)
+
+
+def test_logging_out_ends_the_session_and_no_other(administered: Authentication, database: Database) -> None:
+    gone, stays = administered.sessions.log_in("admin", PASSWORD), _log_in(administered)
+    administered.sessions.log_out(gone.session)
+    assert not _is_valid(administered, gone.token)
+    assert _is_valid(administered, stays)
+    assert activity(database)[-1].action is Action.LOGGED_OUT
+
+
+def test_the_password_counts_as_recent_for_ten_minutes(administered: Authentication, clock: FrozenClock) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(10 * MINUTE)
+    assert opened.session.is_recent(clock.now())
+    clock.advance(timedelta(seconds=1))
+    assert not opened.session.is_recent(clock.now())
+    administered.sessions.reauthenticate(opened.session, PASSWORD)
+    assert administered.sessions.find(opened.token).is_recent(clock.now())
+
+
+def test_a_login_from_the_future_is_not_recent(administered: Authentication, clock: FrozenClock) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(-MINUTE)
+    assert not opened.session.is_recent(clock.now())
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=1), timedelta(days=365)])
+def test_a_clock_set_back_makes_no_session_last_longer(
+    administered: Authentication, clock: FrozenClock, back: timedelta
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(-back)
+    assert not _is_valid(administered, opened.token)
+    assert _is_valid(administered, administered.sessions.log_in("admin", PASSWORD).token)
+
+
+def test_a_session_goes_on_across_clocks_that_differ_a_little_and_is_idle_by_the_clock_that_is_right(
+    administered: Authentication, clock: FrozenClock
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(-4 * MINUTE)
+    assert _is_valid(administered, opened.token)
+    clock.advance(90 * MINUTE)
+    assert _is_valid(administered, opened.token)
+    clock.advance(-60 * MINUTE)
+    assert _is_valid(administered, opened.token), "it was opened before this moment"
+    clock.advance(120 * MINUTE)
+    assert not _is_valid(administered, opened.token), "two hours by the clock since it was set back"
+
+
+def test_a_wrong_password_does_not_count_as_recent(administered: Authentication, clock: FrozenClock) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(11 * MINUTE)
+    with pytest.raises(LoginFailedError):
+        administered.sessions.reauthenticate(opened.session, "not the password at all")
+    assert not administered.sessions.find(opened.token).is_recent(clock.now())
+
+
+def test_a_csrf_token_is_the_proof_of_its_own_session_alone(administered: Authentication) -> None:
+    mine = administered.sessions.log_in("admin", PASSWORD)
+    other = administered.sessions.log_in("admin", PASSWORD)
+    sessions = administered.sessions
+    assert sessions.is_proof(mine.token, mine.session.csrf_token)
+    assert not sessions.is_proof(mine.token, other.session.csrf_token)
+    assert not sessions.is_proof("", mine.session.csrf_token)
+    for wrong in ("", "x", "é", mine.session.csrf_token[:-1], mine.token, mine.token.partition(".")[2]):
+        assert not sessions.is_proof(mine.token, wrong)
+
+
+def test_sessions_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
+    administered: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    rotated = make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP)
+    found = rotated.sessions.find(opened.token)
+    assert found.session_id == opened.session.session_id
+    assert rotated.sessions.is_proof(opened.token, opened.session.csrf_token)
+    assert rotated.sessions.is_proof(opened.token, found.csrf_token)
+    assert not _is_valid(make_authentication(database, clock, KeyRing((b"n" * 32,)), CHEAP), opened.token)
+
+
+def test_expired_sessions_are_cleared_away_by_the_next_login(
+    administered: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    opened = administered.sessions.log_in("admin", PASSWORD)
+    clock.advance(timedelta(hours=13))
+    _log_in(administered)
+    with database.read() as tx:
+        assert tx.access.session(opened.session.session_id) is None

@@ -1,0 +1,155 @@
+"""Service tokens: shown once, kept as digests, revocable."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import AccessDeniedError, NotFoundError
+from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.scopes import Scope, granted
+from telemetry_service.identity.tokens import REMEMBERED, TokenRefusedError
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.storage.database import Database
+from tests.identity.conftest import CHEAP, KEY, activity
+from tests.support.frozen_clock import FrozenClock
+
+
+def _create(authentication: Authentication, name: str = "reporter", *scopes: Scope) -> str:
+    return authentication.tokens.create(name, scopes or (Scope.REPORT,), "cli").token
+
+
+def test_a_token_says_what_it_is(authentication: Authentication) -> None:
+    created = authentication.tokens.create("reporter", [Scope.ADMIN, Scope.REPORT], "cli")
+    assert re.fullmatch(r"cct_[a-z2-7]{12}_[A-Za-z0-9_-]{43}", created.token)
+    assert created.facts.token_id in created.token
+    assert created.facts.scopes == (Scope.REPORT, Scope.ADMIN)
+    assert created.token not in repr(created)
+
+
+def test_a_valid_token_names_its_holder(authentication: Authentication) -> None:
+    holder = authentication.tokens.verify(_create(authentication, "reporter", Scope.REPORT))
+    assert holder.name == "reporter"
+    assert holder.scopes == {Scope.REPORT}
+
+
+def test_admin_implies_read_and_nothing_implies_report() -> None:
+    assert granted([Scope.ADMIN]) == {Scope.ADMIN, Scope.READ}
+    assert granted([Scope.READ]) == {Scope.READ}
+    assert granted([Scope.REPORT]) == {Scope.REPORT}
+
+
+def test_the_database_does_not_hold_the_token(authentication: Authentication, database: Database) -> None:
+    token = _create(authentication)
+    with database.read() as tx:
+        stored = repr(tx.access.tokens())
+    secret = token[len("cct_") + 12 + len("_") :]
+    assert len(secret) == 43
+    assert secret not in stored
+
+
+def test_made_up_tokens_are_refused(authentication: Authentication) -> None:
+    token, other = _create(authentication), _create(authentication, "other")
+    swapped = token[:17] + other[17:]
+    unknown = "cct_" + "a" * 12 + token[16:]
+    for wrong in ("", "cct_", token[:-1], token + "A", token.upper(), swapped, unknown, "é" * 60, token + "\n"):
+        with pytest.raises(AccessDeniedError):
+            authentication.tokens.verify(wrong)
+        assert authentication.tokens.remembered(wrong) is None
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-dash first", "x" * 65, "é", "a\n", "cct/1"])
+def test_a_token_needs_a_plain_name(authentication: Authentication, name: str) -> None:
+    with pytest.raises(TokenRefusedError):
+        _create(authentication, name)
+
+
+def test_a_token_needs_a_scope(authentication: Authentication) -> None:
+    with pytest.raises(TokenRefusedError):
+        authentication.tokens.create("reporter", (), "cli")
+
+
+def test_two_valid_tokens_do_not_share_a_name(authentication: Authentication) -> None:
+    first = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    with pytest.raises(TokenRefusedError):
+        _create(authentication, "reporter")
+    authentication.tokens.revoke(first.facts.token_id, "cli")
+    _create(authentication, "reporter")
+
+
+def test_a_revoked_token_is_refused_at_once_here(authentication: Authentication) -> None:
+    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    authentication.tokens.verify(created.token)
+    authentication.tokens.revoke(created.facts.token_id, "cli")
+    assert authentication.tokens.remembered(created.token) is None
+    with pytest.raises(AccessDeniedError):
+        authentication.tokens.verify(created.token)
+    with pytest.raises(NotFoundError):
+        authentication.tokens.revoke(created.facts.token_id, "cli")
+
+
+def test_another_replica_believes_a_revoked_token_for_five_seconds_at_most(
+    authentication: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    replica = make_authentication(database, clock, KeyRing((KEY,)), CHEAP)
+    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    replica.tokens.verify(created.token)
+    authentication.tokens.revoke(created.facts.token_id, "cli")
+    assert timedelta(seconds=5) == REMEMBERED
+    clock.advance(timedelta(seconds=4.9))
+    assert replica.tokens.remembered(created.token) is not None
+    clock.advance(timedelta(seconds=0.1))
+    assert replica.tokens.remembered(created.token) is None
+
+
+def test_a_clock_set_back_does_not_make_the_memory_last(authentication: Authentication, clock: FrozenClock) -> None:
+    token = _create(authentication)
+    authentication.tokens.verify(token)
+    clock.advance(timedelta(hours=-1))
+    assert authentication.tokens.remembered(token) is None
+
+
+def test_the_memory_holds_no_token(authentication: Authentication) -> None:
+    token = _create(authentication)
+    authentication.tokens.verify(token)
+    assert token[17:] not in repr(vars(authentication.tokens))
+
+
+def test_the_use_of_a_token_is_noted_at_most_once_a_minute(authentication: Authentication, clock: FrozenClock) -> None:
+    token = _create(authentication)
+    first = clock.now()
+    for _ in range(12):
+        authentication.tokens.verify(token)
+        clock.advance(timedelta(seconds=5))
+    assert [facts.last_used_at for facts in authentication.tokens.list()] == [first]
+    authentication.tokens.verify(token)
+    assert [facts.last_used_at for facts in authentication.tokens.list()] == [first + timedelta(minutes=1)]
+
+
+def test_a_clock_set_back_does_not_keep_the_use_of_a_token_from_being_noted(
+    authentication: Authentication, clock: FrozenClock
+) -> None:
+    token = _create(authentication)
+    authentication.tokens.verify(token)
+    clock.advance(timedelta(days=-365))
+    authentication.tokens.verify(token)
+    assert [facts.last_used_at for facts in authentication.tokens.list()] == [clock.now()]
+
+
+def test_making_and_revoking_is_noted(authentication: Authentication, database: Database) -> None:
+    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    authentication.tokens.revoke(created.facts.token_id, "admin")
+    assert [(entry.action, entry.actor, entry.details["token_id"]) for entry in activity(database)] == [
+        (Action.TOKEN_CREATED, "cli", created.facts.token_id),
+        (Action.TOKEN_REVOKED, "admin", created.facts.token_id),
+    ]
+
+
+def test_tokens_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
+    authentication: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    token = _create(authentication)
+    make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP).tokens.verify(token)
+    with pytest.raises(AccessDeniedError):
+        make_authentication(database, clock, KeyRing((b"n" * 32,)), CHEAP).tokens.verify(token)

@@ -1,0 +1,154 @@
+"""One save is one step, audited, and never over a newer one (behaviour, 8)."""
+
+from dataclasses import replace
+
+import pytest
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LockedByDeploymentError,
+    NotConfiguredError,
+    StaleConfigurationError,
+)
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.actions.configure import (
+    read_configuration,
+    remove_api_key,
+    reveal_api_key,
+    save_configuration,
+    set_api_key,
+)
+from telemetry_service.pipeline.actions.send_now import send_now
+from tests.support.license_server import API_KEY, CUSTOMER
+from tests.support.site import ENCRYPTION_KEY, Replica, Site
+
+NEWER_KEY = bytes(range(1, 33))
+
+
+def activity(site: Site) -> list[tuple[str, Action, dict[str, str]]]:
+    """Return what was done, newest first."""
+    with site.runtime.database.read() as tx:
+        return [(entry.actor, entry.action, entry.details) for entry in tx.activity.latest(20)]
+
+
+def test_the_defaults_are_the_guides(site: Site) -> None:
+    values = read_configuration(site.runtime).stored.values
+    assert values.model_dump(mode="json") == {
+        "enabled": True,
+        "frequency": "twice_monthly",
+        "encrypt_payload": True,
+        "anonymize_pii": True,
+        "retention_days": 30,
+    }
+
+
+def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> None:
+    site.configure(frequency=Frequency.WEEKLY, encrypt_payload=False, anonymize_pii=False, retention_days=365)
+    values = read_configuration(site.open()).stored.values
+    assert (values.frequency, values.encrypt_payload, values.anonymize_pii, values.retention_days) == (
+        Frequency.WEEKLY,
+        False,
+        False,
+        365,
+    )
+
+
+def test_every_change_counts_the_version_up(site: Site) -> None:
+    version = read_configuration(site.runtime).stored.version
+    assert site.configure(retention_days=7).stored.version == version + 1
+    assert set_api_key(site.runtime, API_KEY, "admin").stored.version == version + 2
+    assert remove_api_key(site.runtime, "admin").stored.version == version + 3
+
+
+@pytest.mark.parametrize("step", [-1, 1, 100])
+def test_a_save_that_names_another_version_is_refused_and_not_merged(site: Site, step: int) -> None:
+    stored = read_configuration(site.runtime).stored
+    changed = stored.values.model_copy(update={"retention_days": 7, "enabled": False})
+    with pytest.raises(StaleConfigurationError):
+        save_configuration(site.runtime, changed, stored.version + step, "admin", "another-key-0123456789")
+    assert read_configuration(site.runtime).stored == stored
+    assert reveal_api_key(site.runtime, "admin") == API_KEY
+
+
+def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site) -> None:
+    stored = site.configure(frequency=Frequency.DAILY, anonymize_pii=False).stored
+    save_configuration(site.runtime, stored.values, stored.version, "token:ops", "a-secret-key-0123456789")
+    assert activity(site)[:3] == [
+        ("token:ops", Action.CONFIGURATION_SAVED, {}),
+        ("token:ops", Action.API_KEY_SET, {}),
+        (
+            "admin",
+            Action.CONFIGURATION_SAVED,
+            {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"},
+        ),
+    ]
+
+
+def test_saving_without_a_key_keeps_the_key(site: Site) -> None:
+    site.configure(retention_days=7)
+    assert reveal_api_key(site.runtime, "admin") == API_KEY
+
+
+def test_revealing_the_key_is_audited(site: Site) -> None:
+    assert reveal_api_key(site.runtime, "admin") == API_KEY
+    assert activity(site)[0] == ("admin", Action.API_KEY_REVEALED, {})
+
+
+def test_of_the_key_only_its_end_is_shown(site: Site) -> None:
+    fact = read_configuration(site.runtime).stored.api_key
+    assert fact is not None
+    assert fact.hint == API_KEY[-4:]
+    assert API_KEY not in repr(read_configuration(site.runtime))
+
+
+def test_a_key_that_was_removed_is_gone(site: Site) -> None:
+    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, "admin")
+    assert [entry[1] for entry in activity(site)] == [Action.API_KEY_REMOVED, Action.API_KEY_SET]
+    with pytest.raises(NotConfiguredError):
+        reveal_api_key(site.runtime, "admin")
+
+
+def test_an_encryption_key_is_rotated_without_entering_the_api_key_again(site: Site) -> None:
+    def with_keys(*keys: bytes) -> Replica:
+        return Replica(
+            site.replica.database_url, site.replica.base_url, site.replica.ca_file, encryption_keys=tuple(keys)
+        )
+
+    both = site.open(replica=with_keys(NEWER_KEY, ENCRYPTION_KEY))
+    assert reveal_api_key(both, "admin") == API_KEY
+    with pytest.raises(KeyUnusableError):
+        reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), "admin")
+    set_api_key(both, API_KEY, "admin")
+    assert reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), "admin") == API_KEY
+
+
+@pytest.mark.parametrize(("encrypt", "media_type"), [(True, "application/jose"), (False, "application/json")])
+def test_the_encryption_setting_takes_effect_with_the_next_attempt(site: Site, encrypt: bool, media_type: str) -> None:  # noqa: FBT001
+    site.configure(encrypt_payload=encrypt)
+    send_now(site.runtime, "admin", None)
+    (request,) = site.server.server.requests
+    assert request.headers["content-type"] == media_type
+    assert (CUSTOMER.encode() in request.body) is False
+
+
+def test_without_anonymisation_the_customer_id_leaves_and_with_it_only_its_pseudonym(site: Site) -> None:
+    send_now(site.runtime, "admin", None)
+    site.configure(anonymize_pii=False)
+    send_now(site.runtime, "admin", None)
+    pseudonym, clear = (payload.customer_id for payload in site.server.payloads())
+    assert pseudonym.startswith("anon_")
+    assert clear == CUSTOMER
+
+
+def test_while_the_deployment_locks_the_switch_off_the_administrators_own_stays_as_it_was(site: Site) -> None:
+    locked = site.open(replica=replace(site.replica, enabled=False))
+    view = read_configuration(locked)
+    assert (view.enabled, view.locked) == (False, True)
+    with pytest.raises(LockedByDeploymentError):
+        save_configuration(locked, view.stored.values, view.stored.version, "admin")
+    off = view.stored.values.model_copy(update={"enabled": False, "frequency": Frequency.DAILY})
+    saved = save_configuration(locked, off, view.stored.version, "admin")
+    assert (saved.enabled, saved.stored.values.frequency) == (False, Frequency.DAILY)
+    assert read_configuration(site.open()).enabled is True

@@ -1,0 +1,63 @@
+"""Send Now sends what was shown, but for counts, health and times, or nothing (behaviour, 5)."""
+
+import pytest
+
+from telemetry_service.domain.errors import PreviewStaleError
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.queries.preview import build_preview
+from tests.support.license_server import API_KEY
+from tests.support.site import Site, usage
+
+OTHER_KEY = "ck_test_another_key_0987654321"
+
+
+def seen(site: Site) -> frozenset[str]:
+    version = build_preview(site.runtime).version
+    assert version is not None
+    return frozenset({version})
+
+
+def nothing_was_sent(site: Site) -> bool:
+    return not list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+
+
+def test_what_was_shown_is_sent_with_the_counts_of_the_moment(site: Site) -> None:
+    shown = seen(site)
+    site.report(usage(5))
+    site.clock.advance(minutes=3)
+    send_now(site.runtime, "admin", None, shown)
+    assert [payload.total_events for payload in site.server.payloads()] == [5]
+
+
+@pytest.mark.parametrize("changes", [{"anonymize_pii": False}, {"encrypt_payload": False}, {"retention_days": 7}])
+def test_another_configuration_than_the_one_that_was_shown_is_refused(site: Site, changes: dict[str, object]) -> None:
+    shown = seen(site)
+    site.configure(**changes)
+    with pytest.raises(PreviewStaleError, match="The settings or the API key have been changed since"):
+        send_now(site.runtime, "admin", None, shown)
+    assert nothing_was_sent(site)
+    send_now(site.runtime, "admin", None, seen(site))
+    assert not nothing_was_sent(site)
+
+
+def test_another_key_or_an_extension_code_that_was_not_shown_is_refused(site: Site) -> None:
+    shown = seen(site)
+    site.redeem("EXT-30D-7Q2M")
+    with pytest.raises(PreviewStaleError, match="extension codes"):
+        send_now(site.runtime, "admin", None, shown)
+    shown = seen(site)
+    set_api_key(site.runtime, OTHER_KEY, "admin")
+    with pytest.raises(PreviewStaleError):
+        send_now(site.runtime, "admin", None, shown)
+    set_api_key(site.runtime, API_KEY, "admin")
+    assert nothing_was_sent(site)
+
+
+def test_the_same_request_again_names_its_transmission_whatever_has_changed_since(site: Site) -> None:
+    shown = seen(site)
+    first = send_now(site.runtime, "admin", "key", shown)
+    site.configure(encrypt_payload=False)
+    again = send_now(site.runtime, "admin", "key", shown)
+    assert again.transmission.transmission_id == first.transmission.transmission_id

@@ -1,0 +1,30 @@
+"""What a save would lose is looked at in the transaction of the save, not before it (behaviour, 9)."""
+
+import pytest
+
+from telemetry_service.domain.errors import ConfirmationRequiredError
+from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration
+from telemetry_service.pipeline.queries.consequences import read_consequences, unless_something_is_lost
+from tests.support.site import Site, usage
+
+
+def test_what_is_counted_between_a_look_and_the_save_is_asked_about(site: Site) -> None:
+    stored = read_configuration(site.runtime).stored
+    off = stored.values.model_copy(update={"enabled": False})
+    check = unless_something_is_lost(site.runtime)
+    assert read_consequences(site.runtime, off).sentences == ()
+    site.report(usage(7, decisions=3))
+    with pytest.raises(ConfirmationRequiredError, match="7 audit events and 3 policy decisions are never sent"):
+        save_configuration(site.runtime, off, stored.version, "admin", check=check)
+    present = read_configuration(site.runtime)
+    assert (present.enabled, present.stored.version) == (True, stored.version)
+    save_configuration(site.runtime, off, stored.version, "admin")
+    assert not read_configuration(site.runtime).enabled
+
+
+def test_a_check_looks_at_what_is_saved_and_lets_pass_what_loses_nothing(site: Site) -> None:
+    site.report(usage(7))
+    stored = read_configuration(site.runtime).stored
+    longer = stored.values.model_copy(update={"retention_days": 90, "encrypt_payload": False})
+    check = unless_something_is_lost(site.runtime)
+    assert save_configuration(site.runtime, longer, stored.version, "admin", check=check).values == longer

@@ -1,0 +1,96 @@
+"""Tab, REST and command line show one figure and one sentence for one thing (behaviour, 7)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from telemetry_service.domain.facts import Environment
+from telemetry_service.pipeline.actions.configure import read_configuration, remove_api_key
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPage, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.web.api.schemas.configuration import ConfigurationResponse
+from telemetry_service.web.api.schemas.insight import HealthResponse, PreviewResponse
+from telemetry_service.web.api.schemas.transmissions import HistoryResponse
+from telemetry_service.web.tab.labels import HEALTH
+from telemetry_service.web.tab.page_context import contents
+from telemetry_service.web.tab.sections.transmission import transmission_view
+from tests.support.license_server import Trouble, reply
+from tests.support.site import Site, usage
+
+
+def fresh(_site: Site) -> None:
+    """Leave it as it is."""
+
+
+def off(site: Site) -> None:
+    refused(site, 422)
+    site.configure(enabled=False)
+
+
+def keyless(site: Site) -> None:
+    refused(site, 503)
+    remove_api_key(site.runtime, "admin")
+
+
+def refused(site: Site, status: int) -> None:
+    site.server.trouble(Trouble(before=reply(status)))
+    send_now(site.runtime, "admin", None)
+    site.server.trouble()
+
+
+def rejected(site: Site) -> None:
+    refused(site, 422)
+    send_now(site.runtime, "admin", None)
+
+
+def outage(site: Site) -> None:
+    refused(site, 503)
+
+
+def missed(site: Site) -> None:
+    remove_api_key(site.runtime, "admin")
+    site.tick()
+
+
+@pytest.mark.parametrize("state", [fresh, off, keyless, rejected, outage, missed])
+def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Callable[[Site], None]) -> None:
+    site.register("bouncer-1", Environment.SANDBOX)
+    state(site)
+    site.report(usage(9, decisions=0), usage(4, decisions=3, bouncer="nobody-knows-me"))
+    tab = contents(site.runtime)
+    rest = HealthResponse.of_report(read_health(site.runtime))
+    health = tab["health"]
+    assert (health.cause, health.next_step) == (rest.cause, rest.next_step)
+    assert (health.waiting_note, health.run_note) == (rest.waiting_note, rest.run_note)
+    assert (health.next_send_note, health.next_run_note) == (rest.next_send_note, rest.next_run_note)
+    assert health.sign == HEALTH[rest.status]
+    assert health.waiting.split()[0] == str(rest.waiting)
+    configuration = ConfigurationResponse.of(read_configuration(site.runtime))
+    assert (configuration.next_run_at, configuration.next_send_at) == (rest.next_run_at, rest.next_send_at)
+    preview = PreviewResponse.of(build_preview(site.runtime))
+    figures = preview.figures
+    shown = {figure.name: figure.value for figure in tab["preview"].figures}
+    assert shown == {
+        "Total Events": str(figures.total_events),
+        "Sandbox Events": str(figures.sandbox_events),
+        "Production Events": str(figures.production_events),
+        "Active Bouncers": str(figures.active_bouncers),
+        "Policy Decisions": str(figures.policy_decisions),
+    }
+    assert preview.payload is None or preview.payload["bouncer_count"] == figures.active_bouncers == 2
+    assert tab["preview"].note == preview.note
+    assert "of" not in {word for figure in tab["preview"].figures for word in figure.unit.split()}
+    for row, answer in zip(tab["history"].rows, HistoryResponse.of(history(site)).transmissions, strict=True):
+        assert row.note == answer.note
+        drawer = transmission_view(read_transmission(site.runtime, answer.transmission_id), None, None)
+        assert (drawer.next_attempt is None) == (answer.next_attempt_at is None)
+        assert drawer.no_next_attempt == answer.next_attempt_note
+        if answer.cause is not None:
+            assert drawer.explanation is not None
+            assert drawer.explanation.next_step == answer.cause.next_step
+
+
+def history(site: Site) -> HistoryPage:
+    return list_transmissions(site.runtime, HistoryFilter(), None, 25)

@@ -1,0 +1,193 @@
+"""What an acceptance says besides: the receipt, and the license as the License Server knows it."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from telemetry_service.domain.facts import LicensePosture, LicenseSource
+from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.transmissions import State, Transmission
+from telemetry_service.log.events import Event
+from telemetry_service.pipeline.actions.report_facts import read_license, report_license
+from telemetry_service.pipeline.actions.retry import retry
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
+from tests.support import faults
+from tests.support.fault_server import Mode, Visit
+from tests.support.license_server import Trouble, reset
+from tests.support.log_lines import lines_in, lines_of
+from tests.support.site import Replica, Site, usage
+
+NEWS = {"tier": "enterprise", "license_status": "grace", "expires_at": "2027-01-01T01:00:00+01:00"}
+EXPIRES = datetime(2027, 1, 1, tzinfo=UTC)
+REPORTED = LicensePosture(
+    tier=Tier.STARTER,
+    license_status=LicenseStatus.ACTIVE,
+    expires_at=datetime(2026, 12, 1, tzinfo=UTC),
+    token_issued_at=datetime(2026, 10, 1, tzinfo=UTC),
+    token_expires_at=datetime(2027, 10, 1, tzinfo=UTC),
+    token_refreshed_at=datetime(2026, 11, 1, tzinfo=UTC),
+)
+
+
+def posture(site: Site) -> LicensePosture:
+    return read_license(site.runtime).posture
+
+
+def send(site: Site) -> Transmission:
+    return send_now(site.runtime, "admin", None).transmission
+
+
+def pin(site: Site, public_key: str) -> None:
+    """Restart with a License Server's key pinned; payloads go out in clear, so that a test can sign for them."""
+    replica = site.replica
+    site.runtime = site.open(replica=Replica(replica.database_url, replica.base_url, replica.ca_file, public_key))
+    site.configure(encrypt_payload=False)
+
+
+def accept_and_sign(
+    signer: ReceiptSigner, signed: Mapping[str, object] | None = NEWS, told: Mapping[str, object] | None = NEWS
+) -> Mode:
+    """Accept, sign the news with the very payload that has arrived, and tell them beside the receipt."""
+
+    def mode(visit: Visit) -> None:
+        visit.secure()
+        request = visit.read_request()
+        moment = "2026-11-03T10:00:00.000Z"
+        transmission_id = UUID(request.headers["x-telemetry-id"])
+        digest = hashlib.sha256(request.body).hexdigest()
+        receipt = signer.sign(Receipt(transmission_id, digest, moment, signed))
+        visit.send(faults.answer(200, faults.acceptance(request, receipt=receipt, license=told)))
+
+    return mode
+
+
+def test_the_license_of_an_acceptance_is_taken_over_and_the_rest_of_the_posture_stays(site: Site) -> None:
+    report_license(site.runtime, REPORTED)
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    assert send(site).state is State.SUCCESS
+    news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
+    assert posture(site) == REPORTED.model_copy(update=news)
+
+
+def test_the_license_of_an_acceptance_is_taken_over_although_none_was_reported(site: Site) -> None:
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    send(site)
+    assert posture(site) == LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.GRACE, expires_at=EXPIRES)
+
+
+def test_an_acceptance_without_a_license_leaves_the_posture_as_it_was(site: Site) -> None:
+    report_license(site.runtime, REPORTED)
+    send(site)
+    assert posture(site) == REPORTED
+
+
+def test_with_a_pinned_key_the_news_of_a_signed_acceptance_are_believed(site: Site, tmp_path: Path) -> None:
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    site.server.server.mode = accept_and_sign(signer)
+    assert send(site).receipt_verified is True
+    assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believed(site: Site, tmp_path: Path) -> None:
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    report_license(site.runtime, REPORTED)
+    site.server.server.mode = accept_and_sign(signer, signed=None)
+    assert send(site).receipt_verified is True
+    assert posture(site) == REPORTED
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS | {"tier": "starter"}, told=NEWS)
+    assert send(site).receipt_verified is True
+    assert (posture(site).tier, posture(site).license_status) == (Tier.STARTER, LicenseStatus.GRACE)
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS, told=None)
+    assert send(site).receipt_verified is True
+    assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_its_token(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.server.server.mode = faults.accept_with(license={"tier": "gold", "license_status": "active"}, receipt="")
+    assert send(site).state is State.SUCCESS
+    assert posture(site).tier is Tier.UNKNOWN
+    notes = [line["note"] for line in lines_of(caplog, Event.ANSWER_NOT_TAKEN_WHOLE)]
+    assert {"receipt_dropped", "license_value_unknown"} <= set(notes)
+    assert "gold" not in caplog.text + str(lines_in(caplog))
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+    site.server.server.mode = accept_and_sign(signer, signed=None)
+    send(site)
+    assert lines_of(caplog, Event.ANSWER_NOT_TAKEN_WHOLE)[-1]["note"] == "license_unsigned"
+
+
+def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are_not_believed(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pin(site, load_signer(tmp_path / "pinned.pem").public_key)
+    report_license(site.runtime, REPORTED)
+    site.server.server.mode = accept_and_sign(load_signer(tmp_path / "another.pem"))
+    accepted = send(site)
+    assert (accepted.state, accepted.receipt_verified) == (State.SUCCESS, False)
+    [line] = lines_of(caplog, Event.RECEIPT_NOT_VERIFIED)
+    assert line["transmission_id"] == str(accepted.transmission_id)
+    assert posture(site) == REPORTED
+
+
+def test_with_a_pinned_key_the_news_of_an_acceptance_without_a_receipt_are_not_believed(
+    site: Site, tmp_path: Path
+) -> None:
+    pin(site, load_signer(tmp_path / "pinned.pem").public_key)
+    report_license(site.runtime, REPORTED)
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    accepted = send(site)
+    assert (accepted.state, accepted.receipt, accepted.receipt_verified) == (State.SUCCESS, None, False)
+    assert posture(site) == REPORTED
+
+
+@pytest.mark.parametrize("encrypt", [True, False])
+def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site: Site, encrypt: bool) -> None:  # noqa: FBT001
+    """Its answer was lost. The License Server signs for what it has, which carries the earlier attempt's moment."""
+    pin(site, site.server.public_key)
+    site.configure(encrypt_payload=encrypt)
+    site.report(usage(5))
+    site.server.trouble(Trouble(after=reset))
+    lost = send(site)
+    site.clock.advance(minutes=5)
+    site.server.trouble()
+    accepted = retry(site.runtime, lost.transmission_id, "admin").transmission
+    assert accepted.receipt is not None
+    assert accepted.receipt_verified is True
+
+
+def test_the_license_says_who_told_it_last_and_when(site: Site) -> None:
+    before = read_license(site.runtime)
+    assert (before.source, before.updated_at) == (None, None)
+    report_license(site.runtime, REPORTED)
+    reported = read_license(site.runtime)
+    assert (reported.source, reported.updated_at) == (LicenseSource.REPORTED, site.clock.now())
+    site.clock.advance(hours=1)
+    report_license(site.runtime, REPORTED)
+    assert read_license(site.runtime) == reported, "what is told again changes nothing"
+    site.server.server.mode = faults.accept_with(license=NEWS)
+    send(site)
+    told = read_license(site.runtime)
+    assert (told.source, told.updated_at) == (LicenseSource.LICENSE_SERVER, site.clock.now())
+    site.clock.advance(hours=1)
+    send(site)
+    assert read_license(site.runtime) == told
+
+
+def test_a_report_changes_only_what_it_names(site: Site) -> None:
+    report_license(site.runtime, REPORTED)
+    renewed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=EXPIRES)
+    report_license(site.runtime, renewed)
+    changed = {"tier": Tier.ENTERPRISE, "expires_at": EXPIRES}
+    assert posture(site) == REPORTED.model_copy(update=changed)
+    removed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=None)
+    report_license(site.runtime, removed)
+    assert posture(site) == REPORTED.model_copy(update={"tier": Tier.ENTERPRISE, "expires_at": None})

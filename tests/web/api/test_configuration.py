@@ -1,0 +1,161 @@
+"""The configuration over REST: saved as a whole, never over a newer one, and without showing the key."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from telemetry_service.domain.activity import Action
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.queries.activity import list_activity
+from tests.support.running import Running, code_in, fields_in, problem_in
+
+CONFIG = "telemetry/config"
+KEY = "ck_live_canary_0123456789"
+VALUES = {
+    "enabled": True,
+    "frequency": "daily",
+    "encrypt_payload": False,
+    "anonymize_pii": False,
+    "retention_days": 90,
+}
+
+
+def test_the_defaults_are_those_of_the_guide(service: Running) -> None:
+    answer = service.call(Scope.READ, "GET", CONFIG)
+    assert answer.json() == {
+        "enabled": True,
+        "frequency": "twice_monthly",
+        "encrypt_payload": True,
+        "anonymize_pii": True,
+        "retention_days": 30,
+        "locked": False,
+        "updated_at": "2026-11-03T10:00:00.000Z",
+        "api_key": {"configured": False, "hint": None, "key_id": None, "set_at": None},
+        "license_server": {"configured": False, "connected": None, "badge": "not_configured"},
+        "next_run_at": "2026-11-15T02:00:00.000Z",
+        "next_send_at": None,
+    }
+
+
+def test_a_save_names_the_version_that_it_changes(service: Running) -> None:
+    seen = service.call(Scope.READ, "GET", CONFIG).headers["etag"]
+    saved = service.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": seen})
+    assert saved.status_code == 200
+    assert saved.json()["next_run_at"] == "2026-11-04T02:00:00.000Z"
+    assert saved.headers["etag"] == service.call(Scope.READ, "GET", CONFIG).headers["etag"] != seen
+    stale = service.call(Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": seen})
+    assert (stale.status_code, code_in(stale)) == (412, "stale-configuration")
+    assert service.call(Scope.READ, "GET", CONFIG).json()["enabled"] is True
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status"),
+    [
+        (None, 428),
+        *[
+            (none, 412)
+            for none in ('W/"{}"', '"x"', '""', '"-1"', '"0{}"', '"1000000", "1000001"', '"{},9"', f'"{"9" * 40}"')
+        ],
+        *[(no_list, 422) for no_list in ("", ",", "{}", '"{}" "9"', '"{}', '*, "{}"', "w/{}", '"9"; "{}"')],
+    ],
+)
+def test_a_save_without_the_present_version_is_refused(shared: Running, if_match: str | None, status: int) -> None:
+    version = shared.call(Scope.READ, "GET", CONFIG).headers["etag"].strip('"')
+    headers = {} if if_match is None else {"If-Match": if_match.replace("{}", version)}
+    answer = shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers)
+    assert answer.status_code == status
+    assert status != 422 or fields_in(answer) == ["If-Match"]
+
+
+@pytest.mark.parametrize("if_match", ['"{}"', '"x,y", "{}"', 'W/"{}" ,\t"{}"', ',"{}",,', '"é" , "{}"', "*"])
+def test_a_save_may_name_several_versions_or_whichever_there_is(shared: Running, if_match: str) -> None:
+    version = shared.call(Scope.READ, "GET", CONFIG).headers["etag"].strip('"')
+    headers = {"If-Match": if_match.replace("{}", version).encode("latin-1")}
+    assert shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers).status_code == 200
+
+
+def test_the_versions_may_stand_in_several_headers(shared: Running) -> None:
+    current = shared.call(Scope.READ, "GET", CONFIG).headers["etag"]
+    authorization = ("Authorization", f"Bearer {shared.tokens[Scope.ADMIN]}")
+    headers = [authorization, ("If-Match", '"x"'), ("If-Match", current)]
+    assert shared.client.put(f"/api/v1/{CONFIG}", json=VALUES, headers=headers).status_code == 200
+
+
+def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running) -> None:
+    stored = service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY})
+    assert stored.json()["api_key"] | {"key_id": ""} == {
+        "configured": True,
+        "hint": "6789",
+        "key_id": "",
+        "set_at": "2026-11-03T10:00:00.000Z",
+    }
+    shown = service.call(Scope.ADMIN, "POST", f"{CONFIG}/api-key/reveal")
+    assert shown.json() == {"api_key": KEY}
+    assert shown.headers["cache-control"] == "no-store"
+    removed = service.call(Scope.ADMIN, "DELETE", f"{CONFIG}/api-key")
+    assert removed.json()["api_key"]["configured"] is False
+    noted = [entry for entry in list_activity(service.context.runtime) if entry.actor == "token:admin"]
+    assert [entry.action for entry in noted] == [
+        Action.API_KEY_REMOVED,
+        Action.API_KEY_REVEALED,
+        Action.API_KEY_SET,
+    ]
+
+
+def test_the_api_key_is_in_no_other_answer(service: Running) -> None:
+    service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY})
+    service.call(Scope.REPORT, "PUT", "license", json={"tier": "trial", "license_status": "trial"})
+    for path in (CONFIG, "telemetry/preview", "telemetry/history", "telemetry/health", "license", "/metrics"):
+        assert KEY not in service.call(Scope.READ, "GET", path).text
+    assert KEY not in service.call(Scope.ADMIN, "POST", "telemetry/test-connection").text
+
+
+def test_without_a_key_there_is_nothing_to_show(shared: Running) -> None:
+    answer = shared.call(Scope.ADMIN, "POST", f"{CONFIG}/api-key/reveal")
+    assert (answer.status_code, code_in(answer)) == (409, "not-configured")
+
+
+@pytest.mark.parametrize(
+    "key", ["k" * 15, "k" * 257, "k" * 19 + " ", "k" * 19 + "é", "k" * 19 + "\n", "k" * 19 + "\x7f"]
+)
+def test_an_api_key_is_sixteen_to_256_visible_characters(shared: Running, key: str) -> None:
+    for method, path in (("PUT", f"{CONFIG}/api-key"), ("POST", "telemetry/test-connection")):
+        answer = shared.call(Scope.ADMIN, method, path, json={"api_key": key})
+        assert answer.status_code == 422
+        assert fields_in(answer) == ["api_key"]
+        assert "kkkk" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["PUT config/api-key", "POST test-connection"])
+@pytest.mark.parametrize("key", ["k" * 20, "changeme" * 2])
+def test_a_placeholder_is_no_api_key(shared: Running, path: str, key: str) -> None:
+    method, _, name = path.partition(" ")
+    answer = shared.call(Scope.ADMIN, method, f"telemetry/{name}", json={"api_key": key})
+    assert answer.status_code == 422
+    assert problem_in(answer)["errors"] == [
+        {"field": "api_key", "problem": "must not be a placeholder that repeats a few characters over and over"}
+    ]
+
+
+@pytest.fixture
+def locked(sqlite_url: str) -> Iterator[Running]:
+    with Running(sqlite_url, {"TELEMETRY_ENABLED": "false"}) as running:
+        yield running
+
+
+def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None:
+    answer = locked.call(Scope.READ, "GET", CONFIG)
+    found = answer.json()
+    assert (found["locked"], found["enabled"], found["next_run_at"]) == (True, False, None)
+    off = locked.call(
+        Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": answer.headers["etag"]}
+    )
+    assert off.json()["enabled"] is False
+    on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": off.headers["etag"]})
+    assert (on.status_code, code_in(on)) == (409, "locked-by-deployment")
+
+
+def test_while_telemetry_is_off_nothing_contacts_the_license_server(locked: Running) -> None:
+    for path in ("test-connection", "send-now", "history/retry-failed"):
+        answer = locked.call(Scope.ADMIN, "POST", f"telemetry/{path}")
+        assert (answer.status_code, code_in(answer)) == (409, "telemetry-disabled")

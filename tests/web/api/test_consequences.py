@@ -1,0 +1,60 @@
+"""What a save by REST would lose for good is said first, in numbers (behaviour, 9; integration, REST conventions)."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from telemetry_service.identity.scopes import Scope
+from tests.support.running import Running
+
+CONFIG = "telemetry/config"
+
+
+def put(service: Running, query: str = "", **changes: object) -> tuple[int, dict[str, object]]:
+    seen = service.call(Scope.READ, "GET", CONFIG)
+    names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
+    values = {name: seen.json()[name] for name in names} | changes
+    headers = {"If-Match": seen.headers["etag"]}
+    answer = service.call(Scope.ADMIN, "PUT", CONFIG + query, json=values, headers=headers)
+    return answer.status_code, answer.json()
+
+
+def report(service: Running) -> None:
+    one = {
+        "report_id": str(uuid4()),
+        "bouncer_id": "bouncer-1",
+        "environment": "production",
+        "audit_events": 7,
+        "policy_decisions": 3,
+        "successful_decisions": 1,
+    }
+    assert service.call(Scope.REPORT, "POST", "usage", json={"reports": [one]}).status_code == 200
+
+
+def test_switching_off_with_counts_open_is_refused_with_the_numbers_until_confirmed(service: Running) -> None:
+    report(service)
+    status, problem = put(service, enabled=False)
+    assert (status, str(problem["type"]).rpartition(":")[2]) == (409, "confirmation-required")
+    assert "7 audit events and 3 policy decisions are never sent" in str(problem["detail"])
+    status, lost = put(service, "?dry_run=true", enabled=False)
+    assert (status, lost["events_never_sent"], lost["decisions_never_sent"]) == (200, 7, 3)
+    assert service.call(Scope.READ, "GET", CONFIG).json()["enabled"] is True
+    status, saved = put(service, "?confirm=true", enabled=False)
+    assert (status, saved["enabled"]) == (200, False)
+
+
+def test_a_shorter_retention_is_refused_with_the_number_of_rows_until_confirmed(service: Running) -> None:
+    report(service)
+    service.clock.advance(timedelta(days=20))
+    status, problem = put(service, retention_days=7)
+    assert (status, str(problem["type"]).rpartition(":")[2]) == (409, "confirmation-required")
+    assert "deleted with the next daily purge" in str(problem["detail"])
+    status, lost = put(service, "?dry_run=true", retention_days=7)
+    assert status == 200
+    assert int(str(lost["rows_deleted"])) > 0
+    status, saved = put(service, "?confirm=true", retention_days=7)
+    assert (status, saved["retention_days"]) == (200, 7)
+
+
+def test_what_loses_nothing_needs_no_confirmation(service: Running) -> None:
+    assert put(service, enabled=False)[0] == 200
+    assert put(service, enabled=True, retention_days=90, frequency="daily")[0] == 200

@@ -1,0 +1,1 @@
+"""The tests of that part of the service."""

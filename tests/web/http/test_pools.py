@@ -1,0 +1,227 @@
+"""What waits for the License Server or checks a password takes no thread from anybody else."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from telemetry_service.domain.clock import SystemClock
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.errors.request_errors import ExchangesBusyError
+from telemetry_service.web.http.pools import BoundedPool
+from tests.support.databases import RunDatabases
+from tests.support.frozen_clock import FrozenClock
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.running import PASSWORD, Running, code_in
+
+TESTS, AT_ONCE, ALL_THREADS = 60, 16, 40
+SOME_ID = "01980000-0000-7000-8000-000000000001"
+API, TAB = "/api/v1/telemetry", "/settings/general/telemetry"
+EXCHANGES = {
+    f"{API}/test-connection",
+    f"{API}/send-now",
+    f"{API}/history/retry-failed",
+    f"{API}/history/{{transmission_id}}/retry",
+    f"{TAB}/test-connection",
+    f"{TAB}/send-now",
+    f"{TAB}/history/retry-failed",
+    f"{TAB}/history/{{transmission_id}}/retry",
+}
+_MAKES_EXCHANGES = {"send_now", "retry", "retry_failed", "check_connection", "_test"}
+_CHECKS_PASSWORDS = {"log_in", "reauthenticate", "_authenticate"}
+
+
+@pytest.fixture(scope="module")
+def license_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LicenseServer]:
+    with LicenseServer(tmp_path_factory.mktemp("license-server"), SystemClock()) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def service(
+    run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory, license_server: LicenseServer
+) -> Iterator[Running]:
+    environment = {
+        "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
+        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.server.ca_pem_path),
+        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+    }
+    with Running(run_databases.sqlite(tmp_path_factory.mktemp("pools")), environment) as running:
+        assert running.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+        yield running
+
+
+@pytest.fixture
+def hanging(service: Running, license_server: LicenseServer) -> Iterator[tuple[Running, list[Future[httpx.Response]]]]:
+    """A service of which sixty connection tests were asked, while the License Server hangs."""
+    license_server.server.stop_accepting()
+    with ThreadPoolExecutor(TESTS) as callers:
+        asked = [callers.submit(ask_for_a_check, service) for _ in range(TESTS)]
+        try:
+            wait_for(lambda: sum(one.done() for one in asked) >= TESTS - AT_ONCE)
+            yield service, asked
+        finally:
+            license_server.server.start_accepting()
+
+
+def ask_for_a_check(service: Running) -> httpx.Response:
+    return service.call(Scope.ADMIN, "POST", "telemetry/test-connection")
+
+
+def wait_for(happens: Any) -> None:  # noqa: ANN401 - a question
+    until = time.monotonic() + 100
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_sixty_connection_tests_against_a_hanging_license_server_keep_nobody_waiting(
+    hanging: tuple[Running, list[Future[httpx.Response]]],
+) -> None:
+    service, asked = hanging
+    refused = [one.result() for one in asked if one.done()]
+    cookies, _proof = service.log_in()
+    headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
+    for answer in (
+        service.client.get("/healthz"),
+        service.client.get("/readyz"),
+        service.client.get(TAB, headers=headers),
+        service.client.get("/login"),
+        service.call(Scope.READ, "GET", "telemetry/config"),
+        service.call(Scope.READ, "GET", "/metrics"),
+    ):
+        assert answer.status_code == 200
+    # All that is above was answered while the others were still waiting.
+    waiting = [one for one in asked if not one.done()]
+    assert len(refused) == TESTS - AT_ONCE
+    assert len(waiting) == AT_ONCE
+    for answer in refused:
+        assert (answer.status_code, code_in(answer)) == (503, "exchanges-busy")
+        assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize("path", sorted(EXCHANGES))
+def test_each_call_that_makes_exchanges_says_that_there_are_too_many(
+    hanging: tuple[Running, list[Future[httpx.Response]]], path: str
+) -> None:
+    service, _asked = hanging
+    address = path.format(transmission_id=SOME_ID)
+    if path.startswith(API):
+        answer = service.call(Scope.ADMIN, "POST", address)
+        assert code_in(answer) == "exchanges-busy"
+    else:
+        cookies, proof = service.log_in()
+        form = {"csrf_token": proof, "request_key": SOME_ID, "frequency": "daily", "retention_days": "30"}
+        headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
+        answer = service.client.post(address, data=form, headers=headers)
+        assert ExchangesBusyError.sentence in answer.text
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+
+
+def names_in(endpoint: Any) -> set[str]:  # noqa: ANN401 - whatever a route calls
+    inner = getattr(endpoint, "__wrapped__", endpoint)
+    code = getattr(inner, "__code__", None)
+    return set() if code is None else {*code.co_names, *(c for one in code.co_consts for c in _names_of(one))}
+
+
+def _names_of(constant: Any) -> tuple[str, ...]:  # noqa: ANN401 - a constant of a function
+    return constant.co_names if hasattr(constant, "co_names") else ()
+
+
+def test_no_route_makes_an_exchange_or_checks_a_password_in_the_threads_of_all(service: Running) -> None:
+    routes = {(route.path, route.endpoint) for route in iter_route_contexts(service.app.routes)}
+    exchanging = {path for path, endpoint in routes if names_in(endpoint) & _MAKES_EXCHANGES}
+    assert exchanging == EXCHANGES
+    checking = {path for path, endpoint in routes if names_in(endpoint) & _CHECKS_PASSWORDS}
+    assert checking == {"/login", f"{TAB}/api-key/reveal"}
+    for path, endpoint in routes:
+        if path in checking and names_in(endpoint) & _CHECKS_PASSWORDS:
+            assert asyncio.iscoroutinefunction(endpoint), path
+
+
+def test_a_flood_of_logins_keeps_nobody_else_waiting(shared: Running) -> None:
+    hashing = shared.context.authentication.accounts._passwords._at_once  # noqa: SLF001 - to hold what hashes
+    hashing.acquire()
+    hashing.acquire()
+    with ThreadPoolExecutor(TESTS) as callers:
+        try:
+            asked = [callers.submit(log_in, shared) for _ in range(TESTS)]
+            wait_for(lambda: sum(one.done() for one in asked) >= TESTS - 20)
+            assert shared.client.get("/login").status_code == 200
+            assert shared.call(Scope.READ, "GET", "telemetry/config").status_code == 200
+            refused = [one.result() for one in asked if one.done()]
+        finally:
+            hashing.release()
+            hashing.release()
+    busy = [answer for answer in refused if answer.status_code == 503]
+    assert busy
+    assert all(answer.headers["retry-after"] == "5" for answer in busy)
+    shared.clock.advance(timedelta(days=1))
+
+
+def log_in(service: Running) -> httpx.Response:
+    return service.client.post("/login", data={"name": "admin", "password": PASSWORD})
+
+
+def test_a_login_that_is_refused_for_now_says_for_how_long_on_the_page_too(shared: Running) -> None:
+    wrong = {"name": "admin", "password": "a wrong password"}
+    answers = [shared.client.post("/login", data=wrong) for _ in range(6)]
+    shared.clock.advance(timedelta(days=1))
+    assert answers[-1].status_code == 429
+    assert answers[-1].headers["content-type"].startswith("text/html")
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+class PausableClock(FrozenClock):
+    """A clock at which every worker thread that asks it stands still, until the test lets them go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.goes_on = threading.Semaphore(0), threading.Event()
+        self.goes_on.set()
+
+    def now(self) -> datetime:
+        if not self.goes_on.is_set() and threading.current_thread().name.startswith("AnyIO"):
+            self.asked.release()
+            self.goes_on.wait(100)
+        return super().now()
+
+
+def test_a_probe_needs_none_of_the_threads_that_all_share(run_databases: RunDatabases, tmp_path: Path) -> None:
+    clock = PausableClock()
+    with Running(run_databases.sqlite(tmp_path), clock=clock) as service, ThreadPoolExecutor(TESTS) as callers:
+        assert service.call(Scope.READ, "GET", "telemetry/history").status_code == 200
+        clock.goes_on.clear()
+        try:
+            asked = [callers.submit(service.call, Scope.READ, "GET", "telemetry/history") for _ in range(TESTS)]
+            for _ in range(ALL_THREADS):
+                assert clock.asked.acquire(timeout=60)
+            for path in ("/healthz", "/readyz"):
+                assert service.client.get(path).status_code == 200
+            assert not any(one.done() for one in asked)
+        finally:
+            clock.goes_on.set()
+        assert [one.result().status_code for one in asked] == [200] * TESTS
+
+
+def test_a_pool_takes_so_many_and_lets_so_many_wait() -> None:
+    goes_on = threading.Event()
+
+    async def fill() -> list[bool]:
+        pool = BoundedPool(2, ExchangesBusyError, waiting=1)
+        tasks = [pool.begin(lambda: goes_on.wait(60)) for _ in range(3)]
+        with pytest.raises(ExchangesBusyError):
+            await pool.run(lambda: True)
+        goes_on.set()
+        return [*await asyncio.gather(*tasks), await pool.run(lambda: True)]
+
+    assert asyncio.run(fill()) == [True] * 4

@@ -1,0 +1,276 @@
+"""Every route by every kind of caller; a route that says nothing of who may call it lets nobody in."""
+
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+from fastapi.routing import iter_route_contexts
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.errors.problems import add_problems
+from telemetry_service.web.security.authorization import (
+    UndeclaredRouteError,
+    authorize,
+    check_routes,
+    needs,
+    page,
+    public,
+)
+from tests.support.running import Running, code_in
+
+REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
+TAB = "/settings/general/telemetry"
+T, H = "/api/v1/telemetry", "/api/v1/telemetry/history/{transmission_id}"
+PUBLIC, PAGE = "public", "page"
+
+ROUTES: dict[tuple[str, str], str | set[Scope]] = {
+    ("PUT", "/api/v1/bouncers/{bouncer_id}"): {REPORT},
+    ("DELETE", "/api/v1/bouncers/{bouncer_id}"): {REPORT},
+    ("GET", "/api/v1/bouncers"): {REPORT, READ},
+    ("POST", "/api/v1/usage"): {REPORT},
+    ("PUT", "/api/v1/license"): {REPORT},
+    ("GET", "/api/v1/license"): {REPORT, READ},
+    ("POST", "/api/v1/extension-codes"): {REPORT},
+    ("GET", f"{T}/config"): {READ},
+    ("PUT", f"{T}/config"): {ADMIN},
+    ("PUT", f"{T}/config/api-key"): {ADMIN},
+    ("DELETE", f"{T}/config/api-key"): {ADMIN},
+    ("POST", f"{T}/config/api-key/reveal"): {ADMIN},
+    ("POST", f"{T}/test-connection"): {ADMIN},
+    ("GET", f"{T}/preview"): {READ},
+    ("GET", f"{T}/health"): {READ},
+    ("GET", f"{T}/dictionary"): {READ},
+    ("POST", f"{T}/send-now"): {ADMIN},
+    ("GET", f"{T}/history"): {READ},
+    ("GET", f"{T}/history/export"): {READ},
+    ("POST", f"{T}/history/retry-failed"): {ADMIN},
+    ("GET", H): {READ},
+    ("GET", f"{H}/attempts/{{number}}/payload"): {READ},
+    ("POST", f"{H}/retry"): {ADMIN},
+    ("GET", "/metrics"): {READ},
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/api/v1/openapi.json"): PUBLIC,
+    ("GET", "/static/{digest}/{name}"): PUBLIC,
+    ("GET", "/static/{name}"): PUBLIC,
+    ("GET", "/"): PUBLIC,
+    ("GET", "/login"): PUBLIC,
+    ("POST", "/login"): PUBLIC,
+    ("POST", "/logout"): PAGE,
+    ("POST", f"{TAB}/appearance"): PAGE,
+    ("POST", f"{TAB}/save"): PAGE,
+    ("POST", f"{TAB}/test-connection"): PAGE,
+    ("POST", f"{TAB}/api-key/reveal"): PAGE,
+    ("GET", f"{TAB}/api-key/remove"): PAGE,
+    ("POST", f"{TAB}/api-key/remove"): PAGE,
+    ("POST", f"{TAB}/send-now"): PAGE,
+    ("GET", f"{TAB}/send-now"): PAGE,
+    ("POST", f"{TAB}/history/retry-failed"): PAGE,
+    ("POST", f"{TAB}/history/{{transmission_id}}/retry"): PAGE,
+    ("GET", TAB): PAGE,
+    ("GET", f"{TAB}/history"): PAGE,
+    ("GET", f"{TAB}/history/{{transmission_id}}"): PAGE,
+    ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): PAGE,
+    ("GET", f"{TAB}/activity"): PAGE,
+    ("GET", f"{TAB}/payload"): PAGE,
+    ("GET", f"{TAB}/payload.json"): PAGE,
+}
+"""Who may call what. A route that is not here fails the test below, so that nobody adds one without a decision."""
+
+HELD: dict[str, set[Scope]] = {
+    "report": {REPORT},
+    "read": {READ},
+    "admin": {ADMIN, READ},
+    "session": {ADMIN, READ},
+}
+STRANGERS = ("nobody", "revoked token", "made-up token", "expired session", "made-up session", "basic login")
+
+
+def test_every_route_of_the_application_stands_in_the_table(shared: Running) -> None:
+    routes = {
+        (method, route.path) for route in iter_route_contexts(shared.app.routes) for method in route.methods or ()
+    }
+    assert routes == set(ROUTES)
+
+
+class Credentials(NamedTuple):
+    """What a caller shows."""
+
+    headers: dict[str, str]
+    cookies: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def callers(shared: Running) -> dict[str, Credentials]:
+    """Return what each kind of caller shows."""
+    authentication = shared.context.authentication
+    revoked = authentication.tokens.create("revoked", list(Scope), "cli")
+    authentication.tokens.revoke(revoked.facts.token_id, "cli")
+    expired, expired_proof = shared.log_in()
+    shared.clock.advance(timedelta(hours=13))
+    made_up = {"telemetry_session": "0" * 32 + "." + "A" * 43}
+    tokens = {scope.value: Credentials(_bearer(token), {}) for scope, token in shared.tokens.items()}
+    return {
+        **tokens,
+        "nobody": Credentials({}, {}),
+        "revoked token": Credentials(_bearer(revoked.token), {}),
+        "made-up token": Credentials(_bearer("cct_" + "a" * 12 + "_" + "A" * 43), {}),
+        "expired session": Credentials({"X-CSRF-Token": expired_proof}, expired),
+        "made-up session": Credentials({"X-CSRF-Token": expired_proof}, made_up),
+        "basic login": Credentials({"Authorization": "Basic YWRtaW46YWRtaW4="}, {}),
+    }
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
+    path = route[1].format(bouncer_id="b", transmission_id=UUID(int=7), number=1, part="body", digest="x", name="y")
+    # Cookies of one call only: a client's jar would carry them into the next.
+    cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
+    headers = shown.headers | ({"Cookie": cookie} if cookie else {})
+    return service.client.request(route[0], path, headers=headers)
+
+
+def _session(service: Running) -> Credentials:
+    cookies, proof = service.log_in()
+    return Credentials({"X-CSRF-Token": proof}, cookies)
+
+
+@pytest.mark.parametrize("caller", [*HELD, *STRANGERS])
+@pytest.mark.parametrize("route", ROUTES, ids=" ".join)
+def test_a_route_lets_in_whom_it_names_and_nobody_else(
+    shared: Running, callers: dict[str, Credentials], route: tuple[str, str], caller: str
+) -> None:
+    answer = _call(shared, route, _session(shared) if caller == "session" else callers[caller])
+    shared.client.cookies.clear()
+    allowed = ROUTES[route]
+    if allowed == PUBLIC:
+        assert answer.status_code not in {401, 403} or route == ("POST", "/login")
+    elif allowed == PAGE:
+        _check_page(answer, caller)
+    elif caller in STRANGERS:
+        assert (answer.status_code, code_in(answer)) == (401, "unauthenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    elif isinstance(allowed, set) and allowed & HELD[caller]:
+        assert answer.status_code not in {401, 403}
+    else:
+        assert (answer.status_code, code_in(answer)) == (403, "forbidden")
+
+
+def _check_page(answer: httpx.Response, caller: str) -> None:
+    if caller == "session":
+        assert answer.status_code not in {401, 403}
+        assert not answer.headers.get("location", "").startswith("/login?")
+    elif caller in {"report", "read", "admin", "revoked token", "made-up token", "basic login"}:
+        assert answer.status_code == 403
+    else:
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/login")
+
+
+def test_the_login_leads_back_to_the_page_that_was_asked_for(shared: Running) -> None:
+    answer = shared.client.get(f"{TAB}?status=failed&cursor=before-7")
+    assert answer.headers["location"] == f"/login?next={TAB}%3Fstatus%3Dfailed%26cursor%3Dbefore-7"
+
+
+def test_htmx_is_told_to_load_the_login_as_a_page(shared: Running) -> None:
+    here = f"https://console.example{TAB}?status=failed"
+    answer = shared.client.get(TAB, headers={"HX-Request": "true", "HX-Current-URL": here})
+    assert answer.status_code in {200, 401}
+    # Of the address that the browser names, nothing but the page on this site is followed.
+    assert answer.headers["hx-redirect"] == f"/login?next={TAB}%3Fstatus%3Dfailed&ended=true"
+
+
+def test_a_token_is_not_taken_from_the_query(shared: Running) -> None:
+    answer = shared.client.get("/api/v1/license", params={"access_token": shared.tokens[READ]})
+    assert answer.status_code == 401
+
+
+def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: dict[str, Credentials]) -> None:
+    session = _session(shared)
+    shown = Credentials(session.headers | callers["revoked token"].headers, session.cookies)
+    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 401
+
+
+def test_a_revoked_token_is_refused_within_five_seconds_although_it_was_believed(shared: Running) -> None:
+    created = shared.context.authentication.tokens.create("leaving", [READ], "cli")
+    shown = Credentials(_bearer(created.token), {})
+    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
+    with shared.context.runtime.database.write() as tx:  # As another replica does it.
+        tx.access.revoke_token(created.facts.token_id, shared.clock.now())
+    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
+    shared.clock.advance(timedelta(seconds=5))
+    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 401
+
+
+def test_showing_the_api_key_needs_a_recent_login(shared: Running) -> None:
+    shared.call(ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": "ck_shown_0123456789"})
+    session = _session(shared)
+    reveal = ("POST", f"{T}/config/api-key/reveal")
+    assert _call(shared, reveal, session).json() == {"api_key": "ck_shown_0123456789"}
+    shared.clock.advance(timedelta(minutes=11))
+    answer = _call(shared, reveal, session)
+    assert (answer.status_code, code_in(answer)) == (403, "recent-login-required")
+    assert "kkkk" not in answer.text
+
+
+def _bare_app() -> FastAPI:
+    app = FastAPI(dependencies=[Depends(authorize)], openapi_url=None)
+    add_problems(app)
+    return app
+
+
+async def _say_yes() -> str:
+    return "yes"
+
+
+def test_an_application_with_a_route_that_declares_nothing_does_not_start() -> None:
+    app = _bare_app()
+    app.add_api_route("/open", _say_yes)
+    with pytest.raises(UndeclaredRouteError, match="/open"):
+        check_routes(app)
+
+
+async def _plain(_request: Request) -> Response:
+    return PlainTextResponse("yes")
+
+
+def test_an_application_with_a_route_that_the_gate_does_not_see_does_not_start() -> None:
+    for unseen in (Route("/open", _plain), Mount("/open", Starlette()), WebSocketRoute("/open", _plain)):
+        app = _bare_app()
+        app.router.routes.append(unseen)
+        with pytest.raises(UndeclaredRouteError):
+            check_routes(app)
+        check_routes(app, public_mounts=["/open"])
+
+
+@pytest.mark.anyio
+async def test_a_route_that_declares_nothing_lets_nobody_in(shared: Running) -> None:
+    app = _bare_app()
+    app.state.context = shared.context
+    app.add_api_route("/open", _say_yes)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for headers in ({}, _bearer(shared.tokens[ADMIN])):
+            answer = await client.get("/open", headers=headers)
+            assert (answer.status_code, code_in(answer)) == (403, "forbidden")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_every_declaration_leaves_the_endpoint_as_it_is() -> None:
+    async def endpoint() -> None:
+        """Do nothing."""
+
+    assert public(endpoint) is needs(READ)(endpoint) is page(endpoint) is endpoint

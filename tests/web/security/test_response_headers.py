@@ -1,0 +1,61 @@
+"""The headers of every answer, whatever it is."""
+
+import pytest
+
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POLICY, SecurityHeaders
+from tests.support.running import Running
+
+ANSWERS = [
+    (None, "GET", "/healthz"),
+    (None, "GET", "/login"),
+    (None, "GET", "/nothing"),
+    (None, "GET", "/api/v1/license"),
+    (Scope.READ, "GET", "/api/v1/license"),
+    (Scope.READ, "GET", "/api/v1/telemetry/history/export?format=csv"),
+    (Scope.READ, "PATCH", "/api/v1/license"),
+    (Scope.REPORT, "POST", "/api/v1/usage"),
+]
+
+
+@pytest.mark.parametrize(("scope", "method", "path"), ANSWERS)
+def test_every_answer_has_the_headers(shared: Running, scope: Scope | None, method: str, path: str) -> None:
+    headers = shared.call(scope, method, path).headers
+    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "server" not in headers
+    assert "strict-transport-security" not in headers
+    assert not [name for name in headers if name.startswith("access-control-")]
+
+
+def test_a_page_may_load_nothing_from_elsewhere_and_nothing_inline() -> None:
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "http" not in CONTENT_SECURITY_POLICY
+    assert "*" not in CONTENT_SECURITY_POLICY
+    assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_over_tls_the_browser_is_told_to_stay_there() -> None:
+    sent: list[dict[str, object]] = []
+
+    async def app(_scope: object, _receive: object, send: object) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})  # type: ignore[operator]
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    await SecurityHeaders(app)({"type": "http", "scheme": "https"}, None, send)  # type: ignore[arg-type]
+    headers = sent[0]["headers"]
+    assert isinstance(headers, list)
+    assert (b"strict-transport-security", b"max-age=31536000") in headers
