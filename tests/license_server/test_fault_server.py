@@ -191,7 +191,9 @@ def test_it_trickles_byte_by_byte(server: FaultServer, mode: Mode) -> None:
     assert [len(piece) for piece in pieces[heads:]] == [1] * (12 - heads)
 
 
-@pytest.mark.parametrize("mode", [faults.endless_headers, faults.endless_body, faults.refuse_endlessly])
+@pytest.mark.parametrize(
+    "mode", [faults.endless_interim_answers, faults.endless_headers, faults.endless_body, faults.refuse_endlessly]
+)
 def test_it_goes_on_without_an_end(server: FaultServer, mode: Mode) -> None:
     seen = ask(server, mode, most_pieces=400)
     assert seen.end == "more"

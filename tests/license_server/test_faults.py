@@ -99,7 +99,13 @@ def test_a_server_without_tls_is_retried_and_gets_nothing(server: FaultServer, t
 
 
 @pytest.mark.parametrize(
-    ("mode", "status"), [(faults.endless_headers, None), (faults.endless_body, 200), (faults.huge_body, 200)]
+    ("mode", "status"),
+    [
+        (faults.endless_interim_answers, None),
+        (faults.endless_headers, None),
+        (faults.endless_body, 200),
+        (faults.huge_body, 200),
+    ],
 )
 def test_an_endless_or_huge_answer_is_read_up_to_a_small_bound(
     server: FaultServer, transmit: Transmit, mode: Mode, status: int | None

@@ -56,6 +56,22 @@ def test_nothing_is_logged_at_any_level(
     assert [record.name for record in caplog.records if record.name.startswith(("httpx", "httpcore"))] == []
 
 
+@pytest.mark.parametrize("mode", [faults.accept, faults.reset_after_reading, faults.hang_before_headers])
+def test_nothing_is_logged_where_the_environment_asks_for_the_debug_mode_of_event_loops(
+    server: FaultServer,
+    endpoint: Endpoint,
+    message: SealedMessage,
+    mode: Mode,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+    caplog.set_level(logging.DEBUG)
+    server.mode = mode
+    LicenseServerClient(endpoint, SHORT).transmit(message, (), NOW)
+    assert all(secret not in caplog.text for secret in ("127.0.0.1", str(server.port), API_KEY))
+
+
 def test_only_the_protocols_headers_are_sent(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:
     server.mode = faults.accept
     LicenseServerClient(endpoint).transmit(message, (), NOW)

@@ -161,6 +161,14 @@ def trickle_interim_answers(visit: Visit) -> None:
         visit.trickle(b"HTTP/1.1 103 Early Hints\r\n\r\n")
 
 
+def endless_interim_answers(visit: Visit) -> None:
+    """Send 103 Early Hints as fast as possible, for ever."""
+    visit.secure()
+    visit.read_request()
+    while True:
+        visit.send(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+
 def endless_headers(visit: Visit) -> None:
     """Send headers as fast as possible, for ever."""
     visit.secure()

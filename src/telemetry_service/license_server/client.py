@@ -1,22 +1,24 @@
 """Speaks to the License Server: transmit one sealed message, or test the connection."""
 
-from collections.abc import Collection
+import ssl
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
+import httpcore
 import httpx
 
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, StepName, ignore_step
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Cause, Outcome
+from telemetry_service.domain.outcome import Outcome
 from telemetry_service.license_server.authorities import Authorities
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError, outcome_of
 from telemetry_service.license_server.library_logs import silence_library_logs
-from telemetry_service.license_server.response import READ_STATUSES, Response, failure_of_ping, outcome_of_transmission
-from telemetry_service.license_server.transport import Transport
+from telemetry_service.license_server.response import Response, failure_of_ping, outcome_of_transmission
+from telemetry_service.license_server.steps import Steps
 
 TRANSMISSION_PATH = "/v1/telemetry"
 PING_PATH = "/v1/telemetry/ping"
@@ -24,7 +26,6 @@ PING_PATH = "/v1/telemetry/ping"
 _DEFAULT_LIMITS = ExchangeLimits()
 _KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 """A License Server has answered, and it is the API key that it says no to."""
-_ANSWER_CAUSES = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
 
 
 class LicenseServerClient:
@@ -52,82 +53,54 @@ class LicenseServerClient:
         what a ``Retry-After`` date is measured from. A receipt is passed on unverified.
         """
         try:
-            answer = self._post(TRANSMISSION_PATH, message, self._begin())
+            response = self._post(TRANSMISSION_PATH, message, self._steps())
         except ExchangeError as error:
             return outcome_of(error)
-        return outcome_of_transmission(answer, message, known_bodies, now)
+        return outcome_of_transmission(response, message, known_bodies, now)
 
     def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionCheck:
         """Try the connection step by step: name, TCP, TLS, certificate, answer, API key. Never raises.
 
         Through a proxy, the first two are the proxy's, up to its word that it is connected.
         """
-        exchange = self._begin(on_step)
+        steps = self._steps(on_step)
         try:
-            answer = self._post(PING_PATH, ping, exchange)
+            response = self._post(PING_PATH, ping, steps)
         except ExchangeError as error:
-            return ConnectionCheck(exchange.steps(ok=False), error.cause, error.response_code)
-        failure = failure_of_ping(answer, ping)
-        if failure is None or answer.status in _KEY_STATUSES:
-            exchange.reach(StepName.API_KEY)
+            return ConnectionCheck(steps.report(ok=False), error.cause, error.response_code)
+        failure = failure_of_ping(response, ping)
+        if failure is None or response.status in _KEY_STATUSES:
+            steps.reach(StepName.API_KEY)
         cause = None if failure is None else failure.cause
-        return ConnectionCheck(exchange.steps(ok=cause is None), cause, answer.status)
+        return ConnectionCheck(steps.report(ok=cause is None), cause, response.status)
 
     def authorities_digest(self) -> bytes:
         """Return the digest of the deployment's own authorities as they are trusted at this moment."""
         return self._authorities.digest()
 
-    def _begin(self, on_step: OnStep = ignore_step) -> Exchange:
-        return Exchange(self._limits, proxied=self._proxy is not None, on_step=on_step)
+    def _steps(self, on_step: OnStep = ignore_step) -> Steps:
+        return Steps(on_step, proxied=self._proxy is not None)
 
-    def _post(self, path: str, message: SealedMessage, exchange: Exchange) -> Response:
-        transport = Transport(exchange, self._authorities.context(), self._proxy)
-        with httpx.Client(transport=transport, trust_env=False, follow_redirects=False, timeout=None) as client:  # noqa: S113 - the exchange's own deadline bounds everything
-            response = client.send(self._request(path, message), stream=True)
-            try:
-                return _read(response)
-            finally:
-                response.close()
+    def _post(self, path: str, message: SealedMessage, steps: Steps) -> Response:
+        context = self._authorities.context()
+        proxy = None if self._proxy is None else _core_proxy(self._proxy, context)
+        exchange = Exchange(context, proxy, self._limits, steps)
+        return exchange.post(_core_url(httpx.URL(self._base_url + path)), self._headers(message), message.body)
 
-    def _request(self, path: str, message: SealedMessage) -> httpx.Request:
-        """Return the request with the protocol's headers and no others: nothing else identifies the sender."""
-        return httpx.Request(
-            "POST",
-            self._base_url + path,
-            headers={
-                "Host": self._host,
-                "Content-Type": message.content_type,
-                "X-Telemetry-Id": str(message.transmission_id),
-                "X-Telemetry-Timestamp": str(message.timestamp),
-                "X-Telemetry-Signature": message.signature,
-                "X-Telemetry-Key-Id": message.key_id,
-                "User-Agent": self._user_agent,
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-            },
-            content=message.body,
+    def _headers(self, message: SealedMessage) -> Sequence[tuple[str, str]]:
+        """Return the protocol's headers and no others: nothing else identifies the sender."""
+        return (
+            ("Host", self._host),
+            ("Content-Type", message.content_type),
+            ("X-Telemetry-Id", str(message.transmission_id)),
+            ("X-Telemetry-Timestamp", str(message.timestamp)),
+            ("X-Telemetry-Signature", message.signature),
+            ("X-Telemetry-Key-Id", message.key_id),
+            ("User-Agent", self._user_agent),
+            ("Accept", "application/json"),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
         )
-
-
-def _read(response: httpx.Response) -> Response:
-    """Read an answer's body where it matters, raw: a compressed one could explode, so it counts as none."""
-    body = None
-    if (
-        response.status_code in READ_STATUSES
-        and response.headers.get("Content-Encoding", "identity").lower() == "identity"
-    ):
-        body = _read_raw(response)
-    headers = response.headers
-    return Response(response.status_code, headers.get("Date"), headers.get("Retry-After"), body)
-
-
-def _read_raw(response: httpx.Response) -> bytes:
-    """Return the body as it came. A fault of the answer itself keeps the status that it began with."""
-    try:
-        return b"".join(response.iter_raw())
-    except ExchangeError as error:
-        raise ExchangeError(error.cause, response.status_code if error.cause in _ANSWER_CAUSES else None) from None
 
 
 def _base_url(endpoint: Endpoint) -> str:
@@ -152,3 +125,14 @@ def _proxy(endpoint: Endpoint) -> httpx.Proxy | None:
         return None if endpoint.proxy_url is None else httpx.Proxy(endpoint.proxy_url)
     except (httpx.InvalidURL, ValueError):
         raise SettingsError(("TELEMETRY_PROXY_URL is not the URL of a proxy.",)) from None
+
+
+def _core_url(url: httpx.URL) -> httpcore.URL:
+    # httpcore writes the host as it stands into the CONNECT of a proxy, where an IPv6 address has brackets.
+    host = b"[%b]" % url.raw_host if b":" in url.raw_host else url.raw_host
+    return httpcore.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path)
+
+
+def _core_proxy(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
+    speaks_tls = proxy.url.scheme == "https"
+    return httpcore.Proxy(_core_url(proxy.url), auth=proxy.raw_auth, ssl_context=context if speaks_tls else None)

@@ -1,80 +1,104 @@
-"""One exchange: how much time and how many bytes it has left, and how far it has come.
+"""One exchange with the License Server: a request and its response, under one deadline.
 
-All of its parts ask this object before each operation, so that neither a trickling server nor many
-short waits can outlast the one deadline. The same record gives the connection test its steps.
+Each exchange has an event loop of its own, in the thread of its caller. So cancelling ends whatever hangs, trickles or
+waits, in any layer, and nothing is left when it is over. A loop costs less than a millisecond.
 """
 
-import time
+import asyncio
+import ssl
+from collections.abc import Sequence
 
-from telemetry_service.domain.connection_check import OnStep, Step, StepName, ignore_step
+import anyio
+import httpcore
+import httpx
+
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError
+from telemetry_service.license_server.network import Network
+from telemetry_service.license_server.response import READ_STATUSES, Response
+from telemetry_service.license_server.steps import Steps
+
+_KEEP_STATUS = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
+"""What is wrong with a response that has begun."""
+_OF_LIBRARIES = (
+    OSError,  # Among them TimeoutError, and ssl.SSLError, which httpcore lets through.
+    anyio.EndOfStream,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+)
+"""All that may be raised for what happens outside this process."""
 
 
 class Exchange:
-    """The state of one exchange."""
+    """One exchange, to be used once."""
 
-    def __init__(self, limits: ExchangeLimits, *, proxied: bool, on_step: OnStep = ignore_step) -> None:
-        """Start the clock of the deadline."""
-        self._ends = time.monotonic() + limits.deadline.total_seconds()
-        self._bytes_left = limits.response_bytes
-        self._behind_proxy = not proxied
-        self._on_step = on_step
-        self._reached: list[tuple[StepName, float]] = []
-        self._details: dict[StepName, str] = {}
-        self.cut_off = False
-        """Whether the other side has closed its half of the connection."""
+    def __init__(
+        self, context: ssl.SSLContext, proxy: httpcore.Proxy | None, limits: ExchangeLimits, steps: Steps
+    ) -> None:
+        """Prepare; nothing is connected yet."""
+        self._context = context
+        self._proxy = proxy
+        self._limits = limits
+        self._steps = steps
+        self._network = Network(steps, limits.response_bytes)
+        self._status: int | None = None
 
-    def remaining(self) -> float:
-        """Return the seconds that are left, more than 0.
-
-        Raises:
-            ExchangeError: none are.
-
-        """
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise ExchangeError(Cause.DEADLINE_EXCEEDED)
-        return left
-
-    def count(self, received: bytes) -> bytes:
-        """Pass on what came in, as long as all of it together is within the limit.
+    def post(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        """Send a request and return the response.
 
         Raises:
-            ExchangeError: it is more than any License Server says.
-
+            ExchangeError: there is none that can be read, or no time left.
         """
-        self._bytes_left -= len(received)
-        self.cut_off = not received
-        if self._bytes_left < 0:
-            raise self.fault(Cause.ANSWER_TOO_LARGE)
-        return received
+        try:
+            # The debug mode, which the environment may ask for, would log addresses.
+            with asyncio.Runner(debug=False) as loop:
+                return loop.run(self._within_deadline(url, headers, body))
+        except (ExchangeError, *_OF_LIBRARIES) as error:
+            raise self._in_our_words(error) from None
 
-    def fault(self, cause: Cause) -> ExchangeError:
-        """Return a fault, which is the proxy's while nothing but the proxy has been spoken to."""
-        if self._behind_proxy or cause is Cause.DEADLINE_EXCEEDED:
-            return ExchangeError(cause)
-        return ExchangeError(Cause.PROXY_FAILED)
+    async def _within_deadline(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        try:
+            with anyio.fail_after(self._limits.deadline.total_seconds()):
+                return await self._post(url, headers, body)
+        finally:
+            await self._network.aclose()
 
-    def reach(self, step: StepName) -> None:
-        """Begin a step; the one before it has succeeded."""
-        if step is StepName.TLS:
-            self._behind_proxy = True
-        self._reached.append((step, time.monotonic()))
-        self._on_step(step)
+    async def _post(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        pool = httpcore.AsyncConnectionPool(ssl_context=self._context, proxy=self._proxy, network_backend=self._network)
+        extensions = {"trace": self._steps.trace}
+        async with pool, pool.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
+            self._status = response.status
+            return await _read(response)
 
-    def describe(self, detail: str) -> None:
-        """Keep a closed token about the present step."""
-        self._details[self._reached[-1][0]] = detail
+    def _in_our_words(self, error: Exception) -> ExchangeError:
+        """Return the error without the texts of a library, which hold names and addresses."""
+        cause = self._cause_of(error)
+        if self._steps.at_proxy and cause is not Cause.DEADLINE_EXCEEDED:
+            cause = Cause.PROXY_FAILED
+        return ExchangeError(cause, self._status if cause in _KEEP_STATUS else None)
 
-    def steps(self, *, ok: bool) -> tuple[Step, ...]:
-        """Return all steps in their order; the last one reached succeeded if ``ok``."""
-        begins = [moment for _, moment in self._reached]
-        ends = [*begins[1:], time.monotonic()]
-        last = len(self._reached) - 1
-        walked = {
-            step: Step(step, ok or at < last, round((end - begin) * 1000), self._details.get(step))
-            for at, ((step, begin), end) in enumerate(zip(self._reached, ends, strict=False))
-        }
-        return tuple(walked.get(step, Step(step, ok=None, duration_ms=None)) for step in StepName)
+    def _cause_of(self, error: Exception) -> Cause:
+        match error:
+            case ExchangeError():
+                return error.cause
+            case TimeoutError() | httpcore.TimeoutException():
+                return Cause.DEADLINE_EXCEEDED
+            case httpcore.ProxyError():
+                return Cause.PROXY_FAILED
+            case httpcore.RemoteProtocolError() if not self._network.cut_off:
+                return Cause.ANSWER_MALFORMED
+            case ssl.SSLError() | anyio.EndOfStream() | httpcore.NetworkError() | httpcore.RemoteProtocolError():
+                return Cause.CONNECTION_LOST
+            case _:  # Among others, this machine has no file descriptor left.
+                return Cause.CONNECTION_FAILED
+
+
+async def _read(response: httpcore.Response) -> Response:
+    """Read the body where it matters, raw: a compressed one could explode, so it counts as none."""
+    headers = httpx.Headers(response.headers)
+    matters = response.status in READ_STATUSES and headers.get("Content-Encoding", "identity").lower() == "identity"
+    body = await response.aread() if matters else None
+    return Response(response.status, headers.get("Date"), headers.get("Retry-After"), body)

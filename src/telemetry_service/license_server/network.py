@@ -1,221 +1,114 @@
-"""The network under httpx: each operation is cut to what the exchange has left.
+"""The connections of one exchange: httpcore's own over anyio, with what they lack.
 
-httpx bounds single operations only, which a server that sends one byte now and then defeats. Here
-httpcore's own time-outs are ignored, and every operation asks the exchange.
+The lookup of the name is a step of its own, each address gets its share of the time, and the bytes that come in are
+counted. Time-outs are not passed on: the deadline of the exchange cancels whatever still runs.
 """
 
-import contextlib
-import socket
 import ssl
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import TypeVar
 
+import anyio
 import httpcore
 
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server import tls
-from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError
-from telemetry_service.license_server.name_lookup import connect
-
-_RECORD_BYTES = 16 * 1024
-_T = TypeVar("_T")
+from telemetry_service.license_server.name_lookup import look_up
+from telemetry_service.license_server.steps import Steps
 
 
-class Network(httpcore.NetworkBackend):
-    """Connections for one exchange."""
+class Network(httpcore.AsyncNetworkBackend):
+    """Connects to the License Server, or to its proxy."""
 
-    def __init__(self, exchange: Exchange, *, proxy_speaks_tls: bool) -> None:
-        """Serve one exchange, whose first TLS layer may be the proxy's."""
-        self._exchange = exchange
-        self._proxy_speaks_tls = proxy_speaks_tls
+    def __init__(self, steps: Steps, most_bytes: int) -> None:
+        """Serve one exchange, in which at most ``most_bytes`` may come in."""
+        self._tcp = httpcore.AnyIOBackend()
+        self._steps = steps
+        self._bytes_left = most_bytes
+        self._connection: httpcore.AsyncNetworkStream | None = None
+        self.cut_off = False
+        """Whether the other side has closed its half of the connection."""
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 - the exchange's deadline rules
-        local_address: str | None = None,  # noqa: ARG002 - never set here
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 - never set here
-    ) -> httpcore.NetworkStream:
-        """Connect to the License Server or its proxy."""
-        stream = TcpStream(connect(host.strip("[]"), port, self._exchange), self._exchange)
-        stream.first_tls_is_the_proxys = self._proxy_speaks_tls
-        return stream
+    async def connect_tcp(self, host: str, port: int, *_: object, **__: object) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of ``host`` that accepts.
+
+        Raises:
+            ExchangeError: no name, or no connection.
+        """
+        self._steps.reach(StepName.NAME)
+        addresses = await look_up(host.strip("[]"), port)
+        self._steps.reach(StepName.TCP)
+        self._connection = await self._dial(addresses, port)
+        return _CountedStream(self._connection, self)
+
+    async def _dial(self, addresses: list[str], port: int) -> httpcore.AsyncNetworkStream:
+        cause = Cause.CONNECTION_FAILED
+        for position, address in enumerate(addresses):
+            # An address that swallows everything must leave time for the others.
+            left = anyio.current_effective_deadline() - anyio.current_time()
+            try:
+                return await self._tcp.connect_tcp(address, port, timeout=left / (len(addresses) - position))
+            except httpcore.ConnectTimeout:
+                cause = Cause.DEADLINE_EXCEEDED
+            except httpcore.ConnectError as error:
+                cause = _cause_of(error)
+        raise ExchangeError(cause)
+
+    def count(self, received: bytes) -> bytes:
+        """Pass on what came in, as long as all of it together is within the limit.
+
+        Raises:
+            ExchangeError: it is more than any License Server sends.
+        """
+        self._bytes_left -= len(received)
+        self.cut_off = not received
+        if self._bytes_left < 0:
+            raise ExchangeError(Cause.ANSWER_TOO_LARGE)
+        return received
+
+    async def aclose(self) -> None:
+        """Close the connection: httpcore leaves it open where it is cancelled within the handshake."""
+        if self._connection is not None:
+            await self._connection.aclose()
 
 
-class _Stream(httpcore.NetworkStream, ABC):
-    """What both kinds of stream share: ``pull`` and ``push`` move bytes, ``read`` also counts them."""
+class _CountedStream(httpcore.AsyncNetworkStream):
+    """A stream of httpcore's that counts what it reads."""
 
-    first_tls_is_the_proxys = False
+    def __init__(self, stream: httpcore.AsyncNetworkStream, network: Network) -> None:
+        self._stream = stream
+        self._network = network
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    async def read(self, max_bytes: int, *_: object, **__: object) -> bytes:
+        return self._network.count(await self._stream.read(max_bytes))
 
-    @abstractmethod
-    def pull(self, max_bytes: int) -> bytes:
-        """Return what came, or nothing at its end."""
+    async def write(self, buffer: bytes, *_: object, **__: object) -> None:
+        await self._stream.write(buffer)
 
-    @abstractmethod
-    def push(self, outgoing: bytes) -> None:
-        """Send all of it."""
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline rules
-        """Return what came, counted against the limit of an answer."""
-        return self._exchange.count(self.pull(max_bytes))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the deadline rules
-        """Send; a connection that breaks while sending may still hold an early answer, and httpcore looks for it."""
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, *_: object, **__: object
+    ) -> httpcore.AsyncNetworkStream:
         try:
-            self.push(buffer)
-        except ExchangeError as error:
-            if error.cause is not Cause.CONNECTION_LOST:
-                raise
-            raise httpcore.WriteError from None
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002 - the deadline rules
-    ) -> httpcore.NetworkStream:
-        """Speak TLS from here on, to the proxy first where it wants that."""
-        try:
-            secured = TlsStream(self, self._exchange, ssl_context, tls.certified_name(server_hostname))
-            if self.first_tls_is_the_proxys:
-                secured.shake_hands()
-            else:
-                self._secure(secured)
-        except ExchangeError:
-            self.close()
-            raise
-        return secured
-
-    def _secure(self, secured: "TlsStream") -> None:
-        """Shake hands with the License Server. The certificate is verified in the middle of it."""
-        self._exchange.reach(StepName.TLS)
-        try:
-            secured.shake_hands()
-        except ExchangeError as error:
-            if error.cause in tls.CERTIFICATE_CAUSES:
-                self._exchange.reach(StepName.CERTIFICATE)
-            raise
-        self._exchange.describe(secured.version())
-        self._exchange.reach(StepName.CERTIFICATE)
-        self._exchange.reach(StepName.ANSWER)
-
-
-class TcpStream(_Stream):
-    """Bytes over a connected socket."""
-
-    def __init__(self, connected: socket.socket, exchange: Exchange) -> None:
-        """Own ``connected``."""
-        super().__init__(exchange)
-        self._socket = connected
-
-    def pull(self, max_bytes: int) -> bytes:
-        """Receive once."""
-        return self._bounded(partial(self._socket.recv, max_bytes))
-
-    def push(self, outgoing: bytes) -> None:
-        """Send all, piece by piece, each within what is left of the deadline."""
-        while outgoing:
-            sent = self._bounded(partial(self._socket.send, outgoing))
-            outgoing = outgoing[sent:]
-
-    def _bounded(self, operation: Callable[[], _T]) -> _T:
-        self._socket.settimeout(self._exchange.remaining())
-        try:
-            return operation()
-        except TimeoutError:
-            raise ExchangeError(Cause.DEADLINE_EXCEEDED) from None
-        except OSError:
-            raise self._exchange.fault(Cause.CONNECTION_LOST) from None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
-
-
-class TlsStream(_Stream):
-    """Bytes over TLS over any other stream, so that TLS through a TLS proxy is the same code."""
-
-    def __init__(
-        self, below: _Stream, exchange: Exchange, context: ssl.SSLContext, server_hostname: str | None
-    ) -> None:
-        """Prepare; :meth:`shake_hands` comes next."""
-        super().__init__(exchange)
-        self._below = below
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        try:
-            self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+            secured = await self._stream.start_tls(ssl_context, tls.certified_name(server_hostname))
+        except httpcore.ConnectError as error:
+            raise ExchangeError(tls.cause_of(error.__cause__)) from None
         except ValueError:  # A name that no certificate can have, which only a proxy would have looked up.
             raise ExchangeError(Cause.TLS_FAILED) from None
+        return _CountedStream(secured, self._network)
 
-    def shake_hands(self) -> None:
-        """Agree on TLS and verify the certificate."""
-        try:
-            self._run(self._tls.do_handshake)
-        except ssl.SSLError as error:
-            raise self._exchange.fault(tls.cause_of(error)) from None
-
-    def version(self) -> str:
-        """Return the agreed version, such as ``TLSv1.3``."""
-        return self._tls.version() or "TLS"
-
-    def pull(self, max_bytes: int) -> bytes:
-        """Decrypt what came. A connection cut without TLS's farewell reads as its end; HTTP's framing judges it."""
-        try:
-            return self._run(partial(self._tls.read, max_bytes))
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-        except ssl.SSLError:
-            # The request may have been written by now, which a handshake that failed would deny.
-            raise self._exchange.fault(Cause.CONNECTION_LOST) from None
-
-    def push(self, outgoing: bytes) -> None:
-        """Encrypt and send all."""
-        while outgoing:
-            try:
-                sent = self._run(partial(self._tls.write, outgoing))
-            except ssl.SSLError:
-                raise self._exchange.fault(Cause.CONNECTION_LOST) from None
-            outgoing = outgoing[sent:]
-
-    def _run(self, operation: Callable[[], _T]) -> _T:
-        """Repeat an operation until TLS has had all the bytes from below that it wants."""
-        while True:
-            try:
-                result = operation()
-            except ssl.SSLWantReadError:
-                self._flush()
-                self._feed()
-            except ssl.SSLError:
-                # The other side may be told why, but that it cannot be told changes nothing.
-                with contextlib.suppress(ExchangeError):
-                    self._flush()
-                raise
-            else:
-                self._flush()
-                return result
-
-    def _feed(self) -> None:
-        received = self._below.pull(_RECORD_BYTES)
-        if received:
-            self._incoming.write(received)
-        else:
-            self._incoming.write_eof()
-
-    def _flush(self) -> None:
-        self._below.push(self._outgoing.read())
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._below.close()
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
     def get_extra_info(self, info: str) -> object:
-        """Return the TLS object, from which httpcore reads which HTTP was agreed."""
-        return self._tls if info == "ssl_object" else None
+        return self._stream.get_extra_info(info)
+
+
+def _cause_of(error: httpcore.ConnectError) -> Cause:
+    """Return what the operating system said, which stands two errors below httpcore's."""
+    match error.__cause__ and error.__cause__.__cause__:
+        case ConnectionRefusedError():
+            return Cause.CONNECTION_REFUSED
+        case ConnectionResetError():  # It was connected, and then broken, before this side had looked.
+            return Cause.CONNECTION_LOST
+        case _:
+            return Cause.CONNECTION_FAILED

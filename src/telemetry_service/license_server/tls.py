@@ -58,10 +58,10 @@ def certified_name(host: str | None) -> str | None:
     return host and host.removesuffix(".").strip("[]")
 
 
-def cause_of(error: ssl.SSLError) -> Cause:
-    """Return why a handshake failed."""
+def cause_of(error: BaseException | None) -> Cause:
+    """Return why a handshake failed; what is no error of TLS is one of the connection below it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CAUSE_OF_CODE.get(error.verify_code, Cause.CERTIFICATE_UNTRUSTED)
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
+    if not isinstance(error, ssl.SSLError):
         return Cause.CONNECTION_LOST
     return Cause.TLS_VERSION if error.reason in _VERSION_REASONS else Cause.TLS_FAILED
