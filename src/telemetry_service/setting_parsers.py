@@ -79,18 +79,18 @@ def key_list(text: str) -> tuple[SecretBytes, ...]:
     """Return keys of 32 bytes, newest first, from URL-safe base64 separated by commas."""
     keys = tuple(_key(part.strip()) for part in text.split(","))
     if len({key.get_secret_value() for key in keys}) < len(keys):
-        message = "holds the same key twice."
+        message = "contains the same key twice."
         raise RefusedValueError(message)
     return keys
 
 
 def _key(text: str) -> SecretBytes:
     if not _KEY_TEXT.fullmatch(text):
-        message = "must be 32 bytes in URL-safe base64 (several, newest first, separated by commas)."
+        message = "must be 32 bytes in URL-safe base64 (separate several keys with commas, newest first)."
         raise RefusedValueError(message)
     key = base64.urlsafe_b64decode(text[:43] + "=")
     if len(set(key)) < _DISTINCT_BYTES_MINIMUM:
-        message = "is not random. Make a key with: telemetry-service generate-key"
+        message = "is not random. Generate a key with: telemetry-service generate-key"
         raise RefusedValueError(message)
     return SecretBytes(key)
 
@@ -118,10 +118,12 @@ def license_server_url(text: str) -> SecretStr | None:
     """Return the base URL without a closing slash; None where it has no host, which means not configured."""
     parts = _split(text)
     if parts.scheme != "https":
-        message = "must begin with https:// (the License Server is only reached over verified TLS)."
+        message = "must begin with https:// (the License Server is reached only over verified TLS)."
         raise RefusedValueError(message)
     if "@" in parts.netloc or "?" in text or "#" in text:
-        message = "must not hold a user name, a password, a query or a fragment: only https://<host>[:<port>][/<path>]."
+        message = (
+            "must not contain a user name, a password, a query, or a fragment: only https://<host>[:<port>][/<path>]."
+        )
         raise RefusedValueError(message)
     if not parts.netloc:
         return None
@@ -133,7 +135,7 @@ def proxy_url(text: str) -> SecretStr:
     """Return the URL of an outbound HTTP proxy, which may hold its credentials."""
     parts = _split(text)
     if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or "?" in text or "#" in text:
-        message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing behind it."
+        message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing after it."
         raise RefusedValueError(message)
     _check_host(parts)
     return SecretStr(parts.scheme + text[len(parts.scheme) :].rstrip("/"))
@@ -220,7 +222,7 @@ def code_pattern(text: str) -> str:
         message = f"must be a regular expression of at most {PATTERN_MAXIMUM} visible ASCII characters."
         raise RefusedValueError(message)
     if not is_pattern(text):
-        message = "is not a regular expression, or one with look-around or back-references, which are not taken."
+        message = "is not a valid regular expression, or uses look-around or back-references, which are not supported."
         raise RefusedValueError(message)
     return text
 
@@ -238,7 +240,7 @@ def trusted_proxies(text: str) -> tuple[str, ...]:
     try:
         return tuple(str(ip_network(part.strip())) for part in text.split(","))
     except ValueError:
-        message = "must hold IP addresses, or networks such as 10.0.0.0/8 or fd00::/8, separated by commas."
+        message = "must contain IP addresses, or networks such as 10.0.0.0/8 or fd00::/8, separated by commas."
     raise RefusedValueError(message)
 
 

@@ -178,13 +178,11 @@ class _Source:
             named = any(fault.startswith((f"{name} ", f"{name}_FILE ")) for fault in self.faults)
             if not keys and not named and not demo_mode:
                 self.faults.append(
-                    f"{name} is missing. Make a key with: telemetry-service generate-key"
-                    " (only DEMO_MODE=true starts without, on throw-away keys)."
+                    f"{name} is missing. Generate a key with: telemetry-service generate-key (only DEMO_MODE=true"
+                    " starts without one, on temporary keys)."
                 )
         if set(encryption) & set(credential):
-            self.faults.append(
-                "CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs keys of its own."
-            )
+            self.faults.append("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs its own keys.")
 
     def check_names(self) -> None:
         """Refuse a ``TELEMETRY_`` variable that is none of ours: a typing error must not pass for a default."""
@@ -223,9 +221,9 @@ def _throw_away_key() -> Keys:
 
 def _hint(name: str) -> str:
     if _KUBERNETES_LINK.fullmatch(name):
-        return " Kubernetes makes such variables for its services: set enableServiceLinks: false in the pod."
+        return " Kubernetes creates such variables for its services; set enableServiceLinks: false in the pod."
     if name.removesuffix("_FILE") in _PLAIN:
-        return f" {name.removesuffix('_FILE')} is no secret and takes no file."
+        return f" {name.removesuffix('_FILE')} is not a secret and cannot be read from a file."
     if name.removeprefix(_PREFIX) in _ADMINISTRATORS:
         return " The administrator sets this, in the settings tab or through the API."
     near = _meant(name)

@@ -152,11 +152,11 @@ class Console:
         redeem_code(self.runtime, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
 
     def send(self) -> TransmissionDetail:
-        """Press Send Now, as somebody else would."""
+        """Click Send Now, as somebody else would."""
         return send_now(self.runtime, "admin", str(uuid4()))
 
     def retry_all(self) -> None:
-        """Press Retry all failed, as somebody else would."""
+        """Click Retry all failed, as somebody else would."""
         retry_failed(self.runtime, "admin")
 
     def tick(self) -> None:

@@ -55,7 +55,7 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
     expect(page.locator("#connection-test-result .step")).to_have_count(6)
     page.locator("#show").click()
     expect(page.locator("#revealed-key-text")).to_be_visible()
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as table").click()
     check(page, "after a test, with the key shown")
 
 

@@ -45,7 +45,7 @@ def test_a_test_ticks_each_step_with_its_time(ready: Console, page: Page) -> Non
         expect(step).to_contain_text(re.compile(r"\d+(\.\d+)? m?s"))
     expect(page.locator('[data-step="tls"]')).to_contain_text("TLSv1.3")
     expect(page.locator("#connection-test-result")).to_be_focused()
-    expect(page.locator("#activity")).to_contain_text("tested the connection")
+    expect(page.locator("#activity")).to_contain_text("Tested the connection")
     picture(page, "test-connection")
 
 
@@ -58,13 +58,13 @@ def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
         expect(page.locator('[data-step="tls"]')).to_contain_text("trying")
         expect(page.locator('[data-step="tcp"]')).to_contain_text("passed")
         expect(page.locator('[data-step="certificate"]')).to_contain_text("waiting")
-        expect(page.locator("#connection-test")).to_contain_text("The connection is being tried.")
+        expect(page.locator("#connection-test")).to_contain_text("Testing the connection.")
         expect(page.locator("#test")).to_have_attribute("aria-busy", "true")
     finally:
         ready.server.server.start_accepting()
     expect(page.locator('[data-step="api_key"]')).to_contain_text("passed")
     expect(page.locator("#connection-test")).to_contain_text("Connection is working correctly.")
-    expect(page.locator("#connection-test")).not_to_contain_text("being tried")
+    expect(page.locator("#connection-test")).not_to_contain_text("Testing the connection")
     expect(page.locator("#connection-test-result")).to_be_focused()
 
 
@@ -92,7 +92,7 @@ def test_a_failed_test_says_which_step_why_and_whose_turn_it_is(ready: Console, 
     expect(page.locator('[data-step="api_key"]')).to_contain_text("Check the API key failed")
     expect(page.locator("#connection-test")).to_contain_text("Verify that the API key is correct and not expired")
     expect(page.locator("#connection-test")).to_contain_text("Control Core administrator")
-    expect(page.locator("#connection-test")).to_contain_text("backend logs (standard error of the service)")
+    expect(page.locator("#connection-test")).to_contain_text("backend logs (the service’s stderr)")
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
     expect(page.locator("#health")).to_contain_text("License Server: not connected")
     picture(page, "test-connection-failed")
@@ -113,7 +113,7 @@ def test_a_malformed_key_is_refused_in_place_and_not_repeated(ready: Console, pa
     page.get_by_label("API Key", exact=True).fill("too short")
     page.get_by_label("Weekly").check()
     page.locator("#save").click()
-    expect(page.locator("#api_key-wrong")).to_contain_text("16 to 256 visible characters")
+    expect(page.locator("#api_key-wrong")).to_contain_text("16–256 letters, digits, or symbols")
     expect(page.get_by_label("API Key", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("API Key", exact=True)).to_have_value("")
     expect(page.get_by_label("Weekly")).to_be_checked()
@@ -134,7 +134,7 @@ def test_show_reveals_the_key_notes_it_and_hides_it_again(ready: Console, page: 
     page.locator("#show").click()
     expect(page.locator("#revealed-key-text")).to_have_text(API_KEY)
     expect(page.locator("#revealed-key-text")).to_be_focused()
-    expect(page.locator("#activity")).to_contain_text("revealed the API key")
+    expect(page.locator("#activity")).to_contain_text("Showed the API key")
     page.clock.run_for(31_000)
     expect(page.locator("#revealed-key-text")).to_have_count(0)
     assert API_KEY not in page.content()
@@ -149,7 +149,7 @@ def test_show_asks_for_the_password_where_the_login_is_not_recent(ready: Console
     expect(page.get_by_role("textbox", name="Password")).to_be_focused()
     page.get_by_label("Password", exact=True).fill("not the password")
     page.get_by_role("button", name="Show the API key").click()
-    expect(page.locator("#relogin-wrong")).to_have_text("The password is not right.")
+    expect(page.locator("#relogin-wrong")).to_have_text("Incorrect password.")
     assert page.locator("#revealed-key-text").count() == 0
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Show the API key").click()
@@ -176,7 +176,7 @@ def test_removing_the_key_asks_first_and_says_what_stops(ready: Console, page: P
     page.locator("#remove-key").click()
     dialog = page.get_by_role("dialog", name="Remove the API key?")
     expect(dialog).to_contain_text(f"ends in {API_KEY[-4:]}")
-    expect(dialog).to_contain_text("no scheduled run, no retry, no Send Now")
+    expect(dialog).to_contain_text("no scheduled runs, retries, or Send Now")
     expect(dialog).to_contain_text("What waits (1 payload) stays here")
     expect(dialog.get_by_text("Cancel")).to_be_focused()
     picture(page, "remove-key")
@@ -189,7 +189,7 @@ def test_removing_the_key_asks_first_and_says_what_stops(ready: Console, page: P
     expect(page.locator("#health")).to_contain_text("1 payload")
     expect(page.locator("#remove-key")).to_have_count(0)
     expect(page.locator("#api_key")).to_be_focused()
-    expect(page.locator("#activity")).to_contain_text("removed the API key")
+    expect(page.locator("#activity")).to_contain_text("Removed the API key")
     expect(page.get_by_label("Weekly")).to_be_checked()  # What was chosen besides is neither saved nor lost.
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
     configuration = read_configuration(ready.runtime)
@@ -208,7 +208,7 @@ def test_a_payload_that_waited_goes_out_under_the_next_key(ready: Console, page:
     page.locator("#save").click()
     expect(page.locator("#toasts")).to_contain_text("Settings and API key saved.")
     page.get_by_role("button", name="Retry the transmission").click()
-    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted")
+    expect(page.locator("#toasts")).to_contain_text("Sent again and accepted")
 
 
 def test_a_session_that_has_ended_leads_to_the_login(ready: Console, page: Page, faults: Faults) -> None:
@@ -219,7 +219,7 @@ def test_a_session_that_has_ended_leads_to_the_login(ready: Console, page: Page,
     page.wait_for_url(re.compile(r"/login"))
     faults.found = [text for text in faults.found if "Response Status Error Code 401" not in text]
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("Your session has ended")
+    expect(page.locator("main")).to_contain_text("Your session expired")
 
 
 def test_log_in_and_out(browser: Browser, console: Console) -> None:
@@ -230,7 +230,7 @@ def test_log_in_and_out(browser: Browser, console: Console) -> None:
         page.get_by_label("Name").fill("admin")
         page.get_by_label("Password", exact=True).fill("wrong")
         page.get_by_role("button", name="Log in").click()
-        expect(page.locator("#login-wrong")).to_have_text("The name or the password is not right.")
+        expect(page.locator("#login-wrong")).to_have_text("Incorrect name or password.")
         page.get_by_label("Name").fill("admin")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()

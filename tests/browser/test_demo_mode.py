@@ -17,7 +17,7 @@ def test_every_page_says_that_it_is_a_demo(console: Console, page: Page, address
     note = page.get_by_role("note", name="Demo mode")
     expect(note).to_have_count(1)
     expect(note).to_contain_text("DEMO_MODE=true")
-    expect(note).to_contain_text("Enter no API key of a production installation.")
+    expect(note).to_contain_text("Don’t enter a production API key.")
 
 
 @pytest.mark.parametrize("deployed", [DEMO], ids=["demo"])
@@ -35,7 +35,7 @@ def test_the_login_says_it_too(browser: Browser, console: Console) -> None:
 @pytest.mark.parametrize("deployed", [THROW_AWAY], ids=["throw-away keys"])
 def test_keys_that_end_with_the_process_are_named(console: Console, page: Page) -> None:
     page.goto(console.tab)
-    expect(page.get_by_role("note", name="Demo mode")).to_contain_text("thrown away when it stops")
+    expect(page.get_by_role("note", name="Demo mode")).to_contain_text("discarded when it stops")
 
 
 def test_a_real_installation_shows_no_such_thing(console: Console, page: Page) -> None:

@@ -33,7 +33,7 @@ def test_a_run_that_made_no_payload_is_named_in_the_header(console: Console, pag
     console.tick()
     log_in(page.context, console)
     page.goto(console.tab)
-    expect(page.locator("#health")).to_contain_text("The latest run made no payload")
+    expect(page.locator("#health")).to_contain_text("The latest run created no payload")
     expect(page.locator("#health")).to_contain_text("The run is repeated once an API key is saved.")
     expect(page.locator("#history")).to_contain_text("Then the missed run is repeated, and the first payload goes out")
     console.set_key()
@@ -58,7 +58,7 @@ def test_a_form_without_its_proof_of_origin_is_refused_with_a_page(browser: Brow
         page.goto(ready.tab)
         log_in(page.context, ready)
         page.locator("#save").click()
-        expect(page.locator("main")).to_contain_text("that session is over. Reload the page")
+        expect(page.locator("main")).to_contain_text("the session has ended. Reload the page")
 
 
 def test_a_service_that_does_not_answer_is_said_so(ready: Console, page: Page, faults: Faults) -> None:
@@ -98,7 +98,7 @@ def test_a_key_that_cannot_be_opened_names_the_encryption_key(
         page.goto(other.tab)
         expect(page.locator("#health-title")).to_have_text("Not Configured")
         page.locator("#show").click()
-        expect(page.locator("#revealed-key")).to_contain_text("cannot be opened with this ENCRYPTION_KEY")
+        expect(page.locator("#revealed-key")).to_contain_text("cannot be decrypted with this ENCRYPTION_KEY")
         page.locator("#test").click()
         expect(page.locator("#connection-test")).to_contain_text("enter the API key again")
         expect(page.locator("#preview")).to_contain_text("ENCRYPTION_KEY")

@@ -41,6 +41,6 @@ def test_it_works_inside_a_host_page_and_leaves_the_address_alone(ready: Console
     page.get_by_label("Status").select_option("failed")
     expect(page.locator("#history tbody tr")).to_have_count(1)
     page.get_by_role("button", name="Retry the transmission").click()
-    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted")
-    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    expect(page.locator("#toasts")).to_contain_text("Sent again and accepted")
+    expect(page.locator("#history")).to_contain_text("No transmissions match these filters")
     assert page.url == f"{ready.url}/console/settings"

@@ -31,7 +31,7 @@ def test_healthy_with_a_payload_waiting_says_what_to_do_and_whose_turn_it_is(rea
     failed_and_sent(ready)
     page.goto(ready.tab)
     state(page, "Healthy", "1 payload was rejected and is waiting", "1 payload")
-    expect(page.locator("#health")).to_contain_text(re.compile(r"Next step.*press Retry.*Control Core administrator"))
+    expect(page.locator("#health")).to_contain_text(re.compile(r"Next step.*click Retry.*Control Core administrator"))
 
 
 def test_warning_before_the_first_transmission(ready: Console, page: Page) -> None:
@@ -40,7 +40,7 @@ def test_warning_before_the_first_transmission(ready: Console, page: Page) -> No
         page,
         "Warning",
         "No transmission has been accepted yet.",
-        "Press Test Connection.",
+        "Click Test Connection.",
         "License Server: not contacted yet",
     )
 
@@ -50,7 +50,7 @@ def test_warning_after_seven_days(ready: Console, page: Page) -> None:
     ready.clock.advance(days=8)
     log_in(page.context, ready)
     page.goto(ready.tab)
-    state(page, "Warning", "accepted 8 days ago", "is on schedule", "Nothing to do")
+    state(page, "Warning", "accepted 8 days ago", "is on schedule", "No action needed")
     picture(page, "warning")
 
 
@@ -58,28 +58,28 @@ def test_unhealthy(ready: Console, page: Page) -> None:
     ready.server.server.refuse()
     ready.send()
     page.goto(ready.tab)
-    state(page, "Unhealthy", "refused the connection", "network administrator", "License Server: not connected")
+    state(page, "Unhealthy", "refused the connection", "Network administrator", "License Server: not connected")
     picture(page, "unhealthy")
 
 
 def test_disabled(ready: Console, page: Page) -> None:
     ready.configure(enabled=False)
     page.goto(ready.tab)
-    state(page, "Disabled", "Telemetry is off", "Switch on Enable Telemetry and save.", "None while telemetry is off")
+    state(page, "Disabled", "Telemetry is off", "Turn on Enable Telemetry and save.", "None while telemetry is off")
     expect(page.locator("#health")).to_contain_text("License Server: not contacted while off")
     expect(page.locator("#enabled-hint")).to_contain_text("Telemetry is off")
 
 
 def test_not_configured(console: Console, page: Page) -> None:
     page.goto(console.tab)
-    state(page, "Not Configured", "No API key is configured.", "Enter the API key, test the connection and save.")
+    state(page, "Not Configured", "No API key is configured.", "Enter the API key, test the connection, and save.")
     picture(page, "not-configured")
 
 
 @pytest.mark.parametrize("deployed", [Deployed(license_server=False)], ids=["no License Server"])
 def test_not_configured_by_the_deployment(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
-    state(page, "Not Configured", "names no License Server", "deployment owner")
+    state(page, "Not Configured", "No License Server is configured", "Deployment owner")
 
 
 def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page: Page) -> None:
@@ -98,9 +98,13 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
         (reply(401), "does not accept the API key", "correct and not expired"),
         (reply(403), "refuses this installation", "Check the subscription"),
         (reply(422), "refused the payload", "encryption and anonymization settings match"),
-        (reply(500), "has a fault of its own", "The next attempt is in 1 minute"),
-        (reply(302, location="https://elsewhere.example"), "redirect, which is never followed", "captive portal"),
-        (hang, "did not answer in time", "The next attempt is in 1 minute"),
+        (reply(500), "had an internal error", "The next attempt is in 1 minute"),
+        (
+            reply(302, location="https://elsewhere.example"),
+            ("redirect, which the service never follows"),
+            "captive portal",
+        ),
+        (hang, "did not respond in time", "The next attempt is in 1 minute"),
     ],
     ids=["401", "403", "422", "500", "302", "time-out"],
 )

@@ -31,7 +31,7 @@ def test_an_empty_history_says_what_happens_next(console: Console, page: Page) -
     page.goto(console.tab)
     expect(page.locator("#history")).to_contain_text("Nothing sent yet")
     expect(page.locator("#history")).to_contain_text("15 Nov 2026, 02:00 UTC (in 12 days)")
-    expect(page.locator("#activity")).to_contain_text("set the administrator’s password")
+    expect(page.locator("#activity")).to_contain_text("Set the administrator’s password")
 
 
 def test_each_row_says_date_status_records_and_response_code(ready: Console, page: Page) -> None:
@@ -51,11 +51,11 @@ def test_retry_sends_the_stored_payload_again_and_shows_the_new_state(ready: Con
     failed_and_sent(ready)
     page.goto(ready.tab)
     page.get_by_role("button", name="Retry the transmission of 3 Nov 2026, 10:00 UTC").click()
-    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted by the License Server.")
+    expect(page.locator("#toasts")).to_contain_text("Sent again and accepted by the License Server.")
     row = page.locator("#history tbody tr").nth(1)
     expect(row).to_contain_text("Success")
     expect(row.locator("a")).to_be_focused()
-    expect(page.locator("#activity")).to_contain_text("retried a transmission")
+    expect(page.locator("#activity")).to_contain_text("Retried a transmission")
     assert len(ready.server.journal()) == 2
 
 
@@ -90,7 +90,7 @@ def test_filters_stand_in_the_address_and_survive_a_reload(ready: Console, page:
     expect(page.locator("#history tbody tr")).to_have_count(1)
     expect(page.get_by_label("Status")).to_have_value("failed")
     page.get_by_label("Trigger").select_option("scheduled")
-    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    expect(page.locator("#history")).to_contain_text("No transmissions match these filters")
     page.go_back()
     expect(page.locator("#history tbody tr")).to_have_count(1)
     page.get_by_text("Clear filters").click()
@@ -99,9 +99,9 @@ def test_filters_stand_in_the_address_and_survive_a_reload(ready: Console, page:
 
 def test_an_address_that_names_no_filter_says_so(ready: Console, page: Page) -> None:
     page.goto(f"{ready.tab}?status=gone&cursor=x")
-    expect(page.locator("#history [role=alert]")).to_contain_text("A filter was not understood")
+    expect(page.locator("#history [role=alert]")).to_contain_text("A filter is not valid")
     page.goto(f"{ready.tab}?cursor=x")
-    expect(page.locator("#history [role=alert]")).to_contain_text("This page of the history is not known")
+    expect(page.locator("#history [role=alert]")).to_contain_text("That page of the history does not exist")
 
 
 def test_the_history_has_25_a_page(ready: Console, page: Page) -> None:
@@ -191,7 +191,7 @@ def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page:
     expect(drawer.get_by_role("heading", name="Error Details")).to_be_visible()
     expect(drawer).to_contain_text("The License Server refused the payload.")
     expect(drawer).to_contain_text("encryption and anonymization settings match the License Server")
-    expect(drawer).to_contain_text("When you press Retry, or with the next run")
+    expect(drawer).to_contain_text("When you click Retry, or with the next run")
     page.wait_for_url(re.compile("/history/"))
     address = page.url
     page.go_back()
@@ -214,7 +214,7 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Verified")
     expect(drawer).to_contain_text("As sent by attempt 1, encrypted.")
-    expect(drawer).to_contain_text("Reproduced just now, byte for byte")
+    expect(drawer).to_contain_text("Verified: matches the digests recorded before sending.")
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
     assert page.locator("#sent-exact").text_content() == payload_as_sent(detail.transmission, attempt).decode()
@@ -255,7 +255,7 @@ def test_the_drawer_says_where_to_look_for_its_transmission(ready: Console, page
     page.goto(transmission_url(ready, transmission_id))
     drawer = page.locator("#drawer")
     expect(drawer.locator("#transmission-id")).to_have_text(str(transmission_id))
-    expect(drawer).to_contain_text("Look for it in the backend logs (standard error of the service).")
+    expect(drawer).to_contain_text("Search for it in the backend logs (the service’s stderr).")
 
 
 def test_each_attempt_has_its_own_files(ready: Console, page: Page) -> None:
@@ -287,8 +287,8 @@ def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> 
     detail = ready.send()
     ready.set_key("ck_test_another_key_0123456789")
     page.goto(transmission_url(ready, detail.transmission.transmission_id))
-    expect(page.locator("#drawer")).to_contain_text("The key that sealed it has been replaced.")
-    expect(page.locator("#drawer")).to_contain_text("the API key that encrypted it has been replaced or removed")
+    expect(page.locator("#drawer")).to_contain_text("because its API key was replaced.")
+    expect(page.locator("#drawer")).to_contain_text("its API key was replaced or removed")
     expect(page.locator("#sent-body-file")).to_have_count(0)
     _, payload = downloaded(page, page.locator("#sent-payload-file"))
     assert hashlib.sha256(payload).hexdigest() == detail.attempts[0].payload_sha256
@@ -312,7 +312,7 @@ def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Pa
     expect(latest).to_contain_text("attempt 2, by Retry")
     expect(first).to_contain_text("attempt 1, by Send Now")
     expect(first).to_contain_text("HTTP 503")
-    expect(first).to_contain_text("The License Server is busy, or not available at the moment.")
+    expect(first).to_contain_text("The License Server is busy.")
     picture(page, "drawer")
 
 
@@ -350,6 +350,6 @@ def test_a_day_is_typed_by_keyboard_and_filters_once_it_is_complete(ready: Conso
     # The order of day and month is the browser's own; this day is the same in both.
     page.keyboard.type("11112026", delay=40)
     page.wait_for_url(re.compile(r"from=2026-11-11"))
-    expect(page.locator("#history")).to_contain_text("No transmission matches these filters")
+    expect(page.locator("#history")).to_contain_text("No transmissions match these filters")
     expect(page.locator("#filter-from")).to_be_focused()
     assert len(asked) == 1

@@ -22,7 +22,7 @@ def tab_to(page: Page, element_id: str, key: str = "Tab") -> None:
 def test_the_first_stop_skips_to_the_content(console: Console, page: Page) -> None:
     page.goto(console.tab)
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
 
@@ -48,7 +48,7 @@ def test_a_frequency_is_chosen_and_telemetry_switched_off(ready: Console, page: 
     page.keyboard.press("ArrowDown")
     tab_to(page, "save-all")
     page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="Switch telemetry off?")
+    dialog = page.get_by_role("dialog", name="Turn telemetry off?")
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
@@ -89,5 +89,5 @@ def test_a_failed_transmission_is_read_and_retried(ready: Console, page: Page) -
     expect(page.locator(f"#{link}")).to_be_focused()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#toasts")).to_contain_text("Sent again, and accepted")
+    expect(page.locator("#toasts")).to_contain_text("Sent again and accepted")
     expect(page.locator(f"#{link}")).to_be_focused()

@@ -36,7 +36,7 @@ def test_the_chart_says_in_words_what_it_draws(ready: Console, page: Page) -> No
     page.goto(ready.tab)
     chart = page.get_by_role("img", name=re.compile("Audit events per UTC day"))
     expect(chart).to_have_accessible_name(re.compile("over 3 days, most on 5 Nov 2026"))
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as table").click()
     rows = page.locator(".chart tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_have_text(re.compile(r"4 Nov 2026\s*0\s*0"))
@@ -59,7 +59,7 @@ def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Conso
     expect(page.locator("#preview")).not_to_contain_text("just started")
     expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
     expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
-    expect(page.locator("#preview")).to_contain_text("check the backend logs (standard error of the service)")
+    expect(page.locator("#preview")).to_contain_text("check the backend logs (the service’s stderr)")
 
 
 def test_the_exact_payload_is_shown_field_by_field_with_the_dictionary(ready: Console, page: Page) -> None:
@@ -78,7 +78,7 @@ def test_the_exact_payload_is_shown_field_by_field_with_the_dictionary(ready: Co
     assert shown["total_events"] == 203
     expect(page.locator("#payload-sealed")).to_contain_text("eyJ")
     expect(dialog).to_contain_text("encrypted with AES-256-GCM")
-    expect(dialog).to_contain_text("There is no accepted payload yet to compare with.")
+    expect(dialog).to_contain_text("No payload has been accepted yet, so there is nothing to compare with.")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.locator("#view-payload")).to_be_focused()

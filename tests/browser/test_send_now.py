@@ -16,8 +16,8 @@ def test_send_now_shows_the_payload_then_sends_it(ready: Console, page: Page) ->
     dialog = page.get_by_role("dialog", name="Send now?")
     expect(dialog.locator('[data-field="total_events"]')).to_contain_text("203")
     picture(page, "send-now")
-    page.get_by_role("button", name="Send it now").click()
-    expect(page.locator("#toasts")).to_contain_text("Sent, and accepted by the License Server.")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.locator("#toasts")).to_contain_text("Sent and accepted by the License Server.")
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Success")
     page.wait_for_url(re.compile("/history/"))
@@ -32,16 +32,16 @@ def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> N
     ready.server.trouble(Trouble(before=reply(503)))
     page.goto(ready.tab)
     page.locator("#send-now").click()
-    page.get_by_role("button", name="Send it now").click()
-    expect(page.locator("#toasts")).to_contain_text("The payload is kept and sent again.")
-    expect(page.locator("#drawer")).to_contain_text("The License Server is busy, or not available at the moment.")
+    page.get_by_role("button", name="Send now").click()
+    expect(page.locator("#toasts")).to_contain_text("Not accepted. It will be retried.")
+    expect(page.locator("#drawer")).to_contain_text("The License Server is busy.")
     expect(page.locator("#drawer")).to_contain_text(
-        re.compile(r"Next step · Nothing to do\. The next attempt is in 1 minute")
+        re.compile(r"Next step · No action needed\. The next attempt is in 1 minute")
     )
     page.keyboard.press("Escape")
     expect(page.locator("#health")).to_contain_text("1 payload")
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
-    expect(page.locator("#health")).to_contain_text("Nothing to do. The next attempt is in 1 minute")
+    expect(page.locator("#health")).to_contain_text("No action needed. The next attempt is in 1 minute")
     ready.server.trouble(NO_TROUBLE)
     page.get_by_role("button", name="Retry all failed").click()
     # What was not accepted is by now: the message that said so is gone.
@@ -65,9 +65,9 @@ def test_the_same_form_sent_twice_is_one_transmission(ready: Console, page: Page
 @pytest.mark.parametrize(
     ("deployed", "reason"),
     [
-        (Deployed(enabled=False), "This deployment has switched telemetry off"),
-        (Deployed(license_server=False), "names no License Server"),
-        (Deployed(customer_id=None), "customer id"),
+        (Deployed(enabled=False), "The deployment has turned telemetry off"),
+        (Deployed(license_server=False), "No License Server is configured"),
+        (Deployed(customer_id=None), "customer ID"),
     ],
     ids=["off", "no License Server", "no customer id"],
 )
@@ -75,7 +75,7 @@ def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page
     page.goto(ready.tab)
     page.locator("#send-now").click()
     expect(page.locator("#send-now-dialog")).to_contain_text(reason)
-    expect(page.get_by_role("button", name="Send it now")).to_be_disabled()
+    expect(page.get_by_role("button", name="Send now")).to_be_disabled()
 
 
 def test_what_another_administrator_changed_meanwhile_is_shown_anew_and_nothing_is_sent(
@@ -88,14 +88,14 @@ def test_what_another_administrator_changed_meanwhile_is_shown_anew_and_nothing_
     expect(dialog).to_contain_text("encrypts the payload")
     expect(dialog.locator('[data-field="customer_id"]')).to_contain_text("anon_")
     ready.configure(encrypt_payload=False, anonymize_pii=False)
-    page.get_by_role("button", name="Send it now").click()
-    expect(dialog).to_contain_text("Not sent: shown anew")
-    expect(dialog).to_contain_text("The settings or the API key have been changed since.")
+    page.get_by_role("button", name="Send now").click()
+    expect(dialog).to_contain_text("Not sent: the payload has changed")
+    expect(dialog).to_contain_text("The settings or the API key have changed.")
     expect(dialog.locator('[data-field="customer_id"]')).to_contain_text(CUSTOMER)
     expect(dialog).not_to_contain_text("encrypts the payload")
     expect(page.locator("#drawer")).to_have_count(0)
     assert ready.server.journal() == ()
-    page.get_by_role("button", name="Send it now").click()
+    page.get_by_role("button", name="Send now").click()
     expect(page.locator("#drawer")).to_contain_text("Success")
     (sent,) = ready.server.payloads()
     assert sent.customer_id == CUSTOMER
@@ -107,11 +107,11 @@ def test_without_javascript_a_stale_dialog_is_answered_with_412(browser: Browser
         page.goto(f"{ready.tab}/send-now")
         ready.configure(anonymize_pii=False)
         with page.expect_navigation() as navigation:
-            page.get_by_role("button", name="Send it now").click()
+            page.get_by_role("button", name="Send now").click()
         assert navigation.value is not None
         assert navigation.value.status == 412
         dialog = page.locator("#send-now-dialog")
-        expect(dialog).to_contain_text("The settings or the API key have been changed since.")
+        expect(dialog).to_contain_text("The settings or the API key have changed.")
     assert ready.server.journal() == ()
 
 
@@ -120,6 +120,6 @@ def test_in_a_window_of_its_own_it_is_a_plain_form(ready: Console, page: Page) -
     page.get_by_role("link", name="Cancel").click()
     page.wait_for_url(ready.tab)
     page.goto(f"{ready.tab}/send-now")
-    page.get_by_role("button", name="Send it now").click()
+    page.get_by_role("button", name="Send now").click()
     expect(page.locator("#drawer")).to_contain_text("Success")
     assert len(ready.server.journal()) == 1

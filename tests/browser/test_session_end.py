@@ -20,7 +20,7 @@ TYPED_KEY = "ck_typed_before_the_login_0123"
 def log_in_again(page: Page) -> None:
     """Log in at the form, as somebody does whose session has ended."""
     page.wait_for_url(re.compile(r"/login"))
-    expect(page.locator("#session-ended")).to_contain_text("Your session has ended")
+    expect(page.locator("#session-ended")).to_contain_text("Your session expired")
     page.get_by_label("Name").fill("admin")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
@@ -40,10 +40,10 @@ def change(page: Page, console: Console) -> None:
 def came_back(page: Page) -> None:
     """Expect the changes in the form, unsaved, and nothing of the key."""
     notice = page.locator("#resumed")
-    expect(notice).to_contain_text("Not saved yet: your session had ended")
+    expect(notice).to_contain_text("Not saved yet: your session had expired")
     expect(notice).to_be_focused()
     expect(notice.locator("tbody tr")).to_have_count(3)
-    expect(notice).to_contain_text("The API key that you typed is not repeated here")
+    expect(notice).to_contain_text("Enter the API key again.")
     expect(page.get_by_label("Daily")).to_be_checked()
     expect(page.get_by_label("90 days")).to_be_checked()
     expect(page.get_by_role("switch", name="Enable PII Anonymization")).not_to_be_checked()
@@ -58,7 +58,7 @@ def test_what_was_changed_comes_back_after_the_login(ready: Console, page: Page,
     before = read_configuration(ready.runtime).stored
     page.locator(button).click()
     page.wait_for_url(re.compile(r"/login"))
-    expect(page.locator("#draft-kept")).to_contain_text("What you changed in the settings is kept")
+    expect(page.locator("#draft-kept")).to_contain_text("Your unsaved changes will be restored")
     log_in_again(page)
     came_back(page)
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
@@ -101,7 +101,7 @@ def test_what_somebody_else_saved_in_the_meantime_is_shown_and_not_overwritten(
         page.locator("#save-all").click()
         log_in_again(page)
         stale = page.locator("#stale")
-        expect(stale).to_contain_text("somebody else saved these settings in the meantime")
+        expect(stale).to_contain_text("these settings were changed elsewhere")
         expect(stale.locator("tr", has_text="Transmission frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
         expect(stale.locator("tr", has_text="Data encryption")).to_have_count(0)
         expect(page.get_by_role("switch", name="Enable Data Encryption")).not_to_be_checked()

@@ -39,7 +39,7 @@ def test_a_frequency_shows_its_next_dates_and_takes_effect_at_once(
     saved(page)
     expect(page.locator("#health")).to_contain_text(next_run)
     assert read_configuration(ready.runtime).stored.values.frequency is frequency
-    expect(page.locator("#activity")).to_contain_text("saved the settings")
+    expect(page.locator("#activity")).to_contain_text("Saved the settings")
 
 
 def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, page: Page) -> None:
@@ -47,7 +47,7 @@ def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, 
     page.get_by_role("switch", name="Enable Telemetry").uncheck()
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.")
     page.locator("#save-all").click()
-    dialog = page.get_by_role("dialog", name="Switch telemetry off?")
+    dialog = page.get_by_role("dialog", name="Turn telemetry off?")
     expect(dialog).to_contain_text("nothing contacts the License Server")
     expect(dialog).to_contain_text("audit events) never leave")
     expect(dialog).to_contain_text("No payload is waiting.")
@@ -57,7 +57,7 @@ def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, 
     dialog.get_by_text("Cancel").click()
     assert read_configuration(ready.runtime).stored.values.enabled
     page.locator("#save-all").click()
-    page.get_by_role("button", name="Switch off and save").click()
+    page.get_by_role("button", name="Turn off and save").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
     expect(page.locator("#health-title")).to_have_text("Disabled")
     expect(page.locator("#preview")).to_contain_text("Anything counted while telemetry is off is never sent.")
@@ -73,7 +73,7 @@ def test_a_deployment_that_locks_telemetry_off_says_so(console: Console, page: P
     page.goto(console.tab)
     expect(page.get_by_role("switch", name="Enable Telemetry")).to_be_disabled()
     expect(page.locator("#enabled-locked")).to_contain_text("TELEMETRY_ENABLED=false")
-    expect(page.locator("#health")).to_contain_text("deployment owner")
+    expect(page.locator("#health")).to_contain_text("Deployment owner")
     page.get_by_label("Daily").check()
     saved(page)
     stored = read_configuration(console.runtime).stored.values
@@ -134,7 +134,7 @@ def test_a_stale_save_is_refused_keeps_what_was_typed_and_shows_the_difference(r
     page.locator("#save-all").click()
     stale = page.locator("#stale")
     expect(stale).to_be_focused()
-    expect(stale).to_contain_text("somebody else saved these settings")
+    expect(stale).to_contain_text("these settings were changed elsewhere")
     expect(stale.locator("tr", has_text="Transmission frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
     expect(stale.locator("tr", has_text="Local data retention")).to_have_count(0)
     expect(page.get_by_label("Daily")).to_be_checked()
@@ -173,7 +173,7 @@ def test_a_save_that_changes_nothing_says_so(ready: Console, page: Page) -> None
     page.goto(ready.tab)
     page.locator("#save-all").click()
     expect(page.locator("#toasts")).to_contain_text("Nothing was changed")
-    expect(page.locator("#activity")).not_to_contain_text("saved the settings")
+    expect(page.locator("#activity")).not_to_contain_text("Saved the settings")
 
 
 @pytest.mark.parametrize("width", [320, 1280])

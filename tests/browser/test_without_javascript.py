@@ -49,7 +49,7 @@ def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> Non
     plain.locator("#remove-key").click()
     plain.get_by_role("button", name="Remove the API key").click()
     expect(plain.locator("#toasts")).to_contain_text("API key removed.")
-    expect(plain.locator("#activity")).to_contain_text("removed the API key")
+    expect(plain.locator("#activity")).to_contain_text("Removed the API key")
     assert read_configuration(ready.runtime).stored.api_key is None
     plain.goto(f"{ready.tab}/api-key/remove")
     expect(plain.locator("main")).to_contain_text("there is nothing to remove")
@@ -60,9 +60,9 @@ def test_switching_off_asks_on_a_page_of_its_own(ready: Console, plain: Page) ->
     plain.get_by_role("switch", name="Enable Telemetry").uncheck()
     plain.get_by_label("API Key", exact=True).fill("ck_another_key_of_this_customer")
     plain.locator("#save-all").click()
-    expect(plain.get_by_role("heading", name="Switch telemetry off?")).to_be_visible()
-    expect(plain.locator("main")).to_contain_text("The API key that you typed is not kept across pages")
-    plain.get_by_role("button", name="Switch off and save").click()
+    expect(plain.get_by_role("heading", name="Turn telemetry off?")).to_be_visible()
+    expect(plain.locator("main")).to_contain_text("Enter the API key again")
+    plain.get_by_role("button", name="Turn off and save").click()
     expect(plain.locator("#health-title")).to_have_text("Disabled")
 
 
@@ -83,9 +83,9 @@ def test_send_now_shows_the_payload_first(ready: Console, plain: Page) -> None:
     plain.goto(ready.tab)
     plain.locator("#send-now").click()
     expect(plain.locator('[data-field="total_events"]')).to_contain_text("203")
-    plain.get_by_role("button", name="Send it now").click()
+    plain.get_by_role("button", name="Send now").click()
     plain.wait_for_url(re.compile("/history/"))
-    expect(plain.locator("#toasts")).to_contain_text("Sent, and accepted by the License Server.")
+    expect(plain.locator("#toasts")).to_contain_text("Sent and accepted by the License Server.")
     expect(plain.locator("#drawer")).to_contain_text("Success")
     expect(plain.locator("#drawer-close")).to_be_focused()
     plain.locator("#drawer-close").click()
@@ -111,7 +111,7 @@ def test_the_history_is_filtered_read_and_retried(ready: Console, plain: Page) -
     plain.locator("#drawer-close").click()
     expect(plain.locator("#history tbody tr")).to_have_count(1)
     plain.get_by_role("button", name="Retry the transmission").click()
-    expect(plain.locator("#toasts")).to_contain_text("Sent again, and accepted by the License Server.")
+    expect(plain.locator("#toasts")).to_contain_text("Sent again and accepted by the License Server.")
     plain.wait_for_url(re.compile("status=failed"))
 
 

@@ -60,11 +60,11 @@ def test_not_delivered_is_5(connected: CommandLine, license_server: LicenseServe
 def test_telemetry_that_is_not_configured_or_off_is_6(cli: CommandLine) -> None:
     ended = cli("send-now")
     assert ended.code == 6
-    assert "names no License Server" in ended.err
+    assert "No License Server is configured" in ended.err
     cli.set(TELEMETRY_ENABLED="false")
     ended = cli("test-connection")
     assert ended.code == 6
-    assert "This deployment has switched telemetry off" in ended.err
+    assert "The deployment has turned telemetry off" in ended.err
 
 
 def test_no_command_line_takes_a_secret(bare: CommandLine) -> None:

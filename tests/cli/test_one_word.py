@@ -188,7 +188,7 @@ def _health(said: Said) -> list[tuple[str, object, object]]:
         ("cause", text_of(cause), health["cause"]),
         ("next step", text_of(step), wanted),
         ("badge", f"License Server: {badge}" in text_of(section), True),
-        ("run note", bool(health["run_note"]), "The latest run made no payload" in text_of(section)),
+        ("run note", bool(health["run_note"]), "The latest run created no payload" in text_of(section)),
         ("connected", health["connected"], {"connected": True, "not connected": False}.get(badge)),
     ]
 

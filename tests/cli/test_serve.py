@@ -184,7 +184,7 @@ def test_a_port_in_use_is_told_in_a_sentence(cli: CommandLine) -> None:
         port = str(taken.getsockname()[1])
         ended = cli("serve", "--port", port)
     assert ended.code == 1
-    assert ended.err == f"Port {port} is in use already; choose another one with --port. (port-in-use)\n"
+    assert ended.err == f"Port {port} is already in use; choose another one with --port. (port-in-use)\n"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--liveness", "--port", "1"]])

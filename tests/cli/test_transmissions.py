@@ -54,10 +54,7 @@ def test_a_refusal_names_its_cause_and_the_next_step(connected: CommandLine, lic
     license_server.trouble(Trouble(before=reply(503)))
     ended = connected("send-now")
     assert ended.code == 5
-    assert (
-        "The License Server is busy, or not available at the moment. Nothing to do. The next attempt is in 1 minute"
-        in ended.out
-    )
+    assert "The License Server is busy. No action needed. The next attempt is in 1 minute" in ended.out
     assert "Next attempt: 2" in ended.out
 
 
@@ -71,7 +68,7 @@ def test_what_never_left_is_not_called_sent(connected: CommandLine, license_serv
     (listed,) = connected("history", "--json").json()["transmissions"]
     proved = connected("prove", listed["transmission_id"], "--folder", "proof")
     assert proved.code == 0
-    assert "Nothing of it was sent: the attempt ended before that." in proved.out
+    assert "Nothing was sent: the attempt ended first." in proved.out
     assert json.loads(Path("proof/kept.json").read_text())["request_written"] is False
 
 

@@ -41,10 +41,10 @@ def test_a_wrong_argument_is_2_and_named(kept: CommandLine, arguments: tuple[str
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("prove", NOBODYS), "There is no transmission of this id"),
-        (("token", "revoke", "nobody"), "There is no valid token of this id or name"),
-        (("token", "create", "two words", "--scope", "read"), "The name of a service token has 1 to 64"),
-        (("history", "--cursor", "x"), "This cursor is not one that the history has given out."),
+        (("prove", NOBODYS), "No transmission has this ID"),
+        (("token", "revoke", "nobody"), "No valid token has this ID or name"),
+        (("token", "create", "two words", "--scope", "read"), "A service token name has 1 to 64"),
+        (("history", "--cursor", "x"), "This cursor is not valid."),
     ],
 )
 def test_what_is_not_there_or_not_allowed_is_1_and_told(

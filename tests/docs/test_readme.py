@@ -41,7 +41,7 @@ def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path
     commands = "".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))
     assert commands.count("curl ") >= 8
     with Program("demo", "--port", "0", folder=tmp_path) as demo:
-        printed = demo.wait_for_output("Ctrl-C stops it")
+        printed = demo.wait_for_output("Press Ctrl-C to stop it")
         (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", printed))
         # Only the port is another one, and curl fails where it is answered with a refusal.
         script = commands.replace("http://127.0.0.1:8080", address).replace("curl -s", "curl --fail -s")

@@ -91,14 +91,14 @@ def test_a_warning_that_the_schedule_explains_says_so() -> None:
         "The last transmission was accepted 9 days ago."
         " The next run, in 11 days (1 Dec 2026, 02:00 UTC), is on schedule."
     )
-    assert health.next_step == "Nothing to do. To send sooner, press Send Now."
+    assert health.next_step == "No action needed. To send sooner, click Send Now."
     assert health.owner is Owner.NOBODY
 
 
 def test_a_warning_that_the_schedule_does_not_explain_names_the_next_step() -> None:
     health = assess(replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, answered=False)))
     assert "Overdue since 15 Nov 2026, 02:00 UTC" in health.cause
-    assert health.next_step.startswith("Press Send Now")
+    assert health.next_step.startswith("Click Send Now")
     assert health.owner is Owner.ADMINISTRATOR
 
 
@@ -107,13 +107,13 @@ def test_rejected_payloads_are_named_beside_a_connection_that_works() -> None:
     assert health.cause == (
         "The connection is active, and a recent transmission was accepted. 3 payloads were rejected and are waiting."
     )
-    assert health.next_step == "Check Error Details in the transmission history, then press Retry."
+    assert health.next_step == "Check Error Details in the transmission history, then click Retry."
 
 
 def test_a_failure_that_passes_promises_a_retry_only_where_one_is_planned() -> None:
     planned = replace(WELL, exchange=BUSY, waiting=Waiting(planned=1, next_attempt_at=NOW + 2 * MINUTE))
-    assert assess(planned).next_step == ("Nothing to do. The next attempt is in 2 minutes (20 Nov 2026, 02:02 UTC).")
-    assert assess(replace(WELL, exchange=BUSY)).next_step.startswith("Press Test Connection again")
+    assert assess(planned).next_step == "No action needed. The next attempt is in 2 minutes (20 Nov 2026, 02:02 UTC)."
+    assert assess(replace(WELL, exchange=BUSY)).next_step.startswith("Click Test Connection again")
 
 
 @pytest.mark.parametrize(

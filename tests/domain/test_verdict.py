@@ -100,7 +100,7 @@ def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tup
 
 def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
     """No text beside it says that something is sent with another run, later."""
-    if not any(says in f"{v.health.cause} {v.run_note}" for says in ("starts now", "repeated now")):
+    if not any(says in f"{v.health.cause} {v.run_note}" for says in ("is starting", "runs again now")):
         return True
     later = to_the_minute(s.next_run_at + s.send_offset)
     soon = v.next_send_at is not None and v.next_send_at <= s.now + s.send_offset
@@ -114,7 +114,7 @@ def notes_of_the_open_period_agree_with_what_may_be_sent(
     free = v.may.send_now is None
     contradicted = s.run is not None and s.run.contradicted
     switched = "collected and transmitted." in v.switch_note
-    previewed = "Send Now would send" in v.preview_note
+    previewed = "would be sent now" in v.preview_note
     never = "never sent" in v.preview_note
     runs = v.next_run_note == ""
     return switched == free and previewed == (free and not contradicted) and never != s.setup.enabled and runs == free

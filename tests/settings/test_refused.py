@@ -183,7 +183,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         ("TELEMETRY_enabled", "Did you mean TELEMETRY_ENABLED?"),
         ("TELEMETRY_ENCRYPTION_KEY", "Did you mean ENCRYPTION_KEY?"),
         ("TELEMETRY_PASSWORD", "Did you mean TELEMETRY_ADMIN_PASSWORD?"),
-        ("TELEMETRY_ENABLED_FILE", "TELEMETRY_ENABLED is no secret and takes no file."),
+        ("TELEMETRY_ENABLED_FILE", "TELEMETRY_ENABLED is not a secret and cannot be read from a file."),
         ("TELEMETRY_API_KEY", "The administrator sets this"),
         ("TELEMETRY_PORT_8080_TCP_ADDR", "enableServiceLinks: false"),
         ("TELEMETRY_SERVICE_HOST", "enableServiceLinks: false"),

@@ -44,7 +44,7 @@ def fault_of(environ: dict[str, str]) -> str:
 def test_no_setting_takes_what_nobody_sees(name: str, unseen: str) -> None:
     value = UNSEEN[unseen].format("sqlite:///data/canary.db" if name.endswith("_URL") else "canary canary")
     fault = fault_of({name: value})
-    assert fault.startswith((f"{name} holds ", f"{name} begins or ends with a blank"))
+    assert fault.startswith((f"{name} contains ", f"{name} begins or ends with a space"))
     assert "canary" not in fault
 
 

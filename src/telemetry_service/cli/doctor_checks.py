@@ -65,16 +65,16 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
 
 def _ephemeral(settings: "Settings") -> Finding:
     if settings.ephemeral_keys:
-        return Finding("keys", Result.WARNING, "DEMO_MODE: the keys are thrown away when the process ends.")
+        return Finding("keys", Result.WARNING, "DEMO_MODE: the keys are discarded when the process ends.")
     return Finding("keys", Result.OK, "ENCRYPTION_KEY and CREDENTIAL_ENCRYPTION_KEY are set.")
 
 
 def _cookies(settings: "Settings") -> Finding:
     if settings.trusted_proxies:
-        return Finding("cookies", Result.OK, "Session cookies are marked Secure where a trusted proxy says so.")
+        return Finding("cookies", Result.OK, "Session cookies are marked Secure when a trusted proxy reports HTTPS.")
     sentence = (
-        "TELEMETRY_TRUSTED_PROXIES names no reverse proxy: unless serve has --trusted-proxy, session cookies go out"
-        " without Secure. Name the address of the proxy that ends TLS."
+        "TELEMETRY_TRUSTED_PROXIES is not set: unless serve runs with --trusted-proxy, session cookies are sent"
+        " without Secure. Set it to the address of the proxy that terminates TLS."
     )
     return Finding("cookies", Result.WARNING, sentence)
 
@@ -82,13 +82,13 @@ def _cookies(settings: "Settings") -> Finding:
 def _disk(settings: "Settings") -> Finding:
     url = settings.database_url.get_secret_value()
     if not url.startswith(SQLITE):
-        return Finding("disk", Result.SKIPPED, "The database is on a server of its own.")
+        return Finding("disk", Result.SKIPPED, "The database runs on a separate server.")
     folder = Path(url.removeprefix(SQLITE)).absolute().parent
     # Not Path.exists: that raises where a folder on the way may not be looked into.
     while not os.path.exists(folder):  # noqa: PTH110
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    sentence = f"{free // (1024 * 1024)} MiB are free where the database is."
+    sentence = f"{free // (1024 * 1024)} MiB are free on the database disk."
     if free < _FREE_BYTES:
         return _wrong("disk", sentence + " Free some space.", ExitCode.STORAGE)
     return Finding("disk", Result.OK, sentence)
@@ -110,15 +110,15 @@ def _database(settings: "Settings") -> list[Finding]:
 def encryption_of(link: "Link | None") -> Finding:
     """Say whether what goes to the database can be read on the way."""
     if link is None:
-        return Finding("encryption", Result.SKIPPED, "The database is a file; nothing of it goes over a network.")
+        return Finding("encryption", Result.SKIPPED, "The database is a local file, so no data crosses a network.")
     if link.verified:
-        return Finding("encryption", Result.OK, "The connection to the database is encrypted, the server verified.")
+        return Finding("encryption", Result.OK, "The database connection is encrypted, and the server is verified.")
     if not link.leaves_this_machine:
         encrypted = "encrypted" if link.encrypted else "not encrypted"
-        sentence = f"The connection to the database is {encrypted}, and does not leave this machine."
+        sentence = f"The database connection is {encrypted} and stays on this machine."
         return Finding("encryption", Result.OK, sentence)
     missing = "does not verify the server" if link.encrypted else "is not encrypted"
-    sentence = f"The connection to the database {missing}. Add sslmode=verify-full to TELEMETRY_DATABASE_URL."
+    sentence = f"The database connection {missing}. Add sslmode=verify-full to TELEMETRY_DATABASE_URL."
     return Finding("encryption", Result.WARNING, sentence)
 
 
@@ -131,7 +131,7 @@ def _schema(settings: "Settings", state: "SchemaState") -> Finding:
         refuse_unless_current(state)
     except TelemetryError as error:
         return _failed("database", with_place(error, settings))
-    return Finding("database", Result.OK, f"The database answers; its schema is at revision {state.present}.")
+    return Finding("database", Result.OK, f"The database is reachable; its schema is at revision {state.present}.")
 
 
 def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Finding]:
@@ -165,23 +165,27 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
 
 def _writing(service: "Service") -> Finding:
     service.runtime.database.try_writing()
-    return Finding("writing", Result.OK, "The database can be written.")
+    return Finding("writing", Result.OK, "The database is writable.")
 
 
 def _clock(service: "Service", now: datetime) -> Finding:
     with service.runtime.database.read() as tx:
         opened_at = tx.periods.open().opened_at
     if now < _RELEASED:
-        return _wrong("clock", "This machine's clock is before the first release of this service.", ExitCode.FAILED)
+        return _wrong(
+            "clock",
+            ("This machine's clock is set to a time before the first release of this service."),
+            ExitCode.FAILED,
+        )
     if opened_at > now + timedelta(minutes=5):
-        return _wrong("clock", "This machine's clock is behind the moment the current period began.", ExitCode.FAILED)
+        return _wrong("clock", "This machine's clock is earlier than the start of the current period.", ExitCode.FAILED)
     return Finding("clock", Result.OK, "This machine's clock agrees with the database.")
 
 
 def _administrator(service: "Service") -> Finding:
     if service.authentication.accounts.exist():
         return Finding("administrator", Result.OK, "The administrator has a password.")
-    sentence = "Nobody can log in yet. Set a password with: telemetry-service admin set-password"
+    sentence = "No one can log in yet. Set a password with: telemetry-service admin set-password"
     return Finding("administrator", Result.WARNING, sentence)
 
 
@@ -206,14 +210,14 @@ def _connection(service: "Service", *, offline: bool) -> Finding:
     from telemetry_service.pipeline.actions.check_connection import try_connection
 
     if offline:
-        return Finding("connection", Result.SKIPPED, "Not tried: --offline.")
+        return Finding("connection", Result.SKIPPED, "Skipped: --offline.")
     try:
         tested = try_connection(service.runtime)
     except TelemetryError as error:
-        return Finding("connection", Result.SKIPPED, f"Not tried. {error.text}")
+        return Finding("connection", Result.SKIPPED, f"Skipped. {error.text}")
     words = cause_of_test(tested.cause)
     if words is None:
-        return Finding("connection", Result.OK, "The License Server answers and accepts the API key.")
+        return Finding("connection", Result.OK, "The License Server responds and accepts the API key.")
     sentence = f"{words.sentence} {words.next_step} ({words.code.value})"
     return _wrong("connection", sentence, ExitCode.NOT_DELIVERED)
 

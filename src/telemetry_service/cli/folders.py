@@ -28,5 +28,5 @@ def written_into(folder: Path, *, empty: bool = False) -> Iterator[None]:
             raise FolderRefusedError(message)
         yield
     except OSError:
-        message = f"{folder} cannot be written as a folder; choose another one with --folder."
+        message = f"{folder} is not a writable folder; choose another one with --folder."
         raise FolderRefusedError(message) from None

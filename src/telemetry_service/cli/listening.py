@@ -15,14 +15,14 @@ class CannotListenError(TelemetryError):
     """The address cannot be listened on."""
 
     code = "cannot-listen"
-    sentence = "The address cannot be listened on."
+    sentence = "Cannot listen on this address."
 
 
 class PortInUseError(CannotListenError):
     """Somebody else listens there."""
 
     code = "port-in-use"
-    sentence = "The port is in use already; choose another one with --port."
+    sentence = "The port is already in use; choose another one with --port."
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -55,9 +55,9 @@ def _listen_on_everything(port: int) -> socket.socket:
 
 def _refusal(error: OSError, host: str, port: int) -> CannotListenError:
     if error.errno == errno.EADDRINUSE:
-        return PortInUseError(f"Port {port} is in use already; choose another one with --port.")
+        return PortInUseError(f"Port {port} is already in use; choose another one with --port.")
     if error.errno == errno.EACCES:
-        return CannotListenError(f"Port {port} may not be used by this account; choose one above 1023 with --port.")
+        return CannotListenError(f"This account may not use port {port}; choose one above 1023 with --port.")
     return CannotListenError(f"{host} is not an address of this machine.")
 
 

@@ -25,11 +25,9 @@ from telemetry_service.cli.output import complain, say
 from telemetry_service.domain.errors import SettingsError, TelemetryError
 
 _HELP = (
-    "Telemetry management for Control Core.\n\n"
-    "Settings come from the environment and from files: see the README. Trouble is told on standard error, with a code"
-    " in brackets.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong settings, 4 database trouble, 5 not delivered,"
-    " 6 telemetry is off or not configured, 8 there is no database or its schema is behind."
+    "Telemetry management for Control Core.\n\nSettings come from environment variables and files; see the README."
+    " Errors go to stderr, each with a code.\n\nExit codes: 0 success, 1 failure, 2 usage error, 3 invalid settings,"
+    " 4 database error, 5 not delivered, 6 telemetry off or not configured, 8 no database or an outdated schema."
 )
 
 
@@ -46,13 +44,13 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the texts of libraries may hold a secret, so none is shown
-        complain(f"Something went wrong inside the telemetry service ({_whereabouts(error)}).")
+        complain(f"The telemetry service had an internal error ({_whereabouts(error)}).")
         sys.exit(ExitCode.FAILED)
 
 
 def make_cli() -> typer.Typer:
     """Return the command line."""
-    cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    cli = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     cli.callback(help=_HELP)(_options)
     for name, command in (
         ("serve", serve),
@@ -68,8 +66,9 @@ def make_cli() -> typer.Typer:
         ("doctor", doctor),
     ):
         cli.command(name)(command)
-    cli.add_typer(_group({"set-password": set_password}, "The local administrator."), name="admin")
-    cli.add_typer(_group({"create": create, "list": list_tokens, "revoke": revoke}, "Service tokens."), name="token")
+    cli.add_typer(_group({"set-password": set_password}, "Manage the local administrator."), name="admin")
+    tokens: dict[str, Callable[..., None]] = {"create": create, "list": list_tokens, "revoke": revoke}
+    cli.add_typer(_group(tokens, "Manage service tokens."), name="token")
     return cli
 
 
@@ -89,7 +88,7 @@ def _options(
 
 
 def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
-    group = typer.Typer(help=about, no_args_is_help=True)
+    group = typer.Typer(help=about, no_args_is_help=True, rich_markup_mode=None)
     for name, command in commands.items():
         group.command(name)(command)
     return group

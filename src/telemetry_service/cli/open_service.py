@@ -26,7 +26,10 @@ def read_settings() -> "Settings":
 
     settings = load_settings(os.environ)
     if settings.ephemeral_keys:
-        complain("DEMO_MODE=true: the keys are thrown away at the end, and what was sealed with them cannot be opened.")
+        complain(
+            "DEMO_MODE=true: the keys are discarded when the process ends, and data encrypted with them cannot be"
+            " decrypted."
+        )
     return settings
 
 
@@ -39,7 +42,7 @@ def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
         return error
     url = settings.database_url.get_secret_value()
     place = f"SQLite, {Path(url.removeprefix(SQLITE)).absolute()}" if url.startswith(SQLITE) else "PostgreSQL"
-    return type(error)(f"{error.sentence} Looked at: {place}.")
+    return type(error)(f"{error.sentence} Database: {place}.")
 
 
 @contextmanager

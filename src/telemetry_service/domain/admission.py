@@ -10,8 +10,8 @@ from telemetry_service.domain.facts import RecordingResult, UsageReport
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.domain.periods import BouncerTraffic, PeriodSums
 
-_BEYOND = "would take a sum of the open period beyond 2^53-1"
-_ONE_MORE = "names one bouncer more than the open period takes"
+_BEYOND = "would make a total of the open period exceed 2^53-1"
+_ONE_MORE = "would add one bouncer more than the open period allows"
 
 Counters = dict[tuple[str, str], list[int]]
 """Audit events, decisions and successful decisions, for each bouncer and environment."""

@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from telemetry_service.domain.schedule import Frequency
 
 API_KEY_PATTERN = r"^[\x21-\x7e]{16,256}$"
-API_KEY_FORM = "An API key has 16 to 256 visible characters (letters, digits, signs) and no spaces."
-API_KEY_REPEATED = "This is a placeholder and no API key: it repeats a few characters over and over."
+API_KEY_FORM = "Use 16–256 letters, digits, or symbols, no spaces."
+API_KEY_REPEATED = "This is a placeholder, not an API key: it repeats a few characters."
 
 DEFAULT_MAX_BOUNCERS = 100_000
 """More than any deployment has; each costs memory and time at every preview."""
@@ -52,7 +52,7 @@ class Retention(IntEnum):
 
 
 class Configuration(BaseModel):
-    """What one save replaces as a whole."""
+    """The settings that a save replaces as a whole."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -64,7 +64,7 @@ class Configuration(BaseModel):
 
 
 class ApiKeyInput(BaseModel):
-    """A new API key: visible ASCII, 16 to 256 characters, and no placeholder that repeats a few of them."""
+    """A new API key: 16 to 256 visible ASCII characters, and not a placeholder that repeats a few of them."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -73,7 +73,7 @@ class ApiKeyInput(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyFact:
-    """What may be shown of the API key without showing it."""
+    """What may be shown about the API key without showing it."""
 
     key_id: str
     hint: str

@@ -8,7 +8,7 @@ from telemetry_service.domain.outcome import Cause
 
 
 class StepName(StrEnum):
-    """The steps of a connection test, in their order."""
+    """The steps of a connection test, in order."""
 
     NAME = "name"
     TCP = "tcp"

@@ -12,7 +12,7 @@ class TelemetryError(Exception):
     """The root. ``code`` is stable and public; ``sentence`` may be shown to anyone."""
 
     code: ClassVar[str] = "internal"
-    sentence: ClassVar[str] = "Something went wrong inside the telemetry service."
+    sentence: ClassVar[str] = "The telemetry service had an internal error."
 
     def __init__(self, sentence: str | None = None) -> None:
         """Use ``sentence`` where it can say more than the class does; it must hold no secret."""
@@ -24,7 +24,7 @@ class SettingsError(TelemetryError):
     """The deployment's settings are wrong; raised at start-up, one line per fault."""
 
     code = "settings-invalid"
-    sentence = "The settings of this deployment are not valid."
+    sentence = "The deployment settings are not valid."
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         """Keep each fault: it names the variable and never its value."""
@@ -36,7 +36,7 @@ class StorageUnavailableError(TelemetryError):
     """The database cannot be used just now. Nothing was lost: the request was not acknowledged."""
 
     code = "storage-unavailable"
-    sentence = "The database cannot be reached at the moment. Nothing was recorded; try again."
+    sentence = "The database cannot be reached. Nothing was recorded; try again."
 
 
 class StorageFullError(StorageUnavailableError):
@@ -50,7 +50,7 @@ class StorageBusyError(StorageUnavailableError):
     """Somebody else holds the database's write lock for too long."""
 
     code = "storage-busy"
-    sentence = "The database is locked by somebody else. Nothing was recorded; try again."
+    sentence = "The database is locked by another process. Nothing was recorded; try again."
 
 
 class StorageDamagedError(StorageUnavailableError):
@@ -58,8 +58,8 @@ class StorageDamagedError(StorageUnavailableError):
 
     code = "storage-damaged"
     sentence = (
-        "The database is damaged, or what TELEMETRY_DATABASE_URL names is no database. Nothing was changed;"
-        " correct the setting, or restore a backup."
+        "The database is damaged, or TELEMETRY_DATABASE_URL does not point to a database. Nothing was changed;"
+        " correct the setting or restore a backup."
     )
 
 
@@ -67,7 +67,9 @@ class SchemaIncompleteError(StorageUnavailableError):
     """A table or a column that this version needs is missing, although the database says that it is current."""
 
     code = "schema-incomplete"
-    sentence = "The database lacks a table or a column of this version. Nothing was recorded; restore a backup."
+    sentence = (
+        "The database is missing a table or column that this version needs. Nothing was recorded; restore a backup."
+    )
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
         """Name what is ``missing`` where that is known: tables and columns of our own, which are no secret."""
@@ -79,8 +81,8 @@ class StorageReadOnlyError(StorageUnavailableError):
 
     code = "storage-read-only"
     sentence = (
-        "The database can be read and not written. Nothing was recorded; let this service's account write the file"
-        " and its folder, or name the primary server."
+        "The database is read-only. Nothing was recorded; give this service's account write access to the file and"
+        " its folder, or point to the primary server."
     )
 
 
@@ -89,8 +91,8 @@ class StorageNotOpenedError(StorageUnavailableError):
 
     code = "storage-not-opened"
     sentence = (
-        "The database's file cannot be opened or made. Nothing was recorded; let this service's account read and"
-        " write the file and its folder."
+        "The database file cannot be opened or created. Nothing was recorded; give this service's account read and"
+        " write access to the file and its folder."
     )
 
 
@@ -98,7 +100,7 @@ class StorageDiskError(StorageUnavailableError):
     """The operating system could not read or write the disk."""
 
     code = "storage-disk-failing"
-    sentence = "The disk that holds the database cannot be read or written. Nothing was recorded; look at the disk."
+    sentence = "The disk that holds the database cannot be read or written. Nothing was recorded; check the disk."
 
 
 class StorageLoginError(StorageUnavailableError):
@@ -106,8 +108,8 @@ class StorageLoginError(StorageUnavailableError):
 
     code = "storage-login-refused"
     sentence = (
-        "The database server refuses this user, password or database. Nothing was recorded;"
-        " check TELEMETRY_DATABASE_URL and what the role may do."
+        "The database server rejected the user, password, or database name. Nothing was recorded; check"
+        " TELEMETRY_DATABASE_URL and the role's privileges."
     )
 
 
@@ -116,8 +118,8 @@ class StorageHostUnknownError(StorageUnavailableError):
 
     code = "storage-host-unknown"
     sentence = (
-        "The name of the database server cannot be resolved. Nothing was recorded; check TELEMETRY_DATABASE_URL"
-        " and the name service of this host."
+        "The database server's name cannot be resolved. Nothing was recorded; check TELEMETRY_DATABASE_URL and this"
+        " host's DNS."
     )
 
 
@@ -126,7 +128,7 @@ class StorageTlsError(StorageUnavailableError):
 
     code = "storage-tls-failed"
     sentence = (
-        "The database server cannot be reached over TLS as TELEMETRY_DATABASE_URL asks for. Nothing was recorded;"
+        "The database server cannot be reached over TLS as TELEMETRY_DATABASE_URL requires. Nothing was recorded;"
         " check sslmode and sslrootcert."
     )
 
@@ -135,11 +137,11 @@ class StorageOptionsError(StorageUnavailableError):
     """The URL of the database has an option that the driver does not take."""
 
     code = "storage-options-invalid"
-    sentence = "An option in TELEMETRY_DATABASE_URL, behind the question mark, is not one that PostgreSQL takes."
+    sentence = "An option after the question mark in TELEMETRY_DATABASE_URL is not a PostgreSQL option."
 
     def __init__(self, options: Sequence[str] = ()) -> None:
         """Name the ``options`` where they are known ones; what is not known could be a part of a password."""
-        super().__init__(f"{self.sentence} Refused: {', '.join(options)}." if options else None)
+        super().__init__(f"{self.sentence} Unknown: {', '.join(options)}." if options else None)
 
 
 class SchemaTooNewError(TelemetryError):
@@ -154,8 +156,8 @@ class DatabaseMissingError(TelemetryError):
 
     code = "database-missing"
     sentence = (
-        "There is no database yet where TELEMETRY_DATABASE_URL says. Check the setting and the folder; a new"
-        " installation is set up by starting the service, or with telemetry-service migrate."
+        "There is no database at TELEMETRY_DATABASE_URL yet. Check the setting and the folder. To set up a new"
+        " installation, start the service or run telemetry-service migrate."
     )
 
 
@@ -164,8 +166,8 @@ class SchemaBehindError(TelemetryError):
 
     code = "schema-behind"
     sentence = (
-        "The database still has the schema of an older version. Start the service of this version, or run"
-        " telemetry-service migrate."
+        "The database schema is older than this version. Start this version of the service, or run telemetry-service"
+        " migrate."
     )
 
 
@@ -174,8 +176,8 @@ class KeyUnusableError(TelemetryError):
 
     code = "key-unusable"
     sentence = (
-        "The stored API key cannot be opened with this ENCRYPTION_KEY. Check ENCRYPTION_KEY in the deployment, or enter"
-        " the API key again."
+        "The stored API key cannot be decrypted with this ENCRYPTION_KEY. Check ENCRYPTION_KEY in the deployment, or"
+        " enter the API key again."
     )
 
 
@@ -183,21 +185,21 @@ class NotConfiguredError(TelemetryError):
     """The API key, the License Server or the customer id is missing."""
 
     code = "not-configured"
-    sentence = "No API key is configured. Enter the API key, test the connection and save."
+    sentence = "No API key is configured. Enter the API key, test the connection, and save."
 
 
 class LicenseServerMissingError(NotConfiguredError):
-    """The deployment names no License Server."""
+    """No License Server is configured."""
 
-    sentence = "The deployment names no License Server. Set TELEMETRY_LICENSE_SERVER_URL in the deployment."
+    sentence = "No License Server is configured. Set TELEMETRY_LICENSE_SERVER_URL in the deployment."
 
 
 class CustomerIdMissingError(NotConfiguredError):
     """Neither the deployment nor the license posture names the customer."""
 
     sentence = (
-        "The customer id of this installation is not known. Set TELEMETRY_CUSTOMER_ID in the deployment, or report it"
-        " with the license."
+        "This installation's customer ID is unknown. Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with"
+        " the license."
     )
 
 
@@ -205,74 +207,75 @@ class TelemetryDisabledError(TelemetryError):
     """Telemetry is off, so nothing contacts the License Server."""
 
     code = "telemetry-disabled"
-    sentence = (
-        "Telemetry is off. While it is off, nothing contacts the License Server. Switch on Enable Telemetry and save."
-    )
+    sentence = "Telemetry is off; nothing contacts the License Server. Turn on Enable Telemetry and save."
 
 
 class LockedByDeploymentError(TelemetryError):
     """The deployment has switched telemetry off for good."""
 
     code = "locked-by-deployment"
-    sentence = "This deployment has switched telemetry off (TELEMETRY_ENABLED=false); it cannot be switched on here."
+    sentence = "The deployment has turned telemetry off (TELEMETRY_ENABLED=false); it cannot be turned on here."
 
 
 class StaleConfigurationError(TelemetryError):
     """Somebody else saved the configuration in the meantime."""
 
     code = "stale-configuration"
-    sentence = "Somebody else saved these settings in the meantime. Look at the present ones and save again."
+    sentence = (
+        "Someone else has saved these settings since you opened them. Review the current settings and save again."
+    )
 
 
 class PreviewStaleError(TelemetryError):
     """What would be sent is not any more what the caller has seen. Nothing was closed or sent."""
 
     code = "stale-preview"
-    sentence = "What would be sent has changed since it was shown. Nothing was sent; look at it again and confirm."
+    sentence = "The payload has changed since you viewed it. Nothing was sent; review it again and confirm."
 
 
 class StaleLicenseError(TelemetryError):
     """Somebody told something else of the license since the caller looked at it."""
 
     code = "stale-license"
-    sentence = "The license posture has changed since it was read. Nothing was changed; read it again."
+    sentence = "The license posture has changed since you read it. Nothing was changed; read it again."
 
 
 class ConfirmationRequiredError(TelemetryError):
     """The save would lose something for good, and nobody has confirmed that."""
 
     code = "confirmation-required"
-    sentence = "This would delete data, or end a period without sending it. Send it again with ?confirm=true to do it."
+    sentence = (
+        "This would delete data or close a period without sending it. To proceed, repeat the request with"
+        " ?confirm=true."
+    )
 
 
 class PreconditionRequiredError(TelemetryError):
     """A save must say which version of the configuration it changes."""
 
     code = "precondition-required"
-    sentence = "Send the ETag of the configuration that you have seen in the If-Match header."
+    sentence = "Send the configuration's ETag in the If-Match header."
 
 
 class CustomerContradictionError(TelemetryError):
     """The license posture names another customer than the deployment."""
 
     code = "customer-contradiction"
-    sentence = "This customer_id contradicts the one that the deployment is configured with."
+    sentence = "This customer_id does not match the one configured in the deployment."
 
 
 class ExtensionCodeConflictError(TelemetryError):
     """The code was already recorded with another moment of redemption."""
 
     code = "extension-code-conflict"
-    sentence = "This extension code was already recorded with another redeemed_at."
+    sentence = "This extension code was already recorded with a different redeemed_at."
 
 
 class PayloadContradictionError(TelemetryError):
     """The period's numbers contradict each other, so the payload is not built and the period stays open."""
 
     code = "payload-contradiction"
-    sentence = (
-        "The numbers of this period contradict each other, so it was not sent. The period stays open; contact support."
-    )
+    sentence = "This period's counts are inconsistent, so it was not sent. The period stays open; contact support."
 
 
 class UsageRefusedError(TelemetryError):
@@ -289,8 +292,9 @@ class PeriodFullError(UsageRefusedError):
 
     code = "period-full"
     sentence = (
-        "A sum of the open period would go beyond 2^53-1, the largest number that a payload carries. Nothing of this"
-        " call was recorded; send it without the reports that errors names, and those again in the next period."
+        "A total of the open period would exceed 2^53-1, the largest number a payload can hold. Nothing from this"
+        " request was recorded; resend it without the reports listed in errors, and send those again in the next"
+        " period."
     )
 
 
@@ -299,8 +303,9 @@ class TooManyBouncersError(UsageRefusedError):
 
     code = "too-many-bouncers"
     sentence = (
-        "The open period has as many bouncers as it takes (TELEMETRY_MAX_BOUNCERS). Nothing of this call was recorded;"
-        " send it without the reports that errors names, and those again in the next period or under a higher bound."
+        "The open period has reached its maximum number of bouncers (TELEMETRY_MAX_BOUNCERS). Nothing from this"
+        " request was recorded; resend it without the reports listed in errors, and send those again in the next"
+        " period or after raising the limit."
     )
 
 
@@ -309,8 +314,8 @@ class RegistryFullError(TelemetryError):
 
     code = "registry-full"
     sentence = (
-        "As many bouncers are registered as the registry takes (TELEMETRY_MAX_BOUNCERS). Nothing was changed; remove"
-        " one that is gone, or raise the bound."
+        "The registry has reached its maximum number of bouncers (TELEMETRY_MAX_BOUNCERS). Nothing was changed;"
+        " remove a bouncer that is no longer in use, or raise the limit."
     )
 
 
@@ -319,8 +324,8 @@ class ExtensionCodeRefusedError(TelemetryError):
 
     code = "extension-code-refused"
     sentence = (
-        "This code_id is not of the form that the deployment takes (TELEMETRY_EXTENSION_CODE_PATTERN). Nothing was"
-        " recorded."
+        "This code_id does not match the form that the deployment accepts (TELEMETRY_EXTENSION_CODE_PATTERN). Nothing"
+        " was recorded."
     )
 
 
@@ -329,8 +334,8 @@ class ExtensionCodesFullError(TelemetryError):
 
     code = "too-many-extension-codes"
     sentence = (
-        "10,000 extension codes wait for a payload already, which are ten payloads' worth. Nothing was recorded;"
-        " send this one again after the next transmission."
+        "10,000 extension codes are already waiting, enough for ten payloads. Nothing was recorded; send this code"
+        " again after the next transmission."
     )
 
 
@@ -338,7 +343,7 @@ class NotFoundError(TelemetryError):
     """There is no such thing."""
 
     code = "not-found"
-    sentence = "There is nothing here."
+    sentence = "Not found."
 
 
 class AlreadyDeliveredError(TelemetryError):
@@ -352,14 +357,14 @@ class AttemptUnderWayError(TelemetryError):
     """Somebody is sending this transmission at this very moment."""
 
     code = "attempt-under-way"
-    sentence = "This transmission is being sent at this moment; look at it again in a few seconds."
+    sentence = "This transmission is being sent right now; check again in a few seconds."
 
 
 class CursorInvalidError(TelemetryError):
     """The cursor was not made by this service."""
 
     code = "cursor-invalid"
-    sentence = "This cursor is not one that the history has given out."
+    sentence = "This cursor is not valid."
 
 
 class AccessDeniedError(TelemetryError):
@@ -373,32 +378,32 @@ class ScopeMissingError(TelemetryError):
     """The token is valid but may not do this."""
 
     code = "forbidden"
-    sentence = "This token does not have the scope that this call needs."
+    sentence = "This token does not have the scope that this request needs."
 
 
 class RecentLoginRequiredError(TelemetryError):
     """Showing a secret needs a login of the last minutes."""
 
     code = "recent-login-required"
-    sentence = "Enter your password again: showing the API key needs a recent login."
+    sentence = "Showing the API key requires a recent login. Enter your password again."
 
 
 class LoginFailedError(TelemetryError):
     """Name or password is wrong. It never says which."""
 
     code = "login-failed"
-    sentence = "The name or the password is not right."
+    sentence = "Incorrect name or password."
 
 
 class LoginThrottledError(TelemetryError):
     """Too many wrong passwords in a row."""
 
     code = "login-throttled"
-    sentence = "Too many wrong passwords. Wait a minute and try again."
+    sentence = "Too many incorrect passwords. Wait a minute and try again."
 
 
 class RequestForgeryError(TelemetryError):
     """A form came without its proof of origin."""
 
     code = "request-forgery"
-    sentence = "This request may have been made by another site; the refusal says which check it did not pass."
+    sentence = "This request may have come from another site; the response names the check that failed."

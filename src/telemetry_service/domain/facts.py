@@ -29,7 +29,7 @@ ReportCount = Annotated[int, Field(ge=0, le=MAX_REPORT_COUNT)]
 
 
 class Environment(StrEnum):
-    """Where a bouncer stands."""
+    """A bouncer's environment."""
 
     SANDBOX = "sandbox"
     PRODUCTION = "production"
@@ -43,7 +43,7 @@ class _Fact(BaseModel):
 
 
 class BouncerRegistration(_Fact):
-    """A bouncer of the registry, as its PUT says it."""
+    """A bouncer's registration."""
 
     environment: Environment
     pair_id: OpaqueId
@@ -84,7 +84,7 @@ def contradiction(reports: Sequence[UsageReport]) -> int | None:
 
 
 class LicenseSource(StrEnum):
-    """Who told the license posture, or the latest change of it."""
+    """Who reported the license posture or its latest change."""
 
     REPORTED = "reported"
     """The Control Plane, by ``PUT /license``."""
@@ -93,7 +93,7 @@ class LicenseSource(StrEnum):
 
 
 class LicensePosture(_Fact):
-    """What the Control Plane knows about its license and its license token.
+    """The Control Plane's license and license token.
 
     As a report it changes what it names (``model_fields_set``): an omitted member keeps the present value, and null
     removes it, where there can be none. Tier and status are never null.
@@ -109,7 +109,7 @@ class LicensePosture(_Fact):
 
 
 class ExtensionCode(_Fact):
-    """A redeemed extension code, idempotent by its id."""
+    """A redeemed extension code, idempotent by its `code_id`."""
 
     code_id: Annotated[str, Field(pattern=CODE_ID_PATTERN)]
     redeemed_at: Moment

@@ -25,12 +25,12 @@ _CHECK_SERVICE = "Check that the telemetry service is running and can write to i
 OK = Finding("ok", "", NOTHING_TO_DO, Owner.NOBODY)
 UNTESTED = Finding(
     "connection_untested",
-    "The present connection has not been used yet.",
-    "Press Test Connection.",
+    "The current connection has not been used yet.",
+    "Click Test Connection.",
     Owner.ADMINISTRATOR,
 )
 TEST_AGAIN = (
-    "Press Test Connection again in a few minutes. If it keeps failing, check proxies and firewalls on the way.",
+    "Click Test Connection again in a few minutes. If it keeps failing, check the proxies and firewalls in between.",
     Owner.ADMINISTRATOR,
 )
 
@@ -63,8 +63,8 @@ def contradiction(run: datetime) -> Finding:
     """Return that the open period cannot be sent."""
     return Finding(
         "period_contradiction",
-        f"The run of {to_the_minute(run)} made no payload, because the numbers of the current period contradict"
-        " each other.",
+        f"The run scheduled for {to_the_minute(run)} created no payload because the current period's counts are"
+        " inconsistent.",
         "Contact support. The period stays open.",
         Owner.SUPPORT,
     )
@@ -75,7 +75,7 @@ def rejected(number: int) -> Finding:
     return Finding(
         "waiting_rejected",
         f"{counted(number, 'payload')} {'was rejected and is' if number == 1 else 'were rejected and are'} waiting.",
-        "Check Error Details in the transmission history, then press Retry.",
+        "Check Error Details in the transmission history, then click Retry.",
         Owner.ADMINISTRATOR,
     )
 
@@ -115,8 +115,8 @@ def overdue(run: datetime, next_run: datetime, now: datetime) -> Finding:
     """Return that the latest run was not answered by an acceptance, and nothing waits for one."""
     return Finding(
         "overdue",
-        f"Overdue since {to_the_minute(run)}: nothing was accepted at that run or later.",
-        f"Press Send Now, or wait for the next run, {planned(next_run, now)}.",
+        f"Overdue since {to_the_minute(run)}: no transmission has been accepted since then.",
+        f"Click Send Now, or wait for the next run, {planned(next_run, now)}.",
         Owner.ADMINISTRATOR,
     )
 
@@ -124,7 +124,7 @@ def overdue(run: datetime, next_run: datetime, now: datetime) -> Finding:
 def catching_up(run: datetime) -> Finding:
     """Return that a missed run is about to be made up for."""
     return Finding(
-        "run_catching_up", f"The missed run of {to_the_minute(run)} starts now.", NOTHING_TO_DO, Owner.NOBODY
+        "run_catching_up", f"The run missed on {to_the_minute(run)} is starting.", NOTHING_TO_DO, Owner.NOBODY
     )
 
 
@@ -140,6 +140,6 @@ def on_schedule(next_run: datetime, now: datetime) -> Finding:
     return Finding(
         "on_schedule",
         f"The next run, {planned(next_run, now)}, is on schedule.",
-        f"{NOTHING_TO_DO} To send sooner, press Send Now.",
+        f"{NOTHING_TO_DO} To send sooner, click Send Now.",
         Owner.NOBODY,
     )

@@ -55,47 +55,47 @@ class Obstacle:
 
 LOCKED_OFF = Obstacle(
     "disabled_by_deployment",
-    "This deployment has switched telemetry off (TELEMETRY_ENABLED=false).",
-    "To switch it on, change TELEMETRY_ENABLED in the deployment.",
+    "The deployment has turned telemetry off (TELEMETRY_ENABLED=false).",
+    "To turn it on, change TELEMETRY_ENABLED in the deployment.",
     Owner.DEPLOYMENT,
-    "once the deployment switches telemetry on",
+    "once the deployment turns telemetry on",
     TelemetryDisabledError,
 )
 OFF = Obstacle(
     "disabled",
-    "Telemetry is off. While it is off, nothing contacts the License Server.",
-    "Switch on Enable Telemetry and save.",
+    "Telemetry is off; nothing contacts the License Server.",
+    "Turn on Enable Telemetry and save.",
     Owner.ADMINISTRATOR,
     "once telemetry is on",
     TelemetryDisabledError,
 )
 NO_LICENSE_SERVER = Obstacle(
     "license_server_missing",
-    "The deployment names no License Server.",
+    "No License Server is configured.",
     "Set TELEMETRY_LICENSE_SERVER_URL in the deployment.",
     Owner.DEPLOYMENT,
-    "once the deployment names a License Server",
+    "once a License Server is configured",
     LicenseServerMissingError,
 )
 NO_CUSTOMER_ID = Obstacle(
     "customer_id_missing",
-    "The customer id of this installation is not known.",
+    "This installation's customer ID is unknown.",
     "Set TELEMETRY_CUSTOMER_ID in the deployment, or report it with the license.",
     Owner.DEPLOYMENT,
-    "once the customer id is known",
+    "once the customer ID is known",
     CustomerIdMissingError,
 )
 NO_API_KEY = Obstacle(
     "api_key_missing",
     "No API key is configured.",
-    "Enter the API key, test the connection and save.",
+    "Enter the API key, test the connection, and save.",
     Owner.ADMINISTRATOR,
     "once an API key is saved",
     NotConfiguredError,
 )
 KEY_UNUSABLE = Obstacle(
     "api_key_unusable",
-    "The stored API key cannot be opened with this ENCRYPTION_KEY.",
+    "The stored API key cannot be decrypted with this ENCRYPTION_KEY.",
     "Check ENCRYPTION_KEY in the deployment, or enter the API key again.",
     Owner.ADMINISTRATOR,
     "once the API key can be used again",

@@ -14,7 +14,7 @@ from telemetry_service.domain.owner import Owner
 
 
 class Cause(StrEnum):
-    """Why an attempt was not accepted. The token is stable; the troubleshooting page has an entry for each."""
+    """Why an attempt was not accepted. The code is stable; the troubleshooting page explains each one."""
 
     NAME_NOT_RESOLVED = "name_not_resolved"
     CONNECTION_REFUSED = "connection_refused"
@@ -60,128 +60,131 @@ _NOBODY = Owner.NOBODY
 
 EXPLANATIONS: dict[Cause, Explanation] = {
     Cause.NAME_NOT_RESOLVED: Explanation(
-        "The name of the License Server could not be resolved.",
+        "The License Server's name could not be resolved.",
         "Check that this host can resolve public names (DNS).",
         _NETWORK,
     ),
     Cause.CONNECTION_REFUSED: Explanation(
-        "The License Server, or a firewall before it, refused the connection.",
+        "The License Server, or a firewall in front of it, refused the connection.",
         "Check outbound network connectivity (firewall, proxy settings).",
         _NETWORK,
     ),
     Cause.CONNECTION_FAILED: Explanation(
-        "No connection to the License Server could be made.",
+        "Could not connect to the License Server.",
         "Check outbound network connectivity (firewall, proxy settings).",
         _NETWORK,
     ),
     Cause.CONNECTION_LOST: Explanation(
-        "The connection broke before the License Server had answered.",
-        "Nothing to do, unless it keeps happening: then check proxies and firewalls on the way.",
+        "The connection was lost before the License Server responded.",
+        "No action needed. If this keeps happening, check the proxies and firewalls in between.",
         _NOBODY,
     ),
     Cause.PROXY_FAILED: Explanation(
         "The configured proxy did not connect to the License Server.",
-        "Check TELEMETRY_PROXY_URL: the proxy's name and port, the user and password that it asks for, and whether it"
-        " lets this installation through.",
+        "Check TELEMETRY_PROXY_URL: the proxy's host name, port, user name, and password. Also check that the proxy"
+        " allows this connection.",
         _NETWORK,
     ),
     Cause.DEADLINE_EXCEEDED: Explanation(
-        "The License Server did not answer in time.",
-        "Nothing to do, unless it keeps happening: then check proxies and firewalls on the way.",
+        "The License Server did not respond in time.",
+        "No action needed. If this keeps happening, check the proxies and firewalls in between.",
         _NOBODY,
     ),
     Cause.TLS_FAILED: Explanation(
-        "No secure connection (TLS) could be agreed with the License Server.",
-        "Check for a firewall or proxy that breaks TLS connections.",
+        "Could not establish a secure connection (TLS) to the License Server.",
+        "Check for a firewall or proxy that interferes with TLS connections.",
         _NETWORK,
     ),
     Cause.TLS_VERSION: Explanation(
-        "The other side offers only versions of TLS older than 1.2.",
+        "The responding server offers only TLS versions older than 1.2.",
         "Check for an outdated proxy that intercepts TLS connections.",
         _NETWORK,
     ),
     Cause.CERTIFICATE_EXPIRED: Explanation(
-        "The certificate of the License Server is not valid at this time.",
-        "Check this machine's clock; if it is right, contact support.",
+        "The License Server's certificate has expired or is not valid yet.",
+        "Check this machine's clock; if it is correct, contact support.",
         _ADMIN,
     ),
     Cause.CERTIFICATE_WRONG_HOST: Explanation(
-        "The certificate was issued for another name than the License Server's.",
+        "The certificate was not issued for the License Server's name.",
         "Check for a proxy that intercepts TLS connections.",
         _NETWORK,
     ),
     Cause.CERTIFICATE_UNTRUSTED: Explanation(
-        "The certificate of the License Server comes from an authority that this installation does not trust.",
-        "If a proxy intercepts TLS, add its authority (TELEMETRY_LICENSE_SERVER_CA_FILE).",
+        "The License Server's certificate was issued by an authority that this installation does not trust.",
+        "If a proxy intercepts TLS, add its certificate authority to TELEMETRY_LICENSE_SERVER_CA_FILE.",
         _NETWORK,
     ),
     Cause.CLOCK_WRONG: Explanation(
-        "The License Server refused the message, and its clock and this machine's are more than 5 minutes apart.",
-        "Set this machine's clock right (time synchronization), then press Retry.",
+        (
+            "The License Server refused the message because its clock and this machine's clock differ by more than 5"
+            " minutes."
+        ),
+        "Fix this machine's clock (NTP), then click Retry.",
         Owner.HOST,
     ),
     Cause.API_KEY_NOT_ACCEPTED: Explanation(
         "The License Server does not accept the API key.",
-        "Verify that the API key is correct and not expired, and save it again.",
+        "Verify that the API key is correct and not expired, then save it again.",
         _ADMIN,
     ),
     Cause.FORBIDDEN: Explanation(
-        "The License Server knows the API key but refuses this installation.",
+        "The License Server recognizes the API key but refuses this installation.",
         "Check the subscription, or contact support.",
         _ADMIN,
     ),
     Cause.BUSY: Explanation(
-        "The License Server is busy, or not available at the moment.",
-        "Nothing to do.",
+        "The License Server is busy.",
+        "No action needed.",
         _NOBODY,
     ),
     Cause.SERVER_ERROR: Explanation(
-        "The License Server has a fault of its own.",
-        "Nothing to do; the payload is kept and sent again.",
+        "The License Server had an internal error.",
+        "No action needed; the payload is kept and retried.",
         _NOBODY,
     ),
     Cause.REDIRECTED: Explanation(
-        "The answer was a redirect, which is never followed.",
-        "Check for a captive portal or a proxy in the way.",
+        "The response was a redirect, which the service never follows.",
+        "Check for a captive portal or a proxy in between.",
         _NETWORK,
     ),
     Cause.NOT_FOUND: Explanation(
-        "Whoever answered does not offer the telemetry interface.",
-        "Check for a proxy in the way; otherwise contact support.",
+        "The responding server has no telemetry API.",
+        "Check for a proxy in between; if there is none, contact support.",
         _NETWORK,
     ),
     Cause.PAYLOAD_REFUSED: Explanation(
         "The License Server refused the payload.",
-        "Check that the encryption and anonymization settings match the License Server; contact support.",
+        "Check that the encryption and anonymization settings match the License Server. If they do, contact support.",
         _VENDOR,
     ),
     Cause.ID_CONFLICT: Explanation(
-        "The License Server already holds another payload under this id.",
+        "The License Server already has a different payload with this ID.",
         "Contact support.",
         _VENDOR,
     ),
     Cause.UNEXPECTED_STATUS: Explanation(
-        "The License Server answered with a status that the protocol does not know.",
-        "Check for a proxy in the way; otherwise contact support.",
+        "The License Server returned a status code that the protocol does not define.",
+        "Check for a proxy in between; if there is none, contact support.",
         _VENDOR,
     ),
     Cause.ANSWER_MALFORMED: Explanation(
-        "The answer was not one that a License Server gives.",
-        "Check for a captive portal or a proxy in the way.",
+        "The response did not come from a License Server.",
+        "Check for a captive portal or a proxy in between.",
         _NETWORK,
     ),
     Cause.ANSWER_TOO_LARGE: Explanation(
-        "The answer was larger than any that a License Server gives.",
-        "Check for a captive portal or a proxy in the way.",
+        "The response was too large to come from a License Server.",
+        "Check for a captive portal or a proxy in between.",
         _NETWORK,
     ),
     Cause.INTERRUPTED: Explanation(
-        "The service stopped while it was sending; whether the payload arrived is not known.",
-        "Nothing to do: it is sent again under the same id, and counted once.",
+        "The service stopped while sending; whether the payload arrived is unknown.",
+        "No action needed: it is sent again with the same ID and counted once.",
         _NOBODY,
     ),
     Cause.PAYLOAD_INVALID: Explanation(
-        "The stored payload is not valid any more, so it was not sent.",
+        "The stored payload is no longer valid, so it was not sent.",
         "Contact support; the payload is kept.",
         _VENDOR,
     ),

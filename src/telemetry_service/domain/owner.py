@@ -4,15 +4,15 @@ from enum import StrEnum
 
 
 class Owner(StrEnum):
-    """The closed set; ``nobody`` exactly where there is nothing to do."""
+    """Who can take the next step; `nobody` if none is needed."""
 
     ADMINISTRATOR = "Control Core administrator"
-    DEPLOYMENT = "deployment owner"
-    HOST = "host administrator"
-    NETWORK = "network administrator"
+    DEPLOYMENT = "Deployment owner"
+    HOST = "Host administrator"
+    NETWORK = "Network administrator"
     SUPPORT = "Control Core support"
     NOBODY = "nobody"
 
 
-NOTHING_TO_DO = "Nothing to do."
+NOTHING_TO_DO = "No action needed."
 """The next step that belongs to nobody."""

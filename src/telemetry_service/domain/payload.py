@@ -50,7 +50,7 @@ class _Closed(BaseModel):
 
 
 class HealthStatus(StrEnum):
-    """The health of the telemetry system, as a token."""
+    """The health of the telemetry system, as a code."""
 
     HEALTHY = "healthy"
     WARNING = "warning"
@@ -92,10 +92,10 @@ _BILLING = "Charge per bouncer pair"
 _VOLUME = "Decision-volume sanity check (no content)"
 _VERIFY = "Verify subscription is paid / in-trial"
 _STALLED = "Spot stalled / unhealthy installs early"
-_COUNTERS = "Usage reports of the bouncers, added up over the reporting period"
+_COUNTERS = "Bouncer usage reports, totaled over the reporting period"
 _REGISTRY = "The registry of bouncers"
 _LICENSE = "The license posture reported by the Control Plane"
-_OUTBOX = "The transmission log of this service"
+_OUTBOX = "This service's transmission log"
 
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Days = Annotated[int, Field(ge=-MAX_DAYS, le=MAX_DAYS)]
@@ -109,13 +109,13 @@ class BouncerPairs(_Closed):
         meaning="Bouncer pairs known to the Control Plane.", why=_BILLING, source=_REGISTRY, example=12
     )
     sandbox_only_count: Count = _field(
-        meaning="Pairs of which only the sandbox bouncer is registered.", why=_BILLING, source=_REGISTRY, example=2
+        meaning="Pairs with only the sandbox bouncer registered.", why=_BILLING, source=_REGISTRY, example=2
     )
     production_only_count: Count = _field(
-        meaning="Pairs of which only the production bouncer is registered.", why=_BILLING, source=_REGISTRY, example=1
+        meaning="Pairs with only the production bouncer registered.", why=_BILLING, source=_REGISTRY, example=1
     )
     paired_count: Count = _field(
-        meaning="Pairs of which both bouncers are registered.", why=_BILLING, source=_REGISTRY, example=9
+        meaning="Pairs with both bouncers registered.", why=_BILLING, source=_REGISTRY, example=9
     )
 
     @model_validator(mode="after")
@@ -133,19 +133,19 @@ class LicenseMetrics(_Closed):
         meaning="Whether the Control Plane holds a license token.", why=_VERIFY, source=_LICENSE, example=True
     )
     license_token_expired: bool = _field(
-        meaning="Whether that token has expired at the period's end.", why=_VERIFY, source=_LICENSE, example=False
+        meaning="Whether that token had expired by the end of the period.", why=_VERIFY, source=_LICENSE, example=False
     )
     license_token_refreshed: bool = _field(
-        meaning="Whether the token was refreshed within the period.", why=_VERIFY, source=_LICENSE, example=True
+        meaning="Whether the token was refreshed during the period.", why=_VERIFY, source=_LICENSE, example=True
     )
     license_token_age_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] | None = _field(
-        meaning="Whole days since the token was issued or last refreshed; null where that is not known.",
+        meaning="Whole days since the token was issued or last refreshed; null if unknown.",
         why=_VERIFY,
         source=_LICENSE,
         example=6,
     )
     license_token_expires_in_days: Days | None = _field(
-        meaning="Whole days until the token expires, negative once past; null without an expiry.",
+        meaning="Whole days until the token expires, negative once expired; null if it does not expire.",
         why=_VERIFY,
         source=_LICENSE,
         example=24,
@@ -157,7 +157,7 @@ class LicenseMetrics(_Closed):
         example=True,
     )
     telemetry_last_success_age_hours: Count | None = _field(
-        meaning="Whole hours since a transmission was last accepted; null if none ever was.",
+        meaning="Whole hours since the last accepted transmission; null if there was none.",
         why=_STALLED,
         source=_OUTBOX,
         example=336,
@@ -168,22 +168,24 @@ class PreparedPayload(_Closed):
     """The payload as it stands in the transmission log: all but the moment of sending."""
 
     customer_id: str = _field(
-        meaning="Stripe customer identifier (mapped from your installation); its pseudonym with PII anonymization on.",
+        meaning=(
+            "Stripe customer identifier (mapped from your installation); a pseudonym while PII anonymization is on."
+        ),
         why=_VERIFY,
-        source="The deployment (TELEMETRY_CUSTOMER_ID), else the license posture; anonymized with the API key",
+        source="The deployment (TELEMETRY_CUSTOMER_ID) or the license posture; anonymized with the API key",
         example="anon_" + "5f" * 32,
         pattern=f"{CUSTOMER_ID_PATTERN}|{PSEUDONYM_PATTERN}",
     )
     instance_id: str = _field(
         meaning="Control Plane installation id (random UUID, no IP).",
-        why="Tell apart the installations of one customer",
-        source="Made at random at the first start",
+        why="Tell a customer's installations apart",
+        source="Generated at random at the first start",
         example="0f8fad5b-d9cb-469f-a165-70867728950e",
         pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
     )
     date: str = _field(
-        meaning="Reporting day: the UTC date of the period's end.",
-        why="Place the counts in time",
+        meaning="Reporting day: the UTC date on which the period ended.",
+        why="Date the counts",
         source="The end of the reporting period",
         example="2026-11-15",
         pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
@@ -195,7 +197,7 @@ class PreparedPayload(_Closed):
         example=21,
     )
     deployed_bouncer_count: Count = _field(
-        meaning="Bouncers registered with the Control Plane at the period's end.",
+        meaning="Bouncers registered with the Control Plane at the end of the period.",
         why=_BILLING,
         source=_REGISTRY,
         example=22,
@@ -210,7 +212,7 @@ class PreparedPayload(_Closed):
         meaning="Audit events recorded (counts only).", why=_VOLUME, source=_COUNTERS, example=201_904
     )
     successful_decisions: Count = _field(
-        meaning="Decisions that were made without an error (counts only).",
+        meaning="Decisions made without an error (counts only).",
         why=_VOLUME,
         source=_COUNTERS,
         example=183_901,
@@ -240,7 +242,7 @@ class PreparedPayload(_Closed):
         meaning="State of the license.", why=_VERIFY, source=_LICENSE, example="active"
     )
     days_remaining: Days | None = _field(
-        meaning="Whole days until the license expires, negative once past; null if it does not expire.",
+        meaning="Whole days until the license expires, negative once expired; null if it does not expire.",
         why=_VERIFY,
         source=_LICENSE,
         example=112,
@@ -270,11 +272,11 @@ class PreparedPayload(_Closed):
     )
     redeemed_extension_codes: tuple[CodeId, ...] = _field(
         meaning=(
-            "code_id values that no earlier transmission carries (single-use ids only), oldest first. The one string"
-            " whose content somebody else chooses."
+            "code_id values that no earlier transmission included (single-use IDs only), oldest first. The only text"
+            " that a caller chooses."
         ),
         why="Confirm extension codes are redeemed",
-        source="Extension codes reported by the Control Plane, as far as TELEMETRY_EXTENSION_CODE_PATTERN lets them in",
+        source="Extension codes reported by the Control Plane that match TELEMETRY_EXTENSION_CODE_PATTERN",
         example=["EXT-30D-7Q2M"],
         max_length=MAX_CODES,
     )
@@ -288,7 +290,7 @@ class PreparedPayload(_Closed):
             msg = "there cannot be more successful decisions than decisions"
             raise ValueError(msg)
         if self.active_reporting_bouncer_count > self.bouncer_count:
-            msg = "a bouncer with a decision is a bouncer with traffic"
+            msg = "a bouncer with decisions must count as one with traffic"
             raise ValueError(msg)
         if len(set(self.redeemed_extension_codes)) != len(self.redeemed_extension_codes):
             msg = "an extension code can be redeemed only once"
@@ -301,8 +303,8 @@ class TelemetryAggregatePayload(PreparedPayload):
 
     transmitted_at: str = _field(
         meaning="Wallclock at send time, UTC.",
-        why="Tell a late transmission from a late period",
-        source="The clock, at each attempt",
+        why="Distinguish a late transmission from a late period",
+        source="The clock at each attempt",
         example="2026-11-15T02:03:17.042Z",
         pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$",
     )

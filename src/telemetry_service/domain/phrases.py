@@ -25,6 +25,14 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{grouped(number)} {unit}"
 
 
+def payloads_kept(number: int, until: str) -> str:
+    """Return what happens to the payloads that wait: ``1 waiting payload is kept and will be sent once …``."""
+    if not number:
+        return "No payload is waiting."
+    verb = "is" if number == 1 else "are"
+    return f"{counted(number, 'waiting payload')} {verb} kept and will be sent {until}."
+
+
 def day(when: date) -> str:
     """Return ``15 Nov 2026``, whatever the locale of the process."""
     return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"

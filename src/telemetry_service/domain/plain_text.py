@@ -14,21 +14,21 @@ def unseen_error(text: str) -> str | None:
     """Return what is unseen in a text of one line, as the end of a sentence, or None where all of it is seen."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
-        return "holds bytes that are no text in UTF-8."
+        return "contains bytes that are not UTF-8 text."
     if _BYTE_ORDER_MARK in text:
-        return "holds a byte order mark, which some editors write unseen; remove it."
+        return "contains a byte order mark, which some editors add invisibly; remove it."
     if _LINE_ENDS & set(text):
-        return "holds a line end and must be one line; remove it, or what follows it."
+        return "contains a line break but must be one line; remove it, or the text after it."
     if any(unicodedata.category(character) == "Cc" for character in text):
-        return "holds a control character, such as a tab; remove it."
+        return "contains a control character, such as a tab; remove it."
     return _blank_fault(text)
 
 
 def _blank_fault(text: str) -> str | None:
     if text != text.strip():
-        return "begins or ends with a blank; remove it."
+        return "begins or ends with a space; remove it."
     if any(_looks_like_another(character) for character in text):
-        return "holds a character of no width, or a blank that no keyboard writes, as copied text may; remove it."
+        return "contains a zero-width character or a non-standard space, as copied text may; remove it."
     return None
 
 

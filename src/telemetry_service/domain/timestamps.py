@@ -33,7 +33,7 @@ def parse_moment(text: str) -> datetime:
 def _read(text: str) -> datetime:
     found = _RFC3339.fullmatch(text)
     if found is None:
-        message = "a moment is written as RFC 3339 has it"
+        message = "a time must be written in RFC 3339 form"
         raise ValueError(message)
     fraction = (found["fraction"] or "")[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
     leap = found["second"] == "60"
@@ -49,7 +49,7 @@ def _after_leap(moment: datetime) -> datetime:
     except OverflowError:
         following = moment
     if (following.day, following.hour, following.minute, following.second) != (1, 0, 0, 0):
-        message = "a leap second ends a month in UTC"
+        message = "a leap second must be the last second of a month in UTC"
         raise ValueError(message)
     return following
 
@@ -61,7 +61,7 @@ def _in_utc(moment: datetime) -> datetime:
     except OverflowError:
         utc = datetime.min.replace(tzinfo=UTC)
     if utc < _EARLIEST:
-        message = "a moment lies between the years 1970 and 9999"
+        message = "a time must be between the years 1970 and 9999"
         raise ValueError(message)
     return utc
 

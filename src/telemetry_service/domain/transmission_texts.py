@@ -12,7 +12,7 @@ from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Transmission
 
-RETRY = "Press Retry."
+RETRY = "Click Retry."
 
 
 class RowStatus(StrEnum):
@@ -102,7 +102,7 @@ def _status(row: Row, situation: Situation, bar: Obstacle | None) -> RowStatus:
 def _finer(row: Row, bar: Obstacle | None, again: datetime | None) -> str:
     state = _STATES[row.state]
     if bar is not None:
-        return f"{state}; kept, and sent {bar.until}"
+        return f"{state}; kept and sent {bar.until}"
     if row.state is State.RETRYING and again is not None:
         return "retrying automatically"
     return state
@@ -128,13 +128,13 @@ def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime 
 
 def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str | None:
     if bar is not None:
-        return f"None now: it is sent {bar.until}."
+        return f"None scheduled; it is sent {bar.until}."
     if again is not None:
         return None
     run = planned(situation.run_sends_at, situation.now)
     if row.state is State.HELD:
-        return f"As soon as the API key or the connection changes, when you press Retry, or with the next run, {run}."
-    return f"When you press Retry, or with the next run, {run}."
+        return f"When the API key or the connection changes, when you click Retry, or at the next run, {run}."
+    return f"When you click Retry, or at the next run, {run}."
 
 
 def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> CauseTexts | None:

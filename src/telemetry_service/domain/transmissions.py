@@ -41,7 +41,7 @@ class State(StrEnum):
 
 
 class Status(StrEnum):
-    """The guide's words for a state; *failed* has its finer state in the details."""
+    """The status of a transmission. For *failed*, `state` has the details."""
 
     PENDING = "pending"
     SUCCESS = "success"
@@ -52,14 +52,14 @@ FAILED_STATES = frozenset({State.RETRYING, State.HELD, State.REJECTED})
 
 
 class Trigger(StrEnum):
-    """What made a transmission."""
+    """What started a transmission."""
 
     SCHEDULED = "scheduled"
     MANUAL = "manual"
 
 
 class AttemptTrigger(StrEnum):
-    """What made an attempt."""
+    """What started an attempt."""
 
     TICK = "tick"
     BACK_OFF = "back_off"

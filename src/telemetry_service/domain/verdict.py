@@ -49,7 +49,7 @@ class Verdict:
     badge: ConnectionBadge
     may: Permissions
     next_run_at: datetime | None
-    """When the next period is closed; None while telemetry is off."""
+    """When the next period closes; null while telemetry is off."""
     next_run_note: str
     """Why there is none, or what it cannot do as things stand; empty where it makes a payload."""
     next_send_at: datetime | None

@@ -34,7 +34,7 @@ class LoginBlockedError(LoginThrottledError):
     def __init__(self, wait: timedelta) -> None:
         """Say how long to wait."""
         self.retry_after = max(1, round(wait.total_seconds()))
-        super().__init__(f"Too many wrong passwords. Try again in {self.retry_after} seconds.")
+        super().__init__(f"Too many incorrect passwords. Try again in {self.retry_after} seconds.")
 
 
 def block_after(failures: int) -> timedelta | None:

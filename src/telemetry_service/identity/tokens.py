@@ -25,10 +25,10 @@ REMEMBERED = timedelta(seconds=5)
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 NAME_MALFORMED = (
-    "The name of a service token has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter"
-    " or a digit."
+    "A service token name has 1 to 64 letters, digits, dots, dashes, and underscores and begins with a letter or a"
+    " digit."
 )
-NAME_TAKEN = "Another valid token has this name. Revoke that one first, or choose another name."
+NAME_TAKEN = "Another valid token has this name. Revoke it first, or choose another name."
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _DIGEST = "service-token"
@@ -44,8 +44,8 @@ class TokenRefusedError(TelemetryError):
 
     code = "token-refused"
     sentence = (
-        "A service token needs a name of 1 to 64 letters, digits, dots, dashes and underscores that no other valid"
-        " token has, and at least one scope."
+        "A service token needs at least one scope and a name of 1 to 64 letters, digits, dots, dashes, and"
+        " underscores that no other valid token has."
     )
 
 

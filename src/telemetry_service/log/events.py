@@ -99,24 +99,24 @@ EVENTS: dict[Event, Meaning] = {
     Event.SERVICE_STARTED: Meaning(
         INFO,
         ("version", "database", "listening", "log_level"),
-        "The service answers, at the address that it is really bound to.",
+        "The service is listening at this address.",
     ),
-    Event.SERVICE_STOPPING: Meaning(INFO, (), "The service was told to stop, and finishes what it has begun."),
-    Event.SERVICE_STOPPED: Meaning(INFO, (), "The service has ended in order."),
-    Event.START_FAILED: Meaning(ERROR, ("code",), "The service did not start; a sentence on standard error says why."),
+    Event.SERVICE_STOPPING: Meaning(INFO, (), "The service received a stop signal and is finishing its work."),
+    Event.SERVICE_STOPPED: Meaning(INFO, (), "The service stopped normally."),
+    Event.START_FAILED: Meaning(ERROR, ("code",), "The service did not start; a message on stderr says why."),
     Event.DEPLOYMENT_WARNING: Meaning(
-        WARNING, ("warning", "sentence"), "Something about the deployment needs a look; the sentence says what to do."
+        WARNING, ("warning", "sentence"), "The deployment needs attention; the sentence says what to do."
     ),
-    Event.DATABASE_MIGRATED: Meaning(
-        INFO, ("before", "revision"), "The schema of the database was brought up to this version."
-    ),
+    Event.DATABASE_MIGRATED: Meaning(INFO, ("before", "revision"), "The database schema was migrated to this version."),
     Event.CONNECTION_CHANGED: Meaning(
-        INFO, (), "The License Server, the proxy or an authority is another one: what was held is tried at once."
+        INFO,
+        (),
+        ("The License Server, the proxy, or a certificate authority has changed; held payloads are tried at once."),
     ),
     Event.AUTHORITIES_UNREADABLE: Meaning(
         WARNING,
         (),
-        "The file of TELEMETRY_LICENSE_SERVER_CA_FILE cannot be read any more. The authorities read last stay trusted.",
+        "TELEMETRY_LICENSE_SERVER_CA_FILE can no longer be read. The authorities read last stay trusted.",
     ),
     Event.ATTEMPT_STARTED: Meaning(
         INFO, ("transmission_id", "number", "trigger"), "A payload is being sent to the License Server."
@@ -133,7 +133,7 @@ EVENTS: dict[Event, Meaning] = {
             "receipt_verified",
             "duration_ms",
         ),
-        "The License Server has the payload.",
+        "The License Server accepted the payload.",
     ),
     Event.ATTEMPT_FAILED: Meaning(
         WARNING,
@@ -147,121 +147,122 @@ EVENTS: dict[Event, Meaning] = {
             "response_code",
             "duration_ms",
         ),
-        "The payload was not accepted and is kept; the cause is explained in troubleshooting.",
+        "The payload was not accepted and is kept; the troubleshooting page explains the cause.",
     ),
     Event.ANSWER_NOT_TAKEN_WHOLE: Meaning(
-        WARNING, ("transmission_id", "note"), "The payload was accepted; the note says what else was in the answer."
+        WARNING,
+        ("transmission_id", "note"),
+        ("The payload was accepted; the note says what else the response contained."),
     ),
     Event.RECEIPT_NOT_VERIFIED: Meaning(
-        WARNING, ("transmission_id", "number"), "The payload was accepted without a receipt of the pinned key."
+        WARNING, ("transmission_id", "number"), "The payload was accepted without a valid receipt from the pinned key."
     ),
     Event.PAYLOAD_INVALID: Meaning(
-        ERROR, ("transmission_id", "cause"), "A stored payload is not valid any more and was not sent; it is kept."
+        ERROR, ("transmission_id", "cause"), "A stored payload is no longer valid and was not sent; it is kept."
     ),
     Event.PAYLOAD_CONTRADICTION: Meaning(
-        ERROR, ("trigger", "code"), "The numbers of the open period contradict each other: no payload was made of it."
+        ERROR, ("trigger", "code"), "The open period's counts are inconsistent, so no payload was created."
     ),
     Event.API_KEY_UNREADABLE: Meaning(
         ERROR,
         ("transmission_id", "code"),
-        "The stored API key cannot be opened with ENCRYPTION_KEY: nothing is sent.",
+        "The stored API key cannot be decrypted with ENCRYPTION_KEY; nothing is sent.",
         Limit(each=1, total=20, by=("transmission_id",), seconds=600),
     ),
-    Event.CONNECTION_TESTED: Meaning(
-        INFO, ("key", "response_code", "duration_ms"), "A connection test found that everything works."
-    ),
+    Event.CONNECTION_TESTED: Meaning(INFO, ("key", "response_code", "duration_ms"), "A connection test passed."),
     Event.CONNECTION_TEST_FAILED: Meaning(
         WARNING,
         ("key", "step", "cause", "sentence", "response_code", "duration_ms"),
-        "A connection test failed at this step for this cause.",
+        "A connection test failed; see the step and the cause.",
     ),
-    Event.TICK_RAN: Meaning(
-        INFO, ("result", "due"), "The schedule ran: it has prepared a payload, or telemetry is off."
-    ),
+    Event.TICK_RAN: Meaning(INFO, ("result", "due"), "The schedule ran: it created a payload, or telemetry is off."),
     Event.TICK_WITHOUT_PAYLOAD: Meaning(
-        WARNING, ("result", "due"), "The schedule ran and could prepare no payload; the result says why."
+        WARNING, ("result", "due"), "The schedule ran but could not create a payload; the result says why."
     ),
     Event.JOB_FAILED: Meaning(
-        WARNING, ("job", "code"), "A waking or a purge could not do its work; the next one tries again.", _REPEATED
+        WARNING, ("job", "code"), "A scheduled check or a purge failed; the next one tries again.", _REPEATED
     ),
     Event.PURGE_RAN: Meaning(
-        INFO, ("rows", "retention_days", "duration_ms"), "The daily purge has deleted what is older than the retention."
+        INFO,
+        ("rows", "retention_days", "duration_ms"),
+        ("The daily purge deleted data older than the retention period."),
     ),
     Event.PURGE_PUT_OFF: Meaning(
-        INFO, ("due",), "A purge that is long overdue waits for a day: the clock may be wrong."
+        INFO, ("due",), "A long overdue purge was postponed for a day because the clock may be wrong."
     ),
     Event.CONFIGURATION_SAVED: Meaning(INFO, ("actor", "changed"), "The configuration was saved."),
-    Event.API_KEY_SET: Meaning(INFO, ("actor",), "Another API key was saved."),
+    Event.API_KEY_SET: Meaning(INFO, ("actor",), "A new API key was saved."),
     Event.API_KEY_REMOVED: Meaning(INFO, ("actor",), "The API key was removed."),
-    Event.API_KEY_REVEALED: Meaning(WARNING, ("actor", "address"), "The API key was shown in clear."),
-    Event.LOGIN_SUCCEEDED: Meaning(
-        INFO, ("address",), "The administrator has logged in, or entered the password anew."
-    ),
+    Event.API_KEY_REVEALED: Meaning(WARNING, ("actor", "address"), "The API key was shown."),
+    Event.LOGIN_SUCCEEDED: Meaning(INFO, ("address",), "The administrator logged in or entered the password again."),
     Event.LOGIN_FAILED: Meaning(
-        WARNING, ("address", "failures"), "A login was refused: the name or the password is wrong.", _STRANGERS
+        WARNING, ("address", "failures"), "A login was refused: incorrect name or password.", _STRANGERS
     ),
     Event.LOGIN_BLOCKED: Meaning(
-        WARNING, ("address", "wait_seconds"), "A login was refused unseen: too many were wrong before.", _STRANGERS
+        WARNING,
+        ("address", "wait_seconds"),
+        ("A login was refused unchecked after too many incorrect passwords."),
+        _STRANGERS,
     ),
     Event.ACCESS_DENIED: Meaning(
         WARNING,
         ("address", "route", "credential"),
-        "A call was refused (401): its token or session is missing, unknown, revoked or over.",
+        "A request was refused (401): its token or session is missing, unknown, revoked, or expired.",
         _STRANGERS,
     ),
     Event.SCOPE_MISSING: Meaning(
-        WARNING, ("address", "route", "actor"), "A call was refused (403): the caller may not do this.", _STRANGERS
+        WARNING, ("address", "route", "actor"), "A request was refused (403): the caller lacks permission.", _STRANGERS
     ),
     Event.CSRF_REFUSED: Meaning(
         WARNING,
         ("address", "route", "check"),
-        "A call was refused (403): it may have been made by another site. Of origin-is-host the cause is often a"
+        "A request was refused (403): it may have come from another site. For origin-is-host, the cause is often a"
         " reverse proxy that rewrites Host.",
         _STRANGERS,
     ),
     Event.REQUEST_REFUSED: Meaning(
         WARNING,
         ("address", "code", "status"),
-        "A connection or request was refused before any route: it is no HTTP, too slow, too large, or one too many.",
+        "A connection or request was refused before routing: not HTTP, too slow, too large, or too many at once.",
         _STRANGERS,
     ),
     Event.CONNECTION_CUT_OFF: Meaning(
         WARNING,
         ("address", "code"),
-        "A connection was ended without an answer: its caller does not read answers (answer-not-read), or sends"
-        " requests without waiting for any (requests-pipelined).",
+        "A connection was closed without a response: its caller does not read responses (answer-not-read) or sends"
+        " requests without waiting for responses (requests-pipelined).",
         _STRANGERS,
     ),
     Event.FORWARDED_NOT_TRUSTED: Meaning(
         WARNING,
         ("address",),
-        "A reverse proxy that is not trusted handed a request on: its X-Forwarded headers were not read, and the"
-        " session cookie goes out without Secure. Name its address in TELEMETRY_TRUSTED_PROXIES.",
+        "An untrusted reverse proxy forwarded a request: its X-Forwarded headers were ignored, and the session cookie"
+        " is sent without Secure. Add its address to TELEMETRY_TRUSTED_PROXIES.",
         Limit(each=1, total=10, by=("address",), seconds=3600),
     ),
     Event.CALL_REFUSED: Meaning(
         INFO,
         ("code", "status", "route", "address"),
-        "A call was refused for what it asks; the code says why.",
+        "A request was refused; the code says why.",
         _CALLERS,
     ),
     Event.STORAGE_FAULT_BEGAN: Meaning(
-        ERROR, ("code",), "The database cannot be used. One line as the fault begins, not one for each call."
+        ERROR, ("code",), "The database cannot be used. Logged once when the trouble begins, not for each request."
     ),
     Event.STORAGE_FAULT_ENDED: Meaning(INFO, ("code", "duration_ms"), "The database can be used again."),
     Event.UNEXPECTED_EXCEPTION: Meaning(
         ERROR,
         ("job", "error", "place"),
-        "A fault of this program: report it with this line, which holds no text of the exception.",
+        "An internal error. Report it with this line; the text of the exception is left out.",
         Limit(each=5, total=50, by=("place",)),
     ),
     Event.LINES_DROPPED: Meaning(
-        WARNING, (), "Nobody has read the log for a while: as many lines as `suppressed` says found no room."
+        WARNING, (), "The log was not read for a while; `suppressed` is the number of lines dropped."
     ),
     Event.LIBRARY_MESSAGE: Meaning(
         WARNING,
         ("logger", "error", "place"),
-        "A library has something to say. Its text is not repeated, for it can hold a URL, a host or a key.",
+        "A library logged a message. Its text is left out because it can contain a URL, a host, or a key.",
         Limit(each=5, total=20, by=("logger",)),
     ),
 }

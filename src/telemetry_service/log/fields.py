@@ -36,8 +36,8 @@ class Form(StrEnum):
     MOMENT = "time (RFC 3339, UTC)"
     ADDRESS = "IP address"
     LISTENING = "address and port"
-    PLACE = "file and line of the program"
-    SENTENCE = "sentence of this service"
+    PLACE = "source file and line"
+    SENTENCE = "sentence from this service"
 
 
 def _text_of(form: re.Pattern[str]) -> Callable[[FieldValue], bool]:

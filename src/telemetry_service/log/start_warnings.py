@@ -17,15 +17,16 @@ class StartWarning(StrEnum):
 
 SENTENCES: dict[StartWarning, str] = {
     StartWarning.EPHEMERAL_KEYS: (
-        "DEMO_MODE=true: the keys are thrown away at the end, and what was sealed with them cannot be opened."
+        "DEMO_MODE=true: the keys are discarded when the process ends, and data encrypted with them cannot be"
+        " decrypted."
     ),
-    StartWarning.NO_ADMINISTRATOR: ("Nobody can log in yet. Set a password with: telemetry-service admin set-password"),
+    StartWarning.NO_ADMINISTRATOR: ("No one can log in yet. Set a password with: telemetry-service admin set-password"),
     StartWarning.COOKIES_NOT_SECURE: (
-        "No reverse proxy is trusted, so session cookies go out without Secure, to whoever reaches this address. Name"
-        " the proxy that ends TLS in TELEMETRY_TRUSTED_PROXIES, or with --trusted-proxy."
+        "No reverse proxy is trusted, so session cookies are sent without Secure to anyone who reaches this address."
+        " Add the proxy that terminates TLS to TELEMETRY_TRUSTED_PROXIES or --trusted-proxy."
     ),
     StartWarning.PASSWORD_IGNORED: (
-        "TELEMETRY_ADMIN_PASSWORD was not used: the administrator has another password already. Change it with:"
+        "TELEMETRY_ADMIN_PASSWORD was ignored: the administrator already has a different password. Change it with:"
         " telemetry-service admin set-password"
     ),
 }

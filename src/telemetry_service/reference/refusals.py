@@ -43,27 +43,29 @@ class _Entry:
 
 
 _ENTRIES: dict[Reason, _Entry] = {
-    Reason.HEADER_MALFORMED: _Entry(400, "A header of the protocol is missing, repeated or not of its form."),
-    Reason.KEY_UNKNOWN: _Entry(401, "No API key with this key id is accepted."),
-    Reason.SIGNATURE_INVALID: _Entry(401, "A listed signature is not the one that this API key makes."),
-    Reason.TIMESTAMP_OUT_OF_TOLERANCE: _Entry(400, "The timestamp is more than 5 minutes from the time here."),
+    Reason.HEADER_MALFORMED: _Entry(400, "A protocol header is missing, repeated, or malformed."),
+    Reason.KEY_UNKNOWN: _Entry(401, "No accepted API key has this key ID."),
+    Reason.SIGNATURE_INVALID: _Entry(401, "A signature does not match this API key."),
+    Reason.TIMESTAMP_OUT_OF_TOLERANCE: _Entry(
+        400, "The timestamp differs from this server's clock by more than 5 minutes."
+    ),
     Reason.CONTENT_TYPE_UNSUPPORTED: _Entry(415, "Send application/json, or application/jose if encrypted."),
-    Reason.BODY_TOO_LARGE: _Entry(413, "The body is larger than any payload."),
-    Reason.ENCRYPTION_REQUIRED: _Entry(422, "This License Server takes encrypted payloads only."),
-    Reason.ENCRYPTION_INVALID: _Entry(400, "The body is not a JWE that this API key opens."),
-    Reason.JSON_MALFORMED: _Entry(400, "The payload is not JSON, or names a member twice."),
+    Reason.BODY_TOO_LARGE: _Entry(413, "The body is too large."),
+    Reason.ENCRYPTION_REQUIRED: _Entry(422, "This License Server accepts only encrypted payloads."),
+    Reason.ENCRYPTION_INVALID: _Entry(400, "The body is not a JWE that this API key can decrypt."),
+    Reason.JSON_MALFORMED: _Entry(400, "The payload is not JSON, or repeats a member."),
     Reason.JSON_NOT_CANONICAL: _Entry(400, "The payload is not in its canonical form (RFC 8785)."),
-    Reason.SCHEMA_VIOLATED: _Entry(422, "The payload is not one that the schema allows."),
-    Reason.CUSTOMER_MISMATCH: _Entry(403, "The payload is not of the customer whom this API key belongs to."),
-    Reason.PING_NOT_EMPTY: _Entry(422, "A connection test carries the body {} and nothing else."),
-    Reason.ID_CONFLICT: _Entry(409, "Another payload was already accepted under this id."),
-    Reason.NOT_FOUND: _Entry(404, "There is nothing here."),
-    Reason.METHOD_NOT_ALLOWED: _Entry(405, "This address is for POST."),
-    Reason.CONTROL_TOKEN_INVALID: _Entry(401, "The control token is not the right one."),
-    Reason.CONTROL_INPUT_INVALID: _Entry(422, "The control interface does not know this input."),
-    Reason.SWITCHED: _Entry(503, "A switch of the control interface asked for this answer."),
-    Reason.STORE_UNAVAILABLE: _Entry(503, "The store cannot be used just now. Nothing was accepted; try again."),
-    Reason.INTERNAL: _Entry(500, "Something went wrong inside the License Server."),
+    Reason.SCHEMA_VIOLATED: _Entry(422, "The payload does not match the schema."),
+    Reason.CUSTOMER_MISMATCH: _Entry(403, "The payload's customer does not own this API key."),
+    Reason.PING_NOT_EMPTY: _Entry(422, "A connection test must have the body {}."),
+    Reason.ID_CONFLICT: _Entry(409, "A different payload with this ID was already accepted."),
+    Reason.NOT_FOUND: _Entry(404, "Not found."),
+    Reason.METHOD_NOT_ALLOWED: _Entry(405, "Method not allowed; use POST."),
+    Reason.CONTROL_TOKEN_INVALID: _Entry(401, "Incorrect control token."),
+    Reason.CONTROL_INPUT_INVALID: _Entry(422, "The control interface does not recognize this input."),
+    Reason.SWITCHED: _Entry(503, "The control interface configured this response."),
+    Reason.STORE_UNAVAILABLE: _Entry(503, "The store cannot be used. Nothing was accepted; try again."),
+    Reason.INTERNAL: _Entry(500, "The License Server had an internal error."),
 }
 
 

@@ -61,8 +61,10 @@ def create_web(
     app = FastAPI(
         title="Control Core telemetry",
         version=__version__,
-        description="Counts what happened, shows what would leave, sends it sealed, and keeps the history."
-        " Every refusal is a problem document (RFC 9457) with a stable type; moments are RFC 3339 in UTC.",
+        description=(
+            "Counts usage, shows what would be sent, sends it encrypted and signed, and keeps the history. Every"
+            " error is a problem document (RFC 9457) with a stable type. Times are RFC 3339 in UTC."
+        ),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
         # Swagger UI and ReDoc load from a CDN; the description itself is a route of ours, behind the gate.

@@ -61,7 +61,7 @@ class _Stored(Collector):
         yield _build()
         yield _health(report)
         yield GaugeMetricFamily(
-            "telemetry_transmissions_waiting", "Transmissions that are not accepted yet.", value=report.waiting
+            "telemetry_transmissions_waiting", "Transmissions not accepted yet.", value=report.waiting
         )
         yield _transmissions(count_by_state(self._runtime))
         yield from self._moments(report)
@@ -103,7 +103,7 @@ def _transmissions(numbers: dict[State, int]) -> Metric:
 
 
 def _health(report: HealthReport) -> Metric:
-    family = GaugeMetricFamily("telemetry_health", "The state of health: 1 for the present one.", labels=("status",))
+    family = GaugeMetricFamily("telemetry_health", "Health status: 1 for the current one.", labels=("status",))
     for status in HealthStatus:
         family.add_metric((status.value,), int(status is report.health.status))
     return family

@@ -35,7 +35,7 @@ def test_what_was_shown_is_sent_with_the_counts_of_the_moment(site: Site) -> Non
 def test_another_configuration_than_the_one_that_was_shown_is_refused(site: Site, changes: dict[str, object]) -> None:
     shown = seen(site)
     site.configure(**changes)
-    with pytest.raises(PreviewStaleError, match="The settings or the API key have been changed since"):
+    with pytest.raises(PreviewStaleError, match="The settings or the API key have changed"):
         send_now(site.runtime, "admin", None, shown)
     assert nothing_was_sent(site)
     send_now(site.runtime, "admin", None, seen(site))

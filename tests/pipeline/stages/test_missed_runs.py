@@ -72,9 +72,9 @@ def payloads(site: Site) -> int:
     ("miss", "result", "reason"),
     [
         (without_key, "api_key_missing", "no API key was configured"),
-        (with_a_key_that_cannot_be_opened, "api_key_unusable", "could not be opened"),
-        (without_license_server, "license_server_missing", "named no License Server"),
-        (without_customer_id, "customer_id_missing", "customer id was not known"),
+        (with_a_key_that_cannot_be_opened, "api_key_unusable", "could not be decrypted"),
+        (without_license_server, "license_server_missing", "no License Server was configured"),
+        (without_customer_id, "customer_id_missing", "customer ID was unknown"),
     ],
 )
 def test_whatever_was_missing_the_missed_run_is_made_up_for_at_the_next_waking(

@@ -92,7 +92,7 @@ WRONG_VALUES: dict[str, str] = {
     "an array": f'["{CANARY}"]',
     "an object": f'{{"{CANARY}": 1}}',
     "a NUL": '"a\\u0000b"',
-    "half of a surrogate pair": '"\\ud800"',
+    "unpaired surrogate": '"\\ud800"',
     "a line end at the end": '"b\\n"',
     "an empty string": '""',
     "a long string": '"' + "k" * 5_000 + '"',
@@ -165,14 +165,14 @@ def test_a_field_that_is_there_twice_is_named(shared: Running, name: str, field:
     value = dict(members)[field]
     answer = _send(shared, name, _raw(name, [*members, (field, value)]))
     assert answer.status_code == 422
-    assert problem_in(answer)["errors"] == [{"field": _place(name, field), "problem": "is there more than once"}]
+    assert problem_in(answer)["errors"] == [{"field": _place(name, field), "problem": "appears more than once"}]
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_field_that_is_not_on_the_list_is_named(shared: Running, name: str) -> None:
     answer = _send(shared, name, _raw(name, [*_members(name), ("policy_name", "1")]))
     assert answer.status_code == 422
-    expected = {"field": _place(name, "policy_name"), "problem": "is not a field of this call"}
+    expected = {"field": _place(name, "policy_name"), "problem": "is not a field of this request"}
     assert problem_in(answer)["errors"] == [expected]
 
 

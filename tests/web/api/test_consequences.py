@@ -47,7 +47,7 @@ def test_a_shorter_retention_is_refused_with_the_number_of_rows_until_confirmed(
     service.clock.advance(timedelta(days=20))
     status, problem = put(service, retention_days=7)
     assert (status, str(problem["type"]).rpartition(":")[2]) == (409, "confirmation-required")
-    assert "deleted with the next daily purge" in str(problem["detail"])
+    assert "deleted at the next daily purge" in str(problem["detail"])
     status, lost = put(service, "?dry_run=true", retention_days=7)
     assert status == 200
     assert int(str(lost["rows_deleted"])) > 0

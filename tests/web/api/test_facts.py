@@ -259,7 +259,7 @@ def test_a_report_beyond_the_largest_sum_is_refused_with_its_place(shared: Runni
     refused = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(audit_events=20) for _ in range(2)]})
     assert (refused.status_code, code_in(refused)) == (409, "period-full")
     assert problem_in(refused)["errors"] == [
-        {"field": "reports[1].audit_events", "problem": "would take a sum of the open period beyond 2^53-1"}
+        {"field": "reports[1].audit_events", "problem": "would make a total of the open period exceed 2^53-1"}
     ]
 
 

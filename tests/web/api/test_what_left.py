@@ -15,7 +15,7 @@ from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.running import Running
 from tests.web.api.test_facts import report, send
 
-LEFT = ("What left", "As sent by", "as it crossed the network", "Sent, but", "Sent again", "Records sent</dt>")
+LEFT = ("What was sent", "As sent by", "as sent over the network", "Sent, but", "Sent again", "Records sent</dt>")
 """The words that claim that something was sent."""
 
 
@@ -85,7 +85,7 @@ def test_what_ended_before_the_request_was_written_is_not_called_sent(
     assert written is False
     for page in (sent, retried):
         assert [claim for claim in LEFT if claim in page] == []
-        assert "What was prepared, and did not leave" in page
+        assert "What was prepared but not sent" in page
         assert "nothing was sent" in page
         assert "Not sent. The payload is kept" in page
         assert "Records to send</dt>" in page
@@ -99,9 +99,9 @@ def test_what_may_have_left_is_not_said_to_have_arrived_nor_to_have_stayed(
     sent, retried, written = send_and_retry(connected)
     assert written is None
     for page in (sent, retried):
-        assert "What may have left" in page
-        assert "No answer came, so whether it arrived is not known." in page
-        assert "What left" not in page
+        assert "What may have been sent" in page
+        assert "No response, so whether it arrived is unknown." in page
+        assert "What was sent" not in page
         assert "nothing was sent" not in page
 
 
@@ -109,11 +109,11 @@ def test_what_was_answered_has_left(connected: Running, far_side: FaultServer) -
     far_side.mode = faults.reply(422)
     sent, retried, written = send_and_retry(connected)
     assert written is True
-    assert "Sent, but not accepted." in sent
+    assert "Not accepted. It will be retried." in sent
     assert "Sent again, but not accepted." in retried
     for page in (sent, retried):
-        assert "What left" in page
-        assert "as it crossed the network" in page
+        assert "What was sent" in page
+        assert "as sent over the network" in page
         assert "Records sent</dt>" in page
 
 
@@ -127,5 +127,5 @@ def test_before_its_first_attempt_nothing_is_said_to_have_left(connected: Runnin
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     listed = connected.call(Scope.READ, "GET", "telemetry/history").json()["transmissions"]
     page = connected.client.get(paths.transmission(listed[0]["transmission_id"]), headers=headers).text
-    assert "What will leave" in page
+    assert "What will be sent" in page
     assert [claim for claim in LEFT if claim in page] == []

@@ -165,5 +165,5 @@ def test_a_wrong_key_is_explained_and_asked_for_again(typed: str, wrong: str) ->
     read = read_form(SettingsForm(api_key=typed, frequency="daily", retention_days="30"), stored, locked=False)
     assert (read.api_key, read.errors) == (
         None,
-        {"api_key": f"{wrong} What you typed is not repeated here: enter it again."},
+        {"api_key": f"{wrong} Enter the key again."},
     )

@@ -16,14 +16,14 @@ _STDIN_MAXIMUM = 10_000
 def set_password(
     *, stdin: Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")] = False
 ) -> None:
-    """Set the administrator's password. It is asked for, and never taken from the command line."""
+    """Set the administrator's password. The command prompts for it and never takes it as an argument."""
     if stdin:
         password = first_text_of(sys.stdin.read(_STDIN_MAXIMUM))
     elif not sys.stdin.isatty():
-        message = "There is no terminal to ask at; give the password on standard input with --stdin."
+        message = "No terminal is attached. Provide the password on standard input with --stdin."
         raise typer.BadParameter(message)
     else:
-        password = typer.prompt("New password", hide_input=True, confirmation_prompt="The same again")
+        password = typer.prompt("New password", hide_input=True, confirmation_prompt="Repeat the password")
     with opened_service() as service:
         service.authentication.accounts.set_password(password, ACTOR)
-    say("The password of 'admin' is set; every browser session has ended.")
+    say("The password for 'admin' is set. All browser sessions have ended.")

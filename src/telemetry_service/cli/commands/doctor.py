@@ -9,11 +9,11 @@ from telemetry_service.cli.exit_codes import ExitCode
 from telemetry_service.cli.liveness import is_alive
 from telemetry_service.cli.output import AsJson, complain, say, say_json
 
-Liveness = Annotated[bool, typer.Option("--liveness", help="Only ask whether the local service answers.")]
-Port = Annotated[int, typer.Option(min=1, max=65_535, help="The local port that --liveness asks.")]
+Liveness = Annotated[bool, typer.Option("--liveness", help="Only check whether the local service responds.")]
+Port = Annotated[int, typer.Option(min=1, max=65_535, help="The local port that --liveness checks.")]
 Host = Annotated[
     str | None,
-    typer.Option(help="The address that --liveness asks; without it the one that the service listens on."),
+    typer.Option(help="The address that --liveness checks. [default: the one the service listens on]"),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Do not contact the License Server.")]
 
@@ -26,9 +26,9 @@ def doctor(
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, keys, database, schema, disk, clock and, while telemetry is on, the connection.
+    """Check the installation. Covers settings, keys, database, disk, clock, and (while telemetry is on) the connection.
 
-    Exits with the code of the first thing that is wrong.
+    Exits with the code of the first problem.
     """
     if liveness:
         _ask_liveness(host, port, as_json=as_json)
@@ -55,5 +55,5 @@ def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
     if as_json:
         say_json({"alive": alive})
     if not alive:
-        complain(f"Nothing answers on local port {port}.")
+        complain(f"Nothing responds on local port {port}.")
         raise typer.Exit(ExitCode.FAILED)

@@ -4,7 +4,7 @@ from telemetry_service.cli.output import say
 
 
 def generate_key() -> None:
-    """Make a key for ENCRYPTION_KEY or CREDENTIAL_ENCRYPTION_KEY (each needs its own)."""
+    """Generate an encryption key. Use it for ENCRYPTION_KEY or CREDENTIAL_ENCRYPTION_KEY (each needs its own)."""
     from telemetry_service.sealing import keyring
 
     say(keyring.generate_key())

@@ -10,17 +10,17 @@ from telemetry_service.cli.output import AsJson, moment, say, say_table
 from telemetry_service.domain.transmission_texts import row_of, texts_of
 from telemetry_service.domain.transmissions import Status, Trigger
 
-Limit = Annotated[int, typer.Option(min=1, max=500, help="How many, newest first.")]
-From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, in UTC.")]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, in UTC.")]
-Cursor = Annotated[str | None, typer.Option(help="Go on from where the last page ended.")]
+Limit = Annotated[int, typer.Option(min=1, max=500, help="Number of transmissions, newest first.")]
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day.")]
+Cursor = Annotated[str | None, typer.Option(help="Continue after the previous page.")]
 
 
 def history(
     *,
     limit: Limit = 25,
-    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
-    trigger: Annotated[Trigger | None, typer.Option(help="Only these.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Show only this status.")] = None,
+    trigger: Annotated[Trigger | None, typer.Option(help="Show only this trigger.")] = None,
     from_day: From = None,
     to_day: To = None,
     cursor: Cursor = None,
@@ -41,7 +41,7 @@ def history(
         say(HistoryResponse.of(page).model_dump_json(indent=2))
         return
     if not page.items:
-        say("There are no transmissions here yet.")
+        say("No transmissions found.")
         return
     say_table(
         ("DATE (UTC)", "STATUS", "STATE", "RECORDS", "CODE", "TRIGGER", "ATTEMPTS", "CAUSE", "NOTE", "ID"),
@@ -62,7 +62,7 @@ def history(
         ),
     )
     if page.next_cursor:
-        say(f"Older ones: --cursor {page.next_cursor}")
+        say(f"Older transmissions: --cursor {page.next_cursor}")
 
 
 def _day(value: datetime | None) -> date | None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from telemetry_service.reference.options import ReferenceOptions
     from telemetry_service.reference.serve import Listening
 
-Folder = Annotated[Path, typer.Option(help="Where it keeps its store, its keys and its throw-away authority.")]
+Folder = Annotated[Path, typer.Option(help="Folder for its data, keys, and temporary certificate authority.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
-Customer = Annotated[str, typer.Option(help="The customer whom its API key belongs to.")]
-Encrypted = Annotated[bool, typer.Option("--require-encryption", help="Refuse what is not encrypted.")]
+Customer = Annotated[str, typer.Option(help="The customer that its API key belongs to.")]
+Encrypted = Annotated[bool, typer.Option("--require-encryption", help="Refuse unencrypted payloads.")]
 
 
 def license_server(
@@ -28,9 +28,9 @@ def license_server(
     customer_id: Customer = "cus_Reference01",
     require_encryption: Encrypted = False,
 ) -> None:
-    """Run the reference License Server on this machine, for trials and tests; it is not the vendor's.
+    """Run the reference License Server. It is for trials and tests on this machine, not the vendor's server.
 
-    It reads no setting of the service, and prints those with which a service reaches it.
+    It reads none of the service's settings. It prints the settings that a service needs to reach it.
     """
     from telemetry_service.cli.listening import CannotListenError
     from telemetry_service.cli.server import until_told_to_stop
@@ -52,7 +52,7 @@ def license_server(
         try:
             serve(options, lambda listening: _announce(listening, options, customer_id))
         except OSError:
-            message = f"Port {port} cannot be listened on; choose another one with --port."
+            message = f"Cannot listen on port {port}; choose another one with --port."
             raise CannotListenError(message) from None
 
 
@@ -66,7 +66,10 @@ def _api_key(file: Path) -> str:
 
 
 def _announce(listening: "Listening", options: "ReferenceOptions", customer_id: str) -> None:
-    complain("This is the reference License Server, for trials and tests. Ctrl-C stops it. A service reaches it with:")
+    complain(
+        "This is the reference License Server, for trials and tests. Press Ctrl-C to stop it. To connect a service,"
+        " set:"
+    )
     say(f"TELEMETRY_LICENSE_SERVER_URL={listening.url}")
     say(f"TELEMETRY_LICENSE_SERVER_CA_FILE={Path(str(options.ca_file)).resolve()}")
     say(f"TELEMETRY_LICENSE_SERVER_PUBLIC_KEY={listening.public_key}")

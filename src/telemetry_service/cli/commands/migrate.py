@@ -5,9 +5,9 @@ from telemetry_service.cli.output import AsJson, say, say_json
 
 
 def migrate(*, as_json: AsJson = False) -> None:
-    """Set the database up: make it where there is none, and bring it to the schema of this version.
+    """Create or migrate the database. Also runs at startup.
 
-    A start of the service does the same. Apart from the two, no command makes or migrates a database.
+    No other command creates or migrates a database.
     """
     settings = read_settings()
     from telemetry_service.app import set_up

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def preview(*, as_json: AsJson = False) -> None:
-    """Show exactly what would leave if the current period ended now. Sends nothing."""
+    """Show exactly what would be sent now. Sends nothing."""
     with opened_service() as service:
         from telemetry_service.pipeline.queries.preview import build_preview
         from telemetry_service.web.api.schemas.insight import PreviewResponse
@@ -41,11 +41,11 @@ def _tell(found: "PreviewResponse") -> None:
     )
     say(f"{found.health.cause} {found.health.next_step}")
     if not found.enabled:
-        say("Telemetry is off: nothing of this will leave.")
+        say("Telemetry is off: none of this will be sent.")
     # What is not configured was said a line above.
     if found.fault is not None and found.health.status is not HealthStatus.NOT_CONFIGURED:
         say(found.fault.sentence)
     if found.payload is not None:
         say()
-        say("The exact payload:")
+        say("Exact payload:")
         say_json(found.payload)

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from telemetry_service.pipeline.queries.history import TransmissionDetail
     from telemetry_service.pipeline.queries.proof import Proof
 
-Identity = Annotated[UUID, typer.Argument(help="The id of the transmission, as the history shows it.")]
-Number = Annotated[int | None, typer.Option("--attempt", min=1, help="Which attempt. [default: the last one]")]
-Folder = Annotated[Path | None, typer.Option(help="Where to write. [default: ./proof-<id>-<attempt>]")]
+Identity = Annotated[UUID, typer.Argument(help="The transmission ID, as shown in the history.")]
+Number = Annotated[int | None, typer.Option("--attempt", min=1, help="The attempt number. [default: the latest]")]
+Folder = Annotated[Path | None, typer.Option(help="Output folder. [default: ./proof-<id>-<attempt>]")]
 
 
 def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder = None) -> None:
-    """Write what an attempt prepared into a folder: payload, body, headers and receipt. Contacts nobody.
+    """Export the proof of an attempt. Writes its payload, body, headers, and receipt to a folder. Works offline.
 
-    Exits with 1 if the bytes are not those whose digest was kept before the attempt.
+    Exits with 1 if the bytes do not match the digest recorded before the attempt.
     """
     with opened_service() as service:
         from telemetry_service.pipeline.queries import proof as queries
@@ -51,14 +51,14 @@ def _read(service: "Service", transmission_id: UUID) -> "TransmissionDetail":
     try:
         return read_transmission(service.runtime, transmission_id)
     except NotFoundError:
-        message = "There is no transmission of this id; telemetry-service history lists them."
+        message = "No transmission has this ID. List them with: telemetry-service history"
         raise NotFoundError(message) from None
 
 
 def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":
     found = [attempt for attempt in attempts if number in {None, attempt.number}]
     if not found:
-        message = "There is no such attempt."
+        message = "This transmission has no such attempt."
         raise NotFoundError(message)
     return found[-1]
 
@@ -98,17 +98,20 @@ def _headers(message: "SealedMessage") -> str:
 
 _WRITTEN = {
     True: "Its request was sent.",
-    False: "Nothing of it was sent: the attempt ended before that.",
-    None: "Whether its request was sent is not known: no answer came.",
+    False: "Nothing was sent: the attempt ended first.",
+    None: "Whether its request was sent is unknown: no response arrived.",
 }
 
 
 def _tell(target: Path, proof: "Proof", written: bool | None) -> None:  # noqa: FBT001 - a plain fact
-    verdicts = {True: "is the one that was kept before the attempt", False: "IS NOT the one that was kept"}
+    verdicts = {
+        True: "matches the one recorded before the attempt",
+        False: ("DOES NOT MATCH the one recorded before the attempt"),
+    }
     say(f"The digest of payload.json {verdicts[proof.payload_matches]}.")
     if proof.body_matches is not None:
         say(f"The digest of body {verdicts[proof.body_matches]}.")
     if proof.message is None:
-        say("The API key that sealed it has been replaced, so what depends on it cannot be made again.")
+        say("The API key it was sealed with has been replaced, so the sealed body cannot be reproduced.")
     say(_WRITTEN[written])
     say(f"Written to {target}. How to verify it without this program: docs/proof.md")

@@ -11,12 +11,13 @@ from telemetry_service.cli.output import AsJson
 from telemetry_service.cli.transmission_output import say_transmission
 
 RequestKey = Annotated[
-    str | None, typer.Option("--idempotency-key", help="The same key again names the same transmission.")
+    str | None,
+    typer.Option("--idempotency-key", help="Repeat a key to get the same transmission instead of a new one."),
 ]
 
 
 def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> None:
-    """Close the current period and send it, at once. Exits with 5 if it was not accepted."""
+    """Close the current period and send it now. Exits with 5 if it was not accepted."""
     request_key = _request_key(idempotency_key)
     with opened_service() as service:
         from telemetry_service.pipeline.actions import send_now as actions

@@ -27,14 +27,16 @@ Proxies = Annotated[
     list[str] | None,
     typer.Option(
         "--trusted-proxy",
-        help="Address or network of a reverse proxy whose X-Forwarded-* headers are believed, beside those of"
-        " TELEMETRY_TRUSTED_PROXIES.",
+        help=(
+            "Address or network of a reverse proxy whose X-Forwarded-* headers are trusted, in addition to"
+            " TELEMETRY_TRUSTED_PROXIES."
+        ),
     ),
 ]
 
 
 def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
-    """Run the service: one process with the web, the REST API and the schedule. SIGTERM stops it."""
+    """Run the service. One process runs the web pages, the REST API, and the schedule. SIGTERM stops it."""
     named = _addresses(trusted_proxy or ())
     from telemetry_service.settings import load_settings
 

@@ -13,14 +13,14 @@ from telemetry_service.identity.scopes import Scope
 if TYPE_CHECKING:
     from telemetry_service.identity.tokens import ServiceTokens, TokenFacts
 
-Name = Annotated[str, typer.Argument(help="Who will use it, such as control-plane.")]
+Name = Annotated[str, typer.Argument(help="The name of the token's user, such as control-plane.")]
 Scopes = Annotated[
-    list[Scope], typer.Option("--scope", help="What it may do; several are allowed. admin implies read.")
+    list[Scope], typer.Option("--scope", help="What the token may do; repeat for several. admin includes read.")
 ]
 
 
 def create(name: Name, scope: Scopes, *, as_json: AsJson = False) -> None:
-    """Make a service token. It is shown this once, alone on the last line."""
+    """Create a service token. It is shown only once, alone on the last line."""
     with opened_service() as service:
         created = service.authentication.tokens.create(name, scope, ACTOR)
     if as_json:
@@ -31,14 +31,14 @@ def create(name: Name, scope: Scopes, *, as_json: AsJson = False) -> None:
 
 
 def list_tokens(*, as_json: AsJson = False) -> None:
-    """List all service tokens, without what they are."""
+    """List all service tokens. Never shows their values."""
     with opened_service() as service:
         tokens = service.authentication.tokens.list()
     if as_json:
         say_json([_shown(facts) for facts in tokens])
         return
     if not tokens:
-        say("There are no service tokens yet.")
+        say("No service tokens yet.")
         return
     say_table(
         ("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED"),
@@ -49,14 +49,14 @@ def list_tokens(*, as_json: AsJson = False) -> None:
     )
 
 
-def revoke(token: Annotated[str, typer.Argument(help="The id or the name of the token.")]) -> None:
-    """Revoke a service token. In every replica it works for a few seconds longer at most."""
+def revoke(token: Annotated[str, typer.Argument(help="The token's ID or name.")]) -> None:
+    """Revoke a service token. Every replica rejects it within a few seconds."""
     with opened_service() as service:
         tokens = service.authentication.tokens
         try:
             tokens.revoke(_id_of(tokens, token), ACTOR)
         except NotFoundError:
-            message = "There is no valid token of this id or name; telemetry-service token list shows all."
+            message = "No valid token has this ID or name. List them with: telemetry-service token list"
             raise NotFoundError(message) from None
     say("The token is revoked.")
 

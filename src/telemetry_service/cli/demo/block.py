@@ -21,26 +21,26 @@ class Running:
 def block(demo: Running) -> str:
     """Return the text."""
     curl = f"curl -sK {demo.folder / 'license-server.curl'} {demo.license_server_url}/_control"
-    past = "It goes on where it was stopped" if demo.continued else "Two months of reports and transmissions are in it"
+    past = "It resumes where it stopped" if demo.continued else "It holds two months of reports and transmissions"
     return f"""
-The demo runs. {past}; --fresh begins anew.
+The demo is running. {past}; --fresh starts over.
 
   Address    {demo.url}{SETTINGS_TAB}
   Log in as  admin
   Password   {demo.password}
 
 What to try
-  1. Log in and look: health, what would leave now, and the history. Open a transmission for its payload,
-     its attempts and its receipt.
-  2. One transmission has failed, for it met a captive portal. Press Retry on it.
-  3. Press Send Now, then see what the License Server received:
+  1. Log in and look around: the health, the preview, and the history. Open a transmission to see its payload,
+     its attempts, and its receipt.
+  2. One transmission failed because it hit a captive portal. Click Retry on it.
+  3. Click Send Now, then see what the License Server received:
        {curl}/journal
-  4. Break the License Server, press Send Now and watch; then repair it, and the service delivers by itself:
+  4. Break the License Server, click Send Now, and watch. Then repair it; the service delivers on its own:
        {curl}/faults -X PUT -d '{{"failure": {{"kind": "status", "status": 503}}}}'
        {curl}/faults -X PUT -d '{{}}'
   5. Report usage as another service would:
        TOKEN=$(cat {demo.folder / "report-token"}); curl -s {demo.url}/api/v1/bouncers -H "Authorization: Bearer $TOKEN"
-     The README goes on from there. The token for reading and changing is in {demo.folder / "admin-token"}.
+     The README continues from there. The token for reading and changing settings is in {demo.folder / "admin-token"}.
 
-Ctrl-C stops it. Everything it keeps is in {demo.folder}.
+Press Ctrl-C to stop it. All demo data is in {demo.folder}.
 """

@@ -15,14 +15,14 @@ Port = Annotated[
     int | None,
     typer.Option(min=0, max=65_535, help=f"The port to listen on. [default: {DEFAULT_PORT}, or a free one]"),
 ]
-Folder = Annotated[Path, typer.Option(help="Where everything of the demo is kept.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")]
+Folder = Annotated[Path, typer.Option(help="Demo data folder.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")]
 
 
 def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh = False) -> None:
-    """Run the service beside a License Server of its own, with two months of a believable installation.
+    """Run a demo with sample data. It has its own License Server and two months of history.
 
-    Only this machine can reach it. It goes on where it was stopped.
+    Only this machine can reach it. It resumes where it stopped.
     """
     from telemetry_service.cli.server import until_told_to_stop
 
@@ -46,5 +46,5 @@ def _listen(port: int | None) -> socket.socket:
     try:
         return listen(_LOOPBACK, DEFAULT_PORT)
     except PortInUseError:
-        complain(f"Port {DEFAULT_PORT} is in use already; a free one is taken instead.")
+        complain(f"Port {DEFAULT_PORT} is already in use; using a free one instead.")
         return listen(_LOOPBACK, 0)

@@ -87,13 +87,13 @@ class DemoFolder:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = (self.path / "lock").open("w")
         except OSError:
-            message = f"{self.path} cannot be written."
+            message = f"{self.path} is not writable."
             raise DemoFolderError(message) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                message = f"A demo is running in {self.path} already; stop it, or choose another one with --folder."
+                message = f"A demo is already running in {self.path}; stop it, or choose another folder with --folder."
                 raise DemoFolderError(message) from None
             yield self._continued(now, fresh=fresh)
 
@@ -111,7 +111,7 @@ class DemoFolder:
     def _check(self) -> None:
         """Refuse a folder with files of somebody else: a new demo empties its folder."""
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "lock").exists():
-            message = f"{self.path} holds something other than a demo; choose another one with --folder."
+            message = f"{self.path} contains something other than a demo; choose another folder with --folder."
             raise DemoFolderError(message)
 
     def _continued(self, now: datetime, *, fresh: bool) -> DemoSecrets:

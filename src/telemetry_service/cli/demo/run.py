@@ -47,7 +47,7 @@ class Demo:
         with self._license_server() as license_server:
             settings = self._settings(license_server)
             if not self.secrets.complete:
-                complain("Two months of an installation are being reported and sent; this takes some seconds.")
+                complain("Reporting and sending two months of telemetry; this takes a few seconds.")
                 self._tell_past(settings, license_server)
             self._serve(settings, license_server)
 

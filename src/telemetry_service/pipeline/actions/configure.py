@@ -38,7 +38,7 @@ class ConfigurationView:
 
     @property
     def next_run_at(self) -> datetime | None:
-        """When the next period is closed; None while telemetry is off."""
+        """When the next period closes; null while telemetry is off."""
         return self.verdict.next_run_at
 
     @property
@@ -95,7 +95,7 @@ def save_configuration(
 
 
 def set_api_key(runtime: Runtime, api_key: str, actor: str) -> ConfigurationView:
-    """Store another API key; what was held for the old one is tried at once."""
+    """Save a new API key. Payloads held for the old key are tried at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.configuration.get(lock=True)

@@ -27,11 +27,11 @@ class Consequences:
         if self.events_never_sent or self.decisions_never_sent:
             events = counted(self.events_never_sent, "audit event")
             decisions = counted(self.decisions_never_sent, "policy decision")
-            found.append(f"The current period ends without a payload: {events} and {decisions} are never sent.")
+            found.append(f"The current period closes without a payload: {events} and {decisions} will never be sent.")
         if self.rows_deleted:
             more = "More than " if self.rows_deleted > MOST_COUNTED else ""
             rows = counted(min(self.rows_deleted, MOST_COUNTED), "row")
-            found.append(f"{more}{rows} of older data are deleted with the next daily purge.")
+            found.append(f"{more}{rows} of older data will be deleted at the next daily purge.")
         return tuple(found)
 
 
@@ -64,7 +64,7 @@ def unless_something_is_lost(runtime: Runtime) -> Check:
         tx.periods.lock_open()  # Nothing is counted any more until the save is done.
         found = consequences(runtime, tx, before, after)
         if found.sentences:
-            sentence = " ".join((*found.sentences, "Send it again with ?confirm=true to do it."))
+            sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
             raise ConfirmationRequiredError(sentence)
 
     return check

@@ -37,7 +37,7 @@ class HealthReport:
 
     @property
     def next_run_at(self) -> datetime | None:
-        """When the next period is closed; None while telemetry is off."""
+        """When the next period closes; null while telemetry is off."""
         return self.verdict.next_run_at
 
     @property

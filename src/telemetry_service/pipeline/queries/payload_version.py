@@ -12,8 +12,8 @@ from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregate
 from telemetry_service.storage.database import Transaction
 
 _NAMED = ("customer_id", "instance_id", "deployment_version", "tier", "license_status", "redeemed_extension_codes")
-_SETTINGS = "The settings or the API key have been changed since."
-_CONTENT = "The customer, the license, the extension codes or the fields have changed since."
+_SETTINGS = "The settings or the API key have changed."
+_CONTENT = "The customer, the license, the extension codes, or the fields have changed."
 
 
 def version_of(tx: Transaction, payload: PreparedPayload) -> str:

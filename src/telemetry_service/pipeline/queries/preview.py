@@ -51,7 +51,7 @@ class SealedDescription:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The open period as figures, and as the payload that it would become."""
+    """The open period as figures and as the payload it would become."""
 
     now: datetime
     period: Period

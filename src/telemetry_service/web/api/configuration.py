@@ -42,7 +42,7 @@ from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCa
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
 
-_ETAG = answer_header("ETag", "The version, to be named in `If-Match` by a save.")
+_ETAG = answer_header("ETag", "The version. Send it in `If-Match` to save.")
 _KEY = {"api_key": "ck_live_0123456789abcdef"}
 _VALUES = {
     "enabled": True,
@@ -54,8 +54,8 @@ _VALUES = {
 """Examples of bodies, for the description."""
 
 Values = Annotated[Configuration, Depends(JsonBody(Configuration))]
-Confirm = Annotated[bool, Query(description="Do it although something is lost for good.")]
-DryRun = Annotated[bool, Query(description="Say what would be lost, and save nothing.")]
+Confirm = Annotated[bool, Query(description="Proceed even if data is permanently lost.")]
+DryRun = Annotated[bool, Query(description="Report what would be lost, without saving.")]
 NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput))]
 _read_key = JsonBody(ApiKeyInput)
 
@@ -71,7 +71,7 @@ KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
 @router.get("/config", responses={200: {"headers": _ETAG}})
 @needs(Scope.READ)
 def get_config(context: Context, response: Response) -> ConfigurationResponse:
-    """Return the configuration. Its ETag is the version that a save must name."""
+    """Return the configuration. To save, send its ETag in `If-Match`."""
     return _answer(response, read_configuration(context.runtime))
 
 
@@ -79,7 +79,7 @@ def get_config(context: Context, response: Response) -> ConfigurationResponse:
     "/config",
     responses={200: {"headers": _ETAG}},
     openapi_extra=json_body(Configuration, _VALUES)
-    | header("If-Match", "The ETag that was seen, a list of them, or `*`.", '"7"', required=True)
+    | header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
     | refused_with(
         StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError, ConfirmationRequiredError
     ),
@@ -94,10 +94,11 @@ def put_config(
     confirm: Confirm = False,  # noqa: FBT002 - a query parameter
     dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
 ) -> ConfigurationResponse | ConsequencesResponse:
-    """Save the configuration as a whole; refused with 412 where somebody else saved in the meantime.
+    """Save the whole configuration. Refused with 412 if someone else saved it since it was read.
 
-    What would lose something for good (a shorter retention, switching off with counts in the open period) is refused
-    with 409 and the numbers unless `confirm=true`; `dry_run=true` says what would be lost and saves nothing.
+    A change that permanently loses data (a shorter retention, or turning telemetry off with counts in the open period)
+    is refused with 409 and the numbers unless `confirm=true`. With `dry_run=true`, the response reports what would be
+    lost and nothing is saved.
     """
     runtime = context.runtime
     version = seen.check(read_configuration(runtime).stored.version)
@@ -110,14 +111,14 @@ def put_config(
 @router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput, _KEY))
 @needs(Scope.ADMIN)
 def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationResponse:
-    """Store another API key; what was held for the old one is tried at once."""
+    """Save a new API key. Payloads held for the old key are tried at once."""
     return _answer(response, set_api_key(context.runtime, key.api_key, caller.actor))
 
 
 @router.delete("/config/api-key", dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationResponse:
-    """Forget the API key; nothing can be sent until another one is set."""
+    """Remove the API key. Nothing can be sent until a new one is saved."""
     return _answer(response, remove_api_key(context.runtime, caller.actor))
 
 
@@ -128,7 +129,7 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
 )
 @needs(Scope.ADMIN)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyResponse:
-    """Show the API key in clear; audited, and kept by no cache."""
+    """Show the API key. Audited and never cached."""
     response.headers["Cache-Control"] = "no-store"
     return RevealedKeyResponse(api_key=reveal_api_key(context.runtime, caller.actor))
 
@@ -141,7 +142,7 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 @needs(Scope.ADMIN)
 @waits_for_license_server
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheckResponse:
-    """Test the connection step by step, with the stored API key or with one that is not saved yet."""
+    """Test the connection step by step, with the saved API key or with one that is not saved yet."""
     tested = check_connection(context.runtime, caller.actor, key.api_key if key else None)
     return ConnectionCheckResponse.of(tested)
 

@@ -45,7 +45,7 @@ from telemetry_service.web.security.authorization import needs
 
 router = APIRouter(tags=["facts"])
 
-_ETAG = answer_header("ETag", "Names the content of the answer; a change may name it in `If-Match`.")
+_ETAG = answer_header("ETag", "Identifies the content of the response. Send it in `If-Match` with a change.")
 _REPORT = {
     "report_id": "01980000-0000-7000-8000-000000000001",
     "bouncer_id": "bnc-7-prd",
@@ -71,7 +71,7 @@ Reports = Annotated[list[UsageReport], Depends(read_usage)]
 RECORDING_SECONDS = 25
 """How long a call waits for the disk: for the group that is being written when it comes, and then for its own."""
 
-_UNDECIDED = "The database does not answer in time. Send the same reports again: each of them counts once."
+_UNDECIDED = "The database does not respond in time. Send the same reports again; each counts once."
 
 
 @router.put(
@@ -93,7 +93,7 @@ def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registrat
 )
 @needs(Scope.REPORT)
 def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
-    """Take a bouncer out of the registry. What it reported stays counted."""
+    """Remove a bouncer from the registry. Its reported usage stays counted."""
     if not remove_bouncer(context.runtime, bouncer_id):
         raise NotFoundError
 
@@ -113,9 +113,9 @@ def get_bouncers(context: Context) -> BouncersResponse:
 )
 @needs(Scope.REPORT)
 async def post_usage(context: Context, reports: Reports) -> Response:
-    """Add usage to the open period. When this answers, every report of the call is on disk; none counts twice.
+    """Add usage to the open period. Once this responds, every report in the request is on disk. No report counts twice.
 
-    A call that the period has no room for is refused as a whole, and `errors` names the reports at fault.
+    A request that the period has no room for is refused as a whole; `errors` lists the reports at fault.
     """
     # Shielded: a caller that goes away must not take back what the recorder is writing.
     call = context.recorder.submit(reports)
@@ -132,17 +132,17 @@ async def post_usage(context: Context, reports: Reports) -> Response:
     "/license",
     responses={200: {"headers": _ETAG}},
     openapi_extra=json_body(LicensePosture, _POSTURE)
-    | header("If-Match", "The ETag that was seen, a list of them, or `*`.", '"0f3a"')
+    | header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"')
     | refused_with(CustomerContradictionError, StaleLicenseError),
 )
 @needs(Scope.REPORT)
 def put_license(context: Context, response: Response, posture: Posture, seen: TagsSeen) -> LicenseResponse:
-    """Change the license posture: an omitted member keeps the present value, and null removes it.
+    """Change the license posture. An omitted member keeps its value; null removes it.
 
-    For tier and status, `unknown` says that there is none. What is told a second time changes nothing. The License
-    Server tells tier, status and expiry as well, with an acceptance; whoever tells last is believed, and `source` and
-    `updated_at` say who and when that was. With `If-Match` a change is refused with 412 where the posture is not any
-    more what was seen.
+    For tier and status, `unknown` means that there is none. Repeating the same values changes nothing. The License
+    Server also reports tier, status, and expiry when it accepts a transmission. The latest report wins; `source` and
+    `updated_at` show where it came from and when. With `If-Match`, a change is refused with 412 if the posture has
+    changed since it was read.
     """
 
     def as_seen(present: LicenseView) -> bool:
@@ -154,7 +154,7 @@ def put_license(context: Context, response: Response, posture: Posture, seen: Ta
 @router.get("/license", responses={200: {"headers": _ETAG}})
 @needs(Scope.REPORT, Scope.READ)
 def get_license(context: Context, response: Response) -> LicenseResponse:
-    """Return the license posture, who told it last and when, and whether feature gating is active."""
+    """Return the license posture, who reported it last and when, and whether feature gating is active."""
     return _tagged(response, LicenseResponse.of(read_license(context.runtime)))
 
 
@@ -175,6 +175,6 @@ def _tag(answer: LicenseResponse) -> str:
 )
 @needs(Scope.REPORT)
 def post_extension_code(context: Context, code: Code) -> ExtensionCodeResponse:
-    """Record a redeemed extension code; a repetition changes nothing."""
+    """Record a redeemed extension code. Repeating it changes nothing."""
     recorded = redeem_code(context.runtime, code)
     return ExtensionCodeResponse(code_id=code.code_id, recorded=recorded)

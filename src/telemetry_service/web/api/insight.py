@@ -16,19 +16,19 @@ router = APIRouter(prefix="/telemetry", tags=["insight"])
 @router.get("/preview")
 @needs(Scope.READ)
 def get_preview(context: Context) -> PreviewResponse:
-    """Show the open period: the guide's figures, the exact payload, its sealed form, and what changed."""
+    """Show the open period: the guide's figures, the exact payload, its encrypted form, and what changed."""
     return PreviewResponse.of(build_preview(context.runtime))
 
 
 @router.get("/health")
 @needs(Scope.READ)
 def get_health(context: Context) -> HealthResponse:
-    """Return the health with its cause and the next step."""
+    """Return the health status, its cause, and the next step."""
     return HealthResponse.of_report(read_health(context.runtime))
 
 
 @router.get("/dictionary")
 @needs(Scope.READ)
 def get_dictionary() -> DictionaryResponse:
-    """List every field that can leave, with what it means and why it is collected."""
+    """List every field that can be sent, what it means, and why it is collected."""
     return DictionaryResponse(fields=tuple(FieldResponse.of(entry) for entry in field_dictionary()))

@@ -30,22 +30,24 @@ _SCHEMES = {
     _TOKEN: {
         "type": "http",
         "scheme": "bearer",
-        "description": "A service token (`telemetry-service token create`). Its scopes are report, read, admin.",
+        "description": "A service token (`telemetry-service token create`). Its scopes are report, read, and admin.",
     },
     _SESSION: {
         "type": "apiKey",
         "in": "cookie",
         "name": "telemetry_session",
-        "description": "The administrator's session in a browser, after a login at `/login`. Over TLS the cookie's name"
-        f" begins with `__Host-`. What changes something also needs the session's token in `{HEADER}`.",
+        "description": (
+            "The administrator's browser session, opened at `/login`. Over TLS, the cookie name begins with"
+            f" `__Host-`. A request that changes something also needs the session's token in `{HEADER}`."
+        ),
     },
 }
 _TAGS = [
-    {"name": "facts", "description": "What other services report. Scope `report`."},
-    {"name": "configuration", "description": "What the administrator decides."},
-    {"name": "insight", "description": "What would leave, and how things are."},
-    {"name": "transmissions", "description": "What left, and sending it. Every transmission keeps one id for ever."},
-    {"name": "operations", "description": "For those who run the service."},
+    {"name": "facts", "description": "Data that other services report. Scope `report`."},
+    {"name": "configuration", "description": "The administrator's settings."},
+    {"name": "insight", "description": "The preview and the health."},
+    {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
+    {"name": "operations", "description": "For operators."},
 ]
 _KINDS = kinds_by_code()
 

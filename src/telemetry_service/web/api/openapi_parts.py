@@ -14,7 +14,7 @@ REFUSED_WITH = "x-refused-with"
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
-        "description": "Refused (RFC 9457)",
+        "description": "Error (RFC 9457)",
         "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
 }
@@ -93,23 +93,25 @@ def problem_schema() -> dict[str, Any]:
     fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": text, "problem": text}}
     return {
         "title": "Problem",
-        "description": "A refusal (RFC 9457). It never repeats what was sent.",
+        "description": "An error (RFC 9457). It never repeats the content of the request.",
         "type": "object",
         "required": ["type", "title", "status", "detail"],
         "properties": {
             "type": {
                 "type": "string",
                 "format": "uri",
-                "description": f"Stable; `{PROBLEM_TYPE}` and a code. New ones may be added:\n{codes}",
+                "description": f"Stable: `{PROBLEM_TYPE}` plus a code. New codes may be added:\n{codes}",
                 "examples": [f"{PROBLEM_TYPE}input-invalid"],
             },
-            "title": text | {"description": "The phrase of the status."},
+            "title": text | {"description": "The HTTP status phrase."},
             "status": {"type": "integer"},
-            "detail": text | {"description": "A sentence for people."},
+            "detail": text | {"description": "A human-readable sentence."},
             "errors": {
                 "type": "array",
-                "description": "What is the matter with which field, parameter or header: the first twenty,"
-                " and the first hundred reports that a period has no room for.",
+                "description": (
+                    "The invalid fields, parameters, or headers, and what is wrong with each: the first 20, or the"
+                    " first 100 reports for which the period has no room."
+                ),
                 "items": fault,
             },
         },

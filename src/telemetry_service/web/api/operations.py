@@ -17,33 +17,33 @@ router = APIRouter(tags=["operations"])
 
 
 class AliveResponse(ResponseModel):
-    """The process answers, and its threads live."""
+    """The process responds, and its threads are running."""
 
     status: Literal["alive", "thread-ended"]
     ended_threads: list[str]
-    """Threads that must live as long as the process, and have ended. Only a restart brings them back."""
+    """Required threads that have ended. Only a restart brings them back."""
 
 
 class ReadinessResponse(ResponseModel):
-    """Whether the service can do its work, and which part of it cannot."""
+    """Whether the service can do its work, and if not, which part fails."""
 
     model_config = ConfigDict(from_attributes=True)
 
     ready: bool
     database: bool
-    """Its schema is there, and what the service wrote last reached the disk."""
+    """The schema exists, and the last write reached the disk."""
     scheduler: bool
-    """The service woke within the last minute."""
+    """The scheduler ran within the last minute."""
     last_waking_age_seconds: float | None
-    """Since the service woke; null before it first did."""
+    """Seconds since the scheduler last ran; null before its first run."""
     last_heartbeat_age_seconds: float | None
-    """Since a heartbeat was committed; null before the first. Beyond a minute the service is not ready."""
+    """Seconds since the last heartbeat was written; null before the first. Above 60 the service is not ready."""
 
 
 @router.get("/healthz", response_model=AliveResponse, responses={503: {"model": AliveResponse}})
 @public
 async def get_healthz(context: Context) -> Response:
-    """Say that the process answers and that its threads live."""
+    """Report that the process responds and that its threads are running."""
     ended = [name for name, lives in context.threads().items() if not lives]
     answer = AliveResponse(status="thread-ended" if ended else "alive", ended_threads=ended)
     return JSONResponse(answer.model_dump(), 503 if ended else 200)
@@ -52,9 +52,10 @@ async def get_healthz(context: Context) -> Response:
 @router.get("/readyz", response_model=ReadinessResponse, responses={503: {"model": ReadinessResponse}})
 @public
 async def get_readyz(context: Context) -> Response:
-    """Say whether the service can do its work: it wakes and can write. A License Server in trouble changes nothing.
+    """Report whether the service can do its work.
 
-    The answer comes from memory, so that it waits for nothing that another request waits for.
+    It can if the scheduler runs and the database is writable. Trouble at the License Server does not matter. The
+    response comes from memory and never waits for other requests.
     """
     answer = ReadinessResponse.model_validate(context.readiness())
     return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
@@ -65,7 +66,7 @@ async def get_readyz(context: Context) -> Response:
 )
 @needs(Scope.READ)
 def get_metrics(context: Context) -> Response:
-    """Return the metrics as Prometheus reads them."""
+    """Return the metrics in Prometheus format."""
     return Response(context.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -71,7 +71,7 @@ async def refuse_repeated_parameters(request: Request) -> None:
     names = [name for name, _value in request.query_params.multi_items()]
     repeated = sorted({name for name in names if names.count(name) > 1} & _KNOWN)
     if len(set(names)) < len(names):
-        raise InputRefusedError([Fault(name, "is there more than once") for name in repeated or ["query"]])
+        raise InputRefusedError([Fault(name, "appears more than once") for name in repeated or ["query"]])
 
 
 _KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format", "confirm", "dry_run"}

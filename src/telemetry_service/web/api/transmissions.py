@@ -48,8 +48,8 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
     "/send-now",
     dependencies=[NO_BODY],
     openapi_extra=headers(
-        header("Idempotency-Key", "1 to 200 visible ASCII characters; again, it sends nothing new.", "run-7"),
-        header("If-Match", "The `version` of the preview that was seen, a list of them, or `*`.", _VERSION),
+        header("Idempotency-Key", "1 to 200 visible ASCII characters. Repeating a key sends nothing new.", "run-7"),
+        header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION),
     )
     | refused_with(*_NOT_SENT, PreviewStaleError, PayloadContradictionError),
 )
@@ -58,10 +58,10 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 def post_send_now(
     context: Context, caller: CurrentCaller, request_key: RequestKey, shown: PreviewSeen
 ) -> TransmissionDetailResponse:
-    """Close the period and send it. The same Idempotency-Key names the same transmission.
+    """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
 
-    With `If-Match`, the `version` of the preview that was seen, it is refused with 412 where what leaves would differ
-    from that in more than counts, health and times.
+    With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
+    preview in more than counts, health, and times.
     """
     detail = send_now(context.runtime, caller.actor, request_key, shown)
     return TransmissionDetailResponse.of_detail(detail)
@@ -130,7 +130,7 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 @needs(Scope.ADMIN)
 @waits_for_license_server
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailResponse:
-    """Send the stored payload again under the same id. Safe to press twice."""
+    """Send the stored payload again with the same ID. Safe to repeat."""
     detail = retry(context.runtime, transmission_id, caller.actor)
     return TransmissionDetailResponse.of_detail(detail)
 

@@ -13,15 +13,15 @@ from telemetry_service.web.errors.request_errors import BODY, Fault
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
 """What a field's name looks like, ours or a mistyped one. A secret in the place of a name does not."""
 
-_MOMENT = "must be a moment in RFC 3339 with its zone, such as 2026-11-15T02:00:00Z"
+_MOMENT = "must be an RFC 3339 time with a time zone, such as 2026-11-15T02:00:00Z"
 _UUID = "must be a UUID"
 _DATE = "must be a date such as 2026-11-15"
 _WHOLE = "must be a whole number"
 
 _SENTENCES = {
     "missing": "is missing",
-    "extra_forbidden": "is not a field of this call",
-    "api_key_repeated": "must not be a placeholder that repeats a few characters over and over",
+    "extra_forbidden": "is not a field of this request",
+    "api_key_repeated": "must not be a placeholder that repeats a few characters",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "int_type": _WHOLE,

@@ -44,7 +44,7 @@ def _toast(request: Request, error: TelemetryError) -> Response:
 def _title(error: TelemetryError, status: HTTPStatus) -> str:
     if isinstance(error, NotFoundError):
         return "Not found"
-    return "Not possible" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Out of order"
+    return "Can’t do that" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Something went wrong"
 
 
 def add_faults(app: FastAPI) -> None:

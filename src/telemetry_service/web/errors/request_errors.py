@@ -24,7 +24,7 @@ class InputRefusedError(TelemetryError):
     """The request can be read, but a field of it is not what it must be."""
 
     code = "input-invalid"
-    sentence = "Some fields of the request are not valid; errors says which."
+    sentence = "Some fields of the request are not valid; see errors."
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         """Keep the first faults."""
@@ -36,14 +36,14 @@ class BodyMalformedError(InputRefusedError):
     """The body is not JSON."""
 
     code = "body-malformed"
-    sentence = "The body of the request is not valid JSON."
+    sentence = "The request body is not valid JSON."
 
 
 class RequestMalformedError(InputRefusedError):
     """The request itself, not yet its fields, cannot be read, or can be read in two ways."""
 
     code = "request-malformed"
-    sentence = "The request could not be read, or not in one way only."
+    sentence = "The request is malformed or ambiguous."
 
 
 class RequestTooSlowError(TelemetryError):
@@ -57,42 +57,39 @@ class OverloadedError(TelemetryError):
     """There are as many connections as the service takes."""
 
     code = "overloaded"
-    sentence = "The service has as many connections as it takes. Nothing was recorded; try again in a moment."
+    sentence = "Too many connections. Nothing was recorded; try again in a moment."
 
 
 class ExchangesBusyError(TelemetryError):
     """There are as many exchanges with the License Server as a process makes at once."""
 
     code = "exchanges-busy"
-    sentence = (
-        "Many exchanges with the License Server are under way, more than are made at once. Nothing was sent; try again"
-        " in a moment."
-    )
+    sentence = "Too many exchanges with the License Server are in progress. Nothing was sent; try again in a moment."
 
 
 class LoginsBusyError(TelemetryError):
     """There are as many logins as are checked at once, and some more wait."""
 
     code = "logins-busy"
-    sentence = "Many logins are being checked, more than are checked at once. Try again in a moment."
+    sentence = "Too many logins are in progress. Try again in a moment."
 
 
 class MethodRefusedError(TelemetryError):
     """The path takes other methods."""
 
     code = "method-not-allowed"
-    sentence = "This call is not made with this method; Allow says which."
+    sentence = "Method not allowed; see Allow."
 
 
 class BodyTooLargeError(TelemetryError):
     """The body is larger than any valid one."""
 
     code = "body-too-large"
-    sentence = "The body of the request is larger than this call takes."
+    sentence = "The request body is too large."
 
 
 class MediaTypeRefusedError(TelemetryError):
     """The body is not said to be plain JSON."""
 
     code = "media-type-refused"
-    sentence = "Send the body as Content-Type: application/json, in UTF-8 and without a Content-Encoding."
+    sentence = "Send the body as Content-Type: application/json, in UTF-8 without Content-Encoding."

@@ -47,7 +47,7 @@ class AmbiguityGuard:
 
 def _faults_of(scope: Scope) -> list[Fault]:
     names = [name for name, _value in scope["headers"]]
-    faults = [Fault(_ONCE[name], "is there more than once") for name in _ONCE if names.count(name) > 1]
+    faults = [Fault(_ONCE[name], "appears more than once") for name in _ONCE if names.count(name) > 1]
     if b"transfer-encoding" in names and (b"content-length" in names or scope["http_version"] == "1.0"):
-        faults.append(Fault("Transfer-Encoding", "must not be there with Content-Length, nor in HTTP/1.0"))
+        faults.append(Fault("Transfer-Encoding", "must not be combined with Content-Length or used in HTTP/1.0"))
     return faults

@@ -40,7 +40,7 @@ async def read_raw_json(request: Request) -> bytes:
         raise MediaTypeRefusedError
     raw = await request.body()
     if len(raw) > VALUES_MAXIMUM and sum(map(raw.count, _BEFORE_VALUES)) > VALUES_MAXIMUM:
-        raise InputRefusedError([Fault(BODY, "holds more values than 10,000 usage reports do")])
+        raise InputRefusedError([Fault(BODY, "contains more values than 10,000 usage reports")])
     return raw
 
 

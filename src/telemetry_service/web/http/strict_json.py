@@ -31,7 +31,7 @@ class _Refused:
     problem: str
 
 
-_NO_NUMBER: Final = _Refused("must be a number; JSON knows no NaN and no infinity")
+_NO_NUMBER: Final = _Refused("must be a number; JSON has no NaN or infinity")
 _NOT_WHOLE: Final = _Refused("must be a whole number, written without a fraction or an exponent")
 _TOO_LARGE: Final = _Refused(f"must be a whole number of at most {MAX_INTEGER}")
 
@@ -103,14 +103,14 @@ class _Walk:
         seen: set[str] = set()
         for name, _member in value.members:
             if name in seen:
-                yield (*path, name), "is there more than once"
+                yield (*path, name), "appears more than once"
             seen.add(name)
-            yield from ((path, "has a name that is no text") for _ in _faults_of_text(name))
+            yield from ((path, "has a name that is not valid text") for _ in _faults_of_text(name))
         self.waiting.extend(((*path, name), member) for name, member in reversed(value.members))
 
 
 def _faults_of_text(text: str) -> Iterator[str]:
     if "\0" in text:
-        yield "must not hold a NUL character"
+        yield "must not contain a NUL character"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        yield "must not hold half of a surrogate pair"
+        yield "must not contain an unpaired surrogate"

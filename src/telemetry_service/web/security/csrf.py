@@ -34,24 +34,24 @@ class ForgeryCheck(StrEnum):
 
 _SENTENCES = {
     ForgeryCheck.SITE: (
-        "The browser says that another site made this request (Sec-Fetch-Site). Open the page at its own address and do"
-        " it there."
+        "The browser reports that another site made this request (Sec-Fetch-Site). Open this page directly and try"
+        " again."
     ),
     ForgeryCheck.ORIGIN_HIDDEN: (
-        "The browser does not say which page made this request (Origin is null). Open the page at its own address, in a"
-        " window of its own, and do it there."
+        "The browser does not say which page made this request (Origin is null). Open this page directly in its own"
+        " window and try again."
     ),
     ForgeryCheck.ORIGIN_IS_HOST: (
-        "Origin and Host differ: the page in the browser is of another host than the one that the request names. Where"
-        " that is no other site's doing, a reverse proxy rewrites Host: let it hand on the browser's (nginx:"
+        "Origin and Host differ: the page in the browser has a different host than the request. If no other site is"
+        " involved, a reverse proxy rewrites Host; configure it to pass on the browser's Host (nginx:"
         " proxy_set_header Host $http_host)."
     ),
     ForgeryCheck.TOKEN_SENT: (
-        "The request carries no CSRF token. Reload the page and try again; a program sends a service token instead of a"
-        " session."
+        "The request has no CSRF token. Reload the page and try again. Programs should send a service token instead"
+        " of a session."
     ),
     ForgeryCheck.TOKEN_OF_SESSION: (
-        "The CSRF token is another session's, or that session is over. Reload the page and try again."
+        "The CSRF token belongs to another session, or the session has ended. Reload the page and try again."
     ),
 }
 

@@ -191,7 +191,7 @@
       await navigator.clipboard.writeText(text);
       label.textContent = "Copied";
     } catch {
-      label.textContent = "Copying is not allowed here";
+      label.textContent = "Copy blocked";
     }
     setTimeout(() => { label.textContent = before; }, 2000);
   }
@@ -341,13 +341,13 @@
     if (requestConfig?.elt?.hasAttribute("data-push") && standalone() && elt.id === "history") history.pushState(null, "", elt.dataset.url);
   });
   document.addEventListener("htmx:oobAfterSwap", () => adopt(document));
-  document.addEventListener("htmx:sendError", () => say("The telemetry service did not answer. Check the connection, and try again."));
-  document.addEventListener("htmx:timeout", () => say("This takes longer than a minute. It goes on by itself; reload the page to see how it went."));
+  document.addEventListener("htmx:sendError", () => say("The telemetry service did not respond. Check the connection and try again."));
+  document.addEventListener("htmx:timeout", () => say("Still running. Reload to see the result."));
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.getResponseHeader("HX-Redirect")) return; // The login says what is the matter.
     let detail;
     try { detail = JSON.parse(event.detail.xhr.responseText).detail; } catch { /* no problem document */ }
-    say(detail ?? "The telemetry service could not do this. Try again.");
+    say(detail ?? "The telemetry service could not complete this. Try again.");
   });
   addEventListener("popstate", follow);
 

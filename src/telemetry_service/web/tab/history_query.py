@@ -10,8 +10,8 @@ from telemetry_service.domain.transmissions import Status, Trigger
 from telemetry_service.pipeline.queries.history import HistoryFilter
 from telemetry_service.web.tab.sections.history import HistoryQuery
 
-_NOT_UNDERSTOOD = "A filter was not understood, so none was applied."
-_BACKWARDS = "“From” is later than “To”, so nothing can match. No filter was applied."
+_NOT_UNDERSTOOD = "A filter is not valid, so no filter was applied."
+_BACKWARDS = "“From” is later than “To”, so no filter was applied."
 
 
 def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:

@@ -77,7 +77,7 @@ ATTEMPT_TRIGGER: dict[AttemptTrigger, str] = {
     AttemptTrigger.BACK_OFF: "automatic retry",
     AttemptTrigger.RETRY: "Retry",
     AttemptTrigger.SEND_NOW: "Send Now",
-    AttemptTrigger.CONNECTION_CHANGED: "the key or the connection changed",
+    AttemptTrigger.CONNECTION_CHANGED: "key or connection changed",
 }
 
 
@@ -93,34 +93,32 @@ class StepWords:
 
 STEP: dict[StepName, StepWords] = {
     StepName.NAME: StepWords("Name", "Resolve the License Server’s name", "The License Server’s name resolves"),
-    StepName.TCP: StepWords("TCP", "Open a network connection", "A network connection can be made"),
-    StepName.TLS: StepWords(
-        "TLS", "Agree on a secure connection, TLS 1.2 or newer", "The connection is secure, TLS 1.2 or newer"
-    ),
+    StepName.TCP: StepWords("TCP", "Open a network connection", "The network connection works"),
+    StepName.TLS: StepWords("TLS", "Open a secure connection (TLS 1.2+)", "Secure connection (TLS 1.2+)"),
     StepName.CERTIFICATE: StepWords(
         "Certificate", "Check the License Server’s certificate", "The certificate is valid and trusted"
     ),
-    StepName.ANSWER: StepWords("Answer", "Get an answer", "The License Server answers as it should"),
+    StepName.ANSWER: StepWords("Answer", "Get a response", "The License Server responds as expected"),
     StepName.API_KEY: StepWords("API key", "Check the API key", "The License Server accepts the API key"),
 }
 
 ACTION: dict[Action, str] = {
-    Action.CONFIGURATION_SAVED: "saved the settings",
-    Action.API_KEY_SET: "set a new API key",
-    Action.API_KEY_REMOVED: "removed the API key",
-    Action.API_KEY_REVEALED: "revealed the API key",
-    Action.CONNECTION_TESTED: "tested the connection",
-    Action.SENT_NOW: "pressed Send Now",
-    Action.RETRIED: "retried a transmission",
-    Action.EXPORTED: "exported the history",
-    Action.TICK: "ran as scheduled",
-    Action.PURGED: "purged data older than the retention",
-    Action.LOGGED_IN: "logged in",
-    Action.LOGIN_FAILED: "failed to log in",
-    Action.LOGGED_OUT: "logged out",
-    Action.PASSWORD_SET: "set the administrator’s password",
-    Action.TOKEN_CREATED: "created a service token",
-    Action.TOKEN_REVOKED: "revoked a service token",
+    Action.CONFIGURATION_SAVED: "Saved the settings",
+    Action.API_KEY_SET: "Set a new API key",
+    Action.API_KEY_REMOVED: "Removed the API key",
+    Action.API_KEY_REVEALED: "Showed the API key",
+    Action.CONNECTION_TESTED: "Tested the connection",
+    Action.SENT_NOW: "Sent now",
+    Action.RETRIED: "Retried a transmission",
+    Action.EXPORTED: "Exported the history",
+    Action.TICK: "Ran as scheduled",
+    Action.PURGED: "Purged data older than the retention period",
+    Action.LOGGED_IN: "Logged in",
+    Action.LOGIN_FAILED: "Login failed",
+    Action.LOGGED_OUT: "Logged out",
+    Action.PASSWORD_SET: "Set the administrator’s password",
+    Action.TOKEN_CREATED: "Created a service token",
+    Action.TOKEN_REVOKED: "Revoked a service token",
 }
 
 

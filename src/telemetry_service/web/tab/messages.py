@@ -3,24 +3,24 @@
 from telemetry_service.web.tab.labels import Badge
 
 MESSAGES: dict[str, Badge] = {
-    "saved": Badge("Settings saved. They are in effect.", "check", "good"),
-    "saved-key": Badge("Settings and API key saved. They are in effect.", "check", "good"),
-    "key-removed": Badge("API key removed. Nothing is sent until another one is saved.", "check", "good"),
-    "unchanged": Badge("Nothing was changed, so nothing was saved.", "info", "info"),
-    "sending": Badge("Being sent at this moment.", "clock", "info"),
-    "sent": Badge("Sent, and accepted by the License Server.", "check", "good"),
-    "sent-failed": Badge("Sent, but not accepted. The payload is kept and sent again.", "warning", "warn"),
-    "not-sent": Badge("Not sent. The payload is kept, and this transmission says why.", "warning", "warn"),
+    "saved": Badge("Settings saved.", "check", "good"),
+    "saved-key": Badge("Settings and API key saved.", "check", "good"),
+    "key-removed": Badge("API key removed. Nothing is sent until you save another key.", "check", "good"),
+    "unchanged": Badge("No changes to save.", "info", "info"),
+    "sending": Badge("Sending…", "clock", "info"),
+    "sent": Badge("Sent and accepted by the License Server.", "check", "good"),
+    "sent-failed": Badge("Not accepted. It will be retried.", "warning", "warn"),
+    "not-sent": Badge("Not sent. The payload is kept; see Error Details.", "warning", "warn"),
     "unanswered": Badge(
-        "No answer came, so whether it arrived is not known. It is kept, sent again and counted once.",
+        "No response, so whether it arrived is unknown. It will be sent again and counted once.",
         "warning",
         "warn",
     ),
-    "retried": Badge("Sent again, and accepted by the License Server.", "check", "good"),
+    "retried": Badge("Sent again and accepted by the License Server.", "check", "good"),
     "retried-failed": Badge("Sent again, but not accepted. The payload is kept.", "warning", "warn"),
     "all-retried": Badge("All failed transmissions were sent again and accepted.", "check", "good"),
-    "some-retried": Badge("Tried again; some are not accepted yet, and are kept and tried again.", "warning", "warn"),
-    "none-failed": Badge("No transmission had failed.", "info", "info"),
+    "some-retried": Badge("Retried. Some payloads were not accepted and will be retried.", "warning", "warn"),
+    "none-failed": Badge("No failed transmissions.", "info", "info"),
 }
 
 

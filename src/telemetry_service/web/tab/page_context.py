@@ -28,7 +28,7 @@ from telemetry_service.web.tab.sections.preview import preview_view
 from telemetry_service.web.tab.sections.settings import SettingsView, differences, settings_view
 
 WHOLE_HISTORY = HistoryQuery(HistoryFilter())
-_CURSOR_UNKNOWN = "This page of the history is not known, so the newest one is shown."
+_CURSOR_UNKNOWN = "That page of the history does not exist, so the newest page is shown."
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from telemetry_service.web.api.schemas.base import Moment, ResponseModel
 
 
 class ApiKeyResponse(ResponseModel):
-    """What may be shown of the API key without showing it."""
+    """What may be shown about the API key without showing it."""
 
     configured: bool
     hint: str | None
@@ -30,32 +30,32 @@ class ApiKeyResponse(ResponseModel):
 
 
 class LicenseServerResponse(ResponseModel):
-    """Whether the deployment names a License Server, and what the badge beside it says."""
+    """Whether a License Server is configured, and its badge."""
 
     configured: bool
     connected: bool | None
-    """Null while telemetry is off, not configured or not contacted yet."""
+    """Null while telemetry is off, not configured, or not tried yet."""
     badge: ConnectionBadge
 
 
 class ConfigurationResponse(ResponseModel):
-    """The configuration, of which the first five fields can be saved."""
+    """The configuration. The first five fields can be changed."""
 
     enabled: bool
-    """Whether telemetry is on: false while the deployment has locked it off, whatever was saved."""
+    """Whether telemetry is on. Always false while the deployment locks it off."""
     frequency: Frequency
     encrypt_payload: bool
     anonymize_pii: bool
     retention_days: int
     locked: bool
-    """True where the deployment has switched telemetry off for good."""
+    """True while the deployment has turned telemetry off (TELEMETRY_ENABLED=false)."""
     updated_at: Moment
     api_key: ApiKeyResponse
     license_server: LicenseServerResponse
     next_run_at: Moment | None
-    """When the next period is closed; None while telemetry is off."""
+    """When the next period closes; null while telemetry is off."""
     next_send_at: Moment | None
-    """When something is sent next: what waits, or a few minutes after the next run its payload."""
+    """When the next payload is sent: a waiting one, or the next run's a few minutes after that run."""
 
     @classmethod
     def of(cls, view: ConfigurationView) -> "ConfigurationResponse":
@@ -81,12 +81,12 @@ class ConfigurationResponse(ResponseModel):
 
 
 class ConsequencesResponse(ResponseModel):
-    """What a save would lose for good; zeros where it would lose nothing. Nothing was saved."""
+    """What a save would permanently lose; zeros if it would lose nothing. Nothing was saved."""
 
     events_never_sent: int
     decisions_never_sent: int
     rows_deleted: int
-    """Of more than 100,000 rows one more than that is said."""
+    """100,001 means more than 100,000."""
     sentences: tuple[str, ...]
 
     @classmethod
@@ -101,7 +101,7 @@ class ConsequencesResponse(ResponseModel):
 
 
 class RevealedKeyResponse(ResponseModel):
-    """The API key in clear."""
+    """The API key as plain text."""
 
     api_key: str
 
@@ -123,7 +123,7 @@ class CauseResponse(ResponseModel):
 
 
 class StepResponse(ResponseModel):
-    """One step of a connection test; ``ok`` is null where an earlier one failed."""
+    """One step of a connection test; `ok` is null if an earlier step failed."""
 
     name: StepName
     ok: bool | None
@@ -132,7 +132,7 @@ class StepResponse(ResponseModel):
 
 
 class ConnectionCheckResponse(ResponseModel):
-    """The verdict of a connection test and its steps, in their order."""
+    """The result of a connection test, and its steps in order."""
 
     ok: bool
     cause: CauseResponse | None

@@ -26,13 +26,13 @@ class BouncerResponse(ResponseModel):
 
 
 class BouncersResponse(ResponseModel):
-    """All registered bouncers, by id."""
+    """All registered bouncers, ordered by ID."""
 
     bouncers: tuple[BouncerResponse, ...]
 
 
 class RecordingResponse(ResponseModel):
-    """How many reports counted now, and how many had counted before."""
+    """How many reports were counted now, and how many were duplicates."""
 
     accepted: int
     duplicates: int
@@ -54,7 +54,7 @@ class LicenseResponse(ResponseModel):
     token_expires_at: Moment | None
     token_refreshed_at: Moment | None
     source: LicenseSource | None
-    """Who told the latest change; null before the first, and where version 0.1.0 noted it."""
+    """Who reported the latest change; null before the first report and for changes recorded by version 0.1.0."""
     updated_at: Moment | None
     feature_gating_active: bool
 
@@ -77,8 +77,8 @@ class LicenseResponse(ResponseModel):
 
 
 class ExtensionCodeResponse(ResponseModel):
-    """Whether a code was recorded now, or had been before."""
+    """Whether a code was recorded now or already known."""
 
     code_id: str
     recorded: bool
-    """False for a repetition."""
+    """False if the code was already recorded."""

@@ -14,7 +14,7 @@ from telemetry_service.web.api.schemas.base import Moment, ResponseModel
 
 
 class HealthStateResponse(ResponseModel):
-    """A state of health with its cause, the next step and who can take it."""
+    """A health status with its cause, the next step, and who can take it."""
 
     status: HealthStatus
     code: str
@@ -22,7 +22,7 @@ class HealthStateResponse(ResponseModel):
     next_step: str
     owner: Owner
     connected: bool | None
-    """Whether the License Server is connected; null while telemetry is off, not configured or not contacted yet."""
+    """Whether the License Server is connected; null while telemetry is off, not configured, or not tried yet."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> "HealthStateResponse":
@@ -39,24 +39,24 @@ class HealthStateResponse(ResponseModel):
 
 
 class HealthResponse(HealthStateResponse):
-    """The health with the facts that its reader wants next."""
+    """The health status and related facts."""
 
     license_server: ConnectionBadge
     """What the badge beside *License Server* says."""
     waiting: int
-    """Transmissions that are not accepted yet."""
+    """Transmissions not accepted yet."""
     waiting_note: str
     last_accepted_at: Moment | None
     last_exchange_at: Moment | None
     next_run_at: Moment | None
     next_run_note: str
-    """Why there is no next run, or what it cannot do as things stand; empty where it makes a payload."""
+    """Why there is no next run, or what it cannot do; empty if it will create a payload."""
     next_send_at: Moment | None
-    """When something is sent next, be it a retry."""
+    """When the next payload is sent, retries included."""
     next_send_note: str
     last_tick_result: str | None
     run_note: str | None
-    """What the latest run left undone; null where nothing is left of it."""
+    """What the latest run left undone; null if nothing."""
 
     @classmethod
     def of_report(cls, report: HealthReport) -> "HealthResponse":
@@ -110,7 +110,7 @@ class DayResponse(ResponseModel):
 
 
 class SealedResponse(ResponseModel):
-    """The sealed form, as it would leave at this moment."""
+    """The sealed form, as it would be sent now."""
 
     content_type: str
     key_id: str
@@ -155,26 +155,26 @@ class PreviewErrorResponse(ResponseModel):
 
 
 class PreviewResponse(ResponseModel):
-    """The open period as figures, and as the payload that it would become."""
+    """The open period as figures and as the payload it would become."""
 
     at: Moment
     period_opened_at: Moment
     enabled: bool
-    """False while telemetry is off: then nothing of this leaves."""
+    """False while telemetry is off; nothing is sent then."""
     note: str
-    """What becomes of these counts."""
+    """What happens to these counts."""
     bouncers_registered: int
     figures: FiguresResponse
     health: HealthStateResponse
     days: tuple[DayResponse, ...]
     payload: dict[str, Any] | None
     version: str | None
-    """Names what is shown: `If-Match` of *send now* takes it, in quotation marks. Null where it could not be sent."""
+    """Identifies this preview. To send exactly this, pass it as `If-Match` to *send now*. Null if it cannot be sent."""
     fault: PreviewErrorResponse | None
     sealed: SealedResponse | None
     difference: tuple[ChangeResponse, ...]
     compared_with: str | None
-    """The accepted transmission that ``difference`` compares with."""
+    """The accepted transmission that `difference` compares with."""
 
     @classmethod
     def of(cls, preview: Preview) -> "PreviewResponse":

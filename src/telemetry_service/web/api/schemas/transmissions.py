@@ -19,15 +19,15 @@ class TransmissionResponse(ResponseModel):
     transmission_id: UUID
     status: Status
     state: State
-    """The finer state: *failed* is retrying, held or rejected."""
+    """The detailed state: a *failed* transmission is retrying, held, or rejected."""
     trigger: Trigger
     period_opened_at: Moment
     period_closed_at: Moment
     records_sent: int
-    """Audit events that the payload accounts for."""
+    """Audit events that the payload counts."""
     response_code: int | None
     note: str
-    """The finer state, or when it is tried again, in a few words; empty where the status says all."""
+    """The detailed state or the next attempt, in a few words; may be empty."""
     cause: CauseResponse | None
     attempts_made: int
     in_flight: bool
@@ -35,12 +35,12 @@ class TransmissionResponse(ResponseModel):
     last_attempt_at: Moment | None
     last_duration_ms: int | None
     next_attempt_at: Moment | None
-    """Null where nothing will be attempted at a moment of its own."""
+    """Null if no attempt is scheduled."""
     next_attempt_note: str | None
-    """What the next attempt waits for where it has no moment."""
+    """What the next attempt waits for, if it is not scheduled."""
     accepted_at: Moment | None
     receipt_verified: bool | None
-    """None where no key of the License Server is pinned, or it is not accepted yet."""
+    """Null if no License Server key is pinned or the transmission is not accepted yet."""
 
     @classmethod
     def of(cls, transmission: Transmission, situation: Situation) -> "TransmissionResponse":
@@ -61,13 +61,13 @@ class AttemptResponse(ResponseModel):
     number: int
     trigger: AttemptTrigger
     state: State
-    """The state that it led to."""
+    """The state it led to."""
     cause: AttemptCauseResponse | None
     response_code: int | None
     duplicate: bool
-    """True where the License Server had it already."""
+    """True if the License Server had already received it."""
     request_written: bool | None
-    """False where the attempt ended before anything of it was sent; None where its cause does not tell."""
+    """False if the attempt ended before anything was sent; null if unknown."""
     started_at: Moment
     finished_at: Moment | None
     duration_ms: int | None
@@ -108,7 +108,7 @@ class TransmissionDetailResponse(TransmissionResponse):
     """A transmission with its payload and every attempt."""
 
     payload: dict[str, Any]
-    """As stored: each attempt adds its own ``transmitted_at``."""
+    """As stored; each attempt adds its own `transmitted_at`."""
     receipt: str | None
     attempts: tuple[AttemptResponse, ...]
 
@@ -138,7 +138,7 @@ class HistoryResponse(ResponseModel):
 
 
 class RetriedResponse(ResponseModel):
-    """The transmissions that were tried again, after their attempts."""
+    """The retried transmissions, after their attempts."""
 
     transmissions: tuple[TransmissionDetailResponse, ...]
 

@@ -81,7 +81,7 @@ def show_api_key(
     except RecentLoginRequiredError:
         return _ask_password(request, session, None)
     except LoginFailedError:
-        return _ask_password(request, session, "The password is not right.")
+        return _ask_password(request, session, "Incorrect password.")
     except LoginThrottledError as refusal:
         return _ask_password(request, session, refusal.text)
     try:

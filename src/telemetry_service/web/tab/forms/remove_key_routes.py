@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from telemetry_service.domain.phrases import payloads_kept
 from telemetry_service.pipeline.actions.configure import read_configuration, remove_api_key
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.web.context import Context
@@ -15,7 +16,6 @@ from telemetry_service.web.tab.forms.settings_form import SettingsForm
 from telemetry_service.web.tab.forms.settings_routes import BESIDE
 from telemetry_service.web.tab.history_query import history_query_behind
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.numbers import counted
 from telemetry_service.web.tab.page_context import contents, typed_in
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
 
@@ -32,7 +32,7 @@ def ask_remove_api_key(request: Request, context: Context, session: CurrentSessi
     waiting = read_health(context.runtime).waiting
     shown = session_context(session) | {
         "hint": key.hint if key else None,
-        "waiting": counted(waiting, "payload") if waiting else None,
+        "waiting": payloads_kept(waiting, "once a new key is saved"),
         "toast": None,
         "oob": False,
     }

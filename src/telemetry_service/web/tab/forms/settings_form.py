@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, Field, ValidationError
 
 from telemetry_service.domain.configuration import Configuration, Retention, StoredConfiguration, api_key_error
+from telemetry_service.domain.phrases import payloads_kept
 from telemetry_service.domain.schedule import Frequency
 
-_AND_GONE = "What you typed is not repeated here: enter it again."
+_AND_GONE = "Enter the key again."
 _FREQUENCY_WRONG = "Choose one of the four frequencies."
-_RETENTION_WRONG = "Choose one of the four retentions."
+_RETENTION_WRONG = "Choose one of the four retention periods."
 _RETENTIONS = {str(days.value): days.value for days in Retention}
 _SWITCH_OFF = "off"
 _ON = "on"
@@ -99,18 +100,17 @@ def unanswered(questions: tuple[Question, ...], confirmed: str) -> bool:
     return not {question.token for question in questions} <= set(confirmed.split())
 
 
-def switch_off_question(waiting: str | None, events: str) -> Question:
-    """Return what switching telemetry off does; ``waiting`` names the payloads that wait, None where none does."""
-    kept = f"What waits ({waiting}) stays here, visible, and goes out only once telemetry is on again."
+def switch_off_question(waiting: int, events: str) -> Question:
+    """Return what switching telemetry off does; ``waiting`` is the number of waiting payloads."""
     return Question(
         _SWITCH_OFF,
         "Telemetry stops",
         tuple(
             sentence
             for sentence in (
-                "Scheduled runs, retries and connection tests stop: nothing contacts the License Server.",
-                f"The current period ends without a payload. Its counts ({events}) never leave.",
-                kept if waiting else "No payload is waiting.",
+                "Scheduled runs, retries, and connection tests stop; nothing contacts the License Server.",
+                f"The current period closes without a payload. Its counts ({events}) will never be sent.",
+                payloads_kept(waiting, "once telemetry is on again"),
                 "The License Server connection is prevented and feature gating is disabled.",
                 "This is not recommended for production.",
             )
@@ -124,8 +124,8 @@ def retention_question(days: int, rows: str) -> Question:
         f"retention-{days}",
         f"{rows[:1].upper()}{rows[1:]} will be deleted",
         (
-            f"Everything older than {days} days is deleted with the next daily purge, and cannot be brought back.",
-            "Transmissions that were not accepted yet, and extension codes not yet acknowledged, are kept.",
+            f"Everything older than {days} days is deleted at the next daily purge and can’t be recovered.",
+            "Transmissions and extension codes that are not accepted yet are kept.",
         ),
     )
 

@@ -105,8 +105,8 @@ class _Answer:
         off = questions[0].token == "off"  # noqa: S105 - the token of a question
         shown = self._shared | {
             "confirm": {
-                "title": "Switch telemetry off?" if off else "Delete older data?",
-                "button": "Switch off and save" if off else "Save and delete",
+                "title": "Turn telemetry off?" if off else "Delete older data?",
+                "button": "Turn off and save" if off else "Save and delete",
                 "questions": questions,
                 "hidden": hidden_values(form, questions),
                 "key_dropped": key_typed and not is_htmx(self._request),
@@ -140,9 +140,7 @@ def _questions(runtime: Runtime, before: ConfigurationView, after: Configuration
     if before.enabled and not after.enabled:
         waiting = read_health(runtime).waiting
         events = build_preview(runtime).counts.total_events
-        questions.append(
-            switch_off_question(counted(waiting, "payload") if waiting else None, counted(events, "audit event"))
-        )
+        questions.append(switch_off_question(waiting, counted(events, "audit event")))
     if after.retention_days < saved.retention_days and (rows := rows_to_purge(runtime, after.retention_days)):
         questions.append(retention_question(after.retention_days, counted_up_to(MOST_COUNTED, rows, "row")))
     return tuple(questions)

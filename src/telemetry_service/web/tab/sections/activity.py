@@ -20,7 +20,7 @@ _NAMES = {
     "transmissions": "transmissions",
     "failed_logins": "failed logins in a row",
 }
-_WORDS = {"true": "on", "false": "off", "prepared": "payload made", "disabled": "telemetry is off"}
+_WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})
 
 

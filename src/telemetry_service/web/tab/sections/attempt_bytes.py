@@ -18,29 +18,29 @@ class Departure:
     """What is said where no status came."""
 
 
-_LEFT = Departure("What left", "As sent", "as it crossed the network", "As sent by", "no answer")
+_LEFT = Departure("What was sent", "As sent", "as sent over the network", "As sent by", "no response")
 _STAYED = Departure(
-    "What was prepared, and did not leave",
+    "What was prepared but not sent",
     "As prepared",
     "never sent",
-    "Nothing was sent: this is as it was prepared by",
+    "Nothing was sent. Prepared by",
     "nothing was sent",
 )
 _PERHAPS = Departure(
-    "What may have left",
+    "What may have been sent",
     "As prepared",
-    "as it was to cross the network",
-    "Whether it left is not known: this is as it was prepared by",
-    "no answer",
+    "as prepared for the network",
+    "Whether it was sent is unknown. Prepared by",
+    "no response",
 )
 _LEAVING = Departure(
     "What is being sent",
     "As prepared",
-    "as it is to cross the network",
-    "Being sent: this is as it was prepared by",
-    "no answer yet",
+    "as prepared for the network",
+    "Being sent. Prepared by",
+    "no response yet",
 )
-NOT_YET = "What will leave"
+NOT_YET = "What will be sent"
 """The title before the first attempt."""
 
 

@@ -11,7 +11,7 @@ from telemetry_service.web.tab.numbers import duration
 _PASSED = Badge("passed", "check", "good")
 _TRYING = Badge("trying", "clock", "info")
 _WAITING = Badge("waiting", "dash", "quiet")
-_PATIENCE = "The connection is being tried. Where nobody answers, this takes up to half a minute."
+_PATIENCE = "Testing the connection. This can take up to 30 seconds."
 _STEP_SIGNS = {
     True: _PASSED,
     False: Badge("failed", "cross", "bad"),
@@ -48,7 +48,7 @@ def result_view(result: ConnectionCheck, *, unsaved_key: bool) -> ConnectionTest
     steps = tuple(_step(step) for step in result.steps)
     words = cause_of_test(result.cause)
     if words is None:
-        unsaved = " It works with the key you entered. Save to keep it."
+        unsaved = " Works with the key you entered. Save to keep it."
         sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")
         return ConnectionTestView(steps, Badge("Success", "check", "good"), sentence, None, None)
     return ConnectionTestView(steps, Badge("Failed", "cross", "bad"), words.sentence, words.next_step, words.owner)

@@ -9,7 +9,7 @@ from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 from telemetry_service.pipeline.queries.preview import Preview, SealedDescription
 from telemetry_service.web.tab.numbers import grouped, size
 
-_UNKNOWN = "not known yet"
+_UNKNOWN = "unknown"
 _CODES_SHOWN = 5
 
 

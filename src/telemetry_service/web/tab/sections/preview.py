@@ -11,14 +11,11 @@ from telemetry_service.web.tab.sections.chart import Chart, chart
 from telemetry_service.web.tab.sections.payload import codes_in_words
 
 _NO_BOUNCERS = "No bouncers are configured. Register bouncers with the Control Plane; they then appear here."
-_JUST_OPENED = "A new period just started: counts arrive with the bouncers’ next usage reports."
+_JUST_OPENED = "A new period just started. Counts arrive with the bouncers’ next usage reports."
 _YOUNG = timedelta(hours=1)
-_SILENT = "registered, but none has reported since the period opened: verify that they are active and connected."
+_SILENT = "registered, but none has reported since the period started: verify that they are active and connected."
 _NO_EVENTS = "No audit log events in the current period: check that policies are being evaluated."
-_NO_REPORT = (
-    "Counts arrive with the bouncers’ usage reports: check the backend logs (standard error of the service) for"
-    " aggregation errors."
-)
+_NO_REPORT = "Counts arrive with the bouncers’ usage reports: check the backend logs for aggregation errors."
 
 
 @dataclass(frozen=True, slots=True)

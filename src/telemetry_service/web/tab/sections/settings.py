@@ -150,7 +150,7 @@ def _retention(days: int, chosen: int, rows: Mapping[int, int]) -> RetentionChoi
 
 
 def _deletes(rows: int) -> str:
-    return f"Deletes {counted_up_to(MOST_COUNTED, rows, 'row')} of older data" if rows else "Deletes nothing at present"
+    return f"Deletes {counted_up_to(MOST_COUNTED, rows, 'row')} of older data" if rows else "Nothing to delete"
 
 
 def _key(configuration: ConfigurationView, now: datetime) -> KeyView:
@@ -173,12 +173,12 @@ def _send_barred(configuration: ConfigurationView, preview: Preview) -> str | No
 def _anonymization_sample(preview: Preview) -> Sample:
     clear, sent = preview.customer_id_clear, preview.customer_id_sent
     if clear is None:
-        return Sample(None, None, "The customer id is not known yet, so there is nothing to show.")
+        return Sample(None, None, "The customer ID is not known yet, so there is nothing to show.")
     if sent is None:
-        return Sample(clear, None, "Shown once an API key is saved: the pseudonym is made with it.")
+        return Sample(clear, None, "Shown once an API key is saved; the pseudonym is derived from it.")
     if sent == clear:
-        return Sample(clear, sent, "The customer id leaves as it is.")
-    return Sample(clear, sent, "Only the License Server, which knows the API key, can tell whose pseudonym this is.")
+        return Sample(clear, sent, "The customer ID is sent unchanged.")
+    return Sample(clear, sent, "Only the License Server, which has the API key, can identify the customer.")
 
 
 def _encryption_sample(preview: Preview) -> Sample:
@@ -186,7 +186,7 @@ def _encryption_sample(preview: Preview) -> Sample:
     before = f'{{"active_reporting_bouncer_count":{preview.counts.active_reporting_bouncer_count},"bouncer_count":…'
     if sealed is None:
         return Sample(
-            before, None, "Shown once the connection is configured: the content key is made from the API key."
+            before, None, "Shown once the connection is configured; the encryption key is derived from the API key."
         )
-    note = f"The whole body has {size(sealed.body_bytes)}, sent as {sealed.content_type}."
+    note = f"{size(sealed.body_bytes)}, sent as {sealed.content_type}."
     return Sample(before, sealed.body[:BODY_SHOWN], note)

@@ -150,7 +150,7 @@ def _attempt(attempt: Attempt, now: datetime, key_id: str | None) -> AttemptView
 
 def _attempt_sign(attempt: Attempt) -> Badge:
     if attempt.state is State.SUCCESS and attempt.duplicate:
-        return Badge("Success: the License Server had it already", "check", "good")
+        return Badge("Success: already received", "check", "good")
     return ATTEMPT_STATUS[attempt.state]
 
 
@@ -162,31 +162,32 @@ def _receipt(found: Transmission) -> ReceiptView | None:
             words = "Signed by the License Server and verified with the pinned public key."
             return ReceiptView(Badge("Verified", "check", "good"), words, found.receipt)
         case _, False:
-            words = "Accepted, but no valid receipt came with it although this deployment pins a public key."
+            words = "Accepted without a valid receipt, although this deployment pins a public key."
             return ReceiptView(Badge("Unverified", "warning", "warn"), words, found.receipt)
         case None, None:
             return ReceiptView(Badge("None", "dash", "quiet"), "The License Server sent no receipt.", None)
         case _:
-            words = "Kept. To have receipts verified, pin TELEMETRY_LICENSE_SERVER_PUBLIC_KEY in the deployment."
+            words = (
+                "Kept but not verified. To verify receipts, set TELEMETRY_LICENSE_SERVER_PUBLIC_KEY in the deployment."
+            )
             return ReceiptView(Badge("Not checked", "dash", "quiet"), words, found.receipt)
 
 
 def _proof(proof: Proof) -> Badge:
     if not proof.payload_matches or proof.body_matches is False:
-        return Badge(
-            "What this attempt prepared cannot be reproduced: a digest differs. Contact support.", "cross", "bad"
-        )
+        return Badge("Not verified: a digest differs from the one recorded. Contact support.", "cross", "bad")
     if proof.body_matches is None:
         words = (
-            "Reproduced: the payload has the digest kept before the attempt. The key that sealed it has been replaced."
+            "Verified: the payload matches the digest recorded before sending. The body can’t be checked because"
+            " its API key was replaced."
         )
         return Badge(words, "check", "good")
-    return Badge("Reproduced just now, byte for byte: it has the digests kept before the attempt.", "check", "good")
+    return Badge("Verified: matches the digests recorded before sending.", "check", "good")
 
 
 def _payload_note(attempts: tuple[Attempt, ...]) -> str:
     if not attempts:
-        return "Not sent yet: the moment of sending (transmitted_at) is added by each attempt."
+        return "Not sent yet. Each attempt adds its own transmitted_at."
     latest = attempts[-1]
-    form = "encrypted" if latest.encrypted else "in clear inside TLS"
-    return f"{departure(latest).note} attempt {latest.number}, {form}. Each attempt has a transmitted_at of its own."
+    form = "encrypted" if latest.encrypted else "not encrypted, protected by TLS"
+    return f"{departure(latest).note} attempt {latest.number}, {form}. Each attempt has its own transmitted_at."
