@@ -34,13 +34,13 @@ def test_a_run_that_made_no_payload_is_named_in_the_header(console: Console, pag
     log_in(page.context, console)
     page.goto(console.tab)
     expect(page.locator("#health")).to_contain_text("The latest run created no payload")
-    expect(page.locator("#health")).to_contain_text("The run is repeated once an API key is saved.")
+    expect(page.locator("#health")).to_contain_text("It runs again once an API key is saved.")
     expect(page.locator("#history")).to_contain_text("Then the missed run is repeated, and the first payload goes out")
     console.set_key()
     page.reload()
-    expect(page.locator("#health")).to_contain_text("The missed run of 15 Nov 2026, 02:00 UTC starts now.")
+    expect(page.locator("#health")).to_contain_text("The run missed on 15 Nov 2026, 02:00 UTC is starting.")
     expect(page.locator("#health")).to_contain_text("Makes up for the missed run")
-    expect(page.locator("#history")).to_contain_text("The missed run starts now, and the first payload goes out")
+    expect(page.locator("#history")).to_contain_text("The missed run is starting now")
 
 
 def test_a_retry_of_what_was_accepted_meanwhile_says_so(ready: Console, page: Page) -> None:

@@ -87,7 +87,7 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
     ready.send()
     ready.configure(enabled=False)
     page.goto(ready.tab)
-    expect(page.locator("#health")).to_contain_text("Kept, and sent once telemetry is on")
+    expect(page.locator("#health")).to_contain_text("Kept and sent once telemetry is on")
     expect(page.get_by_role("button", name="Retry the transmission")).to_be_disabled()
     expect(page.locator("#retry-barred")).to_contain_text("Telemetry is off")
 

@@ -49,7 +49,7 @@ def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, 
     page.locator("#save-all").click()
     dialog = page.get_by_role("dialog", name="Turn telemetry off?")
     expect(dialog).to_contain_text("nothing contacts the License Server")
-    expect(dialog).to_contain_text("audit events) never leave")
+    expect(dialog).to_contain_text("audit events) will never be sent")
     expect(dialog).to_contain_text("No payload is waiting.")
     expect(dialog).to_contain_text("feature gating is disabled")
     expect(dialog.get_by_text("Cancel")).to_be_focused()

@@ -61,8 +61,8 @@ def finding(cli: CommandLine, url: str) -> tuple[str, str]:
     ("sslmode", "sentence"),
     [
         ("verify-full", "The database connection is encrypted, and the server is verified."),
-        ("require", "The connection to the database is encrypted, and does not leave this machine."),
-        ("disable", "The connection to the database is not encrypted, and does not leave this machine."),
+        ("require", "The database connection is encrypted and stays on this machine."),
+        ("disable", "The database connection is not encrypted and stays on this machine."),
     ],
 )
 def test_a_connection_over_tls_is_told_from_one_without(

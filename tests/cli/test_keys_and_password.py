@@ -34,6 +34,6 @@ def test_a_short_password_is_refused_and_not_repeated(cli: CommandLine) -> None:
 def test_a_password_from_standard_input_is_one_line(cli: CommandLine) -> None:
     ended = cli("admin", "set-password", "--stdin", stdin="a long enough password\nand a second line\n")
     assert ended.code == 1
-    assert "line end" in ended.err
+    assert "line break" in ended.err
     assert "long enough" not in ended.err
     assert cli("admin", "set-password", "--stdin", stdin="\ufeffa long enough password\r\n").code == 0

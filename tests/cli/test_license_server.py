@@ -34,4 +34,4 @@ def test_a_port_in_use_is_told_in_a_sentence(bare: CommandLine, tmp_path: Path) 
         taken = running.output.split(":")[2].splitlines()[0]
         ended = bare("license-server", "--port", taken, "--folder", str(tmp_path / "other"))
     assert ended.code == 1
-    assert ended.err == f"Port {taken} cannot be listened on; choose another one with --port. (cannot-listen)\n"
+    assert ended.err == f"Cannot listen on port {taken}; choose another one with --port. (cannot-listen)\n"

@@ -103,7 +103,7 @@ def test_without_a_database_it_says_where_it_looked_and_makes_none(
     said = ended.out + ended.err
     assert ended.code == 8, said
     assert "(database-missing)" in said
-    assert f"Looked at: SQLite, {tmp_path / 'data' / 'telemetry.db'}." in said
+    assert f"Database: SQLite, {tmp_path / 'data' / 'telemetry.db'}." in said
     assert "telemetry-service migrate" in said
     assert set(tmp_path.rglob("*")) == before
 
@@ -137,7 +137,7 @@ def test_an_empty_database_on_a_server_is_said_to_be_none_and_stays_empty(
         for command in COMMANDS.values():
             ended = command.run(keyed)
             assert ended.code == 8, ended
-            assert "Looked at: PostgreSQL." in ended.out + ended.err
+            assert "Database: PostgreSQL." in ended.out + ended.err
             assert url not in ended.out + ended.err
         assert tables(url) == []
 

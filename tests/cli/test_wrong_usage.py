@@ -61,7 +61,7 @@ def test_a_token_of_a_name_that_is_taken_is_told(kept: CommandLine) -> None:
 
 
 def test_no_tokens_are_said_to_be_none(kept: CommandLine) -> None:
-    assert kept("token", "list").out == "There are no service tokens yet.\n"
+    assert kept("token", "list").out == "No service tokens yet.\n"
     assert kept("token", "list", "--json").json() == []
 
 

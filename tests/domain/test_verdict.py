@@ -15,7 +15,7 @@ from tests.support.situations import rows_of, situations
 
 _MOMENT = re.compile(r"\d+ \w{3} \d{4}, \d\d:\d\d UTC")
 _PROMISES = re.compile(
-    r"next attempt (in|due)|The next attempt is|retrying automatically|starts now|repeated now", re.IGNORECASE
+    r"next attempt (in|due)|The next attempt is|retrying automatically|is starting|runs again now", re.IGNORECASE
 )
 
 

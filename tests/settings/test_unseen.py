@@ -60,13 +60,13 @@ def test_the_line_end_and_the_mark_of_an_editor_are_no_part_of_a_file(tmp_path: 
 def test_a_file_with_more_than_its_line_is_refused_by_the_name_of_its_variable(tmp_path: Path, content: str) -> None:
     (tmp_path / "password").write_text(content)
     fault = fault_of({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
-    assert fault.startswith(("TELEMETRY_ADMIN_PASSWORD_FILE holds a line end", "TELEMETRY_ADMIN_PASSWORD_FILE begins"))
+    assert fault.startswith(("TELEMETRY_ADMIN_PASSWORD_FILE contains a line break", "TELEMETRY_ADMIN_PASSWORD_FILE begins"))
     assert "horse" not in fault
 
 
 def test_a_carriage_return_makes_no_second_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/telemetry.db\r"
-    assert fault_of({"TELEMETRY_DATABASE_URL": url}).startswith("TELEMETRY_DATABASE_URL holds a line end")
+    assert fault_of({"TELEMETRY_DATABASE_URL": url}).startswith("TELEMETRY_DATABASE_URL contains a line break")
     (tmp_path / "url").write_bytes(f"{url}\n".encode())
     settings = load_settings(VALID | {"TELEMETRY_DATABASE_URL_FILE": str(tmp_path / "url")})
     assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/telemetry.db"
@@ -79,5 +79,5 @@ def test_keys_may_be_broken_into_lines() -> None:
 
 @pytest.mark.parametrize("unseen", UNSEEN)
 def test_no_password_takes_what_nobody_sees(unseen: str) -> None:
-    with pytest.raises(PasswordRefusedError, match=r"^The password (holds|begins or ends with) "):
+    with pytest.raises(PasswordRefusedError, match=r"^The password (contains|begins or ends with) "):
         Passwords(CHEAP).hash(UNSEEN[unseen].format(PASSWORD))

@@ -14,7 +14,7 @@ def test_what_is_counted_between_a_look_and_the_save_is_asked_about(site: Site) 
     check = unless_something_is_lost(site.runtime)
     assert read_consequences(site.runtime, off).sentences == ()
     site.report(usage(7, decisions=3))
-    with pytest.raises(ConfirmationRequiredError, match="7 audit events and 3 policy decisions are never sent"):
+    with pytest.raises(ConfirmationRequiredError, match="7 audit events and 3 policy decisions will never be sent"):
         save_configuration(site.runtime, off, stored.version, "admin", check=check)
     present = read_configuration(site.runtime)
     assert (present.enabled, present.stored.version) == (True, stored.version)

@@ -101,9 +101,9 @@ def test_a_missed_run_is_due_while_nothing_else_changes_and_only_once_everything
         site.clock.advance(hours=1)
         assert wake(site.runtime).tick is None
     note = read_health(site.runtime).verdict.run_note or ""
-    assert note.endswith("The run is repeated once an API key is saved.")
+    assert note.endswith("It runs again once an API key is saved.")
     set_api_key(site.runtime, API_KEY, "admin")
-    assert (read_health(site.runtime).verdict.run_note or "").endswith("The run is repeated now.")
+    assert (read_health(site.runtime).verdict.run_note or "").endswith("It runs again now.")
     assert wake(site.runtime).tick == "prepared"
 
 

@@ -34,7 +34,7 @@ def test_switching_off_with_counts_open_is_refused_with_the_numbers_until_confir
     report(service)
     status, problem = put(service, enabled=False)
     assert (status, str(problem["type"]).rpartition(":")[2]) == (409, "confirmation-required")
-    assert "7 audit events and 3 policy decisions are never sent" in str(problem["detail"])
+    assert "7 audit events and 3 policy decisions will never be sent" in str(problem["detail"])
     status, lost = put(service, "?dry_run=true", enabled=False)
     assert (status, lost["events_never_sent"], lost["decisions_never_sent"]) == (200, 7, 3)
     assert service.call(Scope.READ, "GET", CONFIG).json()["enabled"] is True
