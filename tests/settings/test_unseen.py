@@ -60,7 +60,8 @@ def test_the_line_end_and_the_mark_of_an_editor_are_no_part_of_a_file(tmp_path: 
 def test_a_file_with_more_than_its_line_is_refused_by_the_name_of_its_variable(tmp_path: Path, content: str) -> None:
     (tmp_path / "password").write_text(content)
     fault = fault_of({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
-    assert fault.startswith(("TELEMETRY_ADMIN_PASSWORD_FILE contains a line break", "TELEMETRY_ADMIN_PASSWORD_FILE begins"))
+    of_file = "TELEMETRY_ADMIN_PASSWORD_FILE"
+    assert fault.startswith((f"{of_file} contains a line break", f"{of_file} begins"))
     assert "horse" not in fault
 
 
