@@ -16,6 +16,7 @@ from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ra
 from telemetry_service.domain.facts import UsageReport
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.storage.engine import make_engine
@@ -58,7 +59,7 @@ def _report(number: int) -> UsageReport:
 
 def preview_seconds(runtime: Runtime) -> float:
     """Return the seconds of one preview."""
-    return timed(lambda: build_preview(runtime))
+    return timed(lambda: read_now(runtime, build_preview))
 
 
 def tick_seconds(runtime: Runtime, database_url: str) -> float:

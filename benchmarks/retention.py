@@ -19,8 +19,9 @@ from benchmarks.old_rows import OldRows, OldRowsWriter
 from benchmarks.setting import KINDS, durable_databases, make_runtime
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.actions.configure import rows_to_purge
+from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.storage.database import Database
@@ -140,7 +141,7 @@ def measure(kind: str, rows: OldRows, *, random_ids: bool) -> None:
             alone = reporter.record(never, _SECONDS)
             second = Reporter(other, random_ids=random_ids)
             shared = beside(lambda: second.record(never, _SECONDS), reporter, _SECONDS)
-            counting = statistics.median(timed(lambda: rows_to_purge(other, 30)) for _ in range(5))
+            counting = statistics.median(timed(lambda: read_now(other, count_rows_to_purge, 30)) for _ in range(5))
             purged = beside(lambda: purge(other), reporter, LONGEST)
         runtime.database.close()
         print(f"{kind}: {rows.total:,} rows purged in {purged.seconds:,.0f} s beside recording")

@@ -13,12 +13,14 @@ from telemetry_service.domain.facts import BouncerRegistration, Environment, Ext
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import ExchangeLimits
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.settings import load_settings
@@ -109,7 +111,7 @@ class Console:
 
     def configure(self, **changes: object) -> None:
         """Save the configuration with some values changed, as somebody else would."""
-        stored = read_configuration(self.runtime).stored
+        stored = read_now(self.runtime, read_configuration).stored
         values = stored.values.model_copy(update=changes)
         save_configuration(self.runtime, values, stored.version, "admin")
 
@@ -161,7 +163,7 @@ class Console:
 
     def tick(self) -> None:
         """Let the next run fall due, and wake."""
-        due = read_configuration(self.runtime).next_run_at
+        due = read_now(self.runtime, read_configuration).next_run_at
         if due is not None:
             self.clock.set(max(due, self.clock.now()))
         self.wake()

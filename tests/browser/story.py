@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
 
@@ -35,7 +36,7 @@ def live_for_weeks(console: Console) -> None:
 
 
 def _run_if_due(console: Console) -> None:
-    due = read_configuration(console.runtime).next_run_at
+    due = read_now(console.runtime, read_configuration).next_run_at
     if due is None or due - console.clock.now() >= timedelta(days=1):
         return
     console.tick()

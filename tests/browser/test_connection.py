@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.license_server.endpoint import ExchangeLimits
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import PASSWORD, Console, Deployed
 from tests.browser.visitor import Faults, Look, picture, visit
 from tests.support.license_server import API_KEY, Trouble, reply
@@ -192,7 +193,7 @@ def test_removing_the_key_asks_first_and_says_what_stops(ready: Console, page: P
     expect(page.locator("#activity")).to_contain_text("Removed the API key")
     expect(page.get_by_label("Weekly")).to_be_checked()  # What was chosen besides is neither saved nor lost.
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
-    configuration = read_configuration(ready.runtime)
+    configuration = read_now(ready.runtime, read_configuration)
     assert configuration.stored.api_key is None
     assert configuration.values.frequency is Frequency.TWICE_MONTHLY
 

@@ -3,7 +3,8 @@
 from playwright.sync_api import Page, expect
 
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console
 from tests.browser.test_history import failed_and_sent
 from tests.support.license_server import API_KEY
@@ -58,7 +59,7 @@ def test_a_frequency_is_chosen_and_telemetry_switched_off(ready: Console, page: 
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
-    values = read_configuration(ready.runtime).stored.values
+    values = read_now(ready.runtime, read_configuration).stored.values
     assert not values.enabled
     assert values.frequency is Frequency.WEEKLY
 

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import PASSWORD, Console
 from tests.browser.visitor import Faults, Look, log_in, visit
 from tests.support.license_server import API_KEY
@@ -55,17 +56,17 @@ def came_back(page: Page) -> None:
 @pytest.mark.parametrize("button", ["#save-all", "#test", "#send-now"])
 def test_what_was_changed_comes_back_after_the_login(ready: Console, page: Page, faults: Faults, button: str) -> None:
     change(page, ready)
-    before = read_configuration(ready.runtime).stored
+    before = read_now(ready.runtime, read_configuration).stored
     page.locator(button).click()
     page.wait_for_url(re.compile(r"/login"))
     expect(page.locator("#draft-kept")).to_contain_text("Your unsaved changes will be restored")
     log_in_again(page)
     came_back(page)
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
-    assert read_configuration(ready.runtime).stored == before
+    assert read_now(ready.runtime, read_configuration).stored == before
     page.locator("#save-all").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
-    values = read_configuration(ready.runtime).stored.values
+    values = read_now(ready.runtime, read_configuration).stored.values
     assert (values.frequency, values.retention_days, values.anonymize_pii) == (Frequency.DAILY, 90, False)
     faults.found = [text for text in faults.found if "401" not in text]
 
@@ -78,7 +79,7 @@ def test_it_comes_back_without_javascript(ready: Console, plain: Page, button: s
     came_back(plain)
     plain.locator("#save-all").click()
     expect(plain.locator("#toasts")).to_contain_text("Settings saved.")
-    assert read_configuration(ready.runtime).stored.values.frequency is Frequency.DAILY
+    assert read_now(ready.runtime, read_configuration).stored.values.frequency is Frequency.DAILY
 
 
 def test_it_is_shown_once(ready: Console, plain: Page) -> None:
@@ -110,7 +111,7 @@ def test_what_somebody_else_saved_in_the_meantime_is_shown_and_not_overwritten(
         expect(page.locator("#stale tr", has_text="Local data retention")).to_have_text(
             re.compile(r"365 days\s+90 days")
         )
-        assert read_configuration(ready.runtime).stored.values.frequency is Frequency.WEEKLY
+        assert read_now(ready.runtime, read_configuration).stored.values.frequency is Frequency.WEEKLY
 
 
 def test_a_form_of_an_earlier_session_comes_back_with_what_was_changed(browser: Browser, ready: Console) -> None:

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import log_in, picture
 
@@ -38,7 +39,7 @@ def test_a_frequency_shows_its_next_dates_and_takes_effect_at_once(
     page.locator(f"[name=frequency][value={frequency}]").check()
     saved(page)
     expect(page.locator("#health")).to_contain_text(next_run)
-    assert read_configuration(ready.runtime).stored.values.frequency is frequency
+    assert read_now(ready.runtime, read_configuration).stored.values.frequency is frequency
     expect(page.locator("#activity")).to_contain_text("Saved the settings")
 
 
@@ -55,7 +56,7 @@ def test_switching_telemetry_off_asks_first_and_says_what_stops(ready: Console, 
     expect(dialog.get_by_text("Cancel")).to_be_focused()
     picture(page, "switch-off")
     dialog.get_by_text("Cancel").click()
-    assert read_configuration(ready.runtime).stored.values.enabled
+    assert read_now(ready.runtime, read_configuration).stored.values.enabled
     page.locator("#save-all").click()
     page.get_by_role("button", name="Turn off and save").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
@@ -76,7 +77,7 @@ def test_a_deployment_that_locks_telemetry_off_says_so(console: Console, page: P
     expect(page.locator("#health")).to_contain_text("Deployment owner")
     page.get_by_label("Daily").check()
     saved(page)
-    stored = read_configuration(console.runtime).stored.values
+    stored = read_now(console.runtime, read_configuration).stored.values
     assert stored.enabled
     assert stored.frequency is Frequency.DAILY
 
@@ -89,7 +90,7 @@ def test_encryption_and_anonymization_are_switched(ready: Console, page: Page, s
     expect(page.get_by_role("switch", name=switch)).to_be_checked()
     page.get_by_role("switch", name=switch).uncheck()
     saved(page)
-    assert getattr(read_configuration(ready.runtime).stored.values, name) is False
+    assert getattr(read_now(ready.runtime, read_configuration).stored.values, name) is False
     expect(page.get_by_role("switch", name=switch)).not_to_be_checked()
 
 
@@ -116,7 +117,7 @@ def test_a_shorter_retention_says_how_many_rows_it_deletes_and_asks(ready: Conso
     expect(dialog).to_contain_text("Everything older than 7 days")
     page.get_by_role("button", name="Save and delete").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
-    assert read_configuration(ready.runtime).stored.values.retention_days == 7
+    assert read_now(ready.runtime, read_configuration).stored.values.retention_days == 7
 
 
 @pytest.mark.parametrize("days", [90, 365])
@@ -124,7 +125,7 @@ def test_a_longer_retention_is_saved_without_a_question(ready: Console, page: Pa
     page.goto(ready.tab)
     page.get_by_label(f"{days} days").check()
     saved(page)
-    assert read_configuration(ready.runtime).stored.values.retention_days == days
+    assert read_now(ready.runtime, read_configuration).stored.values.retention_days == days
 
 
 def test_a_stale_save_is_refused_keeps_what_was_typed_and_shows_the_difference(ready: Console, page: Page) -> None:
@@ -140,10 +141,10 @@ def test_a_stale_save_is_refused_keeps_what_was_typed_and_shows_the_difference(r
     expect(page.get_by_label("Daily")).to_be_checked()
     expect(page.get_by_label("90 days")).to_be_checked()
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
-    assert read_configuration(ready.runtime).stored.values.frequency is Frequency.WEEKLY
+    assert read_now(ready.runtime, read_configuration).stored.values.frequency is Frequency.WEEKLY
     picture(page, "stale-save")
     saved(page)
-    values = read_configuration(ready.runtime).stored.values
+    values = read_now(ready.runtime, read_configuration).stored.values
     assert (values.frequency, values.retention_days) == (Frequency.DAILY, 90)
 
 

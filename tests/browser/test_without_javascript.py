@@ -5,7 +5,8 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import PASSWORD, Console
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import Look, visit
@@ -23,7 +24,7 @@ def test_a_key_is_entered_tested_and_saved(console: Console, plain: Page) -> Non
     plain.get_by_label("API Key", exact=True).fill(API_KEY)
     plain.locator("#save").click()
     expect(plain.locator("#toasts")).to_contain_text("Settings and API key saved.")
-    assert read_configuration(console.runtime).stored.values.frequency is Frequency.WEEKLY
+    assert read_now(console.runtime, read_configuration).stored.values.frequency is Frequency.WEEKLY
 
 
 def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> None:
@@ -50,7 +51,7 @@ def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> Non
     plain.get_by_role("button", name="Remove the API key").click()
     expect(plain.locator("#toasts")).to_contain_text("API key removed.")
     expect(plain.locator("#activity")).to_contain_text("Removed the API key")
-    assert read_configuration(ready.runtime).stored.api_key is None
+    assert read_now(ready.runtime, read_configuration).stored.api_key is None
     plain.goto(f"{ready.tab}/api-key/remove")
     expect(plain.locator("main")).to_contain_text("there is nothing to remove")
 

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 WINDOW = Window(NOW - 14 * DAY, NOW)
-NOTHING = DeliveryRecord(0, None, None, None)
+NOTHING = DeliveryRecord(None, None, None)
 
 
 def posture(**moments: datetime | None) -> LicensePosture:
@@ -81,10 +81,10 @@ def test_a_token_expires_at_its_moment(at: datetime, expired: bool, days: int) -
 
 def test_the_latest_attempt_and_the_age_of_the_latest_success_are_told() -> None:
     attempt = LastExchange(NOW, ok=False, cause=None, sequence=1)
-    record = DeliveryRecord(1, attempt, None, NOW - timedelta(hours=336, minutes=59))
+    record = DeliveryRecord(attempt, None, NOW - timedelta(hours=336, minutes=59))
     found = metrics(NO_POSTURE, record, WINDOW)
     assert (found.telemetry_last_attempt_ok, found.telemetry_last_success_age_hours) == (False, 336)
-    ahead = DeliveryRecord(1, attempt, None, NOW + DAY)
+    ahead = DeliveryRecord(attempt, None, NOW + DAY)
     assert metrics(NO_POSTURE, ahead, WINDOW).telemetry_last_success_age_hours == 0
 
 

@@ -81,10 +81,10 @@ def test_the_status_of_a_transmission_is_the_guides_word_for_its_state() -> None
 def test_the_latest_contact_is_the_later_of_attempt_and_test_whatever_the_clock_said() -> None:
     early = LastExchange(NOW + SECOND, ok=True, cause=None, sequence=1)
     late = LastExchange(NOW, ok=False, cause=Cause.BUSY, sequence=2)
-    assert DeliveryRecord(0, early, late, None).last_exchange == late
-    assert DeliveryRecord(0, late, early, None).last_exchange == late
-    assert DeliveryRecord(0, None, early, None).last_exchange == early
-    assert DeliveryRecord(0, None, None, None).last_exchange is None
+    assert DeliveryRecord(early, late, None).last_exchange == late
+    assert DeliveryRecord(late, early, None).last_exchange == late
+    assert DeliveryRecord(None, early, None).last_exchange == early
+    assert DeliveryRecord(None, None, None).last_exchange is None
 
 
 OLD_KEY, PRESENT_KEY = "0" * 16, "1" * 16

@@ -60,7 +60,7 @@ def test_a_password_has_twelve_to_a_thousand_characters_of_text(authentication: 
 def test_a_password_is_kept_as_an_argon2id_hash_alone(administered: Authentication, database: Database) -> None:
     assert administered.accounts.exist()
     with database.read() as tx:
-        account = tx.access.account()
+        account = tx.identity.account()
     assert account is not None
     assert account.password_hash.startswith("$argon2id$")
     assert PASSWORD not in account.password_hash
@@ -102,11 +102,11 @@ def test_a_password_of_an_earlier_version_lets_in_and_gets_todays_cost_whatever_
     with pytest.raises(PasswordRefusedError):
         authentication.accounts.set_password(odd, "cli")
     with database.write() as tx:
-        tx.access.set_password(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(odd), clock.now())
+        tx.identity.set_password(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(odd), clock.now())
     for _ in range(2):
         authentication.sessions.log_in("admin", odd)
     with database.read() as tx:
-        account = tx.access.account()
+        account = tx.identity.account()
     assert account is not None
     assert Passwords(CHEAP).renewed(account.password_hash, odd) is None
 
@@ -211,7 +211,7 @@ def test_a_password_hashed_at_another_cost_is_hashed_anew_at_the_next_login(
     dearer = make_authentication(database, clock, KeyRing((KEY,)), HashCost(rounds=2, memory_kib=16, lanes=1))
     dearer.sessions.log_in("admin", PASSWORD)
     with database.read() as tx:
-        account = tx.access.account()
+        account = tx.identity.account()
     assert account is not None
     assert "$m=16,t=2,p=1$" in account.password_hash
     assert dearer.sessions.find(opened.token) == opened.session

@@ -49,7 +49,7 @@ def test_a_session_with_another_secret_is_refused(administered: Authentication) 
 def test_the_database_does_not_hold_what_the_cookie_holds(administered: Authentication, database: Database) -> None:
     opened = administered.sessions.log_in("admin", PASSWORD)
     with database.read() as tx:
-        stored = tx.access.session(opened.session.session_id)
+        stored = tx.identity.session(opened.session.session_id)
     assert opened.token.partition(".")[2] not in repr(stored)
     assert opened.token not in repr(opened)
 
@@ -159,4 +159,4 @@ def test_expired_sessions_are_cleared_away_by_the_next_login(
     clock.advance(timedelta(hours=13))
     _log_in(administered)
     with database.read() as tx:
-        assert tx.access.session(opened.session.session_id) is None
+        assert tx.identity.session(opened.session.session_id) is None

@@ -43,7 +43,7 @@ def test_admin_implies_read_and_nothing_implies_report() -> None:
 def test_the_database_does_not_hold_the_token(authentication: Authentication, database: Database) -> None:
     token = _create(authentication)
     with database.read() as tx:
-        stored = repr(tx.access.tokens())
+        stored = repr(tx.identity.tokens())
     secret = token[len("cct_") + 12 + len("_") :]
     assert len(secret) == 43
     assert secret not in stored

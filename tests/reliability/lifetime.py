@@ -16,7 +16,7 @@ from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
 from telemetry_service.pipeline.actions.check_connection import check_connection
-from telemetry_service.pipeline.actions.configure import read_configuration, remove_api_key, set_api_key
+from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
 from telemetry_service.pipeline.actions.report_facts import (
     redeem_code,
     register_bouncer,
@@ -25,8 +25,10 @@ from telemetry_service.pipeline.actions.report_facts import (
 )
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
@@ -130,7 +132,7 @@ class Lifetime(Promises):
     @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
     def purge(self, death: Failpoint | None, days: int = 0) -> None:
         self.clock.advance(days=days)
-        retention = timedelta(days=read_configuration(self.runtime).values.retention_days)
+        retention = timedelta(days=read_now(self.runtime, read_configuration).values.retention_days)
         oldest_day = (self.clock.now() - retention).date()
         self.survive(death, purge)
         # An id is known for as long as the retention says.
@@ -191,7 +193,7 @@ class Lifetime(Promises):
 
     @rule()
     def preview(self) -> None:
-        assert build_preview(self.runtime).counts.total_events == self.reckoning().open.events
+        assert read_now(self.runtime, build_preview).counts.total_events == self.reckoning().open.events
 
     def meanwhile(self, deed: str, late: bool) -> None:  # noqa: FBT001
         """Do something in another replica; what it refuses is its affair."""

@@ -15,10 +15,12 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.facts import UsageReport
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.journal import JournalEntry
 from tests.support.license_server import LicenseServer
@@ -144,7 +146,7 @@ class Promises(RuleBasedStateMachine):
             self.death = None
 
     def save(self, **changes: object) -> None:
-        stored = read_configuration(self.runtime).stored
+        stored = read_now(self.runtime, read_configuration).stored
         values = stored.values.model_copy(update=changes)
         if values.enabled != self.enabled:
             self.withheld = self.withheld.plus(self.reckoning().open)

@@ -17,6 +17,7 @@ from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import LEASE, State
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
@@ -98,7 +99,7 @@ def test_a_tick_that_was_killed_is_finished_by_the_next_process(
     assert (reckoning.accepted, reckoning.waiting, reckoning.open) == (Amount(7, 3, 2), Amount(), Amount())
     assert [entry.conflicts for entry in journal] == [0], "one tick is one payload, and one id has one"
     assert codes_of(journal) == ["EXT-30D-7Q2M"]
-    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
     assert transmission.state is State.SUCCESS
 
 
@@ -118,8 +119,8 @@ def test_a_send_now_that_was_killed_is_finished_by_the_next_process_or_never_hap
 def test_an_attempt_that_a_crash_cut_off_is_shown_as_interrupted(site: Site, tmp_path: Path) -> None:
     crash(site, tmp_path, Deed.SEND_NOW, Failpoint.SENT)
     recover(site)
-    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
-    first, second = read_transmission(site.runtime, transmission.transmission_id).attempts
+    (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
+    first, second = read_now(site.runtime, read_transmission, transmission.transmission_id).attempts
     assert (first.cause, first.finished_at) == (Cause.INTERRUPTED, second.started_at)
     assert (second.state, second.duplicate) == (State.SUCCESS, True)
 
@@ -144,7 +145,7 @@ def test_a_purge_that_was_killed_is_finished_by_the_next_and_takes_nothing_that_
     crash(site, tmp_path, Deed.PURGE, Failpoint.PURGE_STEP)
     assert purge(site.runtime) > 0
     assert purge(site.runtime) == 0
-    assert list_transmissions(site.runtime, HistoryFilter(), None, 10).items == ()
+    assert read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items == ()
     assert reckon(site.replica.database_url, site.server.journal()).total.events == 12
 
 

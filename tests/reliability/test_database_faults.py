@@ -12,6 +12,7 @@ from telemetry_service.domain.errors import StorageBusyError, StorageUnavailable
 from telemetry_service.domain.transmissions import LEASE
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
@@ -106,7 +107,7 @@ def survives(site: Site, strike: Strike) -> None:
     journal = site.server.journal()
     assert reckon(site.replica.database_url, journal).total == Amount(7, 3, 2)
     assert [entry.conflicts for entry in journal] == [0]
-    assert read_health(struck).waiting == 0
+    assert read_now(struck, read_health).waiting == 0
 
 
 @pytest.mark.parametrize("milestone", IN_A_TRANSACTION + BETWEEN_TRANSACTIONS)

@@ -3,7 +3,7 @@
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.snapshot import Snapshot, read_now
 from telemetry_service.pipeline.stages.deliver import ROUND
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.pipeline.stages.tick import wake
@@ -16,10 +16,8 @@ def pile_up(site: Site, number: int) -> list[str]:
     now = site.clock.now()
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, now)
     with site.runtime.database.write() as tx:
-        return [
-            str(close_and_prepare(site.runtime, tx, Ending(tx.periods.lock_open(), now), closing))
-            for _ in range(number)
-        ]
+        tx.periods.lock_open()
+        return [str(close_and_prepare(Snapshot(site.runtime, tx, now), closing)) for _ in range(number)]
 
 
 def received(site: Site) -> list[str]:
@@ -46,7 +44,7 @@ def test_a_license_server_that_asks_to_be_left_alone_meets_one_attempt_in_each_w
     assert wake(site.runtime).attempts == 7, "nobody waits for those that were told to wait"
     site.clock.advance(hours=1)
     assert wake(site.runtime).attempts == 3
-    assert read_health(site.runtime).waiting == 0
+    assert read_now(site.runtime, read_health).waiting == 0
 
 
 def test_one_that_is_refused_as_busy_at_every_tick_holds_the_others_up_by_one_waking_only(site: Site) -> None:

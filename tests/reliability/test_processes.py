@@ -17,6 +17,7 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.transmissions import LEASE
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.child import Deed, Orders, await_stop, exit_code, launch
 from tests.support.reckoning import Amount, reckon
@@ -90,7 +91,7 @@ def test_a_process_whose_whole_clock_is_wrong_sends_nothing_twice(site: Site, cl
     subprocess.run(
         [sys.executable, "-c", IN_ANOTHER_TIME, url, str(base_url), str(ca_file)], env=environment, check=True
     )
-    (sent,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    (sent,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
     assert sent.last_attempt_at is not None
     assert abs(sent.last_attempt_at - clock.now()) < timedelta(days=1), "it did live, and send, in another time"
     clock.set(present + timedelta(minutes=10))

@@ -23,14 +23,16 @@ from telemetry_service.domain.facts import (
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import LEASE, State
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
@@ -73,7 +75,7 @@ def test_of_many_replicas_one_runs_the_tick(site: Site) -> None:
     site.clock.set(site.next_run_at())
     results = together(site, run_due_tick)
     assert sorted(map(str, results)) == ["None"] * (REPLICAS - 1) + ["prepared"]
-    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 1
+    assert len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items) == 1
 
 
 def test_of_many_replicas_that_see_a_transmission_due_one_sends_it(site: Site) -> None:
@@ -99,7 +101,7 @@ def test_send_now_pressed_in_many_replicas_with_one_key_sends_one_period_once(si
     assert not [detail for detail in details if isinstance(detail, Exception)]
     ids = {detail.transmission.transmission_id for detail in details if not isinstance(detail, Exception)}
     assert len(ids) == 1
-    assert len(read_transmission(site.runtime, ids.pop()).attempts) == 1
+    assert len(read_now(site.runtime, read_transmission, ids.pop()).attempts) == 1
 
 
 def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_under_way(site: Site) -> None:
@@ -169,7 +171,7 @@ def test_the_license_reported_by_many_replicas_at_once_is_reported(site: Site) -
 
 
 def test_of_many_saves_of_one_version_one_is_taken(site: Site) -> None:
-    stored = read_configuration(site.runtime).stored
+    stored = read_now(site.runtime, read_configuration).stored
 
     def save(replica: Runtime) -> int:
         values = stored.values.model_copy(update={"frequency": Frequency.DAILY})
@@ -261,7 +263,7 @@ def test_a_replica_paused_beyond_its_lease_before_it_sent_sends_nothing(site: Si
 
     assert deliver(site.open(pause), transmission_id) is None
     assert [entry.times_received for entry in site.server.journal()] == [1]
-    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
+    assert read_now(site.runtime, read_transmission, transmission_id).transmission.state is State.SUCCESS
 
 
 @pytest.mark.parametrize("status", [401, 422, 503])
@@ -276,9 +278,9 @@ def test_the_late_failure_of_a_paused_replica_changes_nothing(site: Site, status
             assert deliver_due(site.runtime) == 1
 
     deliver(site.open(pause), transmission_id)
-    detail = read_transmission(site.runtime, transmission_id)
+    detail = read_now(site.runtime, read_transmission, transmission_id)
     assert detail.transmission.state is State.SUCCESS
-    assert read_health(site.runtime).health.status is HealthStatus.HEALTHY
+    assert read_now(site.runtime, read_health).health.status is HealthStatus.HEALTHY
     assert [attempt.state for attempt in detail.attempts][-1] is State.SUCCESS
 
 
@@ -293,7 +295,7 @@ def test_the_late_acceptance_of_a_paused_replica_counts(site: Site) -> None:
             assert deliver_due(site.runtime) == 1
 
     deliver(site.open(pause), transmission_id)
-    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
+    assert read_now(site.runtime, read_transmission, transmission_id).transmission.state is State.SUCCESS
 
 
 def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> None:
@@ -306,9 +308,9 @@ def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> No
             set_api_key(site.runtime, "another-key-0123456789", "admin")
 
     deliver(site.open(change_key), transmission_id)
-    assert read_transmission(site.runtime, transmission_id).transmission.state is State.HELD
+    assert read_now(site.runtime, read_transmission, transmission_id).transmission.state is State.HELD
     assert deliver_due(site.runtime) == 1
-    assert read_transmission(site.runtime, transmission_id).transmission.state is State.SUCCESS
+    assert read_now(site.runtime, read_transmission, transmission_id).transmission.state is State.SUCCESS
 
 
 def test_replicas_whose_clocks_differ_make_one_tick(site: Site, clock: SharedClock) -> None:
@@ -319,7 +321,7 @@ def test_replicas_whose_clocks_differ_make_one_tick(site: Site, clock: SharedClo
     for seconds in (-3, -2, 0, 1, 2):
         clock.set(due + timedelta(seconds=seconds))
         assert wake(site.runtime).tick is None
-    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 1
+    assert len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items) == 1
     assert site.next_run_at() > due
 
 
@@ -342,4 +344,4 @@ def test_a_period_is_closed_in_turn_although_others_record_without_a_pause(site:
         for _ in range(3):
             send_now(site.runtime, "admin", None)
         stop.set()
-    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 3
+    assert len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items) == 3

@@ -19,15 +19,12 @@ from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
-from telemetry_service.pipeline.actions.configure import (
-    ConfigurationView,
-    read_configuration,
-    save_configuration,
-    set_api_key,
-)
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer
 from telemetry_service.pipeline.actions.start import start
+from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import WakeReport, run_due_tick, wake
 from telemetry_service.sealing.keyring import KeyRing
@@ -131,7 +128,7 @@ class Site:
 
     def configure(self, **changes: object) -> ConfigurationView:
         """Save the configuration with some values changed."""
-        stored = read_configuration(self.runtime).stored
+        stored = read_now(self.runtime, read_configuration).stored
         values = stored.values.model_copy(update=changes)
         return save_configuration(self.runtime, values, stored.version, "admin")
 

@@ -18,11 +18,13 @@ from sqlalchemy import Connection, create_engine
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.transmissions import LEASE
 from telemetry_service.license_server.endpoint import ExchangeLimits
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
@@ -213,15 +215,15 @@ class Ordeal:
             receipts.acknowledged(number)
 
     def _deliver_all(self, runtime: Runtime) -> None:
-        stored = read_configuration(runtime).stored
+        stored = read_now(runtime, read_configuration).stored
         values = stored.values.model_copy(update={"enabled": True})
         save_configuration(runtime, values, stored.version, "admin")
         for _ in range(_ROUNDS):
             self._clock.advance(hours=7)
             wake(runtime)
             retry_failed(runtime, "admin")
-            with runtime.database.read() as tx:
-                waiting, codes = tx.contacts.record().waiting, tx.extension_codes.waiting()
+            with open_snapshot(runtime) as snapshot:
+                waiting, codes = snapshot.situation.waiting.total, snapshot.tx.extension_codes.waiting()
             if not waiting and not codes:
                 return
             if codes:

@@ -12,12 +12,14 @@ from random import Random
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
@@ -119,7 +121,7 @@ def _forgiving(deed: Callable[[Runtime, Random], object], runtime: Runtime, rand
 
 
 def _change_configuration(runtime: Runtime, random: Random) -> None:
-    stored = read_configuration(runtime).stored
+    stored = read_now(runtime, read_configuration).stored
     change: dict[str, object] = random.choice(
         [
             {"frequency": random.choice(list(Frequency))},
@@ -134,7 +136,7 @@ def _change_configuration(runtime: Runtime, random: Random) -> None:
 def _switch(runtime: Runtime, random: Random) -> None:
     """Switch telemetry off for a moment."""
     for enabled in (False, True):
-        stored = read_configuration(runtime).stored
+        stored = read_now(runtime, read_configuration).stored
         values = stored.values.model_copy(update={"enabled": enabled})
         save_configuration(runtime, values, stored.version, "admin")
         time.sleep(random.random() * _BREATH)
@@ -142,7 +144,7 @@ def _switch(runtime: Runtime, random: Random) -> None:
 
 def _switch_on(runtime: Runtime, _random: Random) -> None:
     """Switch telemetry on, in case that who switched it off has died."""
-    stored = read_configuration(runtime).stored
+    stored = read_now(runtime, read_configuration).stored
     if not stored.values.enabled:
         values = stored.values.model_copy(update={"enabled": True})
         save_configuration(runtime, values, stored.version, "admin")
@@ -153,7 +155,7 @@ _WEIGHTED: dict[Callable[[Runtime, Random], object], int] = {
     lambda runtime, _: send_now(runtime, "admin", None): 3,
     lambda runtime, _: retry_failed(runtime, "admin"): 2,
     lambda runtime, random: set_api_key(runtime, random.choice([API_KEY, SECOND_API_KEY]), "admin"): 1,
-    lambda runtime, _: build_preview(runtime): 1,
+    lambda runtime, _: read_now(runtime, build_preview): 1,
     lambda runtime, _: purge(runtime): 1,
     _change_configuration: 1,
     _switch: 1,

@@ -177,9 +177,9 @@ def test_exchanges_and_ticks_of_version_0_1_0_are_numbered_by_their_time(lived_i
     migrate(lived_in.database_url)
     database = Database(lived_in.database_url)
     with database.read() as tx:
-        record, tick = tx.contacts.record(), tx.schedule.last_tick()
+        record, tick = tx.exchanges.record(), tx.schedule.last_tick()
     with database.write() as tx:
-        following = tx.contacts.next_sequence()
+        following = tx.exchanges.next_sequence()
     database.close()
     moments = {e.sequence: e.at for e in (record.last_attempt, record.last_test) if e is not None}
     assert tick is not None

@@ -193,8 +193,9 @@ def _health(service: "Service") -> Finding:
     from telemetry_service.domain.health_texts import NOT_DELIVERED
     from telemetry_service.domain.payload import HealthStatus
     from telemetry_service.pipeline.queries.health import read_health
+    from telemetry_service.pipeline.snapshot import read_now
 
-    report = read_health(service.runtime)
+    report = read_now(service.runtime, read_health)
     health = report.health
     sentence = " ".join(part for part in (health.cause, health.next_step, report.verdict.run_note) if part)
     if health.owner is Owner.NOBODY and health.status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:

@@ -181,7 +181,6 @@ class LastExchange:
 class DeliveryRecord:
     """How delivery has gone so far: what health and the payload's posture are read from."""
 
-    waiting: int
     last_attempt: LastExchange | None
     last_test: LastExchange | None
     last_accepted_at: datetime | None
@@ -196,8 +195,8 @@ class DeliveryRecord:
 
         None where both were made with another API key or connection: they say nothing of the present one.
         """
-        contacts = [c for c in (self.last_attempt, self.last_test) if c is not None]
-        latest = max(contacts, key=lambda c: c.sequence, default=None)
+        exchanges = [e for e in (self.last_attempt, self.last_test) if e is not None]
+        latest = max(exchanges, key=lambda e: e.sequence, default=None)
         return latest if latest is not None and latest.sequence > self.connection_sequence else None
 
 

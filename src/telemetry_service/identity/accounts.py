@@ -64,7 +64,7 @@ class Accounts:
     def exist(self) -> bool:
         """Whether a password was set, so that somebody can log in."""
         with self._database.read() as tx:
-            return tx.access.account() is not None
+            return tx.identity.account() is not None
 
     def set_password(self, password: str, actor: str) -> None:
         """Set the administrator's password; it ends every session and lifts a block.
@@ -75,8 +75,8 @@ class Accounts:
         password_hash = self._passwords.hash(password)
         now = self._clock.now()
         with self._database.write() as tx:
-            tx.access.set_password(password_hash, now)
-            tx.access.remove_all_sessions()
+            tx.identity.set_password(password_hash, now)
+            tx.identity.remove_all_sessions()
             tx.activity.note(now, actor, Action.PASSWORD_SET)
 
     def set_first_password(self, password: str, actor: str) -> bool:
@@ -91,7 +91,7 @@ class Accounts:
         now = self._clock.now()
         with self._database.write() as tx:
             # Several replicas may start at once; the first one's word counts.
-            if not tx.access.add_account(password_hash, now):
+            if not tx.identity.add_account(password_hash, now):
                 return False
             tx.activity.note(now, actor, Action.PASSWORD_SET)
         return True
@@ -99,7 +99,7 @@ class Accounts:
     def has_password(self, password: str) -> bool:
         """Whether this is the administrator's password. Nothing is counted: it is no login."""
         with self._database.read() as tx:
-            account = tx.access.account()
+            account = tx.identity.account()
         return account is not None and self._passwords.verify(account.password_hash, password)
 
     def check(self, name: str, password: str) -> CheckedPassword:
@@ -131,28 +131,28 @@ class Accounts:
         Raises:
             LoginFailedError: the password was replaced since it was checked.
         """
-        account = tx.access.account(lock=True)
+        account = tx.identity.account(lock=True)
         if account is None or account.password_hash != checked.password_hash:
             raise LoginFailedError
         if checked.renewed_hash is not None:
-            tx.access.set_password(checked.renewed_hash, self._clock.now())
-        tx.access.note_login(0, None)
+            tx.identity.set_password(checked.renewed_hash, self._clock.now())
+        tx.identity.note_login(0, None)
 
     def _count_attempt(self) -> StoredAccount | None:
         now = self._clock.now()
         with self._database.write() as tx:
-            account = tx.access.account(lock=True)
+            account = tx.identity.account(lock=True)
             if account is None:
                 return None
             blocked_until = _believable(account, now)
             if blocked_until is None or blocked_until <= now:
                 failures = account.failed_logins + 1
                 block = block_after(failures)
-                tx.access.note_login(failures, None if block is None else now + block)
+                tx.identity.note_login(failures, None if block is None else now + block)
                 return account
             if blocked_until != account.blocked_until:
                 # Written down, or it would seem as long again at the next try.
-                tx.access.note_login(account.failed_logins, blocked_until)
+                tx.identity.note_login(account.failed_logins, blocked_until)
         raise LoginBlockedError(blocked_until - now)
 
     def _note_failure(self, failures: int) -> None:

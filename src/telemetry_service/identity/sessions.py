@@ -93,8 +93,8 @@ class Sessions:
         )
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
-            tx.access.purge_sessions(now)
-            tx.access.add_session(stored)
+            tx.identity.purge_sessions(now)
+            tx.identity.add_session(stored)
             tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
         log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
@@ -109,7 +109,7 @@ class Sessions:
         if match is None:
             raise AccessDeniedError
         with self._database.read() as tx:
-            stored = tx.access.session(UUID(match[1]))
+            stored = tx.identity.session(UUID(match[1]))
         now = self._clock.now()
         digest = stored.token_digest if stored else bytes(32)
         if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or _has_ended(stored, now):
@@ -137,14 +137,14 @@ class Sessions:
         now = self._clock.now()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
-            tx.access.reauthenticate_session(session.session_id, now)
+            tx.identity.reauthenticate_session(session.session_id, now)
             tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
         log_event(Event.LOGIN_SUCCEEDED)
 
     def log_out(self, session: Session) -> None:
         """End the session."""
         with self._database.write() as tx:
-            tx.access.remove_session(session.session_id)
+            tx.identity.remove_session(session.session_id)
             tx.activity.note(self._clock.now(), ADMINISTRATOR, Action.LOGGED_OUT)
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
@@ -162,7 +162,7 @@ class Sessions:
             return
         # A full or locked disk must not keep the administrator from seeing what is wrong.
         with suppress(StorageUnavailableError), self._database.write() as tx:
-            tx.access.touch_session(stored.session_id, now)
+            tx.identity.touch_session(stored.session_id, now)
 
 
 def _has_ended(stored: StoredSession, now: datetime) -> bool:

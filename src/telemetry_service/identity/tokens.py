@@ -112,16 +112,16 @@ class ServiceTokens:
         digest = self._keys.digest(secret.encode(), _DIGEST)
         stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None)
         with self._database.write() as tx:
-            if any(other.name == name and other.revoked_at is None for other in tx.access.tokens()):
+            if any(other.name == name and other.revoked_at is None for other in tx.identity.tokens()):
                 raise TokenRefusedError(NAME_TAKEN)
-            tx.access.add_token(stored)
+            tx.identity.add_token(stored)
             tx.activity.note(now, actor, Action.TOKEN_CREATED, token_id=token_id, scopes=" ".join(ordered))
         return CreatedToken(f"cct_{token_id}_{secret}", _facts(stored))
 
     def list(self) -> tuple[TokenFacts, ...]:
         """Return all tokens, revoked ones too, oldest first."""
         with self._database.read() as tx:
-            return tuple(_facts(stored) for stored in tx.access.tokens())
+            return tuple(_facts(stored) for stored in tx.identity.tokens())
 
     def revoke(self, token_id: str, actor: str) -> None:
         """Revoke a token: in every replica it works for :data:`REMEMBERED` longer at most.
@@ -131,7 +131,7 @@ class ServiceTokens:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            if not tx.access.revoke_token(token_id, now):
+            if not tx.identity.revoke_token(token_id, now):
                 raise NotFoundError
             tx.activity.note(now, actor, Action.TOKEN_REVOKED, token_id=token_id)
         self._verified.clear()
@@ -158,7 +158,7 @@ class ServiceTokens:
             raise AccessDeniedError
         now = self._clock.now()
         with self._database.read() as tx:
-            stored = tx.access.token(match[1])
+            stored = tx.identity.token(match[1])
         digest = stored.digest if stored else bytes(32)
         if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or stored.revoked_at:
             raise AccessDeniedError
@@ -181,7 +181,7 @@ class ServiceTokens:
             return
         # Who is let in does not depend on whether the disk takes a note of it.
         with suppress(StorageUnavailableError), self._database.write() as tx:
-            tx.access.note_token_use(stored.token_id, now)
+            tx.identity.note_token_use(stored.token_id, now)
 
 
 def _facts(stored: StoredToken) -> TokenFacts:

@@ -10,7 +10,6 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.storage.configuration import SealedApiKey
-from telemetry_service.storage.database import Transaction
 
 _PURPOSE = "api-key"
 
@@ -21,12 +20,11 @@ def seal_api_key(runtime: Runtime, api_key: str, now: datetime) -> SealedApiKey:
     return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now))
 
 
-def open_api_key(runtime: Runtime, tx: Transaction, transmission_id: UUID | None = None) -> str:
-    """Return the stored API key; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id: UUID | None = None) -> str:
+    """Return the API key in clear; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
 
     That it cannot be opened is logged here, whoever asked: with the ``transmission_id`` that could not be sent.
     """
-    stored = tx.configuration.sealed_api_key()
     if stored is None:
         raise NotConfiguredError
     try:
@@ -34,14 +32,3 @@ def open_api_key(runtime: Runtime, tx: Transaction, transmission_id: UUID | None
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
         raise
-
-
-def api_key_usable(runtime: Runtime, tx: Transaction) -> bool:
-    """Whether the stored key, where there is one, can be opened."""
-    try:
-        open_api_key(runtime, tx)
-    except KeyUnusableError:
-        return False
-    except NotConfiguredError:
-        return True
-    return True

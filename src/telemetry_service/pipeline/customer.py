@@ -9,8 +9,8 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import PreparedPayload
-from telemetry_service.pipeline.actions.report_facts import customer_id_of
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import pseudonym
@@ -48,11 +48,12 @@ def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
     under every key that was ever the customer's, and under another customer the counts must not leave.
     """
     waiting = tx.transmissions.without_customer()
-    customer_id = customer_id_of(runtime, tx)
+    posture = tx.license.get() or NO_POSTURE
+    customer_id = runtime.deployment.customer_id or posture.customer_id
     if not waiting or customer_id is None:
         return
     try:
-        present = pseudonym(open_api_key(runtime, tx), customer_id)
+        present = pseudonym(open_api_key(runtime, tx.configuration.sealed_api_key()), customer_id)
     except (NotConfiguredError, KeyUnusableError):
         return
     for transmission_id, payload in waiting:

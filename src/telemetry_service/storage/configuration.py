@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from telemetry_service.domain.configuration import ApiKeyFact, Configuration, StoredConfiguration
 from telemetry_service.storage.tables import TelemetryConfiguration as Row
+
+_TABLE = Row.__table__
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,8 @@ class ConfigurationStore:
 
     def get(self, *, lock: bool = False) -> StoredConfiguration:
         """Return the configuration; ``lock`` keeps others from saving until this transaction ends."""
-        query = select(Row.__table__)
-        row = self._connection.execute(query.with_for_update() if lock else query).one()
-        values = Configuration(
-            enabled=row.enabled,
-            frequency=row.frequency,
-            encrypt_payload=row.encrypt_payload,
-            anonymize_pii=row.anonymize_pii,
-            retention_days=row.retention_days,
-        )
-        fact = ApiKeyFact(row.api_key_id, row.api_key_hint, row.api_key_set_at) if row.api_key_id else None
-        return StoredConfiguration(values, row.version, row.updated_at, fact)
+        query = select(_TABLE)
+        return configuration_in(self._connection.execute(query.with_for_update() if lock else query).mappings().one())
 
     def save(self, values: Configuration, now: datetime) -> None:
         """Replace the values (locked before) and count the version up."""
@@ -44,12 +37,7 @@ class ConfigurationStore:
 
     def sealed_api_key(self) -> SealedApiKey | None:
         """Return the stored API key, still sealed."""
-        row = self._connection.execute(
-            select(Row.api_key_sealed, Row.api_key_id, Row.api_key_hint, Row.api_key_set_at)
-        ).one()
-        if row.api_key_sealed is None:
-            return None
-        return SealedApiKey(row.api_key_sealed, ApiKeyFact(row.api_key_id, row.api_key_hint, row.api_key_set_at))
+        return api_key_in(self._connection.execute(select(_TABLE)).mappings().one())
 
     def set_api_key(self, key: SealedApiKey | None, now: datetime) -> None:
         """Store another API key, or none."""
@@ -63,3 +51,28 @@ class ConfigurationStore:
 
     def _write(self, now: datetime, **columns: object) -> None:
         self._connection.execute(update(Row).values(version=Row.version + 1, updated_at=now, **columns))
+
+
+def configuration_in(row: RowMapping) -> StoredConfiguration:
+    """Return the configuration that a row of the table holds, alone or joined with others."""
+    values = Configuration(
+        enabled=row[_TABLE.c.enabled],
+        frequency=row[_TABLE.c.frequency],
+        encrypt_payload=row[_TABLE.c.encrypt_payload],
+        anonymize_pii=row[_TABLE.c.anonymize_pii],
+        retention_days=row[_TABLE.c.retention_days],
+    )
+    return StoredConfiguration(values, row[_TABLE.c.version], row[_TABLE.c.updated_at], _fact_in(row))
+
+
+def api_key_in(row: RowMapping) -> SealedApiKey | None:
+    """Return the API key that such a row holds."""
+    sealed, fact = row[_TABLE.c.api_key_sealed], _fact_in(row)
+    return None if sealed is None or fact is None else SealedApiKey(sealed, fact)
+
+
+def _fact_in(row: RowMapping) -> ApiKeyFact | None:
+    key_id = row[_TABLE.c.api_key_id]
+    if not key_id:
+        return None
+    return ApiKeyFact(key_id, row[_TABLE.c.api_key_hint], row[_TABLE.c.api_key_set_at])

@@ -13,6 +13,7 @@ from telemetry_service.storage.activity import ActivityStore
 from telemetry_service.storage.availability_log import AvailabilityLog
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
+from telemetry_service.storage.current_state import CurrentStateStore
 from telemetry_service.storage.deadline import ORDINARY, Deadline, transaction_deadline
 from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import READ_ONLY, make_engine
@@ -41,11 +42,12 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         """Work on a connection that has begun a transaction."""
-        self.access = IdentityStore(connection)
+        self.identity = IdentityStore(connection)
         self.activity = ActivityStore(connection)
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection)
-        self.contacts = LastExchangeStore(connection)
+        self.current_state = CurrentStateStore(connection)
+        self.exchanges = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
         self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection)

@@ -1,13 +1,15 @@
-"""The latest contacts with the License Server, in one row that retention never touches."""
+"""The latest exchanges with the License Server, in one row that retention never touches."""
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, RowMapping, func, select, update
 
 from telemetry_service.domain.outcome import Cause
-from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange, State
+from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange
 from telemetry_service.storage.tables import LastExchangeRow as Row
-from telemetry_service.storage.tables import TelemetryTick, TelemetryTransmissionLog
+from telemetry_service.storage.tables import TelemetryTick
+
+_TABLE = Row.__table__
 
 
 class LastExchangeStore:
@@ -65,45 +67,47 @@ class LastExchangeStore:
 
     def record(self) -> DeliveryRecord:
         """Return how delivery has gone so far."""
-        row = self._connection.execute(select(Row.__table__)).one()
-        waiting = self._connection.execute(
-            select(func.count())
-            .select_from(TelemetryTransmissionLog)
-            .where(TelemetryTransmissionLog.state != State.SUCCESS)
-        ).scalar_one()
-        attempt = _contact(row.attempt_sequence, row.attempt_at, row.attempt_ok, row.attempt_cause)
-        test = _contact(row.test_sequence, row.test_at, row.test_ok, row.test_cause)
-        return DeliveryRecord(
-            waiting=waiting,
-            last_attempt=attempt,
-            last_test=test,
-            last_accepted_at=self._last_accepted_at(row.last_accepted_at, row.accepted_sequence or 0, attempt, test),
-            accepted_sequence=row.accepted_sequence,
-            connection_sequence=row.connection_sequence,
+        row = self._connection.execute(select(_TABLE)).mappings().one()
+        ticks = select(func.min(TelemetryTick.ran_at)).where(
+            TelemetryTick.sequence > (row[_TABLE.c.accepted_sequence] or 0)
         )
-
-    def _last_accepted_at(
-        self, noted: datetime | None, sequence: int, *exchanges: LastExchange | None
-    ) -> datetime | None:
-        """Return when the last acceptance was at the latest.
-
-        What has happened after it tells: where that seems to be earlier, the clock was ahead when it was noted, and
-        would keep the acceptance from growing old.
-        """
-        if noted is None:
-            return None
-        ticks = select(TelemetryTick.ran_at).where(TelemetryTick.sequence > sequence)
-        later = [exchange.at for exchange in exchanges if exchange is not None and exchange.sequence > sequence]
-        later += self._connection.execute(ticks.order_by(TelemetryTick.ran_at).limit(1)).scalars()
-        return min([noted, *later])
+        return delivery_in(row, self._connection.execute(ticks).scalar_one())
 
 
-def _contact(
-    sequence: int | None,
-    at: datetime | None,
-    ok: bool | None,  # noqa: FBT001 - a column's value
-    cause: Cause | None,
-) -> LastExchange | None:
+def delivery_in(row: RowMapping, first_tick_since: datetime | None) -> DeliveryRecord:
+    """Return what a row of the table holds, alone or joined with others.
+
+    ``first_tick_since`` is the earliest moment at which a tick was run after the last acceptance, by the order of
+    events.
+    """
+    attempt, test = _exchange_in(row, "attempt"), _exchange_in(row, "test")
+    return DeliveryRecord(
+        last_attempt=attempt,
+        last_test=test,
+        last_accepted_at=_last_accepted_at(row, first_tick_since, attempt, test),
+        accepted_sequence=row[_TABLE.c.accepted_sequence],
+        connection_sequence=row[_TABLE.c.connection_sequence],
+    )
+
+
+def _last_accepted_at(
+    row: RowMapping, first_tick_since: datetime | None, *exchanges: LastExchange | None
+) -> datetime | None:
+    """Return when the last acceptance was at the latest.
+
+    What has happened after it tells: where that seems to be earlier, the clock was ahead when it was noted, and would
+    keep the acceptance from growing old.
+    """
+    noted: datetime | None = row[_TABLE.c.last_accepted_at]
+    sequence = row[_TABLE.c.accepted_sequence] or 0
+    if noted is None:
+        return None
+    later = [exchange.at for exchange in exchanges if exchange is not None and exchange.sequence > sequence]
+    return min([noted, *later, *([] if first_tick_since is None else [first_tick_since])])
+
+
+def _exchange_in(row: RowMapping, kind: str) -> LastExchange | None:
+    sequence, at, ok, cause = (row[_TABLE.c[f"{kind}_{name}"]] for name in ("sequence", "at", "ok", "cause"))
     if sequence is None or at is None or ok is None:
         return None
     return LastExchange(at, ok, cause, sequence)

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, StoredPosture
 from telemetry_service.storage.tables import LicensePostureRow as Row
 from telemetry_service.storage.upsert import insert
 
 _FIELDS = tuple(LicensePosture.model_fields)
+_TABLE = Row.__table__
 
 
 class LicenseStore:
@@ -38,9 +39,12 @@ class LicenseStore:
 
     def stored(self, *, lock: bool = False) -> StoredPosture | None:
         """Return the posture with who told it; ``lock`` keeps others from changing it."""
-        query = select(*(getattr(Row, name) for name in _FIELDS), Row.source, Row.updated_at)
-        row = self._connection.execute(query.with_for_update() if lock else query).first()
-        if row is None:
-            return None
-        *values, source, updated_at = row
-        return StoredPosture(LicensePosture(**dict(zip(_FIELDS, values, strict=True))), source, updated_at)
+        query = select(_TABLE)
+        row = self._connection.execute(query.with_for_update() if lock else query).mappings().first()
+        return None if row is None else posture_in(row)
+
+
+def posture_in(row: RowMapping) -> StoredPosture:
+    """Return the posture that a row of the table holds, alone or joined with others."""
+    posture = LicensePosture(**{name: row[_TABLE.c[name]] for name in _FIELDS})
+    return StoredPosture(posture, row[_TABLE.c.source], row[_TABLE.c.updated_at])

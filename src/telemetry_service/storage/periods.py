@@ -2,19 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.periods import ClosedBy, DayCount, Period, PeriodCounts, add_up
 from telemetry_service.storage.tables import ReportingPeriod, UsageBouncer, UsageCounter
 
-_COLUMNS = (
-    ReportingPeriod.id,
-    ReportingPeriod.opened_at,
-    ReportingPeriod.reportable,
-)
-_OPEN = select(*_COLUMNS).where(ReportingPeriod.is_open)
+_TABLE = ReportingPeriod.__table__
+_OPEN = select(_TABLE).where(_TABLE.c.is_open)
 
 _QUEUE = 0x706572696F64
 """The key of PostgreSQL's advisory lock that adding to the open period shares, and closing it has for itself."""
@@ -29,12 +25,12 @@ class PeriodStore:
 
     def open(self) -> Period:
         """Return the open period, without a lock."""
-        return _period(self._connection.execute(_OPEN).one())
+        return period_in(self._connection.execute(_OPEN).mappings().one())
 
     def lock_open(self) -> Period:
         """Return the open period and keep everybody else from adding to it until this transaction ends."""
         self._queue("pg_advisory_xact_lock")
-        return _period(self._connection.execute(_OPEN.with_for_update()).one())
+        return period_in(self._connection.execute(_OPEN.with_for_update()).mappings().one())
 
     def share_open(self) -> Period:
         """Return the open period, and keep it from being closed until this transaction ends."""
@@ -87,8 +83,9 @@ class PeriodStore:
             self._connection.exec_driver_sql(f"SELECT {lock}({_QUEUE})")
 
 
-def _period(row: Row[int, datetime, bool]) -> Period:
-    return Period(row.id, row.opened_at, row.reportable)
+def period_in(row: RowMapping) -> Period:
+    """Return the period that a row of the table holds, alone or joined with others."""
+    return Period(row[_TABLE.c.id], row[_TABLE.c.opened_at], row[_TABLE.c.reportable])
 
 
 def _how_many(flag: InstrumentedAttribute[bool]) -> ColumnElement[int]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, exists, func, literal, or_, select, union_all
 
 from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.storage.expiry import WAITING, Sweep
@@ -41,13 +41,8 @@ class RetentionStore:
 
         A count reads every row that it counts, and on SQLite nothing is committed in the meantime.
         """
-        found = 0
-        for query in _expired(cutoff):
-            bounded = query.limit(most - found).subquery()
-            found += self._connection.execute(select(func.count()).select_from(bounded)).scalar_one()
-            if found == most:
-                break
-        return found
+        rows = union_all(*(select(literal(1)).select_from(query.limit(most).subquery()) for query in _expired(cutoff)))
+        return self._connection.execute(select(func.count()).select_from(rows.limit(most).subquery())).scalar_one()
 
     def give_space_back(self, pages: int) -> int:
         """Let SQLite return up to ``pages`` freed pages to the file system; return how many, 0 when there are no more.

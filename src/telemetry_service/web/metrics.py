@@ -12,9 +12,9 @@ from telemetry_service import __version__
 from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.transmissions import State
-from telemetry_service.pipeline.queries.count_by_state import count_by_state
-from telemetry_service.pipeline.queries.health import HealthReport, read_health
+from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -57,13 +57,13 @@ class _Stored(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the database."""
-        report = read_health(self._runtime)
+        report = read_now(self._runtime, read_health)
         yield _build()
         yield _health(report)
         yield GaugeMetricFamily(
             "telemetry_transmissions_waiting", "Transmissions not accepted yet.", value=report.waiting
         )
-        yield _transmissions(count_by_state(self._runtime))
+        yield _transmissions(read_now(self._runtime, count_by_state))
         yield from self._moments(report)
 
     def _moments(self, report: HealthReport) -> Iterator[Metric]:

@@ -12,14 +12,10 @@ from telemetry_service.domain.errors import (
     StaleConfigurationError,
 )
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.pipeline.actions.configure import (
-    read_configuration,
-    remove_api_key,
-    reveal_api_key,
-    save_configuration,
-    set_api_key,
-)
+from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import ENCRYPTION_KEY, Replica, Site
 
@@ -33,7 +29,7 @@ def activity(site: Site) -> list[tuple[str, Action, dict[str, str]]]:
 
 
 def test_the_defaults_are_the_guides(site: Site) -> None:
-    values = read_configuration(site.runtime).stored.values
+    values = read_now(site.runtime, read_configuration).stored.values
     assert values.model_dump(mode="json") == {
         "enabled": True,
         "frequency": "twice_monthly",
@@ -45,7 +41,7 @@ def test_the_defaults_are_the_guides(site: Site) -> None:
 
 def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> None:
     site.configure(frequency=Frequency.WEEKLY, encrypt_payload=False, anonymize_pii=False, retention_days=365)
-    values = read_configuration(site.open()).stored.values
+    values = read_now(site.open(), read_configuration).stored.values
     assert (values.frequency, values.encrypt_payload, values.anonymize_pii, values.retention_days) == (
         Frequency.WEEKLY,
         False,
@@ -55,7 +51,7 @@ def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> 
 
 
 def test_every_change_counts_the_version_up(site: Site) -> None:
-    version = read_configuration(site.runtime).stored.version
+    version = read_now(site.runtime, read_configuration).stored.version
     assert site.configure(retention_days=7).stored.version == version + 1
     assert set_api_key(site.runtime, API_KEY, "admin").stored.version == version + 2
     assert remove_api_key(site.runtime, "admin").stored.version == version + 3
@@ -63,11 +59,11 @@ def test_every_change_counts_the_version_up(site: Site) -> None:
 
 @pytest.mark.parametrize("step", [-1, 1, 100])
 def test_a_save_that_names_another_version_is_refused_and_not_merged(site: Site, step: int) -> None:
-    stored = read_configuration(site.runtime).stored
+    stored = read_now(site.runtime, read_configuration).stored
     changed = stored.values.model_copy(update={"retention_days": 7, "enabled": False})
     with pytest.raises(StaleConfigurationError):
         save_configuration(site.runtime, changed, stored.version + step, "admin", "another-key-0123456789")
-    assert read_configuration(site.runtime).stored == stored
+    assert read_now(site.runtime, read_configuration).stored == stored
     assert reveal_api_key(site.runtime, "admin") == API_KEY
 
 
@@ -96,10 +92,10 @@ def test_revealing_the_key_is_audited(site: Site) -> None:
 
 
 def test_of_the_key_only_its_end_is_shown(site: Site) -> None:
-    fact = read_configuration(site.runtime).stored.api_key
+    fact = read_now(site.runtime, read_configuration).stored.api_key
     assert fact is not None
     assert fact.hint == API_KEY[-4:]
-    assert API_KEY not in repr(read_configuration(site.runtime))
+    assert API_KEY not in repr(read_now(site.runtime, read_configuration))
 
 
 def test_a_key_that_was_removed_is_gone(site: Site) -> None:
@@ -144,11 +140,11 @@ def test_without_anonymisation_the_customer_id_leaves_and_with_it_only_its_pseud
 
 def test_while_the_deployment_locks_the_switch_off_the_administrators_own_stays_as_it_was(site: Site) -> None:
     locked = site.open(replica=replace(site.replica, enabled=False))
-    view = read_configuration(locked)
+    view = read_now(locked, read_configuration)
     assert (view.enabled, view.locked) == (False, True)
     with pytest.raises(LockedByDeploymentError):
         save_configuration(locked, view.stored.values, view.stored.version, "admin")
     off = view.stored.values.model_copy(update={"enabled": False, "frequency": Frequency.DAILY})
     saved = save_configuration(locked, off, view.stored.version, "admin")
     assert (saved.enabled, saved.stored.values.frequency) == (False, Frequency.DAILY)
-    assert read_configuration(site.open()).enabled is True
+    assert read_now(site.open(), read_configuration).enabled is True

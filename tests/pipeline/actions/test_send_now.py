@@ -7,6 +7,7 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import API_KEY
 from tests.support.site import Site, usage
 
@@ -14,13 +15,13 @@ OTHER_KEY = "ck_test_another_key_0987654321"
 
 
 def seen(site: Site) -> frozenset[str]:
-    version = build_preview(site.runtime).version
+    version = read_now(site.runtime, build_preview).version
     assert version is not None
     return frozenset({version})
 
 
 def nothing_was_sent(site: Site) -> bool:
-    return not list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    return not read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
 
 
 def test_what_was_shown_is_sent_with_the_counts_of_the_moment(site: Site) -> None:

@@ -3,28 +3,29 @@
 import pytest
 
 from telemetry_service.domain.errors import ConfirmationRequiredError
-from telemetry_service.pipeline.actions.configure import read_configuration, save_configuration
-from telemetry_service.pipeline.queries.consequences import read_consequences, unless_something_is_lost
+from telemetry_service.pipeline.actions.configure import save_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.queries.consequences import read_consequences, refuse_if_something_is_lost
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.site import Site, usage
 
 
 def test_what_is_counted_between_a_look_and_the_save_is_asked_about(site: Site) -> None:
-    stored = read_configuration(site.runtime).stored
+    stored = read_now(site.runtime, read_configuration).stored
     off = stored.values.model_copy(update={"enabled": False})
-    check = unless_something_is_lost(site.runtime)
-    assert read_consequences(site.runtime, off).sentences == ()
+    assert read_now(site.runtime, read_consequences, off).sentences == ()
     site.report(usage(7, decisions=3))
     with pytest.raises(ConfirmationRequiredError, match="7 audit events and 3 policy decisions will never be sent"):
-        save_configuration(site.runtime, off, stored.version, "admin", check=check)
-    present = read_configuration(site.runtime)
+        save_configuration(site.runtime, off, stored.version, "admin", check=refuse_if_something_is_lost)
+    present = read_now(site.runtime, read_configuration)
     assert (present.enabled, present.stored.version) == (True, stored.version)
     save_configuration(site.runtime, off, stored.version, "admin")
-    assert not read_configuration(site.runtime).enabled
+    assert not read_now(site.runtime, read_configuration).enabled
 
 
 def test_a_check_looks_at_what_is_saved_and_lets_pass_what_loses_nothing(site: Site) -> None:
     site.report(usage(7))
-    stored = read_configuration(site.runtime).stored
+    stored = read_now(site.runtime, read_configuration).stored
     longer = stored.values.model_copy(update={"retention_days": 90, "encrypt_payload": False})
-    check = unless_something_is_lost(site.runtime)
-    assert save_configuration(site.runtime, longer, stored.version, "admin", check=check).values == longer
+    saved = save_configuration(site.runtime, longer, stored.version, "admin", check=refuse_if_something_is_lost)
+    assert saved.values == longer

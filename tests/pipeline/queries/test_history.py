@@ -8,8 +8,9 @@ import pytest
 
 from telemetry_service.domain.transmissions import State, Status, Trigger
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.count_by_state import count_by_state
+from telemetry_service.pipeline.queries.health import count_by_state
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_newer_transmissions, list_transmissions
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.site import Site
 
@@ -21,14 +22,14 @@ def send(site: Site, strike: Strike | None = None) -> UUID:
 
 def found(site: Site, filter_: HistoryFilter) -> list[UUID]:
     """Return what a filter leaves, newest first."""
-    return [one.transmission_id for one in list_transmissions(site.runtime, filter_, None, 100).items]
+    return [one.transmission_id for one in read_now(site.runtime, list_transmissions, filter_, None, 100).items]
 
 
 def test_it_is_read_page_by_page_newest_first(site: Site) -> None:
     sent = [send(site) for _ in range(5)]
     pages, cursor = [], None
     while True:
-        page = list_transmissions(site.runtime, HistoryFilter(), cursor, 2)
+        page = read_now(site.runtime, list_transmissions, HistoryFilter(), cursor, 2)
         pages.append([one.transmission_id for one in page.items])
         cursor = page.next_cursor
         if cursor is None:
@@ -38,14 +39,14 @@ def test_it_is_read_page_by_page_newest_first(site: Site) -> None:
 
 def test_it_is_turned_back_page_by_page_too(site: Site) -> None:
     sent = [send(site) for _ in range(5)]
-    second = list_transmissions(site.runtime, HistoryFilter(), None, 2).next_cursor
-    third = list_transmissions(site.runtime, HistoryFilter(), second, 2).next_cursor
-    oldest = list_transmissions(site.runtime, HistoryFilter(), third, 2)
+    second = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).next_cursor
+    third = read_now(site.runtime, list_transmissions, HistoryFilter(), second, 2).next_cursor
+    oldest = read_now(site.runtime, list_transmissions, HistoryFilter(), third, 2)
     assert oldest.newer_cursor is not None
-    middle = list_newer_transmissions(site.runtime, HistoryFilter(), oldest.newer_cursor, 2)
+    middle = read_now(site.runtime, list_newer_transmissions, HistoryFilter(), oldest.newer_cursor, 2)
     assert [one.transmission_id for one in middle.items] == [sent[2], sent[1]]
     assert middle.newer_cursor is not None
-    newest = list_newer_transmissions(site.runtime, HistoryFilter(), middle.newer_cursor, 2)
+    newest = read_now(site.runtime, list_newer_transmissions, HistoryFilter(), middle.newer_cursor, 2)
     assert [one.transmission_id for one in newest.items] == [sent[4], sent[3]]
     assert newest.newer_cursor is None
 
@@ -56,10 +57,10 @@ def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None
         failed.append(send(site, reply(422)))
         send(site)
     filter_ = HistoryFilter(status=Status.FAILED)
-    second = list_transmissions(site.runtime, filter_, None, 3).next_cursor
-    last = list_transmissions(site.runtime, filter_, second, 3)
+    second = read_now(site.runtime, list_transmissions, filter_, None, 3).next_cursor
+    last = read_now(site.runtime, list_transmissions, filter_, second, 3)
     assert last.newer_cursor is not None
-    newer = list_newer_transmissions(site.runtime, filter_, last.newer_cursor, 2)
+    newer = read_now(site.runtime, list_newer_transmissions, filter_, last.newer_cursor, 2)
     assert [one.transmission_id for one in newer.items] == [failed[2], failed[1]]
 
 
@@ -96,12 +97,12 @@ def test_it_is_filtered_by_utc_days_of_which_the_first_and_the_last_belong_to_it
 
 
 def test_transmissions_are_counted_by_their_state(site: Site) -> None:
-    assert set(count_by_state(site.runtime).values()) == {0}
+    assert set(read_now(site.runtime, count_by_state).values()) == {0}
     send(site)
     send(site)
     send(site, reply(401))
     site.tick_only()
-    assert count_by_state(site.runtime) == {
+    assert read_now(site.runtime, count_by_state) == {
         State.PENDING: 1,
         State.SUCCESS: 2,
         State.RETRYING: 0,

@@ -10,6 +10,7 @@ from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.identity import key_id
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
@@ -49,10 +50,10 @@ def test_what_went_wrong_under_a_clock_that_was_ahead_does_not_outlive_what_went
     right = site.clock.now()
     site.clock.set(right + ahead)
     failed(site)
-    assert read_health(site.runtime).health.status is HealthStatus.UNHEALTHY
+    assert read_now(site.runtime, read_health).health.status is HealthStatus.UNHEALTHY
     site.clock.set(right)
     mended(site)
-    report = read_health(site.runtime)
+    report = read_now(site.runtime, read_health)
     assert report.verdict.connected is True
     assert report.health.status is HealthStatus.HEALTHY
     send_well(site)
@@ -65,7 +66,7 @@ def test_what_went_well_under_a_clock_that_was_ahead_does_not_hide_what_goes_wro
     check_well(site)
     site.clock.set(right)
     fail_to_send(site)
-    assert read_health(site.runtime).health.status is HealthStatus.UNHEALTHY
+    assert read_now(site.runtime, read_health).health.status is HealthStatus.UNHEALTHY
 
 
 def test_the_result_of_the_latest_tick_is_shown_although_an_earlier_one_ran_under_a_clock_that_was_ahead(
@@ -75,12 +76,12 @@ def test_the_result_of_the_latest_tick_is_shown_although_an_earlier_one_ran_unde
     remove_api_key(site.runtime, "admin")
     site.clock.set(right + YEAR)
     site.tick()
-    assert read_health(site.runtime).last_tick_result == "api_key_missing"
+    assert read_now(site.runtime, read_health).last_tick_result == "api_key_missing"
     set_api_key(site.runtime, API_KEY, "admin")
     site.clock.set(right)
     assert wake(site.runtime).tick == "prepared", "the plan is pulled back, and the missed run made up for"
     assert site.tick().tick == "prepared", "the clock that was ahead has run it, and its day has come only now"
-    assert read_health(site.runtime).last_tick_result == "prepared"
+    assert read_now(site.runtime, read_health).last_tick_result == "prepared"
 
 
 def test_attempts_tests_and_ticks_stand_in_one_order(site: Site) -> None:
@@ -88,7 +89,7 @@ def test_attempts_tests_and_ticks_stand_in_one_order(site: Site) -> None:
     site.tick()
     fail_to_send(site)
     with site.runtime.database.read() as tx:
-        record, tick = tx.contacts.record(), tx.schedule.last_tick()
+        record, tick = tx.exchanges.record(), tx.schedule.last_tick()
     assert record.last_test is not None
     assert record.last_attempt is not None
     assert record.accepted_sequence is not None
@@ -102,8 +103,8 @@ def test_an_acceptance_under_a_clock_that_was_ahead_grows_old_like_any_other(sit
     send_well(site)
     site.clock.set(right)
     check_well(site)
-    assert read_health(site.runtime).health.status is HealthStatus.HEALTHY
-    assert read_health(site.runtime).last_accepted_at == right
+    assert read_now(site.runtime, read_health).health.status is HealthStatus.HEALTHY
+    assert read_now(site.runtime, read_health).last_accepted_at == right
     site.clock.advance(days=8)
-    health = read_health(site.runtime).health
+    health = read_now(site.runtime, read_health).health
     assert health.status is HealthStatus.WARNING

@@ -19,6 +19,7 @@ from telemetry_service.pipeline.queries.history import (
     read_transmission,
 )
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.identity import key_id
 from tests.support.fault_server import Visit
 from tests.support.faults import answer
@@ -33,8 +34,8 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
 
     def look(milestone: Failpoint) -> None:
         if milestone is Failpoint.CLAIMED:
-            (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 2).items
-            before.append(read_transmission(site.runtime, transmission.transmission_id))
+            (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
+            before.append(read_now(site.runtime, read_transmission, transmission.transmission_id))
             assert site.server.server.requests == []
 
     send_now(site.open(look), "admin", None)
@@ -84,7 +85,9 @@ def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
     assert (attempt.state, attempt.finished_at, attempt.response_code) == (State.SUCCESS, site.clock.now(), 200)
     assert (attempt.cause, attempt.duplicate) == (None, False)
     assert attempt.duration_ms == transmission.last_duration_ms
-    assert read_health(site.runtime).last_exchange == LastExchange(site.clock.now(), ok=True, cause=None, sequence=1)
+    assert read_now(site.runtime, read_health).last_exchange == LastExchange(
+        site.clock.now(), ok=True, cause=None, sequence=1
+    )
 
 
 def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
@@ -96,7 +99,7 @@ def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
     assert (attempt.state, attempt.cause, attempt.response_code) == (State.RETRYING, Cause.BUSY, 503)
     assert (attempt.finished_at, attempt.duplicate) == (site.clock.now(), False)
     assert attempt.duration_ms == transmission.last_duration_ms
-    assert read_health(site.runtime).last_exchange == LastExchange(
+    assert read_now(site.runtime, read_health).last_exchange == LastExchange(
         site.clock.now(), ok=False, cause=Cause.BUSY, sequence=1
     )
 
@@ -133,7 +136,7 @@ def test_an_attempt_changes_nothing_of_the_attempts_of_other_transmissions(site:
     failed = send_now(site.runtime, "admin", None)
     site.server.trouble()
     assert send_now(site.runtime, "admin", None).transmission.state is State.SUCCESS
-    found = read_transmission(site.runtime, failed.transmission.transmission_id)
+    found = read_now(site.runtime, read_transmission, failed.transmission.transmission_id)
     assert (found.transmission, found.attempts) == (failed.transmission, failed.attempts)
 
 
@@ -142,9 +145,9 @@ def test_an_attempt_leaves_open_what_another_transmission_is_in_the_middle_of(si
 
     def send_another(milestone: Failpoint) -> None:
         if milestone is Failpoint.CLAIMED:
-            (mine,) = list_transmissions(site.runtime, HistoryFilter(), None, 2).items
+            (mine,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
             send_now(site.runtime, "admin", None)
-            seen.append(read_transmission(site.runtime, mine.transmission_id))
+            seen.append(read_now(site.runtime, read_transmission, mine.transmission_id))
 
     send_now(site.open(send_another), "admin", None)
     (attempt,) = seen[0].attempts

@@ -20,14 +20,15 @@ from telemetry_service.domain.facts import BouncerRegistration, Environment, Rec
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.pipeline.actions.report_facts import (
     MAX_WAITING_CODES,
-    list_bouncers,
     redeem_code,
     register_bouncer,
     remove_bouncer,
 )
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.facts import list_bouncers
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
@@ -63,7 +64,7 @@ def test_a_sum_never_goes_beyond_what_a_payload_carries_and_the_period_is_sent(s
     with pytest.raises(PeriodFullError):
         site.report(usage(0, 11))
     assert site.report(usage(10, 10, 10, environment=Environment.SANDBOX)).accepted == 1
-    assert build_preview(site.runtime).payload is not None
+    assert read_now(site.runtime, build_preview).payload is not None
     site.tick()
     (payload,) = site.server.payloads()
     assert (payload.total_events, payload.policy_decision_count) == (MAX_INTEGER, MAX_INTEGER)
@@ -131,7 +132,7 @@ def test_a_period_takes_no_more_bouncers_than_the_deployment_says(site: Site) ->
     ]
     assert record_call(few, usage(1, bouncer="bouncer-0", environment=Environment.SANDBOX)).accepted == 1
     assert record_call(bounded(few, 1), usage(1, bouncer="bouncer-2")).accepted == 1, "after the bound was lowered"
-    assert build_preview(few).counts.bouncer_count == 3
+    assert read_now(few, build_preview).counts.bouncer_count == 3
     send_now(few, "admin", None)
     assert record_call(few, usage(1, bouncer="bouncer-4")).accepted == 1
 
@@ -150,7 +151,7 @@ def test_no_race_of_replicas_brings_one_bouncer_too_many(site: Site) -> None:
 
     results = at_once(site, report, most)
     assert all(isinstance(result, int) for result in results), results
-    preview = build_preview(site.runtime)
+    preview = read_now(site.runtime, build_preview)
     assert preview.counts.bouncer_count == preview.counts.active_reporting_bouncer_count == most
     assert preview.counts.total_events == sum(result for result in results if isinstance(result, int))
 
@@ -164,7 +165,7 @@ def test_the_registry_is_bounded_too_and_its_bouncers_can_still_be_changed(site:
     site.register("two", Environment.PRODUCTION)
     remove_bouncer(site.runtime, "one")
     site.register("three", Environment.SANDBOX)
-    assert [bouncer.bouncer_id for bouncer in list_bouncers(site.runtime)] == ["three", "two"]
+    assert [bouncer.bouncer_id for bouncer in read_now(site.runtime, list_bouncers)] == ["three", "two"]
 
 
 def test_no_race_of_replicas_registers_one_bouncer_too_many(site: Site) -> None:
@@ -175,7 +176,7 @@ def test_no_race_of_replicas_registers_one_bouncer_too_many(site: Site) -> None:
             register_bouncer(replica, f"bouncer-{number}-{step}", sandbox)
 
     at_once(site, register, most=25)
-    assert len(list_bouncers(site.runtime)) == 25
+    assert len(read_now(site.runtime, list_bouncers)) == 25
 
 
 def made_up_codes(site: Site, codes: int) -> None:

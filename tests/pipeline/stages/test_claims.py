@@ -22,13 +22,15 @@ from telemetry_service.domain.transmissions import (
 )
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
-from telemetry_service.pipeline.actions.report_facts import read_license, report_license
+from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.api_key import seal_api_key
+from telemetry_service.pipeline.queries.facts import read_license
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.transmissions import CLOCKS_DIFFER
@@ -120,7 +122,7 @@ def test_a_transmission_is_due_at_its_moment(
     due: bool,  # noqa: FBT001 - the expected answer
 ) -> None:
     waiting = waiting_id(site)
-    planned = read_transmission(site.runtime, waiting).transmission.next_attempt_at
+    planned = read_now(site.runtime, read_transmission, waiting).transmission.next_attempt_at
     assert planned is not None
     now, longest = planned - ahead, timedelta(hours=6)
     with site.runtime.database.write() as tx:
@@ -133,13 +135,13 @@ def test_two_replicas_whose_clocks_are_far_apart_do_not_send_without_a_pause(sit
     waiting = waiting_id(site)
     site.server.trouble(Trouble(before=reply(503)))
     ahead, right, replica = site.clock.now() + apart, site.clock.now(), site.open()
-    before = read_transmission(site.runtime, waiting).transmission.attempts_made
+    before = read_now(site.runtime, read_transmission, waiting).transmission.attempts_made
     for _ in range(50):
         site.clock.set(ahead)
         deliver_due(replica)
         site.clock.set(right)
         deliver_due(site.runtime)
-    after = read_transmission(site.runtime, waiting).transmission.attempts_made
+    after = read_now(site.runtime, read_transmission, waiting).transmission.attempts_made
     assert after - before <= 4, "each takes the other's plan for void once a minute, and its own runs on"
 
 
@@ -150,7 +152,7 @@ def test_a_tick_wakes_what_is_planned_for_later_and_leaves_what_is_due_by_then(
     site: Site, sooner: timedelta, trigger: AttemptTrigger
 ) -> None:
     waiting = waiting_id(site)
-    planned = read_transmission(site.runtime, waiting).transmission.next_attempt_at
+    planned = read_now(site.runtime, read_transmission, waiting).transmission.next_attempt_at
     assert planned is not None
     with site.runtime.database.write() as tx:
         tx.transmissions.wake(FAILED_STATES, planned - sooner, AttemptTrigger.TICK)
@@ -176,8 +178,8 @@ def test_an_attempt_that_a_crash_left_open_is_shown_as_interrupted_once_another_
     began = site.clock.now()
     site.clock.advance(seconds=LEASE.total_seconds())
     assert deliver_due(site.runtime) == 1
-    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 2).items
-    first, second = read_transmission(site.runtime, transmission.transmission_id).attempts
+    (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
+    first, second = read_now(site.runtime, read_transmission, transmission.transmission_id).attempts
     assert (first.state, first.cause) == (State.RETRYING, Cause.INTERRUPTED)
     assert (first.started_at, first.finished_at) == (began, began + LEASE)
     assert (second.number, second.state) == (2, State.SUCCESS)
@@ -205,9 +207,9 @@ def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_t
             assert deliver_due(site.runtime) == 1
 
     deliver(site.open(pause), waiting)
-    found = read_transmission(site.runtime, waiting).transmission
+    found = read_now(site.runtime, read_transmission, waiting).transmission
     assert (found.state, found.cause, found.next_attempt_at) == (State.REJECTED, Cause.PAYLOAD_REFUSED, None)
-    contact = read_health(site.runtime).last_exchange
+    contact = read_now(site.runtime, read_health).last_exchange
     assert contact is not None
     assert contact.cause is Cause.PAYLOAD_REFUSED
 
@@ -220,12 +222,12 @@ def test_of_two_acceptances_of_one_transmission_the_one_that_was_noted_first_sta
         if milestone is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             assert deliver_due(site.runtime) == 1
-            noted.append(read_transmission(site.runtime, waiting).transmission)
+            noted.append(read_now(site.runtime, read_transmission, waiting).transmission)
             site.clock.advance(hours=1)
 
     noted: list[Transmission] = []
     deliver(site.open(pause), waiting)
-    assert [read_transmission(site.runtime, waiting).transmission] == noted
+    assert [read_now(site.runtime, read_transmission, waiting).transmission] == noted
 
 
 def test_the_codes_of_a_transmission_count_as_accepted_when_it_is(site: Site) -> None:
@@ -306,7 +308,7 @@ def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_the
                 sending.result(0.5)
         sending.result(30)
     news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE}
-    assert read_license(site.runtime).posture == refreshed.model_copy(update=news)
+    assert read_now(site.runtime, read_license).posture == refreshed.model_copy(update=news)
 
 
 def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
@@ -332,6 +334,6 @@ def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Sit
             with pytest.raises(TimeoutError):
                 sending.result(0.5)
         sending.result(30)
-    assert read_transmission(site.runtime, waiting).transmission.state is State.HELD
+    assert read_now(site.runtime, read_transmission, waiting).transmission.state is State.HELD
     assert deliver_due(site.runtime) == 1
-    assert read_transmission(site.runtime, waiting).transmission.state is State.SUCCESS
+    assert read_now(site.runtime, read_transmission, waiting).transmission.state is State.SUCCESS

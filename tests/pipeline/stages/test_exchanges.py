@@ -6,6 +6,7 @@ from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site
 
@@ -13,7 +14,7 @@ OTHER_KEY = "ck_test_another_key_0987654321"
 
 
 def badge(site: Site) -> ConnectionBadge:
-    return read_health(site.runtime).verdict.badge
+    return read_now(site.runtime, read_health).verdict.badge
 
 
 def test_a_typed_key_that_was_tested_and_then_saved_is_connected(site: Site) -> None:
@@ -29,7 +30,7 @@ def test_a_typed_key_that_failed_and_then_is_saved_is_not_connected(site: Site) 
     assert badge(site) is ConnectionBadge.NOT_CONTACTED, "it says nothing of the key that is stored"
     set_api_key(site.runtime, OTHER_KEY, "admin")
     assert badge(site) is ConnectionBadge.NOT_CONNECTED
-    assert read_health(site.runtime).health.status is HealthStatus.UNHEALTHY
+    assert read_now(site.runtime, read_health).health.status is HealthStatus.UNHEALTHY
 
 
 def test_of_another_key_than_the_tested_one_nothing_is_known(site: Site) -> None:
@@ -37,7 +38,7 @@ def test_of_another_key_than_the_tested_one_nothing_is_known(site: Site) -> None
     assert check_connection(site.runtime, "admin").ok
     set_api_key(site.runtime, OTHER_KEY, "admin")
     assert badge(site) is ConnectionBadge.NOT_CONTACTED
-    assert read_health(site.runtime).health.code == "connection_untested"
+    assert read_now(site.runtime, read_health).health.code == "connection_untested"
 
 
 def test_the_stored_key_typed_again_is_the_stored_key(site: Site) -> None:

@@ -10,6 +10,7 @@ from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
@@ -90,9 +91,9 @@ def test_a_change_made_while_telemetry_is_off_is_noticed_once_it_is_on(site: Sit
 
 def test_a_replica_without_a_license_server_notices_nothing(site: Site, renewed: Replica) -> None:
     held = hold(site)
-    failed = read_health(site.runtime).last_exchange
+    failed = read_now(site.runtime, read_health).last_exchange
     assert attempts(site.open(replica=replace(renewed, base_url=None))) == [0]
-    assert read_health(site.runtime).last_exchange == failed
+    assert read_now(site.runtime, read_health).last_exchange == failed
     assert attempts(site.open(replica=renewed)) == [1]
     assert state(site, held) is State.SUCCESS
 
@@ -102,11 +103,11 @@ def test_failures_with_another_connection_are_forgotten_by_whoever_uses_the_new_
 ) -> None:
     hold(site)
     site.open()
-    failed = read_health(site.runtime).last_exchange
+    failed = read_now(site.runtime, read_health).last_exchange
     assert failed is not None
     assert not failed.ok
     site.open(replica=renewed)
-    assert read_health(site.runtime).last_exchange is None
+    assert read_now(site.runtime, read_health).last_exchange is None
 
 
 def test_an_authority_that_is_replaced_in_place_is_a_changed_connection_without_a_restart(

@@ -12,9 +12,11 @@ from telemetry_service.domain.facts import LicensePosture, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
-from telemetry_service.pipeline.actions.report_facts import read_license, report_license
+from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.facts import read_license
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from tests.support import faults
 from tests.support.fault_server import Mode, Visit
@@ -35,7 +37,7 @@ REPORTED = LicensePosture(
 
 
 def posture(site: Site) -> LicensePosture:
-    return read_license(site.runtime).posture
+    return read_now(site.runtime, read_license).posture
 
 
 def send(site: Site) -> Transmission:
@@ -165,21 +167,21 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
 
 
 def test_the_license_says_who_told_it_last_and_when(site: Site) -> None:
-    before = read_license(site.runtime)
+    before = read_now(site.runtime, read_license)
     assert (before.source, before.updated_at) == (None, None)
     report_license(site.runtime, REPORTED)
-    reported = read_license(site.runtime)
+    reported = read_now(site.runtime, read_license)
     assert (reported.source, reported.updated_at) == (LicenseSource.REPORTED, site.clock.now())
     site.clock.advance(hours=1)
     report_license(site.runtime, REPORTED)
-    assert read_license(site.runtime) == reported, "what is told again changes nothing"
+    assert read_now(site.runtime, read_license) == reported, "what is told again changes nothing"
     site.server.server.mode = faults.accept_with(license=NEWS)
     send(site)
-    told = read_license(site.runtime)
+    told = read_now(site.runtime, read_license)
     assert (told.source, told.updated_at) == (LicenseSource.LICENSE_SERVER, site.clock.now())
     site.clock.advance(hours=1)
     send(site)
-    assert read_license(site.runtime) == told
+    assert read_now(site.runtime, read_license) == told
 
 
 def test_a_report_changes_only_what_it_names(site: Site) -> None:

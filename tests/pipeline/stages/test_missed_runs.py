@@ -15,6 +15,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site, usage
@@ -65,7 +66,7 @@ def without_customer_id(site: Site) -> Cure:
 
 
 def payloads(site: Site) -> int:
-    return len(list_transmissions(site.runtime, HistoryFilter(), None, 100).items)
+    return len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 100).items)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_whatever_was_missing_the_missed_run_is_made_up_for_at_the_next_waking(
 ) -> None:
     site.report(usage(7))
     cure = miss(site)
-    report = read_health(site.runtime)
+    report = read_now(site.runtime, read_health)
     assert report.last_tick_result == result
     assert reason in (report.verdict.run_note or "")
     assert payloads(site) == 0
@@ -92,7 +93,7 @@ def test_whatever_was_missing_the_missed_run_is_made_up_for_at_the_next_waking(
     assert (woken.tick, woken.attempts) == ("prepared", 1)
     assert [payload.total_events for payload in site.server.payloads()] == [7]
     assert [wake(cured).tick for _ in range(3)] == [None, None, None]
-    assert read_health(cured).verdict.run_note is None
+    assert read_now(cured, read_health).verdict.run_note is None
 
 
 def test_a_missed_run_is_due_while_nothing_else_changes_and_only_once_everything_is_in_place(site: Site) -> None:
@@ -100,10 +101,10 @@ def test_a_missed_run_is_due_while_nothing_else_changes_and_only_once_everything
     for _ in range(3):
         site.clock.advance(hours=1)
         assert wake(site.runtime).tick is None
-    note = read_health(site.runtime).verdict.run_note or ""
+    note = read_now(site.runtime, read_health).verdict.run_note or ""
     assert note.endswith("It runs again once an API key is saved.")
     set_api_key(site.runtime, API_KEY, "admin")
-    assert (read_health(site.runtime).verdict.run_note or "").endswith("It runs again now.")
+    assert (read_now(site.runtime, read_health).verdict.run_note or "").endswith("It runs again now.")
     assert wake(site.runtime).tick == "prepared"
 
 
@@ -131,7 +132,7 @@ def test_what_was_sent_by_hand_since_is_not_made_up_for(site: Site) -> None:
     cure = without_key(site)
     cure(site)
     send_now(site.runtime, "admin", None)
-    assert read_health(site.runtime).verdict.run_note is None
+    assert read_now(site.runtime, read_health).verdict.run_note is None
     assert wake(site.runtime).tick is None
     assert payloads(site) == 1
 
@@ -142,7 +143,7 @@ def test_no_run_is_made_up_for_while_telemetry_is_off_or_after_it_was(site: Site
     site.configure(enabled=False)
     cure(site)
     assert wake(site.runtime).tick is None
-    assert read_health(site.runtime).verdict.run_note is None, "its counts are a period not reported"
+    assert read_now(site.runtime, read_health).verdict.run_note is None, "its counts are a period not reported"
     site.configure(enabled=True)
     assert wake(site.runtime).tick is None
     assert payloads(site) == 0

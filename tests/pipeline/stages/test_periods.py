@@ -8,12 +8,13 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.errors import LockedByDeploymentError, PayloadContradictionError, TelemetryDisabledError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.pipeline.actions.check_connection import check_connection
-from telemetry_service.pipeline.actions.report_facts import read_license
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.actions.start import start
+from telemetry_service.pipeline.queries.facts import read_license
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.support.license_server import Trouble, reply
@@ -130,16 +131,16 @@ def test_a_tick_that_fell_due_while_telemetry_was_off_is_not_caught_up(site: Sit
 def test_the_preview_works_while_telemetry_is_off_and_says_so(site: Site) -> None:
     site.configure(enabled=False)
     site.report(usage(4))
-    preview = build_preview(site.runtime)
+    preview = read_now(site.runtime, build_preview)
     assert (preview.enabled, preview.counts.total_events) == (False, 4)
     assert preview.payload is not None
     assert preview.payload["health_status"] == "disabled"
 
 
 def test_feature_gating_is_not_active_while_telemetry_is_off(site: Site) -> None:
-    assert read_license(site.runtime).feature_gating_active
+    assert read_now(site.runtime, read_license).feature_gating_active
     site.configure(enabled=False)
-    assert not read_license(site.runtime).feature_gating_active
+    assert not read_now(site.runtime, read_license).feature_gating_active
 
 
 def locked(site: Site) -> Replica:
@@ -154,7 +155,7 @@ def test_a_deployment_that_switches_telemetry_off_closes_the_open_period_at_its_
     assert reckon(site.replica.database_url, ()).not_reported.events == 4
     with pytest.raises(TelemetryDisabledError):
         send_now(restarted, "admin", None)
-    assert read_health(restarted).health.code == "disabled_by_deployment"
+    assert read_now(restarted, read_health).health.code == "disabled_by_deployment"
 
 
 def test_a_replica_that_was_not_restarted_yet_sends_nothing_of_a_period_that_is_not_reported(site: Site) -> None:
@@ -200,8 +201,8 @@ def test_a_payload_whose_numbers_contradict_each_other_is_not_sent_and_the_perio
         send_now(site.runtime, "admin", None)
     assert site.tick().tick == "payload-contradiction"
     assert periods(site) == [(None, True)]
-    assert read_health(site.runtime).last_tick_result == "payload-contradiction"
-    assert isinstance(build_preview(site.runtime).fault, PayloadContradictionError)
+    assert read_now(site.runtime, read_health).last_tick_result == "payload-contradiction"
+    assert isinstance(read_now(site.runtime, build_preview).fault, PayloadContradictionError)
     assert site.server.journal() == ()
 
 

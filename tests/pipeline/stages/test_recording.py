@@ -12,6 +12,7 @@ from telemetry_service.domain.facts import Environment, RecordingResult
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import WAITING_CALLS, Recorder, record
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, usage
@@ -110,7 +111,7 @@ def test_counts_are_kept_by_utc_day(site: Site) -> None:
     site.report(usage(1, environment=Environment.SANDBOX))
     site.clock.advance(hours=14)
     site.report(usage(2, 2, 1))
-    days = build_preview(site.runtime).days
+    days = read_now(site.runtime, build_preview).days
     assert [(d.day.day, d.sandbox_events, d.production_events, d.policy_decisions) for d in days] == [
         (3, 1, 0, 0),
         (4, 0, 2, 2),

@@ -13,12 +13,13 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.errors import StorageFullError
 from telemetry_service.domain.transmissions import State
 from telemetry_service.log.events import Event as LogEvent
-from telemetry_service.pipeline.actions.configure import rows_to_purge
 from telemetry_service.pipeline.actions.report_facts import redeem_code
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
@@ -97,7 +98,7 @@ def test_a_transmission_that_was_not_accepted_is_never_deleted_nor_its_period(si
     send_now(site.runtime, "admin", None)
     site.clock.advance(days=1_000)
     purge(site.runtime)
-    (waiting,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    (waiting,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
     assert waiting.state is State.REJECTED
     assert rows(site)["usage_counters"] == 1
     site.server.trouble()
@@ -112,7 +113,7 @@ def test_the_age_of_a_transmission_is_counted_from_its_acceptance(site: Site) ->
     site.server.trouble()
     site.tick()
     purge(site.runtime)
-    assert len(list_transmissions(site.runtime, HistoryFilter(), None, 10).items) == 2
+    assert len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items) == 2
 
 
 def test_the_open_period_is_never_deleted(site: Site) -> None:
@@ -120,7 +121,7 @@ def test_the_open_period_is_never_deleted(site: Site) -> None:
     site.clock.advance(days=1_000)
     purge(site.runtime)
     assert reckon(site.replica.database_url, ()).open.events == 5
-    assert build_preview(site.runtime).counts.total_events == 5
+    assert read_now(site.runtime, build_preview).counts.total_events == 5
 
 
 def test_an_extension_code_is_never_deleted_because_its_id_is_its_idempotency_key(site: Site) -> None:
@@ -149,11 +150,11 @@ def test_shortening_the_retention_says_first_how_many_rows_it_will_delete(site: 
     site.report(usage(5))
     site.tick()
     site.clock.advance(days=8)
-    announced = rows_to_purge(site.runtime, 7)
+    announced = read_now(site.runtime, count_rows_to_purge, 7)
     assert announced > 0
     site.configure(retention_days=7)
     assert purge(site.runtime) == announced
-    assert rows_to_purge(site.runtime, 7) == 0
+    assert read_now(site.runtime, count_rows_to_purge, 7) == 0
 
 
 def test_the_purge_runs_once_a_day_whoever_asks(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -337,12 +338,12 @@ def test_recording_has_its_turn_between_two_steps_of_a_purge(site: Site) -> None
     recorder.stop()
     assert len(accepted) > 4, "one of each kind of row at least, and more of those that are many"
     assert set(accepted) == {1}
-    assert build_preview(site.runtime).counts.total_events == len(accepted)
+    assert read_now(site.runtime, build_preview).counts.total_events == len(accepted)
 
 
 def test_a_purge_that_is_stopped_after_each_step_leaves_nothing_dangling_and_is_finished_in_the_end(site: Site) -> None:
     write_more_than_a_step_has(site)
-    announced = rows_to_purge(site.runtime, 30)
+    announced = read_now(site.runtime, count_rows_to_purge, 30)
 
     def purge_one_step() -> int:
         stopping = Event()
@@ -398,7 +399,7 @@ def test_usage_recorded_before_the_clock_was_set_is_not_counted_twice_after_a_pu
     reports = [usage(1) for _ in range(2 * STEP_ROWS[0])]
     site.report(*reports)
     site.clock.set(START)
-    assert rows_to_purge(site.runtime, 7) == 0
+    assert read_now(site.runtime, count_rows_to_purge, 7) == 0
     assert purge(site.runtime) == 0
     assert site.report(*reports).duplicates == len(reports)
     site.clock.advance(days=29)

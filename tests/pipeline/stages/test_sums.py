@@ -8,9 +8,10 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.payload import BouncerPairs
 from telemetry_service.domain.periods import DayCount, PeriodCounts
-from telemetry_service.pipeline.actions.report_facts import list_bouncers
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.facts import list_bouncers
 from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.site import Site, usage
 
 _COUNTERS = text(
@@ -51,7 +52,7 @@ def added_up(site: Site) -> PeriodCounts:
 
 def pairs_of(site: Site) -> BouncerPairs:
     environments = defaultdict(set)
-    for bouncer in list_bouncers(site.runtime):
+    for bouncer in read_now(site.runtime, list_bouncers):
         environments[bouncer.pair_id].add(bouncer.environment)
     kinds = list(environments.values())
     return BouncerPairs(
@@ -64,27 +65,27 @@ def pairs_of(site: Site) -> BouncerPairs:
 
 def test_the_database_adds_up_what_the_counters_hold(site: Site) -> None:
     random = Random(20261127)  # noqa: S311 - examples
-    assert build_preview(site.runtime).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
+    assert read_now(site.runtime, build_preview).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
     for number in range(12):
         report_at_random(site, random)
         pair = f"pair-{random.randint(1, 5)}"
         site.register(f"bouncer-{random.randint(1, 9)}", random.choice(tuple(Environment)), pair)
-        preview = build_preview(site.runtime)
+        preview = read_now(site.runtime, build_preview)
         assert preview.counts == added_up(site), f"round {number}"
         assert preview.payload is not None
         assert BouncerPairs(**preview.payload["bouncer_pairs"]) == pairs_of(site)
-        assert preview.bouncers_registered == len(list_bouncers(site.runtime))
+        assert preview.bouncers_registered == len(read_now(site.runtime, list_bouncers))
         assert sum(day.sandbox_events + day.production_events for day in preview.days) == preview.counts.total_events
         site.clock.advance(hours=random.randint(1, 40))
         if number == 7:
             send_now(site.runtime, "admin", None)
-            assert build_preview(site.runtime).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
+            assert read_now(site.runtime, build_preview).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
 
 
 def test_a_bouncer_counts_with_any_event_or_decision_and_is_active_with_a_decision(site: Site) -> None:
     site.report(usage(5, bouncer="events only"), usage(0, 3, 2, bouncer="decisions only"), usage(0, bouncer="silent"))
     site.report(usage(1, bouncer="both at last"))
     site.report(usage(0, 1, 1, bouncer="both at last", environment=Environment.SANDBOX))
-    preview = build_preview(site.runtime)
+    preview = read_now(site.runtime, build_preview)
     assert preview.counts == PeriodCounts(3, 2, 4, 3, 0, 6)
     assert preview.days == (DayCount(site.clock.now().date(), 0, 6, 4, 3),)

@@ -7,9 +7,10 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.schedule import Frequency, send_offset
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.support.license_server import Trouble, reply
@@ -21,7 +22,7 @@ SPREAD = timedelta(seconds=300)
 
 def scheduled(site: Site) -> list[datetime]:
     """Return when each scheduled payload was made, oldest first."""
-    page = list_transmissions(site.runtime, HistoryFilter(trigger=Trigger.SCHEDULED), None, 100)
+    page = read_now(site.runtime, list_transmissions, HistoryFilter(trigger=Trigger.SCHEDULED), None, 100)
     return [transmission.created_at for transmission in reversed(page.items)]
 
 
@@ -132,9 +133,9 @@ def test_the_period_is_closed_at_the_tick_and_sent_after_the_installations_own_o
     with spread.database.read() as tx:
         offset = send_offset(tx.installation.instance_id(), SPREAD)
     due = site.next_run_at()
-    view = read_configuration(spread)
+    view = read_now(spread, read_configuration)
     assert (view.next_run_at, view.next_send_at) == (due, due + offset)
-    assert read_health(spread).next_send_at == due + offset
+    assert read_now(spread, read_health).next_send_at == due + offset
     clock.set(due)
     wake(spread)
     site.report(usage(9))
@@ -169,15 +170,15 @@ def test_a_tick_that_is_caught_up_late_is_sent_at_once(site: Site) -> None:
 def test_no_run_is_shown_while_telemetry_is_off(site: Site) -> None:
     view = site.configure(enabled=False)
     assert (view.next_run_at, view.next_send_at) == (None, None)
-    report = read_health(site.runtime)
+    report = read_now(site.runtime, read_health)
     assert (report.next_run_at, report.next_send_at) == (None, None)
 
 
 def test_a_scheduled_transmission_says_what_made_it(site: Site) -> None:
     site.tick()
-    (transmission,) = list_transmissions(site.runtime, HistoryFilter(), None, 10).items
+    (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
     assert transmission.trigger is Trigger.SCHEDULED
-    (attempt,) = read_transmission(site.runtime, transmission.transmission_id).attempts
+    (attempt,) = read_now(site.runtime, read_transmission, transmission.transmission_id).attempts
     assert attempt.trigger is AttemptTrigger.TICK
 
 
@@ -193,15 +194,15 @@ def test_every_tick_leaves_its_key_and_its_result(site: Site) -> None:
 
 
 def test_of_all_ticks_the_result_of_the_latest_is_shown(site: Site) -> None:
-    assert read_health(site.runtime).last_tick_result is None
+    assert read_now(site.runtime, read_health).last_tick_result is None
     site.tick()
-    assert read_health(site.runtime).last_tick_result == "prepared"
+    assert read_now(site.runtime, read_health).last_tick_result == "prepared"
     site.configure(enabled=False)
     site.tick()
-    assert read_health(site.runtime).last_tick_result == "disabled"
+    assert read_now(site.runtime, read_health).last_tick_result == "disabled"
     site.configure(enabled=True)
     site.tick()
-    assert read_health(site.runtime).last_tick_result == "prepared"
+    assert read_now(site.runtime, read_health).last_tick_result == "prepared"
 
 
 @pytest.mark.parametrize("ahead", [2, 20, 2_000])

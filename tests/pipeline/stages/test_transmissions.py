@@ -29,6 +29,7 @@ from telemetry_service.pipeline.queries.history import (
     read_transmission,
 )
 from telemetry_service.pipeline.queries.proof import prove
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.identity import pseudonym
@@ -70,7 +71,7 @@ def send(site: Site, *strikes: Strike, events: int = 5) -> Transmission:
 def read(site: Site, transmission: Transmission | UUID) -> TransmissionDetail:
     """Return what is known of a transmission at present."""
     found = transmission if isinstance(transmission, UUID) else transmission.transmission_id
-    return read_transmission(site.runtime, found)
+    return read_now(site.runtime, read_transmission, found)
 
 
 def received_ids(site: Site) -> list[str]:
@@ -207,7 +208,7 @@ def test_each_tick_sends_what_waits_oldest_first_and_the_new_one_last(site: Site
     site.server.server.requests.clear()
     site.server.trouble()
     site.tick()
-    (newest,) = list_transmissions(site.runtime, HistoryFilter(trigger=Trigger.SCHEDULED), None, 9).items
+    (newest,) = read_now(site.runtime, list_transmissions, HistoryFilter(trigger=Trigger.SCHEDULED), None, 9).items
     assert received_ids(site) == [*waiting, str(newest.transmission_id)]
 
 
@@ -255,7 +256,7 @@ def test_what_was_sent_by_each_attempt_can_be_reproduced_byte_for_byte(site: Sit
     site.server.trouble()
     retry(site.runtime, failed.transmission_id, "admin")
     detail = read(site, failed)
-    proofs = [prove(site.runtime, detail.transmission, attempt) for attempt in detail.attempts]
+    proofs = [read_now(site.runtime, prove, detail.transmission, attempt) for attempt in detail.attempts]
     assert [proof.body for proof in proofs] == [request.body for request in site.server.server.requests]
     assert all(proof.payload_matches and proof.body_matches for proof in proofs)
     moments = [json.loads(proof.payload)["transmitted_at"] for proof in proofs]
@@ -439,7 +440,9 @@ def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_rig
     assert detail.transmission.state is State.SUCCESS
     first, second = detail.attempts
     assert first.customer_id != second.customer_id == site.server.payloads()[0].customer_id
-    assert all(prove(site.runtime, detail.transmission, attempt).payload_matches for attempt in detail.attempts)
+    assert all(
+        read_now(site.runtime, prove, detail.transmission, attempt).payload_matches for attempt in detail.attempts
+    )
 
 
 def test_what_may_have_arrived_is_repeated_as_it_was_although_the_key_has_changed(site: Site) -> None:

@@ -12,6 +12,7 @@ from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.site import Site
 
 _WELL = {HealthStatus.HEALTHY, HealthStatus.WARNING}
@@ -26,11 +27,11 @@ def test_runs_that_are_accepted_minutes_later_are_available_throughout(site: Sit
     site.configure(frequency=frequency)
     send_now(site.runtime, "admin", None)
     for _ in range(RUNS[frequency]):
-        before = read_health(site.runtime)
+        before = read_now(site.runtime, read_health)
         assert before.health.owner is Owner.NOBODY, before.health
         assert site.tick().tick == "prepared"
         site.clock.advance(minutes=4)
-        after = read_health(site.runtime)
+        after = read_now(site.runtime, read_health)
         assert (after.health.status, after.health.code) == (HealthStatus.HEALTHY, "ok")
     payloads = site.server.payloads()[1:]
     assert len(payloads) == RUNS[frequency]
@@ -43,7 +44,7 @@ def test_a_change_of_the_frequency_degrades_nothing(site: Site) -> None:
     site.tick()
     site.clock.advance(days=20)
     site.configure(frequency=Frequency.DAILY)
-    assert read_health(site.runtime).health.owner is Owner.NOBODY
+    assert read_now(site.runtime, read_health).health.owner is Owner.NOBODY
     site.tick()
     assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE
 
@@ -54,6 +55,6 @@ def test_runs_while_telemetry_was_off_were_not_due(site: Site) -> None:
     site.tick()
     site.configure(enabled=True)
     assert check_connection(site.runtime, "admin").ok
-    assert read_health(site.runtime).health.code in {"ok", "on_schedule"}
+    assert read_now(site.runtime, read_health).health.code in {"ok", "on_schedule"}
     site.tick()
     assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE

@@ -7,6 +7,7 @@ import pytest
 from telemetry_service.domain.activity import Action
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.snapshot import read_now
 from tests.support.running import Running, code_in, fields_in, problem_in
 
 CONFIG = "telemetry/config"
@@ -94,7 +95,7 @@ def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running
     assert shown.headers["cache-control"] == "no-store"
     removed = service.call(Scope.ADMIN, "DELETE", f"{CONFIG}/api-key")
     assert removed.json()["api_key"]["configured"] is False
-    noted = [entry for entry in list_activity(service.context.runtime) if entry.actor == "token:admin"]
+    noted = [entry for entry in read_now(service.context.runtime, list_activity) if entry.actor == "token:admin"]
     assert [entry.action for entry in noted] == [
         Action.API_KEY_REMOVED,
         Action.API_KEY_REVEALED,

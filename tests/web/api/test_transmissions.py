@@ -15,6 +15,7 @@ import pytest
 from telemetry_service.domain.activity import Action
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.export import COLUMNS, cell
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
@@ -307,7 +308,7 @@ def test_the_export_has_a_line_for_each_transmission_of_the_filtered_history(
     lines = connected.call(Scope.READ, "GET", f"{HISTORY}/export?format=jsonl&status=success")
     assert lines.headers["content-type"] == "application/jsonl"
     assert [json.loads(line)["transmission_id"] for line in lines.text.splitlines()] == [good["transmission_id"]]
-    actions = [entry.action for entry in list_activity(connected.context.runtime)]
+    actions = [entry.action for entry in read_now(connected.context.runtime, list_activity)]
     assert actions.count(Action.EXPORTED) == 2
 
 

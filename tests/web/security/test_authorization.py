@@ -205,7 +205,7 @@ def test_a_revoked_token_is_refused_within_five_seconds_although_it_was_believed
     shown = Credentials(_bearer(created.token), {})
     assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
     with shared.context.runtime.database.write() as tx:  # As another replica does it.
-        tx.access.revoke_token(created.facts.token_id, shared.clock.now())
+        tx.identity.revoke_token(created.facts.token_id, shared.clock.now())
     assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
     shared.clock.advance(timedelta(seconds=5))
     assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 401

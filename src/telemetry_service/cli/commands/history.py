@@ -32,9 +32,10 @@ def history(
         raise typer.BadParameter(message, param_hint="--from")
     with opened_service() as service:
         from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+        from telemetry_service.pipeline.snapshot import read_now
 
         wanted = HistoryFilter(status, trigger, _day(from_day), _day(to_day))
-        page = list_transmissions(service.runtime, wanted, cursor, limit)
+        page = read_now(service.runtime, list_transmissions, wanted, cursor, limit)
     if as_json:
         from telemetry_service.web.api.schemas.transmissions import HistoryResponse
 

@@ -13,9 +13,10 @@ def preview(*, as_json: AsJson = False) -> None:
     """Show exactly what would be sent now. Sends nothing."""
     with opened_service() as service:
         from telemetry_service.pipeline.queries.preview import build_preview
+        from telemetry_service.pipeline.snapshot import read_now
         from telemetry_service.web.api.schemas.insight import PreviewResponse
 
-        found = build_preview(service.runtime)
+        found = read_now(service.runtime, build_preview)
     answer = PreviewResponse.of(found)
     if as_json:
         say(answer.model_dump_json(indent=2))

@@ -14,11 +14,11 @@ from telemetry_service.cli.output import say
 from telemetry_service.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from telemetry_service.app import Service
     from telemetry_service.domain.message import SealedMessage
     from telemetry_service.domain.transmissions import Attempt, Transmission
     from telemetry_service.pipeline.queries.history import TransmissionDetail
     from telemetry_service.pipeline.queries.proof import Proof
+    from telemetry_service.pipeline.snapshot import Snapshot
 
 Identity = Annotated[UUID, typer.Argument(help="The transmission ID, as shown in the history.")]
 Number = Annotated[int | None, typer.Option("--attempt", min=1, help="The attempt number. [default: the latest]")]
@@ -32,10 +32,12 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
     """
     with opened_service() as service:
         from telemetry_service.pipeline.queries import proof as queries
+        from telemetry_service.pipeline.snapshot import open_snapshot
 
-        detail = _read(service, transmission_id)
-        tried = _chosen(detail.attempts, attempt)
-        proof = queries.prove(service.runtime, detail.transmission, tried)
+        with open_snapshot(service.runtime) as snapshot:
+            detail = _read(snapshot, transmission_id)
+            tried = _chosen(detail.attempts, attempt)
+            proof = queries.prove(snapshot, detail.transmission, tried)
     target = folder or Path(f"proof-{transmission_id}-{tried.number}")
     # What is proved in a folder must be of one attempt.
     with written_into(target, empty=True):
@@ -45,11 +47,11 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _read(service: "Service", transmission_id: UUID) -> "TransmissionDetail":
+def _read(snapshot: "Snapshot", transmission_id: UUID) -> "TransmissionDetail":
     from telemetry_service.pipeline.queries.history import read_transmission
 
     try:
-        return read_transmission(service.runtime, transmission_id)
+        return read_transmission(snapshot, transmission_id)
     except NotFoundError:
         message = "No transmission has this ID. List them with: telemetry-service history"
         raise NotFoundError(message) from None

@@ -5,10 +5,9 @@ from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
 from telemetry_service.domain.obstacles import bars_test
 from telemetry_service.domain.transmissions import AttemptTrigger, State
-from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.log_lines import log_connection_test
-from telemetry_service.pipeline.queries.situation import read_setup
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import open_snapshot
+from telemetry_service.pipeline.stages.log_lines import log_connection_test
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import seal_ping
 
@@ -39,11 +38,11 @@ def try_connection(runtime: Runtime, api_key: str | None = None, on_step: OnStep
 
 
 def _key_to_try(runtime: Runtime, api_key: str | None) -> str:
-    with runtime.database.read() as tx:
-        bar = bars_test(read_setup(runtime, tx))
+    with open_snapshot(runtime) as snapshot:
+        bar = bars_test(snapshot.setup)
         if bar is not None:
             raise bar.refusal()
-        return api_key or open_api_key(runtime, tx)
+        return api_key or snapshot.api_key
 
 
 def _try(runtime: Runtime, api_key: str, on_step: OnStep) -> ConnectionCheck:
@@ -61,9 +60,9 @@ def _note(runtime: Runtime, actor: str, result: ConnectionCheck, tested_key_id: 
         saved = stored is not None and stored.key_id == tested_key_id
         tx.activity.note(now, actor, Action.CONNECTION_TESTED, result=verdict, key="saved" if saved else "unsaved")
         if not saved:
-            tx.contacts.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
+            tx.exchanges.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
             return False
         if result.ok:
             tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
-        tx.contacts.tested(now, ok=result.ok, cause=result.cause)
+        tx.exchanges.tested(now, ok=result.ok, cause=result.cause)
     return True

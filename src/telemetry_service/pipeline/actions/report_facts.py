@@ -1,8 +1,6 @@
 """Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 
 from telemetry_service.domain.code_pattern import matches_whole
 from telemetry_service.domain.errors import (
@@ -18,26 +16,15 @@ from telemetry_service.domain.facts import (
     LicensePosture,
     LicenseSource,
     RegisteredBouncer,
-    StoredPosture,
 )
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import MAX_CODES
+from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.storage.database import Transaction
+from telemetry_service.pipeline.snapshot import Snapshot
 
 MAX_WAITING_CODES = 10 * MAX_CODES
 """Extension codes that may wait for a payload."""
-
-
-@dataclass(frozen=True, slots=True)
-class LicenseView:
-    """The license posture, and whether feature gating is active (it is not while telemetry is off)."""
-
-    posture: LicensePosture
-    source: LicenseSource | None
-    updated_at: datetime | None
-    customer_id: str | None
-    feature_gating_active: bool
 
 
 def register_bouncer(runtime: Runtime, bouncer_id: str, registration: BouncerRegistration) -> RegisteredBouncer:
@@ -54,12 +41,6 @@ def remove_bouncer(runtime: Runtime, bouncer_id: str) -> bool:
         return tx.bouncers.remove(bouncer_id)
 
 
-def list_bouncers(runtime: Runtime) -> tuple[RegisteredBouncer, ...]:
-    """Return all registered bouncers by id."""
-    with runtime.database.read() as tx:
-        return tx.bouncers.all()
-
-
 def _as_it_is(_present: LicenseView) -> bool:
     return True
 
@@ -74,19 +55,14 @@ def report_license(
     deployed = runtime.deployment.customer_id
     if deployed is not None and posture.customer_id not in {None, deployed}:
         raise CustomerContradictionError
+    now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.license.stored(lock=True)  # So that nobody changes it between the look and the change.
-        if not as_seen(_view(runtime, tx)):
+        if not as_seen(read_license(Snapshot(runtime, tx, now))):
             raise StaleLicenseError
         told = {name: getattr(posture, name) for name in posture.model_fields_set}
-        tx.license.tell(told, NO_POSTURE, LicenseSource.REPORTED, runtime.clock.now())
-        return _view(runtime, tx)
-
-
-def read_license(runtime: Runtime) -> LicenseView:
-    """Return the license posture; before the first report everything in it is unknown."""
-    with runtime.database.read() as tx:
-        return _view(runtime, tx)
+        tx.license.tell(told, NO_POSTURE, LicenseSource.REPORTED, now)
+        return read_license(Snapshot(runtime, tx, now))
 
 
 def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
@@ -102,20 +78,3 @@ def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
         if recorded and tx.extension_codes.count_waiting(MAX_WAITING_CODES + 1) > MAX_WAITING_CODES:
             raise ExtensionCodesFullError
         return recorded
-
-
-def customer_id_of(runtime: Runtime, tx: Transaction) -> str | None:
-    """Return the customer id: the deployment's, else the reported one."""
-    posture = tx.license.get() or NO_POSTURE
-    return runtime.deployment.customer_id or posture.customer_id
-
-
-def _view(runtime: Runtime, tx: Transaction) -> LicenseView:
-    stored = tx.license.stored() or StoredPosture(NO_POSTURE, None, None)
-    return LicenseView(
-        posture=stored.values,
-        source=stored.source,
-        updated_at=stored.updated_at,
-        customer_id=customer_id_of(runtime, tx),
-        feature_gating_active=runtime.enabled(tx.configuration.get()),
-    )

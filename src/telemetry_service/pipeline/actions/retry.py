@@ -11,10 +11,9 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.obstacles import bars_attempts
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
-from telemetry_service.pipeline.queries.situation import read_setup
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
-from telemetry_service.storage.database import Transaction
 
 
 def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDetail:
@@ -25,7 +24,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        _may_send(runtime, tx)
+        _may_send(Snapshot(runtime, tx, now))
         transmission = tx.transmissions.get(transmission_id)
         if transmission is None:
             raise NotFoundError
@@ -36,7 +35,8 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
         tx.activity.note(now, actor, Action.RETRIED, transmission_id=str(transmission_id))
     if deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
         raise AttemptUnderWayError
-    return read_transmission(runtime, transmission_id)
+    with open_snapshot(runtime) as snapshot:
+        return read_transmission(snapshot, transmission_id)
 
 
 def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]:
@@ -47,15 +47,16 @@ def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        _may_send(runtime, tx)
+        _may_send(Snapshot(runtime, tx, now))
         failed = tx.transmissions.waiting(FAILED_STATES)
         tx.transmissions.wake(FAILED_STATES, now, AttemptTrigger.RETRY)
         tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
     deliver_due(runtime)
-    return tuple(read_transmission(runtime, transmission_id) for transmission_id in failed)
+    with open_snapshot(runtime) as snapshot:
+        return tuple(read_transmission(snapshot, transmission_id) for transmission_id in failed)
 
 
-def _may_send(runtime: Runtime, tx: Transaction) -> None:
-    bar = bars_attempts(read_setup(runtime, tx))
+def _may_send(snapshot: Snapshot) -> None:
+    bar = bars_attempts(snapshot.setup)
     if bar is not None:
         raise bar.refusal()

@@ -8,9 +8,8 @@ from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
-from telemetry_service.pipeline.queries.situation import read_setup
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 
@@ -26,10 +25,12 @@ def send_now(
     :class:`PayloadContradictionError`; the period then stays open.
     """
     transmission_id = _prepare(runtime, actor, request_key, shown)
-    before = read_transmission(runtime, transmission_id).transmission
-    if before.state is State.PENDING:
+    with runtime.database.read() as tx:
+        before = tx.transmissions.get(transmission_id)
+    if before is not None and before.state is State.PENDING:
         deliver(runtime, transmission_id)
-    return read_transmission(runtime, transmission_id)
+    with open_snapshot(runtime) as snapshot:
+        return read_transmission(snapshot, transmission_id)
 
 
 def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None) -> UUID:
@@ -38,7 +39,8 @@ def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: froze
         # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
         # while it was off never leaves.
         period = tx.periods.lock_open()
-        off = bars_everything(read_setup(runtime, tx))
+        snapshot = Snapshot(runtime, tx, now)
+        off = bars_everything(snapshot.setup)
         if off is not None:
             raise off.refusal()
         if not period.reportable:
@@ -46,10 +48,10 @@ def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: froze
         known = tx.transmissions.by_request_key(request_key) if request_key else None
         if known is not None:
             return known.transmission_id
-        bar = bars_payloads(read_setup(runtime, tx))
+        bar = bars_payloads(snapshot.setup)
         if bar is not None:
             raise bar.refusal()
         closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
-        transmission_id = close_and_prepare(runtime, tx, Ending(period, now), closing)
+        transmission_id = close_and_prepare(snapshot, closing)
         tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))
     return transmission_id

@@ -1,10 +1,9 @@
 """The activity list: who changed, revealed, retried, sent."""
 
 from telemetry_service.domain.activity import Activity
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
 
 
-def list_activity(runtime: Runtime, limit: int = 50) -> tuple[Activity, ...]:
+def list_activity(snapshot: Snapshot, limit: int = 50) -> tuple[Activity, ...]:
     """Return the latest entries, newest first."""
-    with runtime.database.read() as tx:
-        return tx.activity.latest(limit)
+    return snapshot.tx.activity.latest(limit)

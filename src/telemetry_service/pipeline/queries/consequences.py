@@ -1,13 +1,16 @@
 """What saving a configuration would lose for good: it is said first, in numbers, and asked for."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from telemetry_service.domain.configuration import Configuration, StoredConfiguration
+from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import ConfirmationRequiredError
 from telemetry_service.domain.phrases import counted
-from telemetry_service.pipeline.actions.configure import MOST_COUNTED, Check, count_rows_to_purge
-from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.storage.database import Transaction
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.aggregate import count
+
+MOST_COUNTED = 100_000
+"""Rows of a purge that are counted before it: each look at the settings counts, and recording is not to notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +38,33 @@ class Consequences:
         return tuple(found)
 
 
-def consequences(runtime: Runtime, tx: Transaction, before: StoredConfiguration, after: Configuration) -> Consequences:
-    """Return what saving ``after`` would lose."""
+def read_consequences(snapshot: Snapshot, after: Configuration) -> Consequences:
+    """Return what saving ``after`` would lose at the moment of the snapshot; a save may find more."""
     events = decisions = rows = 0
-    if runtime.enabled(before) and not after.enabled:
-        period_id = tx.periods.open().period_id
-        counts = tx.periods.counts(period_id, tx.periods.day_counts(period_id))
+    if snapshot.enabled and not after.enabled:
+        counts = count(snapshot)
         events, decisions = counts.total_events, counts.policy_decision_count
-    if after.retention_days < before.values.retention_days:
-        rows = count_rows_to_purge(runtime, tx, after.retention_days)
+    if after.retention_days < snapshot.configuration.values.retention_days:
+        rows = count_rows_to_purge(snapshot, after.retention_days)
     return Consequences(events, decisions, rows)
 
 
-def read_consequences(runtime: Runtime, after: Configuration) -> Consequences:
-    """Return what saving ``after`` would lose as things stand; a save may find more."""
-    with runtime.database.read() as tx:
-        return consequences(runtime, tx, tx.configuration.get(), after)
+def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
+    """Return how many rows a purge with ``retention_days`` would delete at this moment.
 
-
-def unless_something_is_lost(runtime: Runtime) -> Check:
-    """Return the check of a save that nobody has confirmed: it is made in the transaction of the save.
-
-    What was counted between a look and the save is asked about too. Where something would be lost, it raises
-    :class:`ConfirmationRequiredError` with the numbers.
+    More than :data:`MOST_COUNTED` are not counted: what is returned then is one more than that.
     """
+    return snapshot.tx.retention.count(snapshot.now - timedelta(days=retention_days), MOST_COUNTED + 1)
 
-    def check(tx: Transaction, before: StoredConfiguration, after: Configuration) -> None:
-        tx.periods.lock_open()  # Nothing is counted any more until the save is done.
-        found = consequences(runtime, tx, before, after)
-        if found.sentences:
-            sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
-            raise ConfirmationRequiredError(sentence)
 
-    return check
+def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
+    """Refuse a save that nobody has confirmed, in the transaction of the save, before anything is changed.
+
+    What was counted between a look and the save is asked about too. Raises :class:`ConfirmationRequiredError` with the
+    numbers where something would be lost.
+    """
+    snapshot.tx.periods.lock_open()  # Nothing is counted any more until the save is done.
+    found = read_consequences(snapshot, after)
+    if found.sentences:
+        sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
+        raise ConfirmationRequiredError(sentence)

@@ -1,13 +1,12 @@
-"""The verdict on the present situation, with the facts that a reader of it wants next."""
+"""The verdict on a moment, with the facts that a reader of it wants next."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.health import Health
-from telemetry_service.domain.transmissions import LastExchange
+from telemetry_service.domain.transmissions import LastExchange, State
 from telemetry_service.domain.verdict import Verdict
-from telemetry_service.pipeline.queries.situation import read_verdict
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class HealthReport:
 
     verdict: Verdict
     last_exchange: LastExchange | None
-    """The latest exchange, with whichever API key and connection."""
+    """The latest exchange under the present API key and connection."""
     last_tick_result: str | None
     """What came of the latest tick: ``prepared``, ``disabled`` or the code of what kept the period open."""
 
@@ -46,13 +45,16 @@ class HealthReport:
         return self.verdict.next_send_at
 
 
-def read_health(runtime: Runtime) -> HealthReport:
-    """Return the health at this moment."""
-    now = runtime.clock.now()
-    with runtime.database.read() as tx:
-        last_tick = tx.schedule.last_tick()
-        return HealthReport(
-            verdict=read_verdict(runtime, tx, now),
-            last_exchange=tx.contacts.record().last_exchange,
-            last_tick_result=last_tick.result if last_tick else None,
-        )
+def read_health(snapshot: Snapshot) -> HealthReport:
+    """Return the health at the moment of the snapshot."""
+    return HealthReport(
+        verdict=snapshot.verdict,
+        last_exchange=snapshot.situation.exchange,
+        last_tick_result=snapshot.last_tick.result if snapshot.last_tick else None,
+    )
+
+
+def count_by_state(snapshot: Snapshot) -> dict[State, int]:
+    """Return how many transmissions are kept in each state; every state is named."""
+    found = snapshot.tx.transmissions.count_by_state()
+    return {state: found.get(state, 0) for state in State}

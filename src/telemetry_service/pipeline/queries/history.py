@@ -10,8 +10,8 @@ from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import TransmissionTexts, row_of, texts_of
 from telemetry_service.domain.transmissions import Attempt, Transmission
-from telemetry_service.pipeline.queries.situation import read_situation
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.storage.transmissions import HistoryFilter
 
 __all__ = [
@@ -65,15 +65,13 @@ class Export:
     situation: Situation
 
 
-def list_transmissions(runtime: Runtime, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
+def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
     """Return up to ``limit`` transmissions; raises :class:`CursorInvalidError`."""
-    before, now = _before(cursor), runtime.clock.now()
-    with runtime.database.read() as tx:
-        found = tx.transmissions.page(filter_, before, limit + 1)
-        situation = read_situation(runtime, tx, now)
+    before = _before(cursor)
+    found = snapshot.tx.transmissions.page(filter_, before, limit + 1)
     items = found[:limit]
     older = f"before-{items[-1].sequence}" if len(found) > limit else None
-    return HistoryPage(items, situation, older, None if before is None else f"after-{before - 1}")
+    return HistoryPage(items, snapshot.situation, older, None if before is None else f"after-{before - 1}")
 
 
 def is_newer_cursor(cursor: str) -> bool:
@@ -81,7 +79,7 @@ def is_newer_cursor(cursor: str) -> bool:
     return _NEWER.match(cursor) is not None
 
 
-def list_newer_transmissions(runtime: Runtime, filter_: HistoryFilter, cursor: str, limit: int) -> HistoryPage:
+def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str, limit: int) -> HistoryPage:
     """Return the page before the one that gave this ``newer_cursor``; raises :class:`CursorInvalidError`.
 
     Where no full page is left, that is the newest one.
@@ -89,25 +87,20 @@ def list_newer_transmissions(runtime: Runtime, filter_: HistoryFilter, cursor: s
     match = _NEWER.match(cursor)
     if match is None:
         raise CursorInvalidError
-    now = runtime.clock.now()
-    with runtime.database.read() as tx:
-        found = tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
-        situation = read_situation(runtime, tx, now)
+    found = snapshot.tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
     if len(found) <= limit:
-        return list_transmissions(runtime, filter_, None, limit)
+        return list_transmissions(snapshot, filter_, None, limit)
     items = found[limit - 1 :: -1]
-    return HistoryPage(items, situation, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
+    return HistoryPage(items, snapshot.situation, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
 
 
-def read_transmission(runtime: Runtime, transmission_id: UUID) -> TransmissionDetail:
+def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
     """Return one transmission with its attempts; raises :class:`NotFoundError`."""
-    now = runtime.clock.now()
-    with runtime.database.read() as tx:
-        transmission = tx.transmissions.get(transmission_id)
-        if transmission is None:
-            raise NotFoundError
-        situation = read_situation(runtime, tx, now)
-        return TransmissionDetail(transmission, tx.transmissions.attempts(transmission_id), situation)
+    transmissions = snapshot.tx.transmissions
+    transmission = transmissions.get(transmission_id)
+    if transmission is None:
+        raise NotFoundError
+    return TransmissionDetail(transmission, transmissions.attempts(transmission_id), snapshot.situation)
 
 
 def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Export:
@@ -115,7 +108,7 @@ def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.activity.note(now, actor, Action.EXPORTED)
-        situation = read_situation(runtime, tx, now)
+        situation = Snapshot(runtime, tx, now).situation
     return Export(_each(runtime, filter_), situation)
 
 

@@ -13,16 +13,13 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.payload_version import version_of
 from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
 from telemetry_service.domain.verdict import Verdict
-from telemetry_service.pipeline.actions.report_facts import customer_id_of
-from telemetry_service.pipeline.queries.payload_version import version_of
-from telemetry_service.pipeline.queries.situation import read_verdict
-from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.aggregate import Ending, aggregate
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.aggregate import aggregate
 from telemetry_service.pipeline.stages.prepare import complete, outgoing_customer_id, seal_for_preview
 from telemetry_service.sealing.sealer import Sealed
-from telemetry_service.storage.database import Transaction
 
 _STAND_IN = "cus_000000"
 """Takes the place of a customer id that is not known yet, so that all other fields are validated; never shown."""
@@ -85,49 +82,47 @@ class Preview:
         return self.verdict.situation.setup.enabled
 
 
-def build_preview(runtime: Runtime) -> Preview:
+def build_preview(snapshot: Snapshot) -> Preview:
     """Return the preview of the open period."""
-    now = runtime.clock.now()
-    with runtime.database.read() as tx:
-        ending = Ending(tx.periods.open(), now)
-        customer_id, fault = _customer_id(runtime, tx)
-        days = tx.periods.day_counts(ending.period.period_id)
-        counts = tx.periods.counts(ending.period.period_id, days)
-        payload, contradiction = _payload(runtime, tx, ending, customer_id, counts)
-        sealed = seal_for_preview(runtime, tx, payload, now) if payload and customer_id else None
-        shown = _shown(payload, customer_id, now)
-        last = tx.transmissions.last_accepted()
-        return Preview(
-            now=now,
-            period=ending.period,
-            counts=counts,
-            days=days,
-            verdict=read_verdict(runtime, tx, now),
-            bouncers_registered=tx.bouncers.count(),
-            waiting_codes=tx.extension_codes.waiting(),
-            payload=shown,
-            fault=contradiction or fault,
-            version=version_of(tx, payload) if payload and customer_id else None,
-            sealed=_describe(sealed) if sealed else None,
-            difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
-            last_accepted_id=str(last.transmission_id) if last else None,
-            customer_id_clear=customer_id_of(runtime, tx),
-            customer_id_sent=customer_id,
-        )
+    tx, now = snapshot.tx, snapshot.now
+    customer_id, error = _customer_id(snapshot)
+    days = tx.periods.day_counts(snapshot.period.period_id)
+    counts = tx.periods.counts(snapshot.period.period_id, days)
+    payload, contradiction = _payload(snapshot, customer_id, counts)
+    sealed = seal_for_preview(snapshot, payload) if payload and customer_id else None
+    shown = _shown(payload, customer_id, now)
+    last = tx.transmissions.last_accepted()
+    return Preview(
+        now=now,
+        period=snapshot.period,
+        counts=counts,
+        days=days,
+        verdict=snapshot.verdict,
+        bouncers_registered=payload.deployed_bouncer_count if payload else tx.bouncers.count(),
+        waiting_codes=payload.redeemed_extension_codes if payload else tx.extension_codes.waiting(),
+        payload=shown,
+        fault=contradiction or error,
+        version=version_of(snapshot.configuration, payload) if payload and customer_id else None,
+        sealed=_describe(sealed) if sealed else None,
+        difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
+        last_accepted_id=str(last.transmission_id) if last else None,
+        customer_id_clear=snapshot.customer_id,
+        customer_id_sent=customer_id,
+    )
 
 
-def _customer_id(runtime: Runtime, tx: Transaction) -> tuple[str | None, TelemetryError | None]:
+def _customer_id(snapshot: Snapshot) -> tuple[str | None, TelemetryError | None]:
     try:
-        return outgoing_customer_id(runtime, tx), None
-    except (NotConfiguredError, KeyUnusableError) as fault:
-        return None, fault
+        return outgoing_customer_id(snapshot), None
+    except (NotConfiguredError, KeyUnusableError) as error:
+        return None, error
 
 
 def _payload(
-    runtime: Runtime, tx: Transaction, ending: Ending, customer_id: str | None, counts: PeriodCounts
+    snapshot: Snapshot, customer_id: str | None, counts: PeriodCounts
 ) -> tuple[PreparedPayload | None, TelemetryError | None]:
     try:
-        return aggregate(runtime, tx, ending, customer_id or _STAND_IN, counts), None
+        return aggregate(snapshot, customer_id or _STAND_IN, counts), None
     except PayloadContradictionError as contradiction:
         return None, contradiction
 

@@ -7,8 +7,7 @@ from telemetry_service.domain.errors import KeyUnusableError
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.transmissions import Attempt, Transmission
-from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import payload_bytes, seal
 
@@ -28,10 +27,10 @@ class Proof:
     body_matches: bool | None
 
 
-def prove(runtime: Runtime, transmission: Transmission, attempt: Attempt) -> Proof:
+def prove(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> Proof:
     """Reproduce what an attempt sent; without the key that sealed it only the payload."""
     payload = payload_as_sent(transmission, attempt)
-    message = _message(runtime, transmission, attempt)
+    message = _message(snapshot, transmission, attempt)
     body = message.body if message else None if attempt.encrypted else payload
     return Proof(
         payload=payload,
@@ -53,8 +52,8 @@ def _payload(transmission: Transmission, attempt: Attempt) -> TelemetryAggregate
     return TelemetryAggregatePayload(**sent)
 
 
-def _message(runtime: Runtime, transmission: Transmission, attempt: Attempt) -> SealedMessage | None:
-    api_key = _key_of(runtime, attempt)
+def _message(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> SealedMessage | None:
+    api_key = _key_of(snapshot, attempt)
     if api_key is None:
         return None
     payload = _payload(transmission, attempt)
@@ -64,14 +63,13 @@ def _message(runtime: Runtime, transmission: Transmission, attempt: Attempt) -> 
     return sealed.message
 
 
-def _key_of(runtime: Runtime, attempt: Attempt) -> str | None:
+def _key_of(snapshot: Snapshot, attempt: Attempt) -> str | None:
     """Return the API key where it still is the one that sealed the attempt."""
-    with runtime.database.read() as tx:
-        stored = tx.configuration.sealed_api_key()
-        if stored is None or stored.fact.key_id != attempt.key_id:
-            return None
-        try:
-            api_key = open_api_key(runtime, tx)
-        except KeyUnusableError:
-            return None
+    stored = snapshot.configuration.api_key
+    if stored is None or stored.key_id != attempt.key_id:
+        return None
+    try:
+        api_key = snapshot.api_key
+    except KeyUnusableError:
+        return None
     return api_key if key_id(api_key) == attempt.key_id else None

@@ -64,7 +64,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         if not runtime.enabled(configuration) or runtime.client is None:
             return None
         try:
-            api_key = open_api_key(runtime, tx, transmission_id)
+            api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
         except (NotConfiguredError, KeyUnusableError):
             return None  # Health says which; the transmission stays due.
         due_within = runtime.retry_policy.longest if trigger is None else None

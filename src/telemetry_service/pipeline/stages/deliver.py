@@ -11,10 +11,10 @@ from telemetry_service.domain.errors import PayloadContradictionError, Telemetry
 from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.log.write import log_exception
-from telemetry_service.pipeline.log_lines import log_attempt_finished, log_attempt_started
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import claim, reject_invalid
 from telemetry_service.pipeline.stages.follow_connection import follow_connection
+from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, log_attempt_started
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
 
 ROUND = 100

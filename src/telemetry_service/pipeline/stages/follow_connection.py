@@ -51,7 +51,7 @@ def _make_due(runtime: Runtime, known_as: tuple[bytes, ...], *, changed: bool, n
         first = tx.installation.connection_fingerprint() is None
         if changed:
             tx.installation.remember_connection(known_as[0])
-            tx.contacts.connection_changed()
+            tx.exchanges.connection_changed()
         woken = tx.transmissions.wake_held_apart_from(known_as, now, latest=new)
     if woken or not first:
         log_event(Event.CONNECTION_CHANGED)

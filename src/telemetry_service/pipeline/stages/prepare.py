@@ -15,20 +15,18 @@ from telemetry_service.domain.errors import (
     PreviewStaleError,
 )
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.payload_version import version_of, what_changed
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.actions.report_facts import customer_id_of
-from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.customer import seal_customer
-from telemetry_service.pipeline.queries.payload_version import version_of, what_changed
-from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.stages.aggregate import Ending, aggregate
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.aggregate import aggregate
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.sealing.sealer import Sealed, seal
-from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.transmissions import NewTransmission
 
 
@@ -45,35 +43,35 @@ class Closing:
     """The versions that somebody has seen, one of which is to be sent; None for any."""
 
 
-def close_and_prepare(runtime: Runtime, tx: Transaction, ending: Ending, closing: Closing) -> UUID:
-    """Close the period (locked by the caller), open the next and write the transmission; return its id.
+def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
+    """Close the open period (locked by the caller), open the next and write the transmission; return its id.
 
     Nothing is written where the payload cannot be made: the period then stays open. Raises
     :class:`NotConfiguredError`, :class:`KeyUnusableError`, :class:`PayloadContradictionError`, or
     :class:`PreviewStaleError` where it is not what was shown.
     """
-    named = outgoing_customer_id(runtime, tx)
+    runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
     try:
-        payload = aggregate(runtime, tx, ending, named)
+        payload = aggregate(snapshot, outgoing_customer_id(snapshot))
     except PayloadContradictionError as error:
         log_event(Event.PAYLOAD_CONTRADICTION, trigger=closing.trigger, code=error.code)
         raise
-    _check_shown(closing, version_of(tx, payload))
-    transmission_id = time_ordered_id(ending.at)
-    customer_id = customer_id_of(runtime, tx)
+    _check_shown(closing, version_of(snapshot.configuration, payload))
+    transmission_id = time_ordered_id(now)
+    customer_id = snapshot.customer_id
     assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
-    tx.periods.close(ending.period, closing.closed_by, ending.at, reopen_reportable=True)
+    tx.periods.close(snapshot.period, closing.closed_by, now, reopen_reportable=True)
     runtime.failpoint(Failpoint.PERIOD_CLOSED)
     tx.transmissions.add(
         NewTransmission(
             transmission_id=transmission_id,
-            period_id=ending.period.period_id,
+            period_id=snapshot.period.period_id,
             trigger=closing.trigger,
             request_key=closing.request_key,
             payload=canonical_json(payload.model_dump(mode="json")),
             customer_sealed=seal_customer(runtime, transmission_id, customer_id),
             records_sent=payload.total_events,
-            created_at=ending.at,
+            created_at=now,
             next_attempt_at=closing.send_at,
             next_trigger=closing.attempt_trigger,
         )
@@ -90,17 +88,14 @@ def _check_shown(closing: Closing, present: str) -> None:
     raise PreviewStaleError(sentence)
 
 
-def outgoing_customer_id(runtime: Runtime, tx: Transaction) -> str:
+def outgoing_customer_id(snapshot: Snapshot) -> str:
     """Return the customer id as it leaves: its pseudonym, unless anonymization is off."""
-    customer_id = customer_id_of(runtime, tx)
-    if runtime.client is None:
+    if snapshot.runtime.client is None:
         raise LicenseServerMissingError
-    if customer_id is None:
+    if snapshot.customer_id is None:
         raise CustomerIdMissingError
-    api_key = open_api_key(runtime, tx)
-    if tx.configuration.get().values.anonymize_pii:
-        return pseudonym(api_key, customer_id)
-    return customer_id
+    named = pseudonym(snapshot.api_key, snapshot.customer_id)
+    return named if snapshot.configuration.values.anonymize_pii else snapshot.customer_id
 
 
 def complete(payload: PreparedPayload, now: datetime) -> TelemetryAggregatePayload:
@@ -108,8 +103,7 @@ def complete(payload: PreparedPayload, now: datetime) -> TelemetryAggregatePaylo
     return TelemetryAggregatePayload(**dict(payload), transmitted_at=rfc3339(now))
 
 
-def seal_for_preview(runtime: Runtime, tx: Transaction, payload: PreparedPayload, now: datetime) -> Sealed:
+def seal_for_preview(snapshot: Snapshot, payload: PreparedPayload) -> Sealed:
     """Return the payload as it would leave at this moment; it is shown and never sent."""
-    encrypt = tx.configuration.get().values.encrypt_payload
-    api_key = open_api_key(runtime, tx)
-    return seal(complete(payload, now), time_ordered_id(now), int(now.timestamp()), api_key, encrypt)
+    encrypt, now = snapshot.configuration.values.encrypt_payload, snapshot.now
+    return seal(complete(payload, now), time_ordered_id(now), int(now.timestamp()), snapshot.api_key, encrypt)

@@ -88,11 +88,11 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
     now, began = runtime.clock.now(), perf_counter()
     with runtime.database.read() as tx:
         retention = tx.configuration.get().values.retention_days
-        redating = Redating(now, ahead=tx.contacts.accepted_by(now))
+        redating = Redating(now, ahead=tx.exchanges.accepted_by(now))
     _redate(runtime, redating, lease)
     deleted = _delete(runtime, now - timedelta(days=retention), lease)
     with runtime.database.write() as tx:
-        tx.access.purge_sessions(now)
+        tx.identity.purge_sessions(now)
         tx.activity.purge(now)
         if deleted:
             tx.activity.note(now, "schedule", Action.PURGED, rows=str(deleted))

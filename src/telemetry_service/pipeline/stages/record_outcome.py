@@ -50,10 +50,10 @@ def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duratio
         tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
         if isinstance(outcome, Accepted):
             _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
-            tx.contacts.attempted(now, ok=True, cause=None)
+            tx.exchanges.attempted(now, ok=True, cause=None)
         elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
             # Whoever took over a lease that had ended knows better than the one who lost it.
-            tx.contacts.attempted(now, ok=False, cause=cause_of(outcome))
+            tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
         runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
 
 

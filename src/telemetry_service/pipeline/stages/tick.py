@@ -15,13 +15,11 @@ from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
 from telemetry_service.domain.situation import CONFIGURATION_FAULTS, CONTRADICTION
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State, Trigger
-from telemetry_service.pipeline.log_lines import log_tick
-from telemetry_service.pipeline.queries.situation import read_setup
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.stages.aggregate import Ending
+from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.log_lines import log_tick
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
-from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
@@ -48,7 +46,7 @@ def run_due_tick(runtime: Runtime) -> str | None:
     with runtime.database.read() as tx:
         due = tx.schedule.next_run_at()
         frequency = tx.configuration.get().values.frequency
-        missed = _missed(runtime, tx) if due > now else None
+        missed = _missed(Snapshot(runtime, tx, now)) if due > now else None
     if due > now:
         _mend_schedule(runtime, due, next_run_after(frequency, now), now)
         return _run_missed(runtime, now) if missed else None
@@ -61,58 +59,59 @@ def run_due_tick(runtime: Runtime) -> str | None:
         if not tx.schedule.own_tick(tick_key, now, period.period_id):
             return None
         runtime.failpoint(Failpoint.TICK_OWNED)
-        result = _run_and_note(runtime, tx, Ending(period, now), tick_key)
+        result = _run_and_note(Snapshot(runtime, tx, now), tick_key)
     log_tick(result, due)
     return result
 
 
-def _missed(runtime: Runtime, tx: Transaction) -> LastTick | None:
+def _missed(snapshot: Snapshot) -> LastTick | None:
     """Return the latest tick, if it made no payload for lack of something that is in place now.
 
     Whatever it was, and whoever put it in place (a page, another service, the deployment): the run is made up for at
     the next waking. Where its period has been closed since, by *Send Now* or the switch, there is nothing to make up.
     """
-    tick = tx.schedule.last_run()
-    period = tx.periods.open()
+    tick, period = snapshot.last_run, snapshot.period
     if tick is None or tick.result not in CONFIGURATION_FAULTS or tick.period_id != period.period_id:
         return None
-    barred = not period.reportable or bars_payloads(read_setup(runtime, tx))
+    barred = not period.reportable or bars_payloads(snapshot.setup)
     return None if barred else tick
 
 
 def _run_missed(runtime: Runtime, now: datetime) -> str | None:
     """Own the missed tick and run it now; None where another replica has, or it is missed no more."""
     with runtime.database.write() as tx:
-        period = tx.periods.lock_open()
-        missed = _missed(runtime, tx)
+        tx.periods.lock_open()
+        missed = _missed(Snapshot(runtime, tx, now))
         if missed is None or not tx.schedule.own_missed_tick(missed):
             return None
         runtime.failpoint(Failpoint.TICK_OWNED)
-        result = _run_and_note(runtime, tx, Ending(period, now), missed.tick_key)
+        result = _run_and_note(Snapshot(runtime, tx, now), missed.tick_key)
     log_tick(result, missed.due_at)
     return result
 
 
-def _run_and_note(runtime: Runtime, tx: Transaction, ending: Ending, tick_key: str) -> str:
-    result = _run(runtime, tx, ending, datetime.fromisoformat(tick_key))
-    tx.activity.note(ending.at, _SCHEDULE, Action.TICK, result=result)
-    tx.schedule.tick_result(tick_key, result, tx.contacts.next_sequence())
+def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
+    tx = snapshot.tx
+    result = _run(snapshot, datetime.fromisoformat(tick_key))
+    tx.activity.note(snapshot.now, _SCHEDULE, Action.TICK, result=result)
+    tx.schedule.tick_result(tick_key, result, tx.exchanges.next_sequence())
     return result
 
 
-def _run(runtime: Runtime, tx: Transaction, ending: Ending, due: datetime) -> str:
+def _run(snapshot: Snapshot, due: datetime) -> str:
     """Close the period and make every waiting transmission due; say in a word what came of it."""
-    if not runtime.enabled(tx.configuration.get()) or not ending.period.reportable:
+    if not snapshot.enabled or not snapshot.period.reportable:
         return DISABLED
-    offset = send_offset(tx.installation.instance_id(), runtime.deployment.send_spread)
-    send_at = max(ending.at, due + offset)
-    tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, ending.at)
-    gap = missing(read_setup(runtime, tx))
+    now, runtime = snapshot.now, snapshot.runtime
+    send_at = max(now, due + send_offset(snapshot.state.instance_id, runtime.deployment.send_spread))
+    snapshot.tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
+    gap = missing(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for once that is in place.
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
-        close_and_prepare(runtime, tx, ending, closing)
+        # What waits has another plan now, which the payload's health is read from.
+        close_and_prepare(Snapshot(runtime, snapshot.tx, now), closing)
     except PayloadContradictionError:
         return CONTRADICTION  # The period stays open: its counts ride in the payload of a later tick.
     return "prepared"

@@ -17,15 +17,10 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
-from telemetry_service.pipeline.actions.configure import (
-    ConfigurationView,
-    read_configuration,
-    remove_api_key,
-    reveal_api_key,
-    save_configuration,
-    set_api_key,
-)
-from telemetry_service.pipeline.queries.consequences import read_consequences, unless_something_is_lost
+from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
+from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
+from telemetry_service.pipeline.queries.consequences import read_consequences, refuse_if_something_is_lost
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
 from telemetry_service.web.api.schemas.configuration import (
@@ -72,7 +67,7 @@ KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
 @needs(Scope.READ)
 def get_config(context: Context, response: Response) -> ConfigurationResponse:
     """Return the configuration. To save, send its ETag in `If-Match`."""
-    return _answer(response, read_configuration(context.runtime))
+    return _answer(response, read_now(context.runtime, read_configuration))
 
 
 @router.put(
@@ -101,10 +96,10 @@ def put_config(
     lost and nothing is saved.
     """
     runtime = context.runtime
-    version = seen.check(read_configuration(runtime).stored.version)
+    version = seen.check(read_now(runtime, read_configuration).stored.version)
     if dry_run:
-        return ConsequencesResponse.of(read_consequences(runtime, values))
-    check = None if confirm else unless_something_is_lost(runtime)
+        return ConsequencesResponse.of(read_now(runtime, read_consequences, values))
+    check = None if confirm else refuse_if_something_is_lost
     return _answer(response, save_configuration(runtime, values, version, caller.actor, check=check))
 
 

@@ -22,14 +22,13 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, UsageBatch, UsageReport
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.report_facts import (
-    LicenseView,
-    list_bouncers,
-    read_license,
     redeem_code,
     register_bouncer,
     remove_bouncer,
     report_license,
 )
+from telemetry_service.pipeline.queries.facts import LicenseView, list_bouncers, read_license
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import BouncerId, TagsSeen
 from telemetry_service.web.api.schemas.facts import (
@@ -102,7 +101,7 @@ def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
 @needs(Scope.REPORT, Scope.READ)
 def get_bouncers(context: Context) -> BouncersResponse:
     """List the registered bouncers."""
-    found = list_bouncers(context.runtime)
+    found = read_now(context.runtime, list_bouncers)
     return BouncersResponse(bouncers=tuple(BouncerResponse.of(bouncer) for bouncer in found))
 
 
@@ -155,7 +154,7 @@ def put_license(context: Context, response: Response, posture: Posture, seen: Ta
 @needs(Scope.REPORT, Scope.READ)
 def get_license(context: Context, response: Response) -> LicenseResponse:
     """Return the license posture, who reported it last and when, and whether feature gating is active."""
-    return _tagged(response, LicenseResponse.of(read_license(context.runtime)))
+    return _tagged(response, LicenseResponse.of(read_now(context.runtime, read_license)))
 
 
 def _tagged(response: Response, answer: LicenseResponse) -> LicenseResponse:

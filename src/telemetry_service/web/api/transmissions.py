@@ -21,6 +21,7 @@ from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import export_transmissions, list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.proof import payload_as_sent
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.openapi_parts import header, headers, refused_with
 from telemetry_service.web.api.parameters import (
@@ -71,7 +72,7 @@ def post_send_now(
 @needs(Scope.READ)
 def get_history(context: Context, query: HistoryParameters) -> HistoryResponse:
     """List transmissions, newest first."""
-    page = list_transmissions(context.runtime, query.filter(), query.cursor, query.limit)
+    page = read_now(context.runtime, list_transmissions, query.filter(), query.cursor, query.limit)
     return HistoryResponse.of(page)
 
 
@@ -102,7 +103,7 @@ def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedRespons
 @needs(Scope.READ)
 def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailResponse:
     """Return one transmission with its payload and every attempt."""
-    detail = read_transmission(context.runtime, transmission_id)
+    detail = read_now(context.runtime, read_transmission, transmission_id)
     return TransmissionDetailResponse.of_detail(detail)
 
 
@@ -115,7 +116,7 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
 @needs(Scope.READ)
 def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
-    detail = read_transmission(context.runtime, transmission_id)
+    detail = read_now(context.runtime, read_transmission, transmission_id)
     for attempt in detail.attempts:
         if attempt.number == number:
             return Response(payload_as_sent(detail.transmission, attempt), media_type="application/json")

@@ -8,8 +8,9 @@ from typing import Any
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import CursorInvalidError
 from telemetry_service.domain.verdict import Verdict
-from telemetry_service.pipeline.actions.configure import ConfigurationView, read_configuration, rows_to_purge
 from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
+from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
 from telemetry_service.pipeline.queries.history import (
     HistoryFilter,
     HistoryPage,
@@ -19,6 +20,7 @@ from telemetry_service.pipeline.queries.history import (
 )
 from telemetry_service.pipeline.queries.preview import Preview, build_preview
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, read_form
 from telemetry_service.web.tab.labels import RETENTION
 from telemetry_service.web.tab.sections import activity as activities
@@ -56,8 +58,8 @@ def contents(
     Where the form itself is not shown, the rows that each retention would delete need not be counted.
     """
     now = runtime.clock.now()
-    configuration = read_configuration(runtime)
-    preview = build_preview(runtime)
+    configuration = read_now(runtime, read_configuration)
+    preview = read_now(runtime, build_preview)
     rows = _rows(runtime, configuration) if with_form else {}
     settings = _settings(configuration, preview, typed, rows, now)
     return {
@@ -82,7 +84,7 @@ def contents(
 
 def typed_in(runtime: Runtime, form: SettingsForm) -> Typed:
     """Keep what else was chosen in a form that is not being saved: what it was sent for must not undo it."""
-    configuration = read_configuration(runtime)
+    configuration = read_now(runtime, read_configuration)
     read = read_form(form, configuration.stored, locked=configuration.locked)
     return Typed(read.values, key_dropped=bool(form.api_key))
 
@@ -100,14 +102,14 @@ def history(runtime: Runtime, place: HistoryQuery, verdict: Verdict) -> HistoryV
 
 def _page(runtime: Runtime, place: HistoryQuery) -> HistoryPage:
     if place.cursor is not None and is_newer_cursor(place.cursor):
-        return list_newer_transmissions(runtime, place.filter, place.cursor, PAGE_SIZE)
-    return list_transmissions(runtime, place.filter, place.cursor, PAGE_SIZE)
+        return read_now(runtime, list_newer_transmissions, place.filter, place.cursor, PAGE_SIZE)
+    return read_now(runtime, list_transmissions, place.filter, place.cursor, PAGE_SIZE)
 
 
 def activity(runtime: Runtime, *, whole: bool) -> dict[str, Any]:
     """Return the activity list, and whether there is more of it."""
     now = runtime.clock.now()
-    entries = list_activity(runtime, activities.LONGER)
+    entries = read_now(runtime, list_activity, activities.LONGER)
     shown = entries if whole else entries[: activities.SHOWN]
     return {
         "activity": tuple(activities.activity_view(entry, now) for entry in shown),
@@ -117,7 +119,7 @@ def activity(runtime: Runtime, *, whole: bool) -> dict[str, Any]:
 
 def _rows(runtime: Runtime, configuration: ConfigurationView) -> dict[int, int]:
     shorter = (days for days in RETENTION if days < configuration.stored.values.retention_days)
-    return {days: rows_to_purge(runtime, days) for days in shorter}
+    return {days: read_now(runtime, count_rows_to_purge, days) for days in shorter}
 
 
 def _settings(

@@ -7,7 +7,7 @@ from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmission_texts import CauseTexts, cause_of_test
 from telemetry_service.domain.verdict import ConnectionBadge
-from telemetry_service.pipeline.actions.configure import ConfigurationView
+from telemetry_service.pipeline.queries.configuration import ConfigurationView
 from telemetry_service.pipeline.queries.consequences import Consequences
 from telemetry_service.web.api.schemas.base import Moment, ResponseModel
 

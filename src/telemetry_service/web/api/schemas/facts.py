@@ -2,7 +2,7 @@
 
 from telemetry_service.domain.facts import Environment, LicenseSource, RecordingResult, RegisteredBouncer
 from telemetry_service.domain.payload import LicenseStatus, Tier
-from telemetry_service.pipeline.actions.report_facts import LicenseView
+from telemetry_service.pipeline.queries.facts import LicenseView
 from telemetry_service.web.api.schemas.base import Moment, ResponseModel
 
 

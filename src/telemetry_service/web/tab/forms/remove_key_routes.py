@@ -7,8 +7,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.domain.phrases import payloads_kept
-from telemetry_service.pipeline.actions.configure import read_configuration, remove_api_key
+from telemetry_service.pipeline.actions.configure import remove_api_key
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
 from telemetry_service.web.tab import paths
@@ -28,8 +30,8 @@ router = APIRouter(include_in_schema=False)
 @page
 def ask_remove_api_key(request: Request, context: Context, session: CurrentSession) -> Response:
     """Say what stops, and what becomes of the payloads that wait."""
-    key = read_configuration(context.runtime).stored.api_key
-    waiting = read_health(context.runtime).waiting
+    key = read_now(context.runtime, read_configuration).stored.api_key
+    waiting = read_now(context.runtime, read_health).waiting
     shown = session_context(session) | {
         "hint": key.hint if key else None,
         "waiting": payloads_kept(waiting, "once a new key is saved"),

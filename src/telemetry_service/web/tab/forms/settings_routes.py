@@ -8,16 +8,12 @@ from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import StaleConfigurationError
-from telemetry_service.pipeline.actions.configure import (
-    MOST_COUNTED,
-    ConfigurationView,
-    read_configuration,
-    rows_to_purge,
-    save_configuration,
-)
-from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.actions.configure import save_configuration
+from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
+from telemetry_service.pipeline.queries.consequences import MOST_COUNTED, count_rows_to_purge
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot, read_now
+from telemetry_service.pipeline.stages.aggregate import count
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
 from telemetry_service.web.tab import paths
@@ -61,7 +57,7 @@ def save(
 ) -> Response:
     """Save all settings, and the API key where one was typed, in one step."""
     runtime = context.runtime
-    before = read_configuration(runtime)
+    before = read_now(runtime, read_configuration)
     read = read_form(form, before.stored, locked=before.locked)
     answer = _Answer(request, runtime, session_context(session))
     if read.errors:
@@ -70,13 +66,13 @@ def save(
         return answer.form_again(_stale(read, form, before))
     if read.values == before.values and read.api_key is None:
         return answer.saved("unchanged")
-    questions = _questions(runtime, before, read.values)
+    questions = read_now(runtime, _questions, before, read.values)
     if unanswered(questions, form.confirmed):
         return answer.ask(form, questions, key_typed=read.api_key is not None)
     try:
         save_configuration(runtime, read.values, form.version, caller.actor, read.api_key)
     except StaleConfigurationError:
-        return answer.form_again(_stale(read, form, read_configuration(runtime)))
+        return answer.form_again(_stale(read, form, read_now(runtime, read_configuration)))
     return answer.saved("saved-key" if read.api_key else "saved")
 
 
@@ -134,13 +130,12 @@ def _stale(read: ReadForm, form: SettingsForm, present: ConfigurationView) -> Ty
     return Typed(kept, stale=True, key_dropped=read.api_key is not None)
 
 
-def _questions(runtime: Runtime, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:
+def _questions(snapshot: Snapshot, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:
     saved = before.stored.values
     questions: list[Question] = []
     if before.enabled and not after.enabled:
-        waiting = read_health(runtime).waiting
-        events = build_preview(runtime).counts.total_events
-        questions.append(switch_off_question(waiting, counted(events, "audit event")))
-    if after.retention_days < saved.retention_days and (rows := rows_to_purge(runtime, after.retention_days)):
+        events = counted(count(snapshot).total_events, "audit event")
+        questions.append(switch_off_question(snapshot.situation.waiting.total, events))
+    if after.retention_days < saved.retention_days and (rows := count_rows_to_purge(snapshot, after.retention_days)):
         questions.append(retention_question(after.retention_days, counted_up_to(MOST_COUNTED, rows, "row")))
     return tuple(questions)

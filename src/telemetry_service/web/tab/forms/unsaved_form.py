@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import RequestForgeryError
-from telemetry_service.pipeline.actions.configure import ConfigurationView
+from telemetry_service.pipeline.queries.configuration import ConfigurationView
 from telemetry_service.web.security.authorization import LoginNeededError
 from telemetry_service.web.security.csrf import check_origin
 from telemetry_service.web.tab import paths

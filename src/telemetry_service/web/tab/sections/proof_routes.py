@@ -10,6 +10,7 @@ from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.queries.proof import prove
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
@@ -30,11 +31,11 @@ class Part(StrEnum):
 @page
 def download_part(context: Context, transmission_id: UUID, number: int, part: Part) -> Response:
     """Make what an attempt sent anew, and hand it out; a body needs the API key that sealed it."""
-    detail = read_transmission(context.runtime, transmission_id)
+    detail = read_now(context.runtime, read_transmission, transmission_id)
     attempt = next((it for it in detail.attempts if it.number == number), None)
     if attempt is None:
         raise NotFoundError
-    proof = prove(context.runtime, detail.transmission, attempt)
+    proof = read_now(context.runtime, prove, detail.transmission, attempt)
     content = proof.payload if part is Part.PAYLOAD else proof.body
     if content is None:
         raise NotFoundError

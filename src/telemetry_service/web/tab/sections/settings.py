@@ -7,7 +7,8 @@ from datetime import datetime
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.domain.schedule import Frequency, next_runs
-from telemetry_service.pipeline.actions.configure import MOST_COUNTED, ConfigurationView
+from telemetry_service.pipeline.queries.configuration import ConfigurationView
+from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.pipeline.queries.preview import Preview
 from telemetry_service.web.tab.filters import Moment, moment, weekday
 from telemetry_service.web.tab.labels import FREQUENCY, ON_OFF, RETENTION

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from telemetry_service.pipeline.actions.configure import read_configuration
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import CurrentSession, page
@@ -41,7 +42,7 @@ def show_tab(
     """Show the whole tab: as a page, or as the fragment that a host console loads."""
     place = history_query_of(request.query_params)
     whole = request.query_params.get("activity") == "all"
-    typed = resumed(request, read_configuration(context.runtime))
+    typed = resumed(request, read_now(context.runtime, read_configuration))
     shown = contents(context.runtime, place, typed, all_activity=whole) | session_context(session)
     if fragment:
         answer = pages_of(request).fragments(request, "telemetry/tab.html", (), shown | {"standalone": False})
@@ -77,12 +78,12 @@ def show_activity(request: Request, context: Context, session: CurrentSession) -
 def show_transmission(request: Request, context: Context, session: CurrentSession, transmission_id: UUID) -> Response:
     """Show one transmission in its drawer; it has an address of its own."""
     place = history_query_of(request.query_params)
-    detail = read_transmission(context.runtime, transmission_id)
+    detail = read_now(context.runtime, read_transmission, transmission_id)
     if is_htmx(request):
         shown = contents(context.runtime, place, with_form=False) | session_context(session)
         shown |= drawer(context.runtime, detail, shown)
         return pages_of(request).fragments(request, "telemetry/drawer.html", (), shown)
-    typed = resumed(request, read_configuration(context.runtime))
+    typed = resumed(request, read_now(context.runtime, read_configuration))
     shown = contents(context.runtime, place, typed) | session_context(session)
     shown |= drawer(context.runtime, detail, shown)
     return _page(request, shown | {"toast": message(request.query_params.get("done"))})
@@ -92,10 +93,10 @@ def show_transmission(request: Request, context: Context, session: CurrentSessio
 @page
 def show_payload(request: Request, context: Context, session: CurrentSession) -> Response:
     """Show exactly what would leave if the period ended now."""
-    payload = {"payload": payload_view(build_preview(context.runtime))}
+    payload = {"payload": payload_view(read_now(context.runtime, build_preview))}
     if is_htmx(request):
         return pages_of(request).fragments(request, "telemetry/payload.html", (), payload)
-    typed = resumed(request, read_configuration(context.runtime))
+    typed = resumed(request, read_now(context.runtime, read_configuration))
     shown = contents(context.runtime, typed=typed) | session_context(session) | payload
     return _page(request, shown | {"dialog": "telemetry/payload.html"})
 
@@ -104,7 +105,7 @@ def show_payload(request: Request, context: Context, session: CurrentSession) ->
 @page
 def download_payload(context: Context) -> Response:
     """Download what would leave, in its canonical form."""
-    payload = build_preview(context.runtime).payload or {}
+    payload = read_now(context.runtime, build_preview).payload or {}
     name = 'attachment; filename="telemetry-payload.json"'
     return Response(canonical_json(payload), media_type="application/json", headers={"Content-Disposition": name})
 
@@ -119,7 +120,7 @@ def ask_send_now(request: Request, context: Context, session: CurrentSession) ->
 def send_now_dialog(request: Request, runtime: Runtime, shared: dict[str, Any], changed: str | None = None) -> Response:
     """Answer with the dialog; ``changed`` says why it is shown anew."""
     shown = contents(runtime, with_form=False) | shared | {"changed": changed, "request_key": str(uuid4())}
-    shown |= {"payload": payload_view(build_preview(runtime))}
+    shown |= {"payload": payload_view(read_now(runtime, build_preview))}
     pages = pages_of(request)
     if not is_htmx(request):
         status = HTTPStatus.PRECONDITION_FAILED if changed else HTTPStatus.OK
@@ -141,8 +142,8 @@ def drawer(runtime: Runtime, detail: TransmissionDetail, shown: dict[str, Any]) 
     """Return what the drawer needs beside the tab's contents ``shown``."""
     history = shown["history"]
     found = detail.transmission
-    proof = prove(runtime, found, detail.attempts[-1]) if detail.attempts else None
-    key = read_configuration(runtime).stored.api_key
+    proof = read_now(runtime, prove, found, detail.attempts[-1]) if detail.attempts else None
+    key = read_now(runtime, read_configuration).stored.api_key
     key_id = key.key_id if key else None
     return {
         "drawer": transmission_view(detail, proof, key_id),

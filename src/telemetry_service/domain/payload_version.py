@@ -8,19 +8,19 @@ import hashlib
 import json
 from functools import cache
 
+from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
-from telemetry_service.storage.database import Transaction
 
 _NAMED = ("customer_id", "instance_id", "deployment_version", "tier", "license_status", "redeemed_extension_codes")
 _SETTINGS = "The settings or the API key have changed."
 _CONTENT = "The customer, the license, the extension codes, or the fields have changed."
 
 
-def version_of(tx: Transaction, payload: PreparedPayload) -> str:
+def version_of(configuration: StoredConfiguration, payload: PreparedPayload) -> str:
     """Return the version of what would be sent as ``payload``."""
     values = payload.model_dump(mode="json", include=set(_NAMED))
     digest = hashlib.sha256(json.dumps([values, _schema_digest()], sort_keys=True).encode()).hexdigest()
-    return f"{tx.configuration.get().version}-{digest[:32]}"
+    return f"{configuration.version}-{digest[:32]}"
 
 
 def what_changed(shown: str, present: str) -> str:

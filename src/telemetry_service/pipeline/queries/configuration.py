@@ -1,0 +1,46 @@
+"""The configuration as it stands, with what only the service knows of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telemetry_service.domain.configuration import Configuration, StoredConfiguration
+from telemetry_service.domain.verdict import Verdict
+from telemetry_service.pipeline.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationView:
+    """The configuration with what only the service knows."""
+
+    stored: StoredConfiguration
+    enabled: bool
+    """The effective switch: the administrator's, unless the deployment has locked it off."""
+    locked: bool
+    license_server_configured: bool
+    verdict: Verdict
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """When the next period is closed; None while telemetry is off."""
+        return self.verdict.next_run_at
+
+    @property
+    def next_send_at(self) -> datetime | None:
+        """When something is sent next, be it a retry; None where nothing is."""
+        return self.verdict.next_send_at
+
+    @property
+    def values(self) -> Configuration:
+        """The values as they work: while the deployment locks telemetry off, the switch is off."""
+        return self.stored.values.model_copy(update={"enabled": self.enabled})
+
+
+def read_configuration(snapshot: Snapshot) -> ConfigurationView:
+    """Return the configuration as it stands."""
+    return ConfigurationView(
+        stored=snapshot.configuration,
+        enabled=snapshot.enabled,
+        locked=snapshot.setup.locked,
+        license_server_configured=snapshot.setup.license_server,
+        verdict=snapshot.verdict,
+    )

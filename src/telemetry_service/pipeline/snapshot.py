@@ -1,0 +1,151 @@
+"""One moment of the database, and what is said of it: every query, and every decision of a stage, reads from one.
+
+A snapshot belongs to the transaction that it was made in. It reads nothing twice, so that no two parts of a page can
+contradict each other; whoever has written something since makes another one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import Concatenate, ParamSpec, TypeVar
+
+from telemetry_service.domain.configuration import StoredConfiguration
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.domain.obstacles import Setup
+from telemetry_service.domain.periods import Period
+from telemetry_service.domain.schedule import send_offset
+from telemetry_service.domain.situation import Run, Situation
+from telemetry_service.domain.verdict import Verdict, judge
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.storage.current_state import CurrentState
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.schedule import DISABLED, LastTick
+
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
+
+
+class Snapshot:
+    """What a transaction sees at ``now``, together with what the deployment has fixed (``runtime``)."""
+
+    def __init__(self, runtime: Runtime, tx: Transaction, now: datetime) -> None:
+        """Read nothing yet: each part is read when it is first asked for."""
+        self.runtime, self.tx, self.now = runtime, tx, now
+
+    @cached_property
+    def state(self) -> CurrentState:
+        """The rows of which there is one each."""
+        return self.tx.current_state.read()
+
+    @property
+    def configuration(self) -> StoredConfiguration:
+        """The configuration as it is saved."""
+        return self.state.configuration
+
+    @property
+    def period(self) -> Period:
+        """The open period."""
+        return self.state.period
+
+    @property
+    def enabled(self) -> bool:
+        """Whether telemetry is on: the administrator and the deployment must both want it."""
+        return self.runtime.enabled(self.configuration)
+
+    @property
+    def customer_id(self) -> str | None:
+        """The customer id: the deployment's, else the reported one."""
+        posture = self.state.license.values if self.state.license else NO_POSTURE
+        return self.runtime.deployment.customer_id or posture.customer_id
+
+    @property
+    def api_key(self) -> str:
+        """The API key in clear; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+        if isinstance(self._opened_key, Exception):
+            raise self._opened_key
+        return self._opened_key
+
+    @cached_property
+    def setup(self) -> Setup:
+        """Which parts of the connection are in place."""
+        return Setup(
+            enabled=self.enabled,
+            locked=not self.runtime.deployment.enabled,
+            api_key=self.configuration.api_key is not None,
+            api_key_usable=not isinstance(self._opened_key, KeyUnusableError),
+            license_server=self.runtime.client is not None,
+            customer_id=self.customer_id is not None,
+        )
+
+    @cached_property
+    def last_tick(self) -> LastTick | None:
+        """The latest tick, whatever came of it."""
+        return self.tx.schedule.last_tick()
+
+    @cached_property
+    def last_run(self) -> LastTick | None:
+        """The latest tick that was to send. Within a tick it is the one before."""
+        latest = self.last_tick
+        return latest if latest is None or latest.result != DISABLED else self.tx.schedule.last_run()
+
+    @cached_property
+    def situation(self) -> Situation:
+        """Everything that the decision table looks at."""
+        delivery = self.state.delivery
+        return Situation(
+            now=self.now,
+            setup=self.setup,
+            reportable=self.period.reportable,
+            exchange=delivery.last_exchange,
+            last_accepted_at=delivery.last_accepted_at,
+            waiting=self.tx.transmissions.what_waits(self.now),
+            run=self._run(),
+            next_run_at=self.state.next_run_at,
+            send_offset=send_offset(self.state.instance_id, self.runtime.deployment.send_spread),
+            longest_wait=self.runtime.retry_policy.longest,
+        )
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What is said of the situation."""
+        return judge(self.situation)
+
+    @cached_property
+    def _opened_key(self) -> str | NotConfiguredError | KeyUnusableError:
+        try:
+            return open_api_key(self.runtime, self.state.api_key)
+        except (NotConfiguredError, KeyUnusableError) as error:
+            return error
+
+    def _run(self) -> Run | None:
+        tick, accepted = self.last_run, self.state.delivery.accepted_sequence
+        if tick is None:
+            return None
+        return Run(
+            due_at=tick.due_at,
+            result=tick.result,
+            of_open_period=tick.period_id == self.period.period_id,
+            answered=accepted is not None and accepted > tick.sequence,
+        )
+
+
+@contextmanager
+def open_snapshot(runtime: Runtime) -> Iterator[Snapshot]:
+    """Give a snapshot of this moment, in a transaction of its own that only reads."""
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        yield Snapshot(runtime, tx, now)
+
+
+def read_now(
+    runtime: Runtime,
+    query: Callable[Concatenate[Snapshot, Arguments], Found],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> Found:
+    """Return what one query finds at this moment; whoever has several opens a snapshot for all of them."""
+    with open_snapshot(runtime) as snapshot:
+        return query(snapshot, *arguments, **options)

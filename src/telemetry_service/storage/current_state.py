@@ -1,0 +1,93 @@
+"""The rows of which there is exactly one each, and the open period: read together, in one statement.
+
+Every look at the state of telemetry needs most of them, and a page must not pay a statement for each.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, func, select, true
+
+from telemetry_service.domain.configuration import StoredConfiguration
+from telemetry_service.domain.facts import StoredPosture
+from telemetry_service.domain.periods import Period
+from telemetry_service.domain.transmissions import DeliveryRecord
+from telemetry_service.storage.configuration import SealedApiKey, api_key_in, configuration_in
+from telemetry_service.storage.last_exchange import delivery_in
+from telemetry_service.storage.license import posture_in
+from telemetry_service.storage.periods import period_in
+from telemetry_service.storage.tables import (
+    Installation,
+    LastExchangeRow,
+    LicensePostureRow,
+    ReportingPeriod,
+    TelemetryConfiguration,
+    TelemetrySchedule,
+    TelemetryTick,
+)
+
+_INSTALLATION = Installation.__table__
+_EXCHANGES = LastExchangeRow.__table__
+_LICENSE = LicensePostureRow.__table__
+_PERIOD = ReportingPeriod.__table__
+_CONFIGURATION = TelemetryConfiguration.__table__
+_SCHEDULE = TelemetrySchedule.__table__
+_TICK = TelemetryTick.__table__
+
+_FIRST_TICK_SINCE = (
+    select(func.min(_TICK.c.ran_at))
+    .where(_TICK.c.sequence > func.coalesce(_EXCHANGES.c.accepted_sequence, 0))
+    .correlate(_EXCHANGES)
+    .scalar_subquery()
+    .label("first_tick_since")
+)
+_EVERYTHING = select(
+    _CONFIGURATION, _EXCHANGES, _SCHEDULE, _INSTALLATION, _LICENSE, _PERIOD, _FIRST_TICK_SINCE
+).select_from(
+    _CONFIGURATION.join(_EXCHANGES, true())
+    .join(_SCHEDULE, true())
+    .join(_INSTALLATION, true())
+    .join(_PERIOD, _PERIOD.c.is_open)
+    .outerjoin(_LICENSE, true())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentState:
+    """What stands in the rows of which there is one each."""
+
+    configuration: StoredConfiguration
+    api_key: SealedApiKey | None
+    instance_id: UUID
+    next_run_at: datetime
+    """The schedule's next run, be telemetry on or off."""
+    delivery: DeliveryRecord
+    license: StoredPosture | None
+    """None before the first report."""
+    period: Period
+    """The open one."""
+
+
+class CurrentStateStore:
+    """Reads only; whoever writes one of the rows uses the store of that row."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def read(self) -> CurrentState:
+        """Return all of it."""
+        return _state(self._connection.execute(_EVERYTHING).mappings().one())
+
+
+def _state(row: RowMapping) -> CurrentState:
+    return CurrentState(
+        configuration=configuration_in(row),
+        api_key=api_key_in(row),
+        instance_id=row[_INSTALLATION.c.instance_id],
+        next_run_at=row[_SCHEDULE.c.next_run_at],
+        delivery=delivery_in(row, row["first_tick_since"]),
+        license=None if row[_LICENSE.c.id] is None else posture_in(row),
+        period=period_in(row),
+    )
