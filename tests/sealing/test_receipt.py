@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from telemetry_service.sealing.encoding import to_base64url
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.sealing.receipt import ReceiptKey
 
 # The protocol speaks of EdDSA, the name that RFC 8037 gave and RFC 9864 has since replaced by Ed25519.

@@ -14,6 +14,7 @@ from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.configuration import API_KEY_PATTERN
 from telemetry_service.domain.errors import PayloadContradictionError
@@ -21,7 +22,6 @@ from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.derivation import derive_key
-from telemetry_service.sealing.encoding import to_base64url
 from telemetry_service.sealing.jwe import encrypt
 from telemetry_service.sealing.sealer import seal, seal_ping
 from tests.sealing.payloads import example_members, payload

@@ -196,15 +196,6 @@ PASSING = frozenset(cause for cause, explanation in EXPLANATIONS.items() if expl
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """The License Server's signed word that it accepted a payload."""
-
-    token: str
-    payload_sha256: str
-    received_at: str
-
-
-@dataclass(frozen=True, slots=True)
 class LicenseUpdate:
     """The license posture that an answer carried."""
 

@@ -27,9 +27,9 @@ from telemetry_service.domain.outcome import (
     Rejected,
     outcome_of_status,
 )
+from telemetry_service.domain.receipt import in_closed_form
 from telemetry_service.domain.timestamps import Moment
 from telemetry_service.license_server.json_depths import without_depths
-from telemetry_service.license_server.receipt_form import in_closed_form
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
 READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
@@ -40,9 +40,6 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
 """What a License Server may call a message whose timestamp it does not believe."""
-
-_RECEIPT_LENGTH = 4096
-"""Several times a real receipt, which has about 300 characters."""
 
 _TWICE = object()
 """The value of a member that stands there twice: nobody knows which is meant, so it is of no type."""
@@ -148,7 +145,7 @@ def _receipt(value: object) -> tuple[str | None, tuple[Note, ...]]:
     """Return the receipt, and what there is to note: one in which more stands than the protocol lists is none."""
     if value is None:
         return None, ()
-    if isinstance(value, str) and len(value) <= _RECEIPT_LENGTH and in_closed_form(value):
+    if isinstance(value, str) and in_closed_form(value):
         return value, ()
     return None, (Note.RECEIPT_DROPPED,)
 

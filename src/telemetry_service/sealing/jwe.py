@@ -2,8 +2,8 @@
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.sealing.derivation import derive_key
-from telemetry_service.sealing.encoding import to_base64url
 from telemetry_service.sealing.identity import key_id
 
 IV_BYTES = 12

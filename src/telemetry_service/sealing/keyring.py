@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.errors import KeyUnusableError
 from telemetry_service.sealing.derivation import KEY_BYTES, derive_key
-from telemetry_service.sealing.encoding import from_base64url, to_base64url
 
 _VERSION = b"\x01"
 _ID_BYTES = 8

@@ -1,0 +1,105 @@
+"""The License Server's receipt for a payload, a JWS in compact serialization (RFC 7515): its parts and its form.
+
+A receipt is kept, shown and exported, so its form is closed, like the payload's: what the License Server signs is its
+own affair, but a receipt in which anything could stand (an ``iss`` or a ``jku`` with the License Server's address, say)
+would carry that onto our pages. Whether a receipt is genuine is for ``sealing`` to say.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from telemetry_service.domain.base64url import from_base64url
+from telemetry_service.domain.timestamps import Moment
+
+_PARTS = 3
+_SIGNATURE_BYTES = 64
+_MOST_CHARACTERS = 4096
+"""Several times a real receipt, which has about 300."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt's parts."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signed: bytes
+    """What the signature is over."""
+    signature: bytes
+
+
+def parse_receipt(token: str) -> Receipt:
+    """Return the parts of a receipt, which may say anything.
+
+    Raises:
+        ValueError: it is none, or can be read in two ways.
+    """
+    parts = token.split(".")
+    if len(parts) != _PARTS:
+        raise ValueError
+    header, claims, signature = map(from_base64url, parts)
+    return Receipt(_members(header), _members(claims), f"{parts[0]}.{parts[1]}".encode("ascii"), signature)
+
+
+def in_closed_form(token: str) -> bool:
+    """Whether a receipt says what the protocol lists, and nothing else."""
+    if len(token) > _MOST_CHARACTERS:
+        return False
+    try:
+        receipt = parse_receipt(token)
+        _Header.model_validate(receipt.header)
+        _Claims.model_validate(receipt.claims)
+    except ValueError:  # A ValidationError is one, too.
+        return False
+    return len(receipt.signature) == _SIGNATURE_BYTES
+
+
+def _members(part: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(part.decode(), object_pairs_hook=_without_duplicates)
+    except RecursionError:
+        members = None
+    if not isinstance(members, dict):
+        raise ValueError  # noqa: TRY004 - refused like any other malformed receipt
+    return members
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class _Header(_Closed):
+    alg: Literal["EdDSA", "Ed25519"]
+    typ: Annotated[str, Field(pattern=r"^[A-Za-z0-9+-]{1,32}$")] | None = None
+    kid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+
+
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""A tier or a status, one that this version does not know included."""
+
+
+class _License(_Closed):
+    tier: _Token | None = None
+    license_status: _Token | None = None
+    expires_at: Moment | None = None
+
+
+class _Claims(_Closed):
+    transmission_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    payload_sha256: _Digest
+    received_at: Moment
+    ledger: _Digest | None = None
+    license: _License | None = None
+    iat: Annotated[int, Field(ge=0)] | None = None
