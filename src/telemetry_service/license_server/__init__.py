@@ -1,5 +1,5 @@
-"""The only way out of this process: one signed POST to the License Server, and what came of it.
+"""The only way out of this process: one signed POST to the License Server, and its outcome.
 
-Nothing of a library gets out of here. Every fault becomes a :class:`~telemetry_service.domain.outcome.Cause`,
-because exception texts and log lines of HTTP libraries hold the URL, which is nobody's business.
+No exception and no log line of a library leaves this package, because they hold the URL. Every error becomes a
+:class:`~telemetry_service.domain.outcome.Cause`.
 """

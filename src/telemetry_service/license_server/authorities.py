@@ -68,7 +68,7 @@ class Authorities:
         try:
             content = b"" if self._ca_file is None else self._ca_file.read_bytes()
         except OSError:
-            content = b""  # Whoever makes the context of it says so.
+            content = b""  # tls_context() reports it.
         return hashlib.sha256(content).digest()
 
 

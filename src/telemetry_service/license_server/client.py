@@ -1,4 +1,4 @@
-"""Speaks to the License Server: transmit one sealed message, or test the connection."""
+"""The client of the License Server: transmit one sealed message, or check the connection."""
 
 import ssl
 from collections.abc import Collection, Sequence
@@ -25,14 +25,14 @@ PING_PATH = "/v1/telemetry/ping"
 
 _DEFAULT_LIMITS = ExchangeLimits()
 _KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-"""A License Server has answered, and it is the API key that it says no to."""
+"""The License Server responds, and refuses the API key."""
 
 
 class LicenseServerClient:
     """One License Server. May be shared by threads; each exchange has a connection of its own."""
 
     def __init__(self, endpoint: Endpoint, limits: ExchangeLimits = _DEFAULT_LIMITS) -> None:
-        """Read the authorities, and silence the libraries' logs, which would name the License Server.
+        """Read the trusted authorities, and silence the libraries' logs, which would name the License Server.
 
         Raises:
             SettingsError: the file of authorities cannot be read, or a URL of the endpoint is none.
@@ -47,7 +47,7 @@ class LicenseServerClient:
         self._proxy = _proxy(endpoint)
 
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
-        """Send a message and return what came of it, at the latest when the deadline ends. Never raises.
+        """Send a message and return the outcome, at the latest when the deadline ends. Never raises.
 
         ``known_bodies`` are hex SHA-256 digests of what was sent under this id before; ``now`` is
         what a ``Retry-After`` date is measured from. A receipt is passed on unverified.
@@ -59,9 +59,9 @@ class LicenseServerClient:
         return outcome_of_transmission(response, message, known_bodies, now)
 
     def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionCheck:
-        """Try the connection step by step: name, TCP, TLS, certificate, answer, API key. Never raises.
+        """Check the connection step by step: name, TCP, TLS, certificate, response, API key. Never raises.
 
-        Through a proxy, the first two are the proxy's, up to its word that it is connected.
+        With a proxy, the first two steps are the proxy's: they end when it says that it has connected.
         """
         steps = self._steps(on_step)
         try:
@@ -104,7 +104,7 @@ class LicenseServerClient:
 
 
 def _base_url(endpoint: Endpoint) -> str:
-    """Return the base URL, after httpx has shown that it can read it."""
+    """Return the base URL, which httpx must be able to read."""
     try:
         httpx.URL(endpoint.base_url)
     except httpx.InvalidURL:

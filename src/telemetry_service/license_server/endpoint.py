@@ -1,4 +1,4 @@
-"""Where the License Server is, which only the deployment knows, and how much of an exchange is endured."""
+"""Where the License Server is, and the limits of an exchange with it."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,6 +36,6 @@ class ExchangeLimits:
 
     deadline: timedelta = timedelta(seconds=30)
     """Everything together, from the name to the last byte: enough for a slow link through a proxy, and a quarter of
-    the lease on a claim, so that nobody else can take the transmission while it is being sent."""
+    the lease on a claim, so that no other replica can take the transmission while it is being sent."""
     response_bytes: int = 64 * 1024
     """A whole response, head and body: a real one has about one kilobyte, so there is room for any proxy's headers."""

@@ -1,4 +1,4 @@
-"""How a fault travels inside this room, and the outcome that it leads to."""
+"""The one error of this package, and the outcome that it leads to."""
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.outcome import Cause, Failure, Held, Rejected, Retrying
@@ -15,24 +15,24 @@ _REJECTED = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
 
 
 class ExchangeError(TelemetryError):
-    """An exchange ended without an answer. Never leaves this package, and carries no text of a library."""
+    """An exchange ended without a response. Never leaves this package, and carries no text of a library."""
 
     code = "exchange-failed"
-    sentence = "The License Server could not be asked."
+    sentence = "The License Server could not be reached."
 
     def __init__(self, cause: Cause, response_code: int | None = None) -> None:
-        """Keep the cause, and the status if an answer had begun."""
+        """Keep the cause, and the status if a response had begun."""
         self.cause = cause
         self.response_code = response_code
         super().__init__()
 
 
 def outcome_of(error: ExchangeError) -> Failure:
-    """Classify a fault.
+    """Return the outcome of an exchange that failed.
 
-    Who spoke an outdated TLS or showed a wrong certificate will do so again until somebody has
-    changed the connection, so that is held. What is not an answer of a License Server is rejected.
-    All else on the way (a handshake that broke off, too) passes, and is retried.
+    An outdated TLS or a wrong certificate stays until a person changes the connection, so the transmission is held.
+    A response that no License Server sends is rejected. Everything else on the way, such as a handshake that broke
+    off, is temporary and is retried.
     """
     if error.cause in _HELD:
         return Held(error.cause, error.response_code)

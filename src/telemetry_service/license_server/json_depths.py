@@ -1,6 +1,6 @@
 """Cuts off what is nested deeper in a JSON text than any member that the protocol knows.
 
-The standard reader descends by recursion, so that thousands of brackets in a member that nobody reads would keep the
+The standard reader descends by recursion, so that thousands of brackets in a member that is not read would keep the
 whole response from being read.
 """
 

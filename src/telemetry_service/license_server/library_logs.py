@@ -1,4 +1,4 @@
-"""httpx and httpcore write the URL, and at DEBUG every header, into their logs. Here they write nothing."""
+"""httpx and httpcore log the URL, and at DEBUG every header. Here they log nothing."""
 
 import logging
 
@@ -16,7 +16,7 @@ _LOGGERS = (
 def silence_library_logs() -> None:
     """Switch the loggers of the HTTP libraries off, for the whole process and at every level.
 
-    ``disabled`` rather than a level: a level is changed by whoever configures logging later.
+    ``disabled`` rather than a level, which a later configuration of logging may change.
     """
     for name in _LOGGERS:
         logging.getLogger(name).disabled = True

@@ -42,7 +42,7 @@ _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEP
 """What a License Server may call a message whose timestamp it does not believe."""
 
 _TWICE = object()
-"""The value of a member that stands there twice: nobody knows which is meant, so it is of no type."""
+"""The value of a member that occurs twice: either could be meant, so it is of no type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
 
 
 def _members(body: bytes | None) -> Mapping[str, object]:
-    """Return the members of a response; none where it is no JSON object. A number's size is nobody's business here."""
+    """Return the members of a response; none where it is no JSON object. Numbers may be of any size."""
     try:
         text = without_depths((body or b"").decode())
         read = json.loads(text, object_pairs_hook=_each_once, parse_int=float)

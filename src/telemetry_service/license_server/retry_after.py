@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 LONGEST = timedelta(days=366)
-"""Longer wishes are cut here, so that nobody can overflow a date. How long we obey is the retry policy's decision."""
+"""Longer values are cut here, so that no date can overflow. The retry policy decides how long to obey."""
 
 _MOST_DIGITS = 8
 """As many as the seconds of :data:`LONGEST` have."""
 
 
 def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Return how long the License Server wants to be left alone, from 0 to :data:`LONGEST`; None where it does not say.
+    """Return how long the License Server asks to wait, from 0 to :data:`LONGEST`; None where it does not say.
 
-    A date that is past means now. What is neither a number nor a date says nothing.
+    A date in the past means now. A value that is neither a number nor a date is ignored.
     """
     text = (value or "").strip()
     if text.isascii() and text.isdigit():

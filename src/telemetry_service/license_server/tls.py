@@ -26,7 +26,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and those of ``ca_file``. Costs 30 ms.
 
     Not ``ssl.create_default_context``: that one writes the session keys to the file named by
-    ``SSLKEYLOGFILE``, so that whoever sets the environment could read along.
+    ``SSLKEYLOGFILE``, so that anybody who sets the environment could decrypt the traffic.
 
     Raises:
         SettingsError: ``ca_file`` cannot be read as PEM certificates.
