@@ -7,10 +7,9 @@ from pathlib import Path
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 
 PAGE = Path(__file__).parent.parent / "docs" / "payload.md"
-HEAD = """# Every field that can leave
+HEAD = """# Every field that can be sent
 
-This page is generated from the schema of the payload (`make docs`); the API (`GET /api/v1/telemetry/dictionary`) and
-the settings tab show the same entries. The schema is closed: what is not in this table cannot be sent.
+This page is generated from the payload's schema (`make docs`). The API (`GET /api/v1/telemetry/dictionary`) and the settings tab show the same entries. The schema is closed: a field that is not in this table cannot be sent.
 
 | field | meaning | why it is collected | where it comes from | type | example |
 |---|---|---|---|---|---|
@@ -31,7 +30,7 @@ def main() -> int:
         PAGE.write_text(page)
         return 0
     if PAGE.read_text() != page:
-        print("docs/payload.md is not what the schema says: run `make docs`.", file=sys.stderr)
+        print("docs/payload.md is out of date: run `make docs`.", file=sys.stderr)
         return 1
     return 0
 

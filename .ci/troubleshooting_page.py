@@ -15,6 +15,7 @@ from telemetry_service.domain.errors import SettingsError, StorageUnavailableErr
 from telemetry_service.domain.health import Health, assess
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause, RetryPolicy
+from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.situation import CONTRADICTION, Run, Situation, Waiting
 from telemetry_service.domain.transmissions import LastExchange
 from telemetry_service.web.errors.problems import STATUS
@@ -27,126 +28,124 @@ _INSIDE = ".license_server."
 
 MORE: dict[Cause, str] = {
     Cause.NAME_NOT_RESOLVED: (
-        "Look at the resolver of the host or the pod. With an outbound proxy only the proxy resolves the "
-        "name: set `TELEMETRY_PROXY_URL`."
+        "Check the DNS resolver of the host or the pod. With an outbound proxy, only the proxy resolves the name: set"
+        " `TELEMETRY_PROXY_URL`."
     ),
-    Cause.CONNECTION_REFUSED: (
-        "Somebody answered, and said no. A firewall that rejects does the same as a server that is down."
-    ),
+    Cause.CONNECTION_REFUSED: ("The server is down, or a firewall rejects the connection."),
     Cause.CONNECTION_FAILED: (
-        "Nobody answered. This is what a firewall that silently drops looks like. The service needs outbound "
-        "HTTPS to one host, directly or through a proxy."
+        "There was no response at all, which is typical of a firewall that silently drops packets. The service needs"
+        " outbound HTTPS to one host, directly or through a proxy."
     ),
     Cause.CONNECTION_LOST: (
-        "The payload may have arrived. It is sent again under the same id; if it had arrived, the answer is "
-        "*duplicate*, which is a success."
+        "The payload may have arrived. It is sent again with the same ID; if it had arrived, the response is"
+        " *duplicate*, which is a success."
     ),
     Cause.PROXY_FAILED: (
-        "The proxy was reached, or not even that; it did not connect us. Wrong credentials, and a rule of the"
-        " proxy against the destination, end here as well."
+        "The proxy could not be reached, or it did not open the connection. Incorrect credentials and a proxy rule"
+        " against the destination also cause this."
     ),
     Cause.DEADLINE_EXCEEDED: (
-        "The whole exchange has one deadline of 30 seconds, so that a trickling answer cannot hold it for ever."
+        "The whole exchange has one deadline of 30 seconds, so a slow response cannot hold it indefinitely."
     ),
-    Cause.TLS_FAILED: "Typical where something on the way breaks TLS open, or where the port speaks another protocol.",
-    Cause.TLS_VERSION: "TLS 1.2 is the least that is spoken, in both directions.",
+    Cause.TLS_FAILED: "This is typical if a device in between intercepts TLS, or if the port serves another protocol.",
+    Cause.TLS_VERSION: "TLS 1.2 is the minimum version.",
     Cause.CERTIFICATE_EXPIRED: (
-        "If this machine's clock is wrong every certificate looks invalid: `telemetry-service doctor` "
-        "compares the clock with what the database knows."
+        "If this machine's clock is wrong, every certificate looks invalid. `telemetry-service doctor` compares the"
+        " clock with the times in the database."
     ),
     Cause.CERTIFICATE_WRONG_HOST: (
-        "Certificates are always verified, and there is no switch that turns it off. The name must stand among the "
-        "certificate's alternative names; its common name is not looked at (RFC 9525)."
+        "Certificates are always verified; this cannot be turned off. The name must be among the certificate's"
+        " alternative names. The common name is ignored (RFC 9525)."
     ),
     Cause.CERTIFICATE_UNTRUSTED: (
-        "`TELEMETRY_LICENSE_SERVER_CA_FILE` names a PEM file of authorities that are trusted beside the system's: "
-        "a root, the authority that issued the certificate, or the certificate itself. A file that is replaced is read "
-        "again without a restart, and what was held goes out; one that cannot be read any more leaves the authorities "
-        "as they were, with a warning in the log."
+        "`TELEMETRY_LICENSE_SERVER_CA_FILE` is a PEM file of certificate authorities that are trusted in addition to"
+        " the system's: a root, the issuing authority, or the certificate itself. If the file changes, it is read"
+        " again without a restart, and held payloads are sent. If it can no longer be read, the previous authorities"
+        " stay trusted and the log has a warning."
     ),
     Cause.CLOCK_WRONG: (
-        "A message whose timestamp is more than 5 minutes off is refused, because it could be an old one repeated. "
-        "The License Server says the time in each answer; the two clocks were compared when it refused."
+        "The License Server refuses a message whose timestamp is more than 5 minutes off, because it could be a"
+        " replay. Each response contains the server's time; the service compared the two clocks."
     ),
     Cause.API_KEY_NOT_ACCEPTED: (
-        "Held transmissions go out by themselves as soon as another key is saved, and at every tick. A key "
-        "can be tested before it is saved."
+        "Held transmissions are sent as soon as a new key is saved, and at every tick. You can test a key before you"
+        " save it."
     ),
     Cause.FORBIDDEN: (
-        "The key is right. Held transmissions are tried again at every tick, when the key or the connection "
-        "is changed, and after a *Test Connection* that succeeded."
+        "The key is correct. Held transmissions are retried at every tick, when the key or the connection changes,"
+        " and after a successful *Test Connection*."
     ),
-    Cause.BUSY: "The answer was 408, 425, 429 or 503. `Retry-After` is obeyed, between 1 minute and 6 hours.",
+    Cause.BUSY: "The response was 408, 425, 429, or 503. `Retry-After` is honored, between 1 minute and 6 hours.",
     Cause.SERVER_ERROR: (
-        "The answer was another 5xx, whichever it was, or a status that HTTP does not have. It is tried again after "
-        "1 minute, then later and later, up to every 6 hours, and at every tick."
+        "The response was another 5xx status, or a status that HTTP does not define. The payload is retried after 1"
+        " minute, then at increasing intervals of up to 6 hours, and at every tick."
     ),
-    Cause.REDIRECTED: "A redirect could lead the payload anywhere, so it counts as a refusal.",
-    Cause.NOT_FOUND: "The answer was 404 or 405.",
+    Cause.REDIRECTED: "A redirect could send the payload anywhere, so it counts as a refusal.",
+    Cause.NOT_FOUND: "The response was 404 or 405.",
     Cause.PAYLOAD_REFUSED: (
-        "The answer was 400, 411, 413, 415 or 422. One refused payload never blocks the ones behind it; it is"
-        " tried again at the next tick, and by *Retry*."
+        "The response was 400, 411, 413, 415, or 422. A refused payload never blocks the ones after it. It is retried"
+        " at the next tick, and when you click *Retry*."
     ),
-    Cause.ID_CONFLICT: "The answer was 409, about bytes that are not ours.",
-    Cause.UNEXPECTED_STATUS: "The response code is in the details of the transmission.",
+    Cause.ID_CONFLICT: "The response was 409, for bytes that this service did not send.",
+    Cause.UNEXPECTED_STATUS: "The details of the transmission show the response code.",
     Cause.ANSWER_MALFORMED: (
-        "A page that asks to log in answers 200 as well: only an answer that names our transmission is an "
-        "acceptance. It is tried again at the next tick, and by *Retry*."
+        "A login page also responds with 200; only a response that names this transmission is an acceptance. The"
+        " payload is retried at the next tick, and when you click *Retry*."
     ),
-    Cause.ANSWER_TOO_LARGE: "No more than 64 KiB of an answer are read.",
-    Cause.INTERRUPTED: "A claim is a lease of two minutes; afterwards this or another replica goes on.",
+    Cause.ANSWER_TOO_LARGE: "At most 64 KiB of a response are read.",
+    Cause.INTERRUPTED: "A claim is a lease of two minutes; after that, this or another replica continues.",
     Cause.PAYLOAD_INVALID: (
-        "This is checked again after the last change and before the sealing, so that nothing that is not on "
-        "the list can leave."
+        "The payload is checked again after the last change and before it is sealed, so nothing that is not on the"
+        " list can be sent."
     ),
 }
 """What the product's own sentences leave out. A cause without an entry is an error here."""
 
 MORE_OF_STORAGE: dict[type[TelemetryError], str] = {
     StorageUnavailableError: (
-        "The server does not answer within the [bound](operations.md#postgresql), or the connection broke off. Nothing"
-        " is to be done here once it is back: reporters"
-        " send again what was not acknowledged, and the schedule tries again every few seconds."
+        "The server does not respond within the [limit](operations.md#postgresql), or the connection was lost. Once"
+        " it is back, no action is needed: reporters resend what was not acknowledged, and the schedule retries every"
+        " few seconds."
     ),
     errors.StorageBusyError: (
-        "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell that was"
-        " left open in a transaction, a second service on the same SQLite file."
+        "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell with"
+        " an open transaction, or a second service on the same SQLite file."
     ),
-    errors.StorageFullError: "What was acknowledged is safe. The service goes on by itself once there is space.",
+    errors.StorageFullError: "Acknowledged usage is safe. The service continues on its own once there is space.",
     errors.StorageDamagedError: (
-        "Look first whether `TELEMETRY_DATABASE_URL` names the right file: one that is no SQLite database is left as it"
-        " is. A damaged one is not repaired; stop the service, keep the file, and restore the latest"
+        "First check that `TELEMETRY_DATABASE_URL` names the right file; a file that is not a SQLite database is"
+        " never changed. A damaged database is not repaired. Stop the service, keep the file, and restore the latest"
         " [backup](operations.md#backup)."
     ),
     errors.SchemaIncompleteError: (
-        "Somebody changed the tables by hand, or restored a part of them; the start and the doctor name what is"
-        " missing. Restore a whole [backup](operations.md#backup)."
+        "Someone changed the tables manually or restored only some of them. The startup error and `doctor` name what"
+        " is missing. Restore a complete [backup](operations.md#backup)."
     ),
     errors.StorageReadOnlyError: (
-        "SQLite: the file or its file system is read-only for this account, which writes the file and a journal beside"
-        " it. PostgreSQL: this is a standby, or the database is set to `default_transaction_read_only`. The service"
-        " goes on by itself once it can write."
+        "SQLite: the file or its file system is read-only for this account, which must write the file and a journal"
+        " next to it. PostgreSQL: this is a standby, or the database is set to `default_transaction_read_only`. The"
+        " service continues on its own once it can write."
     ),
     errors.StorageNotOpenedError: (
-        "Typical where the volume is not mounted, belongs to another user (the container runs as one without rights),"
-        " or where a folder has the name of the file. SQLite makes journals beside the file, so the folder must be"
-        " writable too."
+        "This is typical if the volume is not mounted, if it belongs to another user (the container runs as an"
+        " unprivileged one), or if a folder has the file's name. SQLite creates journals next to the file, so the"
+        " folder must be writable too."
     ),
-    errors.StorageDiskError: "Look at the system's log. What was acknowledged had been on the disk before.",
+    errors.StorageDiskError: "Check the system log. Acknowledged usage was already on the disk.",
     errors.StorageLoginError: (
-        "The server answered: a wrong password, a role or a database that does not exist, a rule in `pg_hba.conf`, or a"
-        " role that may make no tables in its schema. Special characters in the password must be percent-encoded."
-        " The server's own log says which it is; this service shows nothing of the URL."
+        "The server responded, so it is an incorrect password, a missing role or database, a rule in `pg_hba.conf`,"
+        " or a role that may not create tables in its schema. Percent-encode special characters in the password. The"
+        " server's log shows which it is; this service never shows the URL."
     ),
-    errors.StorageHostUnknownError: "In Kubernetes and Compose the name is that of the database's service.",
+    errors.StorageHostUnknownError: "In Kubernetes and Compose, the name is that of the database's service.",
     errors.StorageTlsError: (
-        "`sslmode=verify-full` needs the authority of the server's certificate: `sslrootcert=/path/to/ca.pem`, or"
-        " `sslrootcert=system`."
+        "`sslmode=verify-full` needs the certificate authority of the server's certificate:"
+        " `sslrootcert=/path/to/ca.pem`, or `sslrootcert=system`."
     ),
     errors.StorageOptionsError: (
-        "The options are those of PostgreSQL's connection strings, such as `sslmode=verify-full`, and"
-        " `prepare_threshold`. Those in `options` are kept; the time zone and the time-outs are the service's own. A"
-        " pooler such as pgbouncer refuses `options`: set a search path with `ALTER ROLE … SET search_path`."
+        "Use the options of PostgreSQL's connection strings, such as `sslmode=verify-full`, and `prepare_threshold`."
+        " Values in `options` are kept; the service sets the time zone and the timeouts itself. A pooler such as"
+        " pgbouncer refuses `options`; set a search path with `ALTER ROLE … SET search_path` instead."
     ),
 }
 """What to look for when the database is in trouble; one entry for each kind."""
@@ -157,7 +156,11 @@ def causes() -> Iterator[str]:
     for cause in Cause:
         found = EXPLANATIONS[cause]
         yield f"### `{cause.value}`\n{found.sentence}\n\n"
-        yield f"- **Next step:** {found.next_step}\n- **Who can fix it:** {found.owner}\n- {MORE[cause]}\n\n"
+        yield f"- **Next step:** {found.next_step}\n- **Who can fix it:** {_owner(found.owner)}\n- {MORE[cause]}\n\n"
+
+
+def _owner(owner: Owner) -> str:
+    return "no one has to" if owner is Owner.NOBODY else owner.value
 
 
 def health_codes() -> Iterator[str]:
@@ -168,7 +171,7 @@ def health_codes() -> Iterator[str]:
             states = " or ".join(dict.fromkeys(h.status.value.replace("_", " ").title() for h in found))
             health = found[0]
             yield f"### `{code}`\n**{states}.** {health.cause}\n\n"
-            yield f"- **Next step:** {health.next_step}\n- **Who can fix it:** {health.owner}\n\n"
+            yield f"- **Next step:** {health.next_step}\n- **Who can fix it:** {_owner(health.owner)}\n\n"
 
 
 def states_of_health() -> dict[str, list[Health]]:
@@ -266,7 +269,7 @@ def main() -> int:
         PAGE.write_text(page())
         return 0
     if PAGE.read_text() != page():
-        print("docs/troubleshooting.md is not what the code says: run `make docs`.", file=sys.stderr)
+        print("docs/troubleshooting.md is out of date: run `make docs`.", file=sys.stderr)
         return 1
     return 0
 
