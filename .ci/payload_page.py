@@ -9,7 +9,8 @@ from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 PAGE = Path(__file__).parent.parent / "docs" / "payload.md"
 HEAD = """# Every field that can be sent
 
-This page is generated from the payload's schema (`make docs`). The API (`GET /api/v1/telemetry/dictionary`) and the settings tab show the same entries. The schema is closed: a field that is not in this table cannot be sent.
+This page is generated from the payload's schema (`make docs`). The API (`GET /api/v1/telemetry/dictionary`) and the
+settings tab show the same entries. The schema is closed: a field that is not in this table cannot be sent.
 
 | field | meaning | why it is collected | where it comes from | type | example |
 |---|---|---|---|---|---|
