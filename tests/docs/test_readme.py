@@ -12,7 +12,7 @@ from tests.support.program import Program
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-PROMISE = "**Nothing leaves that is not on the list.**"
+PROMISE = "**Nothing is sent that is not on the list.**"
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "deploy" / "README.md"]
 
 
