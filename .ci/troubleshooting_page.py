@@ -18,7 +18,7 @@ from telemetry_service.domain.outcome import EXPLANATIONS, Cause, RetryPolicy
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.situation import CONTRADICTION, Run, Situation, Waiting
 from telemetry_service.domain.transmissions import LastExchange
-from telemetry_service.web.errors.problems import STATUS
+from telemetry_service.web.errors.statuses import STATUS
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs" / "troubleshooting.md"

@@ -6,7 +6,7 @@ from typing import Any
 
 from telemetry_service.log.events import Event
 from telemetry_service.log.fields import as_written
-from telemetry_service.log.write import EVENT, FIELDS, history_query_of
+from telemetry_service.log.write import EVENT, FIELDS, place_of
 
 SUPPRESSED = "telemetry_suppressed"
 """The attribute of a record that says how many like it were left out before."""
@@ -25,7 +25,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         fields["error"] = as_written("error", type(error).__name__)
-        fields["place"] = as_written("place", history_query_of(error))
+        fields["place"] = as_written("place", place_of(error))
     return fields
 
 

@@ -36,10 +36,10 @@ def log_event(event: Event, **fields: FieldValue) -> None:
 
 def log_exception(error: BaseException, job: str) -> None:
     """Write that nobody foresaw ``error``: its type, its place and what was being done, never its text."""
-    log_event(Event.UNEXPECTED_EXCEPTION, job=job, error=type(error).__name__, place=history_query_of(error))
+    log_event(Event.UNEXPECTED_EXCEPTION, job=job, error=type(error).__name__, place=place_of(error))
 
 
-def history_query_of(error: BaseException) -> str | None:
+def place_of(error: BaseException) -> str | None:
     """Return where an exception came from: the innermost place in this program, else the innermost of all."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _PACKAGE in frame.filename] or frames

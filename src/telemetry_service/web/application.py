@@ -1,4 +1,4 @@
-"""Puts the web application together: the routes behind their gate, and what stands around all of them."""
+"""Puts the web application together: the routes with their authorization, and what stands around all of them."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +17,8 @@ from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.errors.problems import LastResort, add_problems
+from telemetry_service.web.errors.handler import ErrorHandler
+from telemetry_service.web.errors.middleware import ErrorMiddleware
 from telemetry_service.web.http.ambiguity import AmbiguityGuard
 from telemetry_service.web.http.body_limit import USAGE_BYTES, BodyLimit
 from telemetry_service.web.http.database_time import DatabaseTime
@@ -26,6 +27,7 @@ from telemetry_service.web.http.request_ids import RequestIds
 from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import SecurityHeaders
+from telemetry_service.web.tab.error_pages import TabErrorPages
 from telemetry_service.web.tab.routes import add_settings_tab
 
 API_PREFIX = "/api/v1"
@@ -58,6 +60,7 @@ def create_web(
     Raises:
         UndeclaredRouteError: a route does not say who may call it.
     """
+    errors = ErrorHandler(TabErrorPages())
     app = FastAPI(
         title="Control Core telemetry",
         version=__version__,
@@ -67,20 +70,20 @@ def create_web(
         ),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
-        # Swagger UI and ReDoc load from a CDN; the description itself is a route of ours, behind the gate.
+        # Swagger UI and ReDoc load from a CDN; the description itself is a route of ours, with its authorization.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         dependencies=[Depends(authorize)],
         lifespan=lifespan,
-        middleware=_around(),
+        middleware=_around(errors),
+        exception_handlers=errors.by_kind(),
         responses=PROBLEMS,
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
     )
     app.state.context = WebContext(runtime, recorder, authentication, readiness, threads, Metrics(runtime))
     app.state.description = Description()
-    add_problems(app)
     for router in _API:
         app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
     app.include_router(operations.router)
@@ -89,12 +92,12 @@ def create_web(
     return app
 
 
-def _around() -> list[Middleware]:
+def _around(errors: ErrorHandler) -> list[Middleware]:
     """Return what stands around every route, outermost first."""
     return [
         Middleware(RequestIds),
         Middleware(SecurityHeaders),
-        Middleware(LastResort),
+        Middleware(ErrorMiddleware, handler=errors),
         Middleware(AmbiguityGuard),
         Middleware(HeadRequests),
         Middleware(BodyLimit, larger=_LARGER_BODIES),

@@ -18,7 +18,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.api.openapi import Description
-from telemetry_service.web.errors.problems import STATUS
+from telemetry_service.web.errors.statuses import STATUS
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
 from tests.web.api.test_facts import report, send

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from starlette.middleware import Middleware
 from starlette.types import Receive, Send
@@ -18,9 +18,12 @@ from telemetry_service.identity import accounts, passwords, tokens
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.events import Event
 from telemetry_service.web.errors import request_errors as refusals
-from telemetry_service.web.errors.problems import STATUS, CutOffError, LastResort, add_problems, problem_of, status_of
-from telemetry_service.web.errors.request_errors import Fault
-from telemetry_service.web.security import authorization as gate
+from telemetry_service.web.errors.handler import ErrorHandler
+from telemetry_service.web.errors.middleware import ErrorMiddleware, ResponseCutOffError
+from telemetry_service.web.errors.problem import problem_of
+from telemetry_service.web.errors.request_errors import FieldError
+from telemetry_service.web.errors.statuses import STATUS
+from telemetry_service.web.security import authorization
 from tests.support.log_lines import lines_in, lines_of
 from tests.support.running import Running, code_in, problem_in
 
@@ -31,7 +34,7 @@ NOT_OVER_HTTP = {errors.SettingsError, errors.DatabaseMissingError, errors.Schem
 
 
 def _errors_of_ours() -> list[type[TelemetryError]]:
-    modules = (errors, refusals, accounts, passwords, tokens, gate)
+    modules = (errors, refusals, accounts, passwords, tokens, authorization)
     found = [kind for module in modules for _name, kind in inspect.getmembers(module, inspect.isclass)]
     return sorted({kind for kind in found if issubclass(kind, TelemetryError)}, key=lambda kind: kind.__name__)
 
@@ -63,19 +66,18 @@ def test_codes_are_not_used_for_two_things() -> None:
     ],
 )
 def test_an_error_has_its_status(error: TelemetryError, status: int) -> None:
-    assert status_of(error) == status
+    assert problem_of(error).status == status
 
 
 def test_a_database_in_trouble_says_when_to_come_back() -> None:
-    request = Request({"type": "http", "headers": []})
-    assert problem_of(request, errors.StorageBusyError()).headers["retry-after"] == "5"
-    assert problem_of(request, errors.StorageFullError()).headers["retry-after"] == "5"
-    assert "retry-after" not in problem_of(request, errors.NotFoundError()).headers
+    assert problem_of(errors.StorageBusyError()).headers == {"Retry-After": "5"}
+    assert problem_of(errors.StorageFullError()).headers == {"Retry-After": "5"}
+    assert problem_of(errors.NotFoundError()).headers == {}
 
 
-def test_a_problem_shows_twenty_faults_at_most() -> None:
-    error = refusals.InputRefusedError(Fault(f"reports[{number}]", "must be an object") for number in range(50))
-    assert len(error.faults) == 20
+def test_a_problem_names_twenty_fields_at_most() -> None:
+    error = refusals.InputRefusedError(FieldError(f"reports[{number}]", "must be an object") for number in range(50))
+    assert len(problem_of(error).fields) == 20
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/usage/", "/docs", "/redoc", "/openapi.json"])
@@ -98,8 +100,9 @@ def test_head_answers_as_get_does_without_the_body(shared: Running) -> None:
 
 
 def _failing() -> FastAPI:
-    app = FastAPI(openapi_url=None, middleware=[Middleware(LastResort)])
-    add_problems(app)
+    handler = ErrorHandler()
+    around = [Middleware(ErrorMiddleware, handler=handler)]
+    app = FastAPI(openapi_url=None, middleware=around, exception_handlers=handler.by_kind())
 
     @app.get("/fails")
     async def fails() -> None:
@@ -139,7 +142,7 @@ async def test_what_nobody_foresaw_says_nothing(caplog: pytest.LogCaptureFixture
 async def test_an_answer_that_breaks_off_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     transport = httpx.ASGITransport(_failing())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        with pytest.raises(CutOffError) as cut:
+        with pytest.raises(ResponseCutOffError) as cut:
             await client.get("/breaks-off")
     assert cut.value.__suppress_context__
     assert SECRET not in caplog.text
@@ -165,7 +168,7 @@ async def test_an_answer_that_an_error_of_ours_breaks_off_is_no_fault_of_the_pro
     transport = httpx.ASGITransport(app)
     with caplog.at_level(logging.DEBUG):
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            with pytest.raises(CutOffError):
+            with pytest.raises(ResponseCutOffError):
                 await client.get("/ends")
     assert lines_of(caplog, Event.UNEXPECTED_EXCEPTION) == []
     told = [line["code"] for line in lines_of(caplog, Event.CALL_REFUSED)]
@@ -182,7 +185,7 @@ async def test_nothing_but_http_is_touched() -> None:
     async def nothing(*_: object) -> dict[str, object]:
         return {}
 
-    await LastResort(app)({"type": "lifespan"}, nothing, nothing)  # type: ignore[arg-type]
+    await ErrorMiddleware(app, ErrorHandler())({"type": "lifespan"}, nothing, nothing)  # type: ignore[arg-type]
     assert seen == ["lifespan"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from telemetry_service.web.errors.problems import PROBLEM_TYPE
+from telemetry_service.web.errors.problem import PROBLEM_TYPE
 from telemetry_service.web.http.caller_connection import CallerConnection
 from tests.support.raw_http import GET, Prompted, connect, everything_from, one_answer_from, served
 from tests.support.running import Running

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.web.errors.problems import add_problems
+from telemetry_service.web.errors.handler import ErrorHandler
 from telemetry_service.web.security.authorization import (
     UndeclaredRouteError,
     authorize,
@@ -223,9 +223,7 @@ def test_showing_the_api_key_needs_a_recent_login(shared: Running) -> None:
 
 
 def _bare_app() -> FastAPI:
-    app = FastAPI(dependencies=[Depends(authorize)], openapi_url=None)
-    add_problems(app)
-    return app
+    return FastAPI(dependencies=[Depends(authorize)], openapi_url=None, exception_handlers=ErrorHandler().by_kind())
 
 
 async def _say_yes() -> str:
@@ -243,7 +241,7 @@ async def _plain(_request: Request) -> Response:
     return PlainTextResponse("yes")
 
 
-def test_an_application_with_a_route_that_the_gate_does_not_see_does_not_start() -> None:
+def test_an_application_with_a_route_that_no_authorization_protects_does_not_start() -> None:
     for unseen in (Route("/open", _plain), Mount("/open", Starlette()), WebSocketRoute("/open", _plain)):
         app = _bare_app()
         app.router.routes.append(unseen)

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.web.errors.problems import MEDIA_TYPE, PROBLEM_TYPE, STATUS, status_of_kind
+from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
+from telemetry_service.web.errors.statuses import STATUS, status_of
 
 SCHEMAS = "#/components/schemas/"
 REFUSED_WITH = "x-refused-with"
@@ -64,7 +65,7 @@ def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]
     """Return the answers that refuse with these kinds of errors, by status, each code with its sentence."""
     answers: dict[str, dict[str, Any]] = {}
     for kind in kinds:
-        status = status_of_kind(kind)
+        status = status_of(kind)
         answer = answers.setdefault(str(status.value), {"description": "", "examples": {}})
         answer["description"] += f"- `{kind.code}`: {kind.sentence}\n"
         answer["examples"][kind.code] = {
@@ -86,9 +87,7 @@ def _answer(description: str, examples: dict[str, Any]) -> dict[str, Any]:
 def problem_schema() -> dict[str, Any]:
     """Return the schema of a problem document, with every type that there is."""
     kinds: dict[str, type[TelemetryError]] = {**kinds_by_code(), TelemetryError.code: TelemetryError}
-    codes = "\n".join(
-        f"- `{code}` ({status_of_kind(kind).value}): {kind.sentence}" for code, kind in sorted(kinds.items())
-    )
+    codes = "\n".join(f"- `{code}` ({status_of(kind).value}): {kind.sentence}" for code, kind in sorted(kinds.items()))
     text = {"type": "string"}
     fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": text, "problem": text}}
     return {

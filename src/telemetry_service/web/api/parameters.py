@@ -14,7 +14,7 @@ from telemetry_service.domain.errors import PreconditionRequiredError, StaleConf
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.transmissions import Status, Trigger
 from telemetry_service.pipeline.queries.history import HistoryFilter
-from telemetry_service.web.errors.request_errors import Fault, InputRefusedError
+from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 from telemetry_service.web.security.authorization import Caller, CurrentCaller
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
@@ -45,7 +45,7 @@ class _Filters(BaseModel):
     def filter(self) -> HistoryFilter:
         """Return the filter as the history takes it."""
         if self.from_day and self.to_day and self.from_day > self.to_day:
-            raise InputRefusedError([Fault("from", "must not be later than to")])
+            raise InputRefusedError([FieldError("from", "must not be later than to")])
         return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
 
 
@@ -71,7 +71,7 @@ async def refuse_repeated_parameters(request: Request) -> None:
     names = [name for name, _value in request.query_params.multi_items()]
     repeated = sorted({name for name in names if names.count(name) > 1} & _KNOWN)
     if len(set(names)) < len(names):
-        raise InputRefusedError([Fault(name, "appears more than once") for name in repeated or ["query"]])
+        raise InputRefusedError([FieldError(name, "appears more than once") for name in repeated or ["query"]])
 
 
 _KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format", "confirm", "dry_run"}
@@ -115,7 +115,7 @@ async def versions_seen(if_match: Annotated[list[str] | None, Header(include_in_
     between = _ENTITY_TAG.sub("\0", said).split(",")
     tags = frozenset(_ENTITY_TAG.findall(said))
     if not tags or any(part.strip(" \t") not in {"", "\0"} for part in between):
-        raise InputRefusedError([Fault("If-Match", 'must be *, or ETags in quotation marks such as "7"')])
+        raise InputRefusedError([FieldError("If-Match", 'must be *, or ETags in quotation marks such as "7"')])
     return SeenVersions(tags)
 
 
@@ -153,7 +153,7 @@ async def request_key(
     if idempotency_key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise InputRefusedError([Fault("Idempotency-Key", "must be 1 to 200 visible ASCII characters")])
+        raise InputRefusedError([FieldError("Idempotency-Key", "must be 1 to 200 visible ASCII characters")])
     return _digest_of(caller, idempotency_key)
 
 

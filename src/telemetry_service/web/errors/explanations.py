@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from telemetry_service.web.errors.request_errors import BODY, Fault
+from telemetry_service.web.errors.request_errors import BODY, FieldError
 
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
 """What a field's name looks like, ours or a mistyped one. A secret in the place of a name does not."""
@@ -56,9 +56,9 @@ _BOUNDED = {
 }
 
 
-def explain(errors: Iterable[Mapping[str, Any]]) -> Iterable[Fault]:
-    """Return a fault for each error of pydantic, whose location begins below the body or the parameters."""
-    return (Fault(name_of(error["loc"]), _sentence(error)) for error in errors)
+def explain(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldError]:
+    """Return a field error for each error of pydantic, whose location begins below the body or the parameters."""
+    return (FieldError(name_of(error["loc"]), _sentence(error)) for error in errors)
 
 
 def name_of(path: Iterable[str | int]) -> str:

@@ -1,93 +1,54 @@
-"""Faults on the way to a page: a page for a browser, a toast for htmx, a problem document for everybody else."""
+"""The one exception handler: every error becomes a problem once, and the caller gets it in a form that it can use.
 
-import inspect
-from collections.abc import Callable
-from http import HTTPStatus
+An API caller gets a problem document. What a browser and htmx get, the pages know: they are handed in, so that this
+package names no template and no address of a page.
+"""
 
-from fastapi import FastAPI, Request
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from telemetry_service.domain.errors import NotFoundError, RequestForgeryError, TelemetryError
+from telemetry_service.domain.errors import NotFoundError, TelemetryError
+from telemetry_service.web.errors.known_errors import known_error
 from telemetry_service.web.errors.log_lines import log_call_refused
-from telemetry_service.web.errors.problems import problem_of, retry_after, status_of
-from telemetry_service.web.errors.request_errors import InputRefusedError
-from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.unsaved_form import form_again
-from telemetry_service.web.tab.labels import Badge
-from telemetry_service.web.tab.rendering import is_htmx, pages_of
+from telemetry_service.web.errors.problem import Problem, problem_of, problem_response
+
+Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
+
+_KINDS = (TelemetryError, RequestValidationError, HTTPException)
+"""What the framework hands to a handler. ``ErrorMiddleware`` hands over the rest."""
 
 
-def fault_answer(request: Request, error: TelemetryError) -> Response:
-    """Return the answer to an error of ours in the form that the caller can show."""
-    if not _is_ours(request):
-        return problem_of(request, error)
-    log_call_refused(request, error, status_of(error))
-    if is_htmx(request):
-        return _toast(request, error)
-    status = status_of(error)
-    shown = {"title": _title(error, status), "sentence": error.text, "code": error.code}
-    page = pages_of(request).page(request, "problem.html", shown, status)
-    page.headers.update(retry_after(error))
-    return page
+class ErrorPages(Protocol):
+    """How the pages of a browser show an error."""
+
+    def include(self, request: Request) -> bool:
+        """Whether a request is for one of the pages, and not for the API."""
+
+    async def respond(self, request: Request, problem: Problem) -> Response:
+        """Return the problem as a page, as a fragment for htmx, or as the way to the login."""
 
 
-def _toast(request: Request, error: TelemetryError) -> Response:
-    """Leave the page as it is and say what is wrong: the answer's status is for htmx, and it was understood."""
-    shown = {"toast": Badge(error.text, "cross", "bad")}
-    response = pages_of(request).fragments(request, None, ("telemetry/toasts.html",), shown)
-    response.headers["HX-Reswap"] = "none"
-    return response
+class ErrorHandler:
+    """Responds to an exception, whatever it is."""
 
+    def __init__(self, pages: ErrorPages | None = None) -> None:
+        """Respond to requests for ``pages`` as they do, and to all others with a problem document."""
+        self._pages = pages
 
-def _title(error: TelemetryError, status: HTTPStatus) -> str:
-    if isinstance(error, NotFoundError):
-        return "Not found"
-    return "Can’t do that" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Something went wrong"
+    async def __call__(self, request: Request, exception: Exception) -> Response:
+        """Return the response to ``exception``, and log who was refused and why."""
+        pages = self._pages if self._pages is not None and self._pages.include(request) else None
+        if pages is not None and request.method == "GET" and isinstance(exception, RequestValidationError):
+            exception = NotFoundError()  # The address of a page that cannot be read leads nowhere.
+        problem = problem_of(known_error(request, exception))
+        log_call_refused(request, problem)
+        return problem_response(problem) if pages is None else await pages.respond(request, problem)
 
-
-def add_faults(app: FastAPI) -> None:
-    """Let the tab's own routes answer with pages and toasts; all others answer as before."""
-
-    async def ours(request: Request, error: Exception) -> Response:
-        if not isinstance(error, TelemetryError):
-            raise error
-        if isinstance(error, RequestForgeryError) and (again := await form_again(request)) is not None:
-            return again
-        return fault_answer(request, error)
-
-    app.add_exception_handler(TelemetryError, ours)
-    for kind, said in ((RequestValidationError, _misread), (HTTPException, _not_there)):
-        _answer_before(app, kind, said)
-
-
-Said = Callable[[Request, Exception], TelemetryError | None]
-
-
-def _answer_before(app: FastAPI, kind: type[Exception], said: Said) -> None:
-    """Answer for the tab's own paths, and leave all others to whoever answered before."""
-    before = app.exception_handlers[kind]
-
-    async def answer(request: Request, error: Exception) -> Response:
-        ours = said(request, error) if _is_ours(request) else None
-        if ours is not None:
-            return fault_answer(request, ours)
-        answered = before(request, error)
-        return await answered if inspect.isawaitable(answered) else answered
-
-    app.add_exception_handler(kind, answer)
-
-
-def _misread(request: Request, _error: Exception) -> TelemetryError:
-    """An address that cannot be read leads nowhere; a form that cannot be read is not one of these pages."""
-    return NotFoundError() if request.method == "GET" else InputRefusedError(())
-
-
-def _not_there(_request: Request, error: Exception) -> TelemetryError | None:
-    missing = isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND
-    return NotFoundError() if missing else None
-
-
-def _is_ours(request: Request) -> bool:
-    return request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT))
+    def by_kind(self) -> dict[int | type[Exception], Handler]:
+        """Return this handler for each kind of exception, as the application takes it."""
+        return dict.fromkeys(_KINDS, self)

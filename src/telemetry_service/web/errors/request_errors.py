@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from telemetry_service.domain.errors import TelemetryError
 
-FAULTS_SHOWN = 20
-"""A batch of thousands of wrong reports is explained by its first faults."""
+FIELDS_SHOWN = 20
+"""The first errors explain a batch of thousands of wrong reports."""
 
 BODY = "body"
 """The name of the body as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One field, as ``reports[3].audit_events``, and what is the matter: "must be a whole number"."""
 
     field: str
@@ -26,9 +26,9 @@ class InputRefusedError(TelemetryError):
     code = "input-invalid"
     sentence = "Some fields of the request are not valid; see errors."
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        """Keep the first faults."""
-        self.faults = tuple(faults)[:FAULTS_SHOWN]
+    def __init__(self, fields: Iterable[FieldError]) -> None:
+        """Keep the first field errors."""
+        self.fields = tuple(fields)[:FIELDS_SHOWN]
         super().__init__()
 
 
@@ -79,6 +79,11 @@ class MethodRefusedError(TelemetryError):
 
     code = "method-not-allowed"
     sentence = "Method not allowed; see Allow."
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        """Keep the methods that the path takes."""
+        self.allowed = tuple(allowed)
+        super().__init__()
 
 
 class BodyTooLargeError(TelemetryError):

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.facts import UsageBatch, UsageReport, contradiction
 from telemetry_service.web.errors.explanations import explain
-from telemetry_service.web.errors.request_errors import BODY, Fault, InputRefusedError, MediaTypeRefusedError
+from telemetry_service.web.errors.request_errors import BODY, FieldError, InputRefusedError, MediaTypeRefusedError
 from telemetry_service.web.http.strict_json import check_json
 from telemetry_service.web.security.csrf import FORMS
 
@@ -40,7 +40,7 @@ async def read_raw_json(request: Request) -> bytes:
         raise MediaTypeRefusedError
     raw = await request.body()
     if len(raw) > VALUES_MAXIMUM and sum(map(raw.count, _BEFORE_VALUES)) > VALUES_MAXIMUM:
-        raise InputRefusedError([Fault(BODY, "contains more values than 10,000 usage reports")])
+        raise InputRefusedError([FieldError(BODY, "contains more values than 10,000 usage reports")])
     return raw
 
 
@@ -147,6 +147,6 @@ def _refused_usage(raw: bytes, error: ValidationError | None) -> InputRefusedErr
     return InputRefusedError([_contradiction_in(_USAGE.validate_json(raw)["reports"])])
 
 
-def _contradiction_in(reports: list[UsageReport]) -> Fault:
+def _contradiction_in(reports: list[UsageReport]) -> FieldError:
     index: Any = contradiction(reports)
-    return Fault(f"reports[{index}].successful_decisions", "must not be more than policy_decisions")
+    return FieldError(f"reports[{index}].successful_decisions", "must not be more than policy_decisions")

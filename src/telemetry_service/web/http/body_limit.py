@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry_service.web.errors.problems import problem_of
 from telemetry_service.web.errors.request_errors import BodyTooLargeError
 
 KIB = 1024
@@ -22,7 +20,7 @@ _DIGITS = 10
 
 
 class BodyLimit:
-    """Answers 413 to a body that is, or turns out to be, too large."""
+    """Refuses a body that is, or turns out to be, too large."""
 
     def __init__(self, app: ASGIApp, larger: Mapping[str, int]) -> None:
         """Guard ``app``; ``larger`` names the paths that take more than the usual."""
@@ -30,15 +28,18 @@ class BodyLimit:
         self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a receive that counts."""
+        """Pass the request on, with a receive that counts.
+
+        Raises:
+            BodyTooLargeError: its length is said to be too large.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limit = self._larger.get(scope["path"], USUAL_BYTES)
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal() or len(announced) > _DIGITS or int(announced) > limit:
-            await problem_of(Request(scope), BodyTooLargeError())(scope, receive, send)
-            return
+            raise BodyTooLargeError
         await self._app(scope, _counting(receive, limit), send)
 
 

@@ -184,9 +184,9 @@ class CallerConnection(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True  # Whatever the application still says goes nowhere.
         if self.conn.our_state in _BEFORE_AN_ANSWER:
-            answer = early_refusal(error, self._address)
-            reason = HTTPStatus(answer.status_code).phrase.encode()
-            head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers, reason=reason)
-            for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            response = early_refusal(error, self._address)
+            reason = HTTPStatus(response.status_code).phrase.encode()
+            head = h11.Response(status_code=response.status_code, headers=response.raw_headers, reason=reason)
+            for event in (head, h11.Data(data=bytes(response.body)), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()

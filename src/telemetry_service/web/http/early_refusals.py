@@ -7,7 +7,7 @@ from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.context import REQUEST_ID_HEADER, answering
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.web.errors.problems import answer_to
+from telemetry_service.web.errors.problem import problem_of, problem_response
 from telemetry_service.web.http.request_ids import new_request_id, request_id_of
 from telemetry_service.web.security.response_headers import ALWAYS
 
@@ -25,8 +25,9 @@ def peer_of(scope: Scope) -> str:
 def early_refusal(error: TelemetryError, address: str, request_id: str | None = None) -> Response:
     """Return the problem document of an error of ours, after which the connection ends, and log who was refused."""
     with answering(request_id or new_request_id(), address or None) as request:
-        answer = answer_to(error)
-        log_event(Event.REQUEST_REFUSED, code=error.code, status=answer.status_code)
-    answer.headers[REQUEST_ID_HEADER] = request.request_id
-    answer.headers.update({**ALWAYS, "Cache-Control": "no-store", "Connection": "close"})
-    return answer
+        problem = problem_of(error)
+        response = problem_response(problem)
+        log_event(Event.REQUEST_REFUSED, code=problem.code, status=problem.status)
+    response.headers[REQUEST_ID_HEADER] = request.request_id
+    response.headers.update({**ALWAYS, "Cache-Control": "no-store", "Connection": "close"})
+    return response

@@ -5,15 +5,15 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from telemetry_service.web.errors.request_errors import Fault, RequestMalformedError
+from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
 from telemetry_service.web.http.early_refusals import refusal_of
 
 _ABSOLUTE = re.compile(rb"(https?)://([^/@]+)(/.*)?", re.IGNORECASE | re.DOTALL)
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://")
 _USUAL_PORTS = {b"http": b":80", b"https": b":443"}
 
-_TARGET = Fault("request-target", "must be a path, or http:// or https:// with a host and a path")
-_DIFFERENT = Fault("Host", "must name the same host as the request target does")
+_TARGET = FieldError("request-target", "must be a path, or http:// or https:// with a host and a path")
+_DIFFERENT = FieldError("Host", "must name the same host as the request target does")
 
 
 class AbsoluteTargets:

@@ -11,7 +11,13 @@ from typing import Any, Final
 
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.web.errors.explanations import name_of
-from telemetry_service.web.errors.request_errors import BODY, FAULTS_SHOWN, BodyMalformedError, Fault, InputRefusedError
+from telemetry_service.web.errors.request_errors import (
+    BODY,
+    FIELDS_SHOWN,
+    BodyMalformedError,
+    FieldError,
+    InputRefusedError,
+)
 
 _DEEPEST = 8
 """Levels of nesting. The deepest valid body has three."""
@@ -41,21 +47,21 @@ def check_json(raw: bytes) -> None:
 
     Raises:
         BodyMalformedError: it is not JSON in UTF-8.
-        InputRefusedError: it is, with the faults by field.
+        InputRefusedError: it is, with the errors by field.
     """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise BodyMalformedError([Fault(BODY, "must be UTF-8")]) from None
+        raise BodyMalformedError([FieldError(BODY, "must be UTF-8")]) from None
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise InputRefusedError([Fault(BODY, "is nested too deeply")]) from None
+        raise InputRefusedError([FieldError(BODY, "is nested too deeply")]) from None
     except ValueError:
-        raise BodyMalformedError([Fault(BODY, "must be one JSON value")]) from None
-    faults = _Walk().faults_in(value)
-    if faults:
-        raise InputRefusedError(faults)
+        raise BodyMalformedError([FieldError(BODY, "must be one JSON value")]) from None
+    errors = _Walk().errors_in(value)
+    if errors:
+        raise InputRefusedError(errors)
 
 
 def _integer(digits: str) -> int | _Refused:
@@ -79,13 +85,13 @@ class _Walk:
 
     waiting: list[tuple[Path, Any]] = field(default_factory=list)
 
-    def faults_in(self, value: Any) -> list[Fault]:  # noqa: ANN401 - any JSON value
-        faults: list[Fault] = []
+    def errors_in(self, value: Any) -> list[FieldError]:  # noqa: ANN401 - any JSON value
+        errors: list[FieldError] = []
         self.waiting.append(((), value))
-        while self.waiting and len(faults) < FAULTS_SHOWN:
+        while self.waiting and len(errors) < FIELDS_SHOWN:
             path, value = self.waiting.pop()
-            faults.extend(Fault(name_of(where), problem) for where, problem in self._look_at(path, value))
-        return faults
+            errors.extend(FieldError(name_of(where), problem) for where, problem in self._look_at(path, value))
+        return errors
 
     def _look_at(self, path: Path, value: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
         if len(path) > _DEEPEST:
@@ -93,7 +99,7 @@ class _Walk:
         elif isinstance(value, _Refused):
             yield path, value.problem
         elif isinstance(value, str):
-            yield from ((path, problem) for problem in _faults_of_text(value))
+            yield from ((path, problem) for problem in _errors_of_text(value))
         elif isinstance(value, list):
             self.waiting.extend(((*path, index), entry) for index, entry in reversed(list(enumerate(value))))
         elif isinstance(value, _Object):
@@ -105,11 +111,11 @@ class _Walk:
             if name in seen:
                 yield (*path, name), "appears more than once"
             seen.add(name)
-            yield from ((path, "has a name that is not valid text") for _ in _faults_of_text(name))
+            yield from ((path, "has a name that is not valid text") for _ in _errors_of_text(name))
         self.waiting.extend(((*path, name), member) for name, member in reversed(value.members))
 
 
-def _faults_of_text(text: str) -> Iterator[str]:
+def _errors_of_text(text: str) -> Iterator[str]:
     if "\0" in text:
         yield "must not contain a NUL character"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):

@@ -1,8 +1,8 @@
-"""Who may call which route: denied, unless the route says otherwise.
+"""Authorization: who may call which route. Nobody may, unless the route says otherwise.
 
 Every route declares its access with one of the decorators below. A route that declares nothing
-answers 403 to everybody, and the application refuses to start with one (:func:`check_routes`).
-What a session changes passes the locks of ``csrf.py`` here, so no route can forget them.
+responds 403 to everybody, and the application refuses to start with one (:func:`check_routes`).
+Each change made with a session is checked for forgery here (``csrf.py``), so no route can forget that.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,13 +24,11 @@ from telemetry_service.identity.accounts import ADMINISTRATOR
 from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
 from telemetry_service.identity.sessions import Session
 from telemetry_service.web.context import Context, WebContext
-from telemetry_service.web.errors.log_lines import log_access_refused
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
+from telemetry_service.web.security.log_lines import log_access_refused
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-LOGIN_PATH = "/login"
 
 _ATTRIBUTE = "telemetry_access_rule"
 _BEARER = "bearer "
@@ -87,7 +85,7 @@ def _declare(endpoint: Endpoint, rule: Rule) -> Endpoint:
 
 
 async def authorize(request: Request, context: Context) -> None:
-    """Let the caller in, or refuse; the dependency of every route.
+    """Authorize the caller, or refuse the request; the dependency of every route.
 
     Raises:
         AccessDeniedError: nobody is logged in, or the token is not valid.
@@ -95,7 +93,7 @@ async def authorize(request: Request, context: Context) -> None:
         ForgeryCheckError: the request was made by another site.
     """
     try:
-        await _pass(request, context)
+        await _check_access(request, context)
     except LoginNeededError:
         raise  # Led to the login, and not refused.
     except TelemetryError as error:
@@ -103,7 +101,7 @@ async def authorize(request: Request, context: Context) -> None:
         raise
 
 
-async def _pass(request: Request, context: WebContext) -> None:
+async def _check_access(request: Request, context: WebContext) -> None:
     rule = rule_of(request.scope.get("endpoint"))
     if rule is None:
         raise ScopeMissingError
@@ -157,7 +155,7 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
 
 
 async def caller_of(request: Request) -> Caller:
-    """Return who calls, as the gate has found."""
+    """Return the caller that was authorized."""
     caller: Caller = request.state.caller
     return caller
 
@@ -190,37 +188,28 @@ RECENT_LOGIN = Depends(check_recent_login)
 
 
 class UndeclaredRouteError(Exception):
-    """A route does not say who may call it. This is a fault of the program, found at its start."""
+    """A route does not say who may call it: a defect of the program, found at its start."""
 
 
 def check_routes(app: FastAPI, public_mounts: Iterable[str] = ()) -> None:
-    """Refuse an application with a route that the gate does not guard.
+    """Refuse an application with a route that no authorization protects.
 
     Raises:
         UndeclaredRouteError: with the paths of these routes.
     """
     allowed = frozenset(public_mounts)
-    open_doors = [
+    unprotected = [
         str(getattr(found, "path", "?"))
         for found in iter_route_contexts(app.routes)
-        if not _is_guarded(found.original_route, found.endpoint, found.path, allowed)
+        if not _is_protected(found.original_route, found.endpoint, found.path, allowed)
     ]
-    if open_doors:
-        message = f"routes without a declared access: {', '.join(open_doors)}"
+    if unprotected:
+        message = f"routes without a declared access: {', '.join(unprotected)}"
         raise UndeclaredRouteError(message)
 
 
-def allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """Return the methods that a path takes, whichever routes serve them."""
-    found: set[str] = set()
-    for route in iter_route_contexts(app.routes):
-        if isinstance(route.original_route, APIRoute) and route.path_regex.match(path):
-            found |= route.methods or set()
-    return sorted(found | {"HEAD"} if "GET" in found else found)
-
-
-def _is_guarded(route: BaseRoute, endpoint: object, path: str | None, public_mounts: frozenset[str]) -> bool:
-    # Only FastAPI's own routes run the application's dependencies, and so the gate.
+def _is_protected(route: BaseRoute, endpoint: object, path: str | None, public_mounts: frozenset[str]) -> bool:
+    # Only FastAPI's own routes run the application's dependencies, and so the authorization.
     if isinstance(route, APIRoute):
         return rule_of(endpoint) is not None
     return path in public_mounts

@@ -3,7 +3,6 @@
 from fastapi import FastAPI
 
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.errors.handler import add_faults
 from telemetry_service.web.tab import appearance, asset_routes
 from telemetry_service.web.tab.forms import (
     connection_routes,
@@ -12,18 +11,15 @@ from telemetry_service.web.tab.forms import (
     remove_key_routes,
     settings_routes,
 )
-from telemetry_service.web.tab.forms.unsaved_form import keep_drafts
 from telemetry_service.web.tab.rendering import Pages
 from telemetry_service.web.tab.sections import proof_routes
 from telemetry_service.web.tab.sections import view_routes as tab_routes
 
 
 def add_settings_tab(app: FastAPI) -> None:
-    """Add all routes, and the pages that they render. To be called last: they need the context and the API's faults."""
+    """Add all routes, and the pages that they render. They need the context."""
     context: WebContext = app.state.context
     app.state.pages = Pages(context.runtime.deployment)
-    add_faults(app)
-    keep_drafts(app)
     forms = (login_routes, appearance, settings_routes, connection_routes, remove_key_routes, delivery_routes)
     for module in (asset_routes, *forms, proof_routes, tab_routes):
         app.include_router(module.router)

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
 from telemetry_service.web.context import Context, WebContext
-from telemetry_service.web.errors.problems import retry_after, status_of
+from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import CurrentSession, page, public
 from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
@@ -55,10 +55,11 @@ def log_in(
     try:
         opened = context.authentication.sessions.log_in(name, password)
     except (LoginFailedError, LoginThrottledError) as refusal:
-        shown = _shown(request, context, next) | {"wrong": refusal.text}
-        answer = pages_of(request).page(request, _LOGIN, shown, status_of(refusal))
-        answer.headers.update(retry_after(refusal))
-        return answer
+        problem = problem_of(refusal)
+        shown = _shown(request, context, next) | {"wrong": problem.detail}
+        response = pages_of(request).page(request, _LOGIN, shown, problem.status)
+        response.headers.update(problem.headers)
+        return response
     response = RedirectResponse(local_address(next), HTTPStatus.SEE_OTHER)
     set_session_cookie(request, response, opened.token)
     return response

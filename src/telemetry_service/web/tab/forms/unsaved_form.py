@@ -6,17 +6,15 @@ API key only that one was typed. It is shown once, and whoever looks at it has t
 
 import base64
 import binascii
-import inspect
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
-from telemetry_service.web.security.authorization import LoginNeededError
 from telemetry_service.web.security.csrf import check_origin
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes
@@ -87,25 +85,18 @@ def forget_draft(request: Request, response: Response) -> Response:
     return response
 
 
-def keep_drafts(app: FastAPI) -> None:
-    """Let nothing be lost that is sent without a session, or by a form of an earlier one."""
-    to_login = app.exception_handlers[LoginNeededError]
-
-    async def ended(request: Request, error: Exception) -> Response:
-        answer = to_login(request, error)
-        response: Response = await answer if inspect.isawaitable(answer) else answer
-        return _keep(request, response, await _draft_in(request))
-
-    app.add_exception_handler(LoginNeededError, ended)
+async def keep_form(request: Request, response: Response) -> Response:
+    """Let the browser keep what was changed in a form that was sent without a session."""
+    return _keep(request, response, await _draft_in(request))
 
 
 async def form_again(request: Request) -> Response | None:
-    """Answer a form whose proof is an earlier session's with the tab, and what was changed in it; else None."""
+    """Lead a form with the proof of an earlier session back to the tab, with what was changed in it; else None."""
     draft = await _draft_in(request)
     if draft is None:
         return None
-    answer = Response(headers={"HX-Redirect": paths.TAB})
-    return _keep(request, answer if is_htmx(request) else RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER), draft)
+    back = Response(headers={"HX-Redirect": paths.TAB})
+    return _keep(request, back if is_htmx(request) else RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER), draft)
 
 
 async def _draft_in(request: Request) -> Draft | None:

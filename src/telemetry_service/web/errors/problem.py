@@ -1,0 +1,104 @@
+"""What a caller learns about an error, and the document that carries it (RFC 9457), with a stable type and a sentence.
+
+A page shows the same values in HTML. Neither repeats the text of an exception, which can hold a URL, a host or a key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+
+from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
+from telemetry_service.identity.accounts import LoginBlockedError
+from telemetry_service.log.context import current_request
+from telemetry_service.web.errors.request_errors import (
+    ExchangesBusyError,
+    FieldError,
+    InputRefusedError,
+    LoginsBusyError,
+    MethodRefusedError,
+    OverloadedError,
+    RequestMalformedError,
+)
+from telemetry_service.web.errors.statuses import status_of
+
+PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+"""How long a caller waits for the database or for a free connection: often they are back a moment later."""
+
+REPORTS_SHOWN = 100
+"""Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
+
+_PASSING = (StorageUnavailableError, OverloadedError, ExchangesBusyError, LoginsBusyError)
+"""Errors that are likely to be over soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as its caller sees it, whatever the form."""
+
+    error: TelemetryError
+    status: HTTPStatus
+    fields: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For a response of any form."""
+
+    @property
+    def code(self) -> str:
+        """The stable code of the error."""
+        return self.error.code
+
+    @property
+    def detail(self) -> str:
+        """The sentence for people."""
+        return self.error.text
+
+
+def problem_of(error: TelemetryError) -> Problem:
+    """Return the problem that an error of ours is to its caller."""
+    return Problem(error, status_of(type(error)), _fields(error), _headers(error))
+
+
+def problem_response(problem: Problem) -> Response:
+    """Return the problem document."""
+    response = JSONResponse(_document(problem), problem.status, problem.headers, MEDIA_TYPE)
+    if problem.status is HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
+    return response
+
+
+def _document(problem: Problem) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "type": PROBLEM_TYPE + problem.code,
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+    }
+    if problem.fields:
+        document["errors"] = [{"field": one.field, "problem": one.problem} for one in problem.fields]
+    if (request := current_request()) is not None:
+        document["request_id"] = request.request_id
+    return document
+
+
+def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
+    if isinstance(error, InputRefusedError):
+        return error.fields
+    if isinstance(error, UsageRefusedError):
+        refused = error.faults[:REPORTS_SHOWN]
+        return tuple(FieldError(f"reports[{index}].{name}", what) for index, name, what in refused)
+    return ()
+
+
+def _headers(error: TelemetryError) -> dict[str, str]:
+    if isinstance(error, LoginBlockedError):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, _PASSING):
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if isinstance(error, MethodRefusedError):
+        return {"Allow": ", ".join(error.allowed)}
+    # Where the body of a malformed request ends is in doubt, so nothing behind it is read.
+    return {"Connection": "close"} if isinstance(error, RequestMalformedError) else {}

@@ -1,0 +1,62 @@
+"""The HTTP status of every error of ours. No other place maps an error to a status."""
+
+from http import HTTPStatus
+
+from telemetry_service.domain import errors
+from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.identity.passwords import PasswordRefusedError
+from telemetry_service.identity.tokens import TokenRefusedError
+from telemetry_service.web.errors import request_errors as requests
+
+STATUS: dict[type[TelemetryError], HTTPStatus] = {
+    errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.SchemaTooNewError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.KeyUnusableError: HTTPStatus.CONFLICT,
+    errors.NotConfiguredError: HTTPStatus.CONFLICT,
+    errors.TelemetryDisabledError: HTTPStatus.CONFLICT,
+    errors.LockedByDeploymentError: HTTPStatus.CONFLICT,
+    errors.StaleConfigurationError: HTTPStatus.PRECONDITION_FAILED,
+    errors.ConfirmationRequiredError: HTTPStatus.CONFLICT,
+    errors.PreviewStaleError: HTTPStatus.PRECONDITION_FAILED,
+    errors.StaleLicenseError: HTTPStatus.PRECONDITION_FAILED,
+    errors.PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.CustomerContradictionError: HTTPStatus.CONFLICT,
+    errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,
+    errors.PayloadContradictionError: HTTPStatus.CONFLICT,
+    errors.UsageRefusedError: HTTPStatus.CONFLICT,
+    errors.PeriodFullError: HTTPStatus.CONFLICT,
+    errors.TooManyBouncersError: HTTPStatus.CONFLICT,
+    errors.RegistryFullError: HTTPStatus.CONFLICT,
+    errors.ExtensionCodeRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ExtensionCodesFullError: HTTPStatus.CONFLICT,
+    errors.NotFoundError: HTTPStatus.NOT_FOUND,
+    errors.AlreadyDeliveredError: HTTPStatus.CONFLICT,
+    errors.AttemptUnderWayError: HTTPStatus.CONFLICT,
+    errors.CursorInvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AccessDeniedError: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeMissingError: HTTPStatus.FORBIDDEN,
+    errors.RecentLoginRequiredError: HTTPStatus.FORBIDDEN,
+    errors.LoginFailedError: HTTPStatus.UNAUTHORIZED,
+    errors.LoginThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.RequestForgeryError: HTTPStatus.FORBIDDEN,
+    PasswordRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    requests.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    requests.RequestMalformedError: HTTPStatus.BAD_REQUEST,
+    requests.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
+    requests.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.ExchangesBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.LoginsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
+    requests.BodyMalformedError: HTTPStatus.BAD_REQUEST,
+    requests.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    requests.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+"""A subclass that is not listed has the status of its parent. An error without any is a defect of the program: 500."""
+
+
+def status_of(kind: type[TelemetryError]) -> HTTPStatus:
+    """Return the HTTP status of a kind of error."""
+    found = (STATUS[parent] for parent in kind.__mro__ if parent in STATUS)
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)

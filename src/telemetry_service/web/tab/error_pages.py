@@ -1,0 +1,76 @@
+"""How the tab shows an error: a page for a browser, a toast for htmx, and the login where a session has ended."""
+
+from http import HTTPStatus
+from urllib.parse import quote, urlsplit
+
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from telemetry_service.domain.errors import NotFoundError, RequestForgeryError
+from telemetry_service.web.errors.problem import Problem, problem_response
+from telemetry_service.web.security.authorization import LoginNeededError
+from telemetry_service.web.security.csrf import SAFE_METHODS
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form
+from telemetry_service.web.tab.labels import Badge
+from telemetry_service.web.tab.rendering import is_htmx, pages_of
+
+
+class TabErrorPages:
+    """The pages of the tab and the login, for the one exception handler."""
+
+    def include(self, request: Request) -> bool:
+        """Whether a request is for one of these pages."""
+        return request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT))
+
+    async def respond(self, request: Request, problem: Problem) -> Response:
+        """Return the response that the browser can show. No change is lost that a form of ours was sent with."""
+        if isinstance(problem.error, LoginNeededError):
+            return await keep_form(request, _to_login(request, problem))
+        if isinstance(problem.error, RequestForgeryError) and (again := await form_again(request)) is not None:
+            return again
+        return _toast(request, problem) if is_htmx(request) else _page(request, problem)
+
+
+def _page(request: Request, problem: Problem) -> Response:
+    shown = {"title": _title(problem), "sentence": problem.detail, "code": problem.code}
+    page = pages_of(request).page(request, "problem.html", shown, problem.status)
+    page.headers.update(problem.headers)
+    return page
+
+
+def _title(problem: Problem) -> str:
+    if isinstance(problem.error, NotFoundError):
+        return "Not found"
+    return "Can’t do that" if problem.status < HTTPStatus.INTERNAL_SERVER_ERROR else "Something went wrong"
+
+
+def _toast(request: Request, problem: Problem) -> Response:
+    """Leave the page as it is and say what is wrong. The status is for htmx, which shows nothing of a refusal."""
+    shown = {"toast": Badge(problem.detail, "cross", "bad")}
+    response = pages_of(request).fragments(request, None, ("telemetry/toasts.html",), shown)
+    response.headers["HX-Reswap"] = "none"
+    return response
+
+
+def _to_login(request: Request, problem: Problem) -> Response:
+    """Send the browser to the login, from where it comes back to the page that it asked for."""
+    if is_htmx(request):
+        # htmx would follow a redirect and put the login into the middle of the page.
+        response = problem_response(problem)
+        response.headers["HX-Redirect"] = _login(request.headers.get("hx-current-url", ""), ended=True)
+        return response
+    if request.method in SAFE_METHODS:
+        return RedirectResponse(_login(str(request.url), ended=False), HTTPStatus.SEE_OTHER)
+    return RedirectResponse(_login("", ended=True), HTTPStatus.SEE_OTHER)
+
+
+def _login(asked_for: str, *, ended: bool) -> str:
+    """Return the login's address, which leads on to ``asked_for`` and says that a session has ended.
+
+    Of the address only what stands on this site is kept; the login follows nothing but the service's own pages.
+    """
+    parts = urlsplit(asked_for)
+    address = parts.path + (f"?{parts.query}" if parts.query else "")
+    asked = ([f"next={quote(address, safe='/')}"] if address else []) + (["ended=true"] if ended else [])
+    return paths.LOGIN + (f"?{'&'.join(asked)}" if asked else "")
