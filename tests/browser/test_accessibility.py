@@ -65,7 +65,7 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
         ("#send-now", "#send-now-dialog"),
         ("#view-payload", "#payload-dialog"),
         ("#remove-key", "#remove-key-dialog"),
-        ("tr:nth-child(2) [data-drawer-link]", "#drawer"),
+        ("#history tr:nth-child(2) th a", "#drawer"),
     ],
 )
 def test_each_dialog(ready: Console, page: Page, opener: str, dialog: str) -> None:

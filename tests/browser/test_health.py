@@ -115,6 +115,6 @@ def test_error_details_in_the_history_name_cause_and_next_step(
     ready.server.trouble(Trouble(before=trouble))  # type: ignore[arg-type]  # pytest's parameters have no types
     ready.send()
     page.goto(ready.tab)
-    page.locator("[data-drawer-link]").first.click()
+    page.locator("#history tbody th a").first.click()
     expect(page.locator("#drawer")).to_contain_text(sentence)
     expect(page.locator("#drawer")).to_contain_text(next_step)

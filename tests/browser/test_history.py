@@ -185,7 +185,7 @@ def test_turning_back_keeps_the_filters(ready: Console, page: Page) -> None:
 def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     page.goto(ready.tab)
-    link = page.locator("[data-drawer-link]").nth(1)
+    link = page.locator("#history tbody th a").nth(1)
     link.click()
     drawer = page.get_by_role("dialog", name="Transmission of 3 Nov 2026, 10:00 UTC")
     expect(drawer.get_by_role("heading", name="Error Details")).to_be_visible()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from telemetry_service.resources import templates_folder
-from telemetry_service.web.tab.assets import Assets
+from telemetry_service.web.tab.assets import SCRIPTS, STYLES, Assets
 
 STATIC = Path(__file__).parent.parent.parent / "src" / "telemetry_service" / "web" / "static"
 _ROW = re.compile(r"^\| `(?P<name>[^`]+)` \|.*\| (?P<version>[0-9.]+) \|.*`(?P<digest>[0-9a-f]{64})` \|$", re.MULTILINE)
@@ -29,6 +29,17 @@ def test_an_address_holds_the_digest_of_its_content() -> None:
         assert hashlib.sha256(asset.content).hexdigest()[:16] in asset.url
         assert gzip.decompress(asset.compressed) == asset.content
     assert assets.find("/static/0000000000000000/tab.css") is None
+
+
+def test_the_stylesheet_and_the_script_are_made_of_all_files_of_their_folders() -> None:
+    assert {path.name for path in (STATIC / "styles").iterdir()} == {f"{name}.css" for name in STYLES}
+    assert {path.name for path in (STATIC / "scripts").iterdir()} == {f"{name}.js" for name in SCRIPTS}
+
+
+def test_each_script_is_strict_and_keeps_its_names_to_itself() -> None:
+    alone = re.compile(r'/\*.*?\*/\n\(\(\) => \{\n  "use strict";\n.*\n\}\)\(\);\n', re.DOTALL)
+    for script in (STATIC / "scripts").iterdir():
+        assert alone.fullmatch(script.read_text()), script.name
 
 
 def test_no_template_holds_an_inline_script_or_style() -> None:

@@ -107,7 +107,7 @@ def test_the_history_is_filtered_read_and_retried(ready: Console, plain: Page) -
     plain.get_by_label("Status").select_option("failed")
     plain.get_by_role("button", name="Filter").click()
     expect(plain.locator("#history tbody tr")).to_have_count(1)
-    plain.locator("[data-drawer-link]").first.click()
+    plain.locator("#history tbody th a").first.click()
     expect(plain.locator("#drawer")).to_contain_text("The License Server refused the payload.")
     plain.locator("#drawer-close").click()
     expect(plain.locator("#history tbody tr")).to_have_count(1)

@@ -1,0 +1,63 @@
+/* The License Server connection: the API key hides itself again, and a test tells each step when it begins. */
+(() => {
+  "use strict";
+
+  const SECOND = 1000; // In milliseconds.
+
+  function hide(box) {
+    if (!box.isConnected) return;
+    const focused = box.contains(document.activeElement);
+    box.remove();
+    if (focused) document.getElementById("show")?.focus();
+  }
+
+  function countDown(box) {
+    box.dataset.started = "";
+    let left = Number(box.dataset.hideAfter);
+    const timer = setInterval(() => {
+      left -= 1;
+      box.querySelector("[data-countdown]").textContent = String(left);
+      if (left > 0 && box.isConnected) return;
+      clearInterval(timer);
+      hide(box);
+    }, SECOND);
+  }
+
+  document.addEventListener("telemetry:content", () => {
+    for (const box of document.querySelectorAll("[data-revealed]:not([data-started])")) countDown(box);
+  });
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest("[data-hide]")?.closest("[data-revealed]");
+    if (!box) return;
+    event.preventDefault();
+    hide(box);
+  });
+  addEventListener("pagehide", () => {
+    for (const box of document.querySelectorAll("[data-revealed]")) hide(box);
+  });
+
+  /* The answer of a test holds a fragment for each step: the latest one is shown while it grows, and the last one stays. */
+
+  const NEXT = "\n<!-- next -->\n"; // As in step_stream.py.
+
+  const innerOf = (fragment) => new DOMParser().parseFromString(fragment, "text/html").body.firstElementChild.innerHTML;
+
+  function showProgress(xhr, place) {
+    const complete = xhr.responseText.split(NEXT).slice(0, -1);
+    if (complete.length > 0 && place) place.innerHTML = innerOf(complete.at(-1));
+  }
+
+  document.addEventListener("htmx:beforeSend", ({ detail: { elt, target, xhr } }) => {
+    if (elt.id !== "test") return;
+    const place = () => document.getElementById(target.id); // A save may put another form in its place in the meantime.
+    xhr.addEventListener("progress", () => showProgress(xhr, place()));
+    target.addEventListener(
+      "htmx:beforeSwap",
+      ({ detail }) => {
+        detail.serverResponse = detail.serverResponse.split(NEXT).pop();
+        detail.target = place() ?? target;
+      },
+      { once: true },
+    );
+  });
+})();

@@ -1,0 +1,40 @@
+/* The transmission history: its filters, its pages, and the row whose transmission is open. */
+(() => {
+  "use strict";
+
+  const PAGE_LINKS = new Set(["older", "newer", "newest"]);
+
+  function unmark() {
+    for (const row of document.querySelectorAll("tr[aria-current]")) row.removeAttribute("aria-current");
+  }
+
+  function mark(dialog) {
+    if (dialog.id !== "drawer") return;
+    unmark();
+    document.getElementById(dialog.dataset.opener)?.closest("tr")?.setAttribute("aria-current", "true");
+  }
+
+  document.addEventListener("telemetry:opened", (event) => mark(event.target));
+  document.addEventListener("telemetry:closed", unmark);
+
+  // While a year is typed, its date passes through the years 2, 20 and 202, which nobody filters by.
+  document.addEventListener(
+    "change",
+    (event) => {
+      const { type, value } = event.target;
+      if (type === "date" && value && value < "1000") event.stopPropagation();
+    },
+    { capture: true },
+  );
+
+  // Tells the server which part of the history is shown, so that it can refresh that part.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const shown = document.getElementById("history");
+    if (shown) event.detail.headers["X-History-Query"] = new URL(shown.dataset.url, location).search.slice(1);
+  });
+
+  // A new page of the history is read from its top.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (PAGE_LINKS.has(event.detail.requestConfig?.elt?.id)) document.getElementById("history-title")?.focus();
+  });
+})();

@@ -1,0 +1,48 @@
+/* What the other scripts of the settings tab build on: an event each time that something new is on the page.
+
+   Nothing depends on scripts: every form and link works without them. Each file is strict, keeps its names to itself and is
+   about one topic. They are served as one file, tab.js, and speak to each other through attributes and these events:
+
+   telemetry:content  on the document: the page is there, or a part of it was replaced
+   telemetry:opened   on a dialog: it has become modal
+   telemetry:closed   on the document, with the dialog in `detail`: it was closed and has left the page */
+(() => {
+  "use strict";
+
+  // Before the page is drawn, so that what only works with scripts never appears late.
+  document.documentElement.classList.add("js");
+
+  let focusedBefore = null; // The id of what had the focus when a request began.
+
+  const announce = () => document.dispatchEvent(new Event("telemetry:content"));
+
+  function focusWanted() {
+    const wanted = [...document.querySelectorAll("[data-focus]")].at(-1);
+    if (!wanted) return false;
+    wanted.focus();
+    delete wanted.dataset.focus;
+    return true;
+  }
+
+  /* The focus disappears with a part that is replaced: it moves to what has taken its place. */
+  function keepFocus() {
+    if (focusWanted() || document.activeElement !== document.body || !focusedBefore) return;
+    const candidates = [focusedBefore, focusedBefore.replace(/^retry-/u, "row-"), "history-title"];
+    candidates
+      .map((id) => document.getElementById(id))
+      .find(Boolean)
+      ?.focus();
+  }
+
+  document.addEventListener("htmx:beforeRequest", () => {
+    focusedBefore = document.activeElement?.id || null;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    announce();
+    keepFocus();
+  });
+  document.addEventListener("htmx:oobAfterSwap", announce);
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", announce);
+  else queueMicrotask(announce); // The scripts below listen by then.
+})();
