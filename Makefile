@@ -26,7 +26,7 @@ torture: .venv/.dev ## Kill replicas and break everything round them at random (
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, dependencies, templates, the database schema and the generated pages
+check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts, stylesheets, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -34,8 +34,9 @@ check: .venv/.dev ## Lint, check types, layers, dependencies, templates, the dat
 	$(BIN)/deptry src migrations
 	$(BIN)/deptry tests benchmarks .ci --config .ci/deptry_tests.toml
 	$(BIN)/djlint --lint templates
+	.ci/lint-web
 	$(BIN)/hadolint Dockerfile
-	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lock .ci/programs .ci/run
+	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
 	.ci/check-schema
 	$(BIN)/python .ci/payload_page.py --check
 	$(BIN)/python .ci/troubleshooting_page.py --check
@@ -50,6 +51,7 @@ bench: .venv/.dev ## Measure recording and preview on both databases (some minut
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	.ci/lint-web --fix
 
 docs: .venv/.dev ## Write the pages that are generated from the code
 	$(BIN)/python .ci/payload_page.py
@@ -71,6 +73,6 @@ clean: ## Remove the environment and all caches; the databases stay
 	@.ci/environment dev
 	@touch $@ .venv/.runtime
 
-.venv/.programs: .ci/programs | .venv/.dev
+.venv/.programs: .ci/programs .ci/node/package-lock.json | .venv/.dev
 	@.ci/programs
 	@touch $@

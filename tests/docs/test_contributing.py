@@ -26,8 +26,9 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, folder / name)
     environment = folder / ".venv"
     environment.mkdir()
-    for name in ("bin", "lib", "pyvenv.cfg"):
-        (environment / name).symlink_to(ROOT / ".venv" / name)
+    for name in ("bin", "lib", "node", "pyvenv.cfg"):
+        if (ROOT / ".venv" / name).exists():  # The linters that need Node are not everywhere.
+            (environment / name).symlink_to(ROOT / ".venv" / name)
     # The stamps are younger than everything else, so that nothing is installed.
     for stamp in (".runtime", ".dev", ".programs"):
         (environment / stamp).touch()
