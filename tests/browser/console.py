@@ -1,6 +1,7 @@
 """A whole product as an administrator meets it: the web application on a port, its clock and a License Server."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -71,6 +72,8 @@ class Console:
         self.runtime: Runtime = self.app.state.context.runtime
         self._uvicorn = uvicorn.Server(server_config(self.app, "127.0.0.1", 0))
         self._thread = threading.Thread(target=self._uvicorn.run, name="console", daemon=True)
+        # An exchange runs in an event loop of its own, and Playwright has one in the thread of the test.
+        self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sender")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -87,6 +90,7 @@ class Console:
     ) -> None:
         self._uvicorn.should_exit = True
         self._thread.join()
+        self._sender.shutdown()
 
     @property
     def url(self) -> str:
@@ -155,11 +159,11 @@ class Console:
 
     def send(self) -> TransmissionDetail:
         """Click Send Now, as somebody else would."""
-        return send_now(self.runtime, "admin", str(uuid4()))
+        return self._sender.submit(send_now, self.runtime, "admin", str(uuid4())).result()
 
     def retry_all(self) -> None:
         """Click Retry all failed, as somebody else would."""
-        retry_failed(self.runtime, "admin")
+        self._sender.submit(retry_failed, self.runtime, "admin").result()
 
     def tick(self) -> None:
         """Let the next run fall due, and wake."""
@@ -170,7 +174,7 @@ class Console:
 
     def wake(self) -> None:
         """Do what is due, as the scheduler would."""
-        wake(self.runtime)
+        self._sender.submit(wake, self.runtime).result()
 
     def _register(self, bouncer_id: str, environment: Environment, pair_id: str) -> None:
         register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
