@@ -14,7 +14,6 @@ from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
 from telemetry_service.domain.owner import Owner
-from telemetry_service.domain.transmission_texts import cause_of_test
 
 if TYPE_CHECKING:
     from telemetry_service.app import Service
@@ -216,7 +215,7 @@ def _connection(service: "Service", *, offline: bool) -> Finding:
         tested = try_connection(service.runtime)
     except TelemetryError as error:
         return Finding("connection", Result.SKIPPED, f"Skipped. {error.text}")
-    words = cause_of_test(tested.cause)
+    words = tested.cause_texts
     if words is None:
         return Finding("connection", Result.OK, "The License Server responds and accepts the API key.")
     sentence = f"{words.sentence} {words.next_step} ({words.code.value})"

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from telemetry_service.schemas.base import ResponseModel
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 """The option of every command whose result a script may want."""
@@ -24,6 +27,11 @@ def complain(text: str) -> None:
 def say_json(value: object) -> None:
     """Write the result as JSON."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say_as(model: "type[ResponseModel]", value: object) -> None:
+    """Write a value in the JSON that the REST API has for it."""
+    typer.echo(model.model_validate(value).model_dump_json(indent=2))
 
 
 def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
-from telemetry_service.cli.output import moment, say
+from telemetry_service.cli.output import moment, say, say_as
 from telemetry_service.domain.transmissions import State
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
     """Say what came of a transmission, and exit accordingly."""
     if as_json:
-        from telemetry_service.web.api.schemas.transmissions import TransmissionDetailResponse
+        from telemetry_service.schemas.transmissions import TransmissionDetailResponse
 
-        say(TransmissionDetailResponse.of_detail(detail).model_dump_json(indent=2))
+        say_as(TransmissionDetailResponse, detail)
     else:
         _tell(detail)
     if detail.transmission.state is not State.SUCCESS:
@@ -25,7 +25,7 @@ def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
 
 
 def _tell(detail: "TransmissionDetail") -> None:
-    transmission, words = detail.transmission, detail.words
+    transmission, words = detail.transmission, detail.texts
     sent = any(attempt.request_written is not False for attempt in detail.attempts)
     say(f"Transmission {transmission.transmission_id}: {transmission.status.value}.")
     records = (

@@ -79,6 +79,21 @@ class ApiKeyFact:
     hint: str
     set_at: datetime
 
+    @property
+    def configured(self) -> bool:
+        """Whether there is a key."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class NoApiKey:
+    """What is shown where there is no API key."""
+
+    key_id: None = None
+    hint: None = None
+    set_at: None = None
+    configured: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class StoredConfiguration:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.transmission_texts import CauseTexts, cause_of_check
 
 
 class StepName(StrEnum):
@@ -49,3 +50,8 @@ class ConnectionCheck:
     def ok(self) -> bool:
         """Whether the connection works from end to end."""
         return self.cause is None
+
+    @property
+    def cause_texts(self) -> CauseTexts | None:
+        """Why it does not work, and what can be done; None where it works."""
+        return cause_of_check(self.cause)

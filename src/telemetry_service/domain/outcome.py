@@ -42,6 +42,11 @@ class Cause(StrEnum):
     INTERRUPTED = "interrupted"
     PAYLOAD_INVALID = "payload_invalid"
 
+    @property
+    def sentence(self) -> str:
+        """What happened."""
+        return EXPLANATIONS[self].sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

@@ -52,6 +52,19 @@ class TransmissionTexts:
     can_retry: bool
     """Whether it is one to be retried, be it barred at this time or not."""
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether it is being sent, or about to be."""
+        return self.status is RowStatus.SENDING
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedTransmission:
+    """A transmission, with what is said of it in the situation that it was read in."""
+
+    transmission: Transmission
+    texts: TransmissionTexts
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -69,6 +82,11 @@ def row_of(transmission: Transmission, now: datetime) -> Row:
     return Row(
         transmission.state, transmission.cause, transmission.next_attempt_at, claimed=transmission.in_flight(now)
     )
+
+
+def describe(transmission: Transmission, situation: Situation) -> DescribedTransmission:
+    """Return a transmission with its words in a situation."""
+    return DescribedTransmission(transmission, texts_of(row_of(transmission, situation.now), situation))
 
 
 def texts_of(row: Row, situation: Situation) -> TransmissionTexts:
@@ -159,7 +177,7 @@ def _passes(cause: Cause, situation: Situation) -> bool:
     return cause in PASSING or latest is None or latest.ok or latest.cause in PASSING
 
 
-def cause_of_test(cause: Cause | None) -> CauseTexts | None:
+def cause_of_check(cause: Cause | None) -> CauseTexts | None:
     """Return the words of a connection test that failed for ``cause``: nobody repeats it but a person."""
     if cause is None:
         return None

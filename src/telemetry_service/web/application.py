@@ -12,7 +12,18 @@ from telemetry_service.domain.readiness import Readiness
 from telemetry_service.identity.authentication import Authentication
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.record import Recorder
-from telemetry_service.web.api import configuration, facts, insight, operations, transmissions
+from telemetry_service.web.api import (
+    bouncers,
+    configuration,
+    dictionary,
+    extension_codes,
+    health,
+    license_posture,
+    operations,
+    preview,
+    transmissions,
+    usage,
+)
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
@@ -43,7 +54,20 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces where the environment says so: nothing but the transmission leaves this process."""
 
-_API = (facts.router, configuration.router, insight.router, transmissions.router)
+_API = tuple(
+    noun.router
+    for noun in (
+        bouncers,
+        usage,
+        license_posture,
+        extension_codes,
+        configuration,
+        preview,
+        health,
+        dictionary,
+        transmissions,
+    )
+)
 
 
 def create_web(

@@ -12,9 +12,10 @@ from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPage, list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
-from telemetry_service.web.api.schemas.configuration import ConfigurationResponse
-from telemetry_service.web.api.schemas.insight import HealthResponse, PreviewResponse
-from telemetry_service.web.api.schemas.transmissions import HistoryResponse
+from telemetry_service.schemas.configuration import ConfigurationResponse
+from telemetry_service.schemas.health import HealthResponse
+from telemetry_service.schemas.preview import PreviewResponse
+from telemetry_service.schemas.transmissions import HistoryResponse
 from telemetry_service.web.tab.labels import HEALTH
 from telemetry_service.web.tab.page_context import contents
 from telemetry_service.web.tab.sections.transmission import transmission_view
@@ -62,16 +63,16 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     state(site)
     site.report(usage(9, decisions=0), usage(4, decisions=3, bouncer="nobody-knows-me"))
     tab = contents(site.runtime)
-    rest = HealthResponse.of_report(read_now(site.runtime, read_health))
+    rest = HealthResponse.model_validate(read_now(site.runtime, read_health))
     health = tab["health"]
     assert (health.cause, health.next_step) == (rest.cause, rest.next_step)
     assert (health.waiting_note, health.run_note) == (rest.waiting_note, rest.run_note)
     assert (health.next_send_note, health.next_run_note) == (rest.next_send_note, rest.next_run_note)
     assert health.sign == HEALTH[rest.status]
     assert health.waiting.split()[0] == str(rest.waiting)
-    configuration = ConfigurationResponse.of(read_now(site.runtime, read_configuration))
+    configuration = ConfigurationResponse.model_validate(read_now(site.runtime, read_configuration))
     assert (configuration.next_run_at, configuration.next_send_at) == (rest.next_run_at, rest.next_send_at)
-    preview = PreviewResponse.of(read_now(site.runtime, build_preview))
+    preview = PreviewResponse.model_validate(read_now(site.runtime, build_preview))
     figures = preview.figures
     shown = {figure.name: figure.value for figure in tab["preview"].figures}
     assert shown == {
@@ -84,7 +85,8 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     assert preview.payload is None or preview.payload["bouncer_count"] == figures.active_bouncers == 2
     assert tab["preview"].note == preview.note
     assert "of" not in {word for figure in tab["preview"].figures for word in figure.unit.split()}
-    for row, answer in zip(tab["history"].rows, HistoryResponse.of(history(site)).transmissions, strict=True):
+    listed = HistoryResponse.model_validate(history(site)).transmissions
+    for row, answer in zip(tab["history"].rows, listed, strict=True):
         assert row.note == answer.note
         drawer = transmission_view(read_now(site.runtime, read_transmission, answer.transmission_id), None, None)
         assert (drawer.next_attempt is None) == (answer.next_attempt_at is None)

@@ -1,5 +1,6 @@
 """``telemetry-service doctor``."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -37,12 +38,7 @@ def doctor(
 
     findings = examine(offline=offline)
     if as_json:
-        say_json(
-            [
-                {"check": f.check, "result": f.result.value, "sentence": f.sentence, "exit_code": f.exit_code}
-                for f in findings
-            ]
-        )
+        say_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             say(f"{finding.result.value:7} {finding.check:15} {finding.sentence}")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from telemetry_service.cli.open_service import opened_service
-from telemetry_service.cli.output import AsJson, moment, say, say_table
-from telemetry_service.domain.transmission_texts import row_of, texts_of
+from telemetry_service.cli.output import AsJson, moment, say, say_as, say_table
+from telemetry_service.domain.transmission_texts import DescribedTransmission
 from telemetry_service.domain.transmissions import Status, Trigger
 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="Number of transmissions, newest first.")]
@@ -37,33 +37,35 @@ def history(
         wanted = HistoryFilter(status, trigger, _day(from_day), _day(to_day))
         page = read_now(service.runtime, list_transmissions, wanted, cursor, limit)
     if as_json:
-        from telemetry_service.web.api.schemas.transmissions import HistoryResponse
+        from telemetry_service.schemas.transmissions import HistoryResponse
 
-        say(HistoryResponse.of(page).model_dump_json(indent=2))
+        say_as(HistoryResponse, page)
         return
-    if not page.items:
+    if not page.transmissions:
         say("No transmissions found.")
         return
     say_table(
         ("DATE (UTC)", "STATUS", "STATE", "RECORDS", "CODE", "TRIGGER", "ATTEMPTS", "CAUSE", "NOTE", "ID"),
-        (
-            (
-                moment(t.created_at),
-                t.status.value,
-                t.state.value,
-                t.records_sent,
-                t.response_code,
-                t.trigger.value,
-                t.attempts_made,
-                t.cause.value if t.cause else None,
-                texts_of(row_of(t, page.situation.now), page.situation).note or None,
-                t.transmission_id,
-            )
-            for t in page.items
-        ),
+        map(_cells, page.transmissions),
     )
     if page.next_cursor:
         say(f"Older transmissions: --cursor {page.next_cursor}")
+
+
+def _cells(described: DescribedTransmission) -> tuple[object, ...]:
+    t, texts = described.transmission, described.texts
+    return (
+        moment(t.created_at),
+        t.status.value,
+        t.state.value,
+        t.records_sent,
+        t.response_code,
+        t.trigger.value,
+        t.attempts_made,
+        t.cause.value if t.cause else None,
+        texts.note or None,
+        t.transmission_id,
+    )
 
 
 def _day(value: datetime | None) -> date | None:

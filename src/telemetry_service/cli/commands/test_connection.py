@@ -7,8 +7,7 @@ import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
 from telemetry_service.cli.open_service import ACTOR, opened_service
-from telemetry_service.cli.output import AsJson, say, say_table
-from telemetry_service.domain.transmission_texts import cause_of_test
+from telemetry_service.cli.output import AsJson, say, say_as, say_table
 
 if TYPE_CHECKING:
     from telemetry_service.domain.connection_check import ConnectionCheck
@@ -24,9 +23,9 @@ def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = Fals
 
         result = check(service.runtime, ACTOR, api_key)
     if as_json:
-        from telemetry_service.web.api.schemas.configuration import ConnectionCheckResponse
+        from telemetry_service.schemas.connection_check import ConnectionCheckResponse
 
-        say(ConnectionCheckResponse.of(result).model_dump_json(indent=2))
+        say_as(ConnectionCheckResponse, result)
     else:
         _tell(result)
     if not result.ok:
@@ -48,7 +47,7 @@ def _tell(result: "ConnectionCheck") -> None:
         ("STEP", "RESULT", "MS", "DETAIL"),
         ((step.name.value, verdicts[step.ok], step.duration_ms, step.detail) for step in result.steps),
     )
-    words = cause_of_test(result.cause)
+    words = result.cause_texts
     if words is None:
         say("The connection works.")
     else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.configuration import Configuration, StoredConfiguration
+from telemetry_service.domain.configuration import ApiKeyFact, Configuration, NoApiKey, StoredConfiguration
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.snapshot import Snapshot
 
@@ -16,7 +16,6 @@ class ConfigurationView:
     enabled: bool
     """The effective switch: the administrator's, unless the deployment has locked it off."""
     locked: bool
-    license_server_configured: bool
     verdict: Verdict
 
     @property
@@ -30,6 +29,11 @@ class ConfigurationView:
         return self.verdict.next_send_at
 
     @property
+    def api_key(self) -> ApiKeyFact | NoApiKey:
+        """What may be shown of the API key."""
+        return self.stored.api_key or NoApiKey()
+
+    @property
     def values(self) -> Configuration:
         """The values as they work: while the deployment locks telemetry off, the switch is off."""
         return self.stored.values.model_copy(update={"enabled": self.enabled})
@@ -41,6 +45,5 @@ def read_configuration(snapshot: Snapshot) -> ConfigurationView:
         stored=snapshot.configuration,
         enabled=snapshot.enabled,
         locked=snapshot.setup.locked,
-        license_server_configured=snapshot.setup.license_server,
         verdict=snapshot.verdict,
     )

@@ -25,6 +25,16 @@ class HealthReport:
         return self.verdict.health
 
     @property
+    def connected(self) -> bool | None:
+        """Whether the License Server is connected; None where no exchange says so or says not."""
+        return self.verdict.connected
+
+    @property
+    def last_exchange_at(self) -> datetime | None:
+        """When the latest exchange was."""
+        return self.last_exchange.at if self.last_exchange else None
+
+    @property
     def waiting(self) -> int:
         """How many transmissions are not accepted yet."""
         return self.verdict.situation.waiting.total

@@ -8,14 +8,13 @@ from uuid import UUID
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmission_texts import TransmissionTexts, row_of, texts_of
+from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
 from telemetry_service.domain.transmissions import Attempt, Transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.storage.transmissions import HistoryFilter
 
 __all__ = [
-    "Export",
     "HistoryFilter",
     "HistoryPage",
     "TransmissionDetail",
@@ -42,26 +41,17 @@ class HistoryPage:
     newer_cursor: str | None = None
     """What :func:`list_newer_transmissions` takes to turn one page back; None where these are the newest."""
 
+    @property
+    def transmissions(self) -> tuple[DescribedTransmission, ...]:
+        """The transmissions, each with what is said of it."""
+        return tuple(describe(transmission, self.situation) for transmission in self.items)
+
 
 @dataclass(frozen=True, slots=True)
-class TransmissionDetail:
+class TransmissionDetail(DescribedTransmission):
     """A transmission with its attempts, first one first."""
 
-    transmission: Transmission
     attempts: tuple[Attempt, ...]
-    situation: Situation
-
-    @property
-    def words(self) -> TransmissionTexts:
-        """What is said of it."""
-        return texts_of(row_of(self.transmission, self.situation.now), self.situation)
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """Transmissions as they are read, with what their words depend on."""
-
-    transmissions: Iterator[Transmission]
     situation: Situation
 
 
@@ -100,16 +90,17 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
     transmission = transmissions.get(transmission_id)
     if transmission is None:
         raise NotFoundError
-    return TransmissionDetail(transmission, transmissions.attempts(transmission_id), snapshot.situation)
+    texts = describe(transmission, snapshot.situation).texts
+    return TransmissionDetail(transmission, texts, transmissions.attempts(transmission_id), snapshot.situation)
 
 
-def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Export:
+def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Iterator[DescribedTransmission]:
     """Return all transmissions of the filtered history, newest first, without holding them all at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.activity.note(now, actor, Action.EXPORTED)
         situation = Snapshot(runtime, tx, now).situation
-    return Export(_each(runtime, filter_), situation)
+    return (describe(transmission, situation) for transmission in _each(runtime, filter_))
 
 
 def _each(runtime: Runtime, filter_: HistoryFilter) -> Iterator[Transmission]:

@@ -12,7 +12,7 @@ from telemetry_service.domain.errors import (
     TelemetryError,
 )
 from telemetry_service.domain.health import Health
-from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.payload import HealthStatus, PreparedPayload
 from telemetry_service.domain.payload_version import version_of
 from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
 from telemetry_service.domain.verdict import Verdict
@@ -47,6 +47,14 @@ class SealedDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """The six figures of the guide."""
+
+    counts: PeriodCounts
+    health_status: HealthStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """The open period as figures and as the payload it would become."""
 
@@ -70,6 +78,11 @@ class Preview:
     """The transmission that ``difference`` compares with; None where retention keeps none."""
     customer_id_clear: str | None
     customer_id_sent: str | None
+
+    @property
+    def figures(self) -> Figures:
+        """The six figures of the guide."""
+        return Figures(self.counts, self.health.status)
 
     @property
     def health(self) -> Health:

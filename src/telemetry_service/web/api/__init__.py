@@ -1,1 +1,1 @@
-"""The REST API under ``/api/v1``, one router per concern; the shapes of the answers stand in ``answers_*.py``."""
+"""The REST API under ``/api/v1``: a file for each noun. What the responses look like stands in ``schemas``."""

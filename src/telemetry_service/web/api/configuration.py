@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
+from telemetry_service.domain.connection_check import ConnectionCheck
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
     KeyUnusableError,
@@ -19,16 +20,12 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
-from telemetry_service.pipeline.queries.consequences import read_consequences, refuse_if_something_is_lost
+from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences, refuse_if_something_is_lost
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.schemas.configuration import ConfigurationResponse, ConsequencesResponse, RevealedKeyResponse
+from telemetry_service.schemas.connection_check import ConnectionCheckResponse
 from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
-from telemetry_service.web.api.schemas.configuration import (
-    ConfigurationResponse,
-    ConnectionCheckResponse,
-    ConsequencesResponse,
-    RevealedKeyResponse,
-)
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.body import NO_BODY, JsonBody, has_body
@@ -63,15 +60,16 @@ async def _key_to_test(request: Request) -> ApiKeyInput | None:
 KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
 
 
-@router.get("/config", responses={200: {"headers": _ETAG}})
+@router.get("/config", response_model=ConfigurationResponse, responses={200: {"headers": _ETAG}})
 @needs(Scope.READ)
-def get_config(context: Context, response: Response) -> ConfigurationResponse:
+def get_config(context: Context, response: Response) -> ConfigurationView:
     """Return the configuration. To save, send its ETag in `If-Match`."""
-    return _answer(response, read_now(context.runtime, read_configuration))
+    return _tagged(response, read_now(context.runtime, read_configuration))
 
 
 @router.put(
     "/config",
+    response_model=ConfigurationResponse | ConsequencesResponse,
     responses={200: {"headers": _ETAG}},
     openapi_extra=json_body(Configuration, _VALUES)
     | header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
@@ -88,7 +86,7 @@ def put_config(
     values: Values,
     confirm: Confirm = False,  # noqa: FBT002 - a query parameter
     dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
-) -> ConfigurationResponse | ConsequencesResponse:
+) -> ConfigurationView | Consequences:
     """Save the whole configuration. Refused with 412 if someone else saved it since it was read.
 
     A change that permanently loses data (a shorter retention, or turning telemetry off with counts in the open period)
@@ -98,23 +96,23 @@ def put_config(
     runtime = context.runtime
     version = seen.check(read_now(runtime, read_configuration).stored.version)
     if dry_run:
-        return ConsequencesResponse.of(read_now(runtime, read_consequences, values))
+        return read_now(runtime, read_consequences, values)
     check = None if confirm else refuse_if_something_is_lost
-    return _answer(response, save_configuration(runtime, values, version, caller.actor, check=check))
+    return _tagged(response, save_configuration(runtime, values, version, caller.actor, check=check))
 
 
-@router.put("/config/api-key", openapi_extra=json_body(ApiKeyInput, _KEY))
+@router.put("/config/api-key", response_model=ConfigurationResponse, openapi_extra=json_body(ApiKeyInput, _KEY))
 @needs(Scope.ADMIN)
-def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationResponse:
+def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationView:
     """Save a new API key. Payloads held for the old key are tried at once."""
-    return _answer(response, set_api_key(context.runtime, key.api_key, caller.actor))
+    return _tagged(response, set_api_key(context.runtime, key.api_key, caller.actor))
 
 
-@router.delete("/config/api-key", dependencies=[NO_BODY])
+@router.delete("/config/api-key", response_model=ConfigurationResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
-def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationResponse:
+def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationView:
     """Remove the API key. Nothing can be sent until a new one is saved."""
-    return _answer(response, remove_api_key(context.runtime, caller.actor))
+    return _tagged(response, remove_api_key(context.runtime, caller.actor))
 
 
 @router.post(
@@ -131,17 +129,17 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 
 @router.post(
     "/test-connection",
+    response_model=ConnectionCheckResponse,
     openapi_extra=json_body(ApiKeyInput, _KEY, required=False)
     | refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError),
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheckResponse:
+def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheck:
     """Test the connection step by step, with the saved API key or with one that is not saved yet."""
-    tested = check_connection(context.runtime, caller.actor, key.api_key if key else None)
-    return ConnectionCheckResponse.of(tested)
+    return check_connection(context.runtime, caller.actor, key.api_key if key else None)
 
 
-def _answer(response: Response, view: ConfigurationView) -> ConfigurationResponse:
+def _tagged(response: Response, view: ConfigurationView) -> ConfigurationView:
     response.headers["ETag"] = entity_tag(view.stored.version)
-    return ConfigurationResponse.of(view)
+    return view

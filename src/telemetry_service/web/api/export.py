@@ -1,16 +1,13 @@
 """The history as a file: CSV for spreadsheets, JSON Lines for programs. Written as it is read."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from io import StringIO
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmission_texts import row_of, texts_of
-from telemetry_service.domain.transmissions import Transmission
-from telemetry_service.pipeline.queries.history import Export
-from telemetry_service.web.api.schemas.transmissions import TransmissionResponse
+from telemetry_service.domain.transmission_texts import DescribedTransmission
+from telemetry_service.schemas.transmissions import TransmissionResponse
 
 COLUMNS = (
     "transmission_id",
@@ -30,21 +27,22 @@ COLUMNS = (
     "accepted_at",
     "receipt_verified",
 )
+"""Each a field of the history's JSON. Of a cause there is the code."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def csv_lines(export: Export) -> Iterator[str]:
+def csv_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
     """Yield a heading and a line for each transmission (RFC 4180)."""
     yield _line(COLUMNS)
-    for transmission in export.transmissions:
-        yield _line(tuple(cell(_value(transmission, column, export.situation)) for column in COLUMNS))
+    for response in map(TransmissionResponse.model_validate, transmissions):
+        yield _line(tuple(cell(_value(response, column)) for column in COLUMNS))
 
 
-def json_lines(export: Export) -> Iterator[str]:
+def json_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
     """Yield one JSON object a line, in the shape in which the history lists transmissions."""
-    for transmission in export.transmissions:
-        yield TransmissionResponse.of(transmission, export.situation).model_dump_json() + "\n"
+    for response in map(TransmissionResponse.model_validate, transmissions):
+        yield response.model_dump_json() + "\n"
 
 
 def cell(value: object) -> str:
@@ -57,10 +55,10 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _value(transmission: Transmission, column: str, situation: Situation) -> object:
-    if column == "next_attempt_at":
-        return texts_of(row_of(transmission, situation.now), situation).next_attempt_at
-    return getattr(transmission, column)
+def _value(response: TransmissionResponse, column: str) -> object:
+    if column == "cause":
+        return response.cause and response.cause.code
+    return getattr(response, column)
 
 
 def _line(cells: tuple[str, ...]) -> str:

@@ -4,11 +4,10 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict
 
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.schemas.base import ResponseModel
 from telemetry_service.web.api.openapi import Description
-from telemetry_service.web.api.schemas.base import ResponseModel
 from telemetry_service.web.context import Context
 from telemetry_service.web.metrics import CONTENT_TYPE
 from telemetry_service.web.security.authorization import needs, public
@@ -26,8 +25,6 @@ class AliveResponse(ResponseModel):
 
 class ReadinessResponse(ResponseModel):
     """Whether the service can do its work, and if not, which part fails."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     ready: bool
     database: bool

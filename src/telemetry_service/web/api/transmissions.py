@@ -19,9 +19,16 @@ from telemetry_service.domain.errors import (
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.history import export_transmissions, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.history import (
+    HistoryPage,
+    TransmissionDetail,
+    export_transmissions,
+    list_transmissions,
+    read_transmission,
+)
 from telemetry_service.pipeline.queries.proof import payload_as_sent
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.openapi_parts import header, headers, refused_with
 from telemetry_service.web.api.parameters import (
@@ -31,7 +38,6 @@ from telemetry_service.web.api.parameters import (
     RequestKey,
     TransmissionId,
 )
-from telemetry_service.web.api.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.body import NO_BODY
@@ -47,6 +53,7 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 
 @router.post(
     "/send-now",
+    response_model=TransmissionDetailResponse,
     dependencies=[NO_BODY],
     openapi_extra=headers(
         header("Idempotency-Key", "1 to 200 visible ASCII characters. Repeating a key sends nothing new.", "run-7"),
@@ -58,22 +65,20 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 @waits_for_license_server
 def post_send_now(
     context: Context, caller: CurrentCaller, request_key: RequestKey, shown: PreviewSeen
-) -> TransmissionDetailResponse:
+) -> TransmissionDetail:
     """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
 
     With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
     preview in more than counts, health, and times.
     """
-    detail = send_now(context.runtime, caller.actor, request_key, shown)
-    return TransmissionDetailResponse.of_detail(detail)
+    return send_now(context.runtime, caller.actor, request_key, shown)
 
 
-@router.get("/history", openapi_extra=refused_with(CursorInvalidError))
+@router.get("/history", response_model=HistoryResponse, openapi_extra=refused_with(CursorInvalidError))
 @needs(Scope.READ)
-def get_history(context: Context, query: HistoryParameters) -> HistoryResponse:
+def get_history(context: Context, query: HistoryParameters) -> HistoryPage:
     """List transmissions, newest first."""
-    page = read_now(context.runtime, list_transmissions, query.filter(), query.cursor, query.limit)
-    return HistoryResponse.of(page)
+    return read_now(context.runtime, list_transmissions, query.filter(), query.cursor, query.limit)
 
 
 @router.get(
@@ -90,21 +95,26 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
     return _download(json_lines(found), "application/jsonl", "jsonl")
 
 
-@router.post("/history/retry-failed", dependencies=[NO_BODY], openapi_extra=refused_with(*_NOT_SENT))
+@router.post(
+    "/history/retry-failed",
+    response_model=RetriedResponse,
+    dependencies=[NO_BODY],
+    openapi_extra=refused_with(*_NOT_SENT),
+)
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_retry_failed(context: Context, caller: CurrentCaller) -> RetriedResponse:
+def post_retry_failed(context: Context, caller: CurrentCaller) -> dict[str, tuple[TransmissionDetail, ...]]:
     """Send every failed transmission again, oldest first."""
-    details = retry_failed(context.runtime, caller.actor)
-    return RetriedResponse(transmissions=tuple(TransmissionDetailResponse.of_detail(one) for one in details))
+    return {"transmissions": retry_failed(context.runtime, caller.actor)}
 
 
-@router.get("/history/{transmission_id}", openapi_extra=refused_with(NotFoundError))
+@router.get(
+    "/history/{transmission_id}", response_model=TransmissionDetailResponse, openapi_extra=refused_with(NotFoundError)
+)
 @needs(Scope.READ)
-def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetailResponse:
+def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetail:
     """Return one transmission with its payload and every attempt."""
-    detail = read_now(context.runtime, read_transmission, transmission_id)
-    return TransmissionDetailResponse.of_detail(detail)
+    return read_now(context.runtime, read_transmission, transmission_id)
 
 
 @router.get(
@@ -125,15 +135,15 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 
 @router.post(
     "/history/{transmission_id}/retry",
+    response_model=TransmissionDetailResponse,
     dependencies=[NO_BODY],
     openapi_extra=refused_with(NotFoundError, AlreadyDeliveredError, AttemptUnderWayError, *_NOT_SENT),
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server
-def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetailResponse:
+def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetail:
     """Send the stored payload again with the same ID. Safe to repeat."""
-    detail = retry(context.runtime, transmission_id, caller.actor)
-    return TransmissionDetailResponse.of_detail(detail)
+    return retry(context.runtime, transmission_id, caller.actor)
 
 
 def _download(lines: Iterator[str], media_type: str, ending: str) -> StreamingResponse:

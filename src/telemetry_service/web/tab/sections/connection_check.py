@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from telemetry_service.domain.connection_check import ConnectionCheck, Step, StepName
 from telemetry_service.domain.owner import Owner
-from telemetry_service.domain.transmission_texts import cause_of_test
 from telemetry_service.web.tab.labels import STEP, Badge
 from telemetry_service.web.tab.numbers import duration
 
@@ -46,7 +45,7 @@ class ConnectionTestView:
 def result_view(result: ConnectionCheck, *, unsaved_key: bool) -> ConnectionTestView:
     """Return the result of a test with the saved key, or with one that is not saved yet."""
     steps = tuple(_step(step) for step in result.steps)
-    words = cause_of_test(result.cause)
+    words = result.cause_texts
     if words is None:
         unsaved = " Works with the key you entered. Save to keep it."
         sentence = "Connection is working correctly." + (unsaved if unsaved_key else "")

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmission_texts import RowStatus, row_of, texts_of
+from telemetry_service.domain.transmission_texts import row_of, texts_of
 from telemetry_service.domain.transmissions import FAILED_STATES, Status, Transmission, Trigger
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPage
@@ -127,7 +127,7 @@ def _row(transmission: Transmission, situation: Situation) -> RowView:
         attempts=grouped(transmission.attempts_made),
         duration=duration(transmission.last_duration_ms),
         can_retry=words.can_retry,
-        in_flight=words.status is RowStatus.SENDING,
+        in_flight=words.in_flight,
     )
 
 

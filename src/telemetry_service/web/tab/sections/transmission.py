@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.outcome import EXPLANATIONS
-from telemetry_service.domain.transmission_texts import CauseTexts, RowStatus
+from telemetry_service.domain.transmission_texts import CauseTexts
 from telemetry_service.domain.transmissions import Attempt, State, Transmission
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.queries.proof import Proof
@@ -93,7 +93,7 @@ def transmission_view(detail: TransmissionDetail, proof: Proof | None, key_id: s
 
     ``key_id`` is that of the present API key, None where there is none.
     """
-    found, attempts, words, now = detail.transmission, detail.attempts, detail.words, detail.situation.now
+    found, attempts, words, now = detail.transmission, detail.attempts, detail.texts, detail.situation.now
     payload = json.loads(proof.payload if proof else found.payload)
     return TransmissionView(
         transmission_id=str(found.transmission_id),
@@ -109,7 +109,7 @@ def transmission_view(detail: TransmissionDetail, proof: Proof | None, key_id: s
         explanation=words.cause,
         next_attempt=planned(words.next_attempt_at, now),
         no_next_attempt=words.next_attempt_note,
-        in_flight=words.status is RowStatus.SENDING,
+        in_flight=words.in_flight,
         can_retry=words.can_retry,
         retry_barred=words.retry_barred.text if words.retry_barred else None,
         receipt=_receipt(found),

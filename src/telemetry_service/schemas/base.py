@@ -1,0 +1,26 @@
+"""What all responses share: how a moment is written, and how a value is read."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from telemetry_service.domain.clock import rfc3339
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-15T02:00:00.000Z"]}),
+]
+"""RFC 3339 in UTC, to the millisecond: ``2026-11-15T02:00:00.000Z``."""
+
+
+class ResponseModel(BaseModel):
+    """The root of the responses: closed, so that nothing gets into one by accident."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, use_attribute_docstrings=True)
+
+
+def read_from(path: str) -> Any:  # noqa: ANN401 - the field's own annotation says its type
+    """Read a field from another attribute than that of its name: ``read_from("verdict.badge")``."""
+    return Field(validation_alias=AliasPath(*path.split(".")))

@@ -1,0 +1,60 @@
+"""The configuration, and what saving another one would lose."""
+
+from telemetry_service.domain.schedule import Frequency
+from telemetry_service.domain.verdict import ConnectionBadge
+from telemetry_service.schemas.base import Moment, ResponseModel, read_from
+
+
+class ApiKeyResponse(ResponseModel):
+    """What may be shown about the API key without showing it."""
+
+    configured: bool
+    hint: str | None
+    """The last four characters."""
+    key_id: str | None
+    set_at: Moment | None
+
+
+class LicenseServerResponse(ResponseModel):
+    """Whether a License Server is configured, and its badge."""
+
+    configured: bool = read_from("situation.setup.license_server")
+    connected: bool | None
+    """Null while telemetry is off, not configured, or not tried yet."""
+    badge: ConnectionBadge
+
+
+class ConfigurationResponse(ResponseModel):
+    """The configuration. The first five fields can be changed."""
+
+    enabled: bool
+    """Whether telemetry is on. Always false while the deployment locks it off."""
+    frequency: Frequency = read_from("values.frequency")
+    encrypt_payload: bool = read_from("values.encrypt_payload")
+    anonymize_pii: bool = read_from("values.anonymize_pii")
+    retention_days: int = read_from("values.retention_days")
+    locked: bool
+    """True while the deployment has turned telemetry off (TELEMETRY_ENABLED=false)."""
+    updated_at: Moment = read_from("stored.updated_at")
+    api_key: ApiKeyResponse
+    license_server: LicenseServerResponse = read_from("verdict")
+    next_run_at: Moment | None
+    """When the next period closes; null while telemetry is off."""
+    next_send_at: Moment | None
+    """When the next payload is sent: a waiting one, or the next run's a few minutes after that run."""
+
+
+class ConsequencesResponse(ResponseModel):
+    """What a save would permanently lose; zeros if it would lose nothing. Nothing was saved."""
+
+    events_never_sent: int
+    decisions_never_sent: int
+    rows_deleted: int
+    """100,001 means more than 100,000."""
+    sentences: tuple[str, ...]
+
+
+class RevealedKeyResponse(ResponseModel):
+    """The API key as plain text."""
+
+    api_key: str

@@ -1,0 +1,95 @@
+"""The open period, and the field dictionary."""
+
+from datetime import date
+from typing import Any
+
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.schemas.base import Moment, ResponseModel, read_from
+from telemetry_service.schemas.health import HealthStateResponse
+
+
+class FiguresResponse(ResponseModel):
+    """The six figures of the guide."""
+
+    total_events: int = read_from("counts.total_events")
+    sandbox_events: int = read_from("counts.sandbox_events")
+    production_events: int = read_from("counts.production_events")
+    active_bouncers: int = read_from("counts.bouncer_count")
+    policy_decisions: int = read_from("counts.policy_decision_count")
+    health_status: HealthStatus
+
+
+class DayResponse(ResponseModel):
+    """What all bouncers reported on one UTC day."""
+
+    day: date
+    sandbox_events: int
+    production_events: int
+    policy_decisions: int
+    successful_decisions: int
+
+
+class SealedResponse(ResponseModel):
+    """The sealed form, as it would be sent now."""
+
+    content_type: str
+    key_id: str
+    signature: str
+    body: str
+    body_bytes: int
+    encrypted: bool
+
+
+class ChangeResponse(ResponseModel):
+    """A field that differs from the last accepted payload."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class PreviewErrorResponse(ResponseModel):
+    """Why a payload, or its customer_id, cannot be shown."""
+
+    code: str
+    sentence: str = read_from("text")
+
+
+class PreviewResponse(ResponseModel):
+    """The open period as figures and as the payload it would become."""
+
+    at: Moment = read_from("now")
+    period_opened_at: Moment = read_from("period.opened_at")
+    enabled: bool
+    """False while telemetry is off; nothing is sent then."""
+    note: str = read_from("verdict.preview_note")
+    """What happens to these counts."""
+    bouncers_registered: int
+    figures: FiguresResponse
+    health: HealthStateResponse = read_from("verdict")
+    days: tuple[DayResponse, ...]
+    payload: dict[str, Any] | None
+    version: str | None
+    """Identifies this preview. To send exactly this, pass it as `If-Match` to *send now*. Null if it cannot be sent."""
+    fault: PreviewErrorResponse | None
+    sealed: SealedResponse | None
+    difference: tuple[ChangeResponse, ...]
+    compared_with: str | None = read_from("last_accepted_id")
+    """The accepted transmission that `difference` compares with."""
+
+
+class FieldResponse(ResponseModel):
+    """An entry of the field dictionary."""
+
+    name: str
+    meaning: str
+    why: str
+    type: str
+    example: Any
+    source: str
+
+
+class DictionaryResponse(ResponseModel):
+    """Every field that can leave, with what it means and why it is collected."""
+
+    fields: tuple[FieldResponse, ...]

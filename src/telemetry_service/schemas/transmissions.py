@@ -1,0 +1,101 @@
+"""Transmissions and their attempts."""
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import AliasGenerator, AliasPath, ConfigDict, Json
+
+from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Status, Trigger
+from telemetry_service.schemas.base import Moment, ResponseModel, read_from
+from telemetry_service.schemas.connection_check import CauseResponse
+
+
+class TransmissionResponse(ResponseModel):
+    """A transmission as the history lists it."""
+
+    # A field without ``read_from`` is the transmission's own.
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(validation_alias=lambda name: AliasPath("transmission", name))
+    )
+
+    transmission_id: UUID
+    status: Status
+    state: State
+    """The detailed state: a *failed* transmission is retrying, held, or rejected."""
+    trigger: Trigger
+    period_opened_at: Moment
+    period_closed_at: Moment
+    records_sent: int
+    """Audit events that the payload counts."""
+    response_code: int | None
+    note: str = read_from("texts.note")
+    """The detailed state or the next attempt, in a few words; may be empty."""
+    cause: CauseResponse | None = read_from("texts.cause")
+    attempts_made: int
+    in_flight: bool = read_from("texts.in_flight")
+    created_at: Moment
+    last_attempt_at: Moment | None
+    last_duration_ms: int | None
+    next_attempt_at: Moment | None = read_from("texts.next_attempt_at")
+    """Null if no attempt is scheduled."""
+    next_attempt_note: str | None = read_from("texts.next_attempt_note")
+    """What the next attempt waits for, if it is not scheduled."""
+    accepted_at: Moment | None
+    receipt_verified: bool | None
+    """Null if no License Server key is pinned or the transmission is not accepted yet."""
+
+
+class AttemptCauseResponse(ResponseModel):
+    """Why an attempt was not accepted. What can be done now depends on the transmission."""
+
+    code: Cause = read_from("value")
+    sentence: str
+
+
+class AttemptResponse(ResponseModel):
+    """One try to deliver a transmission."""
+
+    number: int
+    trigger: AttemptTrigger
+    state: State
+    """The state it led to."""
+    cause: AttemptCauseResponse | None
+    response_code: int | None
+    duplicate: bool
+    """True if the License Server had already received it."""
+    request_written: bool | None
+    """False if the attempt ended before anything was sent; null if unknown."""
+    started_at: Moment
+    finished_at: Moment | None
+    duration_ms: int | None
+    transmitted_at: str
+    timestamp: int
+    """Unix seconds, as signed."""
+    encrypted: bool
+    key_id: str
+    payload_sha256: str
+    body_sha256: str
+    body_bytes: int
+
+
+class TransmissionDetailResponse(TransmissionResponse):
+    """A transmission with its payload and every attempt."""
+
+    payload: Json[dict[str, Any]]
+    """As stored; each attempt adds its own `transmitted_at`."""
+    receipt: str | None
+    attempts: tuple[AttemptResponse, ...] = read_from("attempts")
+
+
+class HistoryResponse(ResponseModel):
+    """A page of the history, newest first, and the cursor of the next one."""
+
+    transmissions: tuple[TransmissionResponse, ...]
+    next_cursor: str | None
+
+
+class RetriedResponse(ResponseModel):
+    """The retried transmissions, after their attempts."""
+
+    transmissions: tuple[TransmissionDetailResponse, ...]

@@ -1,1 +1,0 @@
-"""The responses of the REST API."""
