@@ -6,7 +6,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo run test torture mutants check bench format docs lock clean
+.PHONY: help demo run test coverage torture mutants check bench format docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: .venv/.runtime ## Start the service with the settings of the environment
 
 test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
+
+coverage: .venv/.dev .venv/.programs ## Run all tests with coverage measured; fail below what pyproject.toml asks for
+	$(BIN)/python -m pytest --cov $(ARGS)
 
 torture: .venv/.dev ## Kill replicas and break everything round them at random (ARGS="--kills 1000 --json report.json")
 	$(BIN)/python -m tests.torture $(ARGS)
@@ -62,7 +65,7 @@ lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade take
 	.ci/lock $(ARGS)
 
 clean: ## Remove the environment and all caches; the databases stay
-	rm -rf .venv .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist mutants
+	rm -rf .venv .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.* build dist mutants
 
 # The environment: a stamp for each stage, so that a second call has nothing to do.
 .venv/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml .ci/environment

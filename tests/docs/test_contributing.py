@@ -37,27 +37,39 @@ def clone(tmp_path: Path) -> Path:
 
 
 def run(command: str, folder: Path) -> str:
-    """Run a command there as a person would, with no settings but those of the repository."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder.parent),
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-    ended = subprocess.run(
-        ["/bin/bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    """Return what a command wrote that ended well there."""
+    ended = attempt(command, folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
 
+def attempt(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command there as a person would, with no settings but those of the repository."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(
+        ["/bin/bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def test_the_two_commands_are_those_that_ci_runs() -> None:
     assert COMMANDS[:2] == OF_CI
-    assert [f"make {target}" for target in CI_RUNS] == OF_CI
+    # Coverage is measured over the very same tests.
+    assert [f"make {target}".replace("make coverage", "make test") for target in CI_RUNS] == OF_CI
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in OF_CI])
-def test_every_other_command_runs_as_it_stands_there(clone: Path, command: str) -> None:
-    run(command, clone)
+@pytest.mark.timeout(400)
+def test_every_other_command_runs_as_it_stands_there(clone: Path) -> None:
+    for command in COMMANDS:
+        if command not in OF_CI:
+            run(command, clone)
+
+
+@pytest.mark.timeout(400)
+def test_coverage_below_what_is_asked_for_fails(clone: Path) -> None:
+    ended = attempt('make coverage ARGS="tests/domain -k timestamps -n 0 --cov-report="', clone)
+    assert ended.returncode != 0
+    assert " passed" in ended.stdout
+    assert "Required test coverage of" in ended.stdout + ended.stderr
 
 
 def test_every_target_that_is_named_is_there() -> None:
@@ -65,8 +77,8 @@ def test_every_target_that_is_named_is_there() -> None:
     assert set(re.findall(r"`?make ([a-z]+)", GUIDE)) <= targets
 
 
-def test_the_hook_is_a_valid_one_and_runs_what_ci_runs(clone: Path) -> None:
-    run(".venv/bin/pre-commit validate-config", clone)
-    settings = (clone / ".pre-commit-config.yaml").read_text()
+def test_the_hook_is_a_valid_one_and_runs_what_ci_runs() -> None:
+    run(".venv/bin/pre-commit validate-config", ROOT)
+    settings = (ROOT / ".pre-commit-config.yaml").read_text()
     assert re.findall(r"entry: (.*)", settings) == ["make check"]
     assert set(re.findall(r"repo: (.*)", settings)) == {"local"}

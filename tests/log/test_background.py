@@ -21,6 +21,7 @@ from telemetry_service.log.rendering import make_formatter
 from telemetry_service.log.write import LOGGER, log_event
 from tests.log.conftest import Deployment
 from tests.support.license_server import API_KEY
+from tests.support.program import kept_environment
 
 SMALLEST_PIPE = 4096
 F_SETPIPE_SZ = 1031
@@ -66,12 +67,11 @@ def test_what_finds_no_room_is_dropped_and_counted_once_somebody_reads(caplog: p
 
 
 def test_a_service_whose_log_nobody_reads_answers_and_ends(deployment: Deployment) -> None:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     with pipe() as (reading, writing):
         service = subprocess.Popen(
             [sys.executable, "-m", "telemetry_service.cli", "serve", "--port", "0"],
             cwd=deployment.folder,
-            env={**kept, **deployment.environment},
+            env={**kept_environment(), **deployment.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=writing,

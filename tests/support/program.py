@@ -17,6 +17,14 @@ _PATIENCE_SECONDS = 150
 
 _MOMENT_SECONDS = 0.05
 
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "COVERAGE_PROCESS_CONFIG")
+"""The last is there while coverage is measured."""
+
+
+def kept_environment() -> dict[str, str]:
+    """Return what a program sees of the environment of the tests."""
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+
 
 class Program:
     """A running ``telemetry-service``; use it as a context manager. Whatever is left of it is killed at the end."""
@@ -25,8 +33,7 @@ class Program:
         """Prepare to run it in ``folder``, with nothing in its environment but ``environment``."""
         self._arguments = arguments
         self._folder = folder
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        self._environment = {**kept, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._environment = {**kept_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})}
         self._seen = b""
 
     def __enter__(self) -> Self:
