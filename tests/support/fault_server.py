@@ -10,6 +10,7 @@ Real sockets, real TLS, a thread for each connection. What it does with a connec
 """
 
 import contextlib
+import functools
 import socket
 import ssl
 import struct
@@ -42,22 +43,36 @@ class ReceivedRequest:
 
 
 class Certificates:
-    """A throw-away authority, and one server certificate for each way to be wrong."""
+    """A throw-away authority, and one server certificate for each way to be wrong, made when it is asked for."""
 
     def __init__(self) -> None:
-        self.authority = trustme.CA()
-        self.good = _context(self.authority.issue_cert(_HOST, "localhost", "::1"))
-        self.expired = _context(self.authority.issue_cert(_HOST, not_before=_LONG_AGO, not_after=_LESS_LONG_AGO))
-        self.not_yet_valid = _context(self.authority.issue_cert(_HOST, not_before=_FAR_AHEAD, not_after=_FARTHER_AHEAD))
-        self.other_host = _context(self.authority.issue_cert("somewhere-else.example"))
-        self.common_name_only = _context(self.authority.issue_cert(common_name="localhost"))
-        self.unknown_authority = _context(trustme.CA().issue_cert(_HOST))
-        self.tls_1_1_only = _outdated(self.authority.issue_cert(_HOST))
+        self.tls_1_1_only = _outdated()
+        self.renew()
 
     def renew(self) -> None:
         """Be issued by another authority from now on."""
         self.authority = trustme.CA()
         self.good = _context(self.authority.issue_cert(_HOST, "localhost", "::1"))
+
+    @property
+    def expired(self) -> ssl.SSLContext:
+        return _context(self.authority.issue_cert(_HOST, not_before=_LONG_AGO, not_after=_LESS_LONG_AGO))
+
+    @property
+    def not_yet_valid(self) -> ssl.SSLContext:
+        return _context(self.authority.issue_cert(_HOST, not_before=_FAR_AHEAD, not_after=_FARTHER_AHEAD))
+
+    @property
+    def other_host(self) -> ssl.SSLContext:
+        return _context(self.authority.issue_cert("somewhere-else.example"))
+
+    @property
+    def common_name_only(self) -> ssl.SSLContext:
+        return _context(self.authority.issue_cert(common_name="localhost"))
+
+    @property
+    def unknown_authority(self) -> ssl.SSLContext:
+        return _context(trustme.CA().issue_cert(_HOST))
 
 
 class Visit:
@@ -231,9 +246,13 @@ def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def _outdated(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """Return a context that knows nothing newer than TLS 1.1, which OpenSSL 3 offers at security level 0 only."""
-    context = _context(certificate)
+@functools.cache
+def _outdated() -> ssl.SSLContext:
+    """Return a context that knows nothing newer than TLS 1.1, which OpenSSL 3 offers at security level 0 only.
+
+    One serves all: nobody comes as far as its certificate.
+    """
+    context = _context(trustme.CA().issue_cert(_HOST))
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # That these versions are outdated is the point.

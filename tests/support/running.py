@@ -1,5 +1,6 @@
 """The whole service, served by its real server on the loopback, with a clock that the test moves."""
 
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from tests.support.frozen_clock import FrozenClock
 PASSWORD = "correct horse battery"
 CHEAP = HashCost(rounds=1, memory_kib=8, lanes=1)
 _START_SECONDS = 30
+UNUSED_TLS = ssl.create_default_context()
+"""For clients of plain HTTP: httpx reads all authorities for each client, be it that it speaks no TLS."""
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Running:
         self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", 0, self.proxies, self.limits))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-        self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60)
+        self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60, verify=UNUSED_TLS)
         for scope in Scope:
             self.tokens[scope] = self.context.authentication.tokens.create(scope.value, [scope], "cli").token
         return self
