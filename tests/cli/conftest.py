@@ -64,8 +64,15 @@ def bare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
+
+
+@pytest.fixture
 def cli(bare: CommandLine, database_url: str) -> CommandLine:
-    """A command line with keys and a database that is set up, once on each kind."""
+    """A command line with keys and a database that is set up."""
     bare.set(
         ENCRYPTION_KEY=generate_key(),
         CREDENTIAL_ENCRYPTION_KEY=generate_key(),

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
 from tests.support import migrations
+from tests.support.databases import ON_BOTH
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.program import Program
 
@@ -80,6 +81,7 @@ def test_a_folder_in_the_place_of_the_file_cannot_be_opened(keyed: CommandLine, 
     check(keyed, f"sqlite:///{tmp_path / 'data'}", "storage-not-opened")
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("statement", "missing"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.program import Program
 
@@ -18,6 +19,7 @@ def results(cli: CommandLine, *options: str) -> tuple[int, dict[str, str]]:
     return ended.code, {finding["check"]: finding["result"] for finding in ended.json()}
 
 
+@ON_BOTH
 def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     connected("admin", "set-password", "--stdin", stdin="a long enough password\n")
     connected("send-now")

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.cli.conftest import CommandLine
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, LicenseServer
 
 
@@ -37,6 +38,7 @@ def test_a_database_that_does_not_answer_is_4(cli: CommandLine, command: str) ->
     assert "127.0.0.1" not in ended.err + ended.out
 
 
+@ON_BOTH
 def test_a_database_of_a_newer_version_is_4_and_left_alone(cli: CommandLine, database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:

@@ -14,6 +14,7 @@ import pytest
 from telemetry_service.cli.listening import listen
 from telemetry_service.identity.scopes import Scope
 from tests.cli.conftest import CommandLine
+from tests.support.databases import ON_BOTH
 from tests.support.fault_server import Visit
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.program import Program
@@ -32,6 +33,7 @@ HEAVY = (
 )
 
 
+@ON_BOTH
 def test_it_answers_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_path: Path) -> None:
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
         url = service.wait_for_url()

@@ -7,6 +7,7 @@ from telemetry_service.domain.facts import UsageReport
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.pipeline.stages.record import record
 from tests.cli.conftest import CommandLine
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.site import usage
 
@@ -28,6 +29,7 @@ def test_the_preview_shows_the_payload_and_sends_nothing(connected: CommandLine,
     assert license_server.journal() == ()
 
 
+@ON_BOTH
 def test_what_is_sent_now_is_accepted_and_in_the_history(connected: CommandLine, license_server: LicenseServer) -> None:
     report(connected, usage(7, 5, 4))
     sent = connected("send-now", "--json").json()

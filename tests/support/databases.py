@@ -14,10 +14,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from telemetry_service.storage.migrate import migrate
 from tests.support.postgres import PostgresServer, plain_url
+
+ON_BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+"""For a test in a folder whose tests run on SQLite alone: this one is about what the databases do differently."""
 
 TEST_SERVER_VARIABLE = "TELEMETRY_TEST_DATABASE_URL"
 """The URL of a PostgreSQL database whose role may create databases; without it the run starts its own server."""

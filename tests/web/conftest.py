@@ -9,8 +9,15 @@ from tests.support.running import Running
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
+
+
+@pytest.fixture
 def service(database_url: str) -> Iterator[Running]:
-    """A service of the test's own, once on each kind of database."""
+    """A service of the test's own."""
     with Running(database_url) as running:
         yield running
 

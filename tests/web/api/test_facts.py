@@ -11,6 +11,7 @@ from telemetry_service.domain.facts import MAX_REPORT_COUNT, UsageReport
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.storage.database import Database
+from tests.support.databases import ON_BOTH
 from tests.support.running import Running, code_in, fields_in, problem_in
 
 LICENSE = {"customer_id": "cus_Nq4Rz7WkX2", "tier": "trial", "license_status": "active"}
@@ -57,6 +58,7 @@ def test_usage_is_counted_once_however_often_it_is_reported(service: Running) ->
     assert figures(service)["total_events"] == 20
 
 
+@ON_BOTH
 def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
     send(service, report())
     other = Database(service.database_url)
@@ -66,6 +68,7 @@ def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
     assert [day.production_events for day in days] == [10]
 
 
+@ON_BOTH
 def test_many_callers_at_once_are_all_counted(service: Running) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: send(service, *[report(audit_events=1) for _ in range(5)]), range(40)))
@@ -73,6 +76,7 @@ def test_many_callers_at_once_are_all_counted(service: Running) -> None:
     assert figures(service)["total_events"] == 200
 
 
+@ON_BOTH
 def test_ten_thousand_reports_with_the_longest_ids_fit_into_one_call(service: Running) -> None:
     longest = {
         "bouncer_id": "x" * 64,

@@ -19,6 +19,7 @@ from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.errors.statuses import STATUS
+from tests.support.databases import ON_BOTH
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
 from tests.web.api.test_facts import report, send
@@ -79,6 +80,7 @@ def test_a_service_without_its_database_is_alive_but_not_ready_and_recovers(post
         assert send(service, report()) == {"accepted": 1, "duplicates": 0}
 
 
+@ON_BOTH
 @pytest.mark.parametrize(
     ("statement", "ready"), [("DROP TABLE usage_counters", True), ("DROP TABLE telemetry_alembic_version", False)]
 )
@@ -116,6 +118,7 @@ def test_a_database_that_is_overwritten_is_named_and_nothing_is_acknowledged(sql
         assert (answer.status_code, code_in(answer)) == (503, "storage-damaged")
 
 
+@ON_BOTH
 def test_metrics_tell_what_was_recorded_and_how_delivery_stands(service: Running) -> None:
     one = report()
     send(service, one, report())
@@ -243,6 +246,7 @@ def test_moments_are_said_to_be_moments(shared: Running) -> None:
     assert schemas["ApiKeyResponse"]["properties"]["hint"]["description"] == "The last four characters."
 
 
+@ON_BOTH
 @pytest.mark.parametrize("kind", ["preview", "health", "dictionary", "config", "history"])
 def test_an_answer_is_valid_by_its_description(service: Running, kind: str) -> None:
     send(service, report())
