@@ -10,13 +10,14 @@ import pytest
 from telemetry_service.domain import errors
 from telemetry_service.domain.outcome import EXPLANATIONS, Cause
 from telemetry_service.domain.verdict import judge
+from tests.support.each import each
 from tests.support.situations import situations
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 
 
-@pytest.mark.parametrize("cause", list(Cause))
+@each("cause", list(Cause))
 def test_each_cause_has_an_entry_with_its_sentence(cause: Cause) -> None:
     entry = PAGE.partition(f"### `{cause.value}`\n")[2].partition("###")[0]
     explanation = EXPLANATIONS[cause]

@@ -1,11 +1,10 @@
 """What the deployment's pattern for extension codes takes, and what is no pattern."""
 
-import pytest
-
 from telemetry_service.domain.code_pattern import is_pattern, matches_whole
+from tests.support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("pattern", "text", "matches"),
     [
         ("EXT-[0-9]+|TRIAL", "EXT-12", True),
@@ -27,6 +26,6 @@ def test_no_pattern_makes_a_short_text_take_for_ever() -> None:
     assert not matches_whole("(a+)+", "a" * 63 + "-")
 
 
-@pytest.mark.parametrize("text", ["EXT-[", "a)|(b", "(?=x)x", "(x)\\1", "[a-z]{1,64}{1,64}{1,64}", "(?x)a#"])
+@each("text", ["EXT-[", "a)|(b", "(?=x)x", "(x)\\1", "[a-z]{1,64}{1,64}{1,64}", "(?x)a#"])
 def test_what_is_no_pattern_is_known(text: str) -> None:
     assert not is_pattern(text)

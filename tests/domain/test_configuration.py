@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.configuration import API_KEY_FORM, API_KEY_REPEATED, api_key_error
+from tests.support.each import each
 
 visible = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 
@@ -33,6 +34,6 @@ def test_whatever_else_the_protocol_allows_may_be_an_api_key(key: str) -> None:
     assert api_key_error(key) is None
 
 
-@pytest.mark.parametrize("key", ["", "short", "k" * 257, "a b" * 8, "ck_live_0123456789é"])
+@each("key", ["", "short", "k" * 257, "a b" * 8, "ck_live_0123456789é"])
 def test_an_api_key_has_its_form(key: str) -> None:
     assert api_key_error(key) == API_KEY_FORM

@@ -8,6 +8,7 @@ import pytest
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 from telemetry_service.domain.payload import TelemetryAggregatePayload
+from tests.support.each import each
 
 GUIDE = [
     "customer_id",
@@ -53,7 +54,7 @@ def test_the_dictionary_has_exactly_the_guides_fields_and_those_of_the_objects_i
     assert set(TelemetryAggregatePayload.model_fields) == set(GUIDE)
 
 
-@pytest.mark.parametrize("entry", ENTRIES.values(), ids=lambda entry: entry.name)
+@each("entry", ENTRIES.values())
 def test_every_entry_says_what_why_and_where_from(entry: FieldEntry) -> None:
     assert all((entry.meaning, entry.why, entry.source, entry.type))
     assert entry.meaning.endswith(".")

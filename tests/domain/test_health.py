@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from telemetry_service.domain.health import assess, availability
 from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.owner import Owner
@@ -12,6 +10,7 @@ from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Run, Situation, Waiting
 from telemetry_service.domain.transmissions import LastExchange
 from telemetry_service.domain.verdict import ConnectionBadge, judge
+from tests.support.each import each
 from tests.support.situations import COMPLETE, DAY, MINUTE, NOW
 
 SECOND = timedelta(seconds=1)
@@ -34,7 +33,7 @@ WELL = Situation(
 OFF = replace(COMPLETE, enabled=False)
 
 
-@pytest.mark.parametrize(
+@each(
     ("situation", "status", "code"),
     [
         (replace(WELL, setup=OFF), HealthStatus.DISABLED, "disabled"),
@@ -116,7 +115,7 @@ def test_a_failure_that_passes_promises_a_retry_only_where_one_is_planned() -> N
     assert assess(replace(WELL, exchange=BUSY)).next_step.startswith("Click Test Connection again")
 
 
-@pytest.mark.parametrize(
+@each(
     ("situation", "badge", "connected"),
     [
         (WELL, ConnectionBadge.CONNECTED, True),
@@ -135,7 +134,7 @@ def test_the_badge_says_connected_only_while_it_is_true(
     assert (verdict.badge, verdict.connected) == (badge, connected)
 
 
-@pytest.mark.parametrize(
+@each(
     ("situation", "word"),
     [
         (replace(WELL, last_accepted_at=None, run=None), TelemetryAvailability.UNAVAILABLE),

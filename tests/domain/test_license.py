@@ -10,6 +10,7 @@ from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.license import NO_POSTURE, Window, metrics, whole_days_until
 from telemetry_service.domain.payload import LicenseMetrics, LicenseStatus, Tier
 from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange
+from tests.support.each import each
 
 NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -23,7 +24,7 @@ def posture(**moments: datetime | None) -> LicensePosture:
     return known.model_copy(update=moments)
 
 
-@pytest.mark.parametrize(
+@each(
     ("expires_at", "days"),
     [
         (None, None),

@@ -21,6 +21,7 @@ from telemetry_service.domain.outcome import (
     request_written,
 )
 from telemetry_service.domain.transmissions import FAILED_STATES, State, Status, cause_of, state_after, status_of
+from tests.support.each import each
 
 RETRYING = {408, 425, 429, *range(500, 600)}
 HELD = {401, 403}
@@ -29,7 +30,7 @@ POLICY = RetryPolicy()
 MINUTE, SIX_HOURS = timedelta(minutes=1), timedelta(hours=6)
 
 
-@pytest.mark.parametrize("status", range(100, 600))
+@each("status", range(100, 600))
 def test_every_status_that_is_no_acceptance_has_one_meaning(status: int) -> None:
     outcome = outcome_of_status(status)
     expected: type[Outcome] = Retrying if status in RETRYING else Held if status in HELD else Rejected
@@ -38,7 +39,7 @@ def test_every_status_that_is_no_acceptance_has_one_meaning(status: int) -> None
     assert outcome.cause in EXPLANATIONS
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "cause"),
     [
         (401, Cause.API_KEY_NOT_ACCEPTED),
@@ -71,7 +72,7 @@ def test_nobody_is_said_to_have_asked_for_a_pause_who_may_not_have() -> None:
     assert "asked" not in EXPLANATIONS[Cause.BUSY].sentence
 
 
-@pytest.mark.parametrize("cause", Cause)
+@each("cause", Cause)
 def test_every_cause_has_a_sentence_a_next_step_and_somebody_who_can_take_it(cause: Cause) -> None:
     explanation = EXPLANATIONS[cause]
     assert explanation.sentence.endswith(".")
@@ -139,7 +140,7 @@ LOCAL = {
 }
 
 
-@pytest.mark.parametrize("cause", Cause)
+@each("cause", Cause)
 def test_whether_a_request_was_written_is_known_from_the_cause_unless_it_cannot_be(cause: Cause) -> None:
     """A cause that only a status leads to is known by its status."""
     answered = cause in {Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE}
@@ -148,7 +149,7 @@ def test_whether_a_request_was_written_is_known_from_the_cause_unless_it_cannot_
     assert may_have_arrived(cause, None) is (cause not in LOCAL)
 
 
-@pytest.mark.parametrize("status", range(100, 600))
+@each("status", range(100, 600))
 def test_nothing_has_arrived_after_an_explicit_refusal_and_may_have_after_any_other_answer(status: int) -> None:
     cause = outcome_of_status(status).cause
     assert request_written(cause, status) is True

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from telemetry_service.domain.dictionary import field_dictionary
 from telemetry_service.domain.payload import MAX_INTEGER, TelemetryAggregatePayload
+from tests.support.each import each
 
 RIGHT: dict[str, Any] = {entry.name: entry.example for entry in field_dictionary() if "." not in entry.name}
 STRINGS = {
@@ -52,8 +53,8 @@ def test_no_text_travels_outside_its_pattern(name: str, text: str) -> None:
     assert not accepts(**{name: text}) or allowed
 
 
-@pytest.mark.parametrize("name", STRINGS)
-@pytest.mark.parametrize("tail", ["\n", " ", "\0", "\u2028", "/../secret", "@host", "%00"])
+@each("name", STRINGS)
+@each("tail", ["\n", " ", "\0", "\u2028", "/../secret", "@host", "%00"])
 def test_nothing_hangs_on_to_a_string(name: str, tail: str) -> None:
     assert not accepts(**{name: RIGHT[name] + tail})
     assert not accepts(**{name: tail + RIGHT[name]})
@@ -69,22 +70,20 @@ def test_no_field_can_be_added_at_any_level(outer: str, name: str, value: object
     assert not (accepts(**{outer: target | more}) if outer else accepts(**more))
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@each("name", RIGHT)
 def test_no_field_can_be_left_out(name: str) -> None:
     less = {field: value for field, value in RIGHT.items() if field != name}
     with pytest.raises(ValidationError):
         TelemetryAggregatePayload.model_validate_json(json.dumps(less))
 
 
-@pytest.mark.parametrize("name", INTEGERS)
-@pytest.mark.parametrize("value", [1.5, "1", True, [1], MAX_INTEGER + 1, -(2**63)])
+@each("name", INTEGERS)
+@each("value", [1.5, "1", True, [1], MAX_INTEGER + 1, -(2**63)])
 def test_a_count_is_an_integer_that_every_reader_keeps_exact(name: str, value: object) -> None:
     assert not accepts(**{name: value})
 
 
-@pytest.mark.parametrize(
-    "codes", [["x"], ["a b"], ["-abc"], ["abc\n"], ["a" * 65], ["abc", "abc"], [f"code-{n}" for n in range(1_001)]]
-)
+@each("codes", [["x"], ["a b"], ["-abc"], ["abc\n"], ["a" * 65], ["abc", "abc"], [f"code-{n}" for n in range(1_001)]])
 def test_an_extension_code_is_a_bare_id_and_stands_once(codes: list[str]) -> None:
     assert not accepts(redeemed_extension_codes=codes)
 

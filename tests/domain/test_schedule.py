@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.schedule import Frequency, next_run_after, next_runs, send_offset
+from tests.support.each import each
 
 DAYS: dict[Frequency, Callable[[datetime], bool]] = {
     Frequency.TWICE_MONTHLY: lambda day: day.day in (1, 15),
@@ -44,7 +45,7 @@ def test_a_run_is_never_its_own_next(frequency: Frequency, moment: datetime) -> 
     assert next_run_after(frequency, run - timedelta(microseconds=1)) == run
 
 
-@pytest.mark.parametrize(
+@each(
     ("frequency", "moment", "following"),
     [
         (Frequency.TWICE_MONTHLY, "2026-11-01T01:59:59", "2026-11-01T02:00:00"),

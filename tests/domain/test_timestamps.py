@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from telemetry_service.domain.timestamps import Moment, parse_moment
+from tests.support.each import each
 
 _TWO = datetime(2026, 11, 15, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "meant"),
     [
         ("2026-11-15T02:00:00Z", _TWO),
@@ -21,12 +22,12 @@ _TWO = datetime(2026, 11, 15, 2, tzinfo=UTC)
         ("2026-11-15T03:30:00+01:30", _TWO),
         ("2026-11-15T02:00:00-00:00", _TWO),
         ("2026-11-15T02:00:00.5Z", _TWO.replace(microsecond=500_000)),
-        pytest.param("2026-11-15T02:00:00.1234567Z", _TWO.replace(microsecond=123_456), id=".NET"),
-        pytest.param("2026-11-15T02:00:00.123456789Z", _TWO.replace(microsecond=123_456), id="Go"),
-        pytest.param("2026-11-15T02:00:00.9999999999999999Z", _TWO.replace(microsecond=999_999), id="cut, not rounded"),
-        pytest.param("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC), id="a leap second"),
-        pytest.param("2016-12-31T15:59:60-08:00", datetime(2017, 1, 1, tzinfo=UTC), id="a leap second elsewhere"),
-        pytest.param("2016-12-31T23:59:60.25Z", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC), id="within one"),
+        ("2026-11-15T02:00:00.1234567Z", _TWO.replace(microsecond=123_456)),  # .NET
+        ("2026-11-15T02:00:00.123456789Z", _TWO.replace(microsecond=123_456)),  # Go
+        ("2026-11-15T02:00:00.9999999999999999Z", _TWO.replace(microsecond=999_999)),  # cut, not rounded
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),  # a leap second
+        ("2016-12-31T15:59:60-08:00", datetime(2017, 1, 1, tzinfo=UTC)),  # a leap second elsewhere
+        ("2016-12-31T23:59:60.25Z", datetime(2017, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)),  # within one
     ],
 )
 def test_a_moment_is_read_as_go_and_dotnet_write_it(written: str, meant: datetime) -> None:
@@ -34,7 +35,7 @@ def test_a_moment_is_read_as_go_and_dotnet_write_it(written: str, meant: datetim
     assert TypeAdapter(Moment).validate_json(json.dumps(written), strict=True) == meant
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
         "2026-11-15T02:00:00",

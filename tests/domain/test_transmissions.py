@@ -20,6 +20,7 @@ from telemetry_service.domain.transmissions import (
     Trigger,
     customer_id_to_send,
 )
+from tests.support.each import each
 
 NOW = datetime(2026, 11, 15, 2, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -47,7 +48,7 @@ TRANSMISSION = Transmission(
 )
 
 
-@pytest.mark.parametrize(
+@each(
     ("until", "state", "in_flight"),
     [
         (None, State.PENDING, False),
@@ -121,7 +122,7 @@ LOST = attempt(Cause.CONNECTION_LOST)
 REFUSED = attempt(Cause.CONNECTION_REFUSED, named=OTHER)
 
 
-@pytest.mark.parametrize(
+@each(
     ("earlier", "sent"),
     [
         ([], PRESENT),

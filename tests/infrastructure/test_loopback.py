@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from tests.support.each import each
 from tests.support.loopback import is_loopback
 
 pytest_plugins = ["pytester"]
@@ -24,7 +25,7 @@ def test_this_machine_is_loopback(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "2001:db8::1", "license.example", ""])  # noqa: S104 - an address to refuse
+@each("host", ["192.0.2.1", "0.0.0.0", "2001:db8::1", "license.example", ""])  # noqa: S104 - an address to refuse
 def test_everything_else_is_outside(host: str) -> None:
     assert not is_loopback(host)
 

@@ -14,6 +14,7 @@ from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from tests.license_server.conftest import API_KEY, NOW, SHORT
 from tests.support import faults
+from tests.support.each import each
 from tests.support.fault_server import FaultServer, Mode
 
 Transmit = Callable[..., Outcome]
@@ -120,7 +121,7 @@ def test_a_compressed_answer_is_never_unpacked(server: FaultServer, transmit: Tr
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-@pytest.mark.parametrize(
+@each(
     "outgoing",
     [
         bytes(range(256)) * 8,

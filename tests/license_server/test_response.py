@@ -17,6 +17,7 @@ from telemetry_service.license_server.response import Response, outcome_of_trans
 from telemetry_service.sealing.sealer import seal_ping
 from tests.license_server.conftest import API_KEY, NOW, TRANSMISSION_ID
 from tests.support import faults
+from tests.support.each import each
 from tests.support.fault_server import FaultServer
 
 Transmit = Callable[..., Outcome]
@@ -80,31 +81,31 @@ def test_a_receipt_may_name_its_key(server: FaultServer, transmit: Transmit, hea
     assert transmit() == Accepted(200, duplicate=False, receipt=receipt_of(header))
 
 
-@pytest.mark.parametrize(
+@each(
     "receipt",
     [
-        pytest.param(receipt_of(claims=CLAIMS | {"iss": "https://license.example/v1"}), id="issuer"),
-        pytest.param(receipt_of(claims=CLAIMS | {"received_at": "https://license.example"}), id="no moment"),
-        pytest.param(receipt_of(claims=CLAIMS | {"transmission_id": "https://license.example"}), id="no UUID"),
-        pytest.param(receipt_of(claims=CLAIMS | {"payload_sha256": "https://license.example"}), id="no digest"),
-        pytest.param(receipt_of(claims={}), id="nothing"),
-        pytest.param(receipt_of(HEADER | {"jku": "https://license.example/keys"}), id="address of its keys"),
-        pytest.param(receipt_of(HEADER | {"kid": "https://license.example/keys"}), id="address as a key's name"),
-        pytest.param(receipt_of({"alg": "none"}), id="no algorithm"),
-        pytest.param(receipt_of(signature=b"https://license.example"), id="no signature"),
-        pytest.param("aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU", id="no JSON"),
-        pytest.param("A.A.A", id="no base64"),
-        pytest.param(receipt_of(claims=CLAIMS | {"license": {"tier": "see https://license.example"}}), id="free text"),
-        pytest.param(receipt_of(claims=CLAIMS | {"ledger": "https://license.example"}), id="no head of a ledger"),
-        pytest.param(receipt_of(claims=CLAIMS | {"iat": "https://license.example"}), id="no time"),
-        pytest.param(receipt_of(HEADER | {"typ": "https://license.example"}), id="address as a type"),
-        pytest.param("", id="an empty text"),
-        pytest.param("no receipt", id="two words"),
-        pytest.param("a.b", id="two parts"),
-        pytest.param(RECEIPT + "\n", id="a line end"),
-        pytest.param("a.b." + "c" * 5000, id="too long"),
-        pytest.param({"token": RECEIPT}, id="an object"),
-        pytest.param(7, id="a number"),
+        receipt_of(claims=CLAIMS | {"iss": "https://license.example/v1"}),  # issuer
+        receipt_of(claims=CLAIMS | {"received_at": "https://license.example"}),  # no moment
+        receipt_of(claims=CLAIMS | {"transmission_id": "https://license.example"}),  # no UUID
+        receipt_of(claims=CLAIMS | {"payload_sha256": "https://license.example"}),  # no digest
+        receipt_of(claims={}),  # nothing
+        receipt_of(HEADER | {"jku": "https://license.example/keys"}),  # address of its keys
+        receipt_of(HEADER | {"kid": "https://license.example/keys"}),  # address as a key's name
+        receipt_of({"alg": "none"}),  # no algorithm
+        receipt_of(signature=b"https://license.example"),  # no signature
+        "aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU",  # no JSON
+        "A.A.A",  # no base64
+        receipt_of(claims=CLAIMS | {"license": {"tier": "see https://license.example"}}),  # free text
+        receipt_of(claims=CLAIMS | {"ledger": "https://license.example"}),  # no head of a ledger
+        receipt_of(claims=CLAIMS | {"iat": "https://license.example"}),  # no time
+        receipt_of(HEADER | {"typ": "https://license.example"}),  # address as a type
+        "",  # an empty text
+        "no receipt",  # two words
+        "a.b",  # two parts
+        RECEIPT + "\n",  # a line end
+        "a.b." + "c" * 5000,  # too long
+        {"token": RECEIPT},  # an object
+        7,  # a number
     ],
 )
 def test_a_receipt_in_which_anything_else_stands_is_passed_over_for_it_would_be_shown(
@@ -123,7 +124,7 @@ def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: T
 GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
 
 
-@pytest.mark.parametrize(
+@each(
     ("block", "news", "note"),
     [
         (GOLD, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
@@ -154,7 +155,7 @@ def test_a_license_that_is_new_or_unreadable_undoes_no_acceptance_and_is_noted(
     assert transmit() == Accepted(200, duplicate=False, license=news, notes=(note,))
 
 
-@pytest.mark.parametrize(
+@each(
     "moment",
     [
         "2026-11-15T02:03:18Z",
@@ -205,7 +206,7 @@ def test_nothing_optional_undoes_an_acceptance(optional: dict[str, object]) -> N
     assert bool(dropped) is (optional.get("receipt") is not None and outcome.receipt is None)
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "notes"),
     [
         ('"license":{"tier":"trial","tier":"gold","license_status":"active"}', (Note.LICENSE_DROPPED,)),
@@ -232,7 +233,7 @@ def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, tra
     assert transmit() == Accepted(200, duplicate=False)
 
 
-@pytest.mark.parametrize(
+@each(
     "changes",
     [
         {"transmission_id": ...},
@@ -259,7 +260,7 @@ def test_an_answer_that_does_not_say_which_what_and_when_is_no_acceptance(
     assert transmit() == MALFORMED
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b"",
@@ -309,7 +310,7 @@ def test_a_conflict_about_a_body_of_ours_is_an_acceptance(
     assert transmit() == Accepted(409, duplicate=True)
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b"",

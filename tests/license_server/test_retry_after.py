@@ -2,15 +2,15 @@
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.license_server.retry_after import LONGEST, parse_retry_after
 from tests.license_server.conftest import NOW
+from tests.support.each import each
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "wish"),
     [
         ("0", timedelta(0)),
@@ -33,7 +33,7 @@ def test_seconds_and_dates_are_understood_and_bounded(value: str, wish: timedelt
     assert parse_retry_after(value, NOW) == wish
 
 
-@pytest.mark.parametrize(
+@each(
     "value",
     [None, "", " ", "-1", "+1", "1.5", "1e3", "٣", "²", "soon", "1, 2", "Sun, 99 Nov 2026 99:99:99 GMT", "NaN", "0x10"],
 )

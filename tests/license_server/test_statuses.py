@@ -8,12 +8,13 @@ import pytest
 from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
 from telemetry_service.domain.transmissions import cause_of
 from tests.support import faults
+from tests.support.each import each
 from tests.support.fault_server import FaultServer
 
 Transmit = Callable[..., Outcome]
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "cause"),
     [
         (408, Cause.BUSY),
@@ -37,7 +38,7 @@ def test_a_refused_key_is_held(server: FaultServer, transmit: Transmit, status: 
     assert transmit() == Held(cause, status)
 
 
-@pytest.mark.parametrize(
+@each(
     ("status", "cause"),
     [
         (400, Cause.PAYLOAD_REFUSED),
@@ -58,7 +59,7 @@ def test_a_refusal_is_rejected(server: FaultServer, transmit: Transmit, status: 
     assert transmit() == Rejected(cause, status)
 
 
-@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226, 299])
+@each("status", [201, 202, 203, 204, 205, 206, 226, 299])
 def test_a_2xx_that_is_not_200_is_no_acceptance_whatever_it_says(
     server: FaultServer, transmit: Transmit, status: int
 ) -> None:
@@ -71,7 +72,7 @@ def test_an_endless_refusal_is_a_refusal_because_its_body_is_not_read(server: Fa
     assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 422)
 
 
-@pytest.mark.parametrize(
+@each(
     ("value", "wish"),
     [
         ("120", timedelta(minutes=2)),

@@ -20,6 +20,7 @@ from telemetry_service.log.options import LogFormat
 from telemetry_service.log.rendering import make_formatter
 from telemetry_service.log.start_warnings import SENTENCES
 from telemetry_service.log.write import LOGGER, log_event
+from tests.support.each import each
 
 SECRET = "ck_live_canary_4711"
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -128,8 +129,8 @@ def test_a_field_that_an_event_does_not_have_is_not_written(ours: logging.Logger
     assert SECRET not in written.text
 
 
-@pytest.mark.parametrize("name", FIELDS)
-@pytest.mark.parametrize(
+@each("name", FIELDS)
+@each(
     "value",
     [
         "https://license.example/v1",
@@ -147,7 +148,7 @@ def test_what_has_not_the_form_of_its_field_is_withheld(name: str, value: FieldV
 
 
 @BOTH
-@pytest.mark.parametrize("name", LIBRARIES)
+@each("name", LIBRARIES)
 def test_of_what_a_library_says_only_who_said_it_and_where_is_written(log_format: LogFormat, name: str) -> None:
     record = _record(name, f"connection to {SECRET}.example:5432 failed", _raised())
     text = make_formatter(log_format).format(record)

@@ -4,12 +4,11 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-import pytest
-
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.reference.background import ReferenceProcess
 from tests.reference.conftest import options_in
 from tests.reference.sender import API_KEY, CUSTOMER, Draft, Line, canonical, connect, key_id, payload, refusal
+from tests.support.each import each
 
 ADDRESSES = [
     ("GET", "/_control/faults"),
@@ -25,7 +24,7 @@ def authorization(line: Line) -> dict[str, str]:
     return {"Authorization": f"Bearer {line.server.options.control_token}"}
 
 
-@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+@each(("method", "path"), ADDRESSES)
 def test_who_does_not_know_the_token_is_turned_away(line: Line, method: str, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "Basic abc"}):
         answer = line.client.request(method, line.server.url + path, headers=headers)

@@ -18,6 +18,7 @@ from telemetry_service.reference.refusals import Reason, status_of
 from telemetry_service.sealing.sealer import seal
 from tests.reference.sender import API_KEY, CUSTOMER, JOSE, JSON, Draft, Line, Message, canonical, encrypt, payload
 from tests.reference.sender import pseudonym as expected_pseudonym
+from tests.support.each import each
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "license-server.md"
 
@@ -94,11 +95,11 @@ def test_the_example_reads_a_receipt(line: Line, example: Example) -> None:
         example.read_receipt(receipt, "A" * 43)
 
 
-@pytest.mark.parametrize("reason", Reason)
+@each("reason", Reason)
 def test_each_refusal_has_its_entry(document: str, reason: Reason) -> None:
     assert f"| {status_of(reason)} | `{reason}` | " in document
 
 
-@pytest.mark.parametrize("member", Faults.model_fields)
+@each("member", Faults.model_fields)
 def test_each_switch_has_its_entry(document: str, member: str) -> None:
     assert f"| `{member}` | " in document

@@ -3,9 +3,8 @@
 import base64
 import json
 
-import pytest
-
 from tests.reference.sender import API_KEY, JOSE, JSON, PING, Draft, Line, canonical, encrypt, payload, refuse
+from tests.support.each import each
 
 
 def test_where_encryption_is_required_a_payload_in_clear_is_refused(encrypted_only: Line) -> None:
@@ -15,7 +14,7 @@ def test_where_encryption_is_required_a_payload_in_clear_is_refused(encrypted_on
     assert encrypted_only.send(Draft(b"{}", path=PING).signed()).json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     [
         {"enc": "A128GCM"},
@@ -42,7 +41,7 @@ def test_the_header_of_the_jwe_names_nothing_twice(line: Line) -> None:
 
 
 # The second part, the encrypted key, is empty as it should be: it cannot be made shorter.
-@pytest.mark.parametrize(
+@each(
     ("part", "how"),
     [
         (part, how)
@@ -81,7 +80,7 @@ def test_the_border_between_ciphertext_and_tag_is_where_it_belongs(line: Line) -
     assert refuse(line, Draft(b".".join([head, *moved]), JOSE).signed()) == (400, "encryption-invalid")
 
 
-@pytest.mark.parametrize("body", [b"", b".", b"....", b"a.b.c.d", b"a.b.c.d.e.f", b"{}", canonical(payload())])
+@each("body", [b"", b".", b"....", b"a.b.c.d", b"a.b.c.d.e.f", b"{}", canonical(payload())])
 def test_what_is_no_jwe_is_refused(line: Line, body: bytes) -> None:
     assert refuse(line, Draft(body, JOSE).signed()) == (400, "encryption-invalid")
 

@@ -10,6 +10,7 @@ from jwcrypto import jwk, jws
 
 from telemetry_service.reference.faults import Drop, Failure, Faults, Garbage, Hang, ResponseStatus, Slow
 from tests.reference.sender import PING, Draft, Line, canonical, payload, refusal
+from tests.support.each import each
 
 
 def draft() -> Draft:
@@ -70,7 +71,7 @@ def test_a_failure_after_storing_makes_the_next_attempt_a_duplicate(faulty: Line
     assert faulty.send(sent.signed()).json()["status"] == "duplicate"
 
 
-@pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504, 599])
+@each("status", [200, 201, 204, 302, 400, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504, 599])
 def test_any_status_can_be_asked_for(faulty: Line, status: int) -> None:
     faulty.server.set_faults(Faults(failure=ResponseStatus(status=status, location="https://127.0.0.1:1/")))
     answer = faulty.send(draft().signed())
@@ -151,7 +152,7 @@ def test_a_receipt_can_be_for_another_payload(faulty: Line) -> None:
     assert json.loads(token.payload)["payload_sha256"] != entry.payload_sha256
 
 
-@pytest.mark.parametrize(
+@each(
     "faults",
     [
         {"failure": {"kind": "explode"}},

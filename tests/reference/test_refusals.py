@@ -25,20 +25,21 @@ from tests.reference.sender import (
     refuse,
     sign,
 )
+from tests.support.each import each
 
 
 def good() -> Message:
     return Draft(canonical(payload())).signed()
 
 
-@pytest.mark.parametrize(
+@each(
     "header", ["X-Telemetry-Id", "X-Telemetry-Timestamp", "X-Telemetry-Signature", "X-Telemetry-Key-Id", "Content-Type"]
 )
 def test_each_header_of_the_protocol_is_needed(line: Line, header: str) -> None:
     assert refuse(line, good().without(header)) == (400, "header-malformed")
 
 
-@pytest.mark.parametrize(
+@each(
     ("header", "value"),
     [
         ("X-Telemetry-Id", "not-a-uuid"),
@@ -119,7 +120,7 @@ def test_a_body_larger_than_any_payload_is_refused(line: Line) -> None:
     assert refuse(line, Draft(b"x" * 10_000_000).signed()) == (413, "body-too-large")
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         b"",
@@ -138,7 +139,7 @@ def test_what_is_no_json_or_names_a_member_twice_is_refused(line: Line, body: by
     assert refuse(line, Draft(body).signed()) == (400, "json-malformed")
 
 
-@pytest.mark.parametrize(
+@each(
     "body",
     [
         json.dumps(payload()).encode(),
@@ -152,18 +153,18 @@ def test_what_is_no_json_or_names_a_member_twice_is_refused(line: Line, body: by
         b'"\\ud800"',
     ],
 )
-@pytest.mark.parametrize("encrypted", [True, False])
+@each("encrypted", [True, False])
 def test_json_that_is_not_canonical_is_refused(line: Line, body: bytes, *, encrypted: bool) -> None:
     draft = Draft(encrypt(body, API_KEY), JOSE) if encrypted else Draft(body)
     assert refuse(line, draft.signed()) == (400, "json-not-canonical")
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"1", b'"text"', b"true"])
+@each("body", [b"{}", b"[]", b"null", b"1", b'"text"', b"true"])
 def test_json_that_is_no_payload_is_refused(line: Line, body: bytes) -> None:
     assert refuse(line, Draft(body).signed()) == (422, "schema-violated")
 
 
-@pytest.mark.parametrize(
+@each(
     "changes",
     [
         {"policy_name": "deny-all"},
@@ -184,7 +185,7 @@ def test_a_payload_outside_its_schema_is_refused(line: Line, changes: dict[str, 
     assert refuse(line, Draft(canonical(payload(**changes))).signed()) == (422, "schema-violated")
 
 
-@pytest.mark.parametrize("field", sorted(payload()))
+@each("field", sorted(payload()))
 def test_each_field_is_needed(line: Line, field: str) -> None:
     lacking = {name: value for name, value in payload().items() if name != field}
     answer = line.send(Draft(canonical(lacking)).signed())

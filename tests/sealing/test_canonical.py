@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from telemetry_service.sealing.canonical import canonical_json
+from tests.support.each import each
 
 EXACT = st.integers(-(2**53) + 1, 2**53 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -24,7 +25,7 @@ def test_it_says_the_same_value_and_the_order_of_members_does_not_matter(members
     assert canonical_json(dict(reversed(members.items()))) == canonical
 
 
-@pytest.mark.parametrize("value", [2**53, -(2**53), float("nan"), float("inf"), "secret \ud800", {1: 2}, object()])
+@each("value", [2**53, -(2**53), float("nan"), float("inf"), "secret \ud800", {1: 2}, object()])
 def test_what_it_cannot_say_is_refused_and_not_quoted(value: JsonValue) -> None:
     with pytest.raises(ValueError, match="no canonical JSON form") as raised:
         canonical_json({"field": value})

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from telemetry_service.domain.errors import KeyUnusableError
 from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
+from tests.support.each import each
 
 OLD, NEW, OTHER = (bytes([number]) * 32 for number in (1, 2, 3))
 KEYS = st.binary(min_size=32, max_size=32)
@@ -94,7 +95,7 @@ def test_several_keys_are_read_in_their_order_with_blanks_and_padding() -> None:
     assert parse_keys(f" {new}= , {old}\n") == parse_keys(new) + parse_keys(old)
 
 
-@pytest.mark.parametrize(
+@each(
     "wrong",
     [
         "",

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.sealing.receipt import ReceiptKey
+from tests.support.each import each
 
 # The protocol speaks of EdDSA, the name that RFC 8037 gave and RFC 9864 has since replaced by Ed25519.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
@@ -65,7 +66,7 @@ def test_somebody_elses_receipt_is_not(pinned: ReceiptKey) -> None:
     assert not verified(pinned, receipt(OKPKey.generate_key("Ed25519")))
 
 
-@pytest.mark.parametrize(
+@each(
     "changes",
     [
         {"transmission_id": "0193b2f6-7a00-7000-8000-0000000000a2"},
@@ -98,7 +99,7 @@ def test_anything_else_is_not(pinned: ReceiptKey, token: str) -> None:
     assert not verified(pinned, token)
 
 
-@pytest.mark.parametrize(
+@each(
     "header",
     [
         b'{"alg":"none"}',
@@ -117,7 +118,7 @@ def test_a_signed_receipt_with_another_header_is_not(signer: OKPKey, pinned: Rec
     assert not verified(pinned, hand_made(signer, header, json.dumps(CLAIMS).encode()))
 
 
-@pytest.mark.parametrize("claims", [b"", b"null", b"[]", b'"text"', b"\xff", b"[" * 50_000])
+@each("claims", [b"", b"null", b"[]", b'"text"', b"\xff", b"[" * 50_000])
 def test_a_signed_receipt_that_says_nothing_is_not(signer: OKPKey, pinned: ReceiptKey, claims: bytes) -> None:
     assert not verified(pinned, hand_made(signer, b'{"alg":"EdDSA"}', claims))
 
@@ -127,17 +128,17 @@ def test_a_signed_receipt_that_says_a_thing_twice_is_not(signer: OKPKey, pinned:
     assert not verified(pinned, hand_made(signer, b'{"alg":"EdDSA"}', twice.encode()))
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
-        pytest.param("", id="nothing"),
-        pytest.param("secret", id="text"),
-        pytest.param("A" * 44, id="33 bytes"),
-        pytest.param("-----BEGIN PUBLIC KEY-----\nsecret\n-----END PUBLIC KEY-----\n", id="broken PEM"),
-        pytest.param(RSAKey.generate_key(2048).as_pem(private=False).decode(), id="RSA"),
-        pytest.param(ECKey.generate_key("P-256").as_pem(private=False).decode(), id="EC"),
-        pytest.param(OKPKey.generate_key("Ed448").as_pem(private=False).decode(), id="Ed448"),
-        pytest.param(OKPKey.generate_key("Ed25519").as_pem(private=True).decode(), id="private key"),
+        "",  # nothing
+        "secret",  # text
+        "A" * 44,  # 33 bytes
+        "-----BEGIN PUBLIC KEY-----\nsecret\n-----END PUBLIC KEY-----\n",  # broken PEM
+        RSAKey.generate_key(2048).as_pem(private=False).decode(),  # RSA
+        ECKey.generate_key("P-256").as_pem(private=False).decode(),  # EC
+        OKPKey.generate_key("Ed448").as_pem(private=False).decode(),  # Ed448
+        OKPKey.generate_key("Ed25519").as_pem(private=True).decode(),  # private key
     ],
 )
 def test_what_is_no_ed25519_public_key_cannot_be_pinned(text: str) -> None:

@@ -25,6 +25,7 @@ from telemetry_service.sealing.derivation import derive_key
 from telemetry_service.sealing.jwe import encrypt
 from telemetry_service.sealing.sealer import seal, seal_ping
 from tests.sealing.payloads import example_members, payload
+from tests.support.each import each
 
 API_KEY = "an-api-key-of-the-tests-of-sealing"
 TRANSMISSION_ID = UUID("0193b2f6-7a00-7000-8000-0000000000a1")
@@ -67,7 +68,7 @@ def test_stock_libraries_open_what_was_encrypted(api_key: str, plaintext: bytes)
     assert opened_by_joserfc(body, api_key) == plaintext
 
 
-@pytest.mark.parametrize("length", [0, 8, 11, 13, 16])
+@each("length", [0, 8, 11, 13, 16])
 def test_an_iv_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="12 bytes"):
         encrypt(b"{}", API_KEY, iv=bytes(length))
@@ -126,7 +127,7 @@ def test_the_message_holds_nothing_of_the_key() -> None:
     assert API_KEY not in repr(sealed)
 
 
-@pytest.mark.parametrize(
+@each(
     ("member", "value"),
     [
         ("customer_id", "somebody@example.com"),
@@ -134,7 +135,7 @@ def test_the_message_holds_nothing_of_the_key() -> None:
         ("total_events", 7),
         ("total_events", 2**53),
         ("redeemed_extension_codes", ("free text",)),
-        pytest.param("redeemed_extension_codes", ["EXT-30D-7Q2M"], id="list"),
+        ("redeemed_extension_codes", ["EXT-30D-7Q2M"]),  # list
         ("transmitted_at", "now"),
         ("tier", "free text"),
     ],

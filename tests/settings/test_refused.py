@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.settings import FILE_BYTES_MAXIMUM, KNOWN_VARIABLES, load_settings
 from tests.settings.keys import CREDENTIAL_KEY, ENCRYPTION_KEY, VALID
+from tests.support.each import each
 
 SECRETS = sorted(name for name in KNOWN_VARIABLES if f"{name}_FILE" in KNOWN_VARIABLES)
 
@@ -47,7 +48,7 @@ def test_a_key_may_not_serve_both_purposes() -> None:
     assert fault.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "value"),
     [
         ("DEMO_MODE", "1"),
@@ -146,7 +147,7 @@ def test_a_secret_comes_from_the_variable_or_from_its_file_but_not_from_both(nam
 
 
 @pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize(
+@each(
     ("content", "reason"),
     [
         (None, "cannot be read as text."),
@@ -155,7 +156,6 @@ def test_a_secret_comes_from_the_variable_or_from_its_file_but_not_from_both(nam
         (b"\n", "is empty."),
         (b"x" * (FILE_BYTES_MAXIMUM + 1), "is too large."),
     ],
-    ids=["missing", "binary", "empty", "a line end", "too large"],
 )
 def test_a_file_without_a_usable_secret_is_refused_by_its_name(
     name: str, content: bytes | None, reason: str, tmp_path: Path
@@ -173,7 +173,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each(
     ("name", "hint"),
     [
         ("TELEMETRY_ENABELD", "Did you mean TELEMETRY_ENABLED?"),
@@ -195,7 +195,7 @@ def test_an_unknown_telemetry_variable_is_a_fault_even_when_it_is_empty(name: st
     assert hint in fault
 
 
-@pytest.mark.parametrize("rest", ["", "FOO", "HOST", "LOG_COLOR", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
+@each("rest", ["", "FOO", "HOST", "LOG_COLOR", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
 def test_no_guess_is_better_than_a_poor_one(rest: str) -> None:
     fault = only_fault({f"TELEMETRY_{rest}": "x"})
     assert fault in {

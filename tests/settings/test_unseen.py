@@ -8,6 +8,7 @@ from telemetry_service.domain.errors import SettingsError
 from telemetry_service.identity.passwords import PasswordRefusedError, Passwords
 from telemetry_service.settings import _LISTS_AND_BLOCKS, _PLAIN, _SECRETS, load_settings
 from tests.settings.keys import ENCRYPTION_KEY, VALID
+from tests.support.each import each
 from tests.support.running import CHEAP
 
 PASSWORD = "correct horse battery"
@@ -39,8 +40,8 @@ def fault_of(environ: dict[str, str]) -> str:
     return fault
 
 
-@pytest.mark.parametrize("name", ONE_LINE)
-@pytest.mark.parametrize("unseen", UNSEEN)
+@each("name", ONE_LINE)
+@each("unseen", UNSEEN)
 def test_no_setting_takes_what_nobody_sees(name: str, unseen: str) -> None:
     value = UNSEEN[unseen].format("sqlite:///data/canary.db" if name.endswith("_URL") else "canary canary")
     fault = fault_of({name: value})
@@ -78,7 +79,7 @@ def test_keys_may_be_broken_into_lines() -> None:
     assert len(settings.encryption_keys) == 1
 
 
-@pytest.mark.parametrize("unseen", UNSEEN)
+@each("unseen", UNSEEN)
 def test_no_password_takes_what_nobody_sees(unseen: str) -> None:
     with pytest.raises(PasswordRefusedError, match=r"^The password (contains|begins or ends with) "):
         Passwords(CHEAP).hash(UNSEEN[unseen].format(PASSWORD))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from telemetry_service.identity.scopes import Scope
+from tests.support.each import each
 from tests.support.running import Running, code_in, fields_in, problem_in
 
 CANARY = "zX9-canary.Zx9"
@@ -132,7 +133,7 @@ def _place(name: str, field: str) -> str:
     return f"reports[0].{field}" if name == "usage" else field
 
 
-@pytest.mark.parametrize(("name", "field", "wrong"), WRONG)
+@each(("name", "field", "wrong"), WRONG)
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(shared: Running, name: str, field: str, wrong: str) -> None:
     raw = _raw(name, [(one, WRONG_VALUES[wrong] if one == field else value) for one, value in _members(name)])
     answer = _send(shared, name, raw)
@@ -140,7 +141,7 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_field(shared: Running, name
     assert any(one.startswith(_place(name, field)) for one in fields_in(answer))
 
 
-@pytest.mark.parametrize(("name", "field"), REQUIRED)
+@each(("name", "field"), REQUIRED)
 def test_a_required_field_that_is_missing_is_named(shared: Running, name: str, field: str) -> None:
     answer = _send(shared, name, _raw(name, [one for one in _members(name) if one[0] != field]))
     # The connection can be tested with the stored key, so a test without a key is no mistake.
@@ -151,7 +152,7 @@ def test_a_required_field_that_is_missing_is_named(shared: Running, name: str, f
     assert {"field": _place(name, field), "problem": "is missing"} in problem_in(answer)["errors"]
 
 
-@pytest.mark.parametrize(("name", "field"), NOT_NULL)
+@each(("name", "field"), NOT_NULL)
 def test_a_required_field_that_is_null_is_named(shared: Running, name: str, field: str) -> None:
     raw = _raw(name, [(one, "null" if one == field else value) for one, value in _members(name)])
     answer = _send(shared, name, raw)
@@ -159,7 +160,7 @@ def test_a_required_field_that_is_null_is_named(shared: Running, name: str, fiel
     assert fields_in(answer) == [_place(name, field)]
 
 
-@pytest.mark.parametrize(("name", "field"), FIELDS)
+@each(("name", "field"), FIELDS)
 def test_a_field_that_is_there_twice_is_named(shared: Running, name: str, field: str) -> None:
     members = _members(name)
     value = dict(members)[field]
@@ -168,7 +169,7 @@ def test_a_field_that_is_there_twice_is_named(shared: Running, name: str, field:
     assert problem_in(answer)["errors"] == [{"field": _place(name, field), "problem": "appears more than once"}]
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each("name", CALLS)
 def test_a_field_that_is_not_on_the_list_is_named(shared: Running, name: str) -> None:
     answer = _send(shared, name, _raw(name, [*_members(name), ("policy_name", "1")]))
     assert answer.status_code == 422
@@ -176,14 +177,14 @@ def test_a_field_that_is_not_on_the_list_is_named(shared: Running, name: str) ->
     assert problem_in(answer)["errors"] == [expected]
 
 
-@pytest.mark.parametrize("name", CALLS)
+@each("name", CALLS)
 def test_a_secret_in_the_place_of_a_name_does_not_come_back(shared: Running, name: str) -> None:
     for member in ((CANARY, "1"), (CANARY, "NaN"), (CANARY, '"\\ud800"'), (f"{CANARY}\ud800", "1")):
         assert _send(shared, name, _raw(name, [*_members(name), member])).status_code == 422
 
 
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize(
+@each("name", CALLS)
+@each(
     "raw",
     [
         b"",
@@ -229,8 +230,8 @@ def test_a_body_that_does_not_say_how_long_it_is_is_refused_once_it_is_too_long(
     assert (answer.status_code, code_in(answer)) == (413, "body-too-large")
 
 
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize(
+@each("name", CALLS)
+@each(
     "headers",
     [
         {"Content-Type": "text/plain"},
@@ -254,7 +255,7 @@ def test_json_may_say_that_it_is_utf8(shared: Running) -> None:
     assert shared.call(Scope.REPORT, "PUT", "bouncers/b", content=raw, headers=headers).is_success
 
 
-@pytest.mark.parametrize("bouncer_id", ["a" * 65, "%20", "a%00b", "%C3%A9", "a,b", "a%0A", "zX9-canary.Zx9!"])
+@each("bouncer_id", ["a" * 65, "%20", "a%00b", "%C3%A9", "a,b", "a%0A", "zX9-canary.Zx9!"])
 def test_a_malformed_bouncer_id_is_refused_by_name(shared: Running, bouncer_id: str) -> None:
     body = {"environment": "sandbox", "pair_id": "p"}
     answer = shared.call(Scope.REPORT, "PUT", f"bouncers/{bouncer_id}", json=body)
@@ -263,7 +264,7 @@ def test_a_malformed_bouncer_id_is_refused_by_name(shared: Running, bouncer_id: 
     assert CANARY not in answer.text
 
 
-@pytest.mark.parametrize(
+@each(
     "moment",
     [
         "2026-11-01T00:00:00",

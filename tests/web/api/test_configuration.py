@@ -8,6 +8,7 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.each import each
 from tests.support.running import Running, code_in, fields_in, problem_in
 
 CONFIG = "telemetry/config"
@@ -49,7 +50,7 @@ def test_a_save_names_the_version_that_it_changes(service: Running) -> None:
     assert service.call(Scope.READ, "GET", CONFIG).json()["enabled"] is True
 
 
-@pytest.mark.parametrize(
+@each(
     ("if_match", "status"),
     [
         (None, 428),
@@ -116,9 +117,7 @@ def test_without_a_key_there_is_nothing_to_show(shared: Running) -> None:
     assert (answer.status_code, code_in(answer)) == (409, "not-configured")
 
 
-@pytest.mark.parametrize(
-    "key", ["k" * 15, "k" * 257, "k" * 19 + " ", "k" * 19 + "é", "k" * 19 + "\n", "k" * 19 + "\x7f"]
-)
+@each("key", ["k" * 15, "k" * 257, "k" * 19 + " ", "k" * 19 + "é", "k" * 19 + "\n", "k" * 19 + "\x7f"])
 def test_an_api_key_is_sixteen_to_256_visible_characters(shared: Running, key: str) -> None:
     for method, path in (("PUT", f"{CONFIG}/api-key"), ("POST", "telemetry/test-connection")):
         answer = shared.call(Scope.ADMIN, method, path, json={"api_key": key})

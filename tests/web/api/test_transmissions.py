@@ -17,6 +17,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.export import COLUMNS, cell
+from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_in
@@ -107,7 +108,7 @@ def test_the_same_idempotency_key_names_the_same_transmission(
         assert tx.transmissions.by_request_key("a") is None  # Only a digest is kept.
 
 
-@pytest.mark.parametrize("key", ["", "k" * 201, "two words", "\x7f", "é"])
+@each("key", ["", "k" * 201, "two words", "\x7f", "é"])
 def test_an_idempotency_key_is_1_to_200_visible_characters(shared: Running, key: str) -> None:
     answer = shared.call(Scope.ADMIN, "POST", SEND, headers={"Idempotency-Key": key.encode()})
     assert answer.status_code == 422
@@ -256,7 +257,7 @@ def test_the_history_is_filtered(connected: Running, license_server: LicenseServ
         assert [one["transmission_id"] for one in _history(connected, **query)["transmissions"]] == expected
 
 
-@pytest.mark.parametrize(
+@each(
     ("query", "field"),
     [
         ("status=retrying", "status"),
@@ -283,7 +284,7 @@ def test_a_wrong_filter_is_refused_by_name(shared: Running, query: str, field: s
     assert fields_in(answer) == [field]
 
 
-@pytest.mark.parametrize("cursor", ["x", "before-0", "before-", "before-1 ", "after-1", "before-" + "9" * 19])
+@each("cursor", ["x", "before-0", "before-", "before-1 ", "after-1", "before-" + "9" * 19])
 def test_a_made_up_cursor_is_refused(shared: Running, cursor: str) -> None:
     answer = shared.call(Scope.READ, "GET", HISTORY, params={"cursor": cursor})
     assert (answer.status_code, code_in(answer)) == (422, "cursor-invalid")
@@ -317,7 +318,7 @@ def test_an_export_needs_one_of_two_formats(shared: Running, query: str) -> None
     assert shared.call(Scope.READ, "GET", f"{HISTORY}/export{query}").status_code == 422
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@each("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_no_cell_is_a_formula(text: str) -> None:
     assert cell(text) == f"'{text}"
 

@@ -7,6 +7,7 @@ import pytest
 
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.http.server import server_config
+from tests.support.each import each
 from tests.support.log_lines import lines_in
 from tests.support.running import Running, problem_in
 
@@ -29,7 +30,7 @@ def test_what_callers_send_is_not_logged(shared: Running, caplog: pytest.LogCapt
     assert SECRET not in str(lines_in(caplog))
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/nothing-is-here", "/api/v1/telemetry/config", "/login", "/readyz"])
+@each("path", ["/healthz", "/nothing-is-here", "/api/v1/telemetry/config", "/login", "/readyz"])
 def test_every_answer_bears_a_time_ordered_id(shared: Running, path: str) -> None:
     ids = [shared.client.get(path).headers.get_list("X-Request-Id") for _ in range(2)]
     assert [len(one) for one in ids] == [1, 1]
@@ -45,7 +46,7 @@ def test_an_id_that_a_caller_gives_is_kept(shared: Running, given: str) -> None:
     assert problem_in(answer)["request_id"] == given
 
 
-@pytest.mark.parametrize("given", ["", "two words", "x" * 65, "a/b", "<script>", "ä".encode(), "a\tb"])
+@each("given", ["", "two words", "x" * 65, "a/b", "<script>", "ä".encode(), "a\tb"])
 def test_an_id_of_another_form_is_replaced(shared: Running, given: str | bytes) -> None:
     raw = given if isinstance(given, bytes) else given.encode()
     answer = shared.client.get("/api/v1/telemetry/config", headers=[(b"X-Request-Id", raw)])

@@ -24,6 +24,7 @@ from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.errors.request_errors import FieldError
 from telemetry_service.web.errors.statuses import STATUS
 from telemetry_service.web.security import authorization
+from tests.support.each import each
 from tests.support.log_lines import lines_in, lines_of
 from tests.support.running import Running, code_in, problem_in
 
@@ -39,7 +40,7 @@ def _errors_of_ours() -> list[type[TelemetryError]]:
     return sorted({kind for kind in found if issubclass(kind, TelemetryError)}, key=lambda kind: kind.__name__)
 
 
-@pytest.mark.parametrize("kind", _errors_of_ours())
+@each("kind", _errors_of_ours())
 def test_every_error_of_ours_has_a_status_and_a_code_and_a_sentence(kind: type[TelemetryError]) -> None:
     assert kind.code == kind.code.lower().replace("_", "-")
     assert kind.sentence.endswith(".")
@@ -52,7 +53,7 @@ def test_codes_are_not_used_for_two_things() -> None:
     assert len(own) == len(set(own))
 
 
-@pytest.mark.parametrize(
+@each(
     ("error", "status"),
     [
         (errors.StorageUnavailableError(), 503),
@@ -80,7 +81,7 @@ def test_a_problem_names_twenty_fields_at_most() -> None:
     assert len(problem_of(error).fields) == 20
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/api/v1/usage/", "/docs", "/redoc", "/openapi.json"])
+@each("path", ["/nothing", "/api/v1/nothing", "/api/v1/usage/", "/docs", "/redoc", "/openapi.json"])
 def test_what_does_not_exist_is_a_problem_too(shared: Running, path: str) -> None:
     answer = shared.call(Scope.ADMIN, "GET", path)
     assert (answer.status_code, code_in(answer)) == (404, "not-found")

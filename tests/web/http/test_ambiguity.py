@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from telemetry_service.identity.scopes import Scope
+from tests.support.each import each
 from tests.support.running import Running, code_in, fields_in
 
 SEND = "/api/v1/telemetry/send-now"
@@ -24,7 +25,7 @@ def _call(service: Running, method: str, path: str, **request: object) -> httpx.
     return service.call(scope, method, path, **request)
 
 
-@pytest.mark.parametrize(("method", "path"), BODILESS)
+@each(("method", "path"), BODILESS)
 def test_a_call_without_a_body_refuses_one_that_says_something(shared: Running, method: str, path: str) -> None:
     without = _call(shared, method, path)
     assert without.status_code in {200, 204, 404, 409}
@@ -51,8 +52,8 @@ def test_a_form_of_a_session_is_no_body_of_the_api_and_no_fault_of_ours(shared: 
 REPEATED = ["Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "Origin", "Sec-Fetch-Site"]
 
 
-@pytest.mark.parametrize("name", [*REPEATED, "X-CSRF-Token"])
-@pytest.mark.parametrize("values", [("one", "two"), ("same", "same")])
+@each("name", [*REPEATED, "X-CSRF-Token"])
+@each("values", [("one", "two"), ("same", "same")])
 def test_a_header_that_says_one_thing_is_refused_when_it_is_there_twice(
     shared: Running, name: str, values: tuple[str, str]
 ) -> None:
@@ -91,7 +92,7 @@ def test_a_body_whose_end_is_said_in_two_ways_is_refused_and_nothing_behind_it_i
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-@pytest.mark.parametrize("many", [b"1,", b"[],", b"{},", b'"",', b'{"a":1},'])
+@each("many", [b"1,", b"[],", b"{},", b'"",', b'{"a":1},'])
 def test_a_body_of_more_values_than_any_has_is_not_explained_value_by_value(shared: Running, many: bytes) -> None:
     body = b'{"reports":[' + many * 100_001 + b"1]}"
     answer = shared.send_raw(Scope.REPORT, "POST", "usage", body)

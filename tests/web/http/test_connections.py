@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 
 from telemetry_service.web.errors.problem import PROBLEM_TYPE
 from telemetry_service.web.http.caller_connection import CallerConnection
+from tests.support.each import each
 from tests.support.raw_http import GET, Prompted, connect, everything_from, one_answer_from, served
 from tests.support.running import Running
 
@@ -33,7 +34,7 @@ def problem_in(answer: bytes, status: int, code: str) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(
+@each(
     "rubbish",
     [
         b"rubbish\r\n\r\n",

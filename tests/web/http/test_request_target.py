@@ -2,9 +2,9 @@
 
 import json
 
-import pytest
 from fastapi import FastAPI, Request
 
+from tests.support.each import each
 from tests.support.raw_http import answer_to, served
 from tests.support.running import Running
 
@@ -14,7 +14,7 @@ def ask(service: Running, target: str, host: str = "Host: a", version: str = "1.
     return answer_to(service.client.base_url.port or 0, "\r\n".join(lines).encode())
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "host"),
     [
         ("http://a/healthz", "a"),
@@ -47,7 +47,7 @@ def test_its_host_is_the_targets() -> None:
     assert found == {"host": "A.example:80", "path": "/a b", "query": "c=d"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("target", "host", "field"),
     [
         ("http://b/healthz", "a", "Host"),

@@ -4,6 +4,7 @@ import pytest
 
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POLICY, SecurityHeaders
+from tests.support.each import each
 from tests.support.running import Running
 
 ANSWERS = [
@@ -18,7 +19,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("scope", "method", "path"), ANSWERS)
+@each(("scope", "method", "path"), ANSWERS)
 def test_every_answer_has_the_headers(shared: Running, scope: Scope | None, method: str, path: str) -> None:
     headers = shared.call(scope, method, path).headers
     assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY

@@ -1,10 +1,9 @@
 """Of a form that somebody else has overtaken, what it changed is kept, and nothing else."""
 
-import pytest
-
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.web.tab.forms.settings_form import keep_changes
+from tests.support.each import each
 
 SEEN = Configuration(
     enabled=True, frequency=Frequency.MONTHLY, encrypt_payload=True, anonymize_pii=True, retention_days=30
@@ -23,6 +22,6 @@ def test_where_both_changed_the_same_setting_mine_is_kept_and_shown_as_a_differe
     assert keep_changes(typed, SEEN.model_dump_json(), PRESENT).retention_days == 7
 
 
-@pytest.mark.parametrize("seen", ["", "{}", "null", '{"enabled": "perhaps"}', "\0", SEEN.model_dump_json()[:-1]])
+@each("seen", ["", "{}", "null", '{"enabled": "perhaps"}', "\0", SEEN.model_dump_json()[:-1]])
 def test_a_form_that_does_not_say_what_it_has_seen_keeps_all_that_was_typed(seen: str) -> None:
     assert keep_changes(SEEN, seen, PRESENT) == SEEN

@@ -14,6 +14,7 @@ from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
 from telemetry_service.web.tab.forms.step_stream import NEXT, stream_steps
 from telemetry_service.web.tab.sections.connection_check import running_view
+from tests.support.each import each
 from tests.support.log_lines import lines_of
 
 
@@ -134,7 +135,7 @@ def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("begun", list(StepName))
+@each("begun", list(StepName))
 def test_the_steps_before_have_passed_and_those_behind_wait(begun: StepName) -> None:
     words = [step.sign.word for step in running_view(begun).steps]
     at = list(StepName).index(begun)

@@ -27,11 +27,12 @@ from telemetry_service.web.tab.forms.settings_form import SettingsForm, read_for
 from telemetry_service.web.tab.history_query import history_query_in, history_query_of
 from telemetry_service.web.tab.numbers import counted, counted_up_to, duration, size
 from telemetry_service.web.tab.sections.chart import HEIGHT, WIDTH, chart, scale_of
+from tests.support.each import each
 
 NOW = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@each(
     ("distance", "words_"),
     [
         (timedelta(seconds=3), "in a few seconds"),
@@ -68,7 +69,7 @@ def test_every_number_has_its_unit() -> None:
     assert [size(n) for n in (1, 1390, 20_480)] == ["1 byte", "1,390 bytes", "20.0 KiB"]
 
 
-@pytest.mark.parametrize(
+@each(
     ("table", "closed_set"),
     [
         (words.HEALTH, HealthStatus),
@@ -115,7 +116,7 @@ def test_the_scale_of_the_chart_leaves_little_of_it_empty(largest: int) -> None:
     assert end % parts == 0
 
 
-@pytest.mark.parametrize(
+@each(
     ("largest", "end", "lines"),
     [(1, 1, 1), (2, 2, 2), (11, 15, 3), (204, 250, 5), (1_020, 1_500, 3), (2_600, 3_000, 3), (61_000, 80_000, 4)],
 )
@@ -123,7 +124,7 @@ def test_the_scale_ends_at_a_number_that_is_read_at_a_glance(largest: int, end: 
     assert scale_of(largest) == (end, lines)
 
 
-@pytest.mark.parametrize(
+@each(
     "address",
     [
         "https://elsewhere.example",
