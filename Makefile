@@ -29,7 +29,7 @@ torture: .venv/.dev ## Kill replicas and break everything round them at random (
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts, stylesheets, the database schema and the generated pages
+check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts, stylesheets, prose, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -38,6 +38,8 @@ check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts
 	$(BIN)/deptry tests benchmarks .ci --config .ci/deptry_tests.toml
 	$(BIN)/djlint --lint templates
 	.ci/lint-web
+	$(BIN)/codespell
+	$(BIN)/python .ci/prose.py
 	$(BIN)/hadolint Dockerfile
 	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
 	.ci/check-schema

@@ -35,7 +35,7 @@ def test_a_run_that_made_no_payload_is_named_in_the_header(console: Console, pag
     page.goto(console.tab)
     expect(page.locator("#health")).to_contain_text("The latest run created no payload")
     expect(page.locator("#health")).to_contain_text("It runs again once an API key is saved.")
-    expect(page.locator("#history")).to_contain_text("Then the missed run is repeated, and the first payload goes out")
+    expect(page.locator("#history")).to_contain_text("Then the missed run is repeated, and sends the first payload")
     console.set_key()
     page.reload()
     expect(page.locator("#health")).to_contain_text("The run missed on 15 Nov 2026, 02:00 UTC is starting.")

@@ -233,7 +233,7 @@ def test_a_standby_is_read_only(keyed: CommandLine, guarded_server: PostgresServ
     [
         ("127.0.0.1:1/telemetry", "storage-unavailable"),
         ("127.0.0.1:1/telemetry?sslmode=perhaps", "storage-options-invalid"),
-        ("127.0.0.1:1/telemetry?colour=red", "storage-options-invalid"),
+        ("127.0.0.1:1/telemetry?color=red", "storage-options-invalid"),
     ],
 )
 def test_a_server_that_is_not_there_and_a_url_that_is_wrong_are_told_apart(

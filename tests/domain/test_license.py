@@ -1,4 +1,4 @@
-"""What the payload says of the license (behaviour, 4)."""
+"""What the payload says of the license (behavior, 4)."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Nothing leaves that is not on the list: the payload is a closed world (behaviour, 4)."""
+"""Nothing leaves that is not on the list: the payload is a closed world (behavior, 4)."""
 
 import json
 import re

@@ -119,7 +119,7 @@ def test_a_later_attempt_of_the_same_transmission_is_a_duplicate_of_the_first(li
     assert digest == hashlib.sha256(bodies[0]).hexdigest()
 
 
-def test_a_pseudonym_is_recognised_as_the_customer(line: Line) -> None:
+def test_a_pseudonym_is_recognized_as_the_customer(line: Line) -> None:
     draft = Draft(canonical(payload(customer_id=pseudonym(API_KEY, CUSTOMER))))
     assert line.send(draft.signed()).json()["status"] == "accepted"
     entry = line.journal(draft.transmission_id)

@@ -219,7 +219,7 @@ def test_all_faults_are_reported_together() -> None:
     ]
 
 
-# A canary makes a value recognisable; without it, a value such as "a" would be found in any sentence.
+# A canary makes a value recognizable; without it, a value such as "a" would be found in any sentence.
 CANARY = "qzx-canary"
 RUBBISH = st.builds(
     "".join,

@@ -1,4 +1,4 @@
-"""The installed program as a process of its own, to be waited for, signalled and read."""
+"""The installed program as a process of its own, to be waited for, signaled and read."""
 
 import json
 import os

@@ -248,7 +248,7 @@ class Ordeal:
             events_accepted=reckoning.accepted.events,
             events_not_reported=not_reported.events,
             transmissions_accepted=len(journal),
-            sent_again_and_recognised=sum(entry.times_received - 1 for entry in journal),
+            sent_again_and_recognized=sum(entry.times_received - 1 for entry in journal),
             lost=max(tally.lost, -min(differences)),
             doubled=max(tally.doubled, *differences),
             withheld_wrongly=tally.withheld_wrongly + wrongly,

@@ -21,7 +21,7 @@ class Tally:
     events_accepted: int = 0
     events_not_reported: int = 0
     transmissions_accepted: int = 0
-    sent_again_and_recognised: int = 0
+    sent_again_and_recognized: int = 0
     """Transmissions that the License Server had already: each would have been counted twice without its id."""
     lost: int = 0
     doubled: int = 0
@@ -64,7 +64,7 @@ class Tally:
             ("  in accepted transmissions", f"{self.events_accepted:,}"),
             ("  in periods not reported", f"{self.events_not_reported:,}"),
             ("transmissions accepted", f"{self.transmissions_accepted:,}"),
-            ("  sent again and recognized by their id", f"{self.sent_again_and_recognised:,}"),
+            ("  sent again and recognized by their id", f"{self.sent_again_and_recognized:,}"),
             ("extension codes accepted, each once", f"{self.codes_redeemed - self.codes_lost:,}"),
             ("reckonings of the whole equation", f"{self.reckonings:,}"),
             ("audit events lost", f"{self.lost:,}"),

@@ -15,7 +15,7 @@ from tests.support.reckoning import Amount, add_up
 _EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 _BOUNCERS = 7
 _SPREAD = 999_983
-"""A prime: the counts of neighbouring reports have nothing in common, so that no loss makes up for a doubling."""
+"""A prime: the counts of neighboring reports have nothing in common, so that no loss makes up for a doubling."""
 CODE_EVERY = 8
 """Every eighth batch comes with a redeemed extension code."""
 
@@ -33,7 +33,7 @@ def code(reporter: int, number: int) -> ExtensionCode | None:
 
 
 class Receipts:
-    """The acknowledgements that a reporter has had, on disk: its memory across its own and the service's deaths."""
+    """The acknowledgments that a reporter has had, on disk: its memory across its own and the service's deaths."""
 
     def __init__(self, folder: Path, reporter: int) -> None:
         """Open the list of ``reporter``."""

@@ -43,7 +43,7 @@ class SystemClock:
 
 
 def time_ordered_id(moment: datetime) -> UUID:
-    """Return a fresh UUIDv7 (RFC 9562): neighbours in time are neighbours in an index."""
+    """Return a fresh UUIDv7 (RFC 9562): neighbors in time are neighbors in an index."""
     milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
     value = milliseconds << 80
     value |= 0x7 << 76

@@ -299,7 +299,7 @@ class PreparedPayload(_Closed):
 
 
 class TelemetryAggregatePayload(PreparedPayload):
-    """Exactly what leaves: the prepared payload and the moment of one attempt to send it."""
+    """Exactly what is sent: the prepared payload and the time of one attempt to send it."""
 
     transmitted_at: str = _field(
         meaning="Wallclock at send time, UTC.",

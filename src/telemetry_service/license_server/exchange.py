@@ -1,6 +1,6 @@
 """One exchange with the License Server: a request and its response, under one deadline.
 
-Each exchange has an event loop of its own, in the thread of its caller. So cancelling ends whatever hangs, trickles or
+Each exchange has an event loop of its own, in the thread of its caller. So canceling ends whatever hangs, trickles or
 waits, in any layer, and nothing is left when it is over. A loop costs less than a millisecond. A thread that runs a
 loop already, such as the web server's, cannot make an exchange, and so cannot be blocked by one.
 """

@@ -28,7 +28,7 @@ async def look_up(host: str, port: int) -> list[str]:
 
 
 def _resolve(host: str, port: int, found: "Future[list[str]]") -> None:
-    # From here on it cannot be cancelled, so that its result always has a place to go to.
+    # From here on it cannot be canceled, so that its result always has a place to go to.
     found.set_running_or_notify_cancel()
     try:
         found.set_result([str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])

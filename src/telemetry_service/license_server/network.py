@@ -67,7 +67,7 @@ class Network(httpcore.AsyncNetworkBackend):
         return received
 
     async def aclose(self) -> None:
-        """Close the connection: httpcore leaves it open where it is cancelled within the handshake."""
+        """Close the connection: httpcore leaves it open where it is canceled within the handshake."""
         if self._connection is not None:
             await self._connection.aclose()
 

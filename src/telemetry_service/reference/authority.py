@@ -60,7 +60,7 @@ def issue(
 
 def _make_authority(now: datetime, lifetime: timedelta) -> _Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Throw-away authority of a reference License Server")
+    name = _name("Temporary authority of a reference License Server")
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
         _builder(name, name, key.public_key(), now, lifetime)

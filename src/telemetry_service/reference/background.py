@@ -153,7 +153,7 @@ class ReferenceProcess:
         finally:
             connection.close()
         if status not in {200, 201, 204}:
-            msg = f"the control interface answered {status}"
+            msg = f"the control interface returned {status}"
             raise ValueError(msg)
 
 

@@ -90,6 +90,6 @@ class FieldResponse(ResponseModel):
 
 
 class DictionaryResponse(ResponseModel):
-    """Every field that can leave, with what it means and why it is collected."""
+    """Every field that can be sent, what it means, and why it is collected."""
 
     fields: tuple[FieldResponse, ...]

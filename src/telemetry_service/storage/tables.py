@@ -196,7 +196,7 @@ class UsageReportId(Base):
 
     report_id: Mapped[UUID] = mapped_column(primary_key=True)
     received_on: Mapped[int] = mapped_column(Integer)
-    """The UTC day of the acknowledgement as its proleptic ordinal, which is small and sorts."""
+    """The UTC day of the acknowledgment as its proleptic ordinal, which is small and sorts."""
 
 
 class Bouncer(Base):

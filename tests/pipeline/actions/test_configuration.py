@@ -1,4 +1,4 @@
-"""One save is one step, audited, and never over a newer one (behaviour, 8)."""
+"""One save is one step, audited, and never over a newer one (behavior, 8)."""
 
 from dataclasses import replace
 
@@ -129,7 +129,7 @@ def test_the_encryption_setting_takes_effect_with_the_next_attempt(site: Site, e
     assert (CUSTOMER.encode() in request.body) is False
 
 
-def test_without_anonymisation_the_customer_id_leaves_and_with_it_only_its_pseudonym(site: Site) -> None:
+def test_without_anonymization_the_customer_id_leaves_and_with_it_only_its_pseudonym(site: Site) -> None:
     send_now(site.runtime, "admin", None)
     site.configure(anonymize_pii=False)
     send_now(site.runtime, "admin", None)

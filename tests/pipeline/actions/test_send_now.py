@@ -1,4 +1,4 @@
-"""Send Now sends what was shown, but for counts, health and times, or nothing (behaviour, 5)."""
+"""Send Now sends what was shown, but for counts, health and times, or nothing (behavior, 5)."""
 
 import pytest
 

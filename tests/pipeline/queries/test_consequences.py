@@ -1,4 +1,4 @@
-"""What a save would lose is looked at in the transaction of the save, not before it (behaviour, 9)."""
+"""What a save would lose is looked at in the transaction of the save, not before it (behavior, 9)."""
 
 import pytest
 

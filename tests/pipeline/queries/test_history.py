@@ -1,4 +1,4 @@
-"""The history: newest first, page by page, and as far as it is filtered (behaviour, 11)."""
+"""The history: newest first, page by page, and as far as it is filtered (behavior, 11)."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""Tab, REST and command line show one figure and one sentence for one thing (behaviour, 7)."""
+"""Tab, REST and command line show one figure and one sentence for one thing (behavior, 7)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A run that made no payload for lack of something is made up for once that is in place (behaviour, 8)."""
+"""A run that made no payload for lack of something is made up for once that is in place (behavior, 8)."""
 
 from collections.abc import Callable
 from dataclasses import replace

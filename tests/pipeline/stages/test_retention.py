@@ -1,4 +1,4 @@
-"""The purge deletes what is older than the retention, and never what must stay (behaviour, 9)."""
+"""The purge deletes what is older than the retention, and never what must stay (behavior, 9)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress

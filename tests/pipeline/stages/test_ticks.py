@@ -1,4 +1,4 @@
-"""The schedule: one tick makes one payload, and none runs twice, whatever the clock does (behaviour, 6)."""
+"""The schedule: one tick makes one payload, and none runs twice, whatever the clock does (behavior, 6)."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A transmission from its first attempt to its acceptance, whatever the License Server does (behaviour, 5)."""
+"""A transmission from its first attempt to its acceptance, whatever the License Server does (behavior, 5)."""
 
 import json
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_what_goes_wrong_has_a_state_and_a_cause_and_the_same_payload_is_accepte
 @pytest.mark.parametrize(
     "strike", [reset, reply(500), reply(400), faults.garbage], ids=["reset", "500", "400", "garbage"]
 )
-def test_accepted_without_a_word_it_is_sent_again_and_recognised(site: Site, strike: Strike) -> None:
+def test_accepted_without_a_word_it_is_sent_again_and_recognized(site: Site, strike: Strike) -> None:
     site.report(usage(5))
     site.server.trouble(Trouble(after=strike))
     failed = send_now(site.runtime, "admin", None).transmission

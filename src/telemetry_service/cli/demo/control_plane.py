@@ -48,7 +48,7 @@ class ControlPlane:
         try:
             return self._exchange(method, path, body, headers)
         except (OSError, HTTPException):
-            message = f"{method} {path} was not answered"
+            message = f"{method} {path} got no response"
             raise CallFailedError(message) from None
 
     def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
@@ -61,6 +61,6 @@ class ControlPlane:
         finally:
             connection.close()
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            message = f"{method} {path} was answered {answer.status}"
+            message = f"{method} {path} returned {answer.status}"
             raise CallFailedError(message)
         return Answer(answer.headers.get("ETag"), json.loads(read) if read else None)

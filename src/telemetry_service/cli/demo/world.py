@@ -12,7 +12,7 @@ from telemetry_service.reference.background import ReferenceProcess
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The installation as its neighbours see it."""
+    """The installation as its neighbors see it."""
 
     clock: OffsetClock
     license_server: ReferenceProcess

@@ -80,7 +80,7 @@ class Recorder:
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
-            # A caller who went away in the meantime has cancelled its call; from here on it cannot any more.
+            # A caller who went away in the meantime has canceled its call; from here on it cannot any more.
             waiting = [call for call in group if call.answer.set_running_or_notify_cancel()]
             if waiting:
                 self._write(waiting)
