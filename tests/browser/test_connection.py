@@ -176,7 +176,7 @@ def test_removing_the_key_asks_first_and_says_what_stops(ready: Console, page: P
     page.get_by_label("Weekly").check()
     page.locator("#remove-key").click()
     dialog = page.get_by_role("dialog", name="Remove the API key?")
-    expect(dialog).to_contain_text(f"ends in {API_KEY[-4:]}")
+    expect(dialog).to_contain_text(f"ending in {API_KEY[-4:]}")
     expect(dialog).to_contain_text("no scheduled runs, retries, or Send Now")
     expect(dialog).to_contain_text("1 waiting payload is kept and will be sent once a new key is saved.")
     expect(dialog.get_by_text("Cancel")).to_be_focused()

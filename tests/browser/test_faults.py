@@ -65,7 +65,7 @@ def test_a_service_that_does_not_answer_is_said_so(ready: Console, page: Page, f
     page.goto(ready.tab)
     page.route("**/test-connection", lambda route: route.abort())
     page.locator("#test").click()
-    expect(page.locator("#toasts")).to_contain_text("did not answer")
+    expect(page.locator("#toasts")).to_contain_text("did not respond")
     expect(page.locator("#test")).not_to_have_attribute("aria-busy", "true")
     faults.found.clear()
 
@@ -113,7 +113,7 @@ def test_a_fault_is_said_once_and_goes_when_it_is_overcome(ready: Console, page:
         page.locator("#save-all").click()
         expect(page.locator("#save-all")).not_to_have_attribute("aria-busy", "true")
     expect(page.locator("[data-toast]")).to_have_count(1)
-    expect(page.locator("[data-toast]")).to_contain_text("did not answer")
+    expect(page.locator("[data-toast]")).to_contain_text("did not respond")
     page.unroute_all()
     page.locator("#save-all").click()
     expect(page.locator("[data-toast]")).to_have_count(1)

@@ -59,7 +59,7 @@ def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Conso
     expect(page.locator("#preview")).not_to_contain_text("just started")
     expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
     expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
-    expect(page.locator("#preview")).to_contain_text("check the backend logs (the service’s stderr)")
+    expect(page.locator("#preview")).to_contain_text("check the backend logs for aggregation errors")
 
 
 def test_the_exact_payload_is_shown_field_by_field_with_the_dictionary(ready: Console, page: Page) -> None:

@@ -173,7 +173,7 @@ def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(read
 def test_a_save_that_changes_nothing_says_so(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
     page.locator("#save-all").click()
-    expect(page.locator("#toasts")).to_contain_text("Nothing was changed")
+    expect(page.locator("#toasts")).to_contain_text("No changes to save.")
     expect(page.locator("#activity")).not_to_contain_text("Saved the settings")
 
 
