@@ -44,7 +44,7 @@ check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts
 	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
 	.ci/check-schema
 	$(BIN)/python .ci/payload_page.py --check
-	$(BIN)/python .ci/troubleshooting_page.py --check
+	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
 
 bench: .venv/.dev ## Measure recording and preview on both databases (some minutes)
@@ -60,7 +60,7 @@ format: .venv/.dev ## Format the code, and repair what a linter can
 
 docs: .venv/.dev ## Write the pages that are generated from the code
 	$(BIN)/python .ci/payload_page.py
-	$(BIN)/python .ci/troubleshooting_page.py
+	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py
 	$(BIN)/python .ci/log_events_table.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)

@@ -1,5 +1,6 @@
 """Whoever meets a code finds its entry."""
 
+import os
 import re
 import subprocess
 import sys
@@ -7,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_service.domain import errors
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain import errors, obstacles
+from telemetry_service.domain.causes import EXPLANATIONS, Cause
 from telemetry_service.domain.verdict import judge
 from tests.support.each import each
 from tests.support.situations import situations
@@ -23,6 +24,7 @@ def test_each_cause_has_an_entry_with_its_sentence(cause: Cause) -> None:
     explanation = EXPLANATIONS[cause]
     assert explanation.sentence in entry
     assert explanation.next_step in entry
+    assert explanation.details in entry
 
 
 def test_each_state_of_health_has_an_entry() -> None:
@@ -31,6 +33,15 @@ def test_each_state_of_health_has_an_entry() -> None:
     assert {"ok", "waiting_rejected", "api_key_unusable"} <= named
     for code in named:
         assert f"### `{code}`\n" in PAGE, code
+
+
+def test_each_obstacle_has_an_entry_with_its_sentence_and_its_next_step() -> None:
+    found = [one for one in vars(obstacles).values() if isinstance(one, obstacles.Obstacle)]
+    assert len(found) == 6
+    for one in found:
+        entry = PAGE.partition(f"### `{one.code}`\n")[2].partition("###")[0]
+        assert one.sentence in entry, one.code
+        assert one.next_step in entry, one.code
 
 
 def test_each_error_has_a_row_with_its_sentence() -> None:
@@ -44,5 +55,6 @@ def test_each_error_has_a_row_with_its_sentence() -> None:
 @pytest.mark.parametrize("script", ["payload_page.py", "troubleshooting_page.py", "log_events_table.py"])
 def test_the_generated_pages_are_current(script: str) -> None:
     command = [sys.executable, str(ROOT / ".ci" / script), "--check"]
-    checked = subprocess.run(command, check=False, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # As `make` sets it: the examples are the tests' own.
+    checked = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr

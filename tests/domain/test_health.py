@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.health import assess, availability
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Run, Situation, Waiting

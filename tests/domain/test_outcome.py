@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry_service.domain.causes import EXPLANATIONS, Cause
 from telemetry_service.domain.outcome import (
-    EXPLANATIONS,
     Accepted,
-    Cause,
     Held,
     Outcome,
     Rejected,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmissions import (
     LEASE,
     LONGEST_CLAIM,

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, Held
+from telemetry_service.domain.outcome import Accepted, Held
 from telemetry_service.license_server.authorities import Authorities
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint

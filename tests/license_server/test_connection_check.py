@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import ConnectionCheck, StepName
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from tests.support import faults

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
+from telemetry_service.domain.outcome import Accepted, Held, Outcome, Rejected, Retrying
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from tests.license_server.conftest import API_KEY, NOW, SHORT

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, Held, Retrying
+from telemetry_service.domain.outcome import Accepted, Held, Retrying
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from tests.license_server.conftest import NOW

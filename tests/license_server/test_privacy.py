@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, Retrying
+from telemetry_service.domain.outcome import Accepted, Retrying
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from tests.license_server.conftest import API_KEY, NOW, SHORT

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Retrying
+from telemetry_service.domain.outcome import Accepted, Held, Outcome, Retrying
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from tests.license_server.conftest import NOW, SHORT

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
-from telemetry_service.domain.outcome import Accepted, Cause, Held, Rejected
+from telemetry_service.domain.outcome import Accepted, Held, Rejected
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from telemetry_service.reference.background import ReferenceProcess, throwaway_options

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Cause, LicenseUpdate, Note, Outcome, Rejected
+from telemetry_service.domain.outcome import Accepted, LicenseUpdate, Note, Outcome, Rejected
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.license_server.response import Response, outcome_of_transmission
 from telemetry_service.sealing.sealer import seal_ping

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.outcome import Accepted, Cause, Held, Outcome, Rejected, Retrying
+from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.outcome import Accepted, Held, Outcome, Rejected, Retrying
 from telemetry_service.domain.transmissions import cause_of
 from tests.support import faults
 from tests.support.each import each

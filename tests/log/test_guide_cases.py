@@ -1,6 +1,6 @@
 """The guide sends people to the backend log in four cases of trouble: there they find the cause, by its code."""
 
-from telemetry_service.domain.outcome import EXPLANATIONS, Cause
+from telemetry_service.domain.causes import EXPLANATIONS, Cause
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
 from tests.log.conftest import Deployment

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.log.context import answering
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.log.fields import FIELDS, WITHHELD, FieldValue, as_written

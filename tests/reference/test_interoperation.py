@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.domain.outcome import Accepted, Cause, Held, LicenseUpdate, Rejected, Retrying
+from telemetry_service.domain.outcome import Accepted, Held, LicenseUpdate, Rejected, Retrying
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import RecordingResult, UsageReport
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import LEASE, State
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint

@@ -1,11 +1,14 @@
-"""Every situation that the decision table can meet, as the product of all its inputs."""
+"""Every situation that the decision table can meet, as the product of all its inputs.
+
+The troubleshooting page takes its examples from them: what comes first says most.
+"""
 
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.obstacles import Setup
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.situation import Run, Situation, Waiting
 from telemetry_service.domain.transmission_texts import Row
 from telemetry_service.domain.transmissions import LastExchange, State
@@ -22,12 +25,12 @@ SETUPS = tuple(
     for customer in (True, False)
 )
 EXCHANGES = (
-    None,
     LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
+    None,
     LastExchange(NOW - MINUTE, ok=False, cause=Cause.BUSY, sequence=3),
     LastExchange(NOW - MINUTE, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED, sequence=3),
 )
-ACCEPTED = (None, NOW - MINUTE, NOW - 9 * DAY, NOW - 40 * DAY)
+ACCEPTED = (NOW - MINUTE, NOW - 9 * DAY, NOW - 40 * DAY, None)
 WAITING = (
     Waiting(),
     Waiting(planned=1, next_attempt_at=NOW + MINUTE),
@@ -38,8 +41,8 @@ WAITING = (
     Waiting(planned=1, held=2, rejected=3, next_attempt_at=NOW + 5 * MINUTE),
 )
 RUNS = (
-    None,
     Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True),
+    None,
     Run(NOW - 5 * DAY, "api_key_missing", of_open_period=True, answered=False),
     Run(NOW - 5 * DAY, "api_key_missing", of_open_period=False, answered=False),
     Run(NOW - 5 * DAY, "payload-contradiction", of_open_period=True, answered=False),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmission_texts import CauseTexts, cause_of_check
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry_service.domain import health_texts as texts
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING
 from telemetry_service.domain.health_texts import Finding
 from telemetry_service.domain.obstacles import bars_everything, missing
-from telemetry_service.domain.outcome import EXPLANATIONS, PASSING
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Situation

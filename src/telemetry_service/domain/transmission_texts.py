@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
 from telemetry_service.domain.obstacles import Obstacle, bars_attempts
-from telemetry_service.domain.outcome import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation

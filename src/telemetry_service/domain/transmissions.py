@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.outcome import (
     Accepted,
-    Cause,
     Failure,
     Held,
     Outcome,

@@ -13,7 +13,7 @@ import anyio
 import httpcore
 import httpx
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.network import Network

@@ -1,7 +1,8 @@
 """The one error of this package, and the outcome that it leads to."""
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.domain.outcome import Cause, Failure, Held, Rejected, Retrying
+from telemetry_service.domain.outcome import Failure, Held, Rejected, Retrying
 
 _HELD = frozenset(
     {

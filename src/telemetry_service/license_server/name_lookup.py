@@ -9,7 +9,7 @@ import socket
 from concurrent.futures import Future
 from threading import Thread
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.license_server.exchange_error import ExchangeError
 
 

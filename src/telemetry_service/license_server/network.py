@@ -9,8 +9,8 @@ import ssl
 import anyio
 import httpcore
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import StepName
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.license_server import tls
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.name_lookup import look_up

@@ -16,17 +16,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import (
-    Accepted,
-    Cause,
-    Failure,
-    Note,
-    Outcome,
-    Rejected,
-    outcome_of_status,
-)
+from telemetry_service.domain.outcome import Accepted, Failure, Note, Outcome, Rejected, outcome_of_status
 from telemetry_service.domain.receipt import in_closed_form
 from telemetry_service.domain.timestamps import Moment
 from telemetry_service.license_server.json_depths import without_depths

@@ -3,8 +3,8 @@
 import ssl
 from pathlib import Path
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import SettingsError
-from telemetry_service.domain.outcome import Cause
 
 # OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h), which are stable and, unlike its texts, made for programs.
 _NOT_YET_VALID = 9

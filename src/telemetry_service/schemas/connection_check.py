@@ -1,7 +1,7 @@
 """Why something failed, and what a connection check found."""
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import StepName
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.owner import Owner
 from telemetry_service.schemas.base import ResponseModel, read_from
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange
 from telemetry_service.storage.tables import LastExchangeRow as Row
 from telemetry_service.storage.tables import TelemetryTick

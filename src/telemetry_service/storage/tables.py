@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import Environment, LicenseSource
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import Frequency

@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.situation import Waiting
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,

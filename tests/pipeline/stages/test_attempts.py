@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.outcome import Cause
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, LastExchange, State
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,

@@ -9,13 +9,13 @@ from uuid import UUID
 import pytest
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     KeyUnusableError,
     NotConfiguredError,
     NotFoundError,
 )
-from telemetry_service.domain.outcome import Cause
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Transmission, Trigger
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.check_connection import check_connection

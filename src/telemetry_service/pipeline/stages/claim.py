@@ -11,9 +11,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
-from telemetry_service.domain.outcome import Cause, Outcome, Rejected
+from telemetry_service.domain.outcome import Outcome, Rejected
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, customer_id_to_send
 from telemetry_service.log.events import Event

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from uuid import UUID
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
-from telemetry_service.domain.outcome import Cause, Failure, Outcome, Retrying
+from telemetry_service.domain.outcome import Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime

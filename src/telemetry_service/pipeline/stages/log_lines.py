@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
+from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.connection_check import ConnectionCheck
-from telemetry_service.domain.outcome import EXPLANATIONS, Accepted, Outcome
+from telemetry_service.domain.outcome import Accepted, Outcome
 from telemetry_service.domain.transmissions import state_after
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.outcome import EXPLANATIONS
+from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.transmission_texts import CauseTexts
 from telemetry_service.domain.transmissions import Attempt, State, Transmission
 from telemetry_service.pipeline.queries.history import TransmissionDetail
