@@ -11,8 +11,9 @@ from pydantic_core import PydanticCustomError
 
 from telemetry_service.domain.schedule import Frequency
 
-API_KEY_PATTERN = r"^[\x21-\x7e]{16,256}$"
-API_KEY_FORM = "Use 16–256 letters, digits, or symbols, no spaces."
+API_KEY_SHORTEST, API_KEY_LONGEST = 16, 256
+API_KEY_PATTERN = rf"^[\x21-\x7e]{{{API_KEY_SHORTEST},{API_KEY_LONGEST}}}$"
+API_KEY_FORM = f"Use {API_KEY_SHORTEST}–{API_KEY_LONGEST} letters, digits, or symbols, no spaces."
 API_KEY_REPEATED = "This is a placeholder, not an API key: it repeats a few characters."
 
 DEFAULT_MAX_BOUNCERS = 100_000

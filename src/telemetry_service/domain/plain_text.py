@@ -10,9 +10,14 @@ _BYTE_ORDER_MARK = "\ufeff"
 _LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
+def has_lone_surrogate(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which UTF-8 has no bytes for."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def unseen_error(text: str) -> str | None:
     """Return what is unseen in a text of one line, as the end of a sentence, or None where all of it is seen."""
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_lone_surrogate(text):
         # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
         return "contains bytes that are not UTF-8 text."
     if _BYTE_ORDER_MARK in text:

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.domain.plain_text import unseen_error
+from telemetry_service.domain.plain_text import has_lone_surrogate, unseen_error
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper bound keeps a hostile login from feeding megabytes to the hash."""
@@ -74,7 +74,7 @@ class Passwords:
 
     def verify(self, password_hash: str | None, password: str) -> bool:
         """Whether ``password`` is the one that was hashed; does the same work where there is no hash."""
-        if len(password) > PASSWORD_MAXIMUM or not _is_text(password):
+        if len(password) > PASSWORD_MAXIMUM or has_lone_surrogate(password):
             password = ""
         with self._at_once:
             try:
@@ -99,7 +99,3 @@ def _hash_of_no_password(cost: HashCost) -> str:
 def _canonical(password: str) -> str:
     # Keyboards compose accented letters differently; the same password must stay the same (RFC 8265).
     return unicodedata.normalize("NFC", password)
-
-
-def _is_text(password: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in password)

@@ -8,10 +8,26 @@ two steps leaves nothing dangling.
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Row, delete, literal, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
 
+from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.transmissions import State
 from telemetry_service.storage.tables import (
@@ -30,6 +46,7 @@ which nearly all transmissions share, instead of their age."""
 _PERIODS = 100
 """Periods that a step looks at at a time: usually there are fewer that are old."""
 
+_Conditions = tuple[ColumnElement[bool], ...]
 _THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 _DELETE_IDS = {
@@ -43,6 +60,59 @@ _DELETE_IDS = {
         " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows))"
     ),
 }
+
+
+def _old_report_ids(since: int, cutoff: datetime) -> _Conditions:
+    day = UsageReportId.received_on
+    return day >= since, day < cutoff.toordinal()
+
+
+def _old_transmissions(since: datetime, cutoff: datetime) -> _Conditions:
+    row = TelemetryTransmissionLog
+    return row.accepted_at >= since, row.accepted_at < cutoff, row.state.not_in(WAITING)
+
+
+def _old_periods(since: datetime, cutoff: datetime) -> _Conditions:
+    row = ReportingPeriod
+    return row.is_open.is_(False), row.closed_at >= since, row.closed_at < cutoff
+
+
+def _old_ticks(since: datetime, cutoff: datetime) -> _Conditions:
+    return TelemetryTick.ran_at >= since, TelemetryTick.ran_at < cutoff
+
+
+def count_expired(connection: Connection, cutoff: datetime, most: int) -> int:
+    """Return how many rows a :class:`Sweep` would delete; counting ends at ``most``.
+
+    What a clock that was not set has dated does not count: a purge gives it another date first.
+    """
+    queries = _expired(EARLIEST, cutoff)
+    rows = union_all(*(select(literal(1)).select_from(query.limit(most).subquery()) for query in queries))
+    return connection.execute(select(func.count()).select_from(rows.limit(most).subquery())).scalar_one()
+
+
+def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
+    """Select a row for each one that is to go, kind by kind."""
+    log, attempt, period, counter = (
+        TelemetryTransmissionLog,
+        TelemetryTransmissionAttempt,
+        ReportingPeriod,
+        UsageCounter,
+    )
+    day = UsageReportId.received_on
+    transmissions = select(log.sequence).where(*_old_transmissions(since, cutoff))
+    # A sweep has deleted the transmissions by the time that it comes to the periods.
+    kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), log.accepted_at >= cutoff))
+    periods = select(period.id).where(*_old_periods(since, cutoff), ~exists().where(kept))
+    return (
+        # In the order of the index, which is then taken for it.
+        select(day).where(*_old_report_ids(since.toordinal(), cutoff)).order_by(day),
+        transmissions,
+        transmissions.join(attempt, attempt.transmission_id == log.transmission_id),
+        periods,
+        periods.join(counter, counter.period_id == period.id),
+        select(TelemetryTick.ran_at).where(*_old_ticks(since, cutoff)),
+    )
 
 
 class Sweep:
@@ -81,13 +151,14 @@ class _ReportIds:
     """The idempotency keys."""
 
     def __init__(self, cutoff: datetime) -> None:
-        self._since, self._until = 0, cutoff.toordinal()
+        self._since, self._cutoff = 0, cutoff
 
     def step(self, connection: Connection, rows: int) -> int:
         day = UsageReportId.received_on
-        oldest = select(day).where(day >= self._since, day < self._until).order_by(day).limit(1)
-        self._since = connection.execute(oldest).scalar() or self._until
-        window = {"since": self._since, "until": self._until, "rows": rows}
+        oldest = select(day).where(*_old_report_ids(self._since, self._cutoff)).order_by(day).limit(1)
+        until = self._cutoff.toordinal()
+        self._since = connection.execute(oldest).scalar() or until
+        window = {"since": self._since, "until": until, "rows": rows}
         return connection.execute(_DELETE_IDS[connection.dialect.name], window).rowcount
 
 
@@ -100,7 +171,7 @@ class _Transmissions:
     def step(self, connection: Connection, rows: int) -> int:
         log, attempt = TelemetryTransmissionLog, TelemetryTransmissionAttempt
         columns = (log.transmission_id, log.accepted_at, log.attempts_made)
-        old = (log.accepted_at >= self._since, log.accepted_at < self._cutoff, log.state.not_in(WAITING))
+        old = _old_transmissions(self._since, self._cutoff)
         # Each of them has an attempt, so that no more than half as many fit into a step.
         query = select(*columns).where(*old).order_by(log.accepted_at).limit(rows // 2 + 1)
         oldest = connection.execute(query).all()
@@ -122,7 +193,7 @@ class _Periods:
 
     def __init__(self, cutoff: datetime) -> None:
         self._cutoff = cutoff
-        self._done: tuple[datetime | None, int] = (_THE_BEGINNING, 0)
+        self._done: tuple[datetime, int] = (_THE_BEGINNING, 0)
         self._counted: _Counted | None = None
 
     def step(self, connection: Connection, rows: int) -> int:
@@ -136,17 +207,16 @@ class _Periods:
                     if counters + len(emptied) == rows:
                         break
                     emptied.append(period.id)
-                self._done = (period.closed_at, period.id)
+                self._done = (period.closed_at or self._done[0], period.id)
         connection.execute(delete(ReportingPeriod).where(ReportingPeriod.id.in_(emptied)))
         return counters + len(emptied)
 
     def _oldest(self, connection: Connection) -> Sequence[Row[int, datetime | None, int | None]]:
         row = ReportingPeriod
-        left = (row.closed_at >= self._done[0], tuple_(row.closed_at, row.id) > self._done)
-        closed = (row.is_open.is_(False), row.closed_at < self._cutoff, *left)
+        left = (*_old_periods(self._done[0], self._cutoff), tuple_(row.closed_at, row.id) > self._done)
         # For one period at a time: PostgreSQL would make of an EXISTS a look at all counters.
         has_counters = select(literal(1)).where(UsageCounter.period_id == row.id).limit(1).scalar_subquery()
-        query = select(row.id, row.closed_at, has_counters.label("has_counters")).where(*closed)
+        query = select(row.id, row.closed_at, has_counters.label("has_counters")).where(*left)
         return connection.execute(query.order_by(row.closed_at, row.id).limit(_PERIODS)).all()
 
     def _kept(self, connection: Connection, ids: list[int]) -> frozenset[int]:
@@ -182,5 +252,5 @@ class _Ticks:
 
     def step(self, connection: Connection, rows: int) -> int:
         row = TelemetryTick
-        old = select(row.tick_key).where(row.ran_at < self._cutoff).limit(rows)
+        old = select(row.tick_key).where(*_old_ticks(_THE_BEGINNING, self._cutoff)).limit(rows)
         return connection.execute(delete(row).where(row.tick_key.in_(old))).rowcount

@@ -258,7 +258,7 @@ class TelemetryTransmissionLog(Base):
     period_id: Mapped[int] = mapped_column(ForeignKey("reporting_periods.id"), unique=True)
     trigger: Mapped[Trigger] = mapped_column(closed_set(Trigger, "trigger"))
     request_key: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """Digest of the caller's Idempotency-Key, where there was one."""
+    """``request_key_of`` the caller's Idempotency-Key, where there was one."""
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -3,6 +3,7 @@
 import pytest
 
 from telemetry_service.domain.errors import PreviewStaleError
+from telemetry_service.domain.idempotency_key import request_key_of
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
@@ -62,3 +63,10 @@ def test_the_same_request_again_names_its_transmission_whatever_has_changed_sinc
     site.configure(encrypt_payload=False)
     again = send_now(site.runtime, "admin", "key", shown)
     assert again.transmission.transmission_id == first.transmission.transmission_id
+
+
+def test_of_the_key_of_a_request_a_digest_is_kept(site: Site) -> None:
+    sent = send_now(site.runtime, "admin", "run-7").transmission
+    with site.runtime.database.read() as tx:
+        assert tx.transmissions.by_request_key("run-7") is None
+        assert tx.transmissions.by_request_key(request_key_of("admin", "run-7")) == sent

@@ -1,7 +1,5 @@
 """``telemetry-service send-now``."""
 
-import hashlib
-import re
 from typing import Annotated
 
 import typer
@@ -9,6 +7,7 @@ import typer
 from telemetry_service.cli.open_service import ACTOR, opened_service
 from telemetry_service.cli.output import AsJson
 from telemetry_service.cli.transmission_output import say_transmission
+from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 
 RequestKey = Annotated[
     str | None,
@@ -18,19 +17,16 @@ RequestKey = Annotated[
 
 def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> None:
     """Close the current period and send it now. Exits with 5 if it was not accepted."""
-    request_key = _request_key(idempotency_key)
+    chosen = _checked(idempotency_key)
     with opened_service() as service:
         from telemetry_service.pipeline.actions import send_now as actions
 
-        detail = actions.send_now(service.runtime, ACTOR, request_key)
+        detail = actions.send_now(service.runtime, ACTOR, chosen)
     say_transmission(detail, as_json=as_json)
 
 
-def _request_key(chosen: str | None) -> str | None:
-    if chosen is None:
-        return None
-    if not re.fullmatch(r"[\x21-\x7e]{1,200}", chosen):
-        message = "must be 1 to 200 visible ASCII characters."
+def _checked(idempotency_key: str | None) -> str | None:
+    if idempotency_key is not None and not is_idempotency_key(idempotency_key):
+        message = f"{IDEMPOTENCY_KEY_FORM}."
         raise typer.BadParameter(message, param_hint="--idempotency-key")
-    # Of one length, and another than that of a caller of the REST API who chose the same.
-    return hashlib.sha256(f"{ACTOR}\0{chosen}".encode()).hexdigest()
+    return idempotency_key

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.idempotency_key import request_key_of
 from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
@@ -15,15 +16,16 @@ from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 
 
 def send_now(
-    runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None = None
+    runtime: Runtime, actor: str, idempotency_key: str | None, shown: frozenset[str] | None = None
 ) -> TransmissionDetail:
     """Send the open period and return its transmission, after the attempt.
 
     ``shown`` are the versions of the preview that the caller has seen: another one is refused with
-    :class:`PreviewStaleError`, and nothing is closed. A ``request_key`` that was used before names the transmission
-    it made then. Raises also :class:`TelemetryDisabledError`, :class:`NotConfiguredError`, :class:`KeyUnusableError` or
-    :class:`PayloadContradictionError`; the period then stays open.
+    :class:`PreviewStaleError`, and nothing is closed. An ``idempotency_key`` that the actor used before names the
+    transmission it made then. Raises also :class:`TelemetryDisabledError`, :class:`NotConfiguredError`,
+    :class:`KeyUnusableError` or :class:`PayloadContradictionError`; the period then stays open.
     """
+    request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
     transmission_id = _prepare(runtime, actor, request_key, shown)
     with runtime.database.read() as tx:
         before = tx.transmissions.get(transmission_id)

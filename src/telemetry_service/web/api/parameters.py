@@ -1,6 +1,5 @@
 """The parameters of the calls: closed like the bodies, so that a mistyped filter is refused and not ignored."""
 
-import hashlib
 import re
 from dataclasses import dataclass
 from datetime import date
@@ -12,17 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from telemetry_service.domain.errors import PreconditionRequiredError, StaleConfigurationError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
+from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.transmissions import Status, Trigger
 from telemetry_service.pipeline.queries.history import HistoryFilter
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
-from telemetry_service.web.security.authorization import Caller, CurrentCaller
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}", re.ASCII)
 
 
 def _only_if_written_as(pattern: re.Pattern[str]) -> BeforeValidator:
@@ -142,24 +140,17 @@ async def tags_seen(
     return (await versions_seen(if_match)).tags if if_match else None
 
 
-async def request_key(
-    caller: CurrentCaller, idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None
+async def checked_key(
+    idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> str | None:
-    """Return the digest of the caller's ``Idempotency-Key``, or None where there is none.
+    """Return the caller's ``Idempotency-Key``, or None where there is none.
 
     Raises:
         InputRefusedError: it is not 1 to 200 visible ASCII characters.
     """
-    if idempotency_key is None:
-        return None
-    if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise InputRefusedError([FieldError("Idempotency-Key", "must be 1 to 200 visible ASCII characters")])
-    return _digest_of(caller, idempotency_key)
-
-
-def _digest_of(caller: Caller, key: str) -> str:
-    # Two callers that choose the same key mean two requests.
-    return hashlib.sha256(f"{caller.actor}\0{key}".encode()).hexdigest()
+    if idempotency_key is not None and not is_idempotency_key(idempotency_key):
+        raise InputRefusedError([FieldError("Idempotency-Key", IDEMPOTENCY_KEY_FORM)])
+    return idempotency_key
 
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
@@ -167,6 +158,6 @@ TransmissionId = Annotated[UUID, Path()]
 VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
 PreviewSeen = Annotated[frozenset[str] | None, Depends(preview_seen)]
 TagsSeen = Annotated[frozenset[str] | None, Depends(tags_seen)]
-RequestKey = Annotated[str | None, Depends(request_key)]
+IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]

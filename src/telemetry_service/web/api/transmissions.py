@@ -34,8 +34,8 @@ from telemetry_service.web.api.openapi_parts import header, headers, refused_wit
 from telemetry_service.web.api.parameters import (
     ExportParameters,
     HistoryParameters,
+    IdempotencyKey,
     PreviewSeen,
-    RequestKey,
     TransmissionId,
 )
 from telemetry_service.web.context import Context
@@ -64,14 +64,14 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 @needs(Scope.ADMIN)
 @waits_for_license_server
 def post_send_now(
-    context: Context, caller: CurrentCaller, request_key: RequestKey, shown: PreviewSeen
+    context: Context, caller: CurrentCaller, idempotency_key: IdempotencyKey, shown: PreviewSeen
 ) -> TransmissionDetail:
     """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
 
     With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
     preview in more than counts, health, and times.
     """
-    return send_now(context.runtime, caller.actor, request_key, shown)
+    return send_now(context.runtime, caller.actor, idempotency_key, shown)
 
 
 @router.get("/history", response_model=HistoryResponse, openapi_extra=refused_with(CursorInvalidError))

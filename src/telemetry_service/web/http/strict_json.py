@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from telemetry_service.domain.payload import MAX_INTEGER
+from telemetry_service.domain.plain_text import has_lone_surrogate
 from telemetry_service.web.errors.explanations import name_of
 from telemetry_service.web.errors.request_errors import (
     BODY,
@@ -118,5 +119,5 @@ class _Walk:
 def _errors_of_text(text: str) -> Iterator[str]:
     if "\0" in text:
         yield "must not contain a NUL character"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if has_lone_surrogate(text):
         yield "must not contain an unpaired surrogate"

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHORTEST, Deployment
 from telemetry_service.identity.sessions import Session
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.tab import paths
@@ -52,6 +52,8 @@ class Pages:
         self._environment.globals.update(
             paths=paths,
             deployment=deployment,
+            api_key_shortest=API_KEY_SHORTEST,
+            api_key_longest=API_KEY_LONGEST,
             asset=self.assets.url,
             htmx_config=json.dumps(HTMX_CONFIGURATION),
         )

@@ -1,0 +1,19 @@
+"""The Idempotency-Key of *Send Now*, which a caller chooses: the same key again means the same transmission."""
+
+import hashlib
+import re
+
+IDEMPOTENCY_KEY_FORM = "must be 1 to 200 visible ASCII characters"
+"""The end of a sentence that begins with where the key was given."""
+
+_FORM = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Whether a text can be an Idempotency-Key."""
+    return _FORM.fullmatch(text) is not None
+
+
+def request_key_of(actor: str, idempotency_key: str) -> str:
+    """Return what is stored of a key: a digest with its caller, for the same key of two callers is two requests."""
+    return hashlib.sha256(f"{actor}\0{idempotency_key}".encode()).hexdigest()
