@@ -20,9 +20,10 @@ import uvicorn
 
 from benchmarks.recording import BATCHES, Call, bare_postgresql, bare_sqlite, make_calls, through_driver, timed
 from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ratio
-from telemetry_service.app import Options, create_app, open_service
+from telemetry_service.app import create_app
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import Options, open_service
 from telemetry_service.settings import load_settings
 
 CALLERS = (1, 16)

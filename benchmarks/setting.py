@@ -4,20 +4,13 @@ import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
-from telemetry_service.domain.clock import SystemClock
-from telemetry_service.domain.configuration import Deployment
-from telemetry_service.license_server.client import LicenseServerClient
-from telemetry_service.license_server.endpoint import Endpoint
 from telemetry_service.pipeline.actions.configure import set_api_key
-from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
-from telemetry_service.storage.database import Database
-from telemetry_service.storage.migrate import migrate
+from telemetry_service.service import Options, open_service
 from tests.support.postgres import PostgresServer
+from tests.support.settings import settings_for
 
 KINDS = ("sqlite", "postgresql")
 
@@ -41,23 +34,8 @@ def durable_databases(kind: str) -> Iterator[Callable[[], str]]:
 
 def make_runtime(database_url: str) -> Runtime:
     """Return an installation that is fully configured; its License Server is a closed port of this machine."""
-    migrate(database_url)
-    runtime = Runtime(
-        database=Database(database_url),
-        clock=SystemClock(),
-        deployment=Deployment(
-            license_server_configured=True,
-            customer_id="cus_benchmark",
-            version="1.0.0",
-            enabled=True,
-            send_spread=timedelta(0),
-        ),
-        keys=KeyRing(parse_keys(generate_key())),
-        client=LicenseServerClient(Endpoint("https://127.0.0.1:9")),
-        receipt_key=None,
-        connection=b"",
-    )
-    start(runtime)
+    settings = settings_for(database_url, "https://127.0.0.1:9", "cus_benchmark")
+    runtime = open_service(settings, Options(scheduled=False)).runtime
     set_api_key(runtime, "benchmark-key-0123456789", "cli")
     return runtime
 

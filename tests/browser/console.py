@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import uvicorn
 
-from telemetry_service.app import Options, create_app
+from telemetry_service.app import create_app
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.identity.passwords import HashCost
@@ -24,6 +24,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.service import Options
 from telemetry_service.settings import load_settings
 from telemetry_service.web.http.server import server_config
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from telemetry_service.app import Service, open_service, set_up
 from telemetry_service.cli import main
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import Service, open_service, set_up
 from telemetry_service.settings import load_settings
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import typer.main
 
-from telemetry_service.app import Options, create_app
+from telemetry_service.app import create_app
 from telemetry_service.cli.main import make_cli
 from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.service import Options
 from telemetry_service.settings import load_settings
 from telemetry_service.web.api.openapi import describe
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from telemetry_service.app import Options, Service, open_for_command, open_service
 from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.log.events import Event
+from telemetry_service.service import Options, Service, open_for_command, open_service
 from telemetry_service.settings import load_settings
 from tests.settings.keys import VALID
 from tests.support.log_lines import lines_of

@@ -12,11 +12,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from telemetry_service.app import open_service
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer

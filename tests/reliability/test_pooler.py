@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from telemetry_service.app import Options, Service, open_service
 from telemetry_service.domain.errors import StorageOptionsError
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate, schema_state

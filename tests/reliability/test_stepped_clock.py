@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import pytest
 
-from telemetry_service.app import open_service
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
@@ -25,6 +24,7 @@ from telemetry_service.reference.background import ReferenceProcess, throwaway_o
 from telemetry_service.reference.faults import Faults, ResponseStatus
 from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import open_service
 from telemetry_service.settings import load_settings
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.program import Program

@@ -11,11 +11,12 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from telemetry_service.app import Options, create_app
+from telemetry_service.app import create_app
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import Options
 from telemetry_service.settings import load_settings
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.http.connection_limits import ConnectionLimits

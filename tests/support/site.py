@@ -14,11 +14,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
-from telemetry_service.license_server.client import LicenseServerClient
-from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer
 from telemetry_service.pipeline.actions.start import start
@@ -27,17 +25,17 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoin
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import WakeReport, run_due_tick, wake
-from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.service import Options, make_runtime
+from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.types import Id16
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.settings import ENCRYPTION_KEY, VERSION, settings_for
 from tests.support.shared_clock import SharedClock
 
 _SPOIL = text("UPDATE telemetry_transmission_logs SET payload = :payload WHERE transmission_id = :id").bindparams(
     bindparam("id", type_=Id16())
 )
-ENCRYPTION_KEY = bytes(range(32))
 LIMITS = ExchangeLimits(deadline=timedelta(seconds=2))
 """Shorter than a deployment's, for the tests in which the License Server hangs."""
 
@@ -55,29 +53,26 @@ class Replica:
     spread: timedelta = timedelta(0)
     limits: ExchangeLimits = LIMITS
     encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
-    version: str = "1.2.3"
+    version: str = VERSION
 
     def open(self, clock: Clock, failpoint: Callable[[Failpoint], None] = pass_failpoint) -> Runtime:
         """Return an installation that is started, as the service's own start does it."""
-        runtime = Runtime(
-            database=Database(self.database_url),
-            clock=clock,
-            deployment=Deployment(self.base_url is not None, self.customer_id, self.version, self.enabled, self.spread),
-            keys=KeyRing(self.encryption_keys),
-            client=self._client(),
-            receipt_key=ReceiptKey.parse(self.public_key) if self.public_key else None,
-            connection=f"{self.base_url}\0{self.public_key}".encode(),
-            random=Random(7),  # noqa: S311 - jitter
-            failpoint=failpoint,
+        jitter = Random(7)  # noqa: S311
+        runtime = make_runtime(
+            self.settings(), Options(clock=clock, limits=self.limits, random=jitter, failpoint=failpoint)
         )
         start(runtime)
         return runtime
 
-    def _client(self) -> LicenseServerClient | None:
-        if self.base_url is None:
-            return None
-        return LicenseServerClient(
-            Endpoint(self.base_url, self.ca_file, None, "control-core-telemetry/1.2.3"), self.limits
+    def settings(self) -> Settings:
+        """Return the settings of its deployment."""
+        return replace(
+            settings_for(self.database_url, self.base_url, self.customer_id, self.encryption_keys),
+            license_server_ca_file=self.ca_file,
+            license_server_public_key=self.public_key,
+            telemetry_enabled=self.enabled,
+            send_spread=self.spread,
+            deployment_version=self.version,
         )
 
 

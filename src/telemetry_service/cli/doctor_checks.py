@@ -16,7 +16,7 @@ from telemetry_service.domain.errors import DatabaseMissingError, SettingsError,
 from telemetry_service.domain.owner import Owner
 
 if TYPE_CHECKING:
-    from telemetry_service.app import Service
+    from telemetry_service.service import Service
     from telemetry_service.settings import Settings
     from telemetry_service.storage.link import Link
     from telemetry_service.storage.migrate import SchemaState
@@ -134,7 +134,7 @@ def _schema(settings: "Settings", state: "SchemaState") -> Finding:
 
 
 def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Finding]:
-    from telemetry_service.app import open_for_command
+    from telemetry_service.service import open_for_command
 
     try:
         service = open_for_command(settings)

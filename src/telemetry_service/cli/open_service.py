@@ -10,7 +10,7 @@ from telemetry_service.cli.output import complain
 from telemetry_service.domain.errors import DatabaseMissingError, SchemaBehindError, TelemetryError
 
 if TYPE_CHECKING:
-    from telemetry_service.app import Service
+    from telemetry_service.service import Service
     from telemetry_service.settings import Settings
 
 SQLITE = "sqlite:///"
@@ -52,7 +52,7 @@ def opened_service() -> Iterator["Service"]:
     Nothing is made, migrated or noted by it: that is for the service alone, and for ``migrate``.
     """
     settings = read_settings()
-    from telemetry_service.app import open_for_command
+    from telemetry_service.service import open_for_command
 
     try:
         service = open_for_command(settings)

@@ -17,7 +17,8 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import API_KEY, CUSTOMER
-from tests.support.site import ENCRYPTION_KEY, Replica, Site
+from tests.support.settings import ENCRYPTION_KEY
+from tests.support.site import Replica, Site
 
 NEWER_KEY = bytes(range(1, 33))
 

@@ -10,7 +10,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     No other command creates or migrates a database.
     """
     settings = read_settings()
-    from telemetry_service.app import set_up
+    from telemetry_service.service import set_up
 
     revision = set_up(settings)
     if as_json:

@@ -16,7 +16,7 @@ from telemetry_service.cli.listening import bound_to, is_loopback, listen
 from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
-    from telemetry_service.app import Service
+    from telemetry_service.service import Service
     from telemetry_service.settings import Settings
 
 DEFAULT_PORT = 8080
@@ -46,11 +46,12 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         # The keys are in this process's memory, and a dump of it would be a file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _allow_many_files()
-        from telemetry_service.app import make_app, open_service
+        from telemetry_service.app import make_app
         from telemetry_service.cli.server import run_server, until_told_to_stop
         from telemetry_service.log.events import Event
         from telemetry_service.log.setup import set_up_log
         from telemetry_service.log.write import log_event
+        from telemetry_service.service import open_service
 
         set_up_log(settings.log_level, settings.log_format, os.environ.get("JOURNAL_STREAM"))
         try:

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event, Thread
 
-from telemetry_service.app import Options, Service, make_app, open_service
+from telemetry_service.app import make_app
 from telemetry_service.cli.demo.offset_clock import OffsetClock
 from telemetry_service.cli.listening import listen, url_of
 from telemetry_service.cli.server import server_for
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import Settings
 
 _START_SECONDS = 60

@@ -1,0 +1,218 @@
+"""Puts one process of the service together. The only reader of the settings beside the command line.
+
+Whoever needs a running part of it, a test or a benchmark included, gets it here and passes what differs as
+:class:`Options`. The web application is added in ``app.py``, so that a command does not load it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from telemetry_service import __version__
+from telemetry_service.domain.clock import Clock, SystemClock
+from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.errors import DatabaseMissingError
+from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.identity.accounts import Accounts
+from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.passwords import HashCost
+from telemetry_service.license_server.client import LicenseServerClient
+from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
+from telemetry_service.log.start_warnings import StartWarning, warn_of
+from telemetry_service.pipeline.actions.start import create_first_rows, start
+from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
+from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.pipeline.stages.purge import purge_if_due
+from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.tick import run_due_tick
+from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job, Scheduler
+from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.settings import Settings
+from telemetry_service.storage.database import Database
+from telemetry_service.storage.migrate import migrate, require_current
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a deployment never changes and the tests do: the clock, bounds, costs and the milestones' watcher."""
+
+    clock: Clock | None = None
+    limits: ExchangeLimits | None = None
+    retry_policy: RetryPolicy | None = None
+    hash_cost: HashCost | None = None
+    random: Random | None = None
+    failpoint: Callable[[Failpoint], None] = pass_failpoint
+    heartbeat: HeartbeatLimits | None = None
+    scheduled: bool = True
+    """False leaves ticks, deliveries and purges to the caller. The heartbeat goes on: readiness means the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process of the service, with everything that runs in it."""
+
+    runtime: Runtime
+    authentication: Authentication
+    recorder: Recorder
+    heartbeat: Heartbeat
+    scheduler: Scheduler
+
+    def start(self) -> None:
+        """Begin to record and to wake."""
+        self.recorder.start()
+        self.heartbeat.begin()
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """Finish what is being sent and written, begin nothing more, then let go of the database."""
+        self.runtime.stopping.set()
+        self.scheduler.stop()
+        self.recorder.stop()
+        self.runtime.database.close()
+
+    def threads(self) -> dict[str, bool]:
+        """Return which threads must live as long as the process, and whether they do."""
+        return {"recorder": self.recorder.alive, "scheduler": self.scheduler.alive}
+
+
+def open_service(settings: Settings, options: Options | None = None) -> Service:
+    """Migrate the database, make the installation ready and put the parts together; nothing runs yet.
+
+    Only for what will run the service: a command opens it with :func:`open_for_command`.
+
+    Raises:
+        SettingsError: a file that a setting names cannot be used.
+        SchemaTooNewError: the database belongs to a newer version.
+        StorageUnavailableError: the database cannot be used.
+
+    """
+    migrate(settings.database_url.get_secret_value())
+    service = _put_together(settings, options or Options())
+    start(service.runtime)
+    if settings.admin_password is not None:
+        _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
+    return service
+
+
+def _set_first_password(accounts: Accounts, password: str) -> None:
+    """Set it at the first start; a deployment may go on naming it, but is told where the password is another one."""
+    if not accounts.set_first_password(password, "deployment") and not accounts.has_password(password):
+        warn_of(StartWarning.PASSWORD_IGNORED)
+
+
+def open_for_command(settings: Settings) -> Service:
+    """Put the parts together over a database that is ready. Nothing is made, migrated, noted or run.
+
+    Raises:
+        SettingsError: a file that a setting names cannot be used.
+        DatabaseMissingError: there is no database, or nothing in it.
+        SchemaBehindError: an older version made the database.
+        SchemaTooNewError: the database belongs to a newer version.
+        StorageUnavailableError: the database cannot be used.
+
+    """
+    require_current(settings.database_url.get_secret_value())
+    service = _put_together(settings, Options(scheduled=False))
+    with service.runtime.database.read() as tx:
+        exists = tx.installation.exists()
+    if not exists:
+        service.runtime.database.close()
+        raise DatabaseMissingError
+    return service
+
+
+def set_up(settings: Settings) -> str:
+    """Migrate the database, make the rows of a first start, and return the revision; for the errors see above."""
+    url = settings.database_url.get_secret_value()
+    revision = migrate(url)
+    database = Database(url)
+    try:
+        create_first_rows(database, SystemClock().now())
+    finally:
+        database.close()
+    return revision
+
+
+def make_runtime(settings: Settings, options: Options) -> Runtime:
+    """Return what every stage works with, over a database that is ready; nothing is read yet.
+
+    Raises:
+        SettingsError: a file that a setting names cannot be used.
+
+    """
+    keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
+    pinned = settings.license_server_public_key
+    return Runtime(
+        database=Database(settings.database_url.get_secret_value()),
+        clock=options.clock or SystemClock(),
+        deployment=Deployment(
+            license_server_configured=settings.license_server_url is not None,
+            customer_id=settings.customer_id,
+            version=settings.deployment_version,
+            enabled=settings.telemetry_enabled,
+            send_spread=settings.send_spread,
+            max_bouncers=settings.max_bouncers,
+            extension_code_pattern=settings.extension_code_pattern,
+            demo_mode=settings.demo_mode,
+            ephemeral_keys=settings.ephemeral_keys,
+        ),
+        keys=keys,
+        client=_client(settings, options),
+        receipt_key=ReceiptKey.parse(pinned) if pinned else None,
+        connection=_connection(settings),
+        retry_policy=options.retry_policy or RetryPolicy(),
+        random=options.random or Random(),  # noqa: S311 - jitter
+        failpoint=options.failpoint,
+    )
+
+
+def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
+    """Return what is done again and again. Whatever waits for a network is no part of the waking.
+
+    So a License Server that hangs keeps neither the heartbeat nor the tick from their time.
+    """
+
+    def waking() -> None:
+        heartbeat.beat_if_due()
+        if scheduled:
+            run_due_tick(runtime)
+
+    wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
+    if not scheduled:
+        return (wake,)
+    delivery = Job("delivery", lambda: deliver_due(runtime), WAKE_EVERY_SECONDS)
+    purge = Job("purge", lambda: purge_if_due(runtime), PURGE_CHECK_SECONDS)
+    return wake, delivery, purge
+
+
+def _put_together(settings: Settings, options: Options) -> Service:
+    runtime = make_runtime(settings, options)
+    credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
+    authentication = make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost)
+    heartbeat = Heartbeat(runtime, options.heartbeat)
+    scheduler = Scheduler(_jobs(runtime, heartbeat, scheduled=options.scheduled))
+    return Service(runtime, authentication, Recorder(runtime), heartbeat, scheduler)
+
+
+def _client(settings: Settings, options: Options) -> LicenseServerClient | None:
+    if settings.license_server_url is None:
+        return None
+    endpoint = Endpoint(
+        base_url=settings.license_server_url.get_secret_value(),
+        ca_file=settings.license_server_ca_file,
+        proxy_url=settings.proxy_url.get_secret_value() if settings.proxy_url else None,
+        user_agent=f"control-core-telemetry/{__version__}",
+    )
+    return LicenseServerClient(endpoint, options.limits or ExchangeLimits())
+
+
+def _connection(settings: Settings) -> bytes:
+    """Return what identifies the connection, apart from the content of the authorities' file, which may change."""
+    digest = hashlib.sha256()
+    secrets = (settings.license_server_url, settings.proxy_url)
+    for part in (*(s.get_secret_value() if s else "" for s in secrets), settings.license_server_public_key or ""):
+        digest.update(part.encode() + b"\0")
+    return digest.digest()
