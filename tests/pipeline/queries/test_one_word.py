@@ -11,14 +11,13 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPage, list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.preview import build_preview
-from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse
 from telemetry_service.schemas.health import HealthResponse
 from telemetry_service.schemas.preview import PreviewResponse
 from telemetry_service.schemas.transmissions import HistoryResponse
-from telemetry_service.web.tab.labels import HEALTH
-from telemetry_service.web.tab.page_context import contents
-from telemetry_service.web.tab.sections.transmission import transmission_view
+from telemetry_service.web.tab.history_query import HistoryQuery
+from telemetry_service.web.tab.page import page_sections
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
 
@@ -62,38 +61,33 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     site.register("bouncer-1", Environment.SANDBOX)
     state(site)
     site.report(usage(9, decisions=0), usage(4, decisions=3, bouncer="nobody-knows-me"))
-    tab = contents(site.runtime)
+    with open_snapshot(site.runtime) as snapshot:
+        tab = page_sections(snapshot, HistoryQuery())
     rest = HealthResponse.model_validate(read_now(site.runtime, read_health))
-    health = tab["health"]
-    assert (health.cause, health.next_step) == (rest.cause, rest.next_step)
-    assert (health.waiting_note, health.run_note) == (rest.waiting_note, rest.run_note)
-    assert (health.next_send_note, health.next_run_note) == (rest.next_send_note, rest.next_run_note)
-    assert health.sign == HEALTH[rest.status]
-    assert health.waiting.split()[0] == str(rest.waiting)
+    verdict = tab["verdict"]
+    assert (verdict.health.cause, verdict.health.next_step) == (rest.cause, rest.next_step)
+    assert (verdict.waiting_note, verdict.run_note) == (rest.waiting_note, rest.run_note)
+    assert (verdict.next_send_note, verdict.next_run_note) == (rest.next_send_note, rest.next_run_note)
+    assert (verdict.health.status, verdict.situation.waiting.total) == (rest.status, rest.waiting)
     configuration = ConfigurationResponse.model_validate(read_now(site.runtime, read_configuration))
     assert (configuration.next_run_at, configuration.next_send_at) == (rest.next_run_at, rest.next_send_at)
     preview = PreviewResponse.model_validate(read_now(site.runtime, build_preview))
-    figures = preview.figures
-    shown = {figure.name: figure.value for figure in tab["preview"].figures}
-    assert shown == {
-        "Total Events": str(figures.total_events),
-        "Sandbox Events": str(figures.sandbox_events),
-        "Production Events": str(figures.production_events),
-        "Active Bouncers": str(figures.active_bouncers),
-        "Policy Decisions": str(figures.policy_decisions),
-    }
+    figures, counts = preview.figures, tab["preview"].counts
+    assert (figures.total_events, figures.active_bouncers) == (counts.total_events, counts.bouncer_count)
+    assert (figures.sandbox_events, figures.production_events) == (counts.sandbox_events, counts.production_events)
+    assert figures.policy_decisions == counts.policy_decision_count
     assert preview.payload is None or preview.payload["bouncer_count"] == figures.active_bouncers == 2
-    assert tab["preview"].note == preview.note
-    assert "of" not in {word for figure in tab["preview"].figures for word in figure.unit.split()}
-    listed = HistoryResponse.model_validate(history(site)).transmissions
-    for row, answer in zip(tab["history"].rows, listed, strict=True):
-        assert row.note == answer.note
-        drawer = transmission_view(read_now(site.runtime, read_transmission, answer.transmission_id), None, None)
-        assert (drawer.next_attempt is None) == (answer.next_attempt_at is None)
-        assert drawer.no_next_attempt == answer.next_attempt_note
+    assert tab["preview"].verdict.preview_note == preview.note
+    for row, answer in zip(
+        tab["history"].rows, HistoryResponse.model_validate(history(site)).transmissions, strict=True
+    ):
+        assert row.texts.note == answer.note
+        texts = read_now(site.runtime, read_transmission, answer.transmission_id).texts
+        assert texts.next_attempt_at == answer.next_attempt_at
+        assert texts.next_attempt_note == answer.next_attempt_note
         if answer.cause is not None:
-            assert drawer.explanation is not None
-            assert drawer.explanation.next_step == answer.cause.next_step
+            assert texts.cause is not None
+            assert texts.cause.next_step == answer.cause.next_step
 
 
 def history(site: Site) -> HistoryPage:

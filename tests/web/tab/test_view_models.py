@@ -16,16 +16,16 @@ from telemetry_service.domain.configuration import (
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
+from telemetry_service.domain.phrases import relative, to_come, to_the_minute
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmission_texts import RowStatus
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.domain.verdict import ConnectionBadge
 from telemetry_service.web.tab import labels as words
 from telemetry_service.web.tab.appearance import local_address
-from telemetry_service.web.tab.filters import moment, planned, relative
+from telemetry_service.web.tab.filters import ago, counted, counted_up_to, duration, iso, size
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, read_form
 from telemetry_service.web.tab.history_query import history_query_in, history_query_of
-from telemetry_service.web.tab.numbers import counted, counted_up_to, duration, size
 from telemetry_service.web.tab.sections.chart import HEIGHT, WIDTH, chart, scale_of
 from tests.support.each import each
 
@@ -50,21 +50,21 @@ def test_a_distance_is_told_in_the_unit_that_says_enough(distance: timedelta, wo
 
 
 def test_what_is_planned_and_overdue_is_not_of_the_past() -> None:
-    overdue, to_come = planned(NOW - timedelta(days=3), NOW), planned(NOW + timedelta(days=3), NOW)
-    assert overdue is not None
-    assert to_come is not None
-    assert (overdue.relative, to_come.relative) == ("due now", "in 3 days")
+    distance = timedelta(days=3)
+    assert (to_come(NOW - distance, NOW), to_come(NOW + distance, NOW)) == ("due now", "in 3 days")
 
 
 def test_every_moment_has_its_zone() -> None:
-    assert moment(NOW + timedelta(days=3), NOW).relative == "just now"  # The clock was set back since.
-    shown = moment(NOW, NOW)
-    assert (shown.iso, shown.text) == ("2026-11-03T10:00:00Z", "3 Nov 2026, 10:00 UTC")
+    assert (iso(NOW), to_the_minute(NOW)) == ("2026-11-03T10:00:00Z", "3 Nov 2026, 10:00 UTC")
+
+
+def test_what_has_happened_is_never_to_come_although_the_clock_was_set_back_since() -> None:
+    assert ago(NOW + timedelta(days=3), NOW) == "just now"
 
 
 def test_every_number_has_its_unit() -> None:
     assert [counted(n, "row") for n in (0, 1, 1204)] == ["0 rows", "1 row", "1,204 rows"]
-    assert [counted_up_to(99, n, "row") for n in (1, 99, 100)] == ["1 row", "99 rows", "more than 99 rows"]
+    assert [counted_up_to(n, 99, "row") for n in (1, 99, 100)] == ["1 row", "99 rows", "more than 99 rows"]
     assert [duration(n) for n in (None, 0, 999, 1500, 90_000)] == ["—", "under 1 ms", "999 ms", "1.5 s", "1.5 min"]
     assert [size(n) for n in (1, 1390, 20_480)] == ["1 byte", "1,390 bytes", "20.0 KiB"]
 
@@ -146,7 +146,7 @@ def test_the_asked_for_page_is_kept_through_the_login() -> None:
 @given(st.dictionaries(st.sampled_from(["status", "trigger", "from", "to", "cursor"]), st.text(max_size=20)))
 def test_no_address_breaks_the_history(parameters: dict[str, str]) -> None:
     place = history_query_of(parameters)
-    assert history_query_in(place.query()).filter == place.filter
+    assert history_query_in(str(place)).filter == place.filter
 
 
 def test_a_backwards_range_is_explained() -> None:

@@ -1,45 +1,35 @@
-"""Moments as the tab shows them: in UTC with its name, and how far away. The browser adds its local time."""
+"""How the templates write values: moments in UTC with their zone, numbers with their unit, distances in words.
 
-from dataclasses import dataclass
+Each function is a filter of the same name. The browser adds its local time.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
-from telemetry_service.domain.phrases import day, relative, to_come, to_the_minute
+from telemetry_service.domain.phrases import counted, day, grouped, relative, to_come, to_the_minute
 
-__all__ = ["Moment", "day", "exact", "moment", "optional_moment", "planned", "relative", "weekday"]
+__all__ = ["ago", "codes", "counted", "counted_up_to", "day", "duration", "exact", "grouped", "iso", "pretty", "size"]
 
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One moment, ready to show."""
-
-    iso: str
-    """For the ``datetime`` attribute."""
-    text: str
-    """``15 Nov 2026, 02:00 UTC``."""
-    relative: str
-    """``in 5 days``, ``3 hours ago``, ``just now``."""
+_SECOND_MS = 1_000
+_MINUTE_MS = 60_000
+_KIBIBYTE = 1_024
+_CODES_SHOWN = 5
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
-def moment(at: datetime, now: datetime) -> Moment:
-    """Return a moment of something that has happened, as seen from ``now``.
+def iso(at: datetime) -> str:
+    """Return a moment for the ``datetime`` attribute of ``<time>``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return how long ago something happened: ``3 hours ago``, ``just now``.
 
     Where the clock was set back since, it is never said to be still to come.
     """
-    return _moment(at, relative(min(at, now), now))
-
-
-def _moment(at: datetime, distance: str) -> Moment:
-    return Moment(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), to_the_minute(at), distance)
-
-
-def optional_moment(at: datetime | None, now: datetime) -> Moment | None:
-    """Return the same, or None without a moment."""
-    return None if at is None else moment(at, now)
-
-
-def planned(at: datetime | None, now: datetime) -> Moment | None:
-    """Return a moment of something to come: what is due, and that nobody has taken up yet, is not of the past."""
-    return None if at is None else _moment(at, to_come(at, now))
+    return relative(min(at, now), now)
 
 
 def exact(at: datetime) -> str:
@@ -53,4 +43,56 @@ def weekday(when: date) -> str:
     return f"{_WEEKDAYS[when.weekday()]} {day(when)}"
 
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+def counted_up_to(number: int, most: int, one: str) -> str:
+    """Return a number with its unit where counting ended beyond ``most``: ``more than 1,204 rows``."""
+    return f"more than {counted(most, one)}" if number > most else counted(number, one)
+
+
+def duration(milliseconds: int | None) -> str:
+    """Return a duration in ms below a second, in s below a minute, else in min; a dash where there is none."""
+    if milliseconds is None:
+        return "—"
+    if milliseconds == 0:
+        return "under 1 ms"
+    if milliseconds < _SECOND_MS:
+        return f"{milliseconds} ms"
+    if milliseconds < _MINUTE_MS:
+        return f"{milliseconds / _SECOND_MS:.1f} s"
+    return f"{milliseconds / _MINUTE_MS:.1f} min"
+
+
+def size(octets: int) -> str:
+    """Return a size in bytes below 10 KiB, else in KiB."""
+    if octets < 10 * _KIBIBYTE:
+        return counted(octets, "byte")
+    return f"{octets / _KIBIBYTE:,.1f} KiB"
+
+
+def codes(codes_: Sequence[str]) -> str:
+    """Name the first extension codes, and how many more there are."""
+    if not codes_:
+        return "[] (none)"
+    more = f" and {grouped(len(codes_) - _CODES_SHOWN)} more" if len(codes_) > _CODES_SHOWN else ""
+    return ", ".join(codes_[:_CODES_SHOWN]) + more
+
+
+def pretty(payload: Mapping[str, Any]) -> str:
+    """Write a payload for reading, in the order of its canonical form."""
+    return json.dumps(payload, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+FILTERS = {
+    "ago": ago,
+    "codes": codes,
+    "counted": counted,
+    "counted_up_to": counted_up_to,
+    "duration": duration,
+    "exact": exact,
+    "grouped": grouped,
+    "iso": iso,
+    "pretty": pretty,
+    "size": size,
+    "until": to_come,
+    "utc": to_the_minute,
+    "weekday": weekday,
+}

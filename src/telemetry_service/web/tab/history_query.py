@@ -1,21 +1,54 @@
-"""Reads from an address which part of the history is looked at."""
+"""Which part of the history is looked at, as an address names it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from urllib.parse import parse_qs
+from typing import Self
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import Request
 
 from telemetry_service.domain.transmissions import Status, Trigger
 from telemetry_service.pipeline.queries.history import HistoryFilter
-from telemetry_service.web.tab.sections.history import HistoryQuery
 
+_WHOLE = HistoryFilter()
 _NOT_UNDERSTOOD = "A filter is not valid, so no filter was applied."
 _BACKWARDS = "“From” is later than “To”, so no filter was applied."
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """A filter, and the page of what it finds."""
+
+    filter: HistoryFilter = _WHOLE
+    cursor: str | None = None
+    wrong: str | None = None
+    """What is wrong with the filter, which then was not applied."""
+
+    def __str__(self) -> str:
+        """Write it as the query of an address; empty for the newest page of the whole history."""
+        chosen = self.filter
+        values = {
+            "status": chosen.status,
+            "trigger": chosen.trigger,
+            "from": chosen.from_day,
+            "to": chosen.to_day,
+            "cursor": self.cursor,
+        }
+        return urlencode({name: value for name, value in values.items() if value})
+
+    def at(self, cursor: str | None) -> Self:
+        """Return the same filter at another page; None is the newest."""
+        return replace(self, cursor=cursor)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the filter leaves anything out."""
+        return self.filter != _WHOLE
+
+
 def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
-    """Return the place that query parameters name; a filter that is none is not applied, and says so."""
+    """Return what query parameters name; a filter that is none is not applied, and says so."""
     values = {name: value for name, value in parameters.items() if value}
     try:
         chosen = HistoryFilter(
@@ -25,17 +58,17 @@ def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
             to_day=date.fromisoformat(values["to"]) if "to" in values else None,
         )
     except ValueError:
-        return HistoryQuery(HistoryFilter(), wrong=_NOT_UNDERSTOOD)
+        return HistoryQuery(wrong=_NOT_UNDERSTOOD)
     if chosen.from_day and chosen.to_day and chosen.from_day > chosen.to_day:
-        return HistoryQuery(HistoryFilter(), wrong=_BACKWARDS)
+        return HistoryQuery(wrong=_BACKWARDS)
     return HistoryQuery(chosen, values.get("cursor"))
 
 
 def history_query_in(query: str) -> HistoryQuery:
-    """Return the place that the text of a query names."""
+    """Return what the text of a query names."""
     return history_query_of({name: values[-1] for name, values in parse_qs(query).items()})
 
 
 def history_query_behind(request: Request) -> HistoryQuery:
-    """Return the place that the page shows from which htmx asks."""
+    """Return what the page shows from which htmx asks."""
     return history_query_in(request.headers.get("x-history-query", ""))

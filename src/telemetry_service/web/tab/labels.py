@@ -1,6 +1,9 @@
 """The words that the tab shows for the closed sets of the domain, each set complete."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.connection_check import StepName
@@ -122,9 +125,34 @@ ACTION: dict[Action, str] = {
 }
 
 
+ON_OFF = {True: "on", False: "off"}
+
+_BADGES: dict[type[StrEnum], Mapping[Any, Badge]] = {
+    HealthStatus: HEALTH,
+    ConnectionBadge: CONNECTION_BADGE,
+    RowStatus: STATUS,
+    State: ATTEMPT_STATUS,
+}
+_NAMES: dict[type[StrEnum], Mapping[Any, str]] = {
+    Trigger: TRIGGER,
+    AttemptTrigger: ATTEMPT_TRIGGER,
+    Action: ACTION,
+}
+
+
+def badge(member: StrEnum) -> Badge:
+    """Return the badge of a member of a closed set. Members of two sets may be equal as text, so the set counts."""
+    return _BADGES[type(member)][member]
+
+
+def label(member: StrEnum) -> str:
+    """Return the word for a member of a closed set."""
+    return _NAMES[type(member)][member]
+
+
 def turn(owner: Owner | None) -> str:
     """Return who can take a next step, as it stands beside it; empty where nobody has to."""
     return "" if owner in {None, Owner.NOBODY} else str(owner)
 
 
-ON_OFF = {True: "on", False: "off"}
+FILTERS = {"badge": badge, "label": label, "turn": turn}

@@ -10,13 +10,20 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHORTEST, Deployment
+from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.identity.sessions import Session
+from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.resources import templates_folder
-from telemetry_service.web.tab import paths
+from telemetry_service.web.tab import filters, labels, paths
 from telemetry_service.web.tab.appearance import theme_of
 from telemetry_service.web.tab.assets import Assets
-from telemetry_service.web.tab.labels import turn
+from telemetry_service.web.tab.sections import transmission
+from telemetry_service.web.tab.sections.activity import details
+from telemetry_service.web.tab.sections.attempt_bytes import records_title
+from telemetry_service.web.tab.sections.history import STATUSES
+from telemetry_service.web.tab.sections.settings import next_dates
 
 HTMX_CONFIGURATION = {
     "allowEval": False,
@@ -32,6 +39,29 @@ HTMX_CONFIGURATION = {
     "timeout": 60_000,
 }
 _WORTH_COMPRESSING = 1_024
+_ABSENT: dict[str, Any] = {
+    "dialog": None,
+    "drawer": None,
+    "key_removed": False,
+    "oob": False,
+    "reveal_wrong": None,
+    "revealed_key": None,
+    "running": False,
+    "standalone": True,
+    "streamed": False,
+    "test": None,
+    "toast": None,
+}
+"""What a template may ask for and most pages do not have."""
+_CONSTANTS: dict[str, Any] = {
+    "EXPLANATIONS": EXPLANATIONS,
+    "FREQUENCY": labels.FREQUENCY,
+    "LOCKED_OFF": LOCKED_OFF,
+    "MOST_COUNTED": MOST_COUNTED,
+    "RETENTION": labels.RETENTION,
+    "STATUSES": STATUSES,
+    "TRIGGER": labels.TRIGGER,
+}
 
 
 class Pages:
@@ -48,7 +78,9 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters["turn"] = turn
+        self._environment.filters |= filters.FILTERS | labels.FILTERS | transmission.FILTERS
+        self._environment.filters |= {"details": details, "next_dates": next_dates, "records_title": records_title}
+        self._environment.globals |= _ABSENT | _CONSTANTS
         self._environment.globals.update(
             paths=paths,
             deployment=deployment,
@@ -74,6 +106,13 @@ class Pages:
     ) -> Response:
         """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
         return compressed(request, self.parts(main, beside, context), HTTPStatus.OK)
+
+    def dialog(self, request: Request, dialog: str, context: Mapping[str, Any]) -> Response:
+        """Answer htmx with a dialog, whatever the target of the request was."""
+        response = self.fragments(request, dialog, (), context)
+        response.headers["HX-Retarget"] = "#dialog-place"
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
 
     def parts(self, main: str | None, beside: Sequence[str], context: Mapping[str, Any]) -> str:
         """Return the fragments of such an answer."""

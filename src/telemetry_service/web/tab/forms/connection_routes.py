@@ -19,16 +19,19 @@ from telemetry_service.domain.errors import (
 from telemetry_service.identity.sessions import Session
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import reveal_api_key
+from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.http.pools import checks_password, waits_for_license_server
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.settings_form import SettingsForm
+from telemetry_service.web.tab.forms.settings_form import SettingsForm, typed_form
 from telemetry_service.web.tab.forms.step_stream import stream_steps
-from telemetry_service.web.tab.history_query import history_query_behind
-from telemetry_service.web.tab.page_context import contents, typed_in
+from telemetry_service.web.tab.history_query import HistoryQuery, history_query_behind
+from telemetry_service.web.tab.page import ACTIVITY, HISTORY, NO_DIALOG, PAGE, page_sections, sections_beside_the_form
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
+from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.sections.connection_check import (
     ConnectionTestView,
     refused_view,
@@ -38,7 +41,7 @@ from telemetry_service.web.tab.sections.connection_check import (
 
 HIDE_AFTER_SECONDS = 30
 _RESULT = "telemetry/connection_test.html"
-_BESIDE = ("telemetry/health.html", "telemetry/history.html", "telemetry/activity.html")
+_BESIDE = ("telemetry/health.html", HISTORY, ACTIVITY)
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,9 +62,10 @@ def test_the_connection(
     if is_htmx(request):
         return _stream(request, context, session, lambda on_step: _test(runtime, caller.actor, typed_key, on_step))
     shown = {"test": _test(runtime, caller.actor, typed_key)} | session_context(session)
-    return pages_of(request).page(
-        request, "telemetry/page.html", contents(runtime, typed=typed_in(runtime, form)) | shown
-    )
+    with open_snapshot(runtime) as snapshot:
+        typed = typed_form(form, read_configuration(snapshot))
+        shown |= page_sections(snapshot, HistoryQuery(), typed)
+    return pages_of(request).page(request, PAGE, shown)
 
 
 @router.post(paths.REVEAL)
@@ -89,11 +93,11 @@ def show_api_key(
     except (NotConfiguredError, KeyUnusableError) as fault:
         shown = {"revealed_key": None, "reveal_wrong": fault.text}
     shown |= session_context(session) | {"hide_after": HIDE_AFTER_SECONDS}
-    shown = contents(runtime, history_query_behind(request)) | shown
     if is_htmx(request):
-        beside = ("telemetry/activity.html", "telemetry/no_dialog.html")
-        return pages_of(request).fragments(request, "telemetry/revealed_key.html", beside, shown)
-    response = pages_of(request).page(request, "telemetry/page.html", shown)
+        shown |= read_now(runtime, activity_section)
+        return pages_of(request).fragments(request, "telemetry/revealed_key.html", (ACTIVITY, NO_DIALOG), shown)
+    shown |= read_now(runtime, page_sections, history_query_behind(request))
+    response = pages_of(request).page(request, PAGE, shown)
     # Without JavaScript the browser itself leaves the page that shows the key.
     response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.TAB}"
     return response
@@ -109,8 +113,9 @@ def _stream(
         return pages.text(_RESULT, {"test": running_view(step), "running": True, "streamed": True})
 
     def finished(result: ConnectionTestView) -> str:
-        shown = contents(context.runtime, history_query_behind(request)) | session_context(session)
-        return pages.parts(_RESULT, _BESIDE, shown | {"test": result, "streamed": True})
+        shown = read_now(context.runtime, sections_beside_the_form, history_query_behind(request))
+        shown |= session_context(session) | {"test": result, "streamed": True}
+        return pages.parts(_RESULT, _BESIDE, shown)
 
     # Proxies that hold answers back are asked not to.
     headers = {"Vary": "Cookie, HX-Request", "X-Accel-Buffering": "no"}
@@ -136,11 +141,8 @@ def _authenticate(context: Context, session: Session, password: str | None) -> N
 
 
 def _ask_password(request: Request, session: Session, wrong: str | None) -> Response:
-    shown = {"relogin_wrong": wrong, "toast": None, "oob": False} | session_context(session)
+    shown = {"relogin_wrong": wrong} | session_context(session)
     pages = pages_of(request)
     if not is_htmx(request):
         return pages.page(request, "telemetry/alone.html", shown | {"dialog": "telemetry/relogin.html"})
-    response = pages.fragments(request, "telemetry/relogin.html", (), shown)
-    response.headers["HX-Retarget"] = "#dialog-place"
-    response.headers["HX-Reswap"] = "innerHTML"
-    return response
+    return pages.dialog(request, "telemetry/relogin.html", shown)

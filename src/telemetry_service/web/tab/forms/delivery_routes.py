@@ -13,6 +13,7 @@ from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import TransmissionDetail
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
@@ -20,9 +21,10 @@ from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_routes import BESIDE
 from telemetry_service.web.tab.history_query import history_query_behind, history_query_in
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.page_context import contents
+from telemetry_service.web.tab.page import NO_DIALOG, sections_beside_the_form
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
-from telemetry_service.web.tab.sections.view_routes import drawer, send_now_dialog
+from telemetry_service.web.tab.sections.transmission import transmission_section
+from telemetry_service.web.tab.sections.view_routes import DRAWER, send_now_dialog
 
 router = APIRouter(include_in_schema=False)
 
@@ -113,23 +115,20 @@ def _to_transmission(detail: TransmissionDetail, token: str) -> Response:
 
 def _to_history(query: str, token: str) -> Response:
     # The filters are read and written again, so that nothing else can travel through this redirect.
-    filters = history_query_in(query)
-    parameters = "&".join(part for part in (filters.query(), f"done={token}") if part)
+    parameters = "&".join(part for part in (str(history_query_in(query)), f"done={token}") if part)
     return RedirectResponse(f"{paths.TAB}?{parameters}#history", HTTPStatus.SEE_OTHER)
 
 
 def _with_drawer(
     request: Request, context: Context, shared: dict[str, Any], detail: TransmissionDetail, token: str
 ) -> Response:
-    place = history_query_behind(request)
-    shown = contents(context.runtime, place, with_form=False) | shared | {"toast": message(token)}
-    shown |= drawer(context.runtime, detail, shown)
-    beside = (*BESIDE, "telemetry/no_dialog.html")
-    return pages_of(request).fragments(request, "telemetry/drawer.html", beside, shown)
+    query, transmission_id = history_query_behind(request), detail.transmission.transmission_id
+    with open_snapshot(context.runtime) as snapshot:
+        shown = sections_beside_the_form(snapshot, query) | transmission_section(snapshot, transmission_id, query)
+    shown |= shared | {"toast": message(token)}
+    return pages_of(request).fragments(request, DRAWER, (*BESIDE, NO_DIALOG), shown)
 
 
 def _beside(request: Request, context: Context, shared: dict[str, Any], token: str) -> Response:
-    shown = (
-        contents(context.runtime, history_query_behind(request), with_form=False) | shared | {"toast": message(token)}
-    )
-    return pages_of(request).fragments(request, None, BESIDE, shown)
+    shown = read_now(context.runtime, sections_beside_the_form, history_query_behind(request))
+    return pages_of(request).fragments(request, None, BESIDE, shown | shared | {"toast": message(token)})

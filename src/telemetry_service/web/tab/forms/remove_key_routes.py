@@ -9,16 +9,15 @@ from fastapi.responses import RedirectResponse, Response
 from telemetry_service.domain.phrases import payloads_kept
 from telemetry_service.pipeline.actions.configure import remove_api_key
 from telemetry_service.pipeline.queries.configuration import read_configuration
-from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.snapshot import open_snapshot
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.settings_form import SettingsForm
+from telemetry_service.web.tab.forms.settings_form import SettingsForm, typed_form
 from telemetry_service.web.tab.forms.settings_routes import BESIDE
 from telemetry_service.web.tab.history_query import history_query_behind
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.page_context import contents, typed_in
+from telemetry_service.web.tab.page import NO_DIALOG, SETTINGS, page_sections
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
 
 _REMOVED = "key-removed"
@@ -30,13 +29,11 @@ router = APIRouter(include_in_schema=False)
 @page
 def ask_remove_api_key(request: Request, context: Context, session: CurrentSession) -> Response:
     """Say what stops, and what becomes of the payloads that wait."""
-    key = read_now(context.runtime, read_configuration).stored.api_key
-    waiting = read_now(context.runtime, read_health).waiting
+    with open_snapshot(context.runtime) as snapshot:
+        key, waiting = snapshot.configuration.api_key, snapshot.situation.waiting.total
     shown = session_context(session) | {
         "hint": key.hint if key else None,
         "waiting": payloads_kept(waiting, "once a new key is saved"),
-        "toast": None,
-        "oob": False,
     }
     if is_htmx(request):
         return pages_of(request).fragments(request, "telemetry/remove_key.html", (), shown)
@@ -57,8 +54,8 @@ def remove_key(
     remove_api_key(runtime, caller.actor)
     if not is_htmx(request):
         return RedirectResponse(f"{paths.TAB}?done={_REMOVED}", HTTPStatus.SEE_OTHER)
-    shown = contents(runtime, history_query_behind(request), typed_in(runtime, form)) | session_context(session)
-    beside = (*BESIDE, "telemetry/no_dialog.html")
-    return pages_of(request).fragments(
-        request, "telemetry/settings.html", beside, shown | {"toast": message(_REMOVED), "key_removed": True}
-    )
+    with open_snapshot(runtime) as snapshot:
+        typed = typed_form(form, read_configuration(snapshot))
+        shown = page_sections(snapshot, history_query_behind(request), typed) | session_context(session)
+    shown |= {"toast": message(_REMOVED), "key_removed": True}
+    return pages_of(request).fragments(request, SETTINGS, (*BESIDE, NO_DIALOG), shown)

@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field, ValidationError
 from telemetry_service.domain.configuration import Configuration, Retention, StoredConfiguration, api_key_error
 from telemetry_service.domain.phrases import payloads_kept
 from telemetry_service.domain.schedule import Frequency
+from telemetry_service.pipeline.queries.configuration import ConfigurationView
+from telemetry_service.web.tab.sections.settings import TypedForm
 
 _AND_GONE = "Enter the key again."
 _FREQUENCY_WRONG = "Choose one of the four frequencies."
@@ -71,6 +73,12 @@ def read_form(form: SettingsForm, stored: StoredConfiguration, *, locked: bool) 
     )
     retention = _retention(form.retention_days, saved.retention_days, errors)
     return ReadForm(values.model_copy(update={"retention_days": retention}), _api_key(form.api_key, errors), errors)
+
+
+def typed_form(form: SettingsForm, present: ConfigurationView) -> TypedForm:
+    """Keep what else was chosen in a form that is not being saved: what it was sent for must not undo it."""
+    read = read_form(form, present.stored, locked=present.locked)
+    return TypedForm(read.values, key_dropped=bool(form.api_key))
 
 
 def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Configuration:

@@ -17,6 +17,7 @@ from telemetry_service.pipeline.stages.aggregate import count
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, page
 from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.filters import counted, counted_up_to
 from telemetry_service.web.tab.forms.settings_form import (
     Question,
     ReadForm,
@@ -30,17 +31,11 @@ from telemetry_service.web.tab.forms.settings_form import (
 )
 from telemetry_service.web.tab.history_query import history_query_behind
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.numbers import counted, counted_up_to
-from telemetry_service.web.tab.page_context import Typed, contents
+from telemetry_service.web.tab.page import EVERYTHING_BUT_THE_FORM, NO_DIALOG, PAGE, SETTINGS, TOASTS, page_sections
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
+from telemetry_service.web.tab.sections.settings import TypedForm
 
-BESIDE = (
-    "telemetry/health.html",
-    "telemetry/preview.html",
-    "telemetry/history.html",
-    "telemetry/activity.html",
-    "telemetry/toasts.html",
-)
+BESIDE = (*EVERYTHING_BUT_THE_FORM, TOASTS)
 """What a save may change beside the form itself."""
 
 router = APIRouter(include_in_schema=False)
@@ -61,7 +56,7 @@ def save(
     read = read_form(form, before.stored, locked=before.locked)
     answer = _Answer(request, runtime, session_context(session))
     if read.errors:
-        return answer.form_again(Typed(read.values, read.errors, key_dropped=bool(form.api_key)))
+        return answer.form_again(TypedForm(read.values, read.errors, key_dropped=bool(form.api_key)))
     if before.stored.version != form.version:
         return answer.form_again(_stale(read, form, before))
     if read.values == before.values and read.api_key is None:
@@ -87,15 +82,14 @@ class _Answer:
     def saved(self, token: str) -> Response:
         if not is_htmx(self._request):
             return RedirectResponse(f"{paths.TAB}?done={token}", HTTPStatus.SEE_OTHER)
-        shown = self._contents(None) | {"toast": message(token)}
-        return self._fragments((*BESIDE, "telemetry/no_dialog.html"), shown)
+        return self._fragments((*BESIDE, NO_DIALOG), self._sections(None) | {"toast": message(token)})
 
-    def form_again(self, typed: Typed) -> Response:
-        shown = self._contents(typed)
+    def form_again(self, typed: TypedForm) -> Response:
+        shown = self._sections(typed)
         if is_htmx(self._request):
-            return self._fragments(("telemetry/no_dialog.html",), shown)
+            return self._fragments((NO_DIALOG,), shown)
         status = HTTPStatus.PRECONDITION_FAILED if typed.stale else HTTPStatus.UNPROCESSABLE_ENTITY
-        return pages_of(self._request).page(self._request, "telemetry/page.html", shown, status)
+        return pages_of(self._request).page(self._request, PAGE, shown, status)
 
     def ask(self, form: SettingsForm, questions: tuple[Question, ...], *, key_typed: bool) -> Response:
         off = questions[0].token == "off"  # noqa: S105 - the token of a question
@@ -106,28 +100,23 @@ class _Answer:
                 "questions": questions,
                 "hidden": hidden_values(form, questions),
                 "key_dropped": key_typed and not is_htmx(self._request),
-            },
-            "toast": None,
-            "oob": False,
+            }
         }
         pages = pages_of(self._request)
         if not is_htmx(self._request):
             return pages.page(self._request, "telemetry/alone.html", shown | {"dialog": "telemetry/confirm.html"})
-        response = pages.fragments(self._request, "telemetry/confirm.html", (), shown)
-        response.headers["HX-Retarget"] = "#dialog-place"
-        response.headers["HX-Reswap"] = "innerHTML"
-        return response
+        return pages.dialog(self._request, "telemetry/confirm.html", shown)
 
-    def _contents(self, typed: Typed | None) -> dict[str, Any]:
-        return contents(self._runtime, history_query_behind(self._request), typed) | self._shared
+    def _sections(self, typed: TypedForm | None) -> dict[str, Any]:
+        return read_now(self._runtime, page_sections, history_query_behind(self._request), typed) | self._shared
 
     def _fragments(self, beside: tuple[str, ...], shown: dict[str, Any]) -> Response:
-        return pages_of(self._request).fragments(self._request, "telemetry/settings.html", beside, shown)
+        return pages_of(self._request).fragments(self._request, SETTINGS, beside, shown)
 
 
-def _stale(read: ReadForm, form: SettingsForm, present: ConfigurationView) -> Typed:
+def _stale(read: ReadForm, form: SettingsForm, present: ConfigurationView) -> TypedForm:
     kept = keep_changes(read.values, form.seen, present.values)
-    return Typed(kept, stale=True, key_dropped=read.api_key is not None)
+    return TypedForm(kept, stale=True, key_dropped=read.api_key is not None)
 
 
 def _questions(snapshot: Snapshot, before: ConfigurationView, after: Configuration) -> tuple[Question, ...]:
@@ -137,5 +126,5 @@ def _questions(snapshot: Snapshot, before: ConfigurationView, after: Configurati
         events = counted(count(snapshot).total_events, "audit event")
         questions.append(switch_off_question(snapshot.situation.waiting.total, events))
     if after.retention_days < saved.retention_days and (rows := count_rows_to_purge(snapshot, after.retention_days)):
-        questions.append(retention_question(after.retention_days, counted_up_to(MOST_COUNTED, rows, "row")))
+        questions.append(retention_question(after.retention_days, counted_up_to(rows, MOST_COUNTED, "row")))
     return tuple(questions)

@@ -18,8 +18,8 @@ from telemetry_service.pipeline.queries.configuration import ConfigurationView
 from telemetry_service.web.security.csrf import check_origin
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes
-from telemetry_service.web.tab.page_context import Typed
 from telemetry_service.web.tab.rendering import is_htmx
+from telemetry_service.web.tab.sections.settings import TypedForm
 
 KEPT_SECONDS = 60 * 60
 """Longer than anybody takes to log in again."""
@@ -66,7 +66,7 @@ def read_draft(request: Request) -> Draft | None:
         return None
 
 
-def resumed(request: Request, present: ConfigurationView) -> Typed | None:
+def resumed(request: Request, present: ConfigurationView) -> TypedForm | None:
     """Return the form as it comes back: its changes to what is saved now, and whether that is another version."""
     draft = read_draft(request)
     if draft is None:
@@ -75,7 +75,7 @@ def resumed(request: Request, present: ConfigurationView) -> Typed | None:
     if values == present.values and not draft.key_typed:
         return None
     stale = draft.version != present.stored.version
-    return Typed(values, stale=stale, key_dropped=draft.key_typed, resumed=True)
+    return TypedForm(values, stale=stale, key_dropped=draft.key_typed, resumed=True)
 
 
 def forget_draft(request: Request, response: Response) -> Response:

@@ -1,11 +1,10 @@
 """Who did what, as sentences."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from typing import Any
 
 from telemetry_service.domain.activity import Activity
-from telemetry_service.web.tab.filters import Moment, moment
-from telemetry_service.web.tab.labels import ACTION
+from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.snapshot import Snapshot
 
 SHOWN = 8
 LONGER = 50
@@ -24,24 +23,17 @@ _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled
 _SPACES = str.maketrans({"_": " "})
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityView:
-    """One line of the list."""
-
-    at: Moment
-    actor: str
-    sentence: str
-    details: str
-    transmission_id: str | None
+def activity_section(snapshot: Snapshot, *, whole: bool = False) -> dict[str, Any]:
+    """Return the latest entries, and whether there are more of them."""
+    entries = list_activity(snapshot, LONGER)
+    shown = entries if whole else entries[:SHOWN]
+    return {"activity": shown, "more_activity": len(shown) < len(entries)}
 
 
-def activity_view(entry: Activity, now: datetime) -> ActivityView:
-    """Return one line."""
-    told = {name: value for name, value in entry.details.items() if name != _TRANSMISSION}
-    details = ", ".join(f"{_NAMES.get(name, name)}: {_words(value)}" for name, value in told.items())
-    return ActivityView(
-        moment(entry.at, now), entry.actor, ACTION[entry.action], details, entry.details.get(_TRANSMISSION)
-    )
+def details(entry: Activity) -> str:
+    """Return what an entry says beside its action: ``frequency: weekly → daily``."""
+    said = ((name, value) for name, value in entry.details.items() if name != _TRANSMISSION)
+    return ", ".join(f"{_NAMES.get(name, name)}: {_words(value)}" for name, value in said)
 
 
 def _words(value: str) -> str:

@@ -6,7 +6,7 @@ from telemetry_service.domain.transmissions import Attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class BytesTexts:
     """The words for the bytes of one attempt."""
 
     title: str
@@ -14,26 +14,26 @@ class Departure:
     body: str
     note: str
     """What stands before the number of the attempt."""
-    answer: str
+    no_response: str
     """What is said where no status came."""
 
 
-_LEFT = Departure("What was sent", "As sent", "as sent over the network", "As sent by", "no response")
-_STAYED = Departure(
+_LEFT = BytesTexts("What was sent", "As sent", "as sent over the network", "As sent by", "no response")
+_STAYED = BytesTexts(
     "What was prepared but not sent",
     "As prepared",
     "never sent",
     "Nothing was sent. Prepared by",
     "nothing was sent",
 )
-_PERHAPS = Departure(
+_PERHAPS = BytesTexts(
     "What may have been sent",
     "As prepared",
     "as prepared for the network",
     "Whether it was sent is unknown. Prepared by",
     "no response",
 )
-_LEAVING = Departure(
+_LEAVING = BytesTexts(
     "What is being sent",
     "As prepared",
     "as prepared for the network",
@@ -44,7 +44,7 @@ NOT_YET = "What will be sent"
 """The title before the first attempt."""
 
 
-def departure(attempt: Attempt) -> Departure:
+def bytes_texts(attempt: Attempt) -> BytesTexts:
     """Return the words for what ``attempt`` prepared."""
     if attempt.finished_at is None:
         return _LEAVING

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from telemetry_service.domain.periods import DayCount
+from telemetry_service.web.tab.filters import counted, grouped
 from telemetry_service.web.tab.filters import day as day_words
-from telemetry_service.web.tab.numbers import counted, grouped
 
 WIDTH, HEIGHT = 100, 168
 """Percent across, so that the bars follow the page's width while the words keep their size; pixels down."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from telemetry_service.domain.connection_check import ConnectionCheck, Step, StepName
 from telemetry_service.domain.owner import Owner
+from telemetry_service.web.tab.filters import duration
 from telemetry_service.web.tab.labels import STEP, Badge
-from telemetry_service.web.tab.numbers import duration
 
 _PASSED = Badge("passed", "check", "good")
 _TRYING = Badge("trying", "clock", "info")

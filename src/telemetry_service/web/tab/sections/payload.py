@@ -1,98 +1,46 @@
-"""The exact payload, field by field: value, meaning, why it is collected, and what changed."""
+"""A payload, field by field: value, meaning, why it is collected, and what changed."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
-from telemetry_service.pipeline.queries.preview import Preview, SealedDescription
-from telemetry_service.web.tab.numbers import grouped, size
+from telemetry_service.pipeline.queries.preview import Preview
+from telemetry_service.web.tab.filters import codes, grouped
 
-_UNKNOWN = "unknown"
-_CODES_SHOWN = 5
+_UNKNOWN = "not known yet"
 
 
 @dataclass(frozen=True, slots=True)
-class FieldView:
-    """One field with its dictionary entry."""
+class Field:
+    """One field of a payload with its entry in the dictionary."""
 
-    name: str
+    entry: FieldEntry
     value: str
-    nested: bool
-    meaning: str
-    why: str
-    source: str
-    type: str
-    changed: bool
-    before: str | None
+    changed: bool = False
+    before: str | None = None
+    """The value that was accepted last, where it differs."""
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadView:
-    """The payload as fields, as JSON and as it would be sealed."""
-
-    fields: tuple[FieldView, ...]
-    json: str
-    version: str
-    """Names what is shown; empty where it could not be sent."""
-    complete: bool
-    """False where the customer id is not known yet."""
-    changes: int
-    compared_with: str | None
-    sealed: SealedDescription | None
-    sealed_size: str | None
-    fault: str | None
-    note: str | None
-    """What becomes of it where it is not simply what would be sent now."""
-
-
-def payload_view(preview: Preview) -> PayloadView:
-    """Return the payload that would leave if the period ended at this moment."""
-    payload = preview.payload or {}
+def payload_section(preview: Preview) -> dict[str, Any]:
+    """Return the payload that would be sent if the period ended at this moment."""
     before = {change.name: change.before for change in preview.difference}
-    entries = _entries(payload)
-    return PayloadView(
-        fields=tuple(_field(entry, payload, before) for entry in entries) if payload else (),
-        json=pretty(payload),
-        version=preview.version or "",
-        complete=preview.customer_id_sent is not None,
-        changes=len(before),
-        compared_with=preview.last_accepted_id,
-        sealed=preview.sealed,
-        sealed_size=size(preview.sealed.body_bytes) if preview.sealed else None,
-        fault=preview.fault.text if preview.fault and preview.enabled else None,
-        note=preview.verdict.preview_note if preview.verdict.may.send_now else None,
-    )
+    fields = fields_of(preview.payload, before) if preview.payload else ()
+    return {"preview": preview, "fields": fields}
 
 
-def pretty(payload: Mapping[str, Any]) -> str:
-    """Write a payload for reading, in the order of its canonical form."""
-    return json.dumps(payload, indent=2, sort_keys=True, ensure_ascii=False)
+def fields_of(payload: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> tuple[Field, ...]:
+    """Return the fields of a payload; ``before`` holds the old values of those that changed."""
+    # The objects themselves are left out: their fields say all that is in them.
+    entries = (entry for entry in field_dictionary() if not isinstance(_value(payload, entry.name), dict))
+    return tuple(_field(entry, payload, before or {}) for entry in entries)
 
 
-def described(payload: Mapping[str, Any]) -> tuple[FieldView, ...]:
-    """Return the fields of a payload that was sent."""
-    return tuple(_field(entry, payload, {}) for entry in _entries(payload))
-
-
-def _entries(payload: Mapping[str, Any]) -> tuple[FieldEntry, ...]:
-    """Leave out the objects themselves: their fields say all that is in them."""
-    return tuple(e for e in field_dictionary() if not isinstance(_value(payload, e.name), dict))
-
-
-def _field(entry: FieldEntry, payload: Mapping[str, Any], before: Mapping[str, Any]) -> FieldView:
-    return FieldView(
-        name=entry.name,
-        value=_words(_value(payload, entry.name), unknown=entry.name == "customer_id"),
-        nested="." in entry.name,
-        meaning=entry.meaning,
-        why=entry.why,
-        source=entry.source,
-        type=entry.type,
-        changed=entry.name in before,
-        before=_words(before[entry.name]) if entry.name in before else None,
-    )
+def _field(entry: FieldEntry, payload: Mapping[str, Any], before: Mapping[str, Any]) -> Field:
+    value = _words(_value(payload, entry.name), unknown=entry.name == "customer_id")
+    if entry.name not in before:
+        return Field(entry, value)
+    return Field(entry, value, changed=True, before=_words(before[entry.name]))
 
 
 def _value(payload: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -111,14 +59,6 @@ def _words(value: Any, *, unknown: bool = False) -> str:  # noqa: ANN401 - any J
         case int():
             return grouped(value)
         case list() | tuple():
-            return codes_in_words([str(item) for item in value])
+            return codes([str(item) for item in value])
         case _:
             return str(value)
-
-
-def codes_in_words(codes: Sequence[str]) -> str:
-    """Name the first extension codes, and how many more there are."""
-    if not codes:
-        return "[] (none)"
-    more = f" and {grouped(len(codes) - _CODES_SHOWN)} more" if len(codes) > _CODES_SHOWN else ""
-    return ", ".join(codes[:_CODES_SHOWN]) + more

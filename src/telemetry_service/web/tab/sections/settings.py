@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.domain.schedule import Frequency, next_runs
-from telemetry_service.pipeline.queries.configuration import ConfigurationView
-from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
+from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
+from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
 from telemetry_service.pipeline.queries.preview import Preview
-from telemetry_service.web.tab.filters import Moment, moment, weekday
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.web.tab.filters import size
 from telemetry_service.web.tab.labels import FREQUENCY, ON_OFF, RETENTION
-from telemetry_service.web.tab.numbers import counted_up_to, size
 
 DATES_SHOWN = 3
 BODY_SHOWN = 160
@@ -20,44 +20,22 @@ BODY_SHOWN = 160
 
 
 @dataclass(frozen=True, slots=True)
-class FrequencyCard:
-    """One frequency with its next dates."""
+class TypedForm:
+    """A form that was not saved: what was chosen in it, and what is wrong with it."""
 
-    value: str
-    name: str
-    when: str
-    dates: tuple[str, ...]
-    checked: bool
-    default: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionChoice:
-    """One retention; ``deletes`` says what a shorter one than the present would delete."""
-
-    value: int
-    name: str
-    words: str
-    deletes: str | None
-    checked: bool
-    default: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeyView:
-    """The API key without showing it."""
-
-    hint: str | None
-    """The last four characters; None where no key is configured."""
-    set_at: Moment | None
-    test_barred: str | None
-    """Why the connection cannot be tested; None where it can."""
-    show_barred: str | None
+    values: Configuration
+    errors: Mapping[str, str] = field(default_factory=dict)
+    stale: bool = False
+    """Whether somebody else has saved since the form was shown."""
+    resumed: bool = False
+    """Whether it comes from before a login."""
+    key_dropped: bool = False
+    """Whether a key was typed that this answer does not repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting that somebody else has saved otherwise than it stands in this form."""
+    """A setting that is saved otherwise than it stands in this form."""
 
     name: str
     saved: str
@@ -74,101 +52,66 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsView:
-    """Everything that the form shows."""
+class SettingsSection:
+    """What is saved, and what the form shows instead where it was not saved."""
 
-    version: int
-    seen: str
-    """The values that the form is shown with, in one text; it comes back with the form."""
-    enabled: bool
-    locked: str | None
-    switch_note: str
-    frequencies: tuple[FrequencyCard, ...]
-    encrypt: bool
-    anonymize: bool
-    encryption: Sample
-    anonymization: Sample
-    retentions: tuple[RetentionChoice, ...]
-    key: KeyView
-    send_barred: str | None
-    errors: Mapping[str, str] = field(default_factory=dict)
-    differences: tuple[Difference, ...] = ()
-    unsaved: bool = False
-    """Whether the form stands otherwise than what is saved."""
-    stale: bool = False
-    resumed: bool = False
-    key_dropped: bool = False
-    """Whether a key was typed that this answer does not repeat."""
+    configuration: ConfigurationView
+    typed: TypedForm | None
+    rows_to_purge: Mapping[int, int]
+    """How many rows each retention that is shorter than the present one would delete."""
 
+    @property
+    def shown(self) -> Configuration:
+        """The values that the form shows."""
+        return self.typed.values if self.typed else self.configuration.values
 
-def settings_view(
-    configuration: ConfigurationView,
-    preview: Preview,
-    shown: Configuration,
-    rows: Mapping[int, int],
-    now: datetime,
-) -> SettingsView:
-    """Return the form with the values of ``shown``; ``rows`` are those that each shorter retention deletes."""
-    stored = configuration.stored
-    return SettingsView(
-        version=stored.version,
-        seen=configuration.values.model_dump_json(),
-        enabled=shown.enabled and not configuration.locked,
-        locked=LOCKED_OFF.text if configuration.locked else None,
-        switch_note=configuration.verdict.switch_note,
-        frequencies=tuple(_card(f, shown.frequency, now) for f in Frequency),
-        encrypt=shown.encrypt_payload,
-        anonymize=shown.anonymize_pii,
-        encryption=_encryption_sample(preview),
-        anonymization=_anonymization_sample(preview),
-        retentions=tuple(_retention(days, shown.retention_days, rows) for days in RETENTION),
-        key=_key(configuration, now),
-        send_barred=_send_barred(configuration, preview),
-    )
+    @property
+    def seen(self) -> str:
+        """The values that the form is shown with, in one text; it comes back with the form."""
+        return self.configuration.values.model_dump_json()
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """What is wrong, by the name of the field."""
+        return self.typed.errors if self.typed else {}
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the form stands otherwise than what is saved."""
+        typed = self.typed
+        if typed is None:
+            return False
+        return typed.stale or typed.resumed or bool(typed.errors) or typed.values != self.configuration.values
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """Where the form differs from what is saved, in the words of the form."""
+        saved, typed = self.configuration.values, self.shown
+        pairs = (
+            ("Enable Telemetry", ON_OFF[saved.enabled], ON_OFF[typed.enabled]),
+            ("Transmission frequency", FREQUENCY[saved.frequency][0], FREQUENCY[typed.frequency][0]),
+            ("Data encryption", ON_OFF[saved.encrypt_payload], ON_OFF[typed.encrypt_payload]),
+            ("PII anonymization", ON_OFF[saved.anonymize_pii], ON_OFF[typed.anonymize_pii]),
+            ("Local data retention", f"{saved.retention_days} days", f"{typed.retention_days} days"),
+        )
+        return tuple(Difference(*pair) for pair in pairs if pair[1] != pair[2])
 
 
-def differences(saved: Configuration, typed: Configuration) -> tuple[Difference, ...]:
-    """Return where two configurations differ, in the words of the form."""
-    pairs = (
-        ("Enable Telemetry", ON_OFF[saved.enabled], ON_OFF[typed.enabled]),
-        ("Transmission frequency", FREQUENCY[saved.frequency][0], FREQUENCY[typed.frequency][0]),
-        ("Data encryption", ON_OFF[saved.encrypt_payload], ON_OFF[typed.encrypt_payload]),
-        ("PII anonymization", ON_OFF[saved.anonymize_pii], ON_OFF[typed.anonymize_pii]),
-        ("Local data retention", f"{saved.retention_days} days", f"{typed.retention_days} days"),
-    )
-    return tuple(Difference(*pair) for pair in pairs if pair[1] != pair[2])
+def settings_section(snapshot: Snapshot, preview: Preview, typed: TypedForm | None) -> dict[str, Any]:
+    """Return the form; the preview, which is of the same moment, shows what encryption and anonymization do."""
+    configuration = read_configuration(snapshot)
+    shorter = (days for days in RETENTION if days < configuration.stored.values.retention_days)
+    rows = {days: count_rows_to_purge(snapshot, days) for days in shorter}
+    return {
+        "settings": SettingsSection(configuration, typed, rows),
+        "encryption": _encryption_sample(preview),
+        "anonymization": _anonymization_sample(preview),
+    }
 
 
-def _card(frequency: Frequency, chosen: Frequency, now: datetime) -> FrequencyCard:
-    name, when = FREQUENCY[frequency]
-    dates = tuple(weekday(run.date()) for run in next_runs(frequency, now, DATES_SHOWN))
-    return FrequencyCard(frequency.value, name, when, dates, frequency is chosen, frequency is Frequency.TWICE_MONTHLY)
-
-
-def _retention(days: int, chosen: int, rows: Mapping[int, int]) -> RetentionChoice:
-    deletes = _deletes(rows[days]) if days in rows else None
-    return RetentionChoice(days, f"{days} days", RETENTION[days], deletes, days == chosen, days == 30)  # noqa: PLR2004 - the guide's default
-
-
-def _deletes(rows: int) -> str:
-    return f"Deletes {counted_up_to(MOST_COUNTED, rows, 'row')} of older data" if rows else "Nothing to delete"
-
-
-def _key(configuration: ConfigurationView, now: datetime) -> KeyView:
-    fact, bar = configuration.stored.api_key, configuration.verdict.may.test_connection
-    return KeyView(
-        hint=fact.hint if fact else None,
-        set_at=moment(fact.set_at, now) if fact else None,
-        test_barred=bar.text if bar else None,
-        show_barred=None if fact else "No API key is configured yet.",
-    )
-
-
-def _send_barred(configuration: ConfigurationView, preview: Preview) -> str | None:
-    bar = configuration.verdict.may.send_now
-    if bar is not None:
-        return bar.text
-    return preview.fault.text if preview.fault else None
+def next_dates(frequency: Frequency, now: datetime) -> tuple[date, ...]:
+    """Return the days of the next runs at a frequency."""
+    return tuple(run.date() for run in next_runs(frequency, now, DATES_SHOWN))
 
 
 def _anonymization_sample(preview: Preview) -> Sample:

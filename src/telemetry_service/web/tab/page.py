@@ -1,0 +1,43 @@
+"""What the tab shows, each part out of one snapshot: the whole page, or the sections that something has changed."""
+
+from typing import Any
+
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.web.tab.history_query import HistoryQuery
+from telemetry_service.web.tab.sections.activity import activity_section
+from telemetry_service.web.tab.sections.history import history_section
+from telemetry_service.web.tab.sections.preview import preview_section
+from telemetry_service.web.tab.sections.settings import TypedForm, settings_section
+
+PAGE = "telemetry/page.html"
+SETTINGS = "telemetry/settings.html"
+HISTORY = "telemetry/history.html"
+ACTIVITY = "telemetry/activity.html"
+NO_DIALOG = "telemetry/no_dialog.html"
+TOASTS = "telemetry/toasts.html"
+EVERYTHING_BUT_THE_FORM = ("telemetry/health.html", "telemetry/preview.html", HISTORY, ACTIVITY)
+
+
+def page_sections(
+    snapshot: Snapshot, query: HistoryQuery, typed: TypedForm | None = None, *, all_activity: bool = False
+) -> dict[str, Any]:
+    """Return what the whole page shows."""
+    preview = build_preview(snapshot)
+    return {
+        "now": snapshot.now,
+        **preview_section(preview),
+        **settings_section(snapshot, preview, typed),
+        **history_section(snapshot, query),
+        **activity_section(snapshot, whole=all_activity),
+    }
+
+
+def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
+    """Return what ``EVERYTHING_BUT_THE_FORM`` shows: all that a send or a retry may change."""
+    return {
+        "now": snapshot.now,
+        **preview_section(build_preview(snapshot)),
+        **history_section(snapshot, query),
+        **activity_section(snapshot),
+    }

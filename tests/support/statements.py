@@ -1,0 +1,45 @@
+"""Counts what the code under test asks of its databases."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, event
+
+_OF_A_TRANSACTION = ("BEGIN", "PRAGMA", "SET ", "SHOW ")
+"""What opens a transaction or a connection is counted as that, and not as a statement."""
+
+
+@dataclass
+class Asked:
+    """How many statements were executed, and in how many transactions."""
+
+    statements: int = 0
+    transactions: int = 0
+
+
+@contextmanager
+def counted_statements() -> Iterator[Asked]:
+    """Count what the threads that serve requests ask of all engines of this process until the end of the block."""
+    asked = Asked()
+
+    def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if _serves() and not statement.lstrip().upper().startswith(_OF_A_TRANSACTION):
+            asked.statements += 1
+
+    def begin(_connection: object) -> None:
+        asked.transactions += _serves()
+
+    event.listen(Engine, "before_cursor_execute", execute)
+    event.listen(Engine, "begin", begin)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", execute)
+        event.remove(Engine, "begin", begin)
+
+
+def _serves() -> bool:
+    """Whether this thread serves a request. The heartbeat has one of its own, and writes when it likes."""
+    return threading.current_thread().name.startswith("AnyIO")
