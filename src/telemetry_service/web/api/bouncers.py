@@ -12,7 +12,7 @@ from telemetry_service.pipeline.actions.report_facts import register_bouncer, re
 from telemetry_service.pipeline.queries.facts import list_bouncers
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.facts import BouncerResponse, BouncersResponse
-from telemetry_service.web.api.openapi_parts import json_body, refused_with
+from telemetry_service.web.api.openapi_parts import refused_with
 from telemetry_service.web.api.parameters import BouncerId
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
@@ -22,13 +22,13 @@ router = APIRouter(prefix="/bouncers", tags=["facts"])
 
 _EXAMPLE = {"environment": "production", "pair_id": "pair-7"}
 
-Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration))]
+Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration, _EXAMPLE))]
 
 
 @router.put(
     "/{bouncer_id}",
     response_model=BouncerResponse,
-    openapi_extra=json_body(BouncerRegistration, _EXAMPLE) | refused_with(RegistryFullError),
+    openapi_extra=refused_with(RegistryFullError),
 )
 @needs(Scope.REPORT)
 def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> RegisteredBouncer:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
 from telemetry_service.domain.connection_check import ConnectionCheck
@@ -24,17 +24,17 @@ from telemetry_service.pipeline.queries.consequences import Consequences, read_c
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse, ConsequencesResponse, RevealedKeyResponse
 from telemetry_service.schemas.connection_check import ConnectionCheckResponse
-from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
+from telemetry_service.web.api.openapi_parts import header, refused_with, response_header
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
-from telemetry_service.web.http.body import NO_BODY, JsonBody, has_body
+from telemetry_service.web.http.body import NO_BODY, JsonBody, OptionalJsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCaller, needs
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
 
-_ETAG = answer_header("ETag", "The version. Send it in `If-Match` to save.")
+_ETAG = response_header("ETag", "The version. Send it in `If-Match` to save.")
 _KEY = {"api_key": "ck_live_0123456789abcdef"}
 _VALUES = {
     "enabled": True,
@@ -45,19 +45,11 @@ _VALUES = {
 }
 """Examples of bodies, for the description."""
 
-Values = Annotated[Configuration, Depends(JsonBody(Configuration))]
+Values = Annotated[Configuration, Depends(JsonBody(Configuration, _VALUES))]
 Confirm = Annotated[bool, Query(description="Proceed even if data is permanently lost.")]
 DryRun = Annotated[bool, Query(description="Report what would be lost, without saving.")]
-NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput))]
-_read_key = JsonBody(ApiKeyInput)
-
-
-async def _key_to_test(request: Request) -> ApiKeyInput | None:
-    """Return the API key to test with, or None, for the stored one, where there is no body or an empty one."""
-    return await _read_key(request) if await has_body(request) else None
-
-
-KeyToTest = Annotated[ApiKeyInput | None, Depends(_key_to_test)]
+NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput, _KEY))]
+KeyToTest = Annotated[ApiKeyInput | None, Depends(OptionalJsonBody(ApiKeyInput, _KEY))]
 
 
 @router.get("/config", response_model=ConfigurationResponse, responses={200: {"headers": _ETAG}})
@@ -71,8 +63,7 @@ def get_config(context: Context, response: Response) -> ConfigurationView:
     "/config",
     response_model=ConfigurationResponse | ConsequencesResponse,
     responses={200: {"headers": _ETAG}},
-    openapi_extra=json_body(Configuration, _VALUES)
-    | header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
+    openapi_extra=header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
     | refused_with(
         StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError, ConfirmationRequiredError
     ),
@@ -101,7 +92,7 @@ def put_config(
     return _tagged(response, save_configuration(runtime, values, version, caller.actor, check=check))
 
 
-@router.put("/config/api-key", response_model=ConfigurationResponse, openapi_extra=json_body(ApiKeyInput, _KEY))
+@router.put("/config/api-key", response_model=ConfigurationResponse)
 @needs(Scope.ADMIN)
 def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationView:
     """Save a new API key. Payloads held for the old key are tried at once."""
@@ -130,8 +121,7 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 @router.post(
     "/test-connection",
     response_model=ConnectionCheckResponse,
-    openapi_extra=json_body(ApiKeyInput, _KEY, required=False)
-    | refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError),
+    openapi_extra=refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError),
 )
 @needs(Scope.ADMIN)
 @waits_for_license_server

@@ -13,7 +13,7 @@ from telemetry_service.domain.facts import ExtensionCode
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.report_facts import redeem_code
 from telemetry_service.schemas.facts import ExtensionCodeResponse
-from telemetry_service.web.api.openapi_parts import json_body, refused_with
+from telemetry_service.web.api.openapi_parts import refused_with
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import JsonBody
 from telemetry_service.web.security.authorization import needs
@@ -22,13 +22,12 @@ router = APIRouter(tags=["facts"])
 
 _EXAMPLE = {"code_id": "EXT-2026-11", "redeemed_at": "2026-11-03T10:00:00Z"}
 
-Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode))]
+Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode, _EXAMPLE))]
 
 
 @router.post(
     "/extension-codes",
-    openapi_extra=json_body(ExtensionCode, _EXAMPLE)
-    | refused_with(ExtensionCodeConflictError, ExtensionCodeRefusedError, ExtensionCodesFullError),
+    openapi_extra=refused_with(ExtensionCodeConflictError, ExtensionCodeRefusedError, ExtensionCodesFullError),
 )
 @needs(Scope.REPORT)
 def post_extension_code(context: Context, code: Code) -> ExtensionCodeResponse:

@@ -12,7 +12,7 @@ from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.facts import LicenseResponse
-from telemetry_service.web.api.openapi_parts import answer_header, header, json_body, refused_with
+from telemetry_service.web.api.openapi_parts import header, refused_with, response_header
 from telemetry_service.web.api.parameters import TagsSeen
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import JsonBody
@@ -20,7 +20,7 @@ from telemetry_service.web.security.authorization import needs
 
 router = APIRouter(prefix="/license", tags=["facts"])
 
-_ETAG = answer_header("ETag", "Identifies the content of the response. Send it in `If-Match` with a change.")
+_ETAG = response_header("ETag", "Identifies the content of the response. Send it in `If-Match` with a change.")
 _EXAMPLE = {
     "customer_id": "cus_Example0001",
     "tier": "trial",
@@ -28,14 +28,13 @@ _EXAMPLE = {
     "expires_at": "2026-12-31T00:00:00Z",
 }
 
-Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture))]
+Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture, _EXAMPLE))]
 
 
 @router.put(
     "",
     responses={200: {"headers": _ETAG}},
-    openapi_extra=json_body(LicensePosture, _EXAMPLE)
-    | header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"')
+    openapi_extra=header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"')
     | refused_with(CustomerContradictionError, StaleLicenseError),
 )
 @needs(Scope.REPORT)

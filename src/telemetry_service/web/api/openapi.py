@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain import errors
@@ -16,12 +16,13 @@ from telemetry_service.identity.scopes import SESSION_SCOPES
 from telemetry_service.web.api.openapi_parts import (
     REFUSED_WITH,
     SCHEMAS,
-    answer_header,
     kinds_by_code,
     problem_schema,
     refusals,
+    response_header,
 )
 from telemetry_service.web.errors import request_errors as web
+from telemetry_service.web.http.body import Body
 from telemetry_service.web.security.authorization import Rule, rule_of
 from telemetry_service.web.security.csrf import HEADER
 
@@ -90,20 +91,21 @@ def describe(app: FastAPI) -> dict[str, Any]:
         rule = rule_of(route.endpoint)
         for method in route.methods or ():
             if rule is not None and method.lower() in calls:
-                _complete(calls[method.lower()], method.lower(), rule, schemas)
+                _complete(calls[method.lower()], method.lower(), rule)
+                if (body := _body_of(route)) is not None:
+                    _describe_body(calls[method.lower()], body, schemas)
     return description
 
 
-def _complete(call: dict[str, Any], method: str, rule: Rule, schemas: dict[str, Any]) -> None:
+def _complete(call: dict[str, Any], method: str, rule: Rule) -> None:
     """Add to one call who may make it, what it is in a sentence, and with what it is refused."""
     call["summary"] = call["description"].partition(". ")[0].partition(".\n")[0].rstrip(".")
     call["security"] = _security(rule)
-    _name_body(call, schemas)
     kinds = [*_kinds_of(call, method, rule), *(_KINDS[code] for code in call.pop(REFUSED_WITH, ()))]
-    for status, answer in refusals(dict.fromkeys(kinds)).items():
+    for status, response in refusals(dict.fromkeys(kinds)).items():
         if status in {"429", "503"}:
-            answer["headers"] = answer_header("Retry-After", "Seconds.")
-        call["responses"].setdefault(status, answer)
+            response["headers"] = response_header("Retry-After", "Seconds.")
+        call["responses"].setdefault(status, response)
 
 
 def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[TelemetryError]]:
@@ -119,15 +121,26 @@ def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[Te
         yield web.InputRefusedError
 
 
-def _name_body(call: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Put the body's schema, and those that it refers to, where every schema with a name stands."""
-    for content in call.get("requestBody", {}).get("content", {}).values():
-        schema = content["schema"]
-        for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
-            # What a developer is told beyond the first paragraph is no business of a client's.
-            definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
-            schemas.setdefault(name, definition)
-        content["schema"] = {"$ref": SCHEMAS + schema["title"]}
+def _describe_body(call: dict[str, Any], body: Body[Any], schemas: dict[str, Any]) -> None:
+    """Say what a body is, and put its schema and those that it refers to where every schema with a name stands."""
+    schema = body.adapter.json_schema(ref_template=f"{SCHEMAS}{{model}}")
+    for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
+        # What a developer is told beyond the first paragraph is no business of a client's.
+        definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
+        for member in definition.get("properties", {}).values():
+            if member.get("default", "") is None:
+                del member["default"]  # To omit a member can mean something else than to send null.
+        schemas.setdefault(name, definition)
+    content = {"schema": {"$ref": SCHEMAS + schema["title"]}, "example": body.example}
+    call["requestBody"] = {"required": body.required, "content": {"application/json": content}}
+
+
+def _body_of(route: RouteContext) -> Body[Any] | None:
+    """Return the dependency that reads the body of a route, if it takes one."""
+    if not isinstance(route.original_route, APIRoute):
+        return None
+    dependencies: list[object] = [one.call for one in route.original_route.dependant.dependencies]
+    return next((call for call in dependencies if isinstance(call, Body)), None)
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:

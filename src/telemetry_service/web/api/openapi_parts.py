@@ -1,9 +1,7 @@
-"""How a route describes what the framework cannot see: bodies that ``body.py`` reads, headers, and refusals."""
+"""How a route describes what the framework cannot see: headers, and refusals."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
@@ -11,7 +9,7 @@ from telemetry_service.web.errors.statuses import STATUS, status_of
 
 SCHEMAS = "#/components/schemas/"
 REFUSED_WITH = "x-refused-with"
-"""Where a route names the codes that are its own; ``description.py`` makes answers of them."""
+"""Where a route names the codes that are its own; ``openapi.py`` makes responses of them."""
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {
@@ -19,14 +17,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
 }
-"""The answer of every call that is refused."""
-
-
-def json_body(model: Any, example: object, *, required: bool = True) -> dict[str, Any]:  # noqa: ANN401 - any type of pydantic's
-    """Return the description of a JSON body."""
-    schema = TypeAdapter(model).json_schema(ref_template=f"{SCHEMAS}{{model}}")
-    content = {"application/json": {"schema": schema, "example": example}}
-    return {"requestBody": {"required": required, "content": content}}
+"""The response of every call that is refused."""
 
 
 def refused_with(*kinds: type[TelemetryError]) -> dict[str, Any]:
@@ -56,19 +47,19 @@ def headers(*described: dict[str, Any]) -> dict[str, Any]:
     return {"parameters": [parameter for one in described for parameter in one["parameters"]]}
 
 
-def answer_header(name: str, description: str) -> dict[str, Any]:
-    """Return the description of an answer's header."""
+def response_header(name: str, description: str) -> dict[str, Any]:
+    """Return the description of a response's header."""
     return {name: {"description": description, "schema": {"type": "string"}}}
 
 
 def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]:
-    """Return the answers that refuse with these kinds of errors, by status, each code with its sentence."""
-    answers: dict[str, dict[str, Any]] = {}
+    """Return the responses that refuse with these kinds of errors, by status, each code with its sentence."""
+    responses: dict[str, dict[str, Any]] = {}
     for kind in kinds:
         status = status_of(kind)
-        answer = answers.setdefault(str(status.value), {"description": "", "examples": {}})
-        answer["description"] += f"- `{kind.code}`: {kind.sentence}\n"
-        answer["examples"][kind.code] = {
+        response = responses.setdefault(str(status.value), {"description": "", "examples": {}})
+        response["description"] += f"- `{kind.code}`: {kind.sentence}\n"
+        response["examples"][kind.code] = {
             "value": {
                 "type": PROBLEM_TYPE + kind.code,
                 "title": status.phrase,
@@ -76,10 +67,10 @@ def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]
                 "detail": kind.sentence,
             }
         }
-    return {status: _answer(**answer) for status, answer in answers.items()}
+    return {status: _response(**response) for status, response in responses.items()}
 
 
-def _answer(description: str, examples: dict[str, Any]) -> dict[str, Any]:
+def _response(description: str, examples: dict[str, Any]) -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}, "examples": examples}}
     return {"description": description.rstrip(), "content": content}
 

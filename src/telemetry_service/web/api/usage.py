@@ -9,9 +9,9 @@ from telemetry_service.domain.errors import PeriodFullError, StorageUnavailableE
 from telemetry_service.domain.facts import UsageBatch, UsageReport
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.schemas.facts import RecordingResponse
-from telemetry_service.web.api.openapi_parts import json_body, refused_with
+from telemetry_service.web.api.openapi_parts import refused_with
 from telemetry_service.web.context import Context
-from telemetry_service.web.http.body import read_usage
+from telemetry_service.web.http.body import UsageBody
 from telemetry_service.web.security.authorization import needs
 
 router = APIRouter(tags=["facts"])
@@ -29,13 +29,13 @@ _EXAMPLE = {
     "successful_decisions": 108,
 }
 
-Reports = Annotated[list[UsageReport], Depends(read_usage)]
+Reports = Annotated[list[UsageReport], Depends(UsageBody(UsageBatch, {"reports": [_EXAMPLE]}))]
 
 
 @router.post(
     "/usage",
     response_model=RecordingResponse,
-    openapi_extra=json_body(UsageBatch, {"reports": [_EXAMPLE]}) | refused_with(PeriodFullError, TooManyBouncersError),
+    openapi_extra=refused_with(PeriodFullError, TooManyBouncersError),
 )
 @needs(Scope.REPORT)
 async def post_usage(context: Context, reports: Reports) -> Response:

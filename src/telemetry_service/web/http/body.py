@@ -4,7 +4,7 @@ The bound itself is kept by ``body_limit.py``, before anything is read.
 """
 
 import re
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -44,14 +44,17 @@ async def read_raw_json(request: Request) -> bytes:
     return raw
 
 
-class JsonBody(Generic[T]):
-    """A dependency that gives the body as ``T``, a strict and closed model."""
+class Body(Generic[T]):
+    """A dependency that reads a body. The description of the API finds it, and says what it takes."""
 
-    def __init__(self, model: type[T]) -> None:
-        """Prepare the validation of ``model``."""
-        self._adapter: TypeAdapter[T] = TypeAdapter(model)
+    required: ClassVar[bool] = True
 
-    async def __call__(self, request: Request) -> T:
+    def __init__(self, model: type[T], example: object = None) -> None:
+        """Prepare the validation of ``model``, a strict and closed one."""
+        self.adapter: TypeAdapter[T] = TypeAdapter(model)
+        self.example = example
+
+    async def read(self, request: Request) -> T:
         """Return the body.
 
         Raises:
@@ -60,9 +63,27 @@ class JsonBody(Generic[T]):
         raw = await read_raw_json(request)
         check_json(raw)
         try:
-            return self._adapter.validate_json(raw)
+            return self.adapter.validate_json(raw)
         except ValidationError as error:
             raise refused(error) from None
+
+
+class JsonBody(Body[T]):
+    """A dependency that gives the body as ``T``."""
+
+    async def __call__(self, request: Request) -> T:
+        """Return the body; see :meth:`Body.read` for the errors."""
+        return await self.read(request)
+
+
+class OptionalJsonBody(Body[T]):
+    """A dependency that gives the body as ``T``, or None if there is none or an empty one."""
+
+    required = False
+
+    async def __call__(self, request: Request) -> T | None:
+        """Return the body; see :meth:`Body.read` for the errors."""
+        return await self.read(request) if await has_body(request) else None
 
 
 class Nothing(BaseModel):
@@ -105,28 +126,33 @@ def refused(error: ValidationError) -> InputRefusedError:
 _USAGE: TypeAdapter[UsageBatch] = TypeAdapter(UsageBatch)
 
 
-async def read_usage(request: Request) -> list[UsageReport]:
-    """Return the usage reports of the body: the hot path, so a valid body is gone through only once.
+class UsageBody(Body[UsageBatch]):
+    """A dependency that gives the usage reports of the body: the hot path, so a valid body is read only once."""
 
-    Raises:
-        InputRefusedError: a field is not what it must be.
-    """
-    raw = await read_raw_json(request)
-    try:
-        reports = validated_usage(raw)
-    except ValidationError as error:
-        # Explaining takes much longer than validating, and the event loop must stay free for the others.
-        raise await run_in_threadpool(_refused_usage, raw, error) from None
-    if reports is None:
-        raise await run_in_threadpool(_refused_usage, raw, None)
-    return reports
+    async def __call__(self, request: Request) -> list[UsageReport]:
+        """Return the reports.
+
+        Raises:
+            InputRefusedError: a field is not what it must be.
+        """
+        raw = await read_raw_json(request)
+        try:
+            reports = validated_usage(raw)
+        except ValidationError as error:
+            # Explaining takes much longer than validating, and the event loop must stay free for the others.
+            raise await run_in_threadpool(_refused_usage, raw, error) from None
+        if reports is None:
+            raise await run_in_threadpool(_refused_usage, raw, None)
+        return reports
 
 
 def validated_usage(raw: bytes) -> list[UsageReport] | None:
     """Return the reports, or None where the body has a name twice or a report contradicts itself.
 
-    The shape is closed and no valid value holds a quotation mark: a valid body of n reports has 2 of
-    them around ``reports`` and 18 in each report, and a name that is there twice brings more.
+    Pydantic takes the last of two equal names. Looking at every name takes as long again as validating (12 ms beside
+    16 ms for 10,000 reports); counting quotation marks takes 0.6 ms and finds the same. The shape is closed and no
+    valid value holds a quotation mark: a valid body of n reports has 2 of them around ``reports`` and 18 in each
+    report, and a name that is there twice brings more.
 
     Raises:
         ValidationError: a field is not what it must be.
