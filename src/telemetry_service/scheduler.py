@@ -150,7 +150,7 @@ class _Waking(BaseScheduler):  # type: ignore[misc]  # the library has no types
 class _Nap:
     """A wait that ends early when it is told to, by the monotonic clock.
 
-    A lock's time-out goes by the wall clock where the C library has no better one: with musl, and in builds of Python
+    A lock's timeout goes by the wall clock where the C library has no better one: with musl, and in builds of Python
     that are made for old systems.
     """
 

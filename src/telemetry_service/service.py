@@ -47,7 +47,7 @@ class Options:
     failpoint: Callable[[Failpoint], None] = pass_failpoint
     heartbeat: HeartbeatLimits | None = None
     scheduled: bool = True
-    """False leaves ticks, deliveries and purges to the caller. The heartbeat goes on: readiness means the same."""
+    """False leaves ticks, deliveries and purges to the caller. The heartbeat continues: readiness means the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
 
 def _set_first_password(accounts: Accounts, password: str) -> None:
-    """Set it at the first start; a deployment may go on naming it, but is told where the password is another one."""
+    """Set it at the first start; a deployment may continue naming it, but is told where the password is another one."""
     if not accounts.set_first_password(password, "deployment") and not accounts.has_password(password):
         warn_of(StartWarning.PASSWORD_IGNORED)
 

@@ -22,7 +22,7 @@ from telemetry_service.log.options import LogFormat, LogLevel
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
 MAX_BOUNCERS_MAXIMUM = 1_000_000
-"""Ten times the default: with more of them no preview is quick any more."""
+"""Ten times the default: with more of them no preview is quick anymore."""
 
 PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
@@ -217,7 +217,7 @@ def password(text: str) -> SecretStr:
 
 
 def code_pattern(text: str) -> str:
-    """Return a regular expression that can be used, of a length that somebody can have looked through."""
+    """Return a regular expression that can be used, of a length that someone can have looked through."""
     if len(text) > PATTERN_MAXIMUM or not _VISIBLE_ASCII.fullmatch(text):
         message = f"must be a regular expression of at most {PATTERN_MAXIMUM} visible ASCII characters."
         raise RefusedValueError(message)

@@ -99,14 +99,14 @@ class Settings:
     customer_id: str | None
     deployment_version: str
     telemetry_enabled: bool
-    """False where the deployment switched telemetry off for good."""
+    """False where the deployment turned telemetry off permanently."""
     admin_password: SecretStr | None
     """Used at the first start only."""
     send_spread: timedelta
     trusted_proxies: tuple[str, ...]
     """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are believed."""
     log_format: LogFormat | None
-    """None leaves the choice to where standard error leads."""
+    """None leaves the choice to where stderr leads."""
     log_level: LogLevel
     extension_code_pattern: str | None
     """A regular expression that an extension code must match as a whole."""

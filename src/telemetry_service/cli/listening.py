@@ -19,7 +19,7 @@ class CannotListenError(TelemetryError):
 
 
 class PortInUseError(CannotListenError):
-    """Somebody else listens there."""
+    """Someone else listens there."""
 
     code = "port-in-use"
     sentence = "The port is already in use; choose another one with --port."
@@ -62,7 +62,7 @@ def _refusal(error: OSError, host: str, port: int) -> CannotListenError:
 
 
 def is_loopback(listener: socket.socket) -> bool:
-    """Whether nobody but this machine reaches a listener."""
+    """Whether no one but this machine reaches a listener."""
     return ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback
 
 

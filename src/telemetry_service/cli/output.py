@@ -1,4 +1,4 @@
-"""What a command says: results on standard output, trouble on standard error."""
+"""What a command says: results on standard output, trouble on stderr."""
 
 import json
 from collections.abc import Iterable, Sequence

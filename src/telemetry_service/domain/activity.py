@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One entry. ``details`` holds only names and values of closed sets, numbers and ids of our own."""
+    """One entry. ``details`` holds only names and values of closed sets, numbers and IDs of our own."""
 
     at: datetime
     actor: str

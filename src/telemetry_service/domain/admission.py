@@ -1,6 +1,6 @@
 """Decides which calls of usage the open period has room for: a call is taken as a whole, or refused as a whole.
 
-Pure: the caller says what the period has come to, and holds everybody else back until it has written the decision.
+Pure: the caller says what the period has come to, and holds everyone else back until it has written the decision.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -51,7 +51,7 @@ def fits(sums: PeriodSums, delta: PeriodSums, max_bouncers: int) -> bool:
 
 
 class Admission:
-    """Takes the calls one after the other. ``counters`` and ``counted`` (ids) are what has been taken."""
+    """Takes the calls one after the other. ``counters`` and ``counted`` (IDs) are what has been taken."""
 
     def __init__(
         self, sums: PeriodSums, known_bouncers: Iterable[str], known_ids: Collection[int], max_bouncers: int
@@ -87,7 +87,7 @@ class Admission:
         return RecordingResult(accepted=len(fresh), duplicates=len(reports) - len(fresh))
 
     def _fresh(self, reports: Sequence[UsageReport]) -> dict[int, UsageReport]:
-        """Return the reports that would count, by their index: an id is known from the first report that bears it."""
+        """Return the reports that would count, by their index: an ID is known from the first report that bears it."""
         seen: set[int] = set()
         fresh = {}
         for index, report in enumerate(reports):
@@ -100,7 +100,7 @@ class Admission:
 
 
 def _fault(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
-    """Return the field for which there is no room, and what is the matter with it."""
+    """Return the field for which there is no room, and what is wrong with it."""
     if sums.events + delta.events > MAX_INTEGER:
         return "audit_events", _BEYOND
     if sums.decisions + delta.decisions > MAX_INTEGER:

@@ -1,4 +1,4 @@
-"""The only reader of the wall clock, and the maker of ids.
+"""The only reader of the wall clock, and the maker of IDs.
 
 Everything else takes the moment as an argument: one run reads the clock once and passes it down.
 All moments are timezone-aware and in UTC.
@@ -21,7 +21,7 @@ def is_plausible(moment: datetime) -> bool:
     """Whether a clock that shows ``moment`` may be right.
 
     One that shows a time before this service was made has not been set yet: machines without a battery begin in 1970
-    or in 2000. What it says is not taken for a clock that was set right: nothing is planned anew by it.
+    or in 2000. What it says is not taken for a clock that was set right: nothing is planned again by it.
     """
     return moment >= EARLIEST
 

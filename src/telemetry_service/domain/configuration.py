@@ -27,7 +27,7 @@ def api_key_error(text: str) -> str | None:
     """Return the sentence that says why ``text`` can be no API key, or None where it can be one.
 
     Whether it is the right one only the License Server knows. No list of words is kept here: which placeholder
-    somebody chooses cannot be known, and a real key must never be refused for a word in it.
+    someone chooses cannot be known, and a real key must never be refused for a word in it.
     """
     if not re.fullmatch(API_KEY_PATTERN, text):
         return API_KEY_FORM
@@ -114,7 +114,7 @@ class Deployment:
     customer_id: str | None
     version: str
     enabled: bool
-    """False where the deployment switched telemetry off for good."""
+    """False where the deployment turned telemetry off permanently."""
     send_spread: timedelta
     max_bouncers: int = DEFAULT_MAX_BOUNCERS
     """Distinct bouncers in one period, and in the registry."""

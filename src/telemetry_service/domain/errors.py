@@ -47,7 +47,7 @@ class StorageFullError(StorageUnavailableError):
 
 
 class StorageBusyError(StorageUnavailableError):
-    """Somebody else holds the database's write lock for too long."""
+    """Someone else holds the database's write lock for too long."""
 
     code = "storage-busy"
     sentence = "The database is locked by another process. Nothing was recorded; try again."
@@ -152,7 +152,7 @@ class SchemaTooNewError(TelemetryError):
 
 
 class DatabaseMissingError(TelemetryError):
-    """There is no database, or one that nobody has set up. Only the service and ``migrate`` make one."""
+    """There is no database, or one that no one has set up. Only the service and ``migrate`` make one."""
 
     code = "database-missing"
     sentence = (
@@ -182,7 +182,7 @@ class KeyUnusableError(TelemetryError):
 
 
 class NotConfiguredError(TelemetryError):
-    """The API key, the License Server or the customer id is missing."""
+    """The API key, the License Server or the customer ID is missing."""
 
     code = "not-configured"
     sentence = "No API key is configured. Enter the API key, test the connection, and save."
@@ -211,14 +211,14 @@ class TelemetryDisabledError(TelemetryError):
 
 
 class LockedByDeploymentError(TelemetryError):
-    """The deployment has switched telemetry off for good."""
+    """The deployment has turned telemetry off permanently."""
 
     code = "locked-by-deployment"
     sentence = "The deployment has turned telemetry off (TELEMETRY_ENABLED=false); it cannot be turned on here."
 
 
 class StaleConfigurationError(TelemetryError):
-    """Somebody else saved the configuration in the meantime."""
+    """Someone else saved the configuration in the meantime."""
 
     code = "stale-configuration"
     sentence = (
@@ -234,14 +234,14 @@ class PreviewStaleError(TelemetryError):
 
 
 class StaleLicenseError(TelemetryError):
-    """Somebody told something else of the license since the caller looked at it."""
+    """Someone told something else of the license since the caller looked at it."""
 
     code = "stale-license"
     sentence = "The license posture has changed since you read it. Nothing was changed; read it again."
 
 
 class ConfirmationRequiredError(TelemetryError):
-    """The save would lose something for good, and nobody has confirmed that."""
+    """The save would lose something permanently, and no one has confirmed that."""
 
     code = "confirmation-required"
     sentence = (
@@ -282,7 +282,7 @@ class UsageRefusedError(TelemetryError):
     """Reports that the open period has no room for. Nothing of their call was recorded."""
 
     def __init__(self, faults: Sequence[tuple[int, str, str]]) -> None:
-        """Keep for each refused report its index in the call, the field, and what is the matter with it."""
+        """Keep for each refused report its index in the call, the field, and what is wrong with it."""
         self.faults = tuple(faults)
         super().__init__()
 
@@ -354,7 +354,7 @@ class AlreadyDeliveredError(TelemetryError):
 
 
 class AttemptUnderWayError(TelemetryError):
-    """Somebody is sending this transmission at this very moment."""
+    """Someone is sending this transmission at this very moment."""
 
     code = "attempt-under-way"
     sentence = "This transmission is being sent right now; check again in a few seconds."
@@ -368,7 +368,7 @@ class CursorInvalidError(TelemetryError):
 
 
 class AccessDeniedError(TelemetryError):
-    """Nobody is logged in, or the token is not valid."""
+    """No one is logged in, or the token is not valid."""
 
     code = "unauthenticated"
     sentence = "Log in, or send a valid service token as a Bearer token."

@@ -1,6 +1,6 @@
 """What other services may report: closed like the payload, and never content.
 
-Bouncer and pair ids are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
+Bouncer and pair IDs are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ STALE_AFTER = timedelta(days=7)
 OVERDUE_AFTER = timedelta(minutes=5)
 """A service that runs wakes every few seconds: a run that is later than this is not run by anybody."""
 ATTEMPT_OVERDUE_AFTER = timedelta(minutes=30)
-"""Later than for a run: after a long outage what waits goes out one after the other."""
+"""Later than for a run: after a long outage what waits is sent one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def on_schedule(situation: Situation) -> bool:
 
 
 def run_overdue(situation: Situation) -> bool:
-    """Whether a run is due and nobody runs it."""
+    """Whether a run is due and no one runs it."""
     return situation.now - situation.next_run_at > OVERDUE_AFTER
 
 

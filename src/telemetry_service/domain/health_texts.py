@@ -92,7 +92,7 @@ def held(number: int) -> Finding:
 
 
 def not_run(run: datetime) -> Finding:
-    """Return that nobody runs what is due."""
+    """Return that no one runs what is due."""
     return Finding(
         "run_overdue",
         f"Overdue since {to_the_minute(run)}: that run has not started.",
@@ -102,7 +102,7 @@ def not_run(run: datetime) -> Finding:
 
 
 def not_tried(attempt: datetime) -> Finding:
-    """Return that nobody sends what is due."""
+    """Return that no one sends what is due."""
     return Finding(
         "attempt_overdue",
         f"Overdue since {to_the_minute(attempt)}: that attempt has not started.",

@@ -23,7 +23,7 @@ class Setup:
     enabled: bool
     """The effective switch: the administrator and the deployment must both want telemetry."""
     locked: bool
-    """Whether the deployment has switched telemetry off for good."""
+    """Whether the deployment has turned telemetry off permanently."""
     api_key: bool
     api_key_usable: bool
     """False where the stored key cannot be opened with the configured ENCRYPTION_KEY."""
@@ -40,7 +40,7 @@ class Obstacle:
     next_step: str
     owner: Owner
     until: str
-    """When what waits goes on: ``once an API key is saved``."""
+    """When what waits continues: ``once an API key is saved``."""
     error: type[TelemetryError]
 
     @property

@@ -57,7 +57,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Somebody has to change the API key or the connection first."""
+    """Someone has to change the API key or the connection first."""
 
     cause: Cause
     response_code: int | None = None
@@ -91,7 +91,7 @@ _NEVER_WRITTEN = frozenset(
 """What ends an attempt before the request is written: not a byte of it has left then."""
 
 _ANSWERED = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
-"""Somebody has answered the request, whatever the answer was, so it was written."""
+"""Someone has answered the request, whatever the answer was, so it was written."""
 
 _EXPLICIT_REFUSALS = frozenset({400, 401, 403, 413, 415, 422})
 """Whoever answers so says that the payload was not taken (behavior, section 5)."""

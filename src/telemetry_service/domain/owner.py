@@ -15,4 +15,4 @@ class Owner(StrEnum):
 
 
 NOTHING_TO_DO = "No action needed."
-"""The next step that belongs to nobody."""
+"""The next step that belongs to no one."""

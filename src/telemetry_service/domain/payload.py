@@ -1,7 +1,7 @@
 """All that leaves. Nothing outside this file travels to the License Server.
 
 The payload is a closed world: every model is strict, frozen and refuses extra fields, and every
-string is an enumeration, a UUID, a date or an anchored pattern. Of one of them somebody outside chooses
+string is an enumeration, a UUID, a date or an anchored pattern. Of one of them someone outside chooses
 the content, within its pattern: the extension codes. The field dictionary (``dictionary.py``) is
 generated from these models.
 

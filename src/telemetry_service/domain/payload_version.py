@@ -1,4 +1,4 @@
-"""Which payload somebody has seen, so that *Send Now* sends that one: all of it but counts, health and times.
+"""Which payload someone has seen, so that *Send Now* sends that one: all of it but counts, health and times.
 
 A version names the configuration (the API key counts) and, by a digest, the customer as it leaves, the license, the
 extension codes and the schema.

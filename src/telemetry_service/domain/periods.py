@@ -37,7 +37,7 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class PeriodSums:
-    """What is kept beside the counters of the open period, so that nobody has to add up all of them."""
+    """What is kept beside the counters of the open period, so that no one has to add up all of them."""
 
     events: int
     decisions: int

@@ -1,4 +1,4 @@
-"""Whether a text that somebody set is what they meant, or carries something that nobody sees.
+"""Whether a text that someone set is what they meant, or carries something that no one sees.
 
 A line end of a file, a byte order mark of an editor, a second line or a blank at the end becomes part of a password
 or of a path, and the one who set it cannot tell why nothing works.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What is known of it at a moment, without asking anybody. Ages are by a clock that nobody can set."""
+    """What is known of it at a moment, without asking anybody. Ages are by a clock that no one can set."""
 
     database: bool
     """Whether what was written last was committed, a short while ago."""

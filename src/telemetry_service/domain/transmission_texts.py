@@ -26,7 +26,7 @@ class RowStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CauseTexts:
-    """Why something failed, and what can be done as things stand."""
+    """Why something failed, and what can be done now."""
 
     code: Cause
     sentence: str
@@ -74,7 +74,7 @@ class Row:
     cause: Cause | None
     planned_at: datetime | None
     claimed: bool
-    """Whether somebody is sending it at this moment."""
+    """Whether someone is sending it at this moment."""
 
 
 def row_of(transmission: Transmission, now: datetime) -> Row:
@@ -172,13 +172,13 @@ def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime
 
 
 def _passes(cause: Cause, situation: Situation) -> bool:
-    """Whether a planned attempt is all that is needed: no exchange since has failed for want of somebody's help."""
+    """Whether a planned attempt is all that is needed: no exchange since has failed for want of someone's help."""
     latest = situation.exchange
     return cause in PASSING or latest is None or latest.ok or latest.cause in PASSING
 
 
 def cause_of_check(cause: Cause | None) -> CauseTexts | None:
-    """Return the words of a connection test that failed for ``cause``: nobody repeats it but a person."""
+    """Return the words of a connection test that failed for ``cause``: no one repeats it but a person."""
     if cause is None:
         return None
     explanation = EXPLANATIONS[cause]

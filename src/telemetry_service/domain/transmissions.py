@@ -27,7 +27,7 @@ LONGEST_CLAIM = 2 * LEASE
 may differ by as much as a lease before one of them takes the other's claim for such a one."""
 
 _PSEUDONYM = "anon_"
-"""What a pseudonym begins with, and no customer id in clear."""
+"""What a pseudonym begins with, and no customer ID unencrypted."""
 
 
 class State(StrEnum):
@@ -160,7 +160,7 @@ class Transmission:
         return status_of(self.state)
 
     def in_flight(self, now: datetime) -> bool:
-        """Whether somebody is sending it at this moment."""
+        """Whether someone is sending it at this moment."""
         if self.state is State.SUCCESS or self.claimed_until is None:
             return False
         return now < self.claimed_until <= now + LONGEST_CLAIM
@@ -206,11 +206,11 @@ def customer_id_to_send(
     """Return how the customer is named in the next attempt, which is signed with the API key ``key_id``.
 
     A pseudonym belongs to the API key that made it, and a key that was mistyped when a payload was prepared is one
-    that nobody else knows: under it the payload would be refused for ever. So the present key's ``pseudonym`` is
-    sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an id has
+    that no one else knows: under it the payload would be refused permanently. So the present key's ``pseudonym`` is
+    sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an ID has
     one payload; only where the License Server refuses just that under the present key does the name follow the key.
     In the same way a payload that was prepared in clear leaves under the pseudonym once ``anonymize`` is on. One that
-    was prepared, or tried, under a pseudonym never leaves in clear, also after ``anonymize`` is switched off again.
+    was prepared, or tried, under a pseudonym never leaves unencrypted, also after ``anonymize`` is switched off again.
     """
     named = {prepared, *(attempt.customer_id for attempt in earlier)}
     if not anonymize and not any(name.startswith(_PSEUDONYM) for name in named):

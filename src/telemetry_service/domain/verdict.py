@@ -51,7 +51,7 @@ class Verdict:
     next_run_at: datetime | None
     """When the next period closes; null while telemetry is off."""
     next_run_note: str
-    """Why there is none, or what it cannot do as things stand; empty where it makes a payload."""
+    """Why there is none, or what it cannot do now; empty where it makes a payload."""
     next_send_at: datetime | None
     """When something is sent next, be it a retry; None where nothing is."""
     next_send_note: str

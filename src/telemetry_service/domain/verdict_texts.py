@@ -45,7 +45,7 @@ def nothing_sent(bar: Obstacle) -> str:
 
 
 def kept(bar: Obstacle) -> str:
-    """Return what becomes of what waits while it cannot be sent."""
+    """Return what happens to what waits while it cannot be sent."""
     return f"Kept and sent {bar.until}"
 
 
@@ -98,5 +98,5 @@ def switch(bar: Obstacle | None) -> str:
 
 
 def sent_later(bar: Obstacle) -> str:
-    """Return what becomes of the open period while it cannot be sent."""
+    """Return what happens to the open period while it cannot be sent."""
     return f"This would be sent {bar.until}."

@@ -1,4 +1,4 @@
-"""The one local administrator. There is no default account: somebody has to set the first password.
+"""The one local administrator. There is no default account: someone has to set the first password.
 
 Every attempt to log in is counted before the password is looked at, so that attempts made at the
 same moment cannot outrun the count. Unknown names are counted, and cost, the same as wrong passwords.
@@ -62,7 +62,7 @@ class Accounts:
         self._passwords = passwords
 
     def exist(self) -> bool:
-        """Whether a password was set, so that somebody can log in."""
+        """Whether a password was set, so that someone can log in."""
         with self._database.read() as tx:
             return tx.identity.account() is not None
 
@@ -115,7 +115,7 @@ class Accounts:
             log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
             raise
         if account is None:
-            # Nothing to guess, and nobody who could be kept from guessing: no work, and no row, for it.
+            # Nothing to guess, and no one who could be kept from guessing: no work, and no row, for it.
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None

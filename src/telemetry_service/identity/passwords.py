@@ -64,7 +64,7 @@ class Passwords:
     def renewed(self, password_hash: str, password: str) -> str | None:
         """Return a hash at today's cost of a password that was verified, None where it has one.
 
-        What is unseen in it is not looked for: earlier versions took it, and it has just let somebody in.
+        What is unseen in it is not looked for: earlier versions took it, and it has just let someone in.
         """
         return self._hashed(password) if self._hasher.check_needs_rehash(password_hash) else None
 

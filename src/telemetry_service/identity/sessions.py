@@ -27,7 +27,7 @@ LONGEST = timedelta(hours=12)
 """A session ends after a working day, however busy it is."""
 
 IDLE = timedelta(hours=2)
-"""A session that nobody used for so long has ended."""
+"""A session that no one used for so long has ended."""
 
 RECENT = timedelta(minutes=10)
 """How long after the password was entered a secret may be shown."""
@@ -57,7 +57,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A new session with the cookie's value, which nobody can read again."""
+    """A new session with the cookie's value, which no one can read again."""
 
     token: str = field(repr=False)
     session: Session

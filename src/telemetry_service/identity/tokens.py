@@ -168,7 +168,7 @@ class ServiceTokens:
         return holder
 
     def _memory_key(self, match: re.Match[str]) -> bytes:
-        # The id is in it too: the digest alone would let a secret in under another token's id.
+        # The ID is in it too: the digest alone would let a secret in under another token's ID.
         return self._keys.digest(match[0].encode(), "service-token-memory")
 
     def _remember(self, key: bytes, holder: TokenHolder, now: datetime) -> None:

@@ -49,7 +49,7 @@ class LicenseServerClient:
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
         """Send a message and return the outcome, at the latest when the deadline ends. Never raises.
 
-        ``known_bodies`` are hex SHA-256 digests of what was sent under this id before; ``now`` is
+        ``known_bodies`` are hex SHA-256 digests of what was sent under this ID before; ``now`` is
         what a ``Retry-After`` date is measured from. A receipt is passed on unverified.
         """
         try:

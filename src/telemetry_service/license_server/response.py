@@ -1,6 +1,6 @@
 """The response of the License Server, read strictly: any other 2xx is no acceptance.
 
-What makes an acceptance (id, status, moment) must be exactly right, and may not stand there twice. Nothing else can
+What makes an acceptance (ID, status, moment) must be exactly right, and may not stand there twice. Nothing else can
 undo one: members that the protocol does not know are passed over, so that the License Server may learn to say more,
 and a receipt or a license that cannot be read is left out, and noted.
 """
@@ -78,7 +78,7 @@ def outcome_of_transmission(
 ) -> Outcome:
     """Return what a response means for ``message``.
 
-    ``known_bodies`` are hex digests of bodies that went out under the same id; the message's own is always one.
+    ``known_bodies`` are hex digests of bodies that went out under the same ID; the message's own is always one.
     """
     if response.status == HTTPStatus.CONFLICT:
         return _conflict(response, message, known_bodies)

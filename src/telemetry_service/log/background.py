@@ -1,7 +1,7 @@
-"""Writes lines in a thread of its own: whoever reads standard error, and has stopped to, keeps nobody waiting.
+"""Writes lines in a thread of its own: whoever reads stderr, and has stopped to, keeps no one waiting.
 
 A pipe that is full blocks the one who writes into it. Here that is this thread; calls, probes and the schedule go on.
-What does not find room any more is dropped, and the log says how much that was as soon as somebody reads again.
+What does not find room any more is dropped, and the log says how much that was as soon as someone reads again.
 """
 
 import logging
@@ -32,7 +32,7 @@ class DescriptorHandler(logging.Handler):
         self._descriptor = descriptor
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the whole line; where nobody can read it any more there is nobody to tell."""
+        """Write the whole line; where no one can read it any more there is no one to tell."""
         try:
             rest = f"{self.format(record)}\n".encode(errors="backslashreplace")
             while rest:
@@ -60,7 +60,7 @@ class BackgroundHandler(logging.Handler):
             self._dropped += 1
 
     def flush(self) -> None:
-        """Wait until all is written, but not for ever."""
+        """Wait until all is written, but not permanently."""
         until = monotonic() + LAST_WORDS_SECONDS
         while self._waiting.unfinished_tasks and monotonic() < until:
             sleep(_LOOK_SECONDS)
@@ -68,7 +68,7 @@ class BackgroundHandler(logging.Handler):
     def _write(self) -> None:
         while True:
             record = self._waiting.get()
-            # Not handle(): its lock would be held while nobody reads, and the end of the process takes every lock.
+            # Not handle(): its lock would be held while no one reads, and the end of the process takes every lock.
             self._inner.emit(record)
             if self._dropped and self._waiting.empty():
                 self._tell_dropped()

@@ -13,7 +13,7 @@ _SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The id of a request and the address that it came from, as far as a trusted proxy tells it."""
+    """The ID of a request and the address that it came from, as far as a trusted proxy tells it."""
 
     request_id: str
     address: str | None
@@ -28,7 +28,7 @@ def current_request() -> RequestContext | None:
 
 
 def is_safe_request_id(text: str) -> bool:
-    """Whether an id that a caller gave may be repeated in the log and in the answer."""
+    """Whether an ID that a caller gave may be repeated in the log and in the answer."""
     return _SAFE.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Every event that the log can hold: its name for ever, its level, its fields and what it means.
+"""Every event that the log can hold: its name permanently, its level, its fields and what it means.
 
 ``docs/operations.md`` shows this table. A name is never given another meaning; alerts are built on it.
 """

@@ -1,6 +1,6 @@
 """What a line may hold: each field has a form, and what does not have it is not written.
 
-The forms are for ids, codes and figures. A URL, a sentence of a library or a key has none of them.
+The forms are for IDs, codes and figures. A URL, a sentence of a library or a key has none of them.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What nobody caught: written as an event, where Python would print the text of the exception."""
+"""What no one caught: written as an event, where Python would print the text of the exception."""
 
 import sys
 import threading

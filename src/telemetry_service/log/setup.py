@@ -1,4 +1,4 @@
-"""Sets the log of a process up: one handler, on standard error."""
+"""Sets the log of a process up: one handler, on stderr."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ _LEVELS = {
 
 
 def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: str | None = None) -> None:
-    """Write to standard error from ``level`` on; without a format it is for a console where there is one, else JSON.
+    """Write to stderr from ``level`` on; without a format it is for a console where there is one, else JSON.
 
     ``journal_stream`` is what systemd says of the stream that it has given us (``JOURNAL_STREAM``).
     """

@@ -1,4 +1,4 @@
-"""Keeps Python from printing what nobody handles: of libraries' messages, warnings and exceptions it shows the text."""
+"""Keeps Python from printing what no one handles: of libraries' messages, warnings and exceptions it shows the text."""
 
 import logging
 

@@ -19,7 +19,7 @@ _LOG = logging.getLogger(LOGGER)
 
 
 def log_event(event: Event, **fields: FieldValue) -> None:
-    """Write ``event`` with ``fields``; within a request its id, and its address where the event has one, are added."""
+    """Write ``event`` with ``fields``; within a request its ID, and its address where the event has one, are added."""
     meaning = EVENTS[event]
     if not _LOG.isEnabledFor(meaning.level):
         return
@@ -35,7 +35,7 @@ def log_event(event: Event, **fields: FieldValue) -> None:
 
 
 def log_exception(error: BaseException, job: str) -> None:
-    """Write that nobody foresaw ``error``: its type, its place and what was being done, never its text."""
+    """Write that no one foresaw ``error``: its type, its place and what was being done, never its text."""
     log_event(Event.UNEXPECTED_EXCEPTION, job=job, error=type(error).__name__, place=place_of(error))
 
 

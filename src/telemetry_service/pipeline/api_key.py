@@ -21,7 +21,7 @@ def seal_api_key(runtime: Runtime, api_key: str, now: datetime) -> SealedApiKey:
 
 
 def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id: UUID | None = None) -> str:
-    """Return the API key in clear; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+    """Return the API key unencrypted; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`.
 
     That it cannot be opened is logged here, whoever asked: with the ``transmission_id`` that could not be sent.
     """

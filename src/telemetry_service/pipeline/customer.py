@@ -1,6 +1,6 @@
 """The customer that a waiting payload was made for. Whoever is the customer later has nothing to do with it.
 
-Its clear id is kept sealed in the transmission's row, because its pseudonym follows the API key for as long as nothing
+Its clear ID is kept sealed in the transmission's row, because its pseudonym follows the API key for as long as nothing
 of the payload can have arrived.
 """
 
@@ -20,12 +20,12 @@ _CLEAR = "cus_"
 
 
 def seal_customer(runtime: Runtime, transmission_id: UUID, customer_id: str) -> bytes:
-    """Return the customer's id as it is kept with a transmission; in another's row it could not be opened."""
+    """Return the customer's ID as it is kept with a transmission; in another's row it could not be opened."""
     return runtime.keys.seal(customer_id.encode(), _purpose(transmission_id))
 
 
 def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str) -> str | None:
-    """Return the clear id of the customer that a transmission was made for; ``prepared`` is its name in the payload.
+    """Return the clear ID of the customer that a transmission was made for; ``prepared`` is its name in the payload.
 
     None where it is not known: what was prepared under a pseudonym then leaves under that very one.
     """
@@ -44,7 +44,7 @@ def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
     """Keep the customer of what version 0.1.0 left waiting, where it certainly is the present one.
 
     It is where the payload's pseudonym is the present customer's under the present API key. Otherwise the key or the
-    customer has changed since, nobody can tell which, and the stored pseudonym is final: the License Server knows it
+    customer has changed since, no one can tell which, and the stored pseudonym is final: the License Server knows it
     under every key that was ever the customer's, and under another customer the counts must not leave.
     """
     waiting = tx.transmissions.without_customer()

@@ -39,7 +39,7 @@ class Failpoint(StrEnum):
 
 
 def pass_failpoint(_milestone: Failpoint) -> None:
-    """Do nothing: outside the tests nobody stands at a milestone."""
+    """Do nothing: outside the tests no one stands at a milestone."""
 
 
 @dataclass(frozen=True)

@@ -57,13 +57,13 @@ class Snapshot:
 
     @property
     def customer_id(self) -> str | None:
-        """The customer id: the deployment's, else the reported one."""
+        """The customer ID: the deployment's, else the reported one."""
         posture = self.state.license.values if self.state.license else NO_POSTURE
         return self.runtime.deployment.customer_id or posture.customer_id
 
     @property
     def api_key(self) -> str:
-        """The API key in clear; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+        """The API key unencrypted; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
         if isinstance(self._opened_key, Exception):
             raise self._opened_key
         return self._opened_key

@@ -142,7 +142,7 @@ async def _no_such_address(_request: Request, error: Exception) -> Response:
 
 
 async def _nobody_there(_request: Request, _error: Exception) -> Response:
-    """Answer nobody: the other side went away before it had sent everything."""
+    """Answer no one: the other side went away before it had sent everything."""
     return Response(status_code=204)
 
 

@@ -29,7 +29,7 @@ class ApiKey:
     secret: str
 
     def __repr__(self) -> str:
-        """Show the key id and never the key."""
+        """Show the key ID and never the key."""
         return f"ApiKey({self.key_id})"
 
 
@@ -74,7 +74,7 @@ def _one(headers: Headers, name: str, form: re.Pattern[str] | None = None) -> st
 def _check_signatures(listed: str, signed: bytes, key: ApiKey) -> None:
     """Require each signature of the list to be right.
 
-    The key id names one key, so there is nothing that a second signature could be but right. The
+    The key ID names one key, so there is nothing that a second signature could be but right. The
     text is compared rather than the bytes that it encodes, because base64 has several texts for
     some bytes; and all of them are compared, so that the time taken does not tell which one failed.
     """

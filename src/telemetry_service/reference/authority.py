@@ -1,4 +1,4 @@
-"""A throw-away certificate authority, and the certificate that it issues to a License Server.
+"""A temporary certificate authority, and the certificate that it issues to a License Server.
 
 For demos and tests: nothing here is fit to be trusted by anybody but its maker. The certificates
 carry every extension that a strict verification (``X509_V_FLAG_X509_STRICT``) asks for.

@@ -27,7 +27,7 @@ _STOP_TIMEOUT_SECONDS = 15
 
 
 class ReferenceStartError(Exception):
-    """The License Server did not start; why, it has written to standard error."""
+    """The License Server did not start; why, it has written to stderr."""
 
 
 class ReferenceProcess:
@@ -107,7 +107,7 @@ class ReferenceProcess:
         self._control("PUT", "/_control/faults", faults.model_dump(mode="json"))
 
     def add_key(self, api_key: str, customer_id: str) -> str:
-        """Let the server accept an API key, and return its key id."""
+        """Let the server accept an API key, and return its key ID."""
         self._control("POST", "/_control/keys", {"api_key": api_key, "customer_id": customer_id})
         return key_id(api_key)
 
@@ -166,7 +166,7 @@ def throwaway_options(
     require_encryption: bool = False,
     licenses: Mapping[str, LicenseBlock] | None = None,
 ) -> ReferenceOptions:
-    """Return options for a server that keeps everything in ``directory``, with a fresh throw-away authority.
+    """Return options for a server that keeps everything in ``directory``, with a fresh temporary authority.
 
     The store and the signing key stay what they were, where the directory holds some already.
     """

@@ -13,7 +13,7 @@ _DRAIN_BYTES = 16 * 1024 * 1024
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
-    What is beyond the bound is read on for a while and thrown away, because an answer to somebody
+    What is beyond the bound is read on for a while and thrown away, because an answer to someone
     who is still sending is often lost.
 
     :raises RefusalError: if it is larger than :data:`MAX_BODY_BYTES`.

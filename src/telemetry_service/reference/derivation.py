@@ -1,4 +1,4 @@
-"""What the protocol derives from an API key: its id, its content key, and a customer's pseudonym."""
+"""What the protocol derives from an API key: its ID, its content key, and a customer's pseudonym."""
 
 import hashlib
 import hmac

@@ -21,7 +21,7 @@ class CuttableProtocol(H11Protocol):
 
 
 async def strike(failure: Failure | None, request: Request) -> Response | None:
-    """Carry ``failure`` out. Return the answer that it puts in place of the right one, or None to go on."""
+    """Carry ``failure`` out. Return the answer that it puts in place of the right one, or None to continue."""
     match failure:
         case None:
             return None
@@ -46,6 +46,6 @@ async def strike(failure: Failure | None, request: Request) -> Response | None:
 
 
 async def _gone(request: Request) -> None:
-    """Wait until the other side is gone; what is answered after that reaches nobody."""
+    """Wait until the other side is gone; what is answered after that reaches no one."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

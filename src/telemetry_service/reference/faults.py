@@ -72,7 +72,7 @@ class Faults(_Closed):
     refused_ids: dict[UUID, Annotated[int, Field(ge=400, le=599)]] = Field(default_factory=dict)
     """Transmissions that are refused whatever they say, each with the status of the answer."""
     receipt: Literal["valid", "absent", "forged", "other_payload"] = "valid"
-    """``forged``: signed by somebody else. ``other_payload``: signed rightly, over another digest."""
+    """``forged``: signed by someone else. ``other_payload``: signed rightly, over another digest."""
 
 
 class FaultSwitch:

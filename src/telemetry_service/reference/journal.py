@@ -22,7 +22,7 @@ class JournalEntry:
 
     transmission_id: UUID
     customer_id: str
-    """The customer whom the API key belongs to, in clear, also where the payload names a pseudonym."""
+    """The customer whom the API key belongs to, unencrypted, also where the payload names a pseudonym."""
     key_id: str
     received_at: str
     """When the first one was accepted: RFC 3339 in UTC with milliseconds."""
@@ -34,7 +34,7 @@ class JournalEntry:
     times_received: int
     """1 and one more for each duplicate."""
     conflicts: int
-    """How often another payload came under this id and was refused. Anything but 0 is a fault of the sender."""
+    """How often another payload came under this ID and was refused. Anything but 0 is a fault of the sender."""
 
 
 def read_journal(path: Path) -> tuple[JournalEntry, ...]:

@@ -46,7 +46,7 @@ class ReferenceOptions(_Closed):
     ca_file: Path | None = None
     """The authority that clients trust; the server itself does not read it."""
     licenses: dict[str, LicenseBlock] = Field(default_factory=dict)
-    """By customer id: the license block of the answers to that customer."""
+    """By customer ID: the license block of the answers to that customer."""
     require_encryption: bool = False
     control_token: str | None = Field(default=None, min_length=16, repr=False)
     """Who knows it may use the control interface. Without one there is none."""

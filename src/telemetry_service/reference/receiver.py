@@ -89,7 +89,7 @@ class Receiver:
                 raise RefusalError(Reason.CONTENT_TYPE_UNSUPPORTED)
 
     def _check_customer(self, named: str, key: ApiKey) -> None:
-        """Require the customer of the key: in clear, or as a pseudonym.
+        """Require the customer of the key: unencrypted, or as a pseudonym.
 
         A stored payload keeps the pseudonym of the API key that it was prepared with, and may be
         signed with a later one: so each key that was ever this customer's is good for a pseudonym.

@@ -52,7 +52,7 @@ class Store:
     """API keys and journal."""
 
     def __init__(self, path: Path) -> None:
-        """Open the store at ``path``, or make one that only its owner can read: it holds API keys in clear.
+        """Open the store at ``path``, or make one that only its owner can read: it holds API keys unencrypted.
 
         :raises OSError: if the file cannot be made.
         """
@@ -70,7 +70,7 @@ class Store:
             self._db.close()
 
     def add_key(self, api_key: str, customer_id: str, *, restore: bool = False) -> str:
-        """Make an API key known, and return its id. A revoked one stays so unless ``restore`` is set.
+        """Make an API key known, and return its ID. A revoked one stays so unless ``restore`` is set.
 
         :raises ValueError: if the key belongs to another customer.
         """
@@ -92,7 +92,7 @@ class Store:
             return db.execute("UPDATE api_keys SET revoked = 1 WHERE key_id = ?", (named,)).rowcount == 1
 
     def find_key(self, named: str) -> ApiKey | None:
-        """Return the key with this id, if it is known and not revoked."""
+        """Return the key with this ID, if it is known and not revoked."""
         with self._lock:
             row = self._db.execute(
                 "SELECT key_id, customer_id, api_key FROM api_keys WHERE key_id = ? AND NOT revoked", (named,)
@@ -108,10 +108,10 @@ class Store:
         return tuple(ApiKey(*row) for row in rows)
 
     def record(self, entry: JournalEntry, content_sha256: str) -> tuple[Verdict, JournalEntry]:
-        """Enter a transmission, once for ever, and return the verdict with the entry that stands.
+        """Enter a transmission, once permanently, and return the verdict with the entry that stands.
 
         ``content_sha256`` is the digest of what an attempt does not change: the payload without
-        ``transmitted_at``. Ids are kept apart by customer, so that nobody can take another's id.
+        ``transmitted_at``. Ids are kept apart by customer, so that no one can take another's ID.
         """
         with self._writing() as db:
             row = db.execute(

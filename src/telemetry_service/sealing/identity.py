@@ -1,4 +1,4 @@
-"""Who signed, and for whom, without saying either: the key id and the customer's pseudonym."""
+"""Who signed, and for whom, without saying either: the key ID and the customer's pseudonym."""
 
 import hashlib
 import hmac
@@ -16,5 +16,5 @@ def key_id(api_key: str) -> str:
 
 
 def pseudonym(api_key: str, customer_id: str) -> str:
-    """Return ``anon_`` and 64 hex digits: who knows key and customer can recompute it, and nobody else."""
+    """Return ``anon_`` and 64 hex digits: who knows key and customer can recompute it, and no one else."""
     return "anon_" + hmac.digest(derive_key(api_key.encode(), _PSEUDONYM_KEY), customer_id.encode(), "sha256").hex()

@@ -20,7 +20,7 @@ class ActivityStore:
         self._connection = connection
 
     def note(self, now: datetime, actor: str, action: Action, **details: str) -> None:
-        """Add an entry; ``details`` hold only values of closed sets, numbers and ids of our own."""
+        """Add an entry; ``details`` hold only values of closed sets, numbers and IDs of our own."""
         self._connection.execute(insert(Row).values(at=now, actor=actor, action=action, details=details))
 
     def latest(self, limit: int) -> tuple[Activity, ...]:

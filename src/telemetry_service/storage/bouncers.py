@@ -63,7 +63,7 @@ class BouncerStore:
         )
 
     def all(self) -> tuple[RegisteredBouncer, ...]:
-        """Return all registered bouncers by id."""
+        """Return all registered bouncers by ID."""
         rows = self._connection.execute(
             select(Bouncer.bouncer_id, Bouncer.environment, Bouncer.pair_id, Bouncer.registered_at).order_by(
                 Bouncer.bouncer_id

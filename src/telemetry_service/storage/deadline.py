@@ -16,9 +16,9 @@ class Patience:
     transaction: float
     """From the wish to begin, with the wait for a connection, to the end of the commit."""
     statement: float
-    """What the server is told, so that it does not work on for somebody who is gone. 0 is no bound."""
+    """What the server is told, so that it does not work on for someone who is gone. 0 is no bound."""
     lock: float
-    """How long to wait for somebody else's lock."""
+    """How long to wait for someone else's lock."""
 
 
 ORDINARY = Patience(transaction=15, statement=15, lock=10)

@@ -57,7 +57,7 @@ def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: b
 def make_migrating_engine(database_url: str) -> Engine:
     """Return an engine for migrations, which may take their time.
 
-    SQLite changes a table by making it anew and dropping the old one, which deletes each row that refers to a row of
+    SQLite changes a table by making it again and dropping the old one, which deletes each row that refers to a row of
     it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
     """
     make_private_file(database_url)
@@ -119,9 +119,9 @@ def make_private_file(database_url: str) -> None:
 
 
 def _stay_with_the_file(engine: Engine, file: Path) -> None:
-    """Use no connection to a file that is not at its place any more, and make no new one in its place.
+    """Use no connection to a file that is not at its place anymore, and make no new one in its place.
 
-    Whoever deletes or replaces the file while the service runs would otherwise leave it writing to one that nobody
+    Whoever deletes or replaces the file while the service runs would otherwise leave it writing to one that no one
     can open again: what it acknowledges would be gone with the process.
     """
 
@@ -162,10 +162,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _begin_sqlite(patience: Patience, connection: Connection) -> None:
-    # Both the beginning and the commit may wait for somebody else, so each has half of what is left.
+    # Both the beginning and the commit may wait for someone else, so each has half of what is left.
     wait = min(patience.lock, seconds_until(ends_at(patience)) / 2)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
-    # The write lock is taken first: taken later, a busy error would come at once instead of after the time-out.
+    # The write lock is taken first: taken later, a busy error would come at once instead of after the timeout.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
@@ -176,7 +176,7 @@ def _judge_sqlite(context: ExceptionContext) -> None:
     if not isinstance(error, sqlite3.Error) or context.connection is None:
         return
     if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _FILE_FAILED:
-        # A statement that nobody has finished would keep the locks of a connection that is closed.
+        # A statement that no one has finished would keep the locks of a connection that is closed.
         with suppress(sqlite3.Error):
             context.connection.connection.rollback()
         context.is_disconnect = True

@@ -1,7 +1,7 @@
 """What is older than the retention: found by an index, deleted a bounded number of rows at a time.
 
 A step costs what the rows that it deletes cost, however many others there are or were. So each statement is about one
-table and a range of one of its keys, and each kind of row goes on from where it was at last: PostgreSQL walks over
+table and a range of one of its keys, and each kind of row continues from where it was at last: PostgreSQL walks over
 deleted index entries until they are vacuumed. Children go with their parents or before them, so that a crash between
 two steps leaves nothing dangling.
 """
@@ -54,7 +54,7 @@ _DELETE_IDS = {
         "DELETE FROM usage_report_ids WHERE report_id IN (SELECT report_id FROM usage_report_ids"
         " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows)"
     ),
-    # By their place in the table: to look each id up once more costs ten times as much.
+    # By their place in the table: to look each ID up once more costs ten times as much.
     "postgresql": text(
         "DELETE FROM usage_report_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_report_ids"
         " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows))"

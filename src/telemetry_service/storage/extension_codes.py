@@ -16,7 +16,7 @@ _REDEMPTION = 0x65787463_6F646573
 
 
 class ExtensionCodeStore:
-    """A code is never deleted: its id is its idempotency key."""
+    """A code is never deleted: its ID is its idempotency key."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""

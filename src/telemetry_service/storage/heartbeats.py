@@ -24,6 +24,6 @@ class HeartbeatStore:
         self._connection.execute(row.on_conflict_do_update(index_elements=[Row.process_id], set_={"beat_at": now}))
 
     def remove_old(self, now: datetime) -> None:
-        """Forget processes that have ended; one that lives and only has another clock writes its row anew."""
+        """Forget processes that have ended; one that lives and only has another clock writes its row again."""
         old = or_(Row.beat_at < now - _KEPT_FOR, Row.beat_at > now + _KEPT_FOR)
         self._connection.execute(delete(Row).where(old))

@@ -25,7 +25,7 @@ class InstallationStore:
         self._connection = connection
 
     def instance_id(self) -> UUID:
-        """Return the random id of this installation."""
+        """Return the random ID of this installation."""
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
     def exists(self) -> bool:

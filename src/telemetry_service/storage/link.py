@@ -15,7 +15,7 @@ class Link:
 
     encrypted: bool
     verified: bool
-    """Whether the server's certificate was verified, so that nobody in between can be taken for it."""
+    """Whether the server's certificate was verified, so that no one in between can be taken for it."""
     leaves_this_machine: bool
 
 

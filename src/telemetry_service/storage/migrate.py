@@ -68,7 +68,7 @@ class SchemaState:
     current: bool
     """Whether the next start has nothing to migrate."""
     missing: tuple[str, ...] = ()
-    """Tables and columns that it should have and lacks: somebody has changed it by hand."""
+    """Tables and columns that it should have and lacks: someone has changed it by hand."""
     may_migrate: bool = True
     """Whether this role may make tables, and change those that are there."""
     link: Link | None = None

@@ -28,7 +28,7 @@ class PeriodStore:
         return period_in(self._connection.execute(_OPEN).mappings().one())
 
     def lock_open(self) -> Period:
-        """Return the open period and keep everybody else from adding to it until this transaction ends."""
+        """Return the open period and keep everyone else from adding to it until this transaction ends."""
         self._queue("pg_advisory_xact_lock")
         return period_in(self._connection.execute(_OPEN.with_for_update()).mappings().one())
 
@@ -77,7 +77,7 @@ class PeriodStore:
         """Wait in turn for the open period (PostgreSQL; on SQLite a transaction that writes is alone anyway).
 
         Locks on the row itself are not fair: while several replicas record without a pause there is always one that
-        shares it, and whoever wants to close the period would wait for ever. What is read after this is the present.
+        shares it, and whoever wants to close the period would wait permanently. What is read after this is the present.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT {lock}({_QUEUE})")

@@ -43,7 +43,7 @@ _STATEMENT_FAULTS = (errors.IntegrityError, errors.DataError)
 """These say something of a statement and nothing of the session, and are part of the service's work."""
 
 _SESSION_STATES = ("08", "57P", "25006", "0A000", "53300")
-"""Broken connections, a server that goes down, sessions left read-only by a fail-over, plans that do not fit any more:
+"""Broken connections, a server that goes down, sessions left read-only by a failover, plans that do not fit anymore:
 all of the pool's connections are likely to have the same."""
 
 
@@ -67,7 +67,7 @@ class BoundedConnection(psycopg.Connection[Any]):
             return super().wait(gen, interval, left if timeout is None else min(left, timeout))
         except errors.OperationalError:
             if time.monotonic() >= self.ends_at:
-                self.close()  # It is in the middle of something; nobody may find out what comes next.
+                self.close()  # It is in the middle of something; no one may find out what comes next.
             raise
 
 
@@ -149,7 +149,7 @@ def _fulfil(coming: "Future[BoundedConnection]", connect: Callable[[], BoundedCo
     if coming.set_running_or_notify_cancel():
         coming.set_result(connection)
     else:
-        connection.close()  # Nobody waits for it any more.
+        connection.close()  # No one waits for it anymore.
 
 
 def _prepare(patience: Patience, connection: BoundedConnection, _entry: ConnectionPoolEntry) -> None:
@@ -175,7 +175,7 @@ def _settings(patience: Patience, local: str) -> str:
         "datestyle": "'ISO'",
         "lock_timeout": f"'{patience.lock * 1000:.0f}'",
         "statement_timeout": f"'{patience.statement * 1000:.0f}'",
-        # A replica that is stopped in the middle of a transaction must not hold its locks for ever.
+        # A replica that is stopped in the middle of a transaction must not hold its locks permanently.
         "idle_in_transaction_session_timeout": "'30000'",
         # Wait for the disk at each commit, also where the database's default is not to; a stricter default stands.
         "synchronous_commit": "coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on')",
@@ -205,7 +205,7 @@ def _take(
 
 
 def _begin(patience: Patience, connection: Connection) -> None:
-    """Make the settings for this transaction, where a pooler gives the session to somebody else after it."""
+    """Make the settings for this transaction, where a pooler gives the session to someone else after it."""
     driver: Any = connection.connection.driver_connection
     if driver.pooled:
         connection.exec_driver_sql(_settings(patience, "true"))

@@ -1,4 +1,4 @@
-"""Rows that a wrong clock has dated, dated anew, so that they are kept for as long as the retention says from now on.
+"""Rows that a wrong clock has dated, dated again, so that they are kept for as long as the retention says from now on.
 
 A row from before 2026 was written while the clock was not set yet. It would be the first to be deleted, however young
 it is: a report that is repeated after that would count twice. A row from far ahead would be kept for years.
@@ -16,7 +16,7 @@ from telemetry_service.storage.tables import ReportingPeriod, TelemetryTick, Tel
 
 FAR_AHEAD = timedelta(days=365)
 """What is dated further ahead than this does not stay so. What is nearer comes of age soon enough: to be kept for too
-long harms less than to be dated anew by a clock that is behind, and deleted too early."""
+long harms less than to be dated again by a clock that is behind, and deleted too early."""
 
 
 class _Dated(NamedTuple):
@@ -62,7 +62,7 @@ class Redating:
             self._left += [(dated, dated.date > dated.of(now + FAR_AHEAD)) for dated in _COLUMNS]
 
     def step(self, connection: Connection, rows: int) -> int:
-        """Date up to ``rows`` rows anew in the transaction of ``connection``; return how many, 0 when all are."""
+        """Date up to ``rows`` rows again in the transaction of ``connection``; return how many, 0 when all are."""
         prefer_indexes(connection)
         while self._left:
             dated, wrong = self._left[0]

@@ -23,7 +23,7 @@ class RetentionStore:
         return sweep.step(self._connection, rows)
 
     def redate(self, redating: Redating, rows: int) -> int:
-        """Date the next rows of ``redating`` anew, at most ``rows``; return how many, 0 when all are."""
+        """Date the next rows of ``redating`` again, at most ``rows``; return how many, 0 when all are."""
         return redating.step(self._connection, rows)
 
     def count(self, cutoff: datetime, most: int) -> int:

@@ -64,14 +64,14 @@ class ScheduleStore:
         self._connection.execute(update(TelemetrySchedule).values(next_run_at=next_run_at))
 
     def move_run(self, due: datetime, following: datetime) -> bool:
-        """Move the next tick from ``due`` to ``following``; False where somebody else has."""
+        """Move the next tick from ``due`` to ``following``; False where someone else has."""
         moved = self._connection.execute(
             update(TelemetrySchedule).where(TelemetrySchedule.next_run_at == due).values(next_run_at=following)
         )
         return moved.rowcount == 1
 
     def move_purge(self, due: datetime, following: datetime, *, put_off: bool) -> bool:
-        """Move the next purge from ``due`` to ``following``; False where somebody else has."""
+        """Move the next purge from ``due`` to ``following``; False where someone else has."""
         moved = self._connection.execute(
             update(TelemetrySchedule)
             .where(TelemetrySchedule.next_purge_at == due)
@@ -95,7 +95,7 @@ class ScheduleStore:
         return self._connection.execute(written).first() is not None
 
     def own_missed_tick(self, missed: LastTick) -> bool:
-        """Take a tick that made no payload, to run it again; False where somebody else has."""
+        """Take a tick that made no payload, to run it again; False where someone else has."""
         taken = self._connection.execute(
             update(TelemetryTick)
             .where(TelemetryTick.tick_key == missed.tick_key, TelemetryTick.sequence == missed.sequence)
@@ -104,7 +104,7 @@ class ScheduleStore:
         return taken.rowcount == 1
 
     def tick_result(self, tick_key: str, result: str, sequence: int) -> None:
-        """Note what came of a tick, and its place in the order of events (``LastExchangeStore.next_sequence``)."""
+        """Note the outcome of a tick, and its place in the order of events (``LastExchangeStore.next_sequence``)."""
         ran = update(TelemetryTick).where(TelemetryTick.tick_key == tick_key)
         self._connection.execute(ran.values(result=result, sequence=sequence))
 

@@ -108,7 +108,7 @@ class TelemetrySchedule(Base):
 
 
 class TelemetryTick(Base):
-    """Each tick that somebody owned. Its key makes a second owner impossible."""
+    """Each tick that someone owned. Its key makes a second owner impossible."""
 
     __tablename__ = "telemetry_ticks"
 
@@ -231,7 +231,7 @@ class LicensePostureRow(Base):
 
 
 class ExtensionCodeRow(Base):
-    """Redeemed extension codes. A code rides in one transmission only, and is kept for ever."""
+    """Redeemed extension codes. A code rides in one transmission only, and is kept permanently."""
 
     __tablename__ = "extension_codes"
     __table_args__ = (Index("ix_extension_codes_transmission_id", "transmission_id", "redeemed_at"),)
@@ -262,7 +262,7 @@ class TelemetryTransmissionLog(Base):
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The clear id of the customer that the period was closed for; none in rows of version 0.1.0 that are not known."""
+    """The clear ID of the customer that the period was closed for; none in rows of version 0.1.0 that are not known."""
     records_sent: Mapped[int]
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]

@@ -76,7 +76,7 @@ class NewTransmission:
 
 
 class TransmissionStore:
-    """A transmission is written once; afterwards only its delivery changes, never its id or its payload."""
+    """A transmission is written once; afterwards only its delivery changes, never its ID or its payload."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -120,12 +120,12 @@ class TransmissionStore:
         return tuple(Attempt(*row) for row in self._connection.execute(query))
 
     def sealed_customer(self, transmission_id: UUID) -> bytes | None:
-        """Return the sealed id of the customer that a transmission was made for, or None where it was not kept."""
+        """Return the sealed ID of the customer that a transmission was made for, or None where it was not kept."""
         query = select(Log.customer_sealed).where(Log.transmission_id == transmission_id)
         return self._connection.execute(query).scalar_one()
 
     def without_customer(self) -> tuple[tuple[UUID, bytes], ...]:
-        """Return id and payload of what waits and does not say which customer it was made for, oldest first."""
+        """Return ID and payload of what waits and does not say which customer it was made for, oldest first."""
         query = select(Log.transmission_id, Log.payload).order_by(Log.sequence)
         waiting = query.where(Log.customer_sealed.is_(None), Log.state != State.SUCCESS)
         return tuple((row.transmission_id, row.payload) for row in self._connection.execute(waiting))
@@ -137,7 +137,7 @@ class TransmissionStore:
         )
 
     def due(self, now: datetime, longest_wait: timedelta, limit: int | None = None) -> tuple[UUID, ...]:
-        """Return the ids of what is to be sent now, oldest first; with ``limit`` at most so many."""
+        """Return the IDs of what is to be sent now, oldest first; with ``limit`` at most so many."""
         query = (
             select(Log.transmission_id)
             .where(Log.state != State.SUCCESS, _due(now, longest_wait), _unclaimed(now))
@@ -147,7 +147,7 @@ class TransmissionStore:
         return tuple(self._connection.execute(query).scalars())
 
     def waiting(self, states: frozenset[State]) -> tuple[UUID, ...]:
-        """Return the ids of the transmissions in ``states``, oldest first."""
+        """Return the IDs of the transmissions in ``states``, oldest first."""
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
         return tuple(self._connection.execute(query).scalars())
 
@@ -206,7 +206,7 @@ class TransmissionStore:
         return woken.rowcount > 0
 
     def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
-        """Take the lease on a transmission; False where somebody has it, or it was accepted.
+        """Take the lease on a transmission; False where someone has it, or it was accepted.
 
         With ``due_within`` (the longest wait that is ever planned) also False where it is not due: another replica
         may have tried it since it was found to be.
@@ -248,7 +248,7 @@ class TransmissionStore:
         )
 
     def finish_attempt(self, transmission_id: UUID, number: int, columns: Mapping[str, object]) -> None:
-        """Write what came of an attempt."""
+        """Write the outcome of an attempt."""
         self._connection.execute(
             update(AttemptRow)
             .where(AttemptRow.transmission_id == transmission_id, AttemptRow.number == number)
@@ -267,7 +267,7 @@ class TransmissionStore:
         return changed.rowcount == 1
 
     def release(self, transmission_id: UUID, token: UUID, columns: Mapping[str, object]) -> bool:
-        """Give a claim back after a failure; False where the lease had ended and somebody else took it."""
+        """Give a claim back after a failure; False where the lease had ended and someone else took it."""
         changed = self._connection.execute(
             update(Log)
             .where(Log.transmission_id == transmission_id, Log.claim_token == token, Log.state != State.SUCCESS)
@@ -296,7 +296,7 @@ def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
     """Its moment has come, or it comes from a clock that was wrong: it lies further ahead than anything is planned.
 
     So does one that was planned at a moment that has not come yet. Its wait must not last for as long as the clock was
-    set back, and nobody knows how much of it is over.
+    set back, and no one knows how much of it is over.
     """
     return or_(
         Log.next_attempt_at <= now,

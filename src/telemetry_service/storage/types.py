@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; a naive one is refused, because nobody could say what it means."""
+    """A moment in UTC; a naive one is refused, because no one could say what it means."""
 
     impl = SqlDateTime(timezone=True)
     cache_ok = True
@@ -34,7 +34,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Id16(TypeDecorator[UUID]):
-    """A UUID in 16 bytes: PostgreSQL's own type, a BLOB on SQLite (textual ids insert several times slower)."""
+    """A UUID in 16 bytes: PostgreSQL's own type, a BLOB on SQLite (textual IDs insert several times slower)."""
 
     impl = LargeBinary(16)
     cache_ok = True

@@ -35,7 +35,7 @@ _CLAIM_POSTGRESQL = text(
     " ON CONFLICT DO NOTHING RETURNING report_id)"
     " SELECT id FROM given EXCEPT SELECT report_id FROM fresh"
 )
-"""Only what was known comes back: usually nothing, where every new id would have to be read and parsed."""
+"""Only what was known comes back: usually nothing, where every new ID would have to be read and parsed."""
 
 _INSERT_ID_SQLITE = "INSERT INTO usage_report_ids (report_id, received_on) VALUES (?, ?)"
 _ADD = text(
@@ -58,15 +58,15 @@ class UsageStore:
         self._dialect: Dialect = connection.dialect
 
     def claim(self, report_ids: Collection[int], today: date) -> set[int]:
-        """Write the ids that are new, and return the others, which had been acknowledged before.
+        """Write the IDs that are new, and return the others, which had been acknowledged before.
 
-        An id is the 128-bit integer of its UUID: integers hash and sort several times faster. They are
-        sorted, so that two replicas that meet the same ids never wait for each other in a circle.
+        An ID is the 128-bit integer of its UUID: integers hash and sort several times faster. They are
+        sorted, so that two replicas that meet the same IDs never wait for each other in a circle.
         """
         ordered = sorted(report_ids)
         if self._dialect.name == "sqlite":
             return self._claim_sqlite([number.to_bytes(_ID_BYTES) for number in ordered], today.toordinal())
-        # One literal of all ids, because adapting each of them by itself costs more than the database's work.
+        # One literal of all IDs, because adapting each of them by itself costs more than the database's work.
         literal = "{" + ",".join([f"{number:032x}" for number in ordered]) + "}"
         known = self._connection.execute(_CLAIM_POSTGRESQL, {"ids": literal, "received_on": today.toordinal()})
         return {UUID(str(report_id)).int for report_id in known.scalars()}
@@ -82,14 +82,14 @@ class UsageStore:
             self._connection.execute(_ADD, rows)
 
     def give_back(self, report_ids: Collection[int]) -> None:
-        """Let go of ids that this transaction has claimed: their reports are not counted."""
+        """Let go of IDs that this transaction has claimed: their reports are not counted."""
         ordered = [UUID(int=number) for number in sorted(report_ids)]
         for start in range(0, len(ordered), _SQLITE_CHUNK):
             chunk = ordered[start : start + _SQLITE_CHUNK]
             self._connection.execute(delete(UsageReportId).where(UsageReportId.report_id.in_(chunk)))
 
     def _claim_sqlite(self, ordered: list[bytes], received_on: int) -> set[int]:
-        # The write lock is held since BEGIN IMMEDIATE, so nobody can write an id between the two statements.
+        # The write lock is held since BEGIN IMMEDIATE, so no one can write an ID between the two statements.
         known: set[bytes] = set()
         for start in range(0, len(ordered), _SQLITE_CHUNK):
             chunk = tuple(ordered[start : start + _SQLITE_CHUNK])

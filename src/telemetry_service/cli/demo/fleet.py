@@ -49,7 +49,7 @@ RETIRED_ON_DAY = 44
 
 
 def bouncer_id(pair: str, environment: str) -> str:
-    """Return the id of a pair's bouncer."""
+    """Return the ID of a pair's bouncer."""
     return f"bnc-{pair}-{'prd' if environment == 'production' else 'sbx'}"
 
 

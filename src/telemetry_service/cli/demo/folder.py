@@ -1,7 +1,7 @@
 """The demo's folder: its database, its secrets (mode 0600) and the License Server's files.
 
-It is kept at the end, so that a demo goes on where it was stopped. One that was stopped before its
-past was told is begun anew.
+It is kept at the end, so that a demo continues where it was stopped. One that was stopped before its
+past was told is begun again.
 """
 
 import fcntl
@@ -109,7 +109,7 @@ class DemoFolder:
         unfinished.replace(self.path / name)
 
     def _check(self) -> None:
-        """Refuse a folder with files of somebody else: a new demo empties its folder."""
+        """Refuse a folder with files of someone else: a new demo empties its folder."""
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "lock").exists():
             message = f"{self.path} contains something other than a demo; choose another folder with --folder."
             raise DemoFolderError(message)

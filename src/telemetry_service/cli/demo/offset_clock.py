@@ -18,5 +18,5 @@ class OffsetClock:
         return self._wall.now() + self.offset
 
     def set_to(self, moment: datetime) -> None:
-        """Show ``moment`` and go on from there."""
+        """Show ``moment`` and continue from there."""
         self.offset = moment - self._wall.now()

@@ -119,7 +119,7 @@ class Demo:
 
 
 def _free_port(port: int) -> int:
-    """Return ``port`` where nobody has taken it in the meantime, else 0."""
+    """Return ``port`` where no one has taken it in the meantime, else 0."""
     try:
         listen(_LOOPBACK, port).close()
     except CannotListenError:

@@ -85,7 +85,7 @@ def remove_api_key(runtime: Runtime, actor: str) -> ConfigurationView:
 
 
 def reveal_api_key(runtime: Runtime, actor: str) -> str:
-    """Return the API key in clear; audited. Raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+    """Return the API key unencrypted; audited. Raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
     with runtime.database.write() as tx:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
         tx.activity.note(runtime.clock.now(), actor, Action.API_KEY_REVEALED)

@@ -57,7 +57,7 @@ def report_license(
         raise CustomerContradictionError
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        tx.license.stored(lock=True)  # So that nobody changes it between the look and the change.
+        tx.license.stored(lock=True)  # So that no one changes it between the look and the change.
         if not as_seen(read_license(Snapshot(runtime, tx, now))):
             raise StaleLicenseError
         told = {name: getattr(posture, name) for name in posture.model_fields_set}

@@ -1,4 +1,4 @@
-"""*Retry*: sends a stored payload again under the same id, now. Safe to press twice."""
+"""*Retry*: sends a stored payload again under the same ID, now. Safe to press twice."""
 
 from uuid import UUID
 
@@ -43,7 +43,7 @@ def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]
     """Send every failed transmission again, oldest first, and return them after their attempts.
 
     All of them become due, so that what this round does not come to, because no connection can be had or there is
-    too much of it, goes out by itself at the next wakings.
+    too much of it, is sent by itself at the next wakings.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:

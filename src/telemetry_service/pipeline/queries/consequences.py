@@ -1,4 +1,4 @@
-"""What saving a configuration would lose for good: it is said first, in numbers, and asked for."""
+"""What saving a configuration would lose permanently: it is said first, in numbers, and asked for."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,7 +58,7 @@ def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
 
 
 def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
-    """Refuse a save that nobody has confirmed, in the transaction of the save, before anything is changed.
+    """Refuse a save that no one has confirmed, in the transaction of the save, before anything is changed.
 
     What was counted between a look and the save is asked about too. Raises :class:`ConfirmationRequiredError` with the
     numbers where something would be lost.

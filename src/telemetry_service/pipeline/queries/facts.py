@@ -20,7 +20,7 @@ class LicenseView:
 
 
 def list_bouncers(snapshot: Snapshot) -> tuple[RegisteredBouncer, ...]:
-    """Return all registered bouncers by id."""
+    """Return all registered bouncers by ID."""
     return snapshot.tx.bouncers.all()
 
 

@@ -22,7 +22,7 @@ from telemetry_service.pipeline.stages.prepare import complete, outgoing_custome
 from telemetry_service.sealing.sealer import Sealed
 
 _STAND_IN = "cus_000000"
-"""Takes the place of a customer id that is not known yet, so that all other fields are validated; never shown."""
+"""Takes the place of a customer ID that is not known yet, so that all other fields are validated; never shown."""
 
 
 @dataclass(frozen=True, slots=True)

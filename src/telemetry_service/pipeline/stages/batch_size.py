@@ -1,4 +1,4 @@
-"""How much a step of the purge takes on. Disks differ a hundredfold, and so does a row whose id is random."""
+"""How much a step of the purge takes on. Disks differ a hundredfold, and so does a row whose ID is random."""
 
 STEP_SECONDS = 0.03
 """What a step should last at most: about what recording a call of a thousand reports does."""
@@ -8,7 +8,7 @@ class BatchSize:
     """A number of rows or pages, between two bounds, by how long the steps with it have lasted."""
 
     def __init__(self, least: int, most: int) -> None:
-        """Begin with the least: the first step must not be the one that everybody waits for."""
+        """Begin with the least: the first step must not be the one that everyone waits for."""
         self._least, self._most = least, most
         self.amount = least
 

@@ -55,8 +55,8 @@ class _Customer:
 def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
-    None where somebody else has the claim, or nothing may be sent at this time. Raises
-    :class:`PayloadContradictionError` where the stored payload is not valid any more; nothing is claimed then.
+    None where someone else has the claim, or nothing may be sent at this time. Raises
+    :class:`PayloadContradictionError` where the stored payload is not valid anymore; nothing is claimed then.
     """
     now = runtime.clock.now()
     token = time_ordered_id(now)
@@ -98,7 +98,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
 
 
 def reject_invalid(runtime: Runtime, transmission_id: UUID) -> Outcome:
-    """Keep a transmission whose stored payload is not valid any more: visible, and out of the others' way."""
+    """Keep a transmission whose stored payload is not valid anymore: visible, and out of the others' way."""
     now = runtime.clock.now()
     token = time_ordered_id(now)
     outcome = Rejected(Cause.PAYLOAD_INVALID)

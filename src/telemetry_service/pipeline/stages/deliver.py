@@ -1,6 +1,6 @@
 """Delivers transmissions: claim, send, conclude. No transaction is open while it sends.
 
-At-least-once delivery under one id for ever is counted exactly once by the License Server.
+At-least-once delivery under one ID permanently is counted exactly once by the License Server.
 """
 
 import time
@@ -61,7 +61,7 @@ def _due(runtime: Runtime) -> Iterator[UUID]:
 
 
 def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
-    """Make one attempt; None where somebody else has the claim, or nothing may be sent at this time.
+    """Make one attempt; None where someone else has the claim, or nothing may be sent at this time.
 
     ``trigger`` is what to note as its cause. Without one this is the attempt that was planned, and it is made only
     if the transmission is due: of several replicas that saw it due, one makes it.
@@ -74,7 +74,7 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
         return None
     runtime.failpoint(Failpoint.CLAIMED)
     if not claimed.transmission.in_flight(runtime.clock.now()):
-        return None  # This process was stopped for longer than its lease: somebody else may be sending by now.
+        return None  # This process was stopped for longer than its lease: someone else may be sending by now.
     log_attempt_started(claimed)
     began = time.monotonic()
     outcome = runtime.client.transmit(claimed.sealed.message, claimed.known_bodies, runtime.clock.now())

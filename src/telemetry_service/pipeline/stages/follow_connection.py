@@ -1,8 +1,8 @@
 """A connection that was changed: the process that uses it notices, and tries again what is held under another one.
 
 Each attempt keeps a keyed digest of the connection that it was made with. So a process knows by itself what was never
-tried with its own connection, and nobody can take the change away from it: neither a command that only looks, nor a
-replica of the old settings that holds the same row again during a rolling update. Two replicas that differ for good
+tried with its own connection, and no one can take the change away from it: neither a command that only looks, nor a
+replica of the old settings that holds the same row again during a rolling update. Two replicas that differ permanently
 try a row once each, and then leave it to the next tick.
 """
 

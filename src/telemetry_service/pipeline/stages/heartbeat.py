@@ -21,7 +21,7 @@ class HeartbeatLimits:
     every: float = 15
     """Seconds. Each one is a transaction, also while nothing else happens: some kilobytes."""
     stale_after: float = 60
-    """Seconds. A database that is away for shorter, as in a failover, makes nobody take the service out of use."""
+    """Seconds. A database that is away for shorter, as in a failover, makes no one take the service out of use."""
 
 
 class Heartbeat:
@@ -62,7 +62,7 @@ class Heartbeat:
             return  # The wakings try again, and readiness says so until then.
 
     def readiness(self) -> Readiness:
-        """Return what is known at this moment. It asks nobody and never waits."""
+        """Return what is known at this moment. It asks no one and never waits."""
         now, began_at, committed_at = time.monotonic(), self._began_at, self._committed_at
         fresh = committed_at is not None and now - committed_at <= self._limits.stale_after
         # Begun and not committed: it failed, or it still waits for the database.

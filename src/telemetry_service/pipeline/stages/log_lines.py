@@ -26,7 +26,7 @@ def log_attempt_started(claimed: Claimed) -> None:
 
 
 def log_attempt_finished(claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write what came of an attempt, and what an acceptance carried that was not taken as it stood."""
+    """Write the outcome of an attempt, and what an acceptance carried that was not taken as it stood."""
     transmission_id = claimed.transmission.transmission_id
     if not isinstance(outcome, Accepted):
         log_event(
@@ -78,6 +78,6 @@ def log_connection_test(result: ConnectionCheck, *, stored_key: bool) -> None:
 
 
 def log_tick(result: str, due: datetime) -> None:
-    """Write that the schedule ran, and what came of it."""
+    """Write that the schedule ran, and the outcome of it."""
     event = Event.TICK_RAN if result in _WITHOUT_FAULT else Event.TICK_WITHOUT_PAYLOAD
     log_event(event, result=result, due=rfc3339(due))

@@ -40,11 +40,11 @@ class Closing:
     send_at: datetime
     request_key: str | None = None
     shown: frozenset[str] | None = None
-    """The versions that somebody has seen, one of which is to be sent; None for any."""
+    """The versions that someone has seen, one of which is to be sent; None for any."""
 
 
 def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
-    """Close the open period (locked by the caller), open the next and write the transmission; return its id.
+    """Close the open period (locked by the caller), open the next and write the transmission; return its ID.
 
     Nothing is written where the payload cannot be made: the period then stays open. Raises
     :class:`NotConfiguredError`, :class:`KeyUnusableError`, :class:`PayloadContradictionError`, or
@@ -89,7 +89,7 @@ def _check_shown(closing: Closing, present: str) -> None:
 
 
 def outgoing_customer_id(snapshot: Snapshot) -> str:
-    """Return the customer id as it leaves: its pseudonym, unless anonymization is off."""
+    """Return the customer ID as it leaves: its pseudonym, unless anonymization is off."""
     if snapshot.runtime.client is None:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:

@@ -1,6 +1,6 @@
 """The daily purge: deletes what is older than the retention, in small transactions.
 
-What a wrong clock has dated is dated anew before that.
+What a wrong clock has dated is dated again before that.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,14 +59,14 @@ def purge_if_due(runtime: Runtime) -> int | None:
 
 
 class _Lease:
-    """The next purge's moment in the database, moved on by whoever purges: nobody else begins until then."""
+    """The next purge's moment in the database, moved on by whoever purges: no one else begins until then."""
 
     def __init__(self, due: datetime) -> None:
         self._until = due
         self._moved_at = monotonic()
 
     def move(self, runtime: Runtime, by: timedelta, *, put_off: bool = True) -> bool:
-        """Move it to ``by`` from now; False where somebody else has it."""
+        """Move it to ``by`` from now; False where someone else has it."""
         until = runtime.clock.now() + by
         with runtime.database.write() as tx:
             moved = tx.schedule.move_purge(self._until, until, put_off=put_off)
@@ -74,7 +74,7 @@ class _Lease:
         return moved
 
     def renew(self, runtime: Runtime) -> None:
-        """Move it where half of it is over, by a clock that nobody sets."""
+        """Move it where half of it is over, by a clock that no one sets."""
         if monotonic() - self._moved_at > _LEASE.total_seconds() / 2:
             self.move(runtime, _LEASE)
 

@@ -46,7 +46,7 @@ class Recorder:
         self._calls: Queue[_Call | None] = Queue(WAITING_CALLS)
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._stopping = False
-        # Between a look at the flag and the hand-over no stop may come: nobody would answer that call.
+        # Between a look at the flag and the hand-over no stop may come: no one would answer that call.
         self._gate = Lock()
 
     def start(self) -> None:
@@ -132,14 +132,14 @@ def _answer(call: _Call, result: RecordingResult | UsageRefusedError) -> None:
 
 
 def record(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult | UsageRefusedError]:
-    """Add the reports of ``calls`` to the open period in one transaction, each report_id once for ever.
+    """Add the reports of ``calls`` to the open period in one transaction, each report_id once permanently.
 
     A call that the period has no room for is refused as a whole, and the others are recorded.
     """
     try:
         return list(_record_all(runtime, calls))
     except _NoRoomError:
-        # Nothing of it is written. Which calls there is room for is found out again, with everybody else held back.
+        # Nothing of it is written. Which calls there is room for is found out again, with everyone else held back.
         return _record_what_fits(runtime, calls)
 
 
@@ -180,7 +180,7 @@ def _record_what_fits(
 
 
 def _no_earlier(today: date, period: Period) -> date:
-    """Return the day to date ids by: a clock that is behind must not make them older than the period they are of."""
+    """Return the day to date IDs by: a clock that is behind must not make them older than the period they are of."""
     return max(today, period.opened_at.date())
 
 
@@ -189,7 +189,7 @@ def _ids(calls: Sequence[Sequence[UsageReport]]) -> set[int]:
 
 
 def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[list[RecordingResult], Counters]:
-    """Return one sum for each distinct counter. An id is known from the first report that bears it."""
+    """Return one sum for each distinct counter. An ID is known from the first report that bears it."""
     counters: Counters = {}
     results = []
     for reports in calls:
@@ -208,7 +208,7 @@ def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[lis
 def _write(runtime: Runtime, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
     """Write the counters and what they add to the sums; raises :class:`_NoRoomError`, and then nothing is committed.
 
-    Every replica writes in one order, the row that all of them share last: so nobody waits in a circle, or for long.
+    Every replica writes in one order, the row that all of them share last: so no one waits in a circle, or for long.
     """
     bounds, most = tx.usage_bounds, runtime.deployment.max_bouncers
     bouncers = traffic_of(counters)

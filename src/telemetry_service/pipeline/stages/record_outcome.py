@@ -35,7 +35,7 @@ def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outco
 
 
 def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write what came of an attempt, and what follows from it, in one transaction."""
+    """Write the outcome of an attempt, and what follows from it, in one transaction."""
     now = runtime.clock.now()
     transmission_id = claimed.transmission.transmission_id
     with runtime.database.write() as tx:
@@ -76,7 +76,7 @@ def _note_acceptance(
 def _note_failure(
     runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure, now: datetime, duration_ms: int
 ) -> bool:
-    """Give the claim back with what came of it; False where the lease had ended and somebody else took it."""
+    """Give the claim back with the outcome of it; False where the lease had ended and someone else took it."""
     columns: dict[str, object] = {
         "state": state_after(outcome),
         "cause": outcome.cause,
@@ -91,7 +91,7 @@ def _note_failure(
         delay = runtime.retry_policy.delay(attempts, outcome.retry_after, runtime.random)
         columns |= {"next_attempt_at": now + delay, "next_trigger": AttemptTrigger.BACK_OFF}
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
-        # The key was changed while this attempt was on its way with the old one: nobody would wake it.
+        # The key was changed while this attempt was on its way with the old one: no one would wake it.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 

@@ -99,7 +99,7 @@ def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
 
 
 def _run(snapshot: Snapshot, due: datetime) -> str:
-    """Close the period and make every waiting transmission due; say in a word what came of it."""
+    """Close the period and make every waiting transmission due; say in a word the outcome of it."""
     if not snapshot.enabled or not snapshot.period.reportable:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime

@@ -60,7 +60,7 @@ _READING = "get"
 
 
 class Description:
-    """The description as it is served: built once, at the first call, and the same bytes for everybody."""
+    """The description as it is served: built once, at the first call, and the same bytes for everyone."""
 
     def __init__(self) -> None:
         """Build nothing yet."""

@@ -1,4 +1,4 @@
-"""Turns any exception into an error of ours: our own, the framework's, and those that nobody expected."""
+"""Turns any exception into an error of ours: our own, the framework's, and those that no one expected."""
 
 from http import HTTPStatus
 

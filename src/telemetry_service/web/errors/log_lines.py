@@ -1,7 +1,7 @@
 """Logs a call that asks for something impossible.
 
 What is logged where it happens is not logged here again: refused access, logins, the database's trouble, and what
-nobody expected.
+no one expected.
 """
 
 from fastapi import Request

@@ -1,4 +1,4 @@
-"""Hands on to the one handler what no route raises: errors of the middleware inside, and those that nobody expected."""
+"""Hands on to the one handler what no route raises: errors of the middleware inside, and those that no one expected."""
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -28,7 +28,7 @@ class ErrorMiddleware:
         """Pass the request on.
 
         Raises:
-            ResponseCutOffError: a response had begun. It is cut off, so that nobody takes half of it for the whole.
+            ResponseCutOffError: a response had begun. It is cut off, so that no one takes half of it for the whole.
         """
         started = False
 
@@ -40,7 +40,7 @@ class ErrorMiddleware:
         try:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
-            return  # Nobody waits for a response any more.
+            return  # No one waits for a response anymore.
         except Exception as error:  # noqa: BLE001 - the server would log whatever it is, text and all
             if scope["type"] != "http" or started:
                 _log_cut_off(scope, error)

@@ -1,4 +1,4 @@
-"""What is wrong with a request itself: which field, and what is the matter with it, never its value."""
+"""What is wrong with a request itself: which field, and what is wrong with it, never its value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

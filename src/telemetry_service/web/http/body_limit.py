@@ -13,7 +13,7 @@ USUAL_BYTES = 64 * KIB
 """Many times the largest form or document there is."""
 
 USAGE_BYTES = 4 * KIB * KIB
-"""10,000 reports with the longest ids take 2.9 MB."""
+"""10,000 reports with the longest IDs take 2.9 MB."""
 
 _TOO_LARGE = 413
 _DIGITS = 10

@@ -1,6 +1,6 @@
 """One connection of a caller: uvicorn's own, with refusals in our form and a bound on all that it leaves unbounded.
 
-uvicorn answers what is no HTTP, and callers beyond its limit, in plain text; it waits for ever for a request that
+uvicorn answers what is no HTTP, and callers beyond its limit, in plain text; it waits permanently for a request that
 begins and never ends, and for a caller that never reads; it takes any number of requests before the first is answered;
 and at its limit it refuses the connections that it has rather than the new one.
 """

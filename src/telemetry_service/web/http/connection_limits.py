@@ -17,7 +17,7 @@ class ConnectionLimits:
 
     at_once: int = 900
     per_address: int = 300
-    """A third: nobody takes all of them alone, and a reverse proxy that nobody has named still has enough."""
+    """A third: no one takes all of them alone, and a reverse proxy that no one has named still has enough."""
     for_probes: int = 100
     """Connections beyond the other limits, each for a moment and for one probe."""
 
@@ -41,7 +41,7 @@ class ConnectionCounter:
     """The connections of one server; belongs to its event loop."""
 
     def __init__(self, limits: ConnectionLimits, proxies: TrustedProxies) -> None:
-        """Count nobody yet."""
+        """Count no one yet."""
         self.limits = limits
         self._proxies = proxies
         self._admitted: dict[Counted, str | None] = {}

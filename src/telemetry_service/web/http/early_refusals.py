@@ -13,7 +13,7 @@ from telemetry_service.web.security.response_headers import ALWAYS
 
 
 def refusal_of(request: Scope, error: TelemetryError) -> Response:
-    """Return the refusal of a request that was read, under the id that it brought."""
+    """Return the refusal of a request that was read, under the ID that it brought."""
     return early_refusal(error, peer_of(request), request_id_of(request))
 
 

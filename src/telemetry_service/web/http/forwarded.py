@@ -36,7 +36,7 @@ class ForwardedRequests:
         forwarded = any(name in _FORWARDED for name, _value in scope["headers"])
         if peer not in self._proxies:
             if forwarded:
-                # The session's cookie goes out without Secure then, although the browser may well have used TLS.
+                # The session's cookie is sent without Secure then, although the browser may well have used TLS.
                 log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
             await self._app(scope, receive, send)
             return
@@ -71,7 +71,7 @@ def _scheme(said: list[str]) -> str | None:
     """Return what a list of schemes, one for each hop, says of the browser's connection; None where it says nothing.
 
     One hop of TLS is enough: TLS that is claimed and is not there makes cookies stricter than they need be, for the one
-    who claims it alone. TLS that is overlooked would give everybody's cookies away.
+    who claims it alone. TLS that is overlooked would give everyone's cookies away.
     """
     schemes = {value.lower() for value in said}
     return "https" if "https" in schemes else "http" if "http" in schemes else None

@@ -1,7 +1,7 @@
 """Threads of their own for what takes long, so that it never takes those that every other call works with.
 
 Pages, token checks and reads share the framework's 40 threads. An exchange with a License Server that hangs lasts 20
-seconds, and a password is checked with much memory and time on purpose: some dozens of either would leave nobody a
+seconds, and a password is checked with much memory and time on purpose: some dozens of either would leave no one a
 thread. Probes use no thread at all.
 """
 
@@ -50,7 +50,7 @@ class BoundedPool:
         return await self.begin(work)
 
     def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
-        """Begin ``work``, which goes on whether anybody waits for it or not; see :meth:`run`."""
+        """Begin ``work``, which continues whether anybody waits for it or not; see :meth:`run`."""
         if len(self._under_way) >= self._most:
             raise self._refusal
         self._limiter = self._limiter or CapacityLimiter(self._threads)
@@ -61,7 +61,7 @@ class BoundedPool:
 
 
 def leave(task: asyncio.Task[Any], request: Context) -> None:
-    """Let ``task``, for which nobody waits any more, end by itself; a fault that it ends with is in the log then."""
+    """Let ``task``, for which no one waits anymore, end by itself; a fault that it ends with is in the log then."""
     task.add_done_callback(_log_fault, context=request)
 
 

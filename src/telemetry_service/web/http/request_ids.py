@@ -1,4 +1,4 @@
-"""Gives each request its id: the caller's own where that can be repeated, else a new one. Pure ASGI."""
+"""Gives each request its ID: the caller's own where that can be repeated, else a new one. Pure ASGI."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,7 +8,7 @@ from telemetry_service.log.context import REQUEST_ID_HEADER, answering, is_safe_
 
 
 class RequestIds:
-    """Stands around everything, so that every line that a request causes and every answer bears its id."""
+    """Stands around everything, so that every line that a request causes and every answer bears its ID."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Stand around ``app``."""
@@ -32,12 +32,12 @@ class RequestIds:
 
 
 def new_request_id() -> str:
-    """Return an id for a request that brought none, or none that can be repeated."""
+    """Return an ID for a request that brought none, or none that can be repeated."""
     return str(time_ordered_id(SystemClock().now()))
 
 
 def request_id_of(scope: Scope) -> str:
-    """Return the id that a request brought, or a new one."""
+    """Return the ID that a request brought, or a new one."""
     given = Headers(scope=scope).getlist(REQUEST_ID_HEADER)
     if len(given) == 1 and is_safe_request_id(given[0]):
         return given[0]

@@ -19,7 +19,7 @@ STOP_SECONDS = 35
 a little shorter than the 40 seconds that our deployments give it."""
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than the idle time-out of the usual proxies, so that it is they who close a connection."""
+"""Longer than the idle timeout of the usual proxies, so that it is they who close a connection."""
 
 _HEADER_BYTES = 28 * 1024
 """More than any browser or service sends before the body. What is no longer always passes; what is longer than 32 KiB

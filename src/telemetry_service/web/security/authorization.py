@@ -1,7 +1,7 @@
-"""Authorization: who may call which route. Nobody may, unless the route says otherwise.
+"""Authorization: who may call which route. No one may, unless the route says otherwise.
 
 Every route declares its access with one of the decorators below. A route that declares nothing
-responds 403 to everybody, and the application refuses to start with one (:func:`check_routes`).
+responds 403 to everyone, and the application refuses to start with one (:func:`check_routes`).
 Each change made with a session is checked for forgery here (``csrf.py``), so no route can forget that.
 """
 
@@ -88,8 +88,8 @@ async def authorize(request: Request, context: Context) -> None:
     """Authorize the caller, or refuse the request; the dependency of every route.
 
     Raises:
-        AccessDeniedError: nobody is logged in, or the token is not valid.
-        ScopeMissingError: the caller may not do this, or nobody may.
+        AccessDeniedError: no one is logged in, or the token is not valid.
+        ScopeMissingError: the caller may not do this, or no one may.
         ForgeryCheckError: the request was made by another site.
     """
     try:

@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 SESSION_SECONDS = 12 * 60 * 60
-"""As long as the longest session; the server ends it earlier where nobody uses it."""
+"""As long as the longest session; the server ends it earlier where no one uses it."""
 
 _NAME = "telemetry_session"
 _NAME_OVER_TLS = f"__Host-{_NAME}"

@@ -40,6 +40,6 @@ def choose_appearance(
 
 
 def local_address(address: str) -> str:
-    """Return the address where it is one of this service's pages, else the tab's: nobody is led elsewhere."""
+    """Return the address where it is one of this service's pages, else the tab's: no one is led elsewhere."""
     ours = address.startswith(paths.TAB) and address[len(paths.TAB) :][:1] in {"", "/", "?", "#"}
     return address if ours and "\\" not in address and address.isprintable() and address.isascii() else paths.TAB

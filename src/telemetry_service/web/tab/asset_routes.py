@@ -1,4 +1,4 @@
-"""Serves the static files: public, compressed, and kept by the browser for ever."""
+"""Serves the static files: public, compressed, and kept by the browser permanently."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response

@@ -1,4 +1,4 @@
-"""The static files, each under an address that holds the digest of its content, so that it may be kept for ever."""
+"""The static files, each under an address that holds the digest of its content, so that it may be kept permanently."""
 
 import gzip
 import hashlib

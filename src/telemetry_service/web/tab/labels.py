@@ -151,7 +151,7 @@ def label(member: StrEnum) -> str:
 
 
 def turn(owner: Owner | None) -> str:
-    """Return who can take a next step, as it stands beside it; empty where nobody has to."""
+    """Return who can take a next step, as it stands beside it; empty where no one has to."""
     return "" if owner in {None, Owner.NOBODY} else str(owner)
 
 

@@ -1,4 +1,4 @@
-"""What a toast says. A redirect carries only the token of its message, so that nobody can put words into the page."""
+"""What a toast says. A redirect carries only the token of its message, so that no one can put words into the page."""
 
 from telemetry_service.web.tab.labels import Badge
 

@@ -93,7 +93,7 @@ def retry_all(
 
 
 def _token(detail: TransmissionDetail, done: str) -> str:
-    """Return the message of what became of a transmission; somebody else may be sending it at this moment."""
+    """Return the message of what became of a transmission; someone else may be sending it at this moment."""
     match detail.transmission.state:
         case State.SUCCESS:
             return done

@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 @public
 def show_front_door() -> Response:
-    """Lead to the tab, which leads to the login where nobody is logged in."""
+    """Lead to the tab, which leads to the login where no one is logged in."""
     return RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER)
 
 

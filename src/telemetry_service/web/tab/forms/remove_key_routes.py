@@ -28,7 +28,7 @@ router = APIRouter(include_in_schema=False)
 @router.get(paths.REMOVE_KEY)
 @page
 def ask_remove_api_key(request: Request, context: Context, session: CurrentSession) -> Response:
-    """Say what stops, and what becomes of the payloads that wait."""
+    """Say what stops, and what happens to the payloads that wait."""
     with open_snapshot(context.runtime) as snapshot:
         key, waiting = snapshot.configuration.api_key, snapshot.situation.waiting.total
     shown = session_context(session) | {

@@ -109,7 +109,7 @@ def unanswered(questions: tuple[Question, ...], confirmed: str) -> bool:
 
 
 def switch_off_question(waiting: int, events: str) -> Question:
-    """Return what switching telemetry off does; ``waiting`` is the number of waiting payloads."""
+    """Return what turning telemetry off does; ``waiting`` is the number of waiting payloads."""
     return Question(
         _SWITCH_OFF,
         "Telemetry stops",

@@ -44,7 +44,7 @@ async def stream_steps(
         loop.call_soon_threadsafe(steps.put_nowait, step)
 
     try:
-        # It runs in the context of the request, whose id its lines in the log bear.
+        # It runs in the context of the request, whose ID its lines in the log bear.
         under_way = pool.begin(partial(test, tell))
     except TelemetryError as busy:
         yield await run_in_threadpool(finished, refused(busy))

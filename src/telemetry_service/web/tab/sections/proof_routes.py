@@ -30,7 +30,7 @@ class Part(StrEnum):
 @router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")
 @page
 def download_part(context: Context, transmission_id: UUID, number: int, part: Part) -> Response:
-    """Make what an attempt sent anew, and hand it out; a body needs the API key that sealed it."""
+    """Make what an attempt sent again, and hand it out; a body needs the API key that sealed it."""
     detail = read_now(context.runtime, read_transmission, transmission_id)
     attempt = next((it for it in detail.attempts if it.number == number), None)
     if attempt is None:

@@ -1,4 +1,4 @@
-"""The settings form as it stands, or as somebody has filled it in and must look at it again."""
+"""The settings form as it stands, or as someone has filled it in and must look at it again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class TypedForm:
     values: Configuration
     errors: Mapping[str, str] = field(default_factory=dict)
     stale: bool = False
-    """Whether somebody else has saved since the form was shown."""
+    """Whether someone else has saved since the form was shown."""
     resumed: bool = False
     """Whether it comes from before a login."""
     key_dropped: bool = False

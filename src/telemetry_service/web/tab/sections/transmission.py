@@ -64,7 +64,7 @@ class Drawer:
         return f"{note} attempt {self.latest.number}, {form}. Each attempt has its own transmitted_at."
 
     def body_gone(self, attempt: Attempt) -> bool:
-        """Whether the API key that encrypted the body has been replaced, so that it cannot be made anew."""
+        """Whether the API key that encrypted the body has been replaced, so that it cannot be made again."""
         return attempt.encrypted and attempt.key_id != self.key_id
 
 

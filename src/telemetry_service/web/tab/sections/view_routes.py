@@ -125,7 +125,7 @@ def ask_send_now(request: Request, context: Context, session: CurrentSession) ->
 
 
 def send_now_dialog(request: Request, runtime: Runtime, shared: dict[str, Any], changed: str | None = None) -> Response:
-    """Answer with the dialog; ``changed`` says why it is shown anew."""
+    """Answer with the dialog; ``changed`` says why it is shown again."""
     shown = payload_section(read_now(runtime, build_preview)) | shared
     shown |= {"changed": changed, "request_key": str(uuid4())}
     pages = pages_of(request)
