@@ -79,7 +79,7 @@ def test_the_status_of_a_transmission_is_the_guides_word_for_its_state() -> None
     assert replace(TRANSMISSION, state=State.HELD).status is Status.FAILED
 
 
-def test_the_latest_contact_is_the_later_of_attempt_and_test_whatever_the_clock_said() -> None:
+def test_the_last_exchange_is_the_later_of_attempt_and_test_whatever_the_clock_said() -> None:
     early = LastExchange(NOW + SECOND, ok=True, cause=None, sequence=1)
     late = LastExchange(NOW, ok=False, cause=Cause.BUSY, sequence=2)
     assert DeliveryRecord(early, late, None).last_exchange == late

@@ -1,4 +1,4 @@
-"""An entrance on a real database, with a clock that the test moves and cheap hashes."""
+"""Authentication on a real database, with a clock that the test moves and cheap hashes."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def authentication(database: Database, clock: FrozenClock) -> Authentication:
 
 @pytest.fixture
 def administered(authentication: Authentication) -> Authentication:
-    """An entrance whose administrator has a password."""
+    """Authentication whose administrator has a password."""
     authentication.accounts.set_password(PASSWORD, "cli")
     return authentication
 

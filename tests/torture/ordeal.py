@@ -42,7 +42,7 @@ _LIMITS = ExchangeLimits(deadline=timedelta(seconds=0.7))
 _STEPS = [timedelta(0), timedelta(seconds=30), 2 * LEASE, timedelta(hours=1), timedelta(hours=8), timedelta(hours=-3)]
 _ROUNDS = 60
 _RARE = {Failpoint.TICK_OWNED, Failpoint.PURGE_STEP}
-"""Milestones that a short life comes to once at best."""
+"""Failpoints that a short life comes to once at best."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,6 @@ class Authentication:
 def make_authentication(
     database: Database, clock: Clock, keys: KeyRing, cost: HashCost | None = None
 ) -> Authentication:
-    """Put the entrance together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``."""
+    """Put the parts of authentication together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``."""
     accounts = Accounts(database, clock, Passwords(cost))
     return Authentication(accounts, Sessions(database, clock, keys, accounts), ServiceTokens(database, clock, keys))

@@ -39,7 +39,7 @@ from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import SecurityHeaders
 from telemetry_service.web.tab.error_pages import TabErrorPages
-from telemetry_service.web.tab.routes import add_settings_tab
+from telemetry_service.web.tab.routes import add_tab
 
 API_PREFIX = "/api/v1"
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -111,7 +111,7 @@ def create_web(
     for router in _API:
         app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
     app.include_router(operations.router)
-    add_settings_tab(app)
+    add_tab(app)
     check_routes(app)
     return app
 

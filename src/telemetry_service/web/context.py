@@ -16,7 +16,7 @@ from telemetry_service.web.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """The installation, recorder, entrance, readiness and threads as they are known, metrics, and pools of threads."""
+    """The runtime, recorder, authentication, readiness and threads as they are known, metrics, and pools of threads."""
 
     runtime: Runtime
     recorder: Recorder

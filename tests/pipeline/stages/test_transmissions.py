@@ -390,7 +390,7 @@ def test_a_key_that_cannot_be_opened_keeps_everything_until_it_is_entered_again(
     assert deliver_due(strange) == 1
 
 
-def test_a_stored_payload_that_is_not_valid_any_more_is_set_aside_and_never_sent(
+def test_a_stored_payload_that_is_not_valid_any_more_is_rejected_and_never_sent(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     spoiled = send(site, reply(503))

@@ -16,7 +16,7 @@ from telemetry_service.web.tab.sections import proof_routes
 from telemetry_service.web.tab.sections import view_routes as tab_routes
 
 
-def add_settings_tab(app: FastAPI) -> None:
+def add_tab(app: FastAPI) -> None:
     """Add all routes, and the pages that they render. They need the context."""
     context: WebContext = app.state.context
     app.state.pages = Pages(context.runtime.deployment)
