@@ -11,7 +11,7 @@ from telemetry_service.web.application import create_web
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
-    """Open the service and return its web application; see :func:`open_service` for the errors."""
+    """Open the service and return its web application; see ``open_service`` for the errors."""
     return make_app(open_service(settings, options))
 
 

@@ -71,7 +71,7 @@ class Scheduler:
     """Runs the jobs of one process, each in a thread of its own, so that a long one keeps no other from running."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        """Prepare; :meth:`start` makes it run."""
+        """Prepare; ``start`` makes it run."""
         self._waking = _Waking(jobs)
 
     def start(self) -> None:

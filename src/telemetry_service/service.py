@@ -1,7 +1,7 @@
 """Puts one process of the service together. The only reader of the settings beside the command line.
 
 Whoever needs a running part of it, a test or a benchmark included, gets it here and passes what differs as
-:class:`Options`. The web application is added in ``app.py``, so that a command does not load it.
+``Options``. The web application is added in ``app.py``, so that a command does not load it.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class Service:
 def open_service(settings: Settings, options: Options | None = None) -> Service:
     """Migrate the database, make the installation ready and put the parts together; nothing runs yet.
 
-    Only for what will run the service: a command opens it with :func:`open_for_command`.
+    Only for what will run the service: a command opens it with ``open_for_command``.
 
     Raises:
         SettingsError: a file that a setting names cannot be used.

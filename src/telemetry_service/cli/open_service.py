@@ -21,7 +21,11 @@ ACTOR = "cli"
 
 
 def read_settings() -> "Settings":
-    """Return the settings of the environment; raises :class:`SettingsError`."""
+    """Return the settings of the environment.
+
+    Raises:
+        SettingsError: the deployment's settings are wrong; raised at start-up, one line per fault.
+    """
     from telemetry_service.settings import load_settings
 
     settings = load_settings(os.environ)
@@ -47,9 +51,13 @@ def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
 
 @contextmanager
 def opened_service() -> Iterator["Service"]:
-    """Open the service as it stands; raises :class:`SettingsError`, or what the database is about.
+    """Open the service as it stands.
 
     Nothing is made, migrated or noted by it: that is for the service alone, and for ``migrate``.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        StorageUnavailableError: the database cannot be used as it stands.
     """
     settings = read_settings()
     from telemetry_service.service import open_for_command

@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
     """Announces itself, and never outlasts its last resort."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        """Prepare; :meth:`run` makes it run."""
+        """Prepare; ``run`` makes it run."""
         super().__init__(config)
         self._announce = announce
 

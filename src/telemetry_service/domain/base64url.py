@@ -13,7 +13,7 @@ def from_base64url(text: str) -> bytes:
     """Return the bytes of an unpadded text.
 
     Raises:
-        ValueError: the text is not exactly what :func:`to_base64url` writes. It is not quoted.
+        ValueError: the text is not exactly what ``to_base64url`` writes. It is not quoted.
 
     """
     try:

@@ -1,7 +1,7 @@
 """What can come of one attempt to reach the License Server, as a closed type.
 
-An outcome is one of :class:`Accepted`, :class:`Retrying`, :class:`Held` and :class:`Rejected`. Every
-outcome that is no acceptance has a :class:`Cause` of our own, which explains it.
+An outcome is one of ``Accepted``, ``Retrying``, ``Held`` and ``Rejected``. Every
+outcome that is no acceptance has a ``Cause`` of our own, which explains it.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The decision table: from the whole situation to every word that the service says about its state.
 
-The settings tab, REST, the command line, the doctor and the metrics read a :class:`Verdict`; none of them composes such
+The settings tab, REST, the command line, the doctor and the metrics read a ``Verdict``; none of them composes such
 a sentence itself, so that no two of them can contradict each other.
 """
 

@@ -103,7 +103,7 @@ class Accounts:
         return account is not None and self._passwords.verify(account.password_hash, password)
 
     def check(self, name: str, password: str) -> CheckedPassword:
-        """Check a login outside of any transaction, for :meth:`accept` to take inside one.
+        """Check a login outside of any transaction, for ``accept`` to take inside one.
 
         Raises:
             LoginFailedError: the name or the password is wrong.

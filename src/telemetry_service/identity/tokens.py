@@ -1,6 +1,6 @@
 """Service tokens: ``cct_<token id>_<secret>``, of which only a keyed digest of the secret is kept.
 
-A verified token is remembered in memory for :data:`REMEMBERED`, so that the hot path does not read
+A verified token is remembered in memory for ``REMEMBERED``, so that the hot path does not read
 the database for each call. That is also the longest time that a revoked token still works.
 """
 
@@ -124,7 +124,7 @@ class ServiceTokens:
             return tuple(_facts(stored) for stored in tx.identity.tokens())
 
     def revoke(self, token_id: str, actor: str) -> None:
-        """Revoke a token: in every replica it works for :data:`REMEMBERED` longer at most.
+        """Revoke a token: in every replica it works for ``REMEMBERED`` longer at most.
 
         Raises:
             NotFoundError: there is no such token, or it is revoked already.

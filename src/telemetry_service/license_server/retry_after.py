@@ -7,11 +7,11 @@ LONGEST = timedelta(days=366)
 """Longer values are cut here, so that no date can overflow. The retry policy decides how long to obey."""
 
 _MOST_DIGITS = 8
-"""As many as the seconds of :data:`LONGEST` have."""
+"""As many as the seconds of ``LONGEST`` have."""
 
 
 def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """Return how long the License Server asks to wait, from 0 to :data:`LONGEST`; None where it does not say.
+    """Return how long the License Server asks to wait, from 0 to ``LONGEST``; None where it does not say.
 
     A date in the past means now. A value that is neither a number nor a date is ignored.
     """

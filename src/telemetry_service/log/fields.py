@@ -116,7 +116,7 @@ FIELDS: dict[str, Form] = {
 
 
 def as_written(name: str, value: FieldValue) -> str | int | bool | list[str] | None:
-    """Return a field's value as it is written; :data:`WITHHELD` for one that does not have the field's form."""
+    """Return a field's value as it is written; ``WITHHELD`` for one that does not have the field's form."""
     if value is None:
         return None
     if name not in FIELDS or not _FITS[FIELDS[name]](value):

@@ -63,7 +63,12 @@ class Snapshot:
 
     @property
     def api_key(self) -> str:
-        """The API key unencrypted; raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+        """The API key unencrypted.
+
+        Raises:
+            NotConfiguredError: the API key, the License Server or the customer ID is missing.
+            KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        """
         if isinstance(self._opened_key, Exception):
             raise self._opened_key
         return self._opened_key

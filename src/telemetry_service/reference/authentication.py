@@ -50,7 +50,8 @@ def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey
     The signature is checked before the timestamp and before anything of the body is looked at, so
     that a stranger learns nothing but that he is one.
 
-    :raises RefusalError: if a header is malformed, the key unknown, a signature wrong or the timestamp stale.
+    Raises:
+        RefusalError: a header is malformed, the key unknown, a signature wrong or the timestamp stale.
     """
     transmission_id = _one(headers, "X-Telemetry-Id", _ID)
     timestamp = _one(headers, "X-Telemetry-Timestamp", _TIMESTAMP)

@@ -75,7 +75,8 @@ class ReferenceProcess:
     def start(self) -> None:
         """Start the server and wait until it listens; nothing happens if it runs.
 
-        :raises ReferenceStartError: if it ends instead.
+        Raises:
+            ReferenceStartError: it ends instead.
         """
         if self._process is not None:
             return

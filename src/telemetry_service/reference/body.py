@@ -16,7 +16,8 @@ async def read_body(request: Request) -> bytes:
     What is beyond the bound is read on for a while and thrown away, because an answer to someone
     who is still sending is often lost.
 
-    :raises RefusalError: if it is larger than :data:`MAX_BODY_BYTES`.
+    Raises:
+        RefusalError: it is larger than ``MAX_BODY_BYTES``.
     """
     body = bytearray()
     received = 0

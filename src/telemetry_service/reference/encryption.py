@@ -18,7 +18,8 @@ _TAG_BYTES = 16
 def open_jwe(body: bytes, api_key: str, key_id: str) -> bytes:
     """Return the plaintext of ``body``, encrypted directly under the content key of ``api_key``.
 
-    :raises RefusalError: if the form, the header or the tag is not exactly right. It does not say which part.
+    Raises:
+        RefusalError: the form, the header or the tag is not exactly right. It does not say which part.
     """
     parts = body.split(b".")
     if len(parts) != _PARTS:

@@ -40,7 +40,8 @@ class JournalEntry:
 def read_journal(path: Path) -> tuple[JournalEntry, ...]:
     """Return what the store at ``path`` holds, in the order of arrival. The server need not be running.
 
-    :raises sqlite3.Error: if the file is no store.
+    Raises:
+        sqlite3.Error: the file is no store.
     """
     # The file is opened for writing too: after a crash the first reader has to roll a torn write back.
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:

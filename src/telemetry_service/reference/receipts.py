@@ -60,7 +60,8 @@ class ReceiptSigner:
 def load_signer(path: Path) -> ReceiptSigner:
     """Return the signer whose key is in the PEM file ``path``; the file is made, for its owner alone, if missing.
 
-    :raises ValueError: if the file holds no Ed25519 private key.
+    Raises:
+        ValueError: the file holds no Ed25519 private key.
     """
     if not path.exists():
         _write_private_key(path, Ed25519PrivateKey.generate())

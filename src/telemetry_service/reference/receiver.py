@@ -44,7 +44,8 @@ class Receiver:
     def receive(self, headers: Headers, body: bytes) -> Acceptance:
         """Verify a transmission and enter it; once this has returned, it is on disk.
 
-        :raises RefusalError: if anything about it is not exactly right. Nothing was entered then.
+        Raises:
+            RefusalError: anything about it is not exactly right. Nothing was entered then.
         """
         now = self._clock()
         sender = authenticate(headers, body, self._store.find_key, now)
@@ -69,7 +70,8 @@ class Receiver:
     def ping(self, headers: Headers, body: bytes) -> None:
         """Verify a connection test: all that a transmission needs, with the body ``{}``.
 
-        :raises RefusalError: if the API key is not accepted, or it is no connection test.
+        Raises:
+            RefusalError: the API key is not accepted, or it is no connection test.
         """
         sender = authenticate(headers, body, self._store.find_key, self._clock())
         if sender.content_type != _JSON:

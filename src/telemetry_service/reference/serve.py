@@ -34,8 +34,9 @@ def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | Non
 
     ``announce`` is called as soon as connections are taken and signals are obeyed.
 
-    :raises OSError: if a file or the address cannot be used.
-    :raises ValueError: if the signing key file holds no Ed25519 key.
+    Raises:
+        OSError: a file or the address cannot be used.
+        ValueError: the signing key file holds no Ed25519 key.
     """
     signer = load_signer(options.signing_key_file)
     with closing(Store(options.store)) as store:

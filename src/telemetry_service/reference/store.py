@@ -54,7 +54,8 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open the store at ``path``, or make one that only its owner can read: it holds API keys unencrypted.
 
-        :raises OSError: if the file cannot be made.
+        Raises:
+            OSError: the file cannot be made.
         """
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._lock = threading.Lock()
@@ -72,7 +73,8 @@ class Store:
     def add_key(self, api_key: str, customer_id: str, *, restore: bool = False) -> str:
         """Make an API key known, and return its ID. A revoked one stays so unless ``restore`` is set.
 
-        :raises ValueError: if the key belongs to another customer.
+        Raises:
+            ValueError: the key belongs to another customer.
         """
         named = key_id(api_key)
         with self._writing() as db:

@@ -11,7 +11,8 @@ from telemetry_service.reference.refusals import Reason, RefusalError
 def parse(text: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON says
     """Return the value of a JSON text.
 
-    :raises RefusalError: if it is no JSON in UTF-8, or an object names a member twice.
+    Raises:
+        RefusalError: it is no JSON in UTF-8, or an object names a member twice.
     """
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
@@ -24,7 +25,8 @@ def require_canonical(text: bytes) -> None:
 
     One value then has one text, so that its digest says which value it was.
 
-    :raises RefusalError: if it is no JSON, or not canonical.
+    Raises:
+        RefusalError: it is no JSON, or not canonical.
     """
     value = parse(text)
     try:

@@ -74,7 +74,7 @@ class KeyRing:
         self._keys = keys
 
     def seal(self, plaintext: bytes, purpose: str) -> bytes:
-        """Encrypt under the newest key. Only :meth:`open` with the same ``purpose`` gives the plaintext back."""
+        """Encrypt under the newest key. Only ``open`` with the same ``purpose`` gives the plaintext back."""
         key = self._keys[0]
         head = _VERSION + _ring_id(key)
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -21,7 +21,7 @@ class ReceiptKey:
     __slots__ = ("_key",)
 
     def __init__(self, key: Ed25519PublicKey) -> None:
-        """Pin ``key``; :meth:`parse` reads one from a setting."""
+        """Pin ``key``; ``parse`` reads one from a setting."""
         self._key = key
 
     @classmethod

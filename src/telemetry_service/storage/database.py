@@ -104,14 +104,23 @@ class Database:
             yield Transaction(connection)
 
     def check(self) -> None:
-        """Look whether the schema is there and the disk has room; raises :class:`StorageUnavailableError`."""
+        """Look whether the schema is there and the disk has room.
+
+        Raises:
+            StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
+                acknowledged.
+        """
         with translated(), transaction_deadline() as deadline, self._begun(deadline, self._reading) as connection:
             connection.execute(SELECT_REVISION)
         if self._embedded and self._engine.url.database:
             check_space(Path(self._engine.url.database))
 
     def try_writing(self) -> None:
-        """Write, and take it back; raises :class:`StorageUnavailableError` where nothing can be written."""
+        """Write, and take it back.
+
+        Raises:
+            StorageUnavailableError: nothing can be written.
+        """
         with suppress(_TakenBackError), self.write() as tx:
             tx.installation.rewrite()
             raise _TakenBackError

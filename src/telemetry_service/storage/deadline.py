@@ -76,7 +76,8 @@ def one_call(seconds: float = CALL_SECONDS) -> Iterator[None]:
 def transaction_deadline() -> Iterator[Deadline]:
     """Bound one transaction by itself and by what is left of the call's time.
 
-    Raises :class:`StorageUnavailableError` where nothing is left: many slow answers are as bad as none.
+    Raises:
+        StorageUnavailableError: nothing is left: many slow answers are as bad as none.
     """
     allowance = _allowance.get()
     seconds = ORDINARY.transaction if allowance is None else min(ORDINARY.transaction, allowance.seconds_left)

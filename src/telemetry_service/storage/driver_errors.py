@@ -73,7 +73,7 @@ another language than English is told less precisely."""
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise a :class:`StorageUnavailableError` (or a kind of it) for what went wrong below."""
+    """Raise a ``StorageUnavailableError`` (or a kind of it) for what went wrong below."""
     try:
         yield
     except DBAPIError as error:

@@ -43,7 +43,8 @@ _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: bool = False) -> Engine:
     """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``makes_it`` is for whoever sets one up.
 
-    Raises :class:`StorageOptionsError` where the URL has an option that no connection can have.
+    Raises:
+        StorageOptionsError: the URL has an option that no connection can have.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":

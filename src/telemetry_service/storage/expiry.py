@@ -82,7 +82,7 @@ def _old_ticks(since: datetime, cutoff: datetime) -> _Conditions:
 
 
 def count_expired(connection: Connection, cutoff: datetime, most: int) -> int:
-    """Return how many rows a :class:`Sweep` would delete; counting ends at ``most``.
+    """Return how many rows a ``Sweep`` would delete; counting ends at ``most``.
 
     What a clock that was not set has dated does not count: a purge gives it another date first.
     """

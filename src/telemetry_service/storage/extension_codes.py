@@ -23,9 +23,12 @@ class ExtensionCodeStore:
         self._connection = connection
 
     def redeem(self, code: ExtensionCode) -> bool:
-        """Record a code; False where it was recorded before. Raises :class:`ExtensionCodeConflictError`.
+        """Record a code; False where it was recorded before.
 
         Whoever does is the only one who adds codes until the transaction ends.
+
+        Raises:
+            ExtensionCodeConflictError: the code was already recorded with another moment of redemption.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REDEMPTION})")

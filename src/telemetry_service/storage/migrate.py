@@ -34,9 +34,12 @@ def migrate(database_url: str) -> str:
     """Apply the missing migrations and return the revision.
 
     On SQLite the write lock of the transaction keeps other processes out, on PostgreSQL an advisory
-    lock does; either way a crash leaves the old schema. Raises :class:`SchemaTooNewError` for a
-    database of a newer version, :class:`SchemaIncompleteError` for one that says that it is current
-    and is not, and :class:`StorageUnavailableError`.
+    lock does; either way a crash leaves the old schema.
+
+    Raises:
+        SchemaTooNewError: the database belongs to a newer version.
+        SchemaIncompleteError: the database says that it is current, and is not.
+        StorageUnavailableError: the database cannot be used.
     """
     make_private_file(database_url)
     state = schema_state(database_url, makes_it=True)
@@ -75,9 +78,13 @@ class SchemaState:
 
 
 def schema_state(database_url: str, *, makes_it: bool = False) -> SchemaState:
-    """Look at a database without changing anything; raises :class:`StorageUnavailableError`.
+    """Look at a database without changing anything.
 
     ``makes_it`` is for whoever is about to set it up: how an empty file is used is decided when it is first opened.
+
+    Raises:
+        StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
+            acknowledged.
     """
     engine = make_engine(database_url, makes_it=makes_it)
     try:
@@ -110,7 +117,10 @@ def _may_migrate(connection: Connection) -> bool:
 def require_current(database_url: str) -> None:
     """See that a database is there and has the schema of this version; nothing is made and nothing is changed.
 
-    Raises :class:`StorageUnavailableError`, and what :func:`refuse_unless_current` raises.
+    Raises:
+        StorageUnavailableError: the database cannot be used.
+        SchemaTooNewError: the database belongs to a newer version.
+        SchemaBehindError: an older version made the database.
     """
     url = make_url(database_url)
     # Not Path.exists: that raises where a folder on the way may not be looked into.
@@ -133,8 +143,12 @@ def _nothing_in(file: str) -> bool:
 def refuse_unless_current(state: SchemaState) -> None:
     """Let only a database pass that has the schema of this version.
 
-    Raises :class:`DatabaseMissingError`, :class:`SchemaBehindError`, :class:`SchemaTooNewError`,
-    :class:`SchemaIncompleteError`, or :class:`StorageLoginError` where this role could not even mend it.
+    Raises:
+        DatabaseMissingError: this role could not even mend it.
+        SchemaBehindError: this role could not even mend it.
+        SchemaTooNewError: this role could not even mend it.
+        SchemaIncompleteError: this role could not even mend it.
+        StorageLoginError: this role could not even mend it.
     """
     if state.missing:
         raise SchemaIncompleteError(state.missing)

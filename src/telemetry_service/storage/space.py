@@ -10,7 +10,7 @@ LEAST_BYTES = 1024 * 1024
 
 
 def check_space(file: Path) -> None:
-    """Raise :class:`StorageFullError` where the disk of ``file`` has hardly any room left.
+    """Raise ``StorageFullError`` where the disk of ``file`` has hardly any room left.
 
     A disk that cannot be asked, or that knows no sizes, says nothing: a write will tell.
     """

@@ -116,7 +116,7 @@ class TelemetryTick(Base):
     ran_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(String(32))
     sequence: Mapped[int | None] = mapped_column(unique=True)
-    """Which tick is the latest: from the counter of :class:`LastExchangeRow`, written at the tick's end."""
+    """Which tick is the latest: from the counter of ``LastExchangeRow``, written at the tick's end."""
     period_id: Mapped[int | None]
     """The period that was open when it ran. While it still is, what this tick left undone is still to be done. No
     foreign key: the period is purged one day, the tick is not."""

@@ -41,7 +41,12 @@ class Metrics:
         self._reports.labels("duplicate").inc(result.duplicates)
 
     def exposition(self) -> bytes:
-        """Return the metrics as Prometheus reads them; raises :class:`StorageUnavailableError`."""
+        """Return the metrics as Prometheus reads them.
+
+        Raises:
+            StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
+                acknowledged.
+        """
         return generate_latest(self._registry)
 
 

@@ -71,7 +71,7 @@ class DemoFolder:
     """A folder that holds a demo, and nothing else."""
 
     def __init__(self, path: Path) -> None:
-        """Name the folder; :meth:`taken` makes it ready."""
+        """Name the folder; ``taken`` makes it ready."""
         self.path = path.absolute()
 
     @contextmanager

@@ -23,7 +23,11 @@ def check_connection(
     ``on_step`` is called with each step as it begins. A test with the stored key counts for the health; one with
     another key says nothing about what is configured, and counts once that very key is saved. One with the stored key
     that succeeds also wakes what is held, for the connection has evidently changed.
-    Raises :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+
+    Raises:
+        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
+        NotConfiguredError: the API key, the License Server or the customer ID is missing.
+        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
     """
     used_key = _key_to_try(runtime, api_key)
     result = _try(runtime, used_key, on_step)

@@ -33,8 +33,9 @@ def save_configuration(
 
     ``check`` looks at what the save would do, in the transaction that does it, and raises where it must not.
 
-    Raises :class:`StaleConfigurationError` where the configuration is not the version that was
-    seen, and :class:`LockedByDeploymentError` where it would have on what the deployment locks off.
+    Raises:
+        StaleConfigurationError: the configuration is not the version that was seen.
+        LockedByDeploymentError: it would turn on what the deployment locks off.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
@@ -85,7 +86,12 @@ def remove_api_key(runtime: Runtime, actor: str) -> ConfigurationView:
 
 
 def reveal_api_key(runtime: Runtime, actor: str) -> str:
-    """Return the API key unencrypted; audited. Raises :class:`NotConfiguredError` or :class:`KeyUnusableError`."""
+    """Return the API key unencrypted; audited.
+
+    Raises:
+        NotConfiguredError: the API key, the License Server or the customer ID is missing.
+        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+    """
     with runtime.database.write() as tx:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
         tx.activity.note(runtime.clock.now(), actor, Action.API_KEY_REVEALED)

@@ -28,7 +28,11 @@ MAX_WAITING_CODES = 10 * MAX_CODES
 
 
 def register_bouncer(runtime: Runtime, bouncer_id: str, registration: BouncerRegistration) -> RegisteredBouncer:
-    """Register a bouncer, or change its registration; raises :class:`RegistryFullError`."""
+    """Register a bouncer, or change its registration.
+
+    Raises:
+        RegistryFullError: as many bouncers are registered as the registry takes.
+    """
     with runtime.database.write() as tx:
         if not tx.bouncers.room(bouncer_id, runtime.deployment.max_bouncers):
             raise RegistryFullError
@@ -50,7 +54,9 @@ def report_license(
 ) -> LicenseView:
     """Change of the license posture what ``posture`` names, if what is there before is ``as_seen``.
 
-    Raises :class:`CustomerContradictionError` and :class:`StaleLicenseError`.
+    Raises:
+        CustomerContradictionError: the license posture names another customer than the deployment.
+        StaleLicenseError: someone told something else of the license since the caller looked at it.
     """
     deployed = runtime.deployment.customer_id
     if deployed is not None and posture.customer_id not in {None, deployed}:
@@ -68,7 +74,9 @@ def report_license(
 def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
     """Record a redeemed code; False where it was recorded before.
 
-    Raises :class:`ExtensionCodeRefusedError` and :class:`ExtensionCodesFullError`.
+    Raises:
+        ExtensionCodeRefusedError: the deployment takes extension codes of another form.
+        ExtensionCodesFullError: as many extension codes wait for a payload as may wait.
     """
     pattern = runtime.deployment.extension_code_pattern
     if pattern is not None and not matches_whole(pattern, code.code_id):

@@ -19,8 +19,13 @@ from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDetail:
     """Send one transmission again and return it, after the attempt.
 
-    Raises :class:`NotFoundError`, :class:`AlreadyDeliveredError`, :class:`AttemptUnderWayError`,
-    :class:`TelemetryDisabledError`, :class:`NotConfiguredError` or :class:`KeyUnusableError`.
+    Raises:
+        NotFoundError: there is no such thing.
+        AlreadyDeliveredError: the transmission was accepted already, so there is nothing to retry.
+        AttemptUnderWayError: someone is sending this transmission at this very moment.
+        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
+        NotConfiguredError: the API key, the License Server or the customer ID is missing.
+        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:

@@ -21,9 +21,15 @@ def send_now(
     """Send the open period and return its transmission, after the attempt.
 
     ``shown`` are the versions of the preview that the caller has seen: another one is refused with
-    :class:`PreviewStaleError`, and nothing is closed. An ``idempotency_key`` that the actor used before names the
-    transmission it made then. Raises also :class:`TelemetryDisabledError`, :class:`NotConfiguredError`,
-    :class:`KeyUnusableError` or :class:`PayloadContradictionError`; the period then stays open.
+    ``PreviewStaleError``, and nothing is closed. An ``idempotency_key`` that the actor used before names the
+    transmission it made then. The period then stays open.
+
+    Raises:
+        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
+        NotConfiguredError: the API key, the License Server or the customer ID is missing.
+        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        PayloadContradictionError: the period's numbers contradict each other, so the payload is not built and the
+            period stays open.
     """
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
     transmission_id = _prepare(runtime, actor, request_key, shown)

@@ -52,7 +52,7 @@ def read_consequences(snapshot: Snapshot, after: Configuration) -> Consequences:
 def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
     """Return how many rows a purge with ``retention_days`` would delete at this moment.
 
-    More than :data:`MOST_COUNTED` are not counted: what is returned then is one more than that.
+    More than ``MOST_COUNTED`` are not counted: what is returned then is one more than that.
     """
     return snapshot.tx.retention.count(snapshot.now - timedelta(days=retention_days), MOST_COUNTED + 1)
 
@@ -60,8 +60,10 @@ def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
 def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
     """Refuse a save that no one has confirmed, in the transaction of the save, before anything is changed.
 
-    What was counted between a look and the save is asked about too. Raises :class:`ConfirmationRequiredError` with the
-    numbers where something would be lost.
+    What was counted between a look and the save is asked about too.
+
+    Raises:
+        ConfirmationRequiredError: with the numbers where something would be lost.
     """
     snapshot.tx.periods.lock_open()  # Nothing is counted any more until the save is done.
     found = read_consequences(snapshot, after)

@@ -39,7 +39,7 @@ class HistoryPage:
     """The moment that they were read in, and all that their words depend on."""
     next_cursor: str | None
     newer_cursor: str | None = None
-    """What :func:`list_newer_transmissions` takes to turn one page back; None where these are the newest."""
+    """What ``list_newer_transmissions`` takes to turn one page back; None where these are the newest."""
 
     @property
     def transmissions(self) -> tuple[DescribedTransmission, ...]:
@@ -56,7 +56,11 @@ class TransmissionDetail(DescribedTransmission):
 
 
 def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
-    """Return up to ``limit`` transmissions; raises :class:`CursorInvalidError`."""
+    """Return up to ``limit`` transmissions.
+
+    Raises:
+        CursorInvalidError: the cursor was not made by this service.
+    """
     before = _before(cursor)
     found = snapshot.tx.transmissions.page(filter_, before, limit + 1)
     items = found[:limit]
@@ -65,14 +69,17 @@ def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str |
 
 
 def is_newer_cursor(cursor: str) -> bool:
-    """Whether a cursor is one of :func:`list_newer_transmissions`."""
+    """Whether a cursor is one of ``list_newer_transmissions``."""
     return _NEWER.match(cursor) is not None
 
 
 def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str, limit: int) -> HistoryPage:
-    """Return the page before the one that gave this ``newer_cursor``; raises :class:`CursorInvalidError`.
+    """Return the page before the one that gave this ``newer_cursor``.
 
     Where no full page is left, that is the newest one.
+
+    Raises:
+        CursorInvalidError: the cursor was not made by this service.
     """
     match = _NEWER.match(cursor)
     if match is None:
@@ -85,7 +92,11 @@ def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor:
 
 
 def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
-    """Return one transmission with its attempts; raises :class:`NotFoundError`."""
+    """Return one transmission with its attempts.
+
+    Raises:
+        NotFoundError: there is no such thing.
+    """
     transmissions = snapshot.tx.transmissions
     transmission = transmissions.get(transmission_id)
     if transmission is None:

@@ -19,8 +19,10 @@ def count(snapshot: Snapshot) -> PeriodCounts:
 def aggregate(snapshot: Snapshot, customer_id: str, counts: PeriodCounts | None = None) -> PreparedPayload:
     """Return the payload of the open period if it ended at the moment of the snapshot; ``counts`` if they are known.
 
-    ``customer_id`` stands in it as it will leave. Raises :class:`PayloadContradictionError` where the numbers
-    contradict each other or the bounds.
+    ``customer_id`` stands in it as it will leave.
+
+    Raises:
+        PayloadContradictionError: the numbers contradict each other or the bounds.
     """
     counts = counts or count(snapshot)
     tx, situation, now = snapshot.tx, snapshot.situation, snapshot.now

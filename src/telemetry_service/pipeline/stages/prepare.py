@@ -46,9 +46,13 @@ class Closing:
 def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
     """Close the open period (locked by the caller), open the next and write the transmission; return its ID.
 
-    Nothing is written where the payload cannot be made: the period then stays open. Raises
-    :class:`NotConfiguredError`, :class:`KeyUnusableError`, :class:`PayloadContradictionError`, or
-    :class:`PreviewStaleError` where it is not what was shown.
+    Nothing is written where the payload cannot be made: the period then stays open.
+
+    Raises:
+        NotConfiguredError: it is not what was shown.
+        KeyUnusableError: it is not what was shown.
+        PayloadContradictionError: it is not what was shown.
+        PreviewStaleError: it is not what was shown.
     """
     runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
     try:

@@ -41,7 +41,7 @@ class Recorder:
     """Owns the one thread that writes usage."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Prepare; :meth:`start` makes it run."""
+        """Prepare; ``start`` makes it run."""
         self._runtime = runtime
         self._calls: Queue[_Call | None] = Queue(WAITING_CALLS)
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
@@ -206,9 +206,12 @@ def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[lis
 
 
 def _write(runtime: Runtime, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
-    """Write the counters and what they add to the sums; raises :class:`_NoRoomError`, and then nothing is committed.
+    """Write the counters and what they add to the sums. And then nothing is committed.
 
     Every replica writes in one order, the row that all of them share last: so no one waits in a circle, or for long.
+
+    Raises:
+        _NoRoomError: the open period has no room for all of a group.
     """
     bounds, most = tx.usage_bounds, runtime.deployment.max_bouncers
     bouncers = traffic_of(counters)

@@ -44,7 +44,7 @@ class TrustedProxies:
     """The addresses and networks whose ``X-Forwarded-*`` headers are believed."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """Take addresses and networks, as :func:`ipaddress.ip_network` does."""
+        """Take addresses and networks, as ``ipaddress.ip_network`` does."""
         self._networks = tuple(ip_network(network) for network in networks)
 
     def __contains__(self, text: str) -> bool:

@@ -72,7 +72,7 @@ class JsonBody(Body[T]):
     """A dependency that gives the body as ``T``."""
 
     async def __call__(self, request: Request) -> T:
-        """Return the body; see :meth:`Body.read` for the errors."""
+        """Return the body; see ``Body.read`` for the errors."""
         return await self.read(request)
 
 
@@ -82,7 +82,7 @@ class OptionalJsonBody(Body[T]):
     required = False
 
     async def __call__(self, request: Request) -> T | None:
-        """Return the body; see :meth:`Body.read` for the errors."""
+        """Return the body; see ``Body.read`` for the errors."""
         return await self.read(request) if await has_body(request) else None
 
 

@@ -44,7 +44,7 @@ _LOG.setLevel(logging.ERROR)
 
 
 class CallerConnection(H11Protocol):
-    """Speaks HTTP/1.1 with one caller, within the limits of its :class:`ServerConfig`."""
+    """Speaks HTTP/1.1 with one caller, within the limits of its ``ServerConfig``."""
 
     request_seconds: ClassVar[float] = 60
     """How long a request, body included, may take to arrive: 4 MiB over the slowest line that a service has."""

@@ -50,7 +50,7 @@ class BoundedPool:
         return await self.begin(work)
 
     def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
-        """Begin ``work``, which continues whether anybody waits for it or not; see :meth:`run`."""
+        """Begin ``work``, which continues whether anybody waits for it or not; see ``run``."""
         if len(self._under_way) >= self._most:
             raise self._refusal
         self._limiter = self._limiter or CapacityLimiter(self._threads)

@@ -1,7 +1,7 @@
 """Authorization: who may call which route. No one may, unless the route says otherwise.
 
 Every route declares its access with one of the decorators below. A route that declares nothing
-responds 403 to everyone, and the application refuses to start with one (:func:`check_routes`).
+responds 403 to everyone, and the application refuses to start with one (``check_routes``).
 Each change made with a session is checked for forgery here (``csrf.py``), so no route can forget that.
 """
 
@@ -161,7 +161,7 @@ async def caller_of(request: Request) -> Caller:
 
 
 async def session_of(request: Request) -> Session:
-    """Return the browser session of a :func:`page`."""
+    """Return the browser session of a ``page``."""
     session = (await caller_of(request)).session
     if session is None:
         raise LoginNeededError

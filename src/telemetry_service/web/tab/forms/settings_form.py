@@ -37,7 +37,11 @@ class SettingsForm(BaseModel):
     """Set where a key was typed that is not in this form: it is a secret, and the form only shall be kept."""
 
     def configuration(self) -> Configuration:
-        """Return the values as they were chosen; raises :class:`pydantic.ValidationError` where one is none."""
+        """Return the values as they were chosen.
+
+        Raises:
+            ValidationError: one is none.
+        """
         values = {
             "enabled": self.enabled == _ON,
             "frequency": self.frequency,

@@ -69,7 +69,11 @@ class Drawer:
 
 
 def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: HistoryQuery) -> dict[str, Any]:
-    """Return the drawer of a transmission; raises :class:`NotFoundError`."""
+    """Return the drawer of a transmission.
+
+    Raises:
+        NotFoundError: there is no such thing.
+    """
     detail = read_transmission(snapshot, transmission_id)
     proof = prove(snapshot, detail.transmission, detail.attempts[-1]) if detail.attempts else None
     key = snapshot.configuration.api_key
