@@ -40,7 +40,7 @@ def test_a_test_ticks_each_step_with_its_time(ready: Console, page: Page) -> Non
     page.locator("#test").click()
     steps = page.locator("#connection-test .step")
     expect(steps).to_have_count(6)
-    for step, name in zip(steps.all(), ("Name", "TCP", "TLS", "Certificate", "Answer", "API key"), strict=True):
+    for step, name in zip(steps.all(), ("Name", "TCP", "TLS", "Certificate", "Response", "API key"), strict=True):
         expect(step).to_contain_text(name)
         expect(step).to_contain_text("passed")
         expect(step).to_contain_text(re.compile(r"\d+(\.\d+)? m?s"))

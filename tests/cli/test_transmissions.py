@@ -91,7 +91,7 @@ def test_a_connection_is_tested_step_by_step(connected: CommandLine) -> None:
     ended = connected("test-connection")
     assert ended.code == 0
     assert [line.split()[:2] for line in ended.out.splitlines()[1:-1]] == [
-        [step, "ok"] for step in ("name", "tcp", "tls", "certificate", "answer", "api_key")
+        [step, "ok"] for step in ("name", "tcp", "tls", "certificate", "response", "api_key")
     ]
 
 

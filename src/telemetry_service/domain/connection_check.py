@@ -15,7 +15,7 @@ class StepName(StrEnum):
     TCP = "tcp"
     TLS = "tls"
     CERTIFICATE = "certificate"
-    ANSWER = "answer"
+    RESPONSE = "response"
     API_KEY = "api_key"
 
 

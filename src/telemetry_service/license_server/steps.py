@@ -39,7 +39,7 @@ class Steps:
             case "start_tls.complete":
                 self._tls_version = info["return_value"].get_extra_info("ssl_object").version()
                 self.reach(StepName.CERTIFICATE)
-                self.reach(StepName.ANSWER)
+                self.reach(StepName.RESPONSE)
             case "start_tls.failed" if getattr(info["exception"], "cause", None) in CERTIFICATE_CAUSES:
                 self.reach(StepName.CERTIFICATE)
 

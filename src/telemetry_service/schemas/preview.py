@@ -71,7 +71,7 @@ class PreviewResponse(ResponseModel):
     payload: dict[str, Any] | None
     version: str | None
     """Identifies this preview. To send exactly this, pass it as `If-Match` to *send now*. Null if it cannot be sent."""
-    fault: PreviewErrorResponse | None
+    error: PreviewErrorResponse | None
     sealed: SealedResponse | None
     difference: tuple[ChangeResponse, ...]
     compared_with: str | None = read_from("last_accepted_id")

@@ -202,7 +202,7 @@ def test_a_payload_whose_numbers_contradict_each_other_is_not_sent_and_the_perio
     assert site.tick().tick == "payload-contradiction"
     assert periods(site) == [(None, True)]
     assert read_now(site.runtime, read_health).last_tick_result == "payload-contradiction"
-    assert isinstance(read_now(site.runtime, build_preview).fault, PayloadContradictionError)
+    assert isinstance(read_now(site.runtime, build_preview).error, PayloadContradictionError)
     assert site.server.journal() == ()
 
 

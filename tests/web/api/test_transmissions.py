@@ -68,7 +68,7 @@ def _history(service: Running, **query: object) -> dict[str, Any]:
 def test_the_connection_is_tested_step_by_step_also_for_a_key_not_saved_yet(connected: Running) -> None:
     tested = connected.call(Scope.ADMIN, "POST", "telemetry/test-connection").json()
     assert (tested["ok"], tested["cause"], tested["response_code"]) == (True, None, 200)
-    assert [step["name"] for step in tested["steps"]] == ["name", "tcp", "tls", "certificate", "answer", "api_key"]
+    assert [step["name"] for step in tested["steps"]] == ["name", "tcp", "tls", "certificate", "response", "api_key"]
     assert all(step["ok"] for step in tested["steps"])
     wrong = connected.call(
         Scope.ADMIN, "POST", "telemetry/test-connection", json={"api_key": "ck_test_another_key"}

@@ -44,8 +44,8 @@ def _tell(found: "Preview") -> None:
     if not found.enabled:
         say("Telemetry is off: none of this will be sent.")
     # What is not configured was said a line above.
-    if found.fault is not None and found.health.status is not HealthStatus.NOT_CONFIGURED:
-        say(found.fault.text)
+    if found.error is not None and found.health.status is not HealthStatus.NOT_CONFIGURED:
+        say(found.error.text)
     if found.payload is not None:
         say()
         say("Exact payload:")

@@ -68,7 +68,7 @@ class Preview:
     """The extension codes that ride in the payload, oldest first."""
     payload: dict[str, Any] | None
     """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
-    fault: TelemetryError | None
+    error: TelemetryError | None
     """Why the payload, or its customer_id, cannot be shown."""
     version: str | None
     """Names what is shown, for *Send Now*; None where it could not be sent."""
@@ -114,7 +114,7 @@ def build_preview(snapshot: Snapshot) -> Preview:
         bouncers_registered=payload.deployed_bouncer_count if payload else tx.bouncers.count(),
         waiting_codes=payload.redeemed_extension_codes if payload else tx.extension_codes.waiting(),
         payload=shown,
-        fault=contradiction or error,
+        error=contradiction or error,
         version=version_of(snapshot.configuration, payload) if payload and customer_id else None,
         sealed=_describe(sealed) if sealed else None,
         difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),

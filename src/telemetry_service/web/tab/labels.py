@@ -101,7 +101,7 @@ STEP: dict[StepName, StepWords] = {
     StepName.CERTIFICATE: StepWords(
         "Certificate", "Check the License Server’s certificate", "The certificate is valid and trusted"
     ),
-    StepName.ANSWER: StepWords("Answer", "Get a response", "The License Server responds as expected"),
+    StepName.RESPONSE: StepWords("Response", "Get a response", "The License Server responds as expected"),
     StepName.API_KEY: StepWords("API key", "Check the API key", "The License Server accepts the API key"),
 }
 
