@@ -15,7 +15,14 @@ from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.running import Running
 from tests.web.api.test_facts import report, send
 
-LEFT = ("What was sent", "As sent by", "as sent over the network", "Sent, but", "Sent again", "Records sent</dt>")
+LEFT = (
+    "What was sent",
+    "As sent by",
+    "as sent over the network",
+    "Sent and accepted",
+    "Sent again",
+    "Records sent</dt>",
+)
 """The words that claim that something was sent."""
 
 
