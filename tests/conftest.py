@@ -1,7 +1,7 @@
 """Fixtures that every test may use. The databases are real, and each test has one of its own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.databases import RunDatabases
 from tests.support.loopback import LoopbackGuard
 from tests.support.postgres import PostgresServer
+from tests.support.turns import WORKERS_FOR_A_CORE, waiting_first
 
 _DATABASES = pytest.StashKey[RunDatabases]()
 _GUARD = pytest.StashKey[LoopbackGuard]()
@@ -22,6 +23,20 @@ settings.register_profile("dev", max_examples=50, deadline=None, suppress_health
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=100, print_blob=True, database=None)
 settings.register_profile("thorough", settings.get_profile("dev"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Start more workers than there are cores, unless somebody has said how many."""
+    cores = yield
+    return cores if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else cores * WORKERS_FOR_A_CORE
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let those tests begin first that wait."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    items[:] = waiting_first(items, workers)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,6 +21,7 @@ from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.program import Program
+from tests.support.running import UNUSED_TLS
 
 PASSWORD = "canary-password-4711"
 
@@ -56,7 +57,9 @@ class Deployment:
         """Make a call of the API."""
         headers = {"Authorization": f"Bearer {self.tokens[scope]}", **request.pop("headers", {})}
         address = f"{url}/api/v1/{path}"
-        return httpx.request(method, address, headers=headers, trust_env=False, timeout=60, **request)
+        return httpx.request(
+            method, address, headers=headers, trust_env=False, timeout=60, verify=UNUSED_TLS, **request
+        )
 
     def report(self, url: str) -> None:
         """Report some usage."""
@@ -93,7 +96,7 @@ def login(url: str, password: str, headers: Mapping[str, str] | None = None) -> 
     form = {"name": "canary-name-4711", "password": password} if password != PASSWORD else {}
     fields = form or {"name": "admin", "password": PASSWORD}
     said = {"Sec-Fetch-Site": "same-origin", **(headers or {})}
-    return httpx.post(f"{url}/login", data=fields, headers=said, trust_env=False, timeout=60)
+    return httpx.post(f"{url}/login", data=fields, headers=said, trust_env=False, timeout=60, verify=UNUSED_TLS)
 
 
 @pytest.fixture

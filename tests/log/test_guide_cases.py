@@ -1,5 +1,7 @@
 """The guide sends people to the backend log in four cases of trouble: there they find the cause, by its code."""
 
+import pytest
+
 from telemetry_service.domain.causes import EXPLANATIONS, Cause
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
@@ -7,6 +9,8 @@ from tests.log.conftest import Deployment
 from tests.support import faults
 from tests.support.fault_server import Mode
 from tests.support.program import Program
+
+pytestmark = pytest.mark.waits
 
 PORTAL = faults.reply(200, b"<!doctype html><p>Log in to use this network.", [("Content-Type", "text/html")])
 

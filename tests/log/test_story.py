@@ -17,6 +17,8 @@ from tests.support import faults
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.program import Program
 
+pytestmark = pytest.mark.waits
+
 SHOWN_BY_OTHER_TESTS = {
     Event.RECEIPT_NOT_VERIFIED,
     Event.PURGE_RAN,

@@ -33,29 +33,19 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not instal
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer.make(durable=False)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture(scope="module")
-def pooler(server: PostgresServer) -> Iterator[Pooler]:
-    with Pooler(server, sessions=3) as running:
+def pooler(other_server: PostgresServer) -> Iterator[Pooler]:
+    with Pooler(other_server, sessions=3) as running:
         yield running
 
 
 @pytest.fixture
-def direct_url(server: PostgresServer) -> str:
+def direct_url(other_server: PostgresServer) -> str:
     """A database, by the way that leaves the pooler out."""
-    return server.create_database(f"pooled_{uuid4().hex}")
+    return other_server.create_database(f"pooled_{uuid4().hex}")
 
 
-def test_one_that_does_not_become_ready_is_not_left_running(server: PostgresServer) -> None:
-    never_ready = Pooler(server, sessions=1, patience_seconds=0)
+def test_one_that_does_not_become_ready_is_not_left_running(other_server: PostgresServer) -> None:
+    never_ready = Pooler(other_server, sessions=1, patience_seconds=0)
     with pytest.raises(TimeoutError), never_ready:
         pass
     assert never_ready.process.poll() is not None

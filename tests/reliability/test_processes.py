@@ -26,6 +26,8 @@ from tests.support.site import Site, usage
 from tests.torture.arena import Arena, postgresql_arena, sqlite_arena
 from tests.torture.ordeal import Plan, torture
 
+pytestmark = pytest.mark.waits
+
 FAKETIME = next(iter(glob.glob("/usr/lib/*/faketime/libfaketime.so.1")), None)  # noqa: PTH207 - a pattern of its own
 IN_ANOTHER_TIME = """
 import sys

@@ -29,19 +29,9 @@ NAME = "sessions"
 REGISTRATION = BouncerRegistration(environment=Environment.SANDBOX, pair_id="p")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer.make(durable=False)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
 @pytest.fixture
-def service(server: PostgresServer) -> Iterator[Running]:
-    with Running(server.create_database(f"{NAME}_{uuid4().hex}")) as running:
+def service(other_server: PostgresServer) -> Iterator[Running]:
+    with Running(other_server.create_database(f"{NAME}_{uuid4().hex}")) as running:
         yield running
 
 
@@ -62,11 +52,11 @@ def register(service: Running) -> httpx.Response:
     return service.call(Scope.REPORT, "PUT", "bouncers/b", json={"environment": "sandbox", "pair_id": "p"})
 
 
-def test_after_a_fail_over_the_service_writes_again_by_itself(service: Running, server: PostgresServer) -> None:
+def test_after_a_fail_over_the_service_writes_again_by_itself(service: Running, other_server: PostgresServer) -> None:
     """The sessions of the time between stay read-only after the database is not, until they end."""
     assert report(service).status_code == 200
     alter(service, "ALTER DATABASE {} SET default_transaction_read_only = on")
-    server.kill_connections()
+    other_server.kill_connections()
     with ThreadPoolExecutor(8) as pool:
         answers = [future.result(60) for future in [pool.submit(register, service) for _ in range(8)]]
     assert {code_in(answer) for answer in (*answers, report(service))} == {"storage-read-only"}
@@ -76,9 +66,9 @@ def test_after_a_fail_over_the_service_writes_again_by_itself(service: Running, 
     assert [report(service).status_code for _ in range(5)] == [200] * 5
 
 
-def test_the_system_watches_over_a_connection_and_the_url_may_say_otherwise(server: PostgresServer) -> None:
+def test_the_system_watches_over_a_connection_and_the_url_may_say_otherwise(other_server: PostgresServer) -> None:
     for options, bound in (("", "15000"), ("&tcp_user_timeout=9000", "9000")):
-        engine = make_engine(server.url() + options)
+        engine = make_engine(other_server.url() + options)
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             found = driver.info.get_parameters()
@@ -91,19 +81,21 @@ def test_the_system_watches_over_a_connection_and_the_url_may_say_otherwise(serv
     "option",
     ["autocommit=true", "row_factory=x", "context=x", "prepare_threshold=often", "connect_timeout=1&connect_timeout=2"],
 )
-def test_an_option_that_no_connection_can_have_is_refused_by_its_name(server: PostgresServer, option: str) -> None:
-    with pytest.raises(StorageOptionsError, match=rf"Refused: {option.partition('=')[0]}\."):
-        migrate(f"{server.url()}&{option}")
+def test_an_option_that_no_connection_can_have_is_refused_by_its_name(
+    other_server: PostgresServer, option: str
+) -> None:
+    with pytest.raises(StorageOptionsError, match=rf"Unknown: {option.partition('=')[0]}\."):
+        migrate(f"{other_server.url()}&{option}")
 
 
 @pytest.mark.parametrize("crash", [True, False])
 def test_connections_that_were_cut_and_a_restart_fail_no_later_call(
-    service: Running, server: PostgresServer, *, crash: bool
+    service: Running, other_server: PostgresServer, *, crash: bool
 ) -> None:
     assert report(service).status_code == 200
-    server.kill_connections()
+    other_server.kill_connections()
     assert report(service).status_code == 200
-    server.restart(crash=crash)
+    other_server.restart(crash=crash)
     assert [report(service).status_code, register(service).status_code] == [200, 200]
 
 

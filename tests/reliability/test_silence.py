@@ -20,6 +20,8 @@ from tests.support.running import PASSWORD, Running, code_in
 from tests.support.silent_proxy import SilentProxy
 from tests.support.site import usage
 
+pytestmark = pytest.mark.waits
+
 STATED = 30
 """Seconds after which each call is answered, by docs/operations.md."""
 
@@ -27,25 +29,15 @@ SLACK = 60
 """What a machine that is busy with other tests may add."""
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    made = PostgresServer.make(durable=False)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
 @pytest.fixture
-def proxy(server: PostgresServer) -> Iterator[SilentProxy]:
-    with SilentProxy(server.folder) as running:
+def proxy(other_server: PostgresServer) -> Iterator[SilentProxy]:
+    with SilentProxy(other_server.folder) as running:
         yield running
 
 
 @pytest.fixture
-def service(server: PostgresServer, proxy: SilentProxy) -> Iterator[Running]:
-    url = server.create_database(f"silence_{uuid4().hex}")
+def service(other_server: PostgresServer, proxy: SilentProxy) -> Iterator[Running]:
+    url = other_server.create_database(f"silence_{uuid4().hex}")
     with Running(proxy.url(url)) as running:
         running.client.timeout = httpx.Timeout(150)
         yield running
@@ -157,10 +149,12 @@ def test_a_report_that_waits_behind_others_is_answered_too(service: Running) -> 
 
 
 @pytest.mark.timeout(400)
-def test_a_start_in_front_of_a_silent_database_comes_to_its_end(server: PostgresServer, proxy: SilentProxy) -> None:
+def test_a_start_in_front_of_a_silent_database_comes_to_its_end(
+    other_server: PostgresServer, proxy: SilentProxy
+) -> None:
     proxy.go_silent()
     with pytest.raises(StorageUnavailableError):
-        migrate(proxy.url(server.url()))
+        migrate(proxy.url(other_server.url()))
 
 
 @pytest.mark.timeout(400)

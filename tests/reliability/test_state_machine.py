@@ -14,6 +14,8 @@ from tests.support.databases import RunDatabases
 from tests.support.license_server import LicenseServer
 from tests.support.shared_clock import SharedClock
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def fresh_url(

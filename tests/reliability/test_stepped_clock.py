@@ -30,7 +30,7 @@ from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.program import Program
 from tests.support.stepped_clock import SteppedClock, needs_faketime
 
-pytestmark = needs_faketime
+pytestmark = [needs_faketime, pytest.mark.waits]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEPS = {"an hour": HOUR, "a day": DAY, "a year": 365 * DAY, "five years": 5 * 365 * DAY}
@@ -67,7 +67,7 @@ class Served:
         while (age := self.readyz()["last_waking_age_seconds"]) is None or age > time.monotonic() - began:
             assert time.monotonic() - began < _PATIENCE_SECONDS, "it never woke"
             assert self.client.get("/healthz").status_code == 200
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def call(self, method: str, path: str, **request: Any) -> Any:  # noqa: ANN401 - any JSON
         answer = self.client.request(method, f"/api/v1/telemetry/{path}", **request)
@@ -86,7 +86,7 @@ class Served:
         until = time.monotonic() + _PATIENCE_SECONDS
         while not holds(found := self.call("GET", path)[name]):
             assert time.monotonic() < until, f"{what}: {name} is still {found}"
-            time.sleep(0.5)
+            time.sleep(0.05)
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 from telemetry_service.reference.journal import JournalEntry, read_journal
 from tests.support.program import Program
 
-pytestmark = pytest.mark.timeout(400)  # Some start it twice, and a busy machine takes its time.
+# Some start it twice, and a busy machine takes its time.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.waits]
 
 LAST_LINE = "Press Ctrl-C to stop it"
 

@@ -1,0 +1,24 @@
+"""Which test begins when: those that wait begin first, a share of them with each worker, so that no core is idle."""
+
+import pytest
+
+WORKERS_FOR_A_CORE = 2
+"""A good part of the tests waits for a process, a deadline or a clock. Measured: four workers on two cores."""
+
+
+def waiting_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Put a share of what ``waits`` at the start of each worker's part.
+
+    The parts are those that ``--dist=worksteal`` hands out: of equal length, in the order of the collection. Else all
+    that waits would be one worker's, and the others would have come to their end long before it.
+    """
+    waiting = [item for item in items if item.get_closest_marker("waits")]
+    others = [item for item in items if not item.get_closest_marker("waits")]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        part = (len(items) - len(ordered)) // (workers - worker)
+        share = waiting[worker::workers]
+        rest = max(0, part - len(share))
+        ordered += [*share, *others[:rest]]
+        del others[:rest]
+    return ordered
