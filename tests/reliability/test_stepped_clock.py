@@ -74,6 +74,15 @@ class Served:
         assert answer.is_success, answer.text
         return answer.json()
 
+    def send_now(self) -> Any:  # noqa: ANN401 - any JSON
+        """Send the open period and return its transmission after the attempt, whoever makes that.
+
+        The delivery that is planned may come first; *Send Now* then finds it being sent.
+        """
+        sent = self.call("POST", "send-now")["transmission_id"]
+        self.await_that("the attempt", f"history/{sent}", "state", lambda state: state != "pending")
+        return self.call("GET", f"history/{sent}")
+
     def await_(self, what: str, path: str, name: str, value: object) -> None:
         """Wait until a field of an answer has a value."""
         self.await_that(what, path, name, lambda found: found == value)
@@ -177,7 +186,7 @@ def test_a_machine_that_starts_at_the_epoch_works_and_goes_on_when_its_clock_is_
         served.await_waking()
         before = served.memory()
         assert served.call("GET", "health")["status"] == "warning", "nothing was sent yet"
-        failed = served.call("POST", "send-now")
+        failed = served.send_now()
         assert failed["state"] in {"held", "retrying"}, "by this clock no certificate is valid yet"
         served.step(timedelta(0))
         assert served.memory() < before + _MEMORY_KIB
@@ -208,7 +217,7 @@ def test_a_retry_goes_out_in_time_although_the_clock_is_set_back(
 ) -> None:
     served.step(back)
     server.set_faults(Faults(failure=ResponseStatus(status=503), remaining=1))
-    sent = served.call("POST", "send-now")
+    sent = served.send_now()
     assert sent["state"] == "retrying"
     served.step(timedelta(0))
     served.await_("the retry", f"history/{sent['transmission_id']}", "state", "success")
@@ -222,9 +231,9 @@ def test_a_connection_test_under_a_wrong_clock_does_not_outlive_what_follows_it(
     assert tested["cause"]["code"] == "clock_wrong"
     assert served.call("GET", "health")["status"] == "unhealthy"
     served.step(timedelta(0))
-    assert served.call("POST", "send-now")["state"] == "success"
+    assert served.send_now()["state"] == "success"
     health = served.call("GET", "health")
     assert (health["status"], health["connected"]) == ("healthy", True)
-    served.call("POST", "send-now")
+    served.send_now()
     told = [json.loads(entry.payload)["health_status"] for entry in server.journal()]
     assert told == ["unhealthy", "healthy"]
