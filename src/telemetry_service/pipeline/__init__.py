@@ -1,5 +1,6 @@
-"""The way of a count through the house, one stage per file, each named by its verb.
+"""From a usage report to an accepted transmission.
 
-record -> aggregate -> prepare -> deliver (claim, send, conclude), driven by tick, send_now and retry; beside it what an
-administrator does (configure, connection_test) and looks at (preview, history, health_report, prove).
+``stages``: record -> aggregate -> prepare -> deliver (claim, send, record the outcome), driven by the tick.
+``actions``: what an administrator or another service asks for, such as configure, send now and retry.
+``queries``: what is shown of it, such as preview, history and health, each read from one snapshot.
 """

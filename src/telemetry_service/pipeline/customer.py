@@ -9,7 +9,6 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
-from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Runtime
@@ -48,8 +47,7 @@ def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
     under every key that was ever the customer's, and under another customer the counts must not leave.
     """
     waiting = tx.transmissions.without_customer()
-    posture = tx.license.get() or NO_POSTURE
-    customer_id = runtime.deployment.customer_id or posture.customer_id
+    customer_id = runtime.customer_id(tx.license.get())
     if not waiting or customer_id is None:
         return
     try:

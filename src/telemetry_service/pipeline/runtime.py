@@ -9,6 +9,7 @@ from uuid import UUID
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
+from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.sealing.keyring import KeyRing
@@ -68,6 +69,10 @@ class Runtime:
     def present_connection(self) -> bytes:
         """Return what identifies the connection at this moment, the content of the authorities' file included."""
         return self.connection + (self.client.authorities_digest() if self.client else b"")
+
+    def customer_id(self, posture: LicensePosture | None) -> str | None:
+        """Return the customer ID: the deployment's, else the reported one."""
+        return self.deployment.customer_id or (posture.customer_id if posture else None)
 
     def enabled(self, configuration: StoredConfiguration) -> bool:
         """Whether telemetry is on: the administrator and the deployment must both want it."""

@@ -12,7 +12,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
-from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.periods import Period
 from telemetry_service.domain.schedule import send_offset
@@ -58,8 +57,7 @@ class Snapshot:
     @property
     def customer_id(self) -> str | None:
         """The customer ID: the deployment's, else the reported one."""
-        posture = self.state.license.values if self.state.license else NO_POSTURE
-        return self.runtime.deployment.customer_id or posture.customer_id
+        return self.runtime.customer_id(self.state.license.values if self.state.license else None)
 
     @property
     def api_key(self) -> str:

@@ -77,7 +77,7 @@ def transaction_deadline() -> Iterator[Deadline]:
     """Bound one transaction by itself and by what is left of the call's time.
 
     Raises:
-        StorageUnavailableError: nothing is left: many slow answers are as bad as none.
+        StorageUnavailableError: no time is left; many slow answers are as bad as none.
     """
     allowance = _allowance.get()
     seconds = ORDINARY.transaction if allowance is None else min(ORDINARY.transaction, allowance.seconds_left)

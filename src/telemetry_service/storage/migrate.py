@@ -144,11 +144,11 @@ def refuse_unless_current(state: SchemaState) -> None:
     """Let only a database pass that has the schema of this version.
 
     Raises:
-        DatabaseMissingError: this role could not even mend it.
-        SchemaBehindError: this role could not even mend it.
-        SchemaTooNewError: this role could not even mend it.
-        SchemaIncompleteError: this role could not even mend it.
-        StorageLoginError: this role could not even mend it.
+        DatabaseMissingError: there is no database, or nothing in it.
+        SchemaBehindError: an older version made the database.
+        SchemaTooNewError: the database belongs to a newer version.
+        SchemaIncompleteError: the database says that it is current, and is not.
+        StorageLoginError: the schema is not current, and this role may not migrate it.
     """
     if state.missing:
         raise SchemaIncompleteError(state.missing)

@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""From a usage report to an accepted transmission."""

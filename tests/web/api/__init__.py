@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""The REST API, over a real server and a real database."""

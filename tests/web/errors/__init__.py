@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""Every error in the form that its caller can use."""

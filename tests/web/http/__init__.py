@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""How requests arrive: connections, bounds, bodies, probes."""

@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""Who may call what."""

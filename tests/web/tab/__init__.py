@@ -1,1 +1,1 @@
-"""The tests of that part of the service."""
+"""The settings tab without a browser: its values, forms and statements."""

@@ -20,16 +20,15 @@ def send_now(
 ) -> TransmissionDetail:
     """Send the open period and return its transmission, after the attempt.
 
-    ``shown`` are the versions of the preview that the caller has seen: another one is refused with
-    ``PreviewStaleError``, and nothing is closed. An ``idempotency_key`` that the actor used before names the
-    transmission it made then. The period then stays open.
+    ``shown`` are the versions of the preview that the caller has seen; None stands for any. An ``idempotency_key`` that
+    the actor used before names the transmission it made then. After an error the period is still open.
 
     Raises:
+        PreviewStaleError: the payload is not one of ``shown``.
         TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
         KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
-        PayloadContradictionError: the period's numbers contradict each other, so the payload is not built and the
-            period stays open.
+        PayloadContradictionError: the period's numbers contradict each other, so the payload is not built.
     """
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
     transmission_id = _prepare(runtime, actor, request_key, shown)

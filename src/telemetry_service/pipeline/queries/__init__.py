@@ -1,1 +1,1 @@
-"""What an interface shows: each query reads one transaction and returns frozen values."""
+"""What an interface shows: each query reads a snapshot and returns frozen values."""

@@ -63,7 +63,7 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
     What was counted between a look and the save is asked about too.
 
     Raises:
-        ConfirmationRequiredError: with the numbers where something would be lost.
+        ConfirmationRequiredError: something would be lost; the sentence says how much.
     """
     snapshot.tx.periods.lock_open()  # Nothing is counted any more until the save is done.
     found = read_consequences(snapshot, after)

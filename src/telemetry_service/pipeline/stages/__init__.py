@@ -1,1 +1,1 @@
-"""One stage of the way of a count per file, each named by its verb."""
+"""The steps from a usage report to an accepted transmission: one per file, named by its verb."""

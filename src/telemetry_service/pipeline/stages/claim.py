@@ -55,10 +55,10 @@ class _Customer:
 def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
-    None where someone else has the claim, or nothing may be sent at this time. Nothing is claimed then.
+    None where someone else has the claim, or nothing may be sent at this time.
 
     Raises:
-        PayloadContradictionError: the stored payload is not valid anymore.
+        PayloadContradictionError: the stored payload is not valid anymore; nothing is claimed.
     """
     now = runtime.clock.now()
     token = time_ordered_id(now)

@@ -48,10 +48,8 @@ class Heartbeat:
     def beat_if_due(self) -> None:
         """Note that the process woke, and commit a heartbeat unless the last one is recent.
 
-        The next waking tries again.
-
         Raises:
-            StorageUnavailableError: it cannot be committed.
+            StorageUnavailableError: it cannot be committed; the next waking tries again.
         """
         self._woke_at = time.monotonic()
         if self._committed_at is None or self._woke_at - self._committed_at >= self._limits.every:

@@ -49,10 +49,10 @@ def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
     Nothing is written where the payload cannot be made: the period then stays open.
 
     Raises:
-        NotConfiguredError: it is not what was shown.
-        KeyUnusableError: it is not what was shown.
-        PayloadContradictionError: it is not what was shown.
-        PreviewStaleError: it is not what was shown.
+        NotConfiguredError: the API key, the License Server or the customer ID is missing.
+        KeyUnusableError: the stored API key cannot be opened.
+        PayloadContradictionError: the period's numbers contradict each other.
+        PreviewStaleError: the payload is not what was shown.
     """
     runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
     try:

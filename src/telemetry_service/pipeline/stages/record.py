@@ -206,12 +206,12 @@ def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[lis
 
 
 def _write(runtime: Runtime, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
-    """Write the counters and what they add to the sums. And then nothing is committed.
+    """Write the counters and what they add to the sums.
 
     Every replica writes in one order, the row that all of them share last: so no one waits in a circle, or for long.
 
     Raises:
-        _NoRoomError: the open period has no room for all of a group.
+        _NoRoomError: the open period has no room for all of a group; nothing is committed.
     """
     bounds, most = tx.usage_bounds, runtime.deployment.max_bouncers
     bouncers = traffic_of(counters)

@@ -1,4 +1,4 @@
-"""Adds the settings tab, the console's door and the static files to the application."""
+"""Adds the settings tab, the login and the static files to the application."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""The console's door: log in and log out."""
+"""Log in and log out."""
 
 from http import HTTPStatus
 from typing import Annotated

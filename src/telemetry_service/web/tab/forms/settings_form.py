@@ -40,7 +40,7 @@ class SettingsForm(BaseModel):
         """Return the values as they were chosen.
 
         Raises:
-            ValidationError: one is none.
+            ValidationError: one of them is not a value of its setting.
         """
         values = {
             "enabled": self.enabled == _ON,
