@@ -78,6 +78,15 @@ def test_any_status_can_be_asked_for(faulty: Line, status: int) -> None:
     assert (answer.status_code, answer.headers["Location"]) == (status, "https://127.0.0.1:1/")
 
 
+@each("failure", [ResponseStatus(status=204), ResponseStatus(status=304), Garbage(status=204)])
+def test_a_status_without_content_leaves_the_connection_to_the_next_request(faulty: Line, failure: Failure) -> None:
+    for _ in range(20):
+        faulty.server.set_faults(Faults(failure=failure))
+        assert faulty.send(draft().signed()).content == b""
+        faulty.server.set_faults(Faults())
+        assert faulty.send(draft().signed()).status_code == 200
+
+
 def test_retry_after_stands_as_it_was_asked_for(faulty: Line) -> None:
     for wish in ("120", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "soon"):
         faulty.server.set_faults(Faults(failure=ResponseStatus(retry_after=wish)))

@@ -1,6 +1,7 @@
 """Carries a failure out: what the network and a broken server can do to an exchange."""
 
 import asyncio
+from http import HTTPStatus
 from typing import assert_never
 
 from starlette.requests import Request
@@ -9,6 +10,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from telemetry_service.reference.faults import Drop, Failure, Garbage, Hang, ResponseStatus, Slow
 from telemetry_service.reference.refusals import Reason, problem
+
+_WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""A response with one of these has no content (RFC 9110, section 6.4.1); uvicorn closes the connection over any."""
 
 
 class CuttableProtocol(H11Protocol):
@@ -28,12 +32,11 @@ async def strike(failure: Failure | None, request: Request) -> Response | None:
         case Slow(seconds=seconds):
             await asyncio.sleep(seconds)
             return None
-        case ResponseStatus(status=status, retry_after=retry_after, location=location):
-            headers = {"Retry-After": retry_after, "Location": location}
-            stated = {name: value for name, value in headers.items() if value is not None}
-            return problem(Reason.SWITCHED, status=status, headers=stated)
+        case ResponseStatus():
+            return _stated(failure)
         case Garbage(status=status, content_type=content_type, body=body):
-            return Response(body, status_code=status, headers={"Content-Type": content_type})
+            content = None if status in _WITHOUT_CONTENT else body
+            return Response(content, status_code=status, headers={"Content-Type": content_type})
         case Hang():
             await _gone(request)
             return Response(status_code=204)
@@ -43,6 +46,14 @@ async def strike(failure: Failure | None, request: Request) -> Response | None:
             return Response(status_code=204)
         case _:
             assert_never(failure)
+
+
+def _stated(failure: ResponseStatus) -> Response:
+    headers = {"Retry-After": failure.retry_after, "Location": failure.location}
+    given = {name: value for name, value in headers.items() if value is not None}
+    if failure.status in _WITHOUT_CONTENT:
+        return Response(status_code=failure.status, headers=given)
+    return problem(Reason.SWITCHED, status=failure.status, headers=given)
 
 
 async def _gone(request: Request) -> None:

@@ -17,7 +17,7 @@ class _Closed(BaseModel):
 
 
 class ResponseStatus(_Closed):
-    """Answer this status, with a problem as its body."""
+    """Answer this status, with a problem as its body where the status has one."""
 
     kind: Literal["status"] = "status"
     status: Annotated[int, Field(ge=200, le=599)] = 503
