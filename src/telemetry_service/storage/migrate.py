@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 
 from alembic import command
@@ -15,6 +16,7 @@ from telemetry_service.domain.errors import (
     SchemaBehindError,
     SchemaIncompleteError,
     SchemaTooNewError,
+    StorageBusyError,
     StorageLoginError,
 )
 from telemetry_service.log.events import Event
@@ -27,7 +29,7 @@ from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
 
 _LOCK = 0x74656C656D
-"""The key of PostgreSQL's advisory lock under which one process at a time migrates."""
+"""The key of PostgreSQL's advisory lock: one process at a time migrates, and none looks at the schema meanwhile."""
 
 
 def migrate(database_url: str) -> str:
@@ -42,9 +44,11 @@ def migrate(database_url: str) -> str:
         StorageUnavailableError: the database cannot be used.
     """
     make_private_file(database_url)
-    state = schema_state(database_url, makes_it=True)
-    if state.current:
-        return _complete(state.newest, state.missing)
+    # Busy: another process is migrating. Wait for its lock below, as long as that may take.
+    with suppress(StorageBusyError):
+        state = schema_state(database_url, makes_it=True)
+        if state.current:
+            return _complete(state.newest, state.missing)
     engine = make_migrating_engine(database_url)
     try:
         with translated(), connected(engine) as connection, connection.begin():
@@ -83,12 +87,14 @@ def schema_state(database_url: str, *, makes_it: bool = False) -> SchemaState:
     ``makes_it`` is for whoever is about to set it up: how an empty file is used is decided when it is first opened.
 
     Raises:
+        StorageBusyError: another process is migrating it.
         StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
             acknowledged.
     """
     engine = make_engine(database_url, makes_it=makes_it)
     try:
         with translated(), connected(engine) as connection:
+            _keep_migrations_out(connection)
             present, scripts = current_revision(connection), _scripts()
             too_new = present is not None and not _known(scripts, present)
             newest = scripts.get_current_head() or ""
@@ -165,6 +171,15 @@ def refuse_unless_current(state: SchemaState) -> None:
 def _take_lock(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _keep_migrations_out(connection: Connection) -> None:
+    """Let no migration commit in the middle of a look: PostgreSQL shows each statement its own state of the catalog.
+
+    SQLite's transactions need no such lock.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
 
 
 def _configuration() -> Config:
