@@ -45,7 +45,7 @@ class Command:
 SENDING = frozenset(
     {
         "activity",
-        "license_server_contact",
+        "license_server_last_exchange",
         "reporting_periods",
         "telemetry_transmission_attempts",
         "telemetry_transmission_logs",
@@ -68,7 +68,7 @@ COMMANDS = {
         stdin="a long enough password\n",
     ),
     "test-connection": Command(
-        ("test-connection",), frozenset({"activity", "license_server_contact", "telemetry_transmission_logs"})
+        ("test-connection",), frozenset({"activity", "license_server_last_exchange", "telemetry_transmission_logs"})
     ),
     "send-now": Command(("send-now",), SENDING),
 }

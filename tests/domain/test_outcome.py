@@ -142,7 +142,7 @@ LOCAL = {
 @each("cause", Cause)
 def test_whether_a_request_was_written_is_known_from_the_cause_unless_it_cannot_be(cause: Cause) -> None:
     """A cause that only a status leads to is known by its status."""
-    answered = cause in {Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE}
+    answered = cause in {Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE}
     expected = False if cause in LOCAL else True if answered else None
     assert request_written(cause, None) is expected
     assert may_have_arrived(cause, None) is (cause not in LOCAL)

@@ -38,7 +38,7 @@ def receipt_of(header: object = HEADER, claims: object = CLAIMS, signature: byte
 
 
 RECEIPT = receipt_of()
-MALFORMED = Rejected(Cause.ANSWER_MALFORMED, 200)
+MALFORMED = Rejected(Cause.RESPONSE_MALFORMED, 200)
 
 
 def test_a_duplicate_is_a_success(server: FaultServer, transmit: Transmit) -> None:

@@ -65,7 +65,7 @@ def test_a_2xx_that_is_not_200_is_no_acceptance_whatever_it_says(
     server: FaultServer, transmit: Transmit, status: int
 ) -> None:
     server.mode = faults.accept_as(status)
-    assert transmit() == Rejected(Cause.ANSWER_MALFORMED, status)
+    assert transmit() == Rejected(Cause.RESPONSE_MALFORMED, status)
 
 
 def test_an_endless_refusal_is_a_refusal_because_its_body_is_not_read(server: FaultServer, transmit: Transmit) -> None:

@@ -19,7 +19,7 @@ ANSWERED: list[tuple[Mode, int | None, set[Cause]]] = [
     (faults.reply(403), 403, {Cause.FORBIDDEN}),
     (faults.reply(422), 422, {Cause.PAYLOAD_REFUSED}),
     (faults.reply(503), 503, {Cause.BUSY, Cause.SERVER_ERROR}),
-    (PORTAL, 200, {Cause.ANSWER_MALFORMED}),
+    (PORTAL, 200, {Cause.RESPONSE_MALFORMED}),
     (faults.certificate_expired, None, {Cause.CERTIFICATE_EXPIRED}),
     (faults.certificate_of_unknown_authority, None, {Cause.CERTIFICATE_UNTRUSTED}),
 ]

@@ -95,7 +95,7 @@ def test_the_service_understands_each_kind_of_refusal(faulty: Line, client: Lice
     assert busy.retry_after is not None
     assert (busy.cause, busy.retry_after.total_seconds()) == (Cause.BUSY, 600)
     faulty.server.set_faults(Faults(failure=Garbage()))
-    assert client.transmit(sealed().message, (), now) == Rejected(Cause.ANSWER_MALFORMED, 200)
+    assert client.transmit(sealed().message, (), now) == Rejected(Cause.RESPONSE_MALFORMED, 200)
 
 
 def test_the_connection_test_of_the_service_passes(client: LicenseServerClient) -> None:

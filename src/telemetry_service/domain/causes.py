@@ -34,8 +34,8 @@ class Cause(StrEnum):
     PAYLOAD_REFUSED = "payload_refused"
     ID_CONFLICT = "id_conflict"
     UNEXPECTED_STATUS = "unexpected_status"
-    ANSWER_MALFORMED = "answer_malformed"
-    ANSWER_TOO_LARGE = "answer_too_large"
+    RESPONSE_MALFORMED = "response_malformed"
+    RESPONSE_TOO_LARGE = "response_too_large"
     INTERRUPTED = "interrupted"
     PAYLOAD_INVALID = "payload_invalid"
 
@@ -207,14 +207,14 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         _VENDOR,
         "The details of the transmission show the response code.",
     ),
-    Cause.ANSWER_MALFORMED: Explanation(
+    Cause.RESPONSE_MALFORMED: Explanation(
         "The response did not come from a License Server.",
         "Check for a captive portal or a proxy in between.",
         _NETWORK,
         "A login page also responds with 200; only a response that names this transmission is an acceptance. The"
         " payload is retried at the next tick, and when you click *Retry*.",
     ),
-    Cause.ANSWER_TOO_LARGE: Explanation(
+    Cause.RESPONSE_TOO_LARGE: Explanation(
         "The response was too large to come from a License Server.",
         "Check for a captive portal or a proxy in between.",
         _NETWORK,

@@ -90,7 +90,7 @@ _NEVER_WRITTEN = frozenset(
 )
 """What ends an attempt before the request is written: not a byte of it has left then."""
 
-_ANSWERED = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
+_ANSWERED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
 """Someone has answered the request, whatever the answer was, so it was written."""
 
 _EXPLICIT_REFUSALS = frozenset({400, 401, 403, 413, 415, 422})

@@ -20,7 +20,7 @@ from telemetry_service.license_server.network import Network
 from telemetry_service.license_server.response import READ_STATUSES, Response
 from telemetry_service.license_server.steps import Steps
 
-_KEEP_STATUS = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
+_KEEP_STATUS = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
 """What is wrong with a response that has begun."""
 _OF_LIBRARIES = (
     OSError,  # Among them TimeoutError, and ssl.SSLError, which httpcore lets through.
@@ -90,7 +90,7 @@ class Exchange:
             case httpcore.ProxyError():
                 return Cause.PROXY_FAILED
             case httpcore.RemoteProtocolError() if not self._network.cut_off:
-                return Cause.ANSWER_MALFORMED
+                return Cause.RESPONSE_MALFORMED
             case ssl.SSLError() | anyio.EndOfStream() | httpcore.NetworkError() | httpcore.RemoteProtocolError():
                 return Cause.CONNECTION_LOST
             case _:  # Among others, this machine has no file descriptor left.

@@ -12,7 +12,7 @@ _HELD = frozenset(
         Cause.CERTIFICATE_UNTRUSTED,
     }
 )
-_REJECTED = frozenset({Cause.ANSWER_MALFORMED, Cause.ANSWER_TOO_LARGE})
+_REJECTED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
 
 
 class ExchangeError(TelemetryError):

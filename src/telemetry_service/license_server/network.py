@@ -63,7 +63,7 @@ class Network(httpcore.AsyncNetworkBackend):
         self._bytes_left -= len(received)
         self.cut_off = not received
         if self._bytes_left < 0:
-            raise ExchangeError(Cause.ANSWER_TOO_LARGE)
+            raise ExchangeError(Cause.RESPONSE_TOO_LARGE)
         return received
 
     async def aclose(self) -> None:

@@ -88,7 +88,7 @@ def outcome_of_transmission(
     members = _members(response.body)
     acceptance = _parse(_Acceptance, members)
     if acceptance is None or acceptance.transmission_id != message.transmission_id:
-        return Rejected(Cause.ANSWER_MALFORMED, response.status)
+        return Rejected(Cause.RESPONSE_MALFORMED, response.status)
     receipt, dropped = _receipt(members.get("receipt"))
     license_, noted = read_license(members.get("license"))
     return Accepted(
@@ -104,7 +104,7 @@ def failure_of_ping(response: Response, ping: SealedMessage) -> Failure | None:
     """Return why the response to a connection check is not a good one, or None."""
     failure = _failure(response, ping, retry_after=None)
     if failure is None and _parse(_Pong, _members(response.body)) is None:
-        return Rejected(Cause.ANSWER_MALFORMED, response.status)
+        return Rejected(Cause.RESPONSE_MALFORMED, response.status)
     return failure
 
 
@@ -112,7 +112,7 @@ def _failure(response: Response, message: SealedMessage, retry_after: timedelta 
     if response.status == HTTPStatus.OK:
         return None
     if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-        return Rejected(Cause.ANSWER_MALFORMED, response.status)
+        return Rejected(Cause.RESPONSE_MALFORMED, response.status)
     failure = outcome_of_status(response.status, retry_after)
     if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(response, message):
         return replace(failure, cause=Cause.CLOCK_WRONG)

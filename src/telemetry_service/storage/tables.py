@@ -317,7 +317,7 @@ class LastExchangeRow(Base):
     Its counter numbers what happens in the order of its commits. A clock that is set back cannot change that order.
     """
 
-    __tablename__ = "license_server_contact"
+    __tablename__ = "license_server_last_exchange"
     __table_args__ = (_single_row(),)
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)

@@ -78,7 +78,7 @@ def test_two_months_were_lived_and_the_license_server_has_them(demo: Program, tm
     assert all(item["receipt_verified"] for item in accepted)
     assert {"scheduled", "manual"} == {item["trigger"] for item in history}
     met = {attempt["cause"]["code"] for item in history for attempt in item["attempts"] if attempt["cause"]}
-    assert met == {"busy", "connection_lost", "api_key_not_accepted", "answer_malformed"}
+    assert met == {"busy", "connection_lost", "api_key_not_accepted", "response_malformed"}
     assert any(attempt["duplicate"] for item in history for attempt in item["attempts"])
     ages = [item["created_at"] for item in history]
     assert ages == sorted(ages, reverse=True)
