@@ -97,8 +97,7 @@ def served(
 ) -> Iterator[int]:
     """Give the port of a server that takes so many connections."""
     limits = ConnectionLimits(connections, per_address or connections, for_probes)
-    config = server_config(app, "127.0.0.1", 0, proxies, limits)
-    config.http = kind
+    config = server_config(app, "127.0.0.1", 0, proxies, limits, kind)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -30,14 +30,13 @@ from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.handler import ErrorHandler
 from telemetry_service.web.errors.middleware import ErrorMiddleware
-from telemetry_service.web.http.ambiguity import AmbiguityGuard
-from telemetry_service.web.http.body_limit import USAGE_BYTES, BodyLimit
-from telemetry_service.web.http.database_time import DatabaseTime
-from telemetry_service.web.http.head_requests import HeadRequests
-from telemetry_service.web.http.request_ids import RequestIds
+from telemetry_service.web.http.ambiguity import refuse_ambiguity
+from telemetry_service.web.http.body_limit import USAGE_BYTES, limit_body
+from telemetry_service.web.http.middleware import database_time, head_as_get
+from telemetry_service.web.http.request_ids import request_ids
 from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.security.authorization import authorize, check_routes
-from telemetry_service.web.security.response_headers import SecurityHeaders
+from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab.error_pages import TabErrorPages
 from telemetry_service.web.tab.routes import add_tab
 
@@ -119,11 +118,11 @@ def create_web(
 def _around(errors: ErrorHandler) -> list[Middleware]:
     """Return what stands around every route, outermost first."""
     return [
-        Middleware(RequestIds),
-        Middleware(SecurityHeaders),
+        Middleware(request_ids),
+        Middleware(security_headers),
         Middleware(ErrorMiddleware, handler=errors),
-        Middleware(AmbiguityGuard),
-        Middleware(HeadRequests),
-        Middleware(BodyLimit, larger=_LARGER_BODIES),
-        Middleware(DatabaseTime),
+        Middleware(refuse_ambiguity),
+        Middleware(head_as_get),
+        Middleware(limit_body, larger=_LARGER_BODIES),
+        Middleware(database_time),
     ]

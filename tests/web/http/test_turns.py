@@ -5,8 +5,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from telemetry_service.web.http.probes import OnlyProbes
-from telemetry_service.web.http.turns import Turns
+from telemetry_service.web.http.probes import Turns, only_probes
 
 
 def scope(path: str) -> Scope:
@@ -59,7 +58,7 @@ def test_refusals_beyond_the_limits_wait_for_their_turns_too() -> None:
 
     async def ask() -> None:
         turns = Turns(app, 20)
-        beyond = OnlyProbes(turns, turns.wait)
+        beyond = only_probes(turns, turns.wait)
         paths = [*("/login" for _ in range(100)), "/healthz"]
         await asyncio.gather(*(beyond(scope(path), _nothing, refused) for path in paths))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POLICY, SecurityHeaders
+from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POLICY, security_headers
 from tests.support.each import each
 from tests.support.running import Running
 
@@ -56,7 +56,7 @@ async def test_over_tls_the_browser_is_told_to_stay_there() -> None:
     async def send(message: dict[str, object]) -> None:
         sent.append(message)
 
-    await SecurityHeaders(app)({"type": "http", "scheme": "https"}, None, send)  # type: ignore[arg-type]
+    await security_headers(app)({"type": "http", "scheme": "https"}, None, send)  # type: ignore[arg-type]
     headers = sent[0]["headers"]
     assert isinstance(headers, list)
     assert (b"strict-transport-security", b"max-age=31536000") in headers

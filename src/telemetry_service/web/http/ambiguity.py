@@ -1,4 +1,4 @@
-"""Refuses a request whose head two readers could understand differently: pure ASGI, around every route.
+"""Refuses a request whose head two readers could understand differently, before any route.
 
 A proxy on the way may have read it the other way, and so let in what it would have kept out.
 """
@@ -6,6 +6,7 @@ A proxy on the way may have read it the other way, and so let in what it would h
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
+from telemetry_service.web.http.middleware import http_middleware
 
 _ONCE = {
     name.lower().encode(): name
@@ -24,23 +25,16 @@ _ONCE = {
 """Headers that say one thing. ``If-Match`` is a list by its nature, and may be there more than once."""
 
 
-class AmbiguityGuard:
-    """Refuses a request that says two things at once."""
+@http_middleware
+async def refuse_ambiguity(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse a request that says two things at once.
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Guard ``app``."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on.
-
-        Raises:
-            RequestMalformedError: it has more than one meaning.
-        """
-        errors = _errors_of(scope) if scope["type"] == "http" else []
-        if errors:
-            raise RequestMalformedError(errors)
-        await self._app(scope, receive, send)
+    Raises:
+        RequestMalformedError: it has more than one meaning.
+    """
+    if errors := _errors_of(scope):
+        raise RequestMalformedError(errors)
+    await app(scope, receive, send)
 
 
 def _errors_of(scope: Scope) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""No body is read beyond its bound, whatever its length is said to be: pure ASGI, around every route."""
+"""No body is read beyond its bound, whatever its length is said to be."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry_service.web.errors.request_errors import BodyTooLargeError
+from telemetry_service.web.http.middleware import http_middleware
 
 KIB = 1024
 USUAL_BYTES = 64 * KIB
@@ -19,28 +20,18 @@ _TOO_LARGE = 413
 _DIGITS = 10
 
 
-class BodyLimit:
-    """Refuses a body that is, or turns out to be, too large."""
+@http_middleware
+async def limit_body(app: ASGIApp, scope: Scope, receive: Receive, send: Send, larger: Mapping[str, int]) -> None:
+    """Refuse a body that is, or turns out to be, too large; ``larger`` names the paths that take more than the usual.
 
-    def __init__(self, app: ASGIApp, larger: Mapping[str, int]) -> None:
-        """Guard ``app``; ``larger`` names the paths that take more than the usual."""
-        self._app = app
-        self._larger = larger
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a receive that counts.
-
-        Raises:
-            BodyTooLargeError: its length is said to be too large.
-        """
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._larger.get(scope["path"], USUAL_BYTES)
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or len(announced) > _DIGITS or int(announced) > limit:
-            raise BodyTooLargeError
-        await self._app(scope, _counting(receive, limit), send)
+    Raises:
+        BodyTooLargeError: its length is said to be too large.
+    """
+    limit = larger.get(scope["path"], USUAL_BYTES)
+    announced = Headers(scope=scope).get("content-length", "0")
+    if not announced.isdecimal() or len(announced) > _DIGITS or int(announced) > limit:
+        raise BodyTooLargeError
+    await app(scope, _counting(receive, limit), send)
 
 
 def _counting(receive: Receive, limit: int) -> Receive:

@@ -20,10 +20,10 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.errors.request_errors import OverloadedError, RequestMalformedError, RequestTooSlowError
 from telemetry_service.web.http.addresses import canonical
+from telemetry_service.web.http.connection_limits import ConnectionCounter
 from telemetry_service.web.http.early_refusals import early_refusal
 from telemetry_service.web.http.measured_transport import MeasuredTransport
-from telemetry_service.web.http.probes import OnlyProbes
-from telemetry_service.web.http.server_config import ServerConfig
+from telemetry_service.web.http.probes import Turns, only_probes
 
 _BEFORE_AN_ANSWER = (h11.IDLE, h11.SEND_RESPONSE)
 _STILL_ARRIVING = (h11.IDLE, h11.SEND_BODY)
@@ -44,7 +44,7 @@ _LOG.setLevel(logging.ERROR)
 
 
 class CallerConnection(H11Protocol):
-    """Speaks HTTP/1.1 with one caller, within the limits of its ``ServerConfig``."""
+    """Speaks HTTP/1.1 with one caller, within the limits that all callers share."""
 
     request_seconds: ClassVar[float] = 60
     """How long a request, body included, may take to arrive: 4 MiB over the slowest line that a service has."""
@@ -61,14 +61,15 @@ class CallerConnection(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        counter: ConnectionCounter,
+        turns: Turns,
     ) -> None:
-        """Wait for the connection."""
+        """Wait for the connection; what is uvicorn's stands first."""
         super().__init__(config, server_state, app_state, _loop)
-        if not isinstance(config, ServerConfig):
-            raise TypeError
         self.logger = _LOG
-        self._counter = config.counter
-        self._turns = config.turns
+        self._counter = counter
+        self._turns = turns
         self._beyond_limits = False
         self._next_request_waits = False
         self._unread_before = False
@@ -84,7 +85,7 @@ class CallerConnection(H11Protocol):
             self.client = (canonical(self.client[0]), self.client[1])
         self._beyond_limits = not self._counter.admit(self, self._address)
         if self._beyond_limits:
-            self.app = OnlyProbes(self.app, self._turns.wait)
+            self.app = only_probes(self.app, self._turns.wait)
         self._expect_request_within(self.probe_seconds if self._beyond_limits else self.request_seconds)
         self._look = self.loop.call_later(self.answer_seconds, self._look_whether_read)
 

@@ -1,4 +1,4 @@
-"""Where a request really comes from, where a reverse proxy handed it on: pure ASGI, around the whole application.
+"""Where a request really comes from, where a reverse proxy handed it on.
 
 Only what a trusted proxy says is believed. ``X-Forwarded-For`` is read from its end, for each proxy appends the address
 that it saw: the first that is no trusted proxy's is the caller's. What stands before it the caller may have made up.
@@ -12,48 +12,36 @@ from telemetry_service.web.errors.request_errors import OverloadedError
 from telemetry_service.web.http.addresses import TrustedProxies, canonical, read_address
 from telemetry_service.web.http.connection_limits import ConnectionCounter
 from telemetry_service.web.http.early_refusals import peer_of, refusal_of
+from telemetry_service.web.http.middleware import http_middleware
 from telemetry_service.web.http.probes import is_probe
 
 _PROTO, _FOR = b"x-forwarded-proto", b"x-forwarded-for"
 _FORWARDED = (_PROTO, _FOR)
 
 
-class ForwardedRequests:
-    """Gives a request the scheme and the address of its caller, and bounds how many a caller has under way."""
-
-    def __init__(self, app: ASGIApp, proxies: TrustedProxies, counter: ConnectionCounter) -> None:
-        """Serve ``app``."""
-        self._app = app
-        self._proxies = proxies
-        self._counter = counter
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        peer = canonical(peer_of(scope))
-        forwarded = any(name in _FORWARDED for name, _value in scope["headers"])
-        if peer not in self._proxies:
-            if forwarded:
-                # The session's cookie is sent without Secure then, although the browser may well have used TLS.
-                log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
-            await self._app(scope, receive, send)
-            return
-        await self._hand_on(_as_forwarded(scope, peer, self._proxies), receive, send)
-
-    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = scope["client"][0]
-        if is_probe(scope) or caller in self._proxies:
-            await self._app(scope, receive, send)
-            return
-        if not self._counter.begin_request(caller):
-            await refusal_of(scope, OverloadedError())(scope, receive, send)
-            return
+@http_middleware
+async def forwarded_requests(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, proxies: TrustedProxies, counter: ConnectionCounter
+) -> None:
+    """Give a request the scheme and the address of its caller, and bound how many a caller has under way."""
+    peer = canonical(peer_of(scope))
+    if peer not in proxies:
+        if any(name in _FORWARDED for name, _value in scope["headers"]):
+            # The session's cookie is sent without Secure then, although the browser may well have used TLS.
+            log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
+        await app(scope, receive, send)
+        return
+    scope = _as_forwarded(scope, peer, proxies)
+    caller = scope["client"][0]
+    if is_probe(scope) or caller in proxies:
+        await app(scope, receive, send)
+    elif not counter.begin_request(caller):
+        await refusal_of(scope, OverloadedError())(scope, receive, send)
+    else:
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
         finally:
-            self._counter.end_request(caller)
+            counter.end_request(caller)
 
 
 def _as_forwarded(scope: Scope, peer: str, proxies: TrustedProxies) -> Scope:

@@ -1,34 +1,20 @@
-"""Gives each request its ID: the caller's own where that can be repeated, else a new one. Pure ASGI."""
+"""Gives each request its ID: the caller's own where that can be repeated, else a new one."""
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from telemetry_service.log.context import REQUEST_ID_HEADER, answering, is_safe_request_id
+from telemetry_service.web.http.middleware import http_middleware, with_headers
 
 
-class RequestIds:
-    """Stands around everything, so that every line that a request causes and every answer bears its ID."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        """Stand around ``app``."""
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on within its context, with a send that adds the header."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = request_id_of(scope)
-
-        async def add_header(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
-            await send(message)
-
-        client = scope.get("client")
-        with answering(request_id, client[0] if client else None):
-            await self._app(scope, receive, add_header)
+@http_middleware
+async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand around everything, so that every line that a request causes and every answer bears its ID."""
+    request_id = request_id_of(scope)
+    client = scope.get("client")
+    with answering(request_id, client[0] if client else None):
+        await app(scope, receive, with_headers(send, lambda headers: headers.update({REQUEST_ID_HEADER: request_id})))
 
 
 def new_request_id() -> str:

@@ -1,7 +1,9 @@
-"""The headers of every answer: nothing inline, nothing from elsewhere, nothing kept, nothing guessed. Pure ASGI."""
+"""The headers of every answer: nothing inline, nothing from elsewhere, nothing kept, nothing guessed."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from telemetry_service.web.http.middleware import http_middleware, with_headers
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; "
@@ -30,26 +32,14 @@ _HSTS = "max-age=31536000"
 """A year. Not for subdomains: they are not this service's to speak for."""
 
 
-class SecurityHeaders:
-    """Sets the headers; a route may set a Cache-Control of its own."""
+@http_middleware
+async def security_headers(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Set the headers; a route may set a Cache-Control of its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Guard ``app``."""
-        self._app = app
+    def complete(headers: MutableHeaders) -> None:
+        headers.update(ALWAYS)
+        headers.setdefault("Cache-Control", "no-store")
+        if scope.get("scheme") == "https":
+            headers["Strict-Transport-Security"] = _HSTS
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a send that adds the headers."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def add_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(ALWAYS)
-                headers.setdefault("Cache-Control", "no-store")
-                if scope.get("scheme") == "https":
-                    headers["Strict-Transport-Security"] = _HSTS
-            await send(message)
-
-        await self._app(scope, receive, add_headers)
+    await app(scope, receive, with_headers(send, complete))
