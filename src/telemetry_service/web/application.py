@@ -12,18 +12,7 @@ from telemetry_service.domain.readiness import Readiness
 from telemetry_service.identity.authentication import Authentication
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.record import Recorder
-from telemetry_service.web.api import (
-    bouncers,
-    configuration,
-    dictionary,
-    extension_codes,
-    health,
-    license_posture,
-    operations,
-    preview,
-    transmissions,
-    usage,
-)
+from telemetry_service.web.api import configuration, facts, insight, operations, transmissions, usage
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
@@ -53,20 +42,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces where the environment says so: nothing but the transmission leaves this process."""
 
-_API = tuple(
-    noun.router
-    for noun in (
-        bouncers,
-        usage,
-        license_posture,
-        extension_codes,
-        configuration,
-        preview,
-        health,
-        dictionary,
-        transmissions,
-    )
-)
+_API = (usage, facts, configuration, insight, transmissions)
 
 
 def create_web(
@@ -107,8 +83,8 @@ def create_web(
     )
     app.state.context = WebContext(runtime, recorder, authentication, readiness, threads, Metrics(runtime))
     app.state.description = Description()
-    for router in _API:
-        app.include_router(router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
+    for topic in _API:
+        app.include_router(topic.router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
     app.include_router(operations.router)
     add_tab(app)
     check_routes(app)

@@ -1,13 +1,11 @@
 """The quick look at a body of usage finds exactly what the slow one finds."""
 
 import json
-from contextlib import suppress
 from uuid import uuid4
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from telemetry_service.domain.facts import MAX_REPORT_COUNT
 from telemetry_service.web.errors.request_errors import InputRefusedError
@@ -63,8 +61,7 @@ def test_a_name_that_is_there_twice_never_passes(reports: list[list[tuple[str, s
     value = data.draw(st.sampled_from([again[1], '"x"', "1", "null", '{"a":1}', '"\\""']))
     report.insert(data.draw(st.integers(0, len(report))), (again[0], value))
     raw = _body(reports, "").encode()
-    with suppress(ValidationError):  # It may not have been valid in the first place.
-        assert validated_usage(raw) is None
+    assert validated_usage(raw) is None
     with pytest.raises(InputRefusedError):
         check_json(raw)
 
@@ -92,12 +89,8 @@ def test_the_quick_look_takes_nothing_that_the_slow_one_refuses(
     place = data.draw(st.integers(0, len(report) - 1))
     report[place] = (report[place][0], json.dumps(value))
     raw = _body(reports, "").encode()
-    try:
-        found = validated_usage(raw)
-    except ValidationError:
-        return
-    assume(found is not None)
-    check_json(raw)
+    if validated_usage(raw) is not None:
+        check_json(raw)
 
 
 def test_whoever_counts_quotation_marks_counts_eighteen_in_a_report() -> None:

@@ -4,18 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from telemetry_service.domain import errors
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
 from telemetry_service.domain.connection_check import ConnectionCheck
-from telemetry_service.domain.errors import (
-    ConfirmationRequiredError,
-    KeyUnusableError,
-    LockedByDeploymentError,
-    NotConfiguredError,
-    PreconditionRequiredError,
-    RecentLoginRequiredError,
-    StaleConfigurationError,
-    TelemetryDisabledError,
-)
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
@@ -24,17 +15,17 @@ from telemetry_service.pipeline.queries.consequences import Consequences, read_c
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse, ConsequencesResponse, RevealedKeyResponse
 from telemetry_service.schemas.connection_check import ConnectionCheckResponse
-from telemetry_service.web.api.openapi_parts import header, refused_with, response_header
+from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with, response_header
 from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
 from telemetry_service.web.context import Context
-from telemetry_service.web.errors.request_errors import ExchangesBusyError
-from telemetry_service.web.http.body import NO_BODY, JsonBody, OptionalJsonBody
+from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCaller, needs
 
 router = APIRouter(prefix="/telemetry", tags=["configuration"])
 
 _ETAG = response_header("ETag", "The version. Send it in `If-Match` to save.")
+_IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
 _KEY = {"api_key": "ck_live_0123456789abcdef"}
 _VALUES = {
     "enabled": True,
@@ -49,7 +40,7 @@ Values = Annotated[Configuration, Depends(JsonBody(Configuration, _VALUES))]
 Confirm = Annotated[bool, Query(description="Proceed even if data is permanently lost.")]
 DryRun = Annotated[bool, Query(description="Report what would be lost, without saving.")]
 NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput, _KEY))]
-KeyToTest = Annotated[ApiKeyInput | None, Depends(OptionalJsonBody(ApiKeyInput, _KEY))]
+KeyToTest = Annotated[ApiKeyInput | None, Depends(JsonBody(ApiKeyInput, _KEY, required=False))]
 
 
 @router.get("/config", response_model=ConfigurationResponse, responses={200: {"headers": _ETAG}})
@@ -63,12 +54,15 @@ def get_config(context: Context, response: Response) -> ConfigurationView:
     "/config",
     response_model=ConfigurationResponse | ConsequencesResponse,
     responses={200: {"headers": _ETAG}},
-    openapi_extra=header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
-    | refused_with(
-        StaleConfigurationError, PreconditionRequiredError, LockedByDeploymentError, ConfirmationRequiredError
-    ),
+    openapi_extra={"parameters": [_IF_MATCH]},
 )
 @needs(Scope.ADMIN)
+@refused_with(
+    errors.StaleConfigurationError,
+    errors.PreconditionRequiredError,
+    errors.LockedByDeploymentError,
+    errors.ConfirmationRequiredError,
+)
 def put_config(
     context: Context,
     caller: CurrentCaller,
@@ -106,24 +100,18 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
     return _tagged(response, remove_api_key(context.runtime, caller.actor))
 
 
-@router.post(
-    "/config/api-key/reveal",
-    dependencies=[NO_BODY, RECENT_LOGIN],
-    openapi_extra=refused_with(RecentLoginRequiredError, NotConfiguredError, KeyUnusableError),
-)
+@router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN])
 @needs(Scope.ADMIN)
+@refused_with(errors.RecentLoginRequiredError, errors.NotConfiguredError, errors.KeyUnusableError)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyResponse:
     """Show the API key. Audited and never cached."""
     response.headers["Cache-Control"] = "no-store"
     return RevealedKeyResponse(api_key=reveal_api_key(context.runtime, caller.actor))
 
 
-@router.post(
-    "/test-connection",
-    response_model=ConnectionCheckResponse,
-    openapi_extra=refused_with(TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError),
-)
+@router.post("/test-connection", response_model=ConnectionCheckResponse)
 @needs(Scope.ADMIN)
+@refused_with(*UNABLE_TO_SEND)
 @waits_for_license_server
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheck:
     """Test the connection step by step, with the saved API key or with one that is not saved yet."""

@@ -1,26 +1,19 @@
 """The description of the API (OpenAPI 3.1): the framework's, with what a client's author wants to know beside it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.identity.scopes import SESSION_SCOPES
-from telemetry_service.web.api.openapi_parts import (
-    REFUSED_WITH,
-    SCHEMAS,
-    kinds_by_code,
-    problem_schema,
-    refusals,
-    response_header,
-)
+from telemetry_service.web.api.openapi_parts import SCHEMAS, problem_schema, refusals, refusals_of
 from telemetry_service.web.errors import request_errors as web
 from telemetry_service.web.http.body import Body
 from telemetry_service.web.security.authorization import Rule, rule_of
@@ -50,8 +43,6 @@ _TAGS = [
     {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
     {"name": "operations", "description": "For operators."},
 ]
-_KINDS = kinds_by_code()
-
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
 _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
@@ -81,31 +72,27 @@ class Description:
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the description of the application's API."""
     description: dict[str, Any] = deepcopy(app.openapi())
-    schemas = description.setdefault("components", {}).setdefault("schemas", {})
+    schemas = description["components"]["schemas"]
     schemas["Problem"] = problem_schema()
     description["components"]["securitySchemes"] = _SCHEMES
     description["tags"] = _TAGS
     description["servers"] = [{"url": "/"}]
     for route in iter_route_contexts(app.routes):
-        calls = description["paths"].get(route.path, {})
         rule = rule_of(route.endpoint)
-        for method in route.methods or ():
-            if rule is not None and method.lower() in calls:
-                _complete(calls[method.lower()], method.lower(), rule)
-                if (body := _body_of(route)) is not None:
-                    _describe_body(calls[method.lower()], body, schemas)
+        for method in map(str.lower, route.methods or ()):
+            call = description["paths"].get(route.path, {}).get(method)
+            if call is not None and rule is not None:
+                _complete(call, method, rule, refusals_of(route.endpoint))
+                _describe_body(call, route, schemas)
     return description
 
 
-def _complete(call: dict[str, Any], method: str, rule: Rule) -> None:
+def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Iterable[type[TelemetryError]]) -> None:
     """Add to one call who may make it, what it is in a sentence, and with what it is refused."""
     call["summary"] = call["description"].partition(". ")[0].partition(".\n")[0].rstrip(".")
     call["security"] = _security(rule)
-    kinds = [*_kinds_of(call, method, rule), *(_KINDS[code] for code in call.pop(REFUSED_WITH, ()))]
-    for status, response in refusals(dict.fromkeys(kinds)).items():
-        if status in {"429", "503"}:
-            response["headers"] = response_header("Retry-After", "Seconds.")
-        call["responses"].setdefault(status, response)
+    kinds = dict.fromkeys((*_kinds_of(call, method, rule), *own_refusals))
+    call["responses"] = refusals(kinds) | call["responses"]
 
 
 def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[TelemetryError]]:
@@ -121,8 +108,11 @@ def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[Te
         yield web.InputRefusedError
 
 
-def _describe_body(call: dict[str, Any], body: Body[Any], schemas: dict[str, Any]) -> None:
+def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str, Any]) -> None:
     """Say what a body is, and put its schema and those that it refers to where every schema with a name stands."""
+    body = next((one.call for one in route.dependant.dependencies if isinstance(one.call, Body)), None)
+    if body is None:
+        return
     schema = body.adapter.json_schema(ref_template=f"{SCHEMAS}{{model}}")
     for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
         # What a developer is told beyond the first paragraph is no business of a client's.
@@ -133,14 +123,6 @@ def _describe_body(call: dict[str, Any], body: Body[Any], schemas: dict[str, Any
         schemas.setdefault(name, definition)
     content = {"schema": {"$ref": SCHEMAS + schema["title"]}, "example": body.example}
     call["requestBody"] = {"required": body.required, "content": {"application/json": content}}
-
-
-def _body_of(route: RouteContext) -> Body[Any] | None:
-    """Return the dependency that reads the body of a route, if it takes one."""
-    if not isinstance(route.original_route, APIRoute):
-        return None
-    dependencies: list[object] = [one.call for one in route.original_route.dependant.dependencies]
-    return next((call for call in dependencies if isinstance(call, Body)), None)
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:

@@ -1,86 +1,92 @@
 """How a route describes what the framework cannot see: headers, and refusals."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any, TypeVar
 
+from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
+from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.errors.statuses import STATUS, status_of
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
 SCHEMAS = "#/components/schemas/"
-REFUSED_WITH = "x-refused-with"
-"""Where a route names the codes that are its own; ``openapi.py`` makes responses of them."""
+_TEXT = {"type": "string"}
+_PROBLEM = {"schema": {"$ref": f"{SCHEMAS}Problem"}}
+_REFUSALS = "telemetry_refusals"
+_WITH_RETRY_AFTER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "Error (RFC 9457)",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
-    }
+    "default": {"description": "Error (RFC 9457)", "content": {MEDIA_TYPE: _PROBLEM}}
 }
 """The response of every call that is refused."""
 
+UNABLE_TO_SEND = (
+    errors.TelemetryDisabledError,
+    errors.NotConfiguredError,
+    errors.KeyUnusableError,
+    ExchangesBusyError,
+)
+"""The refusals of every call that makes an exchange with the License Server."""
 
-def refused_with(*kinds: type[TelemetryError]) -> dict[str, Any]:
-    """Return the description of the refusals that are a route's own."""
-    return {REFUSED_WITH: [kind.code for kind in kinds]}
+
+def refused_with(*kinds: type[TelemetryError]) -> Callable[[Endpoint], Endpoint]:
+    """Declare the refusals that are a route's own; ``openapi.py`` knows those that follow from its kind."""
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _REFUSALS, kinds)
+        return endpoint
+
+    return declare
+
+
+def refusals_of(endpoint: object) -> tuple[type[TelemetryError], ...]:
+    """Return the refusals that a route declares."""
+    kinds: tuple[type[TelemetryError], ...] = getattr(endpoint, _REFUSALS, ())
+    return kinds
 
 
 def header(name: str, description: str, example: str, *, required: bool = False) -> dict[str, Any]:
     """Return the description of a request's header."""
-    schema = {"type": "string"}
-    return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "header",
-                "required": required,
-                "description": description,
-                "schema": schema,
-                "example": example,
-            }
-        ]
-    }
-
-
-def headers(*described: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of several headers of one request."""
-    return {"parameters": [parameter for one in described for parameter in one["parameters"]]}
+    described = {"description": description, "schema": _TEXT, "example": example}
+    return {"name": name, "in": "header", "required": required, **described}
 
 
 def response_header(name: str, description: str) -> dict[str, Any]:
     """Return the description of a response's header."""
-    return {name: {"description": description, "schema": {"type": "string"}}}
+    return {name: {"description": description, "schema": _TEXT}}
 
 
 def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]:
-    """Return the responses that refuse with these kinds of errors, by status, each code with its sentence."""
-    responses: dict[str, dict[str, Any]] = {}
+    """Return the responses that refuse with these kinds of errors, by status."""
+    by_status: dict[HTTPStatus, list[type[TelemetryError]]] = {}
     for kind in kinds:
-        status = status_of(kind)
-        response = responses.setdefault(str(status.value), {"description": "", "examples": {}})
-        response["description"] += f"- `{kind.code}`: {kind.sentence}\n"
-        response["examples"][kind.code] = {
-            "value": {
-                "type": PROBLEM_TYPE + kind.code,
-                "title": status.phrase,
-                "status": status.value,
-                "detail": kind.sentence,
-            }
-        }
-    return {status: _response(**response) for status, response in responses.items()}
+        by_status.setdefault(status_of(kind), []).append(kind)
+    return {str(status.value): _refusal(status, of_status) for status, of_status in by_status.items()}
 
 
-def _response(description: str, examples: dict[str, Any]) -> dict[str, Any]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}, "examples": examples}}
-    return {"description": description.rstrip(), "content": content}
+def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str, Any]:
+    """Return the response that refuses with one status, each code with its sentence and an example."""
+    common = {"title": status.phrase, "status": status.value}
+    examples = {
+        kind.code: {"value": {"type": PROBLEM_TYPE + kind.code, "detail": kind.sentence, **common}} for kind in kinds
+    }
+    response: dict[str, Any] = {
+        "description": "\n".join(f"- `{kind.code}`: {kind.sentence}" for kind in kinds),
+        "content": {MEDIA_TYPE: {**_PROBLEM, "examples": examples}},
+    }
+    if status in _WITH_RETRY_AFTER:
+        response["headers"] = response_header("Retry-After", "Seconds.")
+    return response
 
 
 def problem_schema() -> dict[str, Any]:
     """Return the schema of a problem document, with every type that there is."""
-    kinds: dict[str, type[TelemetryError]] = {**kinds_by_code(), TelemetryError.code: TelemetryError}
-    codes = "\n".join(f"- `{code}` ({status_of(kind).value}): {kind.sentence}" for code, kind in sorted(kinds.items()))
-    text = {"type": "string"}
-    fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": text, "problem": text}}
+    kinds = sorted({*_each_kind(STATUS), TelemetryError}, key=lambda kind: kind.code)
+    codes = "\n".join(f"- `{kind.code}` ({status_of(kind).value}): {kind.sentence}" for kind in kinds)
+    fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": _TEXT, "problem": _TEXT}}
     return {
         "title": "Problem",
         "description": "An error (RFC 9457). It never repeats the content of the request.",
@@ -93,9 +99,9 @@ def problem_schema() -> dict[str, Any]:
                 "description": f"Stable: `{PROBLEM_TYPE}` plus a code. New codes may be added:\n{codes}",
                 "examples": [f"{PROBLEM_TYPE}input-invalid"],
             },
-            "title": text | {"description": "The HTTP status phrase."},
+            "title": _TEXT | {"description": "The HTTP status phrase."},
             "status": {"type": "integer"},
-            "detail": text | {"description": "A human-readable sentence."},
+            "detail": _TEXT | {"description": "A human-readable sentence."},
             "errors": {
                 "type": "array",
                 "description": (
@@ -106,11 +112,6 @@ def problem_schema() -> dict[str, Any]:
             },
         },
     }
-
-
-def kinds_by_code() -> dict[str, type[TelemetryError]]:
-    """Return every kind of refusal that has a code of its own."""
-    return {kind.code: kind for kind in _each_kind(STATUS)}
 
 
 def _each_kind(kinds: Iterable[type[TelemetryError]]) -> Iterator[type[TelemetryError]]:

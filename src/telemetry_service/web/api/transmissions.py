@@ -5,17 +5,7 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from telemetry_service.domain.errors import (
-    AlreadyDeliveredError,
-    AttemptUnderWayError,
-    CursorInvalidError,
-    KeyUnusableError,
-    NotConfiguredError,
-    NotFoundError,
-    PayloadContradictionError,
-    PreviewStaleError,
-    TelemetryDisabledError,
-)
+from telemetry_service.domain import errors
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
@@ -30,7 +20,7 @@ from telemetry_service.pipeline.queries.proof import payload_as_sent
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.api.export import csv_lines, json_lines
-from telemetry_service.web.api.openapi_parts import header, headers, refused_with
+from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with
 from telemetry_service.web.api.parameters import (
     ExportParameters,
     HistoryParameters,
@@ -39,14 +29,16 @@ from telemetry_service.web.api.parameters import (
     TransmissionId,
 )
 from telemetry_service.web.context import Context
-from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.body import NO_BODY
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import CurrentCaller, needs
 
-_NOT_SENT = (TelemetryDisabledError, NotConfiguredError, KeyUnusableError, ExchangesBusyError)
 _TEXT = {"type": "string"}
 _VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
+_IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION)
+_IDEMPOTENCY_KEY = header(
+    "Idempotency-Key", "1 to 200 visible ASCII characters. Repeating a key sends nothing new.", "run-7"
+)
 
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 
@@ -55,13 +47,10 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
     "/send-now",
     response_model=TransmissionDetailResponse,
     dependencies=[NO_BODY],
-    openapi_extra=headers(
-        header("Idempotency-Key", "1 to 200 visible ASCII characters. Repeating a key sends nothing new.", "run-7"),
-        header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION),
-    )
-    | refused_with(*_NOT_SENT, PreviewStaleError, PayloadContradictionError),
+    openapi_extra={"parameters": [_IDEMPOTENCY_KEY, _IF_MATCH]},
 )
 @needs(Scope.ADMIN)
+@refused_with(*UNABLE_TO_SEND, errors.PreviewStaleError, errors.PayloadContradictionError)
 @waits_for_license_server
 def post_send_now(
     context: Context, caller: CurrentCaller, idempotency_key: IdempotencyKey, shown: PreviewSeen
@@ -74,8 +63,9 @@ def post_send_now(
     return send_now(context.runtime, caller.actor, idempotency_key, shown)
 
 
-@router.get("/history", response_model=HistoryResponse, openapi_extra=refused_with(CursorInvalidError))
+@router.get("/history", response_model=HistoryResponse)
 @needs(Scope.READ)
+@refused_with(errors.CursorInvalidError)
 def get_history(context: Context, query: HistoryParameters) -> HistoryPage:
     """List transmissions, newest first."""
     return read_now(context.runtime, list_transmissions, query.filter(), query.cursor, query.limit)
@@ -95,23 +85,18 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
     return _download(json_lines(found), "application/jsonl", "jsonl")
 
 
-@router.post(
-    "/history/retry-failed",
-    response_model=RetriedResponse,
-    dependencies=[NO_BODY],
-    openapi_extra=refused_with(*_NOT_SENT),
-)
+@router.post("/history/retry-failed", response_model=RetriedResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
+@refused_with(*UNABLE_TO_SEND)
 @waits_for_license_server
 def post_retry_failed(context: Context, caller: CurrentCaller) -> dict[str, tuple[TransmissionDetail, ...]]:
     """Send every failed transmission again, oldest first."""
     return {"transmissions": retry_failed(context.runtime, caller.actor)}
 
 
-@router.get(
-    "/history/{transmission_id}", response_model=TransmissionDetailResponse, openapi_extra=refused_with(NotFoundError)
-)
+@router.get("/history/{transmission_id}", response_model=TransmissionDetailResponse)
 @needs(Scope.READ)
+@refused_with(errors.NotFoundError)
 def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetail:
     """Return one transmission with its payload and every attempt."""
     return read_now(context.runtime, read_transmission, transmission_id)
@@ -121,25 +106,21 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
     "/history/{transmission_id}/attempts/{number}/payload",
     response_class=Response,
     responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
-    openapi_extra=refused_with(NotFoundError),
 )
 @needs(Scope.READ)
+@refused_with(errors.NotFoundError)
 def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
     detail = read_now(context.runtime, read_transmission, transmission_id)
     for attempt in detail.attempts:
         if attempt.number == number:
             return Response(payload_as_sent(detail.transmission, attempt), media_type="application/json")
-    raise NotFoundError
+    raise errors.NotFoundError
 
 
-@router.post(
-    "/history/{transmission_id}/retry",
-    response_model=TransmissionDetailResponse,
-    dependencies=[NO_BODY],
-    openapi_extra=refused_with(NotFoundError, AlreadyDeliveredError, AttemptUnderWayError, *_NOT_SENT),
-)
+@router.post("/history/{transmission_id}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
+@refused_with(errors.NotFoundError, errors.AlreadyDeliveredError, errors.AttemptUnderWayError, *UNABLE_TO_SEND)
 @waits_for_license_server
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetail:
     """Send the stored payload again with the same ID. Safe to repeat."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from telemetry_service.domain.errors import PeriodFullError, StorageUnavailableError, TooManyBouncersError
+from telemetry_service.domain import errors
 from telemetry_service.domain.facts import UsageBatch, UsageReport
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.schemas.facts import RecordingResponse
@@ -32,12 +32,9 @@ _EXAMPLE = {
 Reports = Annotated[list[UsageReport], Depends(UsageBody(UsageBatch, {"reports": [_EXAMPLE]}))]
 
 
-@router.post(
-    "/usage",
-    response_model=RecordingResponse,
-    openapi_extra=refused_with(PeriodFullError, TooManyBouncersError),
-)
+@router.post("/usage", response_model=RecordingResponse)
 @needs(Scope.REPORT)
+@refused_with(errors.PeriodFullError, errors.TooManyBouncersError)
 async def post_usage(context: Context, reports: Reports) -> Response:
     """Add usage to the open period. Once this responds, every report in the request is on disk. No report counts twice.
 
@@ -49,6 +46,6 @@ async def post_usage(context: Context, reports: Reports) -> Response:
         result = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(call)), RECORDING_SECONDS)
     except TimeoutError:
         call.cancel()  # Where it is not being written already.
-        raise StorageUnavailableError(_UNDECIDED) from None
+        raise errors.StorageUnavailableError(_UNDECIDED) from None
     context.metrics.recorded(result)
     return Response(RecordingResponse.model_validate(result).model_dump_json(), media_type="application/json")

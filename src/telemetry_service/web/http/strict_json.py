@@ -6,7 +6,8 @@ every reader keeps exact, fractions (no call takes one), lone surrogates, NUL, d
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from telemetry_service.domain.payload import MAX_INTEGER
@@ -60,8 +61,7 @@ def check_json(raw: bytes) -> None:
         raise InputRefusedError([FieldError(BODY, "is nested too deeply")]) from None
     except ValueError:
         raise BodyMalformedError([FieldError(BODY, "must be one JSON value")]) from None
-    errors = _Walk().errors_in(value)
-    if errors:
+    if errors := list(islice(_errors_in(value), FIELDS_SHOWN)):
         raise InputRefusedError(errors)
 
 
@@ -80,40 +80,30 @@ _DECODER = json.JSONDecoder(
 )
 
 
-@dataclass(slots=True)
-class _Walk:
-    """Looks at every value, without recursion: the nesting is the sender's choice."""
+def _errors_in(value: Any, path: Path = ()) -> Iterator[FieldError]:  # noqa: ANN401 - any JSON value
+    """Look at every value. The nesting is the sender's choice, but the recursion ends at the deepest level allowed."""
+    if len(path) > _DEEPEST:
+        yield FieldError(name_of(path[:_DEEPEST]), "is nested too deeply")
+    elif isinstance(value, _Refused):
+        yield FieldError(name_of(path), value.problem)
+    elif isinstance(value, str):
+        yield from (FieldError(name_of(path), problem) for problem in _errors_of_text(value))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _errors_in(entry, (*path, index))
+    elif isinstance(value, _Object):
+        yield from _errors_of_names(value, path)
+        for name, member in value.members:
+            yield from _errors_in(member, (*path, name))
 
-    waiting: list[tuple[Path, Any]] = field(default_factory=list)
 
-    def errors_in(self, value: Any) -> list[FieldError]:  # noqa: ANN401 - any JSON value
-        errors: list[FieldError] = []
-        self.waiting.append(((), value))
-        while self.waiting and len(errors) < FIELDS_SHOWN:
-            path, value = self.waiting.pop()
-            errors.extend(FieldError(name_of(where), problem) for where, problem in self._look_at(path, value))
-        return errors
-
-    def _look_at(self, path: Path, value: Any) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
-        if len(path) > _DEEPEST:
-            yield path[:_DEEPEST], "is nested too deeply"
-        elif isinstance(value, _Refused):
-            yield path, value.problem
-        elif isinstance(value, str):
-            yield from ((path, problem) for problem in _errors_of_text(value))
-        elif isinstance(value, list):
-            self.waiting.extend(((*path, index), entry) for index, entry in reversed(list(enumerate(value))))
-        elif isinstance(value, _Object):
-            yield from self._look_into(path, value)
-
-    def _look_into(self, path: Path, value: _Object) -> Iterator[tuple[Path, str]]:
-        seen: set[str] = set()
-        for name, _member in value.members:
-            if name in seen:
-                yield (*path, name), "appears more than once"
-            seen.add(name)
-            yield from ((path, "has a name that is not valid text") for _ in _errors_of_text(name))
-        self.waiting.extend(((*path, name), member) for name, member in reversed(value.members))
+def _errors_of_names(value: _Object, path: Path) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for name, _member in value.members:
+        if name in seen:
+            yield FieldError(name_of((*path, name)), "appears more than once")
+        seen.add(name)
+        yield from (FieldError(name_of(path), "has a name that is not valid text") for _ in _errors_of_text(name))
 
 
 def _errors_of_text(text: str) -> Iterator[str]:

@@ -1,0 +1,36 @@
+"""What is to be seen: the open period as it would leave, how things are, and every field that can leave."""
+
+from fastapi import APIRouter
+
+from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.queries.health import HealthReport, read_health
+from telemetry_service.pipeline.queries.preview import Preview, build_preview
+from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.schemas.health import HealthResponse
+from telemetry_service.schemas.preview import DictionaryResponse, PreviewResponse
+from telemetry_service.web.context import Context
+from telemetry_service.web.security.authorization import needs
+
+router = APIRouter(prefix="/telemetry", tags=["insight"])
+
+
+@router.get("/preview", response_model=PreviewResponse)
+@needs(Scope.READ)
+def get_preview(context: Context) -> Preview:
+    """Show the open period: the guide's figures, the exact payload, its encrypted form, and what changed."""
+    return read_now(context.runtime, build_preview)
+
+
+@router.get("/health", response_model=HealthResponse)
+@needs(Scope.READ)
+def get_health(context: Context) -> HealthReport:
+    """Return the health status, its cause, and the next step."""
+    return read_now(context.runtime, read_health)
+
+
+@router.get("/dictionary", response_model=DictionaryResponse)
+@needs(Scope.READ)
+def get_dictionary() -> dict[str, tuple[FieldEntry, ...]]:
+    """List every field that can be sent, what it means, and why it is collected."""
+    return {"fields": field_dictionary()}
