@@ -16,7 +16,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse, ConsequencesResponse, RevealedKeyResponse
 from telemetry_service.schemas.connection_check import ConnectionCheckResponse
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with, response_header
-from telemetry_service.web.api.parameters import VersionsSeen, entity_tag
+from telemetry_service.web.api.parameters import TagsRequired, entity_tag
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
@@ -67,7 +67,7 @@ def put_config(
     context: Context,
     caller: CurrentCaller,
     response: Response,
-    seen: VersionsSeen,
+    seen: TagsRequired,
     values: Values,
     confirm: Confirm = False,  # noqa: FBT002 - a query parameter
     dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
@@ -79,7 +79,9 @@ def put_config(
     lost and nothing is saved.
     """
     runtime = context.runtime
-    version = seen.check(read_now(runtime, read_configuration).stored.version)
+    version = read_now(runtime, read_configuration).stored.version
+    if entity_tag(version) not in seen:
+        raise errors.StaleConfigurationError
     if dry_run:
         return read_now(runtime, read_consequences, values)
     check = None if confirm else refuse_if_something_is_lost

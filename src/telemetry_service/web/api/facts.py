@@ -81,7 +81,7 @@ def put_license(context: Context, response: Response, posture: Posture, seen: Ta
     """
 
     def as_seen(present: LicenseView) -> bool:
-        return seen is None or _tag(LicenseResponse.model_validate(present)) in seen
+        return _tag(LicenseResponse.model_validate(present)) in seen
 
     return _tagged(response, report_license(context.runtime, posture, as_seen))
 

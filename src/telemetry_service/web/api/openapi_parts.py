@@ -84,8 +84,9 @@ def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str,
 
 def problem_schema() -> dict[str, Any]:
     """Return the schema of a problem document, with every type that there is."""
-    kinds = sorted({*_each_kind(STATUS), TelemetryError}, key=lambda kind: kind.code)
-    codes = "\n".join(f"- `{kind.code}` ({status_of(kind).value}): {kind.sentence}" for kind in kinds)
+    kinds: set[type[TelemetryError]] = {*_each_kind(STATUS), TelemetryError}
+    codes = sorted(f"- `{kind.code}` ({status_of(kind).value}): {kind.sentence}" for kind in kinds)
+    new_codes = "New codes may be added:\n" + "\n".join(codes)
     fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": _TEXT, "problem": _TEXT}}
     return {
         "title": "Problem",
@@ -96,7 +97,7 @@ def problem_schema() -> dict[str, Any]:
             "type": {
                 "type": "string",
                 "format": "uri",
-                "description": f"Stable: `{PROBLEM_TYPE}` plus a code. New codes may be added:\n{codes}",
+                "description": f"Stable: `{PROBLEM_TYPE}` plus a code. {new_codes}",
                 "examples": [f"{PROBLEM_TYPE}input-invalid"],
             },
             "title": _TEXT | {"description": "The HTTP status phrase."},

@@ -1,6 +1,7 @@
 """The parameters of the calls: closed like the bodies, so that a mistyped filter is refused and not ignored."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
@@ -9,7 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from telemetry_service.domain.errors import PreconditionRequiredError, StaleConfigurationError
+from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.transmissions import Status, Trigger
@@ -66,9 +67,9 @@ async def refuse_repeated_parameters(request: Request) -> None:
     Raises:
         InputRefusedError: with the names.
     """
-    names = [name for name, _value in request.query_params.multi_items()]
-    repeated = sorted({name for name in names if names.count(name) > 1} & _KNOWN)
-    if len(set(names)) < len(names):
+    counts = Counter(name for name, _value in request.query_params.multi_items())
+    if counts.total() > len(counts):
+        repeated = sorted(name for name in _KNOWN if counts[name] > 1)
         raise InputRefusedError([FieldError(name, "appears more than once") for name in repeated or ["query"]])
 
 
@@ -81,63 +82,46 @@ def entity_tag(version: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenVersions:
-    """The entity tags of an ``If-Match``; None for ``*``, which is every version there is."""
+class SeenTags:
+    """The entity tags that the caller has seen; None for all there are. A weak tag is never one (RFC 9110, 13.1.1)."""
 
     tags: frozenset[str] | None
 
-    def check(self, present: int) -> int:
-        """Return the present version, where it is one of those that the caller has seen.
+    def __contains__(self, tag: str) -> bool:
+        return self.tags is None or tag in self.tags
 
-        Raises:
-            StaleConfigurationError: it is none of them. A weak tag is never one (RFC 9110, section 13.1.1).
-        """
-        if self.tags is not None and entity_tag(present) not in self.tags:
-            raise StaleConfigurationError
-        return present
+    @property
+    def versions(self) -> frozenset[str] | None:
+        """What the tags have between their quotation marks."""
+        return None if self.tags is None else frozenset(tag.strip('"') for tag in self.tags)
 
 
-async def versions_seen(if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None) -> SeenVersions:
-    """Return the versions that the caller has seen, out of ``If-Match: "7", "8"`` or ``If-Match: *``.
+async def tags_seen(if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None) -> SeenTags:
+    """Return the tags out of ``If-Match: "7", "8"``; all of them for ``*``, or without the header.
 
     Raises:
-        PreconditionRequiredError: the header is missing.
         InputRefusedError: it is no list of entity tags.
     """
-    if not if_match:
-        raise PreconditionRequiredError
-    said = ",".join(if_match)
+    said = "*" if if_match is None else ",".join(if_match)
     if said.strip() == "*":
-        return SeenVersions(None)
+        return SeenTags(None)
     # A tag may hold commas, so what remains between the tags is looked at without them.
     between = _ENTITY_TAG.sub("\0", said).split(",")
     tags = frozenset(_ENTITY_TAG.findall(said))
     if not tags or any(part.strip(" \t") not in {"", "\0"} for part in between):
         raise InputRefusedError([FieldError("If-Match", 'must be *, or ETags in quotation marks such as "7"')])
-    return SeenVersions(tags)
+    return SeenTags(tags)
 
 
-async def preview_seen(
-    if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
-) -> frozenset[str] | None:
-    """Return the versions of the preview that the caller has seen; None without an ``If-Match``, or for ``*``.
+async def tags_required(request: Request, seen: Annotated[SeenTags, Depends(tags_seen)]) -> SeenTags:
+    """Return the tags of an ``If-Match`` that must be there.
 
     Raises:
-        InputRefusedError: it is no list of entity tags.
+        PreconditionRequiredError: the header is missing.
     """
-    tags = await tags_seen(if_match)
-    return None if tags is None else frozenset(tag.strip('"') for tag in tags)
-
-
-async def tags_seen(
-    if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None,
-) -> frozenset[str] | None:
-    """Return the entity tags that the caller has seen; None without an ``If-Match``, or for ``*``.
-
-    Raises:
-        InputRefusedError: it is no list of entity tags.
-    """
-    return (await versions_seen(if_match)).tags if if_match else None
+    if "If-Match" not in request.headers:
+        raise PreconditionRequiredError
+    return seen
 
 
 async def checked_key(
@@ -155,9 +139,8 @@ async def checked_key(
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
 TransmissionId = Annotated[UUID, Path()]
-VersionsSeen = Annotated[SeenVersions, Depends(versions_seen)]
-PreviewSeen = Annotated[frozenset[str] | None, Depends(preview_seen)]
-TagsSeen = Annotated[frozenset[str] | None, Depends(tags_seen)]
+TagsSeen = Annotated[SeenTags, Depends(tags_seen)]
+TagsRequired = Annotated[SeenTags, Depends(tags_required)]
 IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]

@@ -25,7 +25,7 @@ from telemetry_service.web.api.parameters import (
     ExportParameters,
     HistoryParameters,
     IdempotencyKey,
-    PreviewSeen,
+    TagsSeen,
     TransmissionId,
 )
 from telemetry_service.web.context import Context
@@ -53,14 +53,14 @@ router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 @refused_with(*UNABLE_TO_SEND, errors.PreviewStaleError, errors.PayloadContradictionError)
 @waits_for_license_server
 def post_send_now(
-    context: Context, caller: CurrentCaller, idempotency_key: IdempotencyKey, shown: PreviewSeen
+    context: Context, caller: CurrentCaller, idempotency_key: IdempotencyKey, shown: TagsSeen
 ) -> TransmissionDetail:
     """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
 
     With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
     preview in more than counts, health, and times.
     """
-    return send_now(context.runtime, caller.actor, idempotency_key, shown)
+    return send_now(context.runtime, caller.actor, idempotency_key, shown.versions)
 
 
 @router.get("/history", response_model=HistoryResponse)
