@@ -1,9 +1,9 @@
 """What Prometheus reads: counts and moments, no names, no addresses. Its own registry, filled when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 from telemetry_service import __version__
 from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
-from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
@@ -63,12 +62,14 @@ class _Stored(Collector):
     def collect(self) -> Iterator[Metric]:
         """Read the database."""
         report = read_now(self._runtime, read_health)
-        yield _build()
-        yield _health(report)
+        yield InfoMetricFamily("telemetry_build", "The version of this service.", {"version": __version__})
+        status = [(status, status is report.health.status) for status in HealthStatus]
+        yield _one_of_each("telemetry_health", "Health status: 1 for the current one.", "status", status)
         yield GaugeMetricFamily(
             "telemetry_transmissions_waiting", "Transmissions not accepted yet.", value=report.waiting
         )
-        yield _transmissions(read_now(self._runtime, count_by_state))
+        states = read_now(self._runtime, count_by_state)
+        yield _one_of_each("telemetry_transmissions", "Transmissions in the history.", "state", states.items())
         yield from self._moments(report)
 
     def _moments(self, report: HealthReport) -> Iterator[Metric]:
@@ -94,21 +95,9 @@ class _Stored(Collector):
             )
 
 
-def _build() -> Metric:
-    family = GaugeMetricFamily("telemetry_build_info", "The version of this service.", labels=("version",))
-    family.add_metric((__version__,), 1)
-    return family
-
-
-def _transmissions(numbers: dict[State, int]) -> Metric:
-    family = GaugeMetricFamily("telemetry_transmissions", "Transmissions in the history.", labels=("state",))
-    for state, number in numbers.items():
-        family.add_metric((state.value,), number)
-    return family
-
-
-def _health(report: HealthReport) -> Metric:
-    family = GaugeMetricFamily("telemetry_health", "Health status: 1 for the current one.", labels=("status",))
-    for status in HealthStatus:
-        family.add_metric((status.value,), int(status is report.health.status))
+def _one_of_each(name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    """Return a gauge with a value for each member of a closed set."""
+    family = GaugeMetricFamily(name, meaning, labels=(label,))
+    for member, value in values:
+        family.add_metric((member,), value)
     return family

@@ -5,15 +5,19 @@ package names no template and no address of a page.
 """
 
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, Protocol
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from telemetry_service.domain.errors import NotFoundError, TelemetryError
-from telemetry_service.web.errors.known_errors import known_error
+from telemetry_service.log.write import log_exception
+from telemetry_service.web.errors import request_errors as requests
+from telemetry_service.web.errors.explanations import explain
 from telemetry_service.web.errors.log_lines import log_call_refused
 from telemetry_service.web.errors.problem import Problem, problem_of, problem_response
 
@@ -45,10 +49,47 @@ class ErrorHandler:
         pages = self._pages if self._pages is not None and self._pages.include(request) else None
         if pages is not None and request.method == "GET" and isinstance(exception, RequestValidationError):
             exception = NotFoundError()  # The address of a page that cannot be read leads nowhere.
-        problem = problem_of(known_error(request, exception))
+        problem = problem_of(_known_error(request, exception))
         log_call_refused(request, problem)
         return problem_response(problem) if pages is None else await pages.respond(request, problem)
 
     def by_kind(self) -> dict[int | type[Exception], Handler]:
         """Return this handler for each kind of exception, as the application takes it."""
         return dict.fromkeys(_KINDS, self)
+
+
+def _known_error(request: Request, exception: Exception) -> TelemetryError:
+    """Return the error of ours that an exception is. An unexpected one is logged by its place, without its text."""
+    if isinstance(exception, TelemetryError):
+        return exception
+    if isinstance(exception, RequestValidationError):
+        # The first step of a location says where the parameter is: query, path, header.
+        return requests.InputRefusedError(explain({**one, "loc": one["loc"][1:]} for one in exception.errors()))
+    if isinstance(exception, HTTPException) and (known := _error_of_framework(request, exception)) is not None:
+        return known
+    log_exception(exception, "request")
+    return TelemetryError()
+
+
+def _error_of_framework(request: Request, exception: HTTPException) -> TelemetryError | None:
+    """Return what the framework refuses by itself; None for what it refuses in no known case."""
+    match exception.status_code:
+        case HTTPStatus.BAD_REQUEST:
+            return requests.RequestMalformedError(())
+        case HTTPStatus.NOT_FOUND:
+            return NotFoundError()
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return requests.MethodRefusedError(_allowed_methods(request.app, request.url.path))
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return requests.BodyTooLargeError()
+        case _:
+            return None
+
+
+def _allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that a path takes, whichever routes serve them."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.path_regex.match(path):
+            found |= route.methods or set()
+    return sorted(found | {"HEAD"} if "GET" in found else found)

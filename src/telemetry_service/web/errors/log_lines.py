@@ -6,35 +6,26 @@ no one expected.
 
 from fastapi import Request
 
-from telemetry_service.domain.errors import (
-    AccessDeniedError,
-    LoginFailedError,
-    LoginThrottledError,
-    NotFoundError,
-    RequestForgeryError,
-    ScopeMissingError,
-    StorageUnavailableError,
-    TelemetryError,
-)
+from telemetry_service.domain import errors
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.errors.problem import Problem
 
 _LOGGED_ELSEWHERE = (
-    AccessDeniedError,
-    ScopeMissingError,
-    RequestForgeryError,
-    LoginFailedError,
-    LoginThrottledError,
-    StorageUnavailableError,
+    errors.AccessDeniedError,
+    errors.ScopeMissingError,
+    errors.RequestForgeryError,
+    errors.LoginFailedError,
+    errors.LoginThrottledError,
+    errors.StorageUnavailableError,
     # An address that leads nowhere: the log could say nothing that the caller does not know.
-    NotFoundError,
+    errors.NotFoundError,
 )
 
 
 def log_call_refused(request: Request, problem: Problem) -> None:
     """Write that a call was refused for what it asks, or before any route because it cannot be read."""
-    if isinstance(problem.error, _LOGGED_ELSEWHERE) or type(problem.error) is TelemetryError:
+    if isinstance(problem.error, _LOGGED_ELSEWHERE) or type(problem.error) is errors.TelemetryError:
         return
     route = route_of(request)
     if route is None:

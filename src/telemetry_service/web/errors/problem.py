@@ -13,15 +13,8 @@ from fastapi.responses import JSONResponse, Response
 from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
 from telemetry_service.identity.accounts import LoginBlockedError
 from telemetry_service.log.context import current_request
-from telemetry_service.web.errors.request_errors import (
-    ExchangesBusyError,
-    FieldError,
-    InputRefusedError,
-    LoginsBusyError,
-    MethodRefusedError,
-    OverloadedError,
-    RequestMalformedError,
-)
+from telemetry_service.web.errors import request_errors as requests
+from telemetry_service.web.errors.request_errors import FieldError
 from telemetry_service.web.errors.statuses import status_of
 
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
@@ -32,7 +25,7 @@ RETRY_AFTER_SECONDS = 5
 REPORTS_SHOWN = 100
 """Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
 
-_PASSING = (StorageUnavailableError, OverloadedError, ExchangesBusyError, LoginsBusyError)
+_PASSING = (StorageUnavailableError, requests.OverloadedError, requests.ExchangesBusyError, requests.LoginsBusyError)
 """Errors that are likely to be over soon."""
 
 
@@ -85,7 +78,7 @@ def _document(problem: Problem) -> dict[str, Any]:
 
 
 def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
-    if isinstance(error, InputRefusedError):
+    if isinstance(error, requests.InputRefusedError):
         return error.fields
     if isinstance(error, UsageRefusedError):
         refused = error.faults[:REPORTS_SHOWN]
@@ -98,7 +91,7 @@ def _headers(error: TelemetryError) -> dict[str, str]:
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, _PASSING):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    if isinstance(error, MethodRefusedError):
+    if isinstance(error, requests.MethodRefusedError):
         return {"Allow": ", ".join(error.allowed)}
     # Where the body of a malformed request ends is in doubt, so nothing behind it is read.
-    return {"Connection": "close"} if isinstance(error, RequestMalformedError) else {}
+    return {"Connection": "close"} if isinstance(error, requests.RequestMalformedError) else {}

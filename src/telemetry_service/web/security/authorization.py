@@ -5,21 +5,15 @@ responds 403 to everyone, and the application refuses to start with one (``check
 Each change made with a session is checked for forgery here (``csrf.py``), so no route can forget that.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import BaseRoute
 
-from telemetry_service.domain.errors import (
-    AccessDeniedError,
-    RecentLoginRequiredError,
-    ScopeMissingError,
-    TelemetryError,
-)
+from telemetry_service.domain import errors
 from telemetry_service.identity.accounts import ADMINISTRATOR
 from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
 from telemetry_service.identity.sessions import Session
@@ -54,7 +48,7 @@ class Caller:
     session: Session | None = field(default=None, repr=False)
 
 
-class LoginNeededError(AccessDeniedError):
+class LoginNeededError(errors.AccessDeniedError):
     """A page was asked for without a session; the browser is led to the login."""
 
 
@@ -96,7 +90,7 @@ async def authorize(request: Request, context: Context) -> None:
         await _check_access(request, context)
     except LoginNeededError:
         raise  # Led to the login, and not refused.
-    except TelemetryError as error:
+    except errors.TelemetryError as error:
         log_access_refused(request, error)
         raise
 
@@ -104,7 +98,7 @@ async def authorize(request: Request, context: Context) -> None:
 async def _check_access(request: Request, context: WebContext) -> None:
     rule = rule_of(request.scope.get("endpoint"))
     if rule is None:
-        raise ScopeMissingError
+        raise errors.ScopeMissingError
     if rule.public:
         if request.method not in SAFE_METHODS:
             check_origin(request)
@@ -112,7 +106,7 @@ async def _check_access(request: Request, context: WebContext) -> None:
     caller = await _identify(request, context, rule)
     request.state.actor = caller.actor
     if not (rule.page or caller.scopes & rule.scopes):
-        raise ScopeMissingError
+        raise errors.ScopeMissingError
     request.state.caller = caller
 
 
@@ -120,17 +114,17 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
     authorization = request.headers.get("authorization")
     if authorization is not None:
         if rule.page:
-            raise ScopeMissingError
+            raise errors.ScopeMissingError
         return await _token_holder(authorization, context)
     token = read_session_cookie(request)
     if token is None:
-        raise LoginNeededError if rule.page else AccessDeniedError
+        raise LoginNeededError if rule.page else errors.AccessDeniedError
     return await _session_holder(request, context, token, rule)
 
 
 async def _token_holder(authorization: str, context: WebContext) -> Caller:
     if not authorization[: len(_BEARER)].lower() == _BEARER:
-        raise AccessDeniedError
+        raise errors.AccessDeniedError
     token = authorization[len(_BEARER) :].strip(" ")
     tokens = context.authentication.tokens
     holder = tokens.remembered(token)
@@ -143,8 +137,8 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
     sessions = context.authentication.sessions
     try:
         session = await run_in_threadpool(sessions.find, token)
-    except AccessDeniedError:
-        raise LoginNeededError if rule.page else AccessDeniedError from None
+    except errors.AccessDeniedError:
+        raise LoginNeededError if rule.page else errors.AccessDeniedError from None
     if request.method not in SAFE_METHODS:
         check_origin(request)
         await check_token(request, sessions, token)
@@ -178,7 +172,7 @@ async def check_recent_login(request: Request, context: Context) -> None:
     """
     session = (await caller_of(request)).session
     if session is not None and not session.is_recent(context.runtime.clock.now()):
-        raise RecentLoginRequiredError
+        raise errors.RecentLoginRequiredError
 
 
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
@@ -191,25 +185,18 @@ class UndeclaredRouteError(Exception):
     """A route does not say who may call it: a defect of the program, found at its start."""
 
 
-def check_routes(app: FastAPI, public_mounts: Iterable[str] = ()) -> None:
+def check_routes(app: FastAPI) -> None:
     """Refuse an application with a route that no authorization protects.
 
     Raises:
         UndeclaredRouteError: with the paths of these routes.
     """
-    allowed = frozenset(public_mounts)
+    # Only FastAPI's own routes run the application's dependencies, and so the authorization.
     unprotected = [
         str(getattr(found, "path", "?"))
         for found in iter_route_contexts(app.routes)
-        if not _is_protected(found.original_route, found.endpoint, found.path, allowed)
+        if not isinstance(found.original_route, APIRoute) or rule_of(found.endpoint) is None
     ]
     if unprotected:
         message = f"routes without a declared access: {', '.join(unprotected)}"
         raise UndeclaredRouteError(message)
-
-
-def _is_protected(route: BaseRoute, endpoint: object, path: str | None, public_mounts: frozenset[str]) -> bool:
-    # Only FastAPI's own routes run the application's dependencies, and so the authorization.
-    if isinstance(route, APIRoute):
-        return rule_of(endpoint) is not None
-    return path in public_mounts
