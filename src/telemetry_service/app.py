@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import Settings
 from telemetry_service.web.application import create_web
+from telemetry_service.web.context import WebContext
+from telemetry_service.web.metrics import Metrics
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
@@ -26,11 +28,12 @@ def make_app(service: Service) -> FastAPI:
         finally:
             service.stop()
 
-    return create_web(
+    context = WebContext(
         runtime=service.runtime,
         recorder=service.recorder,
         authentication=service.authentication,
         readiness=service.heartbeat.readiness,
         threads=service.threads,
-        lifespan=lifespan,
+        metrics=Metrics(service.runtime),
     )
+    return create_web(context, lifespan)

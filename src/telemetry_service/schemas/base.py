@@ -1,11 +1,13 @@
-"""What all responses share: how a moment is written, and how a value is read."""
+"""What the responses share: how a moment is written, how a value is read, and why something failed."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.owner import Owner
 
 Moment = Annotated[
     datetime,
@@ -24,3 +26,12 @@ class ResponseModel(BaseModel):
 def read_from(path: str) -> Any:  # noqa: ANN401 - the field's own annotation says its type
     """Read a field from another attribute than that of its name: ``read_from("verdict.badge")``."""
     return Field(validation_alias=AliasPath(*path.split(".")))
+
+
+class CauseResponse(ResponseModel):
+    """Why something failed, what to do, and who can do it."""
+
+    code: Cause
+    sentence: str
+    next_step: str
+    owner: Owner

@@ -1,8 +1,9 @@
-"""The configuration, and what saving another one would lose."""
+"""The configuration, what saving another one would lose, and what a connection check found."""
 
+from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.verdict import ConnectionBadge
-from telemetry_service.schemas.base import Moment, ResponseModel, read_from
+from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
 
 
 class ApiKeyResponse(ResponseModel):
@@ -58,3 +59,21 @@ class RevealedKeyResponse(ResponseModel):
     """The API key as plain text."""
 
     api_key: str
+
+
+class StepResponse(ResponseModel):
+    """One step of a connection test; `ok` is null if an earlier step failed."""
+
+    name: StepName
+    ok: bool | None
+    duration_ms: int | None
+    detail: str | None
+
+
+class ConnectionCheckResponse(ResponseModel):
+    """The result of a connection test, and its steps in order."""
+
+    ok: bool
+    cause: CauseResponse | None = read_from("cause_texts")
+    response_code: int | None
+    steps: tuple[StepResponse, ...]

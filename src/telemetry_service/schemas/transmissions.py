@@ -7,8 +7,7 @@ from pydantic import AliasGenerator, AliasPath, ConfigDict, Json
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status, Trigger
-from telemetry_service.schemas.base import Moment, ResponseModel, read_from
-from telemetry_service.schemas.connection_check import CauseResponse
+from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
 
 
 class TransmissionResponse(ResponseModel):

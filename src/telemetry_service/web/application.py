@@ -8,10 +8,6 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
 
 from telemetry_service import __version__
-from telemetry_service.domain.readiness import Readiness
-from telemetry_service.identity.authentication import Authentication
-from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.web.api import configuration, facts, insight, operations, transmissions, usage
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
@@ -23,14 +19,12 @@ from telemetry_service.web.http.ambiguity import refuse_ambiguity
 from telemetry_service.web.http.body_limit import USAGE_BYTES, limit_body
 from telemetry_service.web.http.middleware import database_time, head_as_get
 from telemetry_service.web.http.request_ids import request_ids
-from telemetry_service.web.metrics import Metrics
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab.error_pages import TabErrorPages
 from telemetry_service.web.tab.routes import add_tab
 
 API_PREFIX = "/api/v1"
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 _LARGER_BODIES = {f"{API_PREFIX}/usage": USAGE_BYTES}
 _NO_OBSERVERS: TelemetryConfig = {
@@ -45,15 +39,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 _API = (usage, facts, configuration, insight, transmissions)
 
 
-def create_web(
-    *,
-    runtime: Runtime,
-    recorder: Recorder,
-    authentication: Authentication,
-    readiness: Callable[[], Readiness],
-    threads: Callable[[], dict[str, bool]],
-    lifespan: Lifespan | None = None,
-) -> FastAPI:
+def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
     """Return the web application.
 
     Raises:
@@ -81,7 +67,7 @@ def create_web(
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
     )
-    app.state.context = WebContext(runtime, recorder, authentication, readiness, threads, Metrics(runtime))
+    app.state.context = context
     app.state.description = Description()
     for topic in _API:
         app.include_router(topic.router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])

@@ -18,8 +18,8 @@ from telemetry_service.pipeline.snapshot import read_now
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-class Metrics:
-    """The metrics of one process."""
+class Metrics(Collector):
+    """The metrics of one process: what it counted itself, and what every replica knows alike."""
 
     def __init__(self, runtime: Runtime) -> None:
         """Count from now on; what the database knows is read at each scrape."""
@@ -32,7 +32,8 @@ class Metrics:
         )
         for result in ("accepted", "duplicate"):
             self._reports.labels(result)
-        self._registry.register(_Stored(runtime))
+        self._runtime = runtime
+        self._registry.register(self)
 
     def recorded(self, result: RecordingResult) -> None:
         """Count the reports of one call."""
@@ -47,13 +48,6 @@ class Metrics:
                 acknowledged.
         """
         return generate_latest(self._registry)
-
-
-class _Stored(Collector):
-    """What every replica knows alike."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
 
     def describe(self) -> list[Metric]:
         """Name nothing in advance: asking for names must not read the database."""

@@ -13,8 +13,7 @@ from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPag
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse
-from telemetry_service.schemas.health import HealthResponse
-from telemetry_service.schemas.preview import PreviewResponse
+from telemetry_service.schemas.insight import HealthResponse, PreviewResponse
 from telemetry_service.schemas.transmissions import HistoryResponse
 from telemetry_service.web.tab.history_query import HistoryQuery
 from telemetry_service.web.tab.page import page_sections

@@ -17,7 +17,7 @@ def preview(*, as_json: AsJson = False) -> None:
 
         found = read_now(service.runtime, build_preview)
     if as_json:
-        from telemetry_service.schemas.preview import PreviewResponse
+        from telemetry_service.schemas.insight import PreviewResponse
 
         say_as(PreviewResponse, found)
     else:

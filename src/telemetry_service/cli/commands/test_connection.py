@@ -23,7 +23,7 @@ def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = Fals
 
         result = check(service.runtime, ACTOR, api_key)
     if as_json:
-        from telemetry_service.schemas.connection_check import ConnectionCheckResponse
+        from telemetry_service.schemas.configuration import ConnectionCheckResponse
 
         say_as(ConnectionCheckResponse, result)
     else:

@@ -13,8 +13,12 @@ from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences, refuse_if_something_is_lost
 from telemetry_service.pipeline.snapshot import read_now
-from telemetry_service.schemas.configuration import ConfigurationResponse, ConsequencesResponse, RevealedKeyResponse
-from telemetry_service.schemas.connection_check import ConnectionCheckResponse
+from telemetry_service.schemas.configuration import (
+    ConfigurationResponse,
+    ConnectionCheckResponse,
+    ConsequencesResponse,
+    RevealedKeyResponse,
+)
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with, response_header
 from telemetry_service.web.api.parameters import TagsRequired, entity_tag
 from telemetry_service.web.context import Context

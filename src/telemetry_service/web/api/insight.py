@@ -7,8 +7,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.health import HealthReport, read_health
 from telemetry_service.pipeline.queries.preview import Preview, build_preview
 from telemetry_service.pipeline.snapshot import read_now
-from telemetry_service.schemas.health import HealthResponse
-from telemetry_service.schemas.preview import DictionaryResponse, PreviewResponse
+from telemetry_service.schemas.insight import DictionaryResponse, HealthResponse, PreviewResponse
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import needs
 

@@ -43,6 +43,7 @@ _TAGS = [
     {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
     {"name": "operations", "description": "For operators."},
 ]
+
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
 _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)

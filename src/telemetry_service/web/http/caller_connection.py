@@ -11,9 +11,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 import h11
-from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.events import Event
@@ -55,18 +53,9 @@ class CallerConnection(H11Protocol):
     probe_seconds: ClassVar[float] = 3
     """How long a connection beyond the limits may take to say that it is a probe."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-        *,
-        counter: ConnectionCounter,
-        turns: Turns,
-    ) -> None:
-        """Wait for the connection; what is uvicorn's stands first."""
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, *, counter: ConnectionCounter, turns: Turns, **uvicorns: Any) -> None:  # noqa: ANN401 - its options
+        """Wait for the connection."""
+        super().__init__(**uvicorns)
         self.logger = _LOG
         self._counter = counter
         self._turns = turns

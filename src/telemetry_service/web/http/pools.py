@@ -35,10 +35,9 @@ class BoundedPool:
 
     def __init__(self, threads: int, refusal: type[TelemetryError], waiting: int = 0) -> None:
         """Refuse with ``refusal`` what is more than ``threads`` take and ``waiting`` wait for."""
-        self._threads = threads
         self._most = threads + waiting
         self._refusal = refusal
-        self._limiter: CapacityLimiter | None = None
+        self._limiter = CapacityLimiter(threads)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -53,7 +52,6 @@ class BoundedPool:
         """Begin ``work``, which continues whether anybody waits for it or not; see ``run``."""
         if len(self._under_way) >= self._most:
             raise self._refusal
-        self._limiter = self._limiter or CapacityLimiter(self._threads)
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
