@@ -34,6 +34,11 @@ class DayCount:
     policy_decisions: int
     successful_decisions: int
 
+    @property
+    def total_events(self) -> int:
+        """Audit events of both environments."""
+        return self.sandbox_events + self.production_events
+
 
 @dataclass(frozen=True, slots=True)
 class PeriodSums:

@@ -78,7 +78,7 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     assert preview.payload is None or preview.payload["bouncer_count"] == figures.active_bouncers == 2
     assert tab["preview"].verdict.preview_note == preview.note
     for row, answer in zip(
-        tab["history"].rows, HistoryResponse.model_validate(history(site)).transmissions, strict=True
+        tab["history"].transmissions, HistoryResponse.model_validate(history(site)).transmissions, strict=True
     ):
         assert row.texts.note == answer.note
         texts = read_now(site.runtime, read_transmission, answer.transmission_id).texts

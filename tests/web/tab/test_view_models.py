@@ -105,7 +105,7 @@ def test_no_bar_leaves_the_chart(sandbox: list[int], production: list[int]) -> N
         assert 0 <= bar.x <= bar.x + bar.width <= WIDTH
         assert 0 <= bar.sandbox_y <= bar.production_y + 0.1
         assert bar.production_y + bar.production_height <= HEIGHT
-    assert len(drawn.rows) == len(drawn.bars)
+    assert len(drawn.days) == len(drawn.bars)
 
 
 @given(st.integers(1, 2**53))

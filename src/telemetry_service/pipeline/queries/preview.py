@@ -1,7 +1,7 @@
 """The preview: exactly what would leave if the open period ended now. It works while telemetry is off, and says so."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from telemetry_service.domain.clock import rfc3339
@@ -23,6 +23,8 @@ from telemetry_service.sealing.sealer import Sealed
 
 _STAND_IN = "cus_000000"
 """Takes the place of a customer ID that is not known yet, so that all other fields are validated; never shown."""
+
+_YOUNG = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,11 @@ class Preview:
     def health(self) -> Health:
         """The state with its cause and the next step."""
         return self.verdict.health
+
+    @property
+    def just_opened(self) -> bool:
+        """Whether the period is so young that no report can be missed yet."""
+        return self.now - self.period.opened_at < _YOUNG
 
     @property
     def enabled(self) -> bool:

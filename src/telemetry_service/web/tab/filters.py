@@ -86,6 +86,7 @@ FILTERS = {
     "codes": codes,
     "counted": counted,
     "counted_up_to": counted_up_to,
+    "day": day,
     "duration": duration,
     "exact": exact,
     "grouped": grouped,

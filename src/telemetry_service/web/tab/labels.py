@@ -125,8 +125,6 @@ ACTION: dict[Action, str] = {
 }
 
 
-ON_OFF = {True: "on", False: "off"}
-
 _BADGES: dict[type[StrEnum], Mapping[Any, Badge]] = {
     HealthStatus: HEALTH,
     ConnectionBadge: CONNECTION_BADGE,

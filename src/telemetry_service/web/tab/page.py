@@ -7,7 +7,6 @@ from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.sections.history import history_section
-from telemetry_service.web.tab.sections.preview import preview_section
 from telemetry_service.web.tab.sections.settings import TypedForm, settings_section
 
 PAGE = "telemetry/page.html"
@@ -23,21 +22,14 @@ def page_sections(
     snapshot: Snapshot, query: HistoryQuery, typed: TypedForm | None = None, *, all_activity: bool = False
 ) -> dict[str, Any]:
     """Return what the whole page shows."""
-    preview = build_preview(snapshot)
-    return {
-        "now": snapshot.now,
-        **preview_section(preview),
-        **settings_section(snapshot, preview, typed),
-        **history_section(snapshot, query),
-        **activity_section(snapshot, whole=all_activity),
-    }
+    beside = sections_beside_the_form(snapshot, query, all_activity=all_activity)
+    return beside | settings_section(snapshot, typed)
 
 
-def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
+def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery, *, all_activity: bool = False) -> dict[str, Any]:
     """Return what ``EVERYTHING_BUT_THE_FORM`` shows: all that a send or a retry may change."""
     return {
-        "now": snapshot.now,
-        **preview_section(build_preview(snapshot)),
+        "preview": build_preview(snapshot),
         **history_section(snapshot, query),
-        **activity_section(snapshot),
+        **activity_section(snapshot, whole=all_activity),
     }

@@ -19,9 +19,9 @@ from telemetry_service.resources import templates_folder
 from telemetry_service.web.tab import filters, labels, paths
 from telemetry_service.web.tab.appearance import theme_of
 from telemetry_service.web.tab.assets import Assets
-from telemetry_service.web.tab.sections import transmission
+from telemetry_service.web.tab.sections import payload
 from telemetry_service.web.tab.sections.activity import details
-from telemetry_service.web.tab.sections.attempt_bytes import records_title
+from telemetry_service.web.tab.sections.chart import chart
 from telemetry_service.web.tab.sections.history import STATUSES
 from telemetry_service.web.tab.sections.settings import next_dates
 
@@ -78,8 +78,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= filters.FILTERS | labels.FILTERS | transmission.FILTERS
-        self._environment.filters |= {"details": details, "next_dates": next_dates, "records_title": records_title}
+        self._environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
+        self._environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
         self._environment.globals |= _ABSENT | _CONSTANTS
         self._environment.globals.update(
             paths=paths,

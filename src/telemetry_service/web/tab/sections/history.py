@@ -1,11 +1,10 @@
-"""The transmission history: a page of it, its filters, and its addresses."""
+"""The transmission history: a page of it, and the query that leads to it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from telemetry_service.domain.errors import CursorInvalidError
-from telemetry_service.domain.transmission_texts import DescribedTransmission
-from telemetry_service.domain.transmissions import FAILED_STATES, Status
+from telemetry_service.domain.transmissions import Status
 from telemetry_service.pipeline.queries.history import (
     HistoryPage,
     is_newer_cursor,
@@ -21,25 +20,6 @@ STATUSES = {Status.SUCCESS: "Success", Status.FAILED: "Failed", Status.PENDING: 
 _CURSOR_UNKNOWN = "That page of the history does not exist, so the newest page is shown."
 
 
-@dataclass(frozen=True, slots=True)
-class HistorySection:
-    """A page of the history, and the query that leads to it."""
-
-    page: HistoryPage
-    rows: tuple[DescribedTransmission, ...]
-    query: HistoryQuery
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether one of them is being sent, so that the page is to be looked at again."""
-        return any(row.texts.in_flight for row in self.rows)
-
-    @property
-    def any_failed(self) -> bool:
-        """Whether one of the transmissions of this page can be retried."""
-        return any(transmission.state in FAILED_STATES for transmission in self.page.items)
-
-
 def history_section(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
     """Return one page of the history; an unknown cursor leads to the newest page, and says so."""
     try:
@@ -48,7 +28,7 @@ def history_section(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
         return history_section(snapshot, replace(query, cursor=None, wrong=_CURSOR_UNKNOWN))
     if page.newer_cursor is None:
         query = replace(query, cursor=None)  # Turning back has led to the newest page, which has one address.
-    return {"history": HistorySection(page, page.transmissions, query), "verdict": snapshot.verdict}
+    return {"now": snapshot.now, "verdict": snapshot.verdict, "history": page, "history_query": query}
 
 
 def _page(snapshot: Snapshot, query: HistoryQuery) -> HistoryPage:

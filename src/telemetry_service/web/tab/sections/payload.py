@@ -1,46 +1,17 @@
-"""A payload, field by field: value, meaning, why it is collected, and what changed."""
+"""A payload, field by field: its value, what it means and why it is collected."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
-from telemetry_service.pipeline.queries.preview import Preview
 from telemetry_service.web.tab.filters import codes, grouped
 
-_UNKNOWN = "not known yet"
 
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a payload with its entry in the dictionary."""
-
-    entry: FieldEntry
-    value: str
-    changed: bool = False
-    before: str | None = None
-    """The value that was accepted last, where it differs."""
-
-
-def payload_section(preview: Preview) -> dict[str, Any]:
-    """Return the payload that would be sent if the period ended at this moment."""
-    before = {change.name: change.before for change in preview.difference}
-    fields = fields_of(preview.payload, before) if preview.payload else ()
-    return {"preview": preview, "fields": fields}
-
-
-def fields_of(payload: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> tuple[Field, ...]:
-    """Return the fields of a payload; ``before`` holds the old values of those that changed."""
+def fields(payload: Mapping[str, Any]) -> tuple[tuple[FieldEntry, Any], ...]:
+    """Return the fields of a payload, each as its entry in the dictionary and its value."""
+    found = ((entry, _value(payload, entry.name)) for entry in field_dictionary())
     # The objects themselves are left out: their fields say all that is in them.
-    entries = (entry for entry in field_dictionary() if not isinstance(_value(payload, entry.name), dict))
-    return tuple(_field(entry, payload, before or {}) for entry in entries)
-
-
-def _field(entry: FieldEntry, payload: Mapping[str, Any], before: Mapping[str, Any]) -> Field:
-    value = _words(_value(payload, entry.name), unknown=entry.name == "customer_id")
-    if entry.name not in before:
-        return Field(entry, value)
-    return Field(entry, value, changed=True, before=_words(before[entry.name]))
+    return tuple((entry, value) for entry, value in found if not isinstance(value, dict))
 
 
 def _value(payload: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -50,10 +21,11 @@ def _value(payload: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any 
     return value
 
 
-def _words(value: Any, *, unknown: bool = False) -> str:  # noqa: ANN401 - any JSON value
+def json_value(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Write the value of one field."""
     match value:
         case None:
-            return _UNKNOWN if unknown else "null"
+            return "null"
         case bool():
             return "true" if value else "false"
         case int():
@@ -62,3 +34,6 @@ def _words(value: Any, *, unknown: bool = False) -> str:  # noqa: ANN401 - any J
             return codes([str(item) for item in value])
         case _:
             return str(value)
+
+
+FILTERS = {"fields": fields, "json_value": json_value}

@@ -29,7 +29,6 @@ from telemetry_service.web.tab.page import (
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, session_context
 from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.sections.history import history_section
-from telemetry_service.web.tab.sections.payload import payload_section
 from telemetry_service.web.tab.sections.transmission import transmission_section
 
 DRAWER = "telemetry/drawer.html"
@@ -68,7 +67,7 @@ def show_history(request: Request, context: Context, session: CurrentSession) ->
     polling = "x-polling" in request.headers
     with open_snapshot(context.runtime) as snapshot:
         shown = sections_beside_the_form(snapshot, query) if polling else history_section(snapshot, query)
-    shown |= session_context(session) | {"now": snapshot.now}
+    shown |= session_context(session)
     beside = tuple(name for name in EVERYTHING_BUT_THE_FORM if name != HISTORY) if polling else ()
     return pages_of(request).fragments(request, HISTORY, beside, shown)
 
@@ -89,7 +88,7 @@ def show_transmission(request: Request, context: Context, session: CurrentSessio
     """Show one transmission in its drawer; it has an address of its own."""
     query = history_query_of(request.query_params)
     with open_snapshot(context.runtime) as snapshot:
-        shown = transmission_section(snapshot, transmission_id, query) | {"now": snapshot.now}
+        shown = transmission_section(snapshot, transmission_id, query)
         if not is_htmx(request):
             shown |= _page_sections(request, snapshot)
     shown |= session_context(session)
@@ -102,9 +101,9 @@ def show_payload(request: Request, context: Context, session: CurrentSession) ->
     """Show exactly what would leave if the period ended now."""
     with open_snapshot(context.runtime) as snapshot:
         if is_htmx(request):
-            return pages_of(request).fragments(request, _PAYLOAD, (), payload_section(build_preview(snapshot)))
+            return pages_of(request).fragments(request, _PAYLOAD, (), {"preview": build_preview(snapshot)})
         shown = _page_sections(request, snapshot)
-    shown |= payload_section(shown["preview"]) | session_context(session)
+    shown |= session_context(session)
     return _page(request, shown | {"dialog": _PAYLOAD})
 
 
@@ -126,7 +125,7 @@ def ask_send_now(request: Request, context: Context, session: CurrentSession) ->
 
 def send_now_dialog(request: Request, runtime: Runtime, shared: dict[str, Any], changed: str | None = None) -> Response:
     """Answer with the dialog; ``changed`` says why it is shown again."""
-    shown = payload_section(read_now(runtime, build_preview)) | shared
+    shown = {"preview": read_now(runtime, build_preview)} | shared
     shown |= {"changed": changed, "request_key": str(uuid4())}
     pages = pages_of(request)
     if not is_htmx(request):
