@@ -1,11 +1,14 @@
 """The steps of a connection test are told one by one, and the verdict is the last thing said."""
 
 import asyncio
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event as Signal
 
 import pytest
 
+from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.connection_check import OnStep, StepName
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.context import answering
@@ -13,9 +16,13 @@ from telemetry_service.log.events import Event
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
 from telemetry_service.web.tab.forms.step_stream import NEXT, stream_steps
-from telemetry_service.web.tab.sections.connection_check import running_view
+from telemetry_service.web.tab.rendering import Pages
 from tests.support.each import each
 from tests.support.log_lines import lines_of
+
+DEPLOYMENT = Deployment(
+    license_server_configured=True, customer_id=None, version="4.2.0", enabled=True, send_spread=timedelta(0)
+)
 
 
 def streamed(
@@ -137,6 +144,7 @@ def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.
 
 @each("begun", list(StepName))
 def test_the_steps_before_have_passed_and_those_behind_wait(begun: StepName) -> None:
-    words = [step.sign.word for step in running_view(begun).steps]
+    shown = Pages(DEPLOYMENT).text("telemetry/connection_test.html", {"begun": begun})
+    words = re.findall(">(passed|trying|waiting)<", shown)
     at = list(StepName).index(begun)
     assert words == ["passed"] * at + ["trying"] + ["waiting"] * (5 - at)

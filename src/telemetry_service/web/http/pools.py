@@ -90,7 +90,8 @@ def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
 def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) -> Callable[P, Awaitable[T]]:
     @wraps(endpoint)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        context: Any = kwargs["context"]  # The framework hands over each parameter by its name.
+        given: Any = kwargs  # The framework hands over each parameter by its name; the tab's visit has the context.
+        context = given["visit"].context if "visit" in given else given["context"]
         pools: Pools = context.pools
         return await pool_of(pools).run(partial(endpoint, *args, **kwargs))
 

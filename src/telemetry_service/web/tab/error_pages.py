@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from telemetry_service.domain.errors import NotFoundError, RequestForgeryError
 from telemetry_service.web.errors.problem import Problem, problem_response
@@ -13,7 +13,7 @@ from telemetry_service.web.security.csrf import SAFE_METHODS
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form
 from telemetry_service.web.tab.labels import Badge
-from telemetry_service.web.tab.rendering import is_htmx, pages_of
+from telemetry_service.web.tab.rendering import is_htmx, pages_of, see_other
 
 
 class TabErrorPages:
@@ -61,8 +61,8 @@ def _to_login(request: Request, problem: Problem) -> Response:
         response.headers["HX-Redirect"] = _login(request.headers.get("hx-current-url", ""), ended=True)
         return response
     if request.method in SAFE_METHODS:
-        return RedirectResponse(_login(str(request.url), ended=False), HTTPStatus.SEE_OTHER)
-    return RedirectResponse(_login("", ended=True), HTTPStatus.SEE_OTHER)
+        return see_other(_login(str(request.url), ended=False))
+    return see_other(_login("", ended=True))
 
 
 def _login(asked_for: str, *, ended: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from telemetry_service.domain.phrases import counted, day, grouped, relative, to_come, to_the_minute
+from telemetry_service.domain.phrases import counted, day, grouped, payloads_kept, relative, to_come, to_the_minute
 
 __all__ = ["ago", "codes", "counted", "counted_up_to", "day", "duration", "exact", "grouped", "iso", "pretty", "size"]
 
@@ -91,6 +91,7 @@ FILTERS = {
     "exact": exact,
     "grouped": grouped,
     "iso": iso,
+    "payloads_kept": payloads_kept,
     "pretty": pretty,
     "size": size,
     "until": to_come,

@@ -6,8 +6,6 @@ from datetime import date
 from typing import Self
 from urllib.parse import parse_qs, urlencode
 
-from fastapi import Request
-
 from telemetry_service.domain.transmissions import Status, Trigger
 from telemetry_service.pipeline.queries.history import HistoryFilter
 
@@ -67,8 +65,3 @@ def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
 def history_query_in(query: str) -> HistoryQuery:
     """Return what the text of a query names."""
     return history_query_of({name: values[-1] for name, values in parse_qs(query).items()})
-
-
-def history_query_behind(request: Request) -> HistoryQuery:
-    """Return what the page shows from which htmx asks."""
-    return history_query_in(request.headers.get("x-history-query", ""))

@@ -13,9 +13,11 @@ PAGE = "telemetry/page.html"
 SETTINGS = "telemetry/settings.html"
 HISTORY = "telemetry/history.html"
 ACTIVITY = "telemetry/activity.html"
+DRAWER = "telemetry/drawer.html"
 NO_DIALOG = "telemetry/no_dialog.html"
-TOASTS = "telemetry/toasts.html"
 EVERYTHING_BUT_THE_FORM = ("telemetry/health.html", "telemetry/preview.html", HISTORY, ACTIVITY)
+BESIDE = (*EVERYTHING_BUT_THE_FORM, "telemetry/toasts.html")
+"""What a form may change beside itself."""
 
 
 def page_sections(

@@ -7,13 +7,12 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHORTEST, Deployment
 from telemetry_service.domain.obstacles import LOCKED_OFF
-from telemetry_service.identity.sessions import Session
 from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.tab import filters, labels, paths
@@ -40,17 +39,19 @@ HTMX_CONFIGURATION = {
 }
 _WORTH_COMPRESSING = 1_024
 _ABSENT: dict[str, Any] = {
+    "begun": None,
+    "check": None,
     "dialog": None,
     "drawer": None,
     "key_removed": False,
     "oob": False,
+    "refusal": None,
     "reveal_wrong": None,
     "revealed_key": None,
-    "running": False,
     "standalone": True,
     "streamed": False,
-    "test": None,
     "toast": None,
+    "unsaved_key": False,
 }
 """What a template may ask for and most pages do not have."""
 _CONSTANTS: dict[str, Any] = {
@@ -60,6 +61,7 @@ _CONSTANTS: dict[str, Any] = {
     "MOST_COUNTED": MOST_COUNTED,
     "RETENTION": labels.RETENTION,
     "STATUSES": STATUSES,
+    "STEP": labels.STEP,
     "TRIGGER": labels.TRIGGER,
 }
 
@@ -107,13 +109,6 @@ class Pages:
         """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
         return compressed(request, self.parts(main, beside, context), HTTPStatus.OK)
 
-    def dialog(self, request: Request, dialog: str, context: Mapping[str, Any]) -> Response:
-        """Answer htmx with a dialog, whatever the target of the request was."""
-        response = self.fragments(request, dialog, (), context)
-        response.headers["HX-Retarget"] = "#dialog-place"
-        response.headers["HX-Reswap"] = "innerHTML"
-        return response
-
     def parts(self, main: str | None, beside: Sequence[str], context: Mapping[str, Any]) -> str:
         """Return the fragments of such an answer."""
         full = {**context, "whole": False}
@@ -133,9 +128,9 @@ def is_htmx(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def session_context(session: Session) -> dict[str, Any]:
-    """Return what every form of a session needs."""
-    return {"csrf_token": session.csrf_token}
+def see_other(address: str) -> Response:
+    """Lead the browser on after a form, or to where a page is."""
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)
 
 
 def compressed(request: Request, html: str, status: int) -> Response:

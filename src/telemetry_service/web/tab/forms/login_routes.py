@@ -1,10 +1,9 @@
 """Log in and log out."""
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
 from telemetry_service.web.context import Context, WebContext
@@ -15,7 +14,7 @@ from telemetry_service.web.security.cookies import clear_session_cookie, set_ses
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.unsaved_form import forget_draft, read_draft
-from telemetry_service.web.tab.rendering import pages_of
+from telemetry_service.web.tab.rendering import pages_of, see_other
 
 _LOGIN = "login.html"
 
@@ -26,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 @public
 def show_front_door() -> Response:
     """Lead to the tab, which leads to the login where no one is logged in."""
-    return RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER)
+    return see_other(paths.TAB)
 
 
 @router.get(paths.LOGIN)
@@ -60,7 +59,7 @@ def log_in(
         response = pages_of(request).page(request, _LOGIN, shown, problem.status)
         response.headers.update(problem.headers)
         return response
-    response = RedirectResponse(local_address(next), HTTPStatus.SEE_OTHER)
+    response = see_other(local_address(next))
     set_session_cookie(request, response, opened.token)
     return response
 
@@ -70,7 +69,7 @@ def log_in(
 def log_out(request: Request, context: Context, session: CurrentSession) -> Response:
     """End the session."""
     context.authentication.sessions.log_out(session)
-    response = RedirectResponse(paths.LOGIN, HTTPStatus.SEE_OTHER)
+    response = see_other(paths.LOGIN)
     clear_session_cookie(request, response)
     return forget_draft(request, response)
 

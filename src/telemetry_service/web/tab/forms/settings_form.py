@@ -1,21 +1,20 @@
 """The settings form: what was typed, what is wrong with it, and what has to be asked before it is saved."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Annotated
 
+from fastapi import Form
 from pydantic import BaseModel, Field, ValidationError
 
-from telemetry_service.domain.configuration import Configuration, Retention, StoredConfiguration, api_key_error
-from telemetry_service.domain.phrases import payloads_kept
+from telemetry_service.domain.configuration import Configuration, Retention, api_key_error
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
+from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences
+from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.sections.settings import TypedForm
 
-_AND_GONE = "Enter the key again."
-_FREQUENCY_WRONG = "Choose one of the four frequencies."
-_RETENTION_WRONG = "Choose one of the four retention periods."
+_FREQUENCIES = {frequency.value: frequency for frequency in Frequency}
 _RETENTIONS = {str(days.value): days.value for days in Retention}
-_SWITCH_OFF = "off"
 _ON = "on"
 
 
@@ -36,53 +35,51 @@ class SettingsForm(BaseModel):
     key_typed: str = ""
     """Set where a key was typed that is not in this form: it is a secret, and the form only shall be kept."""
 
-    def configuration(self) -> Configuration:
-        """Return the values as they were chosen.
+    @property
+    def key(self) -> str | None:
+        """The API key that was typed: whoever pastes one often pastes the end of a line with it."""
+        return self.api_key.strip() or None
 
-        Raises:
-            ValidationError: one of them is not a value of its setting.
-        """
-        values = {
-            "enabled": self.enabled == _ON,
-            "frequency": self.frequency,
-            "encrypt_payload": self.encrypt_payload == _ON,
-            "anonymize_pii": self.anonymize_pii == _ON,
-            "retention_days": _RETENTIONS.get(self.retention_days),
-        }
-        return Configuration.model_validate(values, strict=False)
+    def repeated(self, confirmed: tuple[str, ...]) -> dict[str, object]:
+        """Return the form once more for the confirmation, all but the API key: a secret is never repeated."""
+        values = self.model_dump(exclude={"api_key", "key_typed"}) | {"confirmed": " ".join(confirmed)}
+        return {name: value for name, value in values.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class ReadForm:
-    """The form as values; where something is wrong, what is saved stands in its place."""
-
-    values: Configuration
-    api_key: str | None
-    errors: Mapping[str, str]
+SentForm = Annotated[SettingsForm, Form()]
 
 
-def read_form(form: SettingsForm, stored: StoredConfiguration, *, locked: bool) -> ReadForm:
-    """Return the values of a form; ``stored`` fills what the form cannot say.
+def read_form(form: SettingsForm, saved: Configuration, *, locked: bool = False) -> TypedForm:
+    """Return the values of a form; where one is wrong, what is ``saved`` stands in its place.
 
     A locked switch is not part of the form, so that saving the rest leaves it as it is.
     """
-    errors: dict[str, str] = {}
-    saved = stored.values
-    values = Configuration(
-        enabled=not locked and form.enabled == _ON,
-        frequency=_frequency(form.frequency, saved.frequency, errors),
-        encrypt_payload=form.encrypt_payload == _ON,
-        anonymize_pii=form.anonymize_pii == _ON,
-        retention_days=saved.retention_days,
-    )
-    retention = _retention(form.retention_days, saved.retention_days, errors)
-    return ReadForm(values.model_copy(update={"retention_days": retention}), _api_key(form.api_key, errors), errors)
+    frequency, retention = _FREQUENCIES.get(form.frequency), _RETENTIONS.get(form.retention_days)
+    key_fault = api_key_error(form.key) if form.key else None
+    errors = {
+        "frequency": None if frequency else "Choose one of the four frequencies.",
+        "retention_days": None if retention else "Choose one of the four retention periods.",
+        "api_key": f"{key_fault} Enter the key again." if key_fault else None,
+    }
+    values = {
+        "enabled": not locked and form.enabled == _ON,
+        "frequency": frequency or saved.frequency,
+        "encrypt_payload": form.encrypt_payload == _ON,
+        "anonymize_pii": form.anonymize_pii == _ON,
+        "retention_days": retention or saved.retention_days,
+    }
+    found = {name: error for name, error in errors.items() if error}
+    return TypedForm(Configuration.model_validate(values), found, key_dropped=form.key is not None)
 
 
-def typed_form(form: SettingsForm, present: ConfigurationView) -> TypedForm:
-    """Keep what else was chosen in a form that is not being saved: what it was sent for must not undo it."""
-    read = read_form(form, present.stored, locked=present.locked)
-    return TypedForm(read.values, key_dropped=bool(form.api_key))
+def kept_form(form: SettingsForm, present: ConfigurationView) -> TypedForm:
+    """Keep what was chosen in a form that is not being saved: what it was sent for must not undo it."""
+    return TypedForm(read_form(form, present.stored.values, locked=present.locked).values)
+
+
+def overtaken(typed: TypedForm, form: SettingsForm, present: ConfigurationView) -> TypedForm:
+    """Return a form as it is shown again because somebody else has saved since it was shown."""
+    return replace(typed, values=keep_changes(typed.values, form.seen, present.values), stale=True)
 
 
 def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Configuration:
@@ -99,84 +96,28 @@ def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Con
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Something that saving would do and that cannot be taken back, or is not obvious."""
+class Losses:
+    """What a save would do that cannot be taken back, or is not obvious: it is asked first."""
 
-    token: str
-    title: str
-    consequences: tuple[str, ...]
+    after: Configuration
+    switched_off: bool
+    waiting: int
+    """Payloads that would have to wait; counted only where telemetry is switched off."""
+    found: Consequences
 
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What has to be confirmed; empty where nothing is lost."""
+        off = ("off",) if self.switched_off else ()
+        return (*off, f"retention-{self.after.retention_days}") if self.found.rows_deleted else off
 
-def unanswered(questions: tuple[Question, ...], confirmed: str) -> bool:
-    """Whether one of the questions has not been confirmed."""
-    return not {question.token for question in questions} <= set(confirmed.split())
-
-
-def switch_off_question(waiting: int, events: str) -> Question:
-    """Return what turning telemetry off does; ``waiting`` is the number of waiting payloads."""
-    return Question(
-        _SWITCH_OFF,
-        "Telemetry stops",
-        tuple(
-            sentence
-            for sentence in (
-                "Scheduled runs, retries, and connection tests stop; nothing contacts the License Server.",
-                f"The current period closes without a payload. Its counts ({events}) will never be sent.",
-                payloads_kept(waiting, "once telemetry is on again"),
-                "The License Server connection is prevented and feature gating is disabled.",
-                "This is not recommended for production.",
-            )
-        ),
-    )
+    def confirmed_by(self, form: SettingsForm) -> bool:
+        """Whether a form confirms all of it."""
+        return set(self.tokens) <= set(form.confirmed.split())
 
 
-def retention_question(days: int, rows: str) -> Question:
-    """Return what a shorter retention deletes."""
-    return Question(
-        f"retention-{days}",
-        f"{rows[:1].upper()}{rows[1:]} will be deleted",
-        (
-            f"Everything older than {days} days is deleted at the next daily purge and can’t be recovered.",
-            "Transmissions and extension codes that are not accepted yet are kept.",
-        ),
-    )
-
-
-def hidden_values(form: SettingsForm, questions: tuple[Question, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the form once more for the confirmation, all but the API key: a secret is never repeated."""
-    values = {
-        "version": str(form.version),
-        "seen": form.seen,
-        "enabled": form.enabled,
-        "encrypt_payload": form.encrypt_payload,
-        "anonymize_pii": form.anonymize_pii,
-        "frequency": form.frequency,
-        "retention_days": form.retention_days,
-        "confirmed": " ".join(question.token for question in questions),
-    }
-    return tuple((name, value) for name, value in values.items() if value)
-
-
-def _frequency(typed: str, saved: Frequency, errors: dict[str, str]) -> Frequency:
-    if typed in {frequency.value for frequency in Frequency}:
-        return Frequency(typed)
-    errors["frequency"] = _FREQUENCY_WRONG
-    return saved
-
-
-def _retention(typed: str, saved: int, errors: dict[str, str]) -> int:
-    if typed in _RETENTIONS:
-        return _RETENTIONS[typed]
-    errors["retention_days"] = _RETENTION_WRONG
-    return saved
-
-
-def _api_key(typed: str, errors: dict[str, str]) -> str | None:
-    # Whoever pastes a key often pastes the end of a line with it.
-    key = typed.strip()
-    if not key:
-        return None
-    if (fault := api_key_error(key)) is not None:
-        errors["api_key"] = f"{fault} {_AND_GONE}"
-        return None
-    return key
+def read_losses(snapshot: Snapshot, after: Configuration) -> Losses:
+    """Return what saving ``after`` would lose."""
+    switched_off = snapshot.enabled and not after.enabled
+    waiting = snapshot.situation.waiting.total if switched_off else 0
+    return Losses(after, switched_off, waiting, read_consequences(snapshot, after))

@@ -6,10 +6,10 @@ API key only that one was typed. It is shown once, and whoever looks at it has t
 
 import base64
 import binascii
-from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from telemetry_service.domain.configuration import Configuration
@@ -17,8 +17,8 @@ from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
 from telemetry_service.web.security.csrf import check_origin
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes
-from telemetry_service.web.tab.rendering import is_htmx
+from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes, read_form
+from telemetry_service.web.tab.rendering import is_htmx, see_other
 from telemetry_service.web.tab.sections.settings import TypedForm
 
 KEPT_SECONDS = 60 * 60
@@ -50,18 +50,18 @@ def draft_of(form: SettingsForm) -> Draft | None:
     """Return what a form has changed; None where it has changed nothing, or is none of ours."""
     try:
         seen = Configuration.model_validate_json(form.seen)
-        draft = Draft(
-            version=form.version, seen=seen, typed=form.configuration(), key_typed=bool(form.api_key or form.key_typed)
-        )
     except ValidationError:
         return None
-    return None if draft.empty else draft
+    typed = read_form(form, seen)
+    draft = Draft(version=form.version, seen=seen, typed=typed.values, key_typed=bool(form.api_key or form.key_typed))
+    return None if draft.empty or typed.errors.keys() - {"api_key"} else draft
 
 
 def read_draft(request: Request) -> Draft | None:
     """Return what the browser keeps."""
     try:
-        return Draft.model_validate_json(base64.urlsafe_b64decode(request.cookies.get(_name(request), "")))
+        kept = request.cookies.get(_cookie(request)["key"], "")
+        return Draft.model_validate_json(base64.urlsafe_b64decode(kept))
     except (binascii.Error, ValueError):
         return None
 
@@ -80,8 +80,9 @@ def resumed(request: Request, present: ConfigurationView) -> TypedForm | None:
 
 def forget_draft(request: Request, response: Response) -> Response:
     """Let the browser keep it no longer."""
-    if _name(request) in request.cookies:
-        response.delete_cookie(_name(request), path="/", secure=_secure(request), httponly=True, samesite="strict")
+    cookie = _cookie(request)
+    if cookie["key"] in request.cookies:
+        response.delete_cookie(**cookie)
     return response
 
 
@@ -96,7 +97,7 @@ async def form_again(request: Request) -> Response | None:
     if draft is None:
         return None
     back = Response(headers={"HX-Redirect": paths.TAB})
-    return _keep(request, back if is_htmx(request) else RedirectResponse(paths.TAB, HTTPStatus.SEE_OTHER), draft)
+    return _keep(request, back if is_htmx(request) else see_other(paths.TAB), draft)
 
 
 async def _draft_in(request: Request) -> Draft | None:
@@ -113,16 +114,12 @@ async def _draft_in(request: Request) -> Draft | None:
 def _keep(request: Request, response: Response, draft: Draft | None) -> Response:
     if draft is not None:
         value = base64.urlsafe_b64encode(draft.model_dump_json().encode()).decode()
-        response.set_cookie(
-            _name(request), value, max_age=KEPT_SECONDS, path="/", secure=_secure(request), httponly=True,
-            samesite="strict",
-        )  # fmt: skip
+        response.set_cookie(value=value, max_age=KEPT_SECONDS, **_cookie(request))
     return response
 
 
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"
-
-
-def _name(request: Request) -> str:
-    return _NAME_OVER_TLS if _secure(request) else _NAME
+def _cookie(request: Request) -> dict[str, Any]:
+    """Return the name of the cookie, and to whom the browser shows it."""
+    secure = request.url.scheme == "https"
+    name = _NAME_OVER_TLS if secure else _NAME
+    return {"key": name, "path": "/", "secure": secure, "httponly": True, "samesite": "strict"}

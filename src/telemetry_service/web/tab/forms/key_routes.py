@@ -1,0 +1,95 @@
+"""*Show*, after a recent login, and *Remove API key*, asked first: nothing can be sent without one."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from fastapi.responses import Response
+
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LoginFailedError,
+    LoginThrottledError,
+    NotConfiguredError,
+    RecentLoginRequiredError,
+)
+from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key
+from telemetry_service.pipeline.queries.configuration import read_configuration
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.web.http.pools import checks_password
+from telemetry_service.web.security.authorization import page
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
+from telemetry_service.web.tab.messages import message
+from telemetry_service.web.tab.page import ACTIVITY, BESIDE, NO_DIALOG, PAGE, SETTINGS, page_sections
+from telemetry_service.web.tab.rendering import see_other
+from telemetry_service.web.tab.sections.activity import activity_section
+from telemetry_service.web.tab.visit import CurrentVisit, Visit
+
+HIDE_AFTER_SECONDS = 30
+_REMOVED = "key-removed"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post(paths.REVEAL)
+@page
+@checks_password
+def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = None) -> Response:
+    """Show the API key after a recent login, or after the password; it hides itself again."""
+    try:
+        _authenticate(visit, password)
+    except RecentLoginRequiredError:
+        return _ask_password(visit, None)
+    except LoginFailedError:
+        return _ask_password(visit, "Incorrect password.")
+    except LoginThrottledError as refusal:
+        return _ask_password(visit, refusal.text)
+    shown = {"hide_after": HIDE_AFTER_SECONDS, **_key(visit)}
+    if visit.htmx:
+        shown |= read_now(visit.runtime, activity_section)
+        return visit.fragments("telemetry/revealed_key.html", shown, ACTIVITY, NO_DIALOG)
+    response = visit.page(PAGE, shown | read_now(visit.runtime, page_sections, visit.query_behind))
+    # Without JavaScript the browser itself leaves the page that shows the key.
+    response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.TAB}"
+    return response
+
+
+def _authenticate(visit: Visit, password: str | None) -> None:
+    if password:
+        visit.context.authentication.sessions.reauthenticate(visit.session, password)
+    elif not visit.session.is_recent(visit.runtime.clock.now()):
+        raise RecentLoginRequiredError
+
+
+def _ask_password(visit: Visit, wrong: str | None) -> Response:
+    return visit.dialog("telemetry/relogin.html", {"relogin_wrong": wrong})
+
+
+def _key(visit: Visit) -> dict[str, Any]:
+    try:
+        return {"revealed_key": reveal_api_key(visit.runtime, visit.actor)}
+    except (NotConfiguredError, KeyUnusableError) as fault:
+        return {"reveal_wrong": fault.text}
+
+
+@router.get(paths.REMOVE_KEY)
+@page
+def ask_remove_api_key(visit: CurrentVisit) -> Response:
+    """Say what stops, and what happens to the payloads that wait."""
+    with open_snapshot(visit.runtime) as snapshot:
+        shown = {"key": snapshot.configuration.api_key, "waiting": snapshot.situation.waiting.total}
+    return visit.dialog("telemetry/remove_key.html", shown)
+
+
+@router.post(paths.REMOVE_KEY)
+@page
+def remove_key(visit: CurrentVisit, form: SentForm) -> Response:
+    """Forget the API key. What else was changed in the form stays there, not saved."""
+    remove_api_key(visit.runtime, visit.actor)
+    if not visit.htmx:
+        return see_other(f"{paths.TAB}?done={_REMOVED}")
+    with open_snapshot(visit.runtime) as snapshot:
+        typed = kept_form(form, read_configuration(snapshot))
+        shown = page_sections(snapshot, visit.query_behind, typed)
+    shown |= {"toast": message(_REMOVED), "key_removed": True}
+    return visit.fragments(SETTINGS, shown, *BESIDE, NO_DIALOG)

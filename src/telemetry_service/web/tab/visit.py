@@ -1,0 +1,79 @@
+"""A request of a page's own: who makes it, and the ways to answer, each as a page for a browser and for htmx."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+
+from telemetry_service.identity.sessions import Session
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession
+from telemetry_service.web.security.csrf import SAFE_METHODS
+from telemetry_service.web.tab.history_query import HistoryQuery, history_query_in
+from telemetry_service.web.tab.rendering import Pages, is_htmx, pages_of
+
+_ALONE = "telemetry/alone.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request with a session."""
+
+    request: Request
+    context: WebContext
+    session: Session
+    actor: str
+
+    @property
+    def runtime(self) -> Runtime:
+        """The installation."""
+        return self.context.runtime
+
+    @property
+    def pages(self) -> Pages:
+        """The templates."""
+        return pages_of(self.request)
+
+    @property
+    def htmx(self) -> bool:
+        """Whether htmx asks, and so takes fragments."""
+        return is_htmx(self.request)
+
+    @property
+    def query_behind(self) -> HistoryQuery:
+        """What part of the history the page shows from which htmx asks."""
+        return history_query_in(self.request.headers.get("x-history-query", ""))
+
+    def page(self, template: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
+        """Answer with a whole page."""
+        return self.pages.page(self.request, template, self.with_token(shown), status)
+
+    def fragments(self, main: str | None, shown: Mapping[str, Any], *beside: str) -> Response:
+        """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
+        return self.pages.fragments(self.request, main, beside, self.with_token(shown))
+
+    def dialog(self, dialog: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
+        """Answer with a dialog: as a page of its own, or for htmx over the page, whatever the target of a form was."""
+        if not self.htmx:
+            return self.page(_ALONE, {**shown, "dialog": dialog}, status)
+        response = self.fragments(dialog, shown)
+        if self.request.method not in SAFE_METHODS:
+            response.headers["HX-Retarget"] = "#dialog-place"
+            response.headers["HX-Reswap"] = "innerHTML"
+        return response
+
+    def with_token(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is shown, with what every form of a session needs."""
+        return {**shown, "csrf_token": self.session.csrf_token}
+
+
+async def visit_of(request: Request, context: Context, caller: CurrentCaller, session: CurrentSession) -> Visit:
+    """Return the request as a visit."""
+    return Visit(request, context, session, caller.actor)
+
+
+CurrentVisit = Annotated[Visit, Depends(visit_of)]
