@@ -38,7 +38,7 @@ def _bound(limit: Limit | None) -> str:
 
 
 def page(before: str) -> str:
-    """Return the page with its tables written anew."""
+    """Return the page with its tables rewritten."""
     head, _, rest = before.partition(BEGIN)
     _, _, tail = rest.partition(END)
     return head + BEGIN + "".join(table()) + END + tail

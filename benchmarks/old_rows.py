@@ -127,7 +127,7 @@ class OldRowsWriter:
     def _attempt(self) -> tuple[str, ...]:
         key = (self._words.numbered_id.format(n=f"n / {ATTEMPTS}"), f"{_rest('n', ATTEMPTS)} + 1")
         digest = self._words.digest.format(n="n")
-        told = (
+        details = (
             "'2026-01-01T00:00:00.000Z'",
             "'cus_benchmark'",
             "1",
@@ -137,7 +137,7 @@ class OldRowsWriter:
             "true",
             f"substr({digest}, 1, 16)",
         )
-        return (*key, "'tick'", self._moment("n"), *told, "'success'", "false")
+        return (*key, "'tick'", self._moment("n"), *details, "'success'", "false")
 
     def _moment(self, second: str) -> str:
         return self._words.moment.format(start=self._start, n=second)

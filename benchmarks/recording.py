@@ -2,7 +2,7 @@
 
 Both write the reports' 16-byte ids and the counters, and both commit to disk before a report counts
 as acknowledged. The bare driver is one caller in a loop, which is the best that it can do by itself:
-it neither validates, nor tells duplicates from new reports, nor shares a commit. Run it with
+it does not validate, does not recognize duplicates, and does not share commits. Run it with
 ``python -m benchmarks.recording``.
 """
 

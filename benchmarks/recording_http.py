@@ -1,6 +1,6 @@
 """Recording over HTTP against the bare driver doing the same durable inserts, in the same run.
 
-The whole way of a report: request, token, strict validation, shared commit, answer. The service runs
+The whole path of a report: request, token, strict validation, shared commit, response. The service runs
 in a process of its own and so does each half of the callers, on the same machine: what the callers
 cost is taken from the service. Run it with ``python -m benchmarks.recording_http``.
 """
@@ -43,7 +43,7 @@ def serve(environ: dict[str, str], listener: socket.socket, stop: Event) -> None
 
 
 def through_http(port: int, token: str, calls: list[Call], callers: int) -> float:
-    """Return the seconds in which all calls were answered; each caller keeps its connection."""
+    """Return the seconds until all calls had their responses; each caller keeps its connection."""
     bodies = [json.dumps({"reports": [{**r, "report_id": str(r["report_id"])} for r in call]}) for call in calls]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     local = threading.local()
@@ -52,9 +52,9 @@ def through_http(port: int, token: str, calls: list[Call], callers: int) -> floa
         if not hasattr(local, "connection"):
             local.connection = HTTPConnection("127.0.0.1", port)
         local.connection.request("POST", "/api/v1/usage", body, headers)
-        answer = local.connection.getresponse()
-        text = answer.read()
-        if answer.status != 200:
+        response = local.connection.getresponse()
+        text = response.read()
+        if response.status != 200:
             raise SystemExit(text.decode())
 
     with ThreadPoolExecutor(callers) as pool:
@@ -62,7 +62,7 @@ def through_http(port: int, token: str, calls: list[Call], callers: int) -> floa
 
 
 def wait_for(port: int) -> None:
-    """Wait until the service answers."""
+    """Wait until the service responds."""
     while True:
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:

@@ -55,7 +55,7 @@ class Recording:
         return len(self.calls) * REPORTS_IN_A_CALL / self.seconds
 
     def slower_than(self, share: float) -> float:
-        """Return the seconds within which ``share`` of the calls were answered."""
+        """Return the seconds within which ``share`` of the calls had their responses."""
         return sorted(self.calls)[min(len(self.calls) - 1, int(share * len(self.calls)))]
 
 
@@ -67,7 +67,7 @@ class Reporter:
         self._runtime, self._random_ids = runtime, random_ids
 
     def record(self, until: threading.Event, seconds: float) -> Recording:
-        """Record until told, or for so long."""
+        """Record until stopped, or for so long."""
         calls, began = list[float](), time.perf_counter()
         while not until.is_set() and time.perf_counter() - began < seconds:
             reports = [self._report(number) for number in range(REPORTS_IN_A_CALL)]

@@ -1,4 +1,4 @@
-"""Runs migrations on a connection that the service gives, or on the one of `-x url=...`."""
+"""Runs migrations on a connection from the service, or on one to `-x url=...`."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ def run(connection: Connection) -> None:
 
 
 def run_on(database_url: str) -> None:
-    """Migrate in one transaction of a connection of its own."""
+    """Migrate in one transaction of a new connection."""
     engine = make_migrating_engine(database_url)
     try:
         with engine.begin() as connection:

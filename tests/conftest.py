@@ -41,14 +41,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist exports no types
-    """Tell each parallel worker which folder its run shares."""
+    """Pass the folder that the run shares to each parallel worker."""
     node.workerinput[_FOLDER] = str(node.config.stash[_DATABASES].folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run its shared folder: the process that starts the run makes it, the workers are told."""
-    told = getattr(config, "workerinput", {}).get(_FOLDER)
-    config.stash[_DATABASES] = RunDatabases(Path(told)) if told else RunDatabases.make()
+    """Give the run its shared folder: the main process creates it, the workers get its path."""
+    shared = getattr(config, "workerinput", {}).get(_FOLDER)
+    config.stash[_DATABASES] = RunDatabases(Path(shared)) if shared else RunDatabases.make()
     config.stash[_GUARD] = LoopbackGuard()
 
 

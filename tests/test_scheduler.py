@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 60
 
 
 class Counted:
-    """A job's work: it counts itself, and does what it is told."""
+    """The work of a job: it counts its runs, and does what the test sets."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self._error = error

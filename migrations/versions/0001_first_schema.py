@@ -553,7 +553,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take this migration back."""
+    """Revert this migration."""
     op.drop_table("telemetry_transmission_attempts")
     op.drop_table("usage_counters")
     op.drop_index("ix_telemetry_transmission_logs_due", "telemetry_transmission_logs")

@@ -1,4 +1,4 @@
-"""Number the exchanges and the ticks: a clock that can be set back does not tell which one is the latest."""
+"""Number the exchanges and the ticks: a clock that can be set back does not show which one is the latest."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert this migration."""
     with op.batch_alter_table("telemetry_ticks") as batch:
         batch.drop_constraint("uq_telemetry_ticks_sequence", type_="unique")
         batch.drop_column("sequence")
@@ -62,6 +62,6 @@ def _ticks(connection: sa.Connection) -> list[_Event]:
 
 
 def _contacts(connection: sa.Connection, moment: str, number: str) -> list[_Event]:
-    statement = f"UPDATE license_server_contact SET {number} = :number"  # noqa: S608 - a column of ours
-    query = f"SELECT {moment} FROM license_server_contact WHERE {moment} IS NOT NULL"  # noqa: S608 - a column of ours
+    statement = f"UPDATE license_server_contact SET {number} = :number"  # noqa: S608 - one of our columns
+    query = f"SELECT {moment} FROM license_server_contact WHERE {moment} IS NOT NULL"  # noqa: S608 - one of our columns
     return [(at, statement, {}) for at in connection.execute(sa.text(query)).scalars()]

@@ -1,4 +1,4 @@
-"""The sums and the distinct bouncers of the open period are kept beside its counters."""
+"""Keep the sums and the distinct bouncers of the open period next to its counters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -51,7 +51,7 @@ def _sum(column: str) -> str:
 
 
 def downgrade() -> None:
-    """Take this migration back."""
+    """Revert this migration."""
     op.drop_table("usage_bouncers")
     for name in _SUMS:
         op.drop_column("reporting_periods", name)

@@ -1,4 +1,4 @@
-"""A transmission keeps the customer that it was made for; the license posture says who told it, and when."""
+"""A transmission stores the customer it was made for; the license posture stores who reported it, and when."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ _SOURCES = ("reported", "license_server")
 
 
 def upgrade() -> None:
-    """Apply this migration. Who told the present posture is not known, and stays empty."""
+    """Apply this migration. The source of the present posture is unknown and stays empty."""
     op.add_column("telemetry_transmission_logs", sa.Column("customer_sealed", sa.LargeBinary(), nullable=True))
     source = sa.Enum(*_SOURCES, name="source", native_enum=False, create_constraint=True, length=32)
     with op.batch_alter_table("license_posture") as table:
@@ -23,7 +23,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take this migration back."""
+    """Revert this migration."""
     with op.batch_alter_table("license_posture") as table:
         table.drop_constraint(op.f("ck_license_posture_source"), type_="check")
         table.drop_column("updated_at")

@@ -16,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert this migration."""
     with op.batch_alter_table("telemetry_schedule") as batch:
         batch.drop_column("purge_put_off")

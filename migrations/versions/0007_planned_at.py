@@ -19,6 +19,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert this migration."""
     with op.batch_alter_table("telemetry_transmission_logs") as batch:
         batch.drop_column("planned_at")

@@ -1,4 +1,4 @@
-"""Keep with each attempt which connection it was made with, so that a changed one is noticed by whoever uses it."""
+"""Store the connection of each attempt, so that a process notices that its connection has changed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,11 +12,11 @@ _TABLE = "telemetry_transmission_attempts"
 
 
 def upgrade() -> None:
-    """Apply this migration. What was attempted before is of no connection that is known."""
+    """Apply this migration. The connection of earlier attempts is unknown."""
     op.add_column(_TABLE, sa.Column("connection", sa.LargeBinary(32), nullable=True))
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert this migration."""
     with op.batch_alter_table(_TABLE) as batch:
         batch.drop_column("connection")

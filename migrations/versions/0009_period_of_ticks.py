@@ -1,4 +1,4 @@
-"""A tick knows its period, an exchange its connection, and a test with a typed key counts once that key is saved."""
+"""Store a tick's period, an exchange's connection, and a test with a typed key until that key is saved."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +20,7 @@ def upgrade() -> None:
         batch.add_column(sa.Column("typed_key_id", sa.String(length=16), nullable=True))
         batch.add_column(sa.Column("typed_ok", sa.Boolean(), nullable=True))
         batch.add_column(sa.Column("typed_cause", sa.String(length=32), nullable=True))
-    # A tick that ran since the open period began has left it open: only closing a period opens another.
+    # A tick that ran since the open period began left it open: only closing a period opens another.
     op.execute(
         "UPDATE telemetry_ticks SET period_id = (SELECT p.id FROM reporting_periods p"
         " WHERE p.is_open AND p.opened_at < telemetry_ticks.ran_at)"
@@ -28,7 +28,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Revert this migration."""
     with op.batch_alter_table("license_server_contact") as batch:
         for name in ("connection_sequence", *_TYPED):
             batch.drop_column(name)

@@ -1,4 +1,4 @@
-"""The causes and the table of the last exchange get the names that the API and the code use."""
+"""Rename the table of the last exchange and two causes, as in the API and the code."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -48,12 +48,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take this migration back."""
+    """Revert this migration."""
     _rename(_LAST_EXCHANGE, _CONTACT, {new: old for old, new in _RENAMED.items()})
 
 
 def _rename(before: str, after: str, causes: Mapping[str, str]) -> None:
-    """Rename the table and the causes. A CHECK constraint lists the causes, so it has to go in between."""
+    """Rename the table and the causes. CHECK constraints list the causes, so they are dropped in between."""
     highest = _highest_sequence()
     _drop_constraints(before)
     op.rename_table(before, after)
@@ -84,7 +84,7 @@ def _create_constraints(contact: str, causes: Sequence[str]) -> None:
 
 
 def _altered(table: str) -> AbstractContextManager[BatchOperations]:
-    """Open a table for changes. SQLite makes it anew, and does not report that its numbers are never reused."""
+    """Open a table for changes. SQLite copies it, and does not report AUTOINCREMENT."""
     return op.batch_alter_table(table, table_kwargs={"sqlite_autoincrement": table == _LOGS})
 
 
@@ -98,7 +98,7 @@ def _replace(contact: str, causes: Mapping[str, str]) -> None:
 
 
 def _replace_in_activity(causes: Mapping[str, str]) -> None:
-    """Replace the causes in the results of connection tests, which are kept as JSON."""
+    """Replace the causes in the results of connection tests, which are JSON."""
     activity = sa.table("activity", sa.column("id"), sa.column("action"), sa.column("details", sa.JSON()))
     connection = op.get_bind()
     tests = sa.select(activity.c.id, activity.c.details).where(activity.c.action == "connection_tested")
@@ -109,7 +109,7 @@ def _replace_in_activity(causes: Mapping[str, str]) -> None:
 
 
 def _highest_sequence() -> int | None:
-    """Return the highest number that SQLite gave to a transmission, one that was purged since included."""
+    """Return the highest number that SQLite ever gave to a transmission, including purged ones."""
     connection = op.get_bind()
     if connection.dialect.name != "sqlite":
         return None
@@ -118,7 +118,7 @@ def _highest_sequence() -> int | None:
 
 
 def _keep_sequence(highest: int | None) -> None:
-    """Let the next transmission follow that number. A table that SQLite made anew knows only the rows it holds."""
+    """Let the next transmission follow that number. A copied table knows only its present rows."""
     if highest is None:
         return
     connection = op.get_bind()

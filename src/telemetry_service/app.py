@@ -13,7 +13,7 @@ from telemetry_service.web.metrics import Metrics
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
-    """Open the service and return its web application; see ``open_service`` for the errors."""
+    """Open the service and return its web application; for the errors see ``open_service``."""
     return make_app(open_service(settings, options))
 
 

@@ -1,4 +1,4 @@
-"""Where the templates and migrations are: inside an installed package, else at the top of the checkout."""
+"""Finds the templates and migrations: inside an installed package, or else at the top of the checkout."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""When to wake. There is no logic here: the database decides what is due, and who owns it.
+"""When to wake. There is no logic here: the database decides what is due, and which process owns it.
 
-APScheduler runs the jobs; when they run, a loop on the monotonic clock says. APScheduler's own waiting goes by the wall
-clock: set back by a year it would wait for a year, set forward by five it would list every run that it missed in
-between, which takes minutes and gigabytes. So each run is a one-shot job of its own, with a date that lies in the past
-under every clock: there is nothing to wait for and nothing that could have been missed.
+APScheduler runs the jobs; a loop on the monotonic clock decides when. APScheduler itself waits by the wall clock: if
+that is set back by a year, it waits for a year; set forward by five, it lists every missed run, which takes minutes and
+gigabytes. So each run is a separate one-shot job, dated in the past by any clock: there is nothing to wait for, and
+nothing can have been missed.
 """
 
 import os
@@ -31,10 +31,10 @@ _DUE_UNDER_EVERY_CLOCK = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Job:
-    """Something that is done again and again, never twice at a time. What goes wrong in it ends nothing."""
+    """Something that runs regularly, never twice at a time. Its errors end nothing else."""
 
     def __init__(self, name: str, run: Callable[[], object], every_seconds: float) -> None:
-        """Make it due at once for the first time."""
+        """Make the first run due at once."""
         self.name = name
         self._do = run
         self._every = every_seconds
@@ -42,21 +42,21 @@ class Job:
         self._running = False
 
     def due_in(self) -> float:
-        """Return in how many seconds it is due, 0 or less where it is."""
+        """Return in how many seconds it is due; 0 or less if it is due now."""
         return self._next_at - time.monotonic()
 
     def take(self) -> bool:
-        """Take a run and plan the next; False where the last one has not come to its end: this one is left out."""
+        """Take a run and plan the next; False if the last one is still running, so that this one is skipped."""
         self._next_at = time.monotonic() + self._every
         free, self._running = not self._running, True
         return free
 
     def give_back(self) -> None:
-        """Note that a run which was taken does not come about."""
+        """Give back a run that could not start."""
         self._running = False
 
     def run(self) -> None:
-        """Do it, and log what goes wrong without its text, which could hold a secret; the next run tries again."""
+        """Run, and log an error without its text, which could contain a secret; the next run tries again."""
         try:
             self._do()
         except TelemetryError as error:
@@ -68,10 +68,10 @@ class Job:
 
 
 class Scheduler:
-    """Runs the jobs of one process, each in a thread of its own, so that a long one keeps no other from running."""
+    """Runs the jobs of one process, each in its own thread, so that a long one does not block the others."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        """Prepare; ``start`` makes it run."""
+        """Prepare; call ``start`` to run it."""
         self._waking = _Waking(jobs)
 
     def start(self) -> None:
@@ -79,23 +79,23 @@ class Scheduler:
         self._waking.start()
 
     def stop(self) -> None:
-        """Stop, after the jobs that are running have come to their end."""
+        """Stop after the running jobs have finished."""
         if self._waking.running:
             self._waking.shutdown(wait=True)
 
     @property
     def alive(self) -> bool:
-        """Whether the thread lives that says when."""
+        """Whether the thread of the main loop is alive."""
         return self._waking.alive
 
 
 class _Waking(BaseScheduler):  # type: ignore[misc]  # the library has no types
-    """APScheduler, with a main loop that asks no wall clock."""
+    """APScheduler with a main loop that does not use the wall clock."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         executor = {"type": "threadpool", "max_workers": len(jobs)}
-        # However late a job runs, it is not too late. Two instances, for APScheduler counts one until a little after
-        # its end; a Job sees by itself to it that it does not run twice at a time.
+        # A job is never too late to run. Two instances, because APScheduler counts one until slightly after its end; a
+        # Job itself prevents running twice at a time.
         defaults = {"misfire_grace_time": None, "max_instances": 2}
         super().__init__(timezone=UTC, executors={"default": executor}, job_defaults=defaults)
         self._submitted: set[str] = set()
@@ -121,7 +121,7 @@ class _Waking(BaseScheduler):  # type: ignore[misc]  # the library has no types
         super().shutdown(wait=wait)
 
     def wakeup(self) -> None:
-        """Do nothing: only the main loop adds jobs, and it looks after them itself."""
+        """Do nothing: only the main loop adds jobs, and it needs no waking."""
 
     def _main_loop(self) -> None:
         seconds = 0.0
@@ -133,7 +133,7 @@ class _Waking(BaseScheduler):  # type: ignore[misc]  # the library has no types
                 seconds = WAKE_EVERY_SECONDS
 
     def _turn(self) -> float:
-        """Hand over what is due; return in how many seconds the next is."""
+        """Submit the due jobs; return in how many seconds the next is due."""
         taken = [job for job in self._jobs if job.due_in() <= 0 and job.take()]
         for job in taken:
             self.add_job(
@@ -142,16 +142,16 @@ class _Waking(BaseScheduler):  # type: ignore[misc]  # the library has no types
         self._submitted.clear()
         self._process_jobs()
         for job in taken:
-            if job.name not in self._submitted:  # No thread was to be had for it.
+            if job.name not in self._submitted:  # There was no free thread for it.
                 job.give_back()
         return max(0.0, min(job.due_in() for job in self._jobs))
 
 
 class _Nap:
-    """A wait that ends early when it is told to, by the monotonic clock.
+    """A wait on the monotonic clock that can be ended early.
 
-    A lock's timeout goes by the wall clock where the C library has no better one: with musl, and in builds of Python
-    that are made for old systems.
+    The timeout of a lock uses the wall clock if the C library has nothing better: with musl, and in builds of Python
+    for old systems.
     """
 
     def __init__(self) -> None:
@@ -160,15 +160,15 @@ class _Nap:
         self._selector.register(self._woken, selectors.EVENT_READ)
 
     def take(self, seconds: float) -> bool:
-        """Wait; False as soon as there is to be no more waiting."""
+        """Wait; False once it was ended."""
         return not self._selector.select(seconds)
 
     def end(self) -> None:
-        """End the wait that is being taken, and every later one."""
+        """End the present wait and every later one."""
         os.write(self._wake, b".")
 
     def close(self) -> None:
-        """Give its files back."""
+        """Close its files."""
         self._selector.close()
         os.close(self._wake)
         os.close(self._woken)

@@ -1,7 +1,7 @@
-"""Puts one process of the service together. The only reader of the settings beside the command line.
+"""Assembles one process of the service. Apart from the command line, only this module reads the settings.
 
-Whoever needs a running part of it, a test or a benchmark included, gets it here and passes what differs as
-``Options``. The web application is added in ``app.py``, so that a command does not load it.
+Anything that needs a running part of it, including tests and benchmarks, gets it here and passes the differences as
+``Options``. ``app.py`` adds the web application, so that commands do not load it.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from telemetry_service.storage.migrate import migrate, require_current
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a deployment never changes and the tests do: the clock, bounds, costs and the milestones' watcher."""
+    """What only tests change: the clock, limits, costs and the failpoint hook."""
 
     clock: Clock | None = None
     limits: ExchangeLimits | None = None
@@ -47,7 +47,8 @@ class Options:
     failpoint: Callable[[Failpoint], None] = pass_failpoint
     heartbeat: HeartbeatLimits | None = None
     scheduled: bool = True
-    """False leaves ticks, deliveries and purges to the caller. The heartbeat continues: readiness means the same."""
+    """False leaves ticks, deliveries and purges to the caller. The heartbeat still runs, so readiness means the
+    same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +62,27 @@ class Service:
     scheduler: Scheduler
 
     def start(self) -> None:
-        """Begin to record and to wake."""
+        """Start recording and waking."""
         self.recorder.start()
         self.heartbeat.begin()
         self.scheduler.start()
 
     def stop(self) -> None:
-        """Finish what is being sent and written, begin nothing more, then let go of the database."""
+        """Finish what is being sent and written, start nothing new, then close the database."""
         self.runtime.stopping.set()
         self.scheduler.stop()
         self.recorder.stop()
         self.runtime.database.close()
 
     def threads(self) -> dict[str, bool]:
-        """Return which threads must live as long as the process, and whether they do."""
+        """Return the threads that must live as long as the process, and whether they are alive."""
         return {"recorder": self.recorder.alive, "scheduler": self.scheduler.alive}
 
 
 def open_service(settings: Settings, options: Options | None = None) -> Service:
-    """Migrate the database, make the installation ready and put the parts together; nothing runs yet.
+    """Migrate the database, prepare the installation and assemble the parts; nothing runs yet.
 
-    Only for what will run the service: a command opens it with ``open_for_command``.
+    Only for running the service; commands use ``open_for_command``.
 
     Raises:
         SettingsError: a file that a setting names cannot be used.
@@ -98,18 +99,18 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
 
 def _set_first_password(accounts: Accounts, password: str) -> None:
-    """Set it at the first start; a deployment may continue naming it, but is told where the password is another one."""
+    """Set it at the first start. Later starts only warn if the setting is not the present password."""
     if not accounts.set_first_password(password, "deployment") and not accounts.has_password(password):
         warn_of(StartWarning.PASSWORD_IGNORED)
 
 
 def open_for_command(settings: Settings) -> Service:
-    """Put the parts together over a database that is ready. Nothing is made, migrated, noted or run.
+    """Assemble the parts on a database that is ready. Nothing is created, migrated, recorded or run.
 
     Raises:
         SettingsError: a file that a setting names cannot be used.
-        DatabaseMissingError: there is no database, or nothing in it.
-        SchemaBehindError: an older version made the database.
+        DatabaseMissingError: there is no database, or it is empty.
+        SchemaBehindError: the database was created by an older version.
         SchemaTooNewError: the database belongs to a newer version.
         StorageUnavailableError: the database cannot be used.
 
@@ -125,7 +126,7 @@ def open_for_command(settings: Settings) -> Service:
 
 
 def set_up(settings: Settings) -> str:
-    """Migrate the database, make the rows of a first start, and return the revision; for the errors see above."""
+    """Migrate the database, create the first rows, and return the revision; for the errors see above."""
     url = settings.database_url.get_secret_value()
     revision = migrate(url)
     database = Database(url)
@@ -137,7 +138,7 @@ def set_up(settings: Settings) -> str:
 
 
 def make_runtime(settings: Settings, options: Options) -> Runtime:
-    """Return what every stage works with, over a database that is ready; nothing is read yet.
+    """Return what every stage works with, on a database that is ready; nothing is read yet.
 
     Raises:
         SettingsError: a file that a setting names cannot be used.
@@ -170,9 +171,9 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
 
 
 def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
-    """Return what is done again and again. Whatever waits for a network is no part of the waking.
+    """Return the regular jobs. Nothing that waits for a network is part of the waking.
 
-    So a License Server that hangs keeps neither the heartbeat nor the tick from their time.
+    So a License Server that hangs delays neither the heartbeat nor the tick.
     """
 
     def waking() -> None:
@@ -210,7 +211,7 @@ def _client(settings: Settings, options: Options) -> LicenseServerClient | None:
 
 
 def _connection(settings: Settings) -> bytes:
-    """Return what identifies the connection, apart from the content of the authorities' file, which may change."""
+    """Return what identifies the connection, except the content of the CA file, which may change."""
     digest = hashlib.sha256()
     secrets = (settings.license_server_url, settings.proxy_url)
     for part in (*(s.get_secret_value() if s else "" for s in secrets), settings.license_server_public_key or ""):

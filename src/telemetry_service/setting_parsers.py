@@ -1,8 +1,8 @@
-"""What a setting's text may be, and what it becomes: one function a kind of setting.
+"""Parses the text of settings: one function for each kind.
 
-Each takes the text as the deployment wrote it and raises ``RefusedValueError`` with a sentence of
-our own, which names neither the variable (the caller does) nor anything of the value: a value in
-the wrong variable is often a secret. For the same reason nothing here chains a library's exception.
+Each takes the text as the deployment wrote it, and raises ``RefusedValueError`` with our own sentence, which contains
+neither the variable (the caller adds it) nor any of the value: a value in the wrong variable is often a secret. For the
+same reason, no library's exception is chained here.
 """
 
 import base64
@@ -22,19 +22,19 @@ from telemetry_service.log.options import LogFormat, LogLevel
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
 MAX_BOUNCERS_MAXIMUM = 1_000_000
-"""Ten times the default: with more of them no preview is quick anymore."""
+"""Ten times the default: with more, previews would be slow."""
 
 PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
 _DISTINCT_BYTES_MINIMUM = 12
-"""32 random bytes practically never hold fewer distinct ones (about 1 key in 10^24); placeholders mostly do."""
+"""32 random bytes practically never have fewer distinct ones (about 1 key in 10^24); placeholders usually do."""
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-"""A name of labels, an IPv4 address (which reads as one), or an IPv6 address, which alone holds colons."""
+"""A name of labels, an IPv4 address (which looks like one), or an IPv6 address, the only one with colons."""
 _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
 _POSTGRESQL_URL = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://"
@@ -44,15 +44,15 @@ _POSTGRESQL_URL = re.compile(
 _PORT_MAXIMUM = 65_535
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
-"""The DER of a SubjectPublicKeyInfo that announces an Ed25519 key of 32 bytes (RFC 8410)."""
+"""The DER prefix of a SubjectPublicKeyInfo with an Ed25519 key of 32 bytes (RFC 8410)."""
 
 
 class RefusedValueError(ValueError):
-    """The text is not what the setting takes. The sentence completes "NAME …" and holds no value."""
+    """The text is not valid for the setting. The sentence completes "NAME …" and does not contain the value."""
 
 
 def boolean(text: str) -> bool:
-    """Return the truth of ``true`` or ``false`` in any case; a guess at anything else could switch the wrong way."""
+    """Return the value of ``true`` or ``false`` in any case; guessing at anything else could go wrong."""
     if text.lower() not in {"true", "false"}:
         message = "must be true or false."
         raise RefusedValueError(message)
@@ -60,7 +60,7 @@ def boolean(text: str) -> bool:
 
 
 def log_format(text: str) -> LogFormat:
-    """Return how the lines of the log look."""
+    """Return the format of the log."""
     if text.lower() not in set(LogFormat):
         message = f"must be one of: {', '.join(LogFormat)}."
         raise RefusedValueError(message)
@@ -68,7 +68,7 @@ def log_format(text: str) -> LogFormat:
 
 
 def log_level(text: str) -> LogLevel:
-    """Return the least level that the log takes."""
+    """Return the lowest level that is logged."""
     if text.lower() not in set(LogLevel):
         message = f"must be one of: {', '.join(LogLevel)}."
         raise RefusedValueError(message)
@@ -96,7 +96,7 @@ def _key(text: str) -> SecretBytes:
 
 
 def database_url(text: str) -> SecretStr:
-    """Return the URL as SQLAlchemy takes it, with the psycopg driver named for PostgreSQL."""
+    """Return the URL for SQLAlchemy, with the psycopg driver for PostgreSQL."""
     if _SQLITE_URL.fullmatch(text):
         return SecretStr(text)
     postgresql = _POSTGRESQL_URL.fullmatch(text)
@@ -107,7 +107,7 @@ def database_url(text: str) -> SecretStr:
         )
         raise RefusedValueError(message)
     host, port = postgresql["host"], postgresql["port"]
-    # Without a host the server's socket is meant, whose folder is an option of the URL.
+    # Without a host, the server's socket is used; its folder is an option of the URL.
     if (host and not _HOST.fullmatch(host)) or (port and not 1 <= int(port) <= _PORT_MAXIMUM):
         message = "does not name a valid host and port."
         raise RefusedValueError(message)
@@ -115,7 +115,7 @@ def database_url(text: str) -> SecretStr:
 
 
 def license_server_url(text: str) -> SecretStr | None:
-    """Return the base URL without a closing slash; None where it has no host, which means not configured."""
+    """Return the base URL without a trailing slash; None if it has no host, which means not configured."""
     parts = _split(text)
     if parts.scheme != "https":
         message = "must begin with https:// (the License Server is reached only over verified TLS)."
@@ -132,7 +132,7 @@ def license_server_url(text: str) -> SecretStr | None:
 
 
 def proxy_url(text: str) -> SecretStr:
-    """Return the URL of an outbound HTTP proxy, which may hold its credentials."""
+    """Return the URL of an outbound HTTP proxy, which may contain its credentials."""
     parts = _split(text)
     if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or "?" in text or "#" in text:
         message = "must be http://[<user>:<password>@]<host>:<port> (or https://), with nothing after it."
@@ -142,7 +142,7 @@ def proxy_url(text: str) -> SecretStr:
 
 
 def _split(text: str) -> SplitResult:
-    # urlsplit drops tabs and line ends silently, so what it would repair is refused first.
+    # urlsplit silently drops tabs and line ends, so refuse them first.
     try:
         if not _VISIBLE_ASCII.fullmatch(text):
             raise ValueError  # noqa: TRY301 - both ways of being no URL end in the one refusal below
@@ -155,7 +155,7 @@ def _split(text: str) -> SplitResult:
 def _check_host(parts: SplitResult) -> None:
     try:
         valid = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
-    except ValueError:  # A port that is no number, or none of 1 to 65535.
+    except ValueError:  # A port that is not a number from 1 to 65535.
         valid = False
     if not valid or parts.netloc.endswith(":"):
         message = "does not name a valid host and port."
@@ -175,7 +175,7 @@ def certificate_file(text: str) -> Path:
 
 def public_key(text: str) -> str:
     """Return the text of an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."""
-    # Line ends are often lost where PEM travels in an environment variable.
+    # Line ends are often lost when PEM is passed in an environment variable.
     text = text.replace("\\n", "\n").strip()
     pem = _PEM_PUBLIC_KEY.fullmatch(text)
     if not (_KEY_TEXT.fullmatch(text) or (pem and _is_ed25519("".join(pem[1].split())))):
@@ -217,7 +217,7 @@ def password(text: str) -> SecretStr:
 
 
 def code_pattern(text: str) -> str:
-    """Return a regular expression that can be used, of a length that someone can have looked through."""
+    """Return a usable regular expression, short enough for a person to review."""
     if len(text) > PATTERN_MAXIMUM or not _VISIBLE_ASCII.fullmatch(text):
         message = f"must be a regular expression of at most {PATTERN_MAXIMUM} visible ASCII characters."
         raise RefusedValueError(message)
@@ -228,7 +228,7 @@ def code_pattern(text: str) -> str:
 
 
 def max_bouncers(text: str) -> int:
-    """Return how many distinct bouncers one period, and the registry, may have."""
+    """Return the limit of distinct bouncers in one period and in the registry."""
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= MAX_BOUNCERS_MAXIMUM:
         message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
         raise RefusedValueError(message)
@@ -236,7 +236,7 @@ def max_bouncers(text: str) -> int:
 
 
 def trusted_proxies(text: str) -> tuple[str, ...]:
-    """Return the addresses and networks whose forwarded headers are believed; a name could be anybody's."""
+    """Return the addresses and networks whose forwarded headers are trusted; a name could be anyone's."""
     try:
         return tuple(str(ip_network(part.strip())) for part in text.split(","))
     except ValueError:

@@ -1,8 +1,8 @@
-"""The deployment's settings: from the environment and from ``NAME_FILE`` to one frozen ``Settings``.
+"""Reads the deployment's settings from the environment and from ``NAME_FILE`` into one frozen ``Settings``.
 
-Every fault is found in one go and named by its variable, never with its value. Nothing else in the
-service reads the environment, and only ``app.py`` and the command line read the ``Settings``.
-An empty variable counts as not set, because that is how Compose and Kubernetes pass on "nothing".
+All problems are reported at once, by variable and never with the value. Nothing else in the service reads the
+environment, and only ``service.py`` and the command line read the ``Settings``. An empty variable counts as not set,
+because that is how Compose and Kubernetes pass "nothing".
 """
 
 import difflib
@@ -29,7 +29,7 @@ Keys: TypeAlias = tuple[SecretBytes, ...]
 DEFAULT_DATABASE_URL = "sqlite:///data/telemetry.db"
 DEFAULT_SEND_SPREAD = timedelta(seconds=300)
 FILE_BYTES_MAXIMUM = 64 * 1024
-"""No secret is larger; a path such as /dev/zero must not fill the memory."""
+"""No secret is larger, and a path such as /dev/zero must not exhaust the memory."""
 
 _PREFIX = "TELEMETRY_"
 _SECRETS = frozenset(
@@ -43,10 +43,10 @@ _SECRETS = frozenset(
         "TELEMETRY_ADMIN_PASSWORD",
     }
 )
-"""What may also come from the file that ``NAME_FILE`` names."""
+"""Settings that may also come from the file that ``NAME_FILE`` names."""
 
 _LISTS_AND_BLOCKS = frozenset({"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY"})
-"""What may be broken into lines: blanks and line ends round its parts mean nothing, and nothing else is taken."""
+"""Settings that may span lines: spaces and line ends around their parts are ignored."""
 
 _PLAIN = frozenset(
     {
@@ -64,34 +64,34 @@ _PLAIN = frozenset(
     }
 )
 _ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMIZE_PII", "RETENTION_DAYS"})
-"""What a deployment might look for here, and is the administrator's."""
+"""Settings that a deployment might expect here, but that the administrator changes in the tab."""
 
 _OF_THE_TESTS = frozenset({"TELEMETRY_TEST_DATABASE_URL"})
-"""Read by the test suite alone; a developer's shell may hold it while the service runs."""
+"""Used only by the test suite; a developer's shell may contain it while the service runs."""
 
 KNOWN_VARIABLES = _PLAIN | _SECRETS | {f"{name}_FILE" for name in _SECRETS}
 
 _ALIKE = 0.85
-"""How alike a mistyped name is to what was meant, between 0 and 1: one letter in seven may differ."""
+"""How similar a mistyped name must be to the intended one, between 0 and 1: one letter in seven may differ."""
 
 _KUBERNETES_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.+)?)?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the deployment decides. Whatever could hold a secret or name the License Server shows nothing of it."""
+    """What the deployment decides. Its ``repr`` shows no secret and does not name the License Server."""
 
     encryption_keys: Keys
-    """Newest first, 32 bytes each: protect what belongs to the License Server."""
+    """Newest first, 32 bytes each: protect secrets for the License Server."""
     credential_encryption_keys: Keys
-    """Newest first, 32 bytes each: protect what lets people and services in."""
+    """Newest first, 32 bytes each: protect sessions and tokens."""
     ephemeral_keys: bool
-    """True where keys were thrown in by the demo mode and are lost when the process ends."""
+    """True if the demo mode generated the keys, which are lost when the process ends."""
     demo_mode: bool
     database_url: SecretStr
     """As SQLAlchemy takes it: ``sqlite:///…`` or ``postgresql+psycopg://…``."""
     license_server_url: SecretStr | None
-    """The base URL without a closing slash; None while the License Server is not configured."""
+    """The base URL without a trailing slash; None while the License Server is not configured."""
     license_server_ca_file: Path | None
     license_server_public_key: str | None
     """The text of the pinned Ed25519 key: PEM, or its 32 bytes in URL-safe base64."""
@@ -104,9 +104,9 @@ class Settings:
     """Used at the first start only."""
     send_spread: timedelta
     trusted_proxies: tuple[str, ...]
-    """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are believed."""
+    """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are trusted."""
     log_format: LogFormat | None
-    """None leaves the choice to where stderr leads."""
+    """None chooses by what stderr is."""
     log_level: LogLevel
     extension_code_pattern: str | None
     """A regular expression that an extension code must match as a whole."""
@@ -115,10 +115,10 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Return the settings that ``environ``, and the files it names, describe.
+    """Return the settings in ``environ`` and in the files that it names.
 
     Raises:
-        SettingsError: with one sentence for each fault, which names the variable and never its value.
+        SettingsError: one sentence for each problem, with the variable and never its value.
     """
     source = _Source(environ)
     demo_mode = source.read("DEMO_MODE", values.boolean, default=False)
@@ -147,57 +147,57 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
     )
     source.check_names()
-    if source.faults:
-        raise SettingsError(tuple(source.faults))
+    if source.problems:
+        raise SettingsError(tuple(source.problems))
     return settings
 
 
 class _Source:
-    """Reads one variable at a time and collects a sentence for each that is wrong."""
+    """Reads one variable at a time and collects a sentence for each problem."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self.faults: list[str] = []
+        self.problems: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """Return what ``parse`` makes of the variable; ``default`` where it is not set, or wrong."""
+        """Return the parsed variable, or ``default`` if it is not set or wrong."""
         given, text = self._text(name)
         if not text:
             return default
         try:
-            if name not in _LISTS_AND_BLOCKS and (fault := unseen_error(text)) is not None:
-                raise values.RefusedValueError(fault)  # noqa: TRY301 - both end in the one fault below
+            if name not in _LISTS_AND_BLOCKS and (problem := unseen_error(text)) is not None:
+                raise values.RefusedValueError(problem)  # noqa: TRY301 - both become the one problem below
             return parse(text)
         except values.RefusedValueError as refusal:
-            self.faults.append(f"{given} {refusal}")
+            self.problems.append(f"{given} {refusal}")
             return default
 
     def check_keys(self, encryption: Keys, credential: Keys, *, demo_mode: bool) -> None:
-        """Refuse missing keys outside the demo mode, and a key that serves both purposes."""
+        """Refuse missing keys outside the demo mode, and a key that is used for both purposes."""
         for name, keys in (("ENCRYPTION_KEY", encryption), ("CREDENTIAL_ENCRYPTION_KEY", credential)):
-            named = any(fault.startswith((f"{name} ", f"{name}_FILE ")) for fault in self.faults)
+            named = any(problem.startswith((f"{name} ", f"{name}_FILE ")) for problem in self.problems)
             if not keys and not named and not demo_mode:
-                self.faults.append(
+                self.problems.append(
                     f"{name} is missing. Generate a key with: telemetry-service generate-key (only DEMO_MODE=true"
                     " starts without one, on temporary keys)."
                 )
         if set(encryption) & set(credential):
-            self.faults.append("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs its own keys.")
+            self.problems.append("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs its own keys.")
 
     def check_names(self) -> None:
-        """Refuse a ``TELEMETRY_`` variable that is none of ours: a typing error must not pass for a default."""
+        """Refuse an unknown ``TELEMETRY_`` variable: a typo must not silently mean the default."""
         known = KNOWN_VARIABLES | _OF_THE_TESTS
         unknown = sorted(name for name in self._environ if name.startswith(_PREFIX) and name not in known)
-        self.faults.extend(f"{name} is not a setting of this service.{_hint(name)}" for name in unknown)
+        self.problems.extend(f"{name} is not a setting of this service.{_hint(name)}" for name in unknown)
 
     def _text(self, name: str) -> tuple[str, str | None]:
-        """Return the variable that was set, and the text that it gives."""
+        """Return the variable that was set, and its text."""
         value = self._environ.get(name)
         file = self._environ.get(f"{name}_FILE") if name in _SECRETS else None
         if not file:
             return name, value
         if value:
-            self.faults.append(f"{name} and {name}_FILE are both set; set one of them.")
+            self.problems.append(f"{name} and {name}_FILE are both set; set one of them.")
             return name, None
         return f"{name}_FILE", self._content(f"{name}_FILE", file)
 
@@ -207,10 +207,10 @@ class _Source:
                 content = file.read(FILE_BYTES_MAXIMUM + 1)
             text = first_text_of(content.decode())
         except (OSError, ValueError):  # UnicodeDecodeError is a ValueError, as is a NUL in the path.
-            self.faults.append(f"{name} names a file that cannot be read as text.")
+            self.problems.append(f"{name} names a file that cannot be read as text.")
             return None
         if not text or len(content) > FILE_BYTES_MAXIMUM:
-            self.faults.append(f"{name} names a file that is {'too large' if text else 'empty'}.")
+            self.problems.append(f"{name} names a file that is {'too large' if text else 'empty'}.")
             return None
         return text
 
@@ -231,9 +231,9 @@ def _hint(name: str) -> str:
 
 
 def _meant(name: str) -> str | None:
-    """Return the one variable that ``name`` can stand for: written a little differently, or with a word left out.
+    """Return the only variable that ``name`` can mean: spelled slightly differently, or with a word missing.
 
-    The prefix that all have in common says nothing, and where two could be meant no guess is better than a wrong one.
+    The common prefix is ignored. If two could be meant, no guess is better than a wrong one.
     """
     wanted = name.upper().removeprefix(_PREFIX)
     candidates = {known.removeprefix(_PREFIX): known for known in sorted(KNOWN_VARIABLES)}

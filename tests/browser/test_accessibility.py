@@ -1,4 +1,4 @@
-"""WCAG 2.2 AA as far as axe can tell: nothing found, in light and dark, wide and at 320 pixels."""
+"""WCAG 2.2 AA as far as axe can check it: nothing found, in light and dark, wide and at 320 pixels."""
 
 from typing import Literal
 

@@ -51,7 +51,7 @@ def test_a_test_ticks_each_step_with_its_time(ready: Console, page: Page) -> Non
 
 
 @pytest.mark.parametrize("deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"])
-def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
+def test_each_step_is_shown_when_it_begins(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
     ready.server.server.stop_accepting()
     page.locator("#test").click()
@@ -70,7 +70,7 @@ def test_each_step_is_told_when_it_begins(ready: Console, page: Page) -> None:
 
 
 @pytest.mark.parametrize("deployed", [Deployed(limits=ExchangeLimits(deadline=timedelta(seconds=60)))], ids=["patient"])
-def test_a_test_that_takes_long_keeps_nobody_from_saving(ready: Console, page: Page) -> None:
+def test_a_long_test_does_not_block_saving(ready: Console, page: Page) -> None:
     page.goto(ready.tab)
     ready.server.server.stop_accepting()
     page.locator("#test").click()

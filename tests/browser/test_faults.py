@@ -61,7 +61,7 @@ def test_a_form_without_its_proof_of_origin_is_refused_with_a_page(browser: Brow
         expect(page.locator("main")).to_contain_text("the session has ended. Reload the page")
 
 
-def test_a_service_that_does_not_answer_is_said_so(ready: Console, page: Page, faults: Faults) -> None:
+def test_a_service_that_does_not_respond_is_reported(ready: Console, page: Page, faults: Faults) -> None:
     page.goto(ready.tab)
     page.route("**/test-connection", lambda route: route.abort())
     page.locator("#test").click()
@@ -71,14 +71,14 @@ def test_a_service_that_does_not_answer_is_said_so(ready: Console, page: Page, f
 
 
 @pytest.mark.parametrize("button", ["#test", "#save-all"])
-def test_a_button_that_was_pressed_waits_for_its_answer(ready: Console, page: Page, button: str) -> None:
+def test_a_clicked_button_waits_for_its_response(ready: Console, page: Page, button: str) -> None:
     asked: list[str] = []
     page.goto(ready.tab)
 
-    def answer_late(_route: object) -> None:
+    def respond_late(_route: object) -> None:
         asked.append(button)
 
-    page.route("**/telemetry/*", answer_late)
+    page.route("**/telemetry/*", respond_late)
     page.locator(button).click()
     expect(page.locator(button)).to_have_attribute("aria-busy", "true")
     page.locator(button).click(force=True)

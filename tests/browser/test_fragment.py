@@ -13,8 +13,8 @@ HOST = """<!doctype html><html lang="en"><head><title>Host console</title>
 
 
 def test_the_fragment_is_the_tab_without_its_shell(ready: Console, page: Page) -> None:
-    answer = page.request.get(f"{ready.tab}?fragment=1")
-    text = answer.text()
+    response = page.request.get(f"{ready.tab}?fragment=1")
+    text = response.text()
     assert text.lstrip().startswith("<section")
     assert "data-standalone" not in text
     assert "<html" not in text

@@ -292,14 +292,14 @@ def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> 
     expect(page.locator("#sent-body-file")).to_have_count(0)
     _, payload = downloaded(page, page.locator("#sent-payload-file"))
     assert hashlib.sha256(payload).hexdigest() == detail.attempts[0].payload_sha256
-    answer = page.request.get(
+    response = page.request.get(
         f"{transmission_url(ready, detail.transmission.transmission_id)}/attempts/1/body",
         headers={"Accept": "text/html"},
     )
-    assert answer.status == 404
+    assert response.status == 404
 
 
-def test_the_timeline_tells_each_attempt_in_plain_words(ready: Console, page: Page) -> None:
+def test_the_timeline_describes_each_attempt_in_plain_words(ready: Console, page: Page) -> None:
     ready.server.trouble(BUSY)
     detail = ready.send()
     page.goto(transmission_url(ready, detail.transmission.transmission_id))

@@ -78,7 +78,7 @@ def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page
     expect(page.get_by_role("button", name="Send now")).to_be_disabled()
 
 
-def test_what_another_administrator_changed_meanwhile_is_shown_anew_and_nothing_is_sent(
+def test_what_another_administrator_changed_meanwhile_is_shown_again_and_nothing_is_sent(
     ready: Console, page: Page
 ) -> None:
     ready.configure(encrypt_payload=True, anonymize_pii=True)
@@ -101,7 +101,7 @@ def test_what_another_administrator_changed_meanwhile_is_shown_anew_and_nothing_
     assert sent.customer_id == CUSTOMER
 
 
-def test_without_javascript_a_stale_dialog_is_answered_with_412(browser: Browser, ready: Console) -> None:
+def test_without_javascript_a_stale_dialog_gets_412(browser: Browser, ready: Console) -> None:
     with visit(browser, ready, Look(javascript=False)) as (page, faults):
         faults.expected_statuses.add(412)
         page.goto(f"{ready.tab}/send-now")
@@ -115,7 +115,7 @@ def test_without_javascript_a_stale_dialog_is_answered_with_412(browser: Browser
     assert ready.server.journal() == ()
 
 
-def test_in_a_window_of_its_own_it_is_a_plain_form(ready: Console, page: Page) -> None:
+def test_in_its_own_window_it_is_a_plain_form(ready: Console, page: Page) -> None:
     page.goto(f"{ready.tab}/send-now")
     page.get_by_role("link", name="Cancel").click()
     page.wait_for_url(ready.tab)

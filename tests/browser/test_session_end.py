@@ -144,17 +144,17 @@ FORM = {
 
 def test_another_sites_form_leaves_nothing_behind(console: Console) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
-        answer = httpx.post(f"{console.tab}/save", data=FORM, headers=headers)
-        assert answer.status_code == 303
-        assert "set-cookie" not in answer.headers
+        response = httpx.post(f"{console.tab}/save", data=FORM, headers=headers)
+        assert response.status_code == 303
+        assert "set-cookie" not in response.headers
 
 
 def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Console) -> None:
-    answer = httpx.post(f"{console.tab}/save", data=FORM)
-    cookie = answer.headers["set-cookie"]
+    response = httpx.post(f"{console.tab}/save", data=FORM)
+    cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    kept = json.loads(base64.urlsafe_b64decode(answer.cookies["telemetry_draft"]))
+    kept = json.loads(base64.urlsafe_b64decode(response.cookies["telemetry_draft"]))
     assert kept.keys() == {"version", "seen", "typed", "key_typed"}
     assert API_KEY not in json.dumps(kept)
     wrong = httpx.post(f"{console.tab}/save", data=FORM | {"frequency": "<b>hourly</b>"})
@@ -163,8 +163,8 @@ def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Conso
 
 @pytest.mark.parametrize("cookie", ["x", "", "e30=", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
 def test_a_cookie_that_is_no_draft_counts_as_none(ready: Console, page: Page, cookie: str) -> None:
-    answer = page.request.get(
+    response = page.request.get(
         ready.tab, headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_draft={cookie}"}
     )
-    assert answer.ok
-    assert "Not saved" not in answer.text()
+    assert response.ok
+    assert "Not saved" not in response.text()

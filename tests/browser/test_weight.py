@@ -11,8 +11,8 @@ REQUESTS = 5
 """The page, its stylesheet, its two scripts and its icon."""
 
 
-def answers(page: Page) -> list[Response]:
-    """Return a list that fills with the answers to come."""
+def responses(page: Page) -> list[Response]:
+    """Return a list that collects the following responses."""
     found: list[Response] = []
 
     def note(response: Response) -> None:
@@ -23,7 +23,7 @@ def answers(page: Page) -> list[Response]:
 
 
 def weight(response: Response) -> int:
-    """Return what an answer weighs over the wire, headers included."""
+    """Return the size of a response on the wire, headers included."""
     sizes = response.request.sizes()
     return sizes["responseBodySize"] + sizes["responseHeadersSize"]
 
@@ -39,7 +39,7 @@ def full(console: Console) -> None:
 def test_the_first_view_stays_below_60_kilobytes(browser: Browser, ready: Console) -> None:
     full(ready)
     with visit(browser, ready, Look()) as (page, _):
-        found = answers(page)
+        found = responses(page)
         page.goto(ready.tab, wait_until="networkidle")
         assert len(found) <= REQUESTS
         assert sum(weight(response) for response in found) < FIRST_VIEW_BYTES
@@ -48,7 +48,7 @@ def test_the_first_view_stays_below_60_kilobytes(browser: Browser, ready: Consol
 
 def test_the_second_view_fetches_the_page_alone(ready: Console, page: Page) -> None:
     page.goto(ready.tab, wait_until="networkidle")
-    found = answers(page)
+    found = responses(page)
     page.goto(ready.tab, wait_until="networkidle")
     fetched = [response for response in found if weight(response) > 0 and not response.from_service_worker]
     assert [r.url for r in fetched if "/static/" not in r.url] == [ready.tab]

@@ -32,11 +32,11 @@ def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> Non
     ready.clock.advance(minutes=11)
     plain.locator("#show").click()
     plain.get_by_role("textbox", name="Password").fill(PASSWORD)
-    with plain.expect_response("**/reveal") as answer:
+    with plain.expect_response("**/reveal") as response:
         plain.get_by_role("button", name="Show the API key").click()
     expect(plain.locator("#revealed-key-text")).to_have_text(API_KEY)
-    assert answer.value.headers["refresh"] == "30; url=/settings/general/telemetry"
-    assert answer.value.headers["cache-control"] == "no-store"
+    assert response.value.headers["refresh"] == "30; url=/settings/general/telemetry"
+    assert response.value.headers["cache-control"] == "no-store"
     plain.get_by_role("link", name="Hide").click()
     expect(plain.locator("#revealed-key-text")).to_have_count(0)
 
@@ -56,7 +56,7 @@ def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> Non
     expect(plain.locator("main")).to_contain_text("there is nothing to remove")
 
 
-def test_switching_off_asks_on_a_page_of_its_own(ready: Console, plain: Page) -> None:
+def test_turning_telemetry_off_asks_on_a_separate_page(ready: Console, plain: Page) -> None:
     plain.goto(ready.tab)
     plain.get_by_role("switch", name="Enable Telemetry").uncheck()
     plain.get_by_label("API Key", exact=True).fill("ck_another_key_of_this_customer")

@@ -32,7 +32,7 @@ class Faults:
 
     found: list[str] = field(default_factory=list)
     expected_statuses: set[int] = field(default_factory=set)
-    """Answers of which a test knows that they are refusals: the browser notes each of them as an error."""
+    """Responses that a test expects to be refusals: the browser logs each of them as an error."""
 
     def note_console(self, message: ConsoleMessage) -> None:
         """Note what the console says, be it an error, a warning or a piece of information: ours writes nothing."""

@@ -65,13 +65,13 @@ def finding(cli: CommandLine, url: str) -> tuple[str, str]:
         ("disable", "The database connection is not encrypted and stays on this machine."),
     ],
 )
-def test_a_connection_over_tls_is_told_from_one_without(
+def test_a_connection_over_tls_is_distinguished_from_one_without(
     bare: CommandLine, encrypted: Encrypted, sslmode: str, sentence: str
 ) -> None:
     assert finding(bare, encrypted.url(sslmode)) == ("ok", sentence)
 
 
-def test_a_server_without_tls_on_this_machine_is_no_trouble(bare: CommandLine, postgresql_url: str) -> None:
+def test_a_server_without_tls_on_this_machine_is_fine(bare: CommandLine, postgresql_url: str) -> None:
     result, sentence = finding(bare, postgresql_url)
     assert result == "ok"
     assert sentence.endswith("stays on this machine.")
@@ -89,5 +89,5 @@ def test_what_leaves_this_machine_unprotected_is_warned_of(*, encrypted: bool, m
     assert "sslmode=verify-full" in found.sentence
 
 
-def test_a_verified_connection_to_another_machine_is_no_trouble() -> None:
+def test_a_verified_connection_to_another_machine_is_fine() -> None:
     assert encryption_of(Link(encrypted=True, verified=True, leaves_this_machine=True)).result is Result.OK

@@ -1,4 +1,4 @@
-"""Whatever is wrong with the database is told by its own sentence and code, at the start and by the doctor."""
+"""Every problem with the database is reported with its own sentence and code, at the start and by the doctor."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ def check_serve(cli: CommandLine, url: str, code: str, folder: Path) -> None:
         assert "Traceback" not in service.errors
 
 
-def test_a_file_that_is_no_database_is_told_apart_and_left_as_it_is(keyed: CommandLine, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_recognized_and_left_as_it_is(keyed: CommandLine, tmp_path: Path) -> None:
     rubbish = b"This is a letter and no database. " * 300
     (tmp_path / "letter.db").write_bytes(rubbish)
     check(keyed, f"sqlite:///{tmp_path / 'letter.db'}", "storage-damaged")
@@ -129,7 +129,7 @@ def _mount(folder: Path, options: str) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-def test_a_folder_that_may_not_be_written_is_told(keyed: CommandLine, read_only: str) -> None:
+def test_a_read_only_folder_is_reported(keyed: CommandLine, read_only: str) -> None:
     check(keyed, read_only, "storage-read-only", readable=True)
 
 
@@ -139,7 +139,7 @@ def test_what_only_reads_works_where_nothing_may_be_written(keyed: CommandLine, 
         assert keyed(*command).code == 0, command
 
 
-def test_a_new_database_in_a_folder_that_may_not_be_written_is_told(keyed: CommandLine, read_only: str) -> None:
+def test_a_new_database_in_a_read_only_folder_is_reported(keyed: CommandLine, read_only: str) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=read_only.replace("telemetry.db", "new.db"))
     ended = keyed("migrate")
     assert ended.code == 4
@@ -174,7 +174,7 @@ def guarded_server() -> Iterator[PostgresServer]:
         (f"telemetry:{SECRET}", "none-such"),
     ],
 )
-def test_a_server_that_does_not_let_the_service_in_is_told(
+def test_a_server_that_does_not_let_the_service_in_is_reported(
     keyed: CommandLine, guarded_server: PostgresServer, who: str, database: str
 ) -> None:
     check(keyed, f"postgresql://{who}@/{database}?host={guarded_server.folder}", "storage-login-refused")
@@ -187,12 +187,12 @@ def test_a_service_that_is_not_let_in_does_not_start(
     check_serve(keyed, url, "storage-login-refused", tmp_path)
 
 
-def test_a_role_that_may_make_no_table_is_told(keyed: CommandLine, guarded_server: PostgresServer) -> None:
+def test_a_role_that_may_not_create_tables_is_reported(keyed: CommandLine, guarded_server: PostgresServer) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=f"postgresql://stranger@/postgres?host={guarded_server.folder}")
     check(keyed, keyed.environment["TELEMETRY_DATABASE_URL"], "storage-login-refused")
 
 
-def test_a_role_that_may_not_change_the_tables_of_an_older_version_is_told(
+def test_a_role_that_may_not_change_the_tables_of_an_older_version_is_reported(
     keyed: CommandLine, guarded_server: PostgresServer
 ) -> None:
     url = guarded_server.create_database("older")
@@ -206,7 +206,7 @@ def test_a_role_that_may_not_change_the_tables_of_an_older_version_is_told(
 def test_a_database_that_does_not_know_what_its_text_is_works(
     keyed: CommandLine, guarded_server: PostgresServer
 ) -> None:
-    """SQL_ASCII: the driver gives bytes for text unless it is told, and fails at them while it connects."""
+    """SQL_ASCII: the driver returns text as bytes unless configured, and fails on them while it connects."""
     with psycopg.connect(plain_url(guarded_server.url()), autocommit=True) as connection:
         connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
     keyed.set(TELEMETRY_DATABASE_URL=guarded_server.url("ascii"))
@@ -214,7 +214,7 @@ def test_a_database_that_does_not_know_what_its_text_is_works(
     created = keyed("token", "create", "reader", "--scope", "read")
     assert created.code == 0, created.err
     assert "reader" in keyed("token", "list").out
-    # Whatever else the driver meets while it connects is told like any other trouble.
+    # Anything else that the driver runs into while it connects is reported like any other problem.
     check(keyed, guarded_server.url("ascii") + "&client_encoding=sql_ascii", "storage-unavailable")
 
 
@@ -236,13 +236,11 @@ def test_a_standby_is_read_only(keyed: CommandLine, guarded_server: PostgresServ
         ("127.0.0.1:1/telemetry?color=red", "storage-options-invalid"),
     ],
 )
-def test_a_server_that_is_not_there_and_a_url_that_is_wrong_are_told_apart(
-    keyed: CommandLine, place: str, code: str
-) -> None:
+def test_a_missing_server_and_a_wrong_url_are_distinguished(keyed: CommandLine, place: str, code: str) -> None:
     check(keyed, f"postgresql://somebody:{SECRET}@{place}", code)
 
 
-def test_a_name_that_does_not_exist_is_told_apart(keyed: CommandLine) -> None:
+def test_an_unknown_name_is_recognized(keyed: CommandLine) -> None:
     """The name is longer than one can be, so that the resolver knows by itself and nobody is asked for it."""
     host = ".".join(["no-such-host" * 5] * 5)
     keyed.set(TELEMETRY_DATABASE_URL=f"postgresql://somebody:{SECRET}@/telemetry?host={host}")
@@ -273,7 +271,7 @@ def without_tls() -> Iterator[int]:
     thread.join()
 
 
-def test_a_server_without_the_tls_that_was_asked_for_is_told_apart(keyed: CommandLine, without_tls: int) -> None:
+def test_a_server_without_the_requested_tls_is_recognized(keyed: CommandLine, without_tls: int) -> None:
     url = f"postgresql://somebody:{SECRET}@127.0.0.1:{without_tls}/telemetry?sslmode=require"
     check(keyed, url, "storage-tls-failed")
 
@@ -288,7 +286,7 @@ def test_the_options_of_the_url_are_kept_beside_ours(keyed: CommandLine, guarded
         assert connection.execute("SELECT count(*) FROM own.bouncers").fetchone() == (0,)
 
 
-def test_a_locked_database_is_told_once_the_wait_is_over(keyed: CommandLine, sqlite_url: str) -> None:
+def test_a_locked_database_is_reported_after_the_wait(keyed: CommandLine, sqlite_url: str) -> None:
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         keyed.set(TELEMETRY_DATABASE_URL=sqlite_url)

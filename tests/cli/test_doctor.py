@@ -49,7 +49,7 @@ def test_wrong_settings_are_listed_each(bare: CommandLine) -> None:
     assert "CREDENTIAL_ENCRYPTION_KEY is missing" in ended.out
 
 
-def test_a_lost_database_is_told_and_nobody_is_contacted(connected: CommandLine) -> None:
+def test_a_lost_database_is_reported_and_nothing_is_contacted(connected: CommandLine) -> None:
     connected.set(TELEMETRY_DATABASE_URL="postgresql://somebody:secret-word@127.0.0.1:1/telemetry")
     code, found = results(connected)
     assert code == 4
@@ -57,7 +57,7 @@ def test_a_lost_database_is_told_and_nobody_is_contacted(connected: CommandLine)
     assert "connection" not in found
 
 
-def test_a_missing_database_is_told_and_not_made(bare: CommandLine, tmp_path: Path) -> None:
+def test_a_missing_database_is_reported_and_not_created(bare: CommandLine, tmp_path: Path) -> None:
     bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key())
     code, found = results(bare)
     assert (code, found["database"]) == (8, "wrong")
@@ -73,9 +73,7 @@ def test_an_api_key_under_another_encryption_key_is_found(connected: CommandLine
     assert found["connection"] == "skipped"
 
 
-def test_a_connection_in_trouble_is_5_unless_it_is_left_out(
-    connected: CommandLine, license_server: LicenseServer
-) -> None:
+def test_a_failing_connection_is_5_unless_it_is_skipped(connected: CommandLine, license_server: LicenseServer) -> None:
     license_server.server.__exit__()
     code, found = results(connected)
     assert (code, found["connection"]) == (5, "wrong")

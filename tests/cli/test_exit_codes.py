@@ -1,4 +1,4 @@
-"""Exit codes mean something, and trouble is told in a sentence: no traceback, no secret, no URL."""
+"""Exit codes are meaningful, and problems are reported in a sentence: no traceback, no secret, no URL."""
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -29,7 +29,7 @@ def test_wrong_settings_are_3_and_named_one_by_one_without_their_values(bare: Co
 
 
 @pytest.mark.parametrize("command", ["preview", "send-now", "history", "migrate"])
-def test_a_database_that_does_not_answer_is_4(cli: CommandLine, command: str) -> None:
+def test_a_database_that_does_not_respond_is_4(cli: CommandLine, command: str) -> None:
     cli.set(TELEMETRY_DATABASE_URL="postgresql://somebody:secret-word@127.0.0.1:1/telemetry")
     ended = cli(command)
     assert ended.code == 4

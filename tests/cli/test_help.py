@@ -38,6 +38,6 @@ def test_no_command_and_an_unknown_one_are_wrong_usage(bare: CommandLine, argume
     assert bare(*arguments).code == 2
 
 
-def test_the_version_is_told_without_any_settings(bare: CommandLine) -> None:
+def test_the_version_is_shown_without_any_settings(bare: CommandLine) -> None:
     ended = bare("--version")
     assert (ended.code, ended.out, ended.err) == (0, f"telemetry-service {__version__}\n", "")

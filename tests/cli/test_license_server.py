@@ -28,7 +28,7 @@ def test_a_service_with_the_printed_settings_delivers_to_it(bare: CommandLine, t
     assert str(entry.transmission_id) == sent["transmission_id"]
 
 
-def test_a_port_in_use_is_told_in_a_sentence(bare: CommandLine, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_a_sentence(bare: CommandLine, tmp_path: Path) -> None:
     with Program("license-server", "--port", "0", folder=tmp_path) as running:
         running.wait_for_output("TELEMETRY_CUSTOMER_ID=")
         taken = running.output.split(":")[2].splitlines()[0]

@@ -14,7 +14,7 @@ from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
 from tests.support.program import Program
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def has_ipv6() -> bool:
@@ -36,10 +36,10 @@ HOSTS = [
 
 
 @contextmanager
-def answering(listener: socket.socket) -> Iterator[int]:
-    """Answer whoever comes, as a service that is alive."""
+def responding(listener: socket.socket) -> Iterator[int]:
+    """Respond to every caller, as a live service does."""
 
-    def answer() -> None:
+    def response() -> None:
         while True:
             try:
                 caller, _address = listener.accept()
@@ -47,9 +47,9 @@ def answering(listener: socket.socket) -> Iterator[int]:
                 return
             with caller:
                 caller.recv(4096)
-                caller.sendall(ANSWER)
+                caller.sendall(RESPONSE)
 
-    thread = threading.Thread(target=answer, daemon=True)
+    thread = threading.Thread(target=response, daemon=True)
     thread.start()
     yield listener.getsockname()[1]
     listener.shutdown(socket.SHUT_RDWR)
@@ -58,14 +58,14 @@ def answering(listener: socket.socket) -> Iterator[int]:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_health_check_finds_the_service_wherever_it_listens(host: str) -> None:
-    with closing(listen(host, 0)) as listener, answering(listener) as port:
+    with closing(listen(host, 0)) as listener, responding(listener) as port:
         assert is_alive(port)
     assert not is_alive(port)
 
 
 @needs_ipv6
 def test_who_listens_on_everything_is_reached_by_both_families() -> None:
-    with closing(listen("::", 0)) as listener, answering(listener) as port:
+    with closing(listen("::", 0)) as listener, responding(listener) as port:
         assert bound_to(listener) == f"[::]:{port}"
         assert not is_loopback(listener)
         for address in ("127.0.0.1", "::1"):
@@ -74,7 +74,7 @@ def test_who_listens_on_everything_is_reached_by_both_families() -> None:
 
 @needs_ipv6
 def test_who_listens_on_one_address_of_ipv6_is_not_reached_by_ipv4() -> None:
-    with closing(listen("::1", 0)) as listener, answering(listener) as port:
+    with closing(listen("::1", 0)) as listener, responding(listener) as port:
         assert is_loopback(listener)
         assert listening_on(port) == ["::1"]
         assert not is_alive(port, "127.0.0.1")

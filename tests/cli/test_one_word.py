@@ -24,7 +24,7 @@ from tests.support.shared_clock import SharedClock
 MACHINE = SystemClock()
 """The clock of the command line."""
 _LOOKS = 3
-"""Distances are told in minutes: between two looks one may end, but hardly each time."""
+"""Distances are in minutes: one may end between two reads, but hardly each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Said:
     preview: dict[str, Any]
     history: dict[str, Any]
     config: dict[str, Any]
-    told_preview: dict[str, Any]
-    told_history: dict[str, Any]
+    printed_preview: dict[str, Any]
+    printed_history: dict[str, Any]
     doctor: str
 
 
@@ -160,15 +160,15 @@ def look(cli: CommandLine, console: Console) -> Said:
             preview=rest.get("preview").json(),
             history=history,
             config=rest.get("config").json(),
-            told_preview=cli("preview", "--json").json(),
-            told_history=cli("history", "--json").json(),
+            printed_preview=cli("preview", "--json").json(),
+            printed_history=cli("history", "--json").json(),
             doctor=next(f["sentence"] for f in cli("doctor", "--json", "--offline").json() if f["check"] == "health"),
         )
 
 
 def compare(said: Said) -> list[tuple[str, object, object]]:
     """Return what differs: what it is, on the page or by the command line, and by REST."""
-    pairs = [*_health(said), *_figures(said), *_moments(said), *_rows(said), *_told(said)]
+    pairs = [*_health(said), *_figures(said), *_moments(said), *_rows(said), *_documents(said)]
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
@@ -238,27 +238,27 @@ def _rows(said: Said) -> list[tuple[str, object, object]]:
     rows = said.history["transmissions"]
     found = re.findall(r"<tr role=\"row\">\s*<th scope=\"row\".*?</tr>", section_of(said.page, "history"), re.DOTALL)
     pairs: list[tuple[str, object, object]] = [("rows", len(found), len(rows))]
-    for row, answer in zip(found, rows, strict=False):
+    for row, response in zip(found, rows, strict=False):
         note = re.search(r'<span class="note">(.*?)</span>', row)
-        pairs.append(("row's note", text_of(note[1]) if note else "", answer["note"]))
-    for answer in rows[:1]:
+        pairs.append(("row's note", text_of(note[1]) if note else "", response["note"]))
+    for response in rows[:1]:
         drawer = text_of(said.drawer)
-        wanted = answer["next_attempt_note"] or shown(answer["next_attempt_at"], "")
+        wanted = response["next_attempt_note"] or shown(response["next_attempt_at"], "")
         pairs.append(("drawer's next attempt", f"Next attempt {wanted}" in drawer, bool(wanted)))
-        if answer["cause"]:
-            step = f"{answer['cause']['sentence']} Next step · {answer['cause']['next_step']}"
+        if response["cause"]:
+            step = f"{response['cause']['sentence']} Next step · {response['cause']['next_step']}"
             pairs.append(("drawer's cause", f"Error Details {step}" in drawer, True))
     return pairs
 
 
-def _told(said: Said) -> list[tuple[str, object, object]]:
+def _documents(said: Said) -> list[tuple[str, object, object]]:
     health = said.health
     sentence = " ".join(part for part in (health["cause"], health["next_step"], health["run_note"]) if part)
     names = ("figures", "note", "health", "enabled")
     return [
         ("doctor", said.doctor, sentence),
-        ("history", said.told_history, said.history),
-        *((name, said.told_preview[name], said.preview[name]) for name in names),
+        ("history", said.printed_history, said.history),
+        *((name, said.printed_preview[name], said.preview[name]) for name in names),
         *((name, said.preview["health"][name], health[name]) for name in said.preview["health"]),
     ]
 

@@ -1,4 +1,4 @@
-"""The service as a process: it answers, says nothing it must not, and stops in order."""
+"""The service as a process: it responds, reveals nothing it must not, and stops cleanly."""
 
 import re
 import resource
@@ -34,7 +34,7 @@ HEAVY = (
 
 
 @ON_BOTH
-def test_it_answers_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_path: Path) -> None:
+def test_it_responds_until_sigterm_and_ends_with_0(connected: CommandLine, tmp_path: Path) -> None:
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
         url = service.wait_for_url()
         assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
@@ -64,11 +64,11 @@ def test_what_is_being_sent_at_sigterm_is_finished(
 
     license_server.trouble(Trouble(before=hold))
     token = connected("token", "create", "administration", "--scope", Scope.ADMIN).out.splitlines()[-1]
-    answers: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
 
     def send_now() -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        answers.append(httpx.post(f"{url}/api/v1/telemetry/send-now", headers=headers, trust_env=False, timeout=60))
+        responses.append(httpx.post(f"{url}/api/v1/telemetry/send-now", headers=headers, trust_env=False, timeout=60))
 
     with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
         url = service.wait_for_url()
@@ -79,8 +79,8 @@ def test_what_is_being_sent_at_sigterm_is_finished(
         goes_on.set()
         assert service.process.wait(60) == 0
         sender.join()
-    # The answer is the License Server's, and not that the service was interrupted.
-    assert answers[0].json()["cause"]["code"] == "busy"
+    # The outcome is the License Server's response, not an interruption.
+    assert responses[0].json()["cause"]["code"] == "busy"
 
 
 def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
@@ -99,7 +99,7 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
         assert secret not in written
 
 
-def test_neither_its_command_line_nor_a_dump_of_its_memory_tells_a_secret(cli: CommandLine, tmp_path: Path) -> None:
+def test_neither_its_command_line_nor_a_core_dump_reveals_a_secret(cli: CommandLine, tmp_path: Path) -> None:
     environment = {**cli.environment, "TELEMETRY_ADMIN_PASSWORD": "a long enough password"}
     with Program("serve", "--port", "0", folder=tmp_path, environment=environment) as service:
         service.wait_for_url()
@@ -107,8 +107,8 @@ def test_neither_its_command_line_nor_a_dump_of_its_memory_tells_a_secret(cli: C
         if not running.exists():
             pytest.skip("this system has no /proc to look at a process")
         assert re.search(r"^Max core file size +0 +0 ", (running / "limits").read_text(), re.MULTILINE)
-        told = (running / "cmdline").read_text()
-    assert not [name for name, value in environment.items() if value in told]
+        found = (running / "cmdline").read_text()
+    assert not [name for name, value in environment.items() if value in found]
 
 
 NAMED, BOTH = {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.0/8,127.0.0.1"}, {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.0/8"}
@@ -131,7 +131,7 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
     environment = {**cli.environment, **variables, "TELEMETRY_ADMIN_PASSWORD": password}
     with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment) as service:
         url = service.wait_for_url()
-        answers = [
+        responses = [
             httpx.post(
                 f"{url}/login",
                 data={"name": "admin", "password": password, "next": "/"},
@@ -141,13 +141,13 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
             )
             for proto in ("https", "https, http")
         ]
-        told = [line["address"] for line in service.lines if line["event"] == "forwarded_not_trusted"]
-    for answer in answers:
-        assert answer.status_code == 303
-        cookie = answer.headers["Set-Cookie"]
+        found = [line["address"] for line in service.lines if line["event"] == "forwarded_not_trusted"]
+    for response in responses:
+        assert response.status_code == 303
+        cookie = response.headers["Set-Cookie"]
         assert (cookie.startswith("__Host-"), "Secure" in cookie) == (believed, believed)
-        assert ("Strict-Transport-Security" in answer.headers) is believed
-    assert told == ([] if believed else ["127.0.0.1"])
+        assert ("Strict-Transport-Security" in response.headers) is believed
+    assert found == ([] if believed else ["127.0.0.1"])
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_it_may_open_as_many_files_as_the_system_lets_it(cli: CommandLine, tmp_p
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_port_in_use_is_told_in_a_sentence(cli: CommandLine) -> None:
+def test_a_port_in_use_is_reported_in_a_sentence(cli: CommandLine) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         ended = cli("serve", "--port", port)

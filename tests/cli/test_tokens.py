@@ -28,7 +28,7 @@ def test_the_list_shows_every_token_and_none_of_their_secrets(cli: CommandLine) 
 
 
 @pytest.mark.parametrize("named_by", ["name", "token_id"])
-def test_a_revoked_token_lets_nobody_in(cli: CommandLine, named_by: str) -> None:
+def test_a_revoked_token_admits_no_one(cli: CommandLine, named_by: str) -> None:
     made = cli("token", "create", "reporter", "--scope", "report", "--json").json()
     assert cli("token", "revoke", made[named_by]).code == 0
     service = cli.service()
@@ -38,7 +38,7 @@ def test_a_revoked_token_lets_nobody_in(cli: CommandLine, named_by: str) -> None
     assert cli("token", "revoke", made[named_by]).code == 1
 
 
-def test_a_token_needs_a_scope_and_a_name_of_its_own(cli: CommandLine) -> None:
+def test_a_token_needs_a_scope_and_a_unique_name(cli: CommandLine) -> None:
     assert cli("token", "create", "reporter").code == 2
     assert cli("token", "create", "reporter", "--scope", "everything").code == 2
     assert cli("token", "create", "reporter", "--scope", "report").code == 0

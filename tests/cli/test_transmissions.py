@@ -23,9 +23,9 @@ def test_the_preview_shows_the_payload_and_sends_nothing(connected: CommandLine,
     shown = connected("preview", "--json").json()
     assert shown["figures"]["total_events"] == 7
     assert TelemetryAggregatePayload.model_validate_json(json.dumps(shown["payload"])).policy_decision_count == 5
-    told = connected("preview").out
-    assert "Total events" in told
-    assert '"policy_decision_count": 5' in told
+    printed = connected("preview").out
+    assert "Total events" in printed
+    assert '"policy_decision_count": 5' in printed
     assert license_server.journal() == ()
 
 

@@ -47,7 +47,7 @@ def test_a_wrong_argument_is_2_and_named(kept: CommandLine, arguments: tuple[str
         (("history", "--cursor", "x"), "This cursor is not valid."),
     ],
 )
-def test_what_is_not_there_or_not_allowed_is_1_and_told(
+def test_what_is_missing_or_not_allowed_is_1_and_reported(
     kept: CommandLine, arguments: tuple[str, ...], said: str
 ) -> None:
     ended = kept(*arguments)
@@ -55,7 +55,7 @@ def test_what_is_not_there_or_not_allowed_is_1_and_told(
     assert ended.err.startswith(said)
 
 
-def test_a_token_of_a_name_that_is_taken_is_told(kept: CommandLine) -> None:
+def test_a_token_with_a_name_that_is_taken_is_reported(kept: CommandLine) -> None:
     kept("token", "create", "reporter", "--scope", "report")
     assert kept("token", "create", "reporter", "--scope", "read").err.startswith("Another valid token has this name.")
 
@@ -69,7 +69,7 @@ def test_the_preview_says_once_what_is_not_configured(kept: CommandLine) -> None
     assert kept("preview").out.count("TELEMETRY_LICENSE_SERVER_URL") == 1
 
 
-def test_a_folder_that_cannot_be_used_is_told(kept: CommandLine, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_is_reported(kept: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "a-file").touch()
     ended = kept("license-server", "--folder", "a-file")
     assert (ended.code, ended.out) == (1, "")

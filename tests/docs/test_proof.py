@@ -75,9 +75,9 @@ def test_the_signature_can_be_made_again_with_openssl(proved: Proved) -> None:
 def test_body_and_receipt_verify_with_a_library_that_the_service_does_not_use(proved: Proved) -> None:
     (script,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (proved.folder / "verify.py").write_text(script)
-    told = proved.shell(f"{sys.executable} verify.py")
-    assert "The body decrypts to the payload." in told
-    assert "The License Server has signed" in told
+    printed = proved.shell(f"{sys.executable} verify.py")
+    assert "The body decrypts to the payload." in printed
+    assert "The License Server has signed" in printed
 
 
 def test_the_pseudonym_can_be_recomputed_by_who_holds_the_key(proved: Proved) -> None:

@@ -43,7 +43,7 @@ def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path
     with Program("demo", "--port", "0", folder=tmp_path) as demo:
         printed = demo.wait_for_output("Press Ctrl-C to stop it")
         (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", printed))
-        # Only the port is another one, and curl fails where it is answered with a refusal.
+        # Only the port is different, and curl fails if it is refused.
         script = commands.replace("http://127.0.0.1:8080", address).replace("curl -s", "curl --fail -s")
         ended = subprocess.run(
             ["/bin/bash", "-c", f"set -eo pipefail\n{script}"],

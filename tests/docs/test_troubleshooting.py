@@ -1,4 +1,4 @@
-"""Whoever meets a code finds its entry."""
+"""Every code has an entry."""
 
 import os
 import re

@@ -17,7 +17,7 @@ SECOND = timedelta(seconds=1)
 GOOD = LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=2)
 BAD = replace(GOOD, ok=False, cause=Cause.API_KEY_NOT_ACCEPTED)
 BUSY = replace(BAD, cause=Cause.BUSY)
-RUN = Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True)
+RUN = Run(NOW - 5 * DAY, "prepared", of_open_period=False, accepted_since=True)
 WELL = Situation(
     now=NOW,
     setup=COMPLETE,
@@ -68,12 +68,12 @@ OFF = replace(COMPLETE, enabled=False)
             "attempt_overdue",
         ),
         (
-            replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, answered=False)),
+            replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, accepted_since=False)),
             HealthStatus.WARNING,
             "overdue",
         ),
         (
-            replace(WELL, run=Run(NOW - DAY, "payload-contradiction", of_open_period=True, answered=False)),
+            replace(WELL, run=Run(NOW - DAY, "payload-contradiction", of_open_period=True, accepted_since=False)),
             HealthStatus.HEALTHY,
             "period_contradiction",
         ),
@@ -95,7 +95,7 @@ def test_a_warning_that_the_schedule_explains_says_so() -> None:
 
 
 def test_a_warning_that_the_schedule_does_not_explain_names_the_next_step() -> None:
-    health = assess(replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, answered=False)))
+    health = assess(replace(WELL, last_accepted_at=NOW - 9 * DAY, run=replace(RUN, accepted_since=False)))
     assert "Overdue since 15 Nov 2026, 02:00 UTC" in health.cause
     assert health.next_step.startswith("Click Send Now")
     assert health.owner is Owner.ADMINISTRATOR
@@ -142,7 +142,7 @@ def test_the_badge_says_connected_only_while_it_is_true(
         (replace(WELL, last_accepted_at=NOW - 40 * DAY), TelemetryAvailability.AVAILABLE),
         (replace(WELL, waiting=Waiting(rejected=1)), TelemetryAvailability.DEGRADED),
         (replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW)), TelemetryAvailability.DEGRADED),
-        (replace(WELL, run=replace(RUN, answered=False)), TelemetryAvailability.DEGRADED),
+        (replace(WELL, run=replace(RUN, accepted_since=False)), TelemetryAvailability.DEGRADED),
         (replace(WELL, run=None), TelemetryAvailability.AVAILABLE),
     ],
 )

@@ -80,7 +80,7 @@ def test_a_token_expires_at_its_moment(at: datetime, expired: bool, days: int) -
     assert (found.license_token_expired, found.license_token_expires_in_days) == (expired, days)
 
 
-def test_the_latest_attempt_and_the_age_of_the_latest_success_are_told() -> None:
+def test_the_latest_attempt_and_the_age_of_the_latest_success_are_reported() -> None:
     attempt = LastExchange(NOW, ok=False, cause=None, sequence=1)
     record = DeliveryRecord(attempt, None, NOW - timedelta(hours=336, minutes=59))
     found = metrics(NO_POSTURE, record, WINDOW)

@@ -66,7 +66,7 @@ def test_the_wish_to_be_tried_again_later_is_kept_only_where_it_is_tried_again()
     assert outcome_of_status(422, wish) == Rejected(Cause.PAYLOAD_REFUSED, 422)
 
 
-def test_nobody_is_said_to_have_asked_for_a_pause_who_may_not_have() -> None:
+def test_no_server_is_said_to_have_asked_for_a_pause_without_evidence() -> None:
     """A plain 503 asks for nothing."""
     assert "asked" not in EXPLANATIONS[Cause.BUSY].sentence
 
@@ -142,14 +142,14 @@ LOCAL = {
 @each("cause", Cause)
 def test_whether_a_request_was_written_is_known_from_the_cause_unless_it_cannot_be(cause: Cause) -> None:
     """A cause that only a status leads to is known by its status."""
-    answered = cause in {Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE}
-    expected = False if cause in LOCAL else True if answered else None
+    responded = cause in {Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE}
+    expected = False if cause in LOCAL else True if responded else None
     assert request_written(cause, None) is expected
     assert may_have_arrived(cause, None) is (cause not in LOCAL)
 
 
 @each("status", range(100, 600))
-def test_nothing_has_arrived_after_an_explicit_refusal_and_may_have_after_any_other_answer(status: int) -> None:
+def test_nothing_has_arrived_after_an_explicit_refusal_and_may_have_after_any_other_response(status: int) -> None:
     cause = outcome_of_status(status).cause
     assert request_written(cause, status) is True
     assert may_have_arrived(cause, status) is (status not in {400, 401, 403, 413, 415, 422})

@@ -65,7 +65,7 @@ TRANSMISSION = Transmission(
 def test_a_transmission_is_being_sent_as_long_as_its_lease_lasts(
     until: datetime | None,
     state: State,
-    in_flight: bool,  # noqa: FBT001 - the expected answer
+    in_flight: bool,  # noqa: FBT001 - the expected result
 ) -> None:
     assert replace(TRANSMISSION, claimed_until=until, state=state).in_flight(NOW) is in_flight
 

@@ -45,14 +45,14 @@ def test_a_year_of_runs_that_are_accepted_minutes_later_is_available_throughout(
             before = replace(situation, now=now)
             assert assess(before).owner is Owner.NOBODY, assess(before)
             assert availability(before) is TelemetryAvailability.AVAILABLE
-        run = Run(due, "prepared", of_open_period=False, answered=True)
+        run = Run(due, "prepared", of_open_period=False, accepted_since=True)
         situation, runs = sent_at(due + OFFSET, frequency, run), runs + 1
     assert runs >= LEAST[frequency]
 
 
 @pytest.mark.parametrize("frequency", Frequency)
-def test_a_run_that_was_not_answered_is_degraded_at_the_next_one(frequency: Frequency) -> None:
-    run = Run(START - timedelta(days=1), "prepared", of_open_period=False, answered=False)
+def test_after_a_run_without_an_acceptance_the_next_one_is_degraded(frequency: Frequency) -> None:
+    run = Run(START - timedelta(days=1), "prepared", of_open_period=False, accepted_since=False)
     situation = sent_at(START, frequency, run)
     assert availability(replace(situation, now=situation.next_run_at)) is TelemetryAvailability.DEGRADED
     assert assess(situation).owner is Owner.ADMINISTRATOR

@@ -71,7 +71,7 @@ def test_the_usual_cost_of_a_hash_is_that_of_rfc_9106() -> None:
 
 
 def test_the_parts_are_put_together_without_hashing_anything(database: Database, clock: FrozenClock) -> None:
-    # At this cost one hash takes 64 MiB and, on this machine, longer than all of a start: so the CPU time tells.
+    # At this cost one hash takes 64 MiB and, on this machine, longer than all of a start: so the CPU time shows it.
     one_hash = _cpu_seconds(lambda: Passwords().hash(PASSWORD))
     made = _cpu_seconds(lambda: make_authentication(database, clock, KeyRing((KEY,))))
     assert made < one_hash / 4
@@ -204,7 +204,7 @@ def test_setting_the_password_lifts_a_block_and_ends_every_session(administered:
     administered.sessions.log_in("admin", "another good password")
 
 
-def test_a_password_hashed_at_another_cost_is_hashed_anew_at_the_next_login(
+def test_a_password_hashed_at_another_cost_is_rehashed_at_the_next_login(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:
     opened = administered.sessions.log_in("admin", PASSWORD)

@@ -33,7 +33,7 @@ def test_a_session_is_found_by_its_cookie(administered: Authentication) -> None:
     assert administered.sessions.find(opened.token) == opened.session
 
 
-def test_every_login_opens_a_session_of_its_own(administered: Authentication) -> None:
+def test_every_login_opens_its_own_session(administered: Authentication) -> None:
     assert _log_in(administered) != _log_in(administered)
 
 
@@ -55,7 +55,7 @@ def test_the_database_does_not_hold_what_the_cookie_holds(administered: Authenti
     assert opened.token not in repr(opened)
 
 
-def test_a_session_that_nobody_uses_ends_after_two_hours(administered: Authentication, clock: FrozenClock) -> None:
+def test_an_unused_session_ends_after_two_hours(administered: Authentication, clock: FrozenClock) -> None:
     token = _log_in(administered)
     clock.advance(119 * MINUTE)
     assert _is_valid(administered, token)

@@ -15,7 +15,7 @@ def test_a_database_carries_nothing_over_from_another_test(empty_database_url: s
     engine.dispose()
 
 
-def test_a_server_of_its_own_keeps_what_was_committed_through_a_crash(postgres_server: PostgresServer) -> None:
+def test_its_own_server_keeps_what_was_committed_through_a_crash(postgres_server: PostgresServer) -> None:
     url = plain_url(postgres_server.create_database("kept"))
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE promises AS SELECT 1 AS one")

@@ -1,11 +1,11 @@
-"""A table inside one test hides no case: each is looked at, and each that does not hold is told."""
+"""A table inside one test hides no case: each one runs, and each failure is reported."""
 
 import pytest
 
 from tests.support.each import each
 
 
-def test_every_case_is_looked_at_and_all_that_do_not_hold_are_told() -> None:
+def test_every_case_runs_and_all_failures_are_reported() -> None:
     seen: list[tuple[int, str]] = []
 
     @each("number", [1, 2])
@@ -14,14 +14,14 @@ def test_every_case_is_looked_at_and_all_that_do_not_hold_are_told() -> None:
         seen.append((number, word))
         assert word == "good"
 
-    with pytest.raises(ExceptionGroup) as told:
+    with pytest.raises(ExceptionGroup) as raised:
         check()
     assert seen == [(1, "good"), (1, "bad"), (2, "good"), (2, "bad")]
-    assert [failure.__notes__ for failure in told.value.exceptions] == [["case: number=1"], ["case: number=2"]]
-    assert told.group_contains(AssertionError, match="bad", depth=2)
+    assert [failure.__notes__ for failure in raised.value.exceptions] == [["case: number=1"], ["case: number=2"]]
+    assert raised.group_contains(AssertionError, match="bad", depth=2)
 
 
-def test_what_should_have_been_raised_and_was_not_is_told_too() -> None:
+def test_a_missing_exception_is_reported_too() -> None:
     @each(("left", "right"), [(1, 2)])
     def check(left: int, right: int) -> None:
         with pytest.raises(ZeroDivisionError):

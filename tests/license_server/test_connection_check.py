@@ -65,7 +65,7 @@ def test_a_refused_connection_ends_at_tcp(server: FaultServer, endpoint: Endpoin
         (faults.tls_1_1_only, Cause.TLS_VERSION),
     ],
 )
-def test_trouble_with_tls_ends_at_tls(
+def test_tls_problems_end_at_tls(
     server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause
 ) -> None:
     server.mode = mode
@@ -110,7 +110,7 @@ def test_a_wrong_certificate_ends_at_the_certificate_before_the_key_is_used(
         (faults.reset_after_reading, Cause.CONNECTION_LOST, None),
     ],
 )
-def test_no_answer_or_one_that_no_license_server_in_order_gives_ends_at_the_answer(
+def test_no_response_or_an_invalid_one_ends_at_the_response(
     server: FaultServer, endpoint: Endpoint, message: SealedMessage, mode: Mode, cause: Cause, status: int | None
 ) -> None:
     server.mode = mode
@@ -120,7 +120,7 @@ def test_no_answer_or_one_that_no_license_server_in_order_gives_ends_at_the_answ
 
 
 @pytest.mark.parametrize(("status", "cause"), [(401, Cause.API_KEY_NOT_ACCEPTED), (403, Cause.FORBIDDEN)])
-def test_a_license_server_that_refuses_the_key_has_answered(
+def test_a_license_server_that_refuses_the_key_has_responded(
     server: FaultServer, endpoint: Endpoint, message: SealedMessage, status: int, cause: Cause
 ) -> None:
     server.mode = faults.reply(status)

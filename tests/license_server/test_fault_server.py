@@ -22,7 +22,7 @@ from tests.support.fault_server import FaultServer, Mode
 
 REQUEST = b"POST /v1/telemetry HTTP/1.1\r\nHost: x\r\nX-Telemetry-Id: 1\r\nContent-Length: 2\r\n\r\n{}"
 BOUND = 64 * 1024
-"""As much as the service reads of an answer."""
+"""As much as the service reads of a response."""
 
 PATIENT, BRIEF = 30.0, 0.5
 """Seconds: for what comes, and for what must not come (a slow machine only makes that look easier)."""
@@ -127,7 +127,7 @@ def ask(server: FaultServer, mode: Mode, most_pieces: int = 1_000) -> Seen:
 def test_before_tls_it_closes_or_resets(server: FaultServer, mode: Mode, end: str) -> None:
     server.mode = mode
     with ExitStack() as opened:
-        # Whoever resets at once may do so before the connecting call has looked: that is heard there then.
+        # An immediate reset may happen before the connecting call returns, which then raises it.
         connection = cache(lambda: opened.enter_context(connect(server)))
         assert listen(lambda: connection().recv(1), 1) == Seen([], end)
 
@@ -140,7 +140,7 @@ def test_in_the_handshake_it_hangs(server: FaultServer, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "requests_read", "told", "end"),
+    ("mode", "requests_read", "sent", "end"),
     [
         (faults.reset_before_reading, 0, b"", "reset"),
         (faults.reset_after_reading, 1, b"", "reset"),
@@ -149,15 +149,15 @@ def test_in_the_handshake_it_hangs(server: FaultServer, mode: Mode) -> None:
         (faults.die_in_the_body, 1, b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"transmission_id":', "closed"),
     ],
 )
-def test_within_tls_it_resets_or_closes_before_and_after_it_has_read_and_answered(
-    server: FaultServer, mode: Mode, requests_read: int, told: bytes, end: str
+def test_within_tls_it_resets_or_closes_before_and_after_reading_and_responding(
+    server: FaultServer, mode: Mode, requests_read: int, sent: bytes, end: str
 ) -> None:
     seen = ask(server, mode)
-    assert (seen.everything, seen.end, len(server.requests)) == (told, end, requests_read)
+    assert (seen.everything, seen.end, len(server.requests)) == (sent, end, requests_read)
 
 
 @pytest.mark.parametrize(
-    ("mode", "requests_read", "told"),
+    ("mode", "requests_read", "sent"),
     [
         (faults.never_read, 0, b""),
         (faults.hang_before_headers, 1, b""),
@@ -165,15 +165,15 @@ def test_within_tls_it_resets_or_closes_before_and_after_it_has_read_and_answere
         (faults.hang_mid_body, 1, b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"transmission_id":'),
     ],
 )
-def test_within_tls_it_hangs_before_and_in_its_answer(
-    server: FaultServer, mode: Mode, requests_read: int, told: bytes
+def test_within_tls_it_hangs_before_and_in_its_response(
+    server: FaultServer, mode: Mode, requests_read: int, sent: bytes
 ) -> None:
     server.mode = mode
     with connected(server, PATIENT) as plain:
         line = Line(plain)
         line.shake_hands()
         line.send(REQUEST)
-        assert b"".join(line.receive() for _ in range(1 if told else 0)) == told
+        assert b"".join(line.receive() for _ in range(1 if sent else 0)) == sent
         for _ in range(1_000):
             if len(server.requests) == requests_read:
                 break
@@ -184,7 +184,7 @@ def test_within_tls_it_hangs_before_and_in_its_answer(
     assert len(server.requests) == requests_read
 
 
-@pytest.mark.parametrize("mode", [faults.trickle, faults.trickle_the_body, faults.trickle_interim_answers])
+@pytest.mark.parametrize("mode", [faults.trickle, faults.trickle_the_body, faults.trickle_interim_responses])
 def test_it_trickles_byte_by_byte(server: FaultServer, mode: Mode) -> None:
     pieces = ask(server, mode, most_pieces=12).pieces
     heads = 1 if mode is faults.trickle_the_body else 0
@@ -192,7 +192,7 @@ def test_it_trickles_byte_by_byte(server: FaultServer, mode: Mode) -> None:
 
 
 @pytest.mark.parametrize(
-    "mode", [faults.endless_interim_answers, faults.endless_headers, faults.endless_body, faults.refuse_endlessly]
+    "mode", [faults.endless_interim_responses, faults.endless_headers, faults.endless_body, faults.refuse_endlessly]
 )
 def test_it_goes_on_without_an_end(server: FaultServer, mode: Mode) -> None:
     seen = ask(server, mode, most_pieces=400)
@@ -201,7 +201,7 @@ def test_it_goes_on_without_an_end(server: FaultServer, mode: Mode) -> None:
     assert (b"\r\n\r\n" in seen.everything) is (mode is not faults.endless_headers)
 
 
-def test_a_huge_answer_begins_with_an_acceptance(server: FaultServer) -> None:
+def test_a_huge_response_begins_with_an_acceptance(server: FaultServer) -> None:
     seen = ask(server, faults.huge_body)
     assert len(seen.everything) > 16 * BOUND
     assert b'"status": "accepted"' in seen.everything[:1_000]

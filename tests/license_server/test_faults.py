@@ -58,7 +58,7 @@ def test_a_connection_that_breaks_is_lost_and_retried(server: FaultServer, trans
         faults.hang_mid_body,
         faults.trickle,
         faults.trickle_the_body,
-        faults.trickle_interim_answers,
+        faults.trickle_interim_responses,
     ],
 )
 def test_the_deadline_ends_whatever_hangs_or_trickles_and_hangs_up(
@@ -69,7 +69,7 @@ def test_the_deadline_ends_whatever_hangs_or_trickles_and_hangs_up(
     assert server.saw_a_hang_up()
 
 
-def test_the_deadline_ends_a_connection_that_nobody_accepts(server: FaultServer, transmit: Transmit) -> None:
+def test_the_deadline_ends_a_connection_that_is_not_accepted(server: FaultServer, transmit: Transmit) -> None:
     server.stop_accepting()
     assert transmit(SHORT) == Retrying(Cause.DEADLINE_EXCEEDED)
     assert server.connections == 0
@@ -103,20 +103,20 @@ def test_a_server_without_tls_is_retried_and_gets_nothing(server: FaultServer, t
 @pytest.mark.parametrize(
     ("mode", "status"),
     [
-        (faults.endless_interim_answers, None),
+        (faults.endless_interim_responses, None),
         (faults.endless_headers, None),
         (faults.endless_body, 200),
         (faults.huge_body, 200),
     ],
 )
-def test_an_endless_or_huge_answer_is_read_up_to_a_small_bound(
+def test_an_endless_or_huge_response_is_read_up_to_a_small_limit(
     server: FaultServer, transmit: Transmit, mode: Mode, status: int | None
 ) -> None:
     server.mode = mode
     assert transmit() == Rejected(Cause.RESPONSE_TOO_LARGE, status)
 
 
-def test_a_compressed_answer_is_never_unpacked(server: FaultServer, transmit: Transmit) -> None:
+def test_a_compressed_response_is_never_decompressed(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.compressed_bomb
     assert transmit() == Rejected(Cause.RESPONSE_MALFORMED, 200)
     assert server.requests[0].headers["accept-encoding"] == "identity"
@@ -142,7 +142,9 @@ def test_what_is_no_http_is_rejected(server: FaultServer, transmit: Transmit, ou
 
 
 @pytest.mark.parametrize("status", [100, 102, 103, 199])
-def test_an_interim_answer_that_nothing_follows_is_none(server: FaultServer, transmit: Transmit, status: int) -> None:
+def test_an_interim_response_without_a_final_one_does_not_count(
+    server: FaultServer, transmit: Transmit, status: int
+) -> None:
     server.mode = faults.reply(status)
     assert transmit() == Retrying(Cause.CONNECTION_LOST)
 
@@ -161,15 +163,15 @@ def test_a_redirect_to_nonsense_is_a_redirect(server: FaultServer, transmit: Tra
     assert transmit() in {Rejected(Cause.REDIRECTED, 302), Rejected(Cause.RESPONSE_MALFORMED)}
 
 
-def test_an_answer_that_echoes_the_key_leaves_no_trace_of_it(server: FaultServer, transmit: Transmit) -> None:
+def test_a_response_that_echoes_the_key_leaves_no_trace_of_it(server: FaultServer, transmit: Transmit) -> None:
     server.mode = faults.echo(API_KEY)
     outcome = transmit()
     assert outcome == Retrying(Cause.SERVER_ERROR, 500)
     assert API_KEY not in repr(outcome)
 
 
-def test_an_early_answer_is_heard_even_if_the_server_reads_no_further(server: FaultServer, transmit: Transmit) -> None:
-    server.mode = faults.answer_without_reading
+def test_an_early_response_counts_even_if_the_server_stops_reading(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.respond_without_reading
     assert transmit() == Rejected(Cause.PAYLOAD_REFUSED, 413)
 
 

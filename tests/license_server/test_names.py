@@ -46,7 +46,7 @@ def test_through_a_proxy_every_way_to_write_the_host_is_accepted(
     assert server.requests[0].headers["host"] == f"{said}:{server.port}"
 
 
-def test_the_final_dot_is_for_the_resolver_and_the_license_server_is_told_the_name_without_it(
+def test_the_final_dot_is_for_the_resolver_and_the_license_server_gets_the_name_without_it(
     server: FaultServer, endpoint: Endpoint, message: SealedMessage, tmp_path: Path
 ) -> None:
     named: list[str | None] = []

@@ -87,7 +87,7 @@ def test_the_deadline_ends_a_proxy_that_hangs_or_trickles(proxy: FaultServer, th
     assert proxy.saw_a_hang_up()
 
 
-def test_behind_the_proxy_the_license_servers_own_faults_are_told_as_such(
+def test_behind_the_proxy_the_license_servers_own_problems_are_reported_as_such(
     server: FaultServer, through: Transmit
 ) -> None:
     server.mode = faults.certificate_of_unknown_authority

@@ -1,4 +1,4 @@
-"""Only a valid answer about our own transmission is an acceptance."""
+"""Only a valid response about our own transmission is an acceptance."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ CLAIMS = {
 
 
 def receipt_of(header: object = HEADER, claims: object = CLAIMS, signature: bytes = b"s" * 64) -> str:
-    """Write a receipt; whether its signature is right, the answer's reader does not ask."""
+    """Write a receipt; the reader of the response does not check its signature."""
     parts = (json.dumps(header).encode(), json.dumps(claims).encode(), signature)
     return b".".join(map(to_base64url, parts)).decode()
 
@@ -254,7 +254,7 @@ def test_members_that_a_later_server_may_add_do_no_harm(server: FaultServer, tra
         {"received_at": "2026-11-15T25:03:18Z"},
     ],
 )
-def test_an_answer_that_does_not_say_which_what_and_when_is_no_acceptance(
+def test_a_response_without_id_status_and_time_is_not_an_acceptance(
     server: FaultServer, transmit: Transmit, changes: dict[str, object]
 ) -> None:
     server.mode = faults.accept_with(**changes)
@@ -282,7 +282,7 @@ def test_a_200_that_is_not_our_protocol_is_no_acceptance(server: FaultServer, tr
     assert transmit() == MALFORMED
 
 
-def test_a_member_that_stands_there_twice_makes_an_answer_invalid(server: FaultServer, transmit: Transmit) -> None:
+def test_a_duplicate_member_makes_a_response_invalid(server: FaultServer, transmit: Transmit) -> None:
     members = f'"transmission_id":"{TRANSMISSION_ID}","received_at":"2026-11-15T02:03:18Z","status":"accepted"'
     server.mode = faults.reply(200, b"{%b}" % members.encode())
     assert transmit() == Accepted(200, duplicate=False)
@@ -291,7 +291,9 @@ def test_a_member_that_stands_there_twice_makes_an_answer_invalid(server: FaultS
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
-def test_an_answer_in_a_content_coding_is_refused_unread(server: FaultServer, transmit: Transmit, coding: str) -> None:
+def test_a_response_with_a_content_coding_is_refused_unread(
+    server: FaultServer, transmit: Transmit, coding: str
+) -> None:
     server.mode = faults.accept_encoded(coding)
     assert transmit() == MALFORMED
 
@@ -300,7 +302,7 @@ def conflict(transmission_id: object, digest: object) -> bytes:
     return json.dumps({"transmission_id": str(transmission_id), "body_sha256": digest}).encode()
 
 
-def test_a_conflict_about_a_body_of_ours_is_an_acceptance(
+def test_a_conflict_about_one_of_our_bodies_is_an_acceptance(
     server: FaultServer, transmit: Transmit, message: SealedMessage
 ) -> None:
     earlier = hashlib.sha256(b"an earlier attempt").hexdigest()

@@ -28,7 +28,7 @@ Transmit = Callable[..., Outcome]
         (999, Cause.SERVER_ERROR),
     ],
 )
-def test_a_passing_fault_is_retried(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
+def test_a_passing_failure_is_retried(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
     server.mode = faults.reply(status)
     assert transmit() == Retrying(cause, status)
 

@@ -1,4 +1,4 @@
-"""Whoever is refused leaves a line with the address that the call came from, and never with what was typed."""
+"""A refused caller leaves a line with the address that the call came from, and never with what was typed."""
 
 import httpx
 import pytest
@@ -50,8 +50,8 @@ def test_refused_logins_and_calls_leave_a_line_with_the_address(
         assert login(url, PASSWORD, came_from | OTHER_SITE).status_code == 403
         assert service.wait_for_event("csrf_refused")["address"] == address
 
-        answer = httpx.put(config, headers=came_from, content=b"x" * 100_000, trust_env=False)
-        assert answer.status_code == 413
+        response = httpx.put(config, headers=came_from, content=b"x" * 100_000, trust_env=False)
+        assert response.status_code == 413
         line = service.wait_for_event("request_refused", code="body-too-large")
         assert (line["address"], line["status"]) == (address, 413)
         theirs = [line for line in service.lines if line["event"] not in {"forwarded_not_trusted", "login_succeeded"}]
@@ -81,7 +81,7 @@ def test_a_flood_of_refused_calls_is_a_handful_of_lines(deployment: Deployment) 
 def test_a_call_that_cannot_be_done_says_why(deployment: Deployment) -> None:
     with deployment.program() as service:
         url = service.wait_for_url()
-        answer = deployment.call(url, Scope.REPORT, "POST", "usage", json={"reports": ["canary"]})
-        line = service.wait_for_event("call_refused", request_id=answer.headers["X-Request-Id"])
+        response = deployment.call(url, Scope.REPORT, "POST", "usage", json={"reports": ["canary"]})
+        line = service.wait_for_event("call_refused", request_id=response.headers["X-Request-Id"])
         assert (line["code"], line["status"], line["level"]) == ("input-invalid", 422, "info")
         assert "canary" not in service.errors

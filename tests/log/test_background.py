@@ -1,4 +1,4 @@
-"""Nobody waits for whoever reads the log: not a call, not a probe, not the end."""
+"""Nothing waits for the reader of the log: not a call, not a probe, not the end."""
 
 import fcntl
 import json
@@ -66,7 +66,7 @@ def test_what_finds_no_room_is_dropped_and_counted_once_somebody_reads(caplog: p
     assert dropped > 0
 
 
-def test_a_service_whose_log_nobody_reads_answers_and_ends(deployment: Deployment) -> None:
+def test_a_service_whose_log_is_not_read_responds_and_ends(deployment: Deployment) -> None:
     with pipe() as (reading, writing):
         service = subprocess.Popen(
             [sys.executable, "-m", "telemetry_service.cli", "serve", "--port", "0"],

@@ -45,7 +45,7 @@ def test_every_event_is_written_somewhere() -> None:
     assert {event for event in Event if f"Event.{event.name}" not in text} == set()
 
 
-def test_nobody_writes_a_line_of_any_other_kind() -> None:
+def test_no_other_code_writes_a_line() -> None:
     for file in sorted(SOURCE.rglob("*.py")):
         if file.relative_to(SOURCE).parts[0] in {"log", "reference"}:
             continue

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.waits
 
 PORTAL = faults.reply(200, b"<!doctype html><p>Log in to use this network.", [("Content-Type", "text/html")])
 
-ANSWERED: list[tuple[Mode, int | None, set[Cause]]] = [
+RESPONDED: list[tuple[Mode, int | None, set[Cause]]] = [
     (faults.reply(401), 401, {Cause.API_KEY_NOT_ACCEPTED}),
     (faults.reply(403), 403, {Cause.FORBIDDEN}),
     (faults.reply(422), 422, {Cause.PAYLOAD_REFUSED}),
@@ -23,7 +23,7 @@ ANSWERED: list[tuple[Mode, int | None, set[Cause]]] = [
     (faults.certificate_expired, None, {Cause.CERTIFICATE_EXPIRED}),
     (faults.certificate_of_unknown_authority, None, {Cause.CERTIFICATE_UNTRUSTED}),
 ]
-"""What somebody on the way answers, with its status and the causes that it may be told by."""
+"""The response of something in between, with its status and the causes that may report it."""
 
 
 def _attempt(deployment: Deployment, service: Program, url: str) -> dict[str, object]:
@@ -39,7 +39,7 @@ def test_transmission_failures_name_their_cause_their_transmission_and_their_sta
     server = deployment.license_server.server
     with deployment.program() as service:
         url = service.wait_for_url()
-        for mode, status, causes in ANSWERED:
+        for mode, status, causes in RESPONDED:
             server.mode = mode
             line = _attempt(deployment, service, url)
             assert line["cause"] in causes
@@ -54,32 +54,32 @@ def test_transmission_failures_name_their_cause_their_transmission_and_their_sta
 
 def test_a_connection_test_that_fails_names_its_cause_and_its_step(deployment: Deployment) -> None:
     server = deployment.license_server.server
-    told: list[tuple[str, str]] = []
+    logged: list[tuple[str, str]] = []
 
     def test_it(service: Program, url: str) -> None:
-        request_id = f"test-{len(told)}"
+        request_id = f"test-{len(logged)}"
         said = {"X-Request-Id": request_id}
-        answer = deployment.call(url, Scope.ADMIN, "POST", "telemetry/test-connection", headers=said).json()
+        response = deployment.call(url, Scope.ADMIN, "POST", "telemetry/test-connection", headers=said).json()
         line = service.wait_for_event("connection_test_failed", request_id=request_id)
-        assert line["cause"] == answer["cause"]["code"]
-        failed = [step["name"] for step in answer["steps"] if step["ok"] is False]
+        assert line["cause"] == response["cause"]["code"]
+        failed = [step["name"] for step in response["steps"] if step["ok"] is False]
         assert [line["step"]] == failed[:1]
-        told.append((line["cause"], line["step"]))
+        logged.append((line["cause"], line["step"]))
 
     with deployment.program() as service:
         url = service.wait_for_url()
-        for mode, _status, causes in ANSWERED:
+        for mode, _status, causes in RESPONDED:
             server.mode = mode
             test_it(service, url)
-            assert told[-1][0] in causes | {Cause.PAYLOAD_REFUSED, Cause.UNEXPECTED_STATUS}
+            assert logged[-1][0] in causes | {Cause.PAYLOAD_REFUSED, Cause.UNEXPECTED_STATUS}
         server.refuse()
         test_it(service, url)
-        assert told[-1] == ("connection_refused", "tcp")
-    assert ("certificate_expired", "certificate") in told
-    assert ("api_key_not_accepted", "api_key") in told
+        assert logged[-1] == ("connection_refused", "tcp")
+    assert ("certificate_expired", "certificate") in logged
+    assert ("api_key_not_accepted", "api_key") in logged
     with deployment.program(TELEMETRY_LICENSE_SERVER_URL="https://no-such-host.invalid") as service:
         test_it(service, service.wait_for_url())
-        assert told[-1] == ("name_not_resolved", "name")
+        assert logged[-1] == ("name_not_resolved", "name")
         assert service.wait_for_event("connection_changed")
 
 

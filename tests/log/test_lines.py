@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from telemetry_service.domain.causes import EXPLANATIONS
-from telemetry_service.log.context import answering
+from telemetry_service.log.context import request_context
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.log.fields import FIELDS, WITHHELD, FieldValue, as_written
 from telemetry_service.log.hooks import install_hooks
@@ -78,7 +78,7 @@ def _fail() -> None:
 def test_a_json_line_has_a_zoned_time_a_level_an_event_and_its_fields(ours: logging.Logger) -> None:
     written = Written(LogFormat.JSON)
     ours.addHandler(written.handler)
-    with answering("request-1", "192.0.2.7"):
+    with request_context("request-1", "192.0.2.7"):
         log_event(Event.ATTEMPT_STARTED, transmission_id=ID, number=2, trigger="tick")
     line = written.line
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(line.pop("time")))
@@ -106,14 +106,14 @@ def test_for_the_journal_a_line_begins_with_its_priority(ours: logging.Logger) -
     ours.addHandler(written.handler)
     log_event(Event.SERVICE_STOPPED)
     log_event(Event.LOGIN_FAILED, failures=1)
-    log_event(Event.STORAGE_FAULT_BEGAN, code="storage-full")
+    log_event(Event.STORAGE_FAILED, code="storage-full")
     assert [line[:4] for line in written.text.splitlines()] == ["<6>{", "<4>{", "<3>{"]
 
 
-def test_the_address_is_told_of_those_events_that_have_one_and_of_no_other(ours: logging.Logger) -> None:
+def test_only_events_with_an_address_show_it(ours: logging.Logger) -> None:
     written = Written(LogFormat.JSON)
     ours.addHandler(written.handler)
-    with answering("r", "2001:db8::7"):
+    with request_context("r", "2001:db8::7"):
         log_event(Event.LOGIN_FAILED, failures=3)
         log_event(Event.CONFIGURATION_SAVED, actor="admin", changed=("frequency",))
     failed, saved = (json.loads(line) for line in written.text.splitlines())
@@ -162,13 +162,13 @@ def test_of_what_a_library_says_only_who_said_it_and_where_is_written(log_format
 
 
 @BOTH
-def test_a_message_of_ours_that_is_no_event_is_not_repeated_either(log_format: LogFormat) -> None:
+def test_our_own_message_that_is_not_an_event_is_not_repeated_either(log_format: LogFormat) -> None:
     text = make_formatter(log_format).format(_record(f"{LOGGER}.web", SECRET))
     assert SECRET not in text
     assert f"{LOGGER}.web" in text
 
 
-def test_what_nobody_caught_is_an_event_and_no_text_of_it_is_printed(
+def test_an_uncaught_exception_is_an_event_and_its_text_is_not_printed(
     ours: logging.Logger, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = Written(LogFormat.JSON)

@@ -36,7 +36,7 @@ def test_a_variable_of_the_journal_that_was_only_inherited_changes_nothing(deplo
 
 
 def test_a_service_that_is_bound_to_every_address_says_so(deployment: Deployment) -> None:
-    with deployment.program("--host", "0.0.0.0") as service:  # noqa: S104 - which is what is told
+    with deployment.program("--host", "0.0.0.0") as service:  # noqa: S104 - which is what is reported
         assert service.wait_for_event("service_started")["listening"].startswith("0.0.0.0:")
 
 
@@ -49,16 +49,16 @@ def test_the_level_is_the_least_that_is_written(deployment: Deployment) -> None:
         assert {line["level"] for line in service.lines} == {"error"}
 
 
-def test_what_nobody_foresaw_in_the_recorder_belongs_to_the_request_that_it_failed(deployment: Deployment) -> None:
+def test_an_unexpected_error_in_the_recorder_belongs_to_its_request(deployment: Deployment) -> None:
     with deployment.program() as service:
         url = service.wait_for_url()
         deployment.execute(
             "CREATE TRIGGER fails BEFORE INSERT ON usage_counters BEGIN SELECT RAISE(ABORT, 'canary of a library'); END"
         )
-        answer = deployment.call(
+        response = deployment.call(
             url, Scope.REPORT, "POST", "usage", json={"reports": [REPORT]}, headers={"X-Request-Id": "r-1"}
         )
-        assert (answer.status_code, answer.json()["request_id"]) == (500, "r-1")
+        assert (response.status_code, response.json()["request_id"]) == (500, "r-1")
         line = service.wait_for_event("unexpected_exception", job="recorder")
         assert (line["request_id"], line["error"]) == ("r-1", "IntegrityError")
         assert service.wait_for_event("unexpected_exception", job="request")["request_id"] == "r-1"

@@ -81,10 +81,10 @@ def _happen(deployment: Deployment, service: Program, url: str) -> None:
     assert call("POST", "telemetry/send-now") == 409
     deployment.execute("ALTER TABLE usage_counters RENAME TO moved_away")
     assert call("GET", "telemetry/preview", Scope.READ) == 503
-    service.wait_for_error("storage_fault_began")
+    service.wait_for_error("storage_failed")
     deployment.execute("ALTER TABLE moved_away RENAME TO usage_counters")
     assert call("DELETE", "telemetry/config/api-key") == 200
-    service.wait_for_error("storage_fault_ended")
+    service.wait_for_error("storage_recovered")
     deployment.execute("ALTER TABLE telemetry_schedule RENAME TO moved_away")
     service.wait_for_error("job_failed")
     deployment.execute("ALTER TABLE moved_away RENAME TO telemetry_schedule")
@@ -102,8 +102,8 @@ def _secrets(deployment: Deployment) -> set[str]:
 def test_no_line_holds_a_secret_and_almost_every_event_has_happened(
     deployment: Deployment, log_format: LogFormat, tmp_path: Path
 ) -> None:
-    told = {"TELEMETRY_LOG_FORMAT": log_format.value, "TELEMETRY_LOG_LEVEL": "debug"}
-    with deployment.program(**told) as service:
+    log_options = {"TELEMETRY_LOG_FORMAT": log_format.value, "TELEMETRY_LOG_LEVEL": "debug"}
+    with deployment.program(**log_options) as service:
         found = re.search(r"127\.0\.0\.1:[0-9]+", service.wait_for_error("service_started"))
         found = found or re.search(r"127\.0\.0\.1:[0-9]+", service.wait_for_error("listening"))
         assert found is not None
@@ -113,16 +113,16 @@ def test_no_line_holds_a_secret_and_almost_every_event_has_happened(
     another = tmp_path / "canary-authority.pem"
     trustme.CA().cert_pem.write_to_path(another)
     changed = {"TELEMETRY_LICENSE_SERVER_CA_FILE": str(another), "TELEMETRY_ADMIN_PASSWORD": _LATER_PASSWORD}
-    with deployment.program(**changed, **told) as service:
+    with deployment.program(**changed, **log_options) as service:
         service.wait_for_error("connection_changed")
         service.wait_for_error("deployment_warning")
         written += service.errors
     fresh = f"sqlite:///{tmp_path / 'canary.db'}"
-    with deployment.program(TELEMETRY_DATABASE_URL=fresh, **told) as service:
+    with deployment.program(TELEMETRY_DATABASE_URL=fresh, **log_options) as service:
         service.wait_for_error("service_started")
         written += service.errors
     nowhere = "postgresql://canary:canary@127.0.0.1:1/canary"
-    with deployment.program(TELEMETRY_DATABASE_URL=nowhere, ENCRYPTION_KEY=generate_key(), **told) as service:
+    with deployment.program(TELEMETRY_DATABASE_URL=nowhere, ENCRYPTION_KEY=generate_key(), **log_options) as service:
         service.process.wait()
         lines = service.errors.splitlines()
         written += "".join(f"{line}\n" for line in lines if "start_failed" in line)

@@ -1,4 +1,4 @@
-"""Strangers cannot fill the log, nor the memory that counts them; and what was left out is told."""
+"""Strangers can fill neither the log nor the memory that counts them, and suppressed lines are counted."""
 
 import logging
 
@@ -28,7 +28,7 @@ def _written(caplog: pytest.LogCaptureFixture, throttle: Throttle) -> list[dict[
     return passed
 
 
-def test_an_address_has_so_many_lines_a_minute_and_the_next_one_tells_the_rest(
+def test_an_address_has_a_limit_of_lines_a_minute_and_the_next_one_counts_the_rest(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert LIMIT is not None

@@ -176,18 +176,18 @@ def connect(ca_file: Path) -> httpx.Client:
     return httpx.Client(verify=context, trust_env=False)
 
 
-def refusal(answer: httpx.Response) -> tuple[int, str]:
+def refusal(response: httpx.Response) -> tuple[int, str]:
     """The status and the code of a problem."""
-    assert answer.headers["Content-Type"] == PROBLEM_MEDIA_TYPE
-    stated = answer.json()
-    assert stated["status"] == answer.status_code
-    assert API_KEY not in answer.text
-    return answer.status_code, stated["type"].removeprefix("urn:control-core:license-server:")
+    assert response.headers["Content-Type"] == PROBLEM_MEDIA_TYPE
+    stated = response.json()
+    assert stated["status"] == response.status_code
+    assert API_KEY not in response.text
+    return response.status_code, stated["type"].removeprefix("urn:control-core:license-server:")
 
 
 def refuse(line: Line, message: Message) -> tuple[int, str]:
     """Send what must not be accepted, make sure that it was not, and return how it was refused."""
-    answer = line.send(message)
+    response = line.send(message)
     identity = message.headers.get("X-Telemetry-Id")
     assert identity not in {str(entry.transmission_id) for entry in line.server.journal()}
-    return refusal(answer)
+    return refusal(response)

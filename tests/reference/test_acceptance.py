@@ -38,10 +38,10 @@ def claims_of(receipt: str, public_key: str) -> dict[str, str]:
 
 def test_a_payload_in_clear_is_accepted_and_stands_in_the_journal(line: Line) -> None:
     draft = Draft(canonical(payload()))
-    answer = line.send(draft.signed())
-    assert answer.status_code == 200
-    assert answer.json()["status"] == "accepted"
-    assert answer.json()["transmission_id"] == str(draft.transmission_id)
+    response = line.send(draft.signed())
+    assert response.status_code == 200
+    assert response.json()["status"] == "accepted"
+    assert response.json()["transmission_id"] == str(draft.transmission_id)
     entry = line.journal(draft.transmission_id)
     assert entry is not None
     assert (entry.payload, entry.customer_id, entry.times_received) == (draft.body, CUSTOMER, 1)
@@ -75,12 +75,12 @@ def test_a_payload_encrypted_by_joserfc_is_opened(line: Line) -> None:
 def test_a_receipt_says_which_payload_was_received_and_when(line: Line, *, encrypted: bool) -> None:
     plaintext = canonical(payload())
     draft = Draft(encrypt(plaintext, API_KEY), JOSE) if encrypted else Draft(plaintext)
-    answer = line.send(draft.signed()).json()
-    assert claims_of(answer["receipt"], line.server.public_key) == {
+    response = line.send(draft.signed()).json()
+    assert claims_of(response["receipt"], line.server.public_key) == {
         "transmission_id": str(draft.transmission_id),
         "payload_sha256": hashlib.sha256(plaintext).hexdigest(),
-        "received_at": answer["received_at"],
-        "license": answer["license"],
+        "received_at": response["received_at"],
+        "license": response["license"],
     }
 
 
@@ -91,9 +91,9 @@ def test_a_receipt_does_not_verify_under_another_key(line: Line) -> None:
         claims_of(receipt, stranger)
 
 
-def test_an_answer_carries_the_license_of_the_customer(line: Line) -> None:
-    answer = line.send(Draft(canonical(payload())).signed()).json()
-    assert answer["license"] == {"tier": "trial", "license_status": "trial", "expires_at": "2027-01-31T00:00:00.000Z"}
+def test_a_response_carries_the_license_of_the_customer(line: Line) -> None:
+    response = line.send(Draft(canonical(payload())).signed()).json()
+    assert response["license"] == {"tier": "trial", "license_status": "trial", "expires_at": "2027-01-31T00:00:00.000Z"}
 
 
 def test_the_same_transmission_again_is_a_duplicate_with_the_first_receipt(line: Line) -> None:
@@ -149,8 +149,8 @@ def test_two_customers_may_come_upon_the_same_id(line: Line) -> None:
 
 @pytest.mark.parametrize("seconds_late", [-240, 240])
 def test_a_clock_may_be_off_by_less_than_five_minutes(line: Line, seconds_late: int) -> None:
-    answer = line.send(Draft(canonical(payload()), seconds_late=seconds_late).signed())
-    assert answer.json()["status"] == "accepted"
+    response = line.send(Draft(canonical(payload()), seconds_late=seconds_late).signed())
+    assert response.json()["status"] == "accepted"
 
 
 def test_a_list_of_right_signatures_is_accepted(line: Line) -> None:
@@ -165,17 +165,19 @@ def test_the_largest_payload_fits_encrypted(line: Line) -> None:
     assert line.send(draft.signed()).json()["status"] == "accepted"
 
 
-def test_a_connection_test_is_answered_and_leaves_no_trace(line: Line) -> None:
+def test_a_connection_test_gets_a_response_and_leaves_no_trace(line: Line) -> None:
     draft = Draft(b"{}", path=PING)
-    answer = line.send(draft.signed())
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    response = line.send(draft.signed())
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
     assert line.journal(draft.transmission_id) is None
 
 
 def test_the_same_transmission_from_many_sides_at_once_is_accepted_once(line: Line) -> None:
     draft = Draft(canonical(payload()))
     with ThreadPoolExecutor(8) as senders:
-        statuses = [answer.json()["status"] for answer in senders.map(line.send, [draft.signed() for _ in range(24)])]
+        statuses = [
+            response.json()["status"] for response in senders.map(line.send, [draft.signed() for _ in range(24)])
+        ]
     assert sorted(statuses) == ["accepted"] + ["duplicate"] * 23
     entry = line.journal(draft.transmission_id)
     assert entry is not None

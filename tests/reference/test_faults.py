@@ -18,7 +18,7 @@ def draft() -> Draft:
 
 
 def receives(line: Line, sent: Draft) -> httpx.Response | None:
-    """Send, and return the answer: None where there is none within a moment."""
+    """Send, and return the response; None if there is none in a short time."""
     message = sent.signed()
     try:
         return line.client.post(
@@ -55,8 +55,8 @@ each_failure = pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURE
 def test_a_failure_before_storing_leaves_nothing_behind(faulty: Line, failure: Failure) -> None:
     sent = draft()
     faulty.server.set_faults(Faults(failure=failure))
-    answer = receives(faulty, sent)
-    assert answer is None or "received_at" not in answer.text
+    response = receives(faulty, sent)
+    assert response is None or "received_at" not in response.text
     assert faulty.journal(sent.transmission_id) is None
 
 
@@ -64,8 +64,8 @@ def test_a_failure_before_storing_leaves_nothing_behind(faulty: Line, failure: F
 def test_a_failure_after_storing_makes_the_next_attempt_a_duplicate(faulty: Line, failure: Failure) -> None:
     sent = draft()
     faulty.server.set_faults(Faults(failure=failure, after_storing=True))
-    answer = receives(faulty, sent)
-    assert answer is None or "received_at" not in answer.text
+    response = receives(faulty, sent)
+    assert response is None or "received_at" not in response.text
     assert stored(faulty, sent)
     faulty.server.set_faults(Faults())
     assert faulty.send(sent.signed()).json()["status"] == "duplicate"
@@ -74,8 +74,8 @@ def test_a_failure_after_storing_makes_the_next_attempt_a_duplicate(faulty: Line
 @each("status", [200, 201, 204, 302, 400, 401, 403, 408, 409, 425, 429, 500, 502, 503, 504, 599])
 def test_any_status_can_be_asked_for(faulty: Line, status: int) -> None:
     faulty.server.set_faults(Faults(failure=ResponseStatus(status=status, location="https://127.0.0.1:1/")))
-    answer = faulty.send(draft().signed())
-    assert (answer.status_code, answer.headers["Location"]) == (status, "https://127.0.0.1:1/")
+    response = faulty.send(draft().signed())
+    assert (response.status_code, response.headers["Location"]) == (status, "https://127.0.0.1:1/")
 
 
 @each("failure", [ResponseStatus(status=204), ResponseStatus(status=304), Garbage(status=204)])
@@ -90,30 +90,30 @@ def test_a_status_without_content_leaves_the_connection_to_the_next_request(faul
 def test_retry_after_stands_as_it_was_asked_for(faulty: Line) -> None:
     for wish in ("120", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "soon"):
         faulty.server.set_faults(Faults(failure=ResponseStatus(retry_after=wish)))
-        answer = faulty.send(draft().signed())
-        assert refusal(answer) == (503, "switched")
-        assert answer.headers["Retry-After"] == wish
+        response = faulty.send(draft().signed())
+        assert refusal(response) == (503, "switched")
+        assert response.headers["Retry-After"] == wish
 
 
 def test_garbage_is_what_was_asked_for(faulty: Line) -> None:
     faulty.server.set_faults(Faults(failure=Garbage(status=201, content_type="text/plain", body="hello")))
-    answer = faulty.send(draft().signed())
-    assert (answer.status_code, answer.headers["Content-Type"], answer.text) == (201, "text/plain", "hello")
+    response = faulty.send(draft().signed())
+    assert (response.status_code, response.headers["Content-Type"], response.text) == (201, "text/plain", "hello")
 
 
-def test_a_slow_server_answers_in_the_end(faulty: Line) -> None:
+def test_a_slow_server_responds_in_the_end(faulty: Line) -> None:
     faulty.server.set_faults(Faults(failure=Slow(seconds=1.5)))
     sent = draft()
     assert receives(faulty, sent) is None
     assert faulty.send(sent.signed()).json()["status"] in {"accepted", "duplicate"}
 
 
-def test_a_failure_strikes_as_often_as_it_was_told(faulty: Line) -> None:
+def test_a_failure_occurs_as_often_as_requested(faulty: Line) -> None:
     faulty.server.set_faults(Faults(failure=ResponseStatus(status=502), remaining=2))
     assert [faulty.send(draft().signed()).status_code for _ in range(4)] == [502, 502, 200, 200]
 
 
-def test_a_failure_strikes_connection_tests_unless_it_was_told_not_to(faulty: Line) -> None:
+def test_a_failure_affects_connection_tests_unless_they_are_excluded(faulty: Line) -> None:
     faulty.server.set_faults(Faults(failure=ResponseStatus(status=502)))
     assert faulty.send(Draft(b"{}", path=PING).signed()).status_code == 502
     faulty.server.set_faults(Faults(failure=ResponseStatus(status=502), pings=False, remaining=1))
@@ -123,8 +123,8 @@ def test_a_failure_strikes_connection_tests_unless_it_was_told_not_to(faulty: Li
 
 def test_what_is_refused_anyway_is_refused_before_a_failure_after_storing(faulty: Line) -> None:
     faulty.server.set_faults(Faults(failure=Drop(), after_storing=True))
-    answer = faulty.send(Draft(canonical(payload(tier="platinum"))).signed())
-    assert refusal(answer) == (422, "schema-violated")
+    response = faulty.send(Draft(canonical(payload(tier="platinum"))).signed())
+    assert refusal(response) == (422, "schema-violated")
 
 
 def test_single_transmissions_can_be_refused(faulty: Line) -> None:
@@ -137,9 +137,9 @@ def test_single_transmissions_can_be_refused(faulty: Line) -> None:
 
 def test_a_receipt_can_be_left_out(faulty: Line) -> None:
     faulty.server.set_faults(Faults(receipt="absent"))
-    answer = faulty.send(draft().signed()).json()
-    assert answer["status"] == "accepted"
-    assert "receipt" not in answer
+    response = faulty.send(draft().signed()).json()
+    assert response["status"] == "accepted"
+    assert "receipt" not in response
 
 
 def test_a_receipt_can_be_forged(faulty: Line) -> None:
@@ -175,8 +175,8 @@ def test_a_receipt_can_be_for_another_payload(faulty: Line) -> None:
 )
 def test_faults_are_a_closed_type(faulty: Line, faults: dict[str, object]) -> None:
     token = faulty.server.options.control_token
-    answer = faulty.client.put(
+    response = faulty.client.put(
         f"{faulty.server.url}/_control/faults", json=faults, headers={"Authorization": f"Bearer {token}"}
     )
-    assert refusal(answer) == (422, "control-input-invalid")
+    assert refusal(response) == (422, "control-input-invalid")
     assert faulty.send(draft().signed()).status_code == 200

@@ -55,7 +55,7 @@ def mutated(draw: st.DrawFn) -> Message:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_changed_request_is_never_accepted(line: Line, message: Message) -> None:
     accepted_before = len(line.server.journal())
-    answer = line.send(message)
-    assert answer.status_code in {400, 401, 413, 415}
-    assert "receipt" not in answer.text
+    response = line.send(message)
+    assert response.status_code in {400, 401, 413, 415}
+    assert "receipt" not in response.text
     assert len(line.server.journal()) == accepted_before

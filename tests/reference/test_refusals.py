@@ -57,12 +57,12 @@ def test_a_header_must_have_its_form(line: Line, header: str, value: str) -> Non
 
 def test_a_header_must_not_stand_there_twice(line: Line) -> None:
     message = good()
-    answer = line.client.post(
+    response = line.client.post(
         line.server.url + message.path,
         content=message.body,
         headers=[*message.headers.items(), ("X-Telemetry-Id", message.headers["X-Telemetry-Id"])],
     )
-    assert refusal(answer) == (400, "header-malformed")
+    assert refusal(response) == (400, "header-malformed")
 
 
 def test_an_unknown_api_key_is_not_accepted(line: Line) -> None:
@@ -188,9 +188,9 @@ def test_a_payload_outside_its_schema_is_refused(line: Line, changes: dict[str, 
 @each("field", sorted(payload()))
 def test_each_field_is_needed(line: Line, field: str) -> None:
     lacking = {name: value for name, value in payload().items() if name != field}
-    answer = line.send(Draft(canonical(lacking)).signed())
-    assert refusal(answer) == (422, "schema-violated")
-    assert answer.json()["faults"] == [{"field": field, "fault": "missing"}]
+    response = line.send(Draft(canonical(lacking)).signed())
+    assert refusal(response) == (422, "schema-violated")
+    assert response.json()["errors"] == [{"field": field, "problem": "missing"}]
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,9 @@ def test_numbers_that_contradict_each_other_are_refused(line: Line, changes: dic
 
 
 def test_a_refusal_does_not_repeat_what_was_sent(line: Line) -> None:
-    answer = line.send(Draft(canonical(payload(canary_name="canary-value", tier="canary-tier"))).signed())
-    assert "canary" not in answer.text
-    assert {"field": "tier", "fault": "enum"} in answer.json()["faults"]
+    response = line.send(Draft(canonical(payload(canary_name="canary-value", tier="canary-tier"))).signed())
+    assert "canary" not in response.text
+    assert {"field": "tier", "problem": "enum"} in response.json()["errors"]
 
 
 @pytest.mark.parametrize(
@@ -226,16 +226,16 @@ def test_a_payload_of_another_customer_is_refused(line: Line, customer_id: str) 
     assert refuse(line, message) == (403, "customer-mismatch")
 
 
-def test_a_second_payload_under_one_id_is_refused_and_told_which_one_is_there(line: Line) -> None:
+def test_a_second_payload_under_one_id_is_refused_with_the_digest_of_the_first(line: Line) -> None:
     first = Draft(encrypt(canonical(payload()), API_KEY), JOSE)
     second = Draft(canonical(payload(bouncer_count=20)), transmission_id=first.transmission_id)
     assert line.send(first.signed()).status_code == 200
     stored = line.journal(first.transmission_id)
     assert stored is not None
-    answer = line.send(second.signed())
-    assert refusal(answer) == (409, "id-conflict")
-    assert answer.json()["transmission_id"] == str(first.transmission_id)
-    assert answer.json()["body_sha256"] == stored.body_sha256
+    response = line.send(second.signed())
+    assert refusal(response) == (409, "id-conflict")
+    assert response.json()["transmission_id"] == str(first.transmission_id)
+    assert response.json()["body_sha256"] == stored.body_sha256
     after = line.journal(first.transmission_id)
     assert after is not None
     assert (after.payload, after.times_received, after.conflicts) == (stored.payload, 1, 1)
@@ -249,9 +249,9 @@ def test_a_connection_test_carries_nothing(line: Line) -> None:
 
 
 def test_there_is_nothing_but_the_protocol(line: Line) -> None:
-    answer = line.client.get(line.server.url + "/v1/telemetry")
-    assert refusal(answer) == (405, "method-not-allowed")
-    assert answer.headers["Allow"] == "POST"
+    response = line.client.get(line.server.url + "/v1/telemetry")
+    assert refusal(response) == (405, "method-not-allowed")
+    assert response.headers["Allow"] == "POST"
     assert refusal(line.client.get(line.server.url + "/")) == (404, "not-found")
 
 

@@ -69,7 +69,7 @@ class Lifetime(Promises):
         successful = max(0, decisions - errors)
         report = usage(events, decisions, successful, bouncer=f"bouncer-{bouncer}", environment=environment)
         self.survive(death, lambda i: record(i, [[report]]))
-        # A reporter that got no answer reports again; one that got one has counted once anyway.
+        # A reporter that got no response reports again; one that got one has counted once anyway.
         record(self.runtime, [[report, report]])
         self.acknowledged = self.acknowledged.plus(Amount(events, decisions, successful))
         self.recent.append((report, self.clock.now()))

@@ -1,8 +1,8 @@
 """What every installation promises, whatever happens to it: the invariants of the state machine, and what they need.
 
 After every step the equation of the reporting periods holds exactly, exactly what was open while telemetry was off is
-withheld, one id has one payload and it is the stored one, no code is told twice, nothing that was not accepted is gone,
-and nothing was sent while telemetry was off. After the last step all is delivered, and every code was told once.
+withheld, one id has one payload and it is the stored one, no code is sent twice, nothing that was not accepted is gone,
+and nothing was sent while telemetry was off. After the last step everything is delivered, and every code was sent once.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Killed(BaseException):
 
 
 class Promises(RuleBasedStateMachine):
-    """An installation that keeps them; what happens to it is told by the rules of a kind of it."""
+    """An installation that keeps them; the rules of its subclasses decide what happens to it."""
 
     def __init__(self, database_url: str, server: LicenseServer, clock: SharedClock) -> None:
         super().__init__()
@@ -82,12 +82,12 @@ class Promises(RuleBasedStateMachine):
         self.heard = heard
 
     @invariant()
-    def one_id_has_one_payload_and_one_code_is_told_once(self) -> None:
+    def one_id_has_one_payload_and_one_code_is_sent_once(self) -> None:
         journal = self.journal()
         assert [entry.conflicts for entry in journal] == [0] * len(journal)
-        told = codes_of(journal)
-        assert len(told) == len(set(told))
-        assert set(told) <= self.codes
+        sent = codes_of(journal)
+        assert len(sent) == len(set(sent))
+        assert set(sent) <= self.codes
 
     @invariant()
     def nothing_that_was_not_accepted_is_gone(self) -> None:
@@ -100,7 +100,7 @@ class Promises(RuleBasedStateMachine):
         assert self.rows("SELECT count(*) FROM reporting_periods WHERE is_open") == [(1,)]
 
     def teardown(self) -> None:
-        """Let all be well at last: then all is delivered, and every code was told exactly once."""
+        """Remove all faults: then everything is delivered, and every code was sent exactly once."""
         self.server.trouble()
         set_api_key(self.runtime, self.api_key, "admin")
         self.save(enabled=True)
@@ -114,7 +114,7 @@ class Promises(RuleBasedStateMachine):
             assert undelivered(connection) == (0, 0), "and the service knows it"
         assert sorted(codes_of(self.journal())) == sorted(self.codes)
         self.every_acknowledged_report_is_in_exactly_one_place()
-        self.one_id_has_one_payload_and_one_code_is_told_once()
+        self.one_id_has_one_payload_and_one_code_is_sent_once()
         self.what_was_sent_is_what_is_kept()
         self.runtime.database.close()
         self.engine.dispose()

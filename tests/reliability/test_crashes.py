@@ -57,7 +57,7 @@ def test_every_milestone_is_one_that_a_test_dies_at() -> None:
 
 
 @pytest.mark.parametrize("milestone", WHILE_RECORDING)
-def test_a_reporter_that_got_no_answer_reports_again_and_counts_once(
+def test_a_reporter_that_got_no_response_reports_again_and_counts_once(
     site: Site, tmp_path: Path, milestone: Failpoint
 ) -> None:
     report = usage(7, 3, 2)
@@ -68,19 +68,19 @@ def test_a_reporter_that_got_no_answer_reports_again_and_counts_once(
 
 def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Site) -> None:
     submitted = threading.Event()
-    answers: list[Future[RecordingResult]] = []
+    responses: list[Future[RecordingResult]] = []
     acknowledged: list[bool] = []
 
     def look(milestone: Failpoint) -> None:
         if milestone is Failpoint.USAGE_WRITTEN:
             submitted.wait(30)
-            acknowledged.append(answers[0].done())
+            acknowledged.append(responses[0].done())
 
     recorder = Recorder(site.open(look))
     recorder.start()
-    answers.append(recorder.submit([usage(7)]))
+    responses.append(recorder.submit([usage(7)]))
     submitted.set()
-    assert answers[0].result(30).accepted == 1
+    assert responses[0].result(30).accepted == 1
     recorder.stop()
     assert acknowledged == [False]
 
@@ -125,7 +125,7 @@ def test_an_attempt_that_a_crash_cut_off_is_shown_as_interrupted(site: Site, tmp
     assert (second.state, second.duplicate) == (State.SUCCESS, True)
 
 
-def test_until_the_lease_of_a_crashed_process_has_ended_nobody_sends_its_transmission(
+def test_until_the_lease_of_a_crashed_process_has_expired_no_process_sends_its_transmission(
     site: Site, tmp_path: Path
 ) -> None:
     crash(site, tmp_path, Deed.SEND_NOW, Failpoint.CLAIMED)

@@ -41,7 +41,7 @@ def test_a_license_server_that_asks_to_be_left_alone_meets_one_attempt_in_each_w
     assert [wake(site.runtime).attempts for _ in range(3)] == [1, 1, 1]
     assert received(site) == piled_up[:3]
     site.server.trouble()
-    assert wake(site.runtime).attempts == 7, "nobody waits for those that were told to wait"
+    assert wake(site.runtime).attempts == 7, "no transmission waits for those that have to wait"
     site.clock.advance(hours=1)
     assert wake(site.runtime).attempts == 3
     assert read_now(site.runtime, read_health).waiting == 0

@@ -86,7 +86,7 @@ def test_recording_tick_delivery_and_pages_work(direct_url: str, pooler: Pooler,
 
 
 class Caller:
-    """Uses two replicas in every way, and takes the answers' statuses."""
+    """Uses two replicas in every way, and collects the status codes."""
 
     def __init__(self, service: Running, replica: Service) -> None:
         self._service, self._replica = service, replica
@@ -106,7 +106,7 @@ class Caller:
                 return report(self._service)
 
 
-def test_each_transaction_has_the_settings_and_nobody_else_has_them(direct_url: str, pooler: Pooler) -> None:
+def test_each_transaction_has_the_settings_and_no_other_client_has_them(direct_url: str, pooler: Pooler) -> None:
     url = pooler.url(direct_url)
     migrate(url)
     with psycopg.connect(plain_url(direct_url), autocommit=True) as admin:

@@ -132,7 +132,7 @@ def test_a_report_handed_to_many_replicas_counts_once(site: Site) -> None:
 
 
 def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_them(site: Site) -> None:
-    """Each report lands in the period that is open in its own transaction, whoever closes it meanwhile."""
+    """Each report lands in the period that is open in its own transaction, even if that is closed meanwhile."""
     rounds = 12
 
     def report_many(replica: Runtime) -> int:

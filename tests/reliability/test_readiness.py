@@ -36,23 +36,23 @@ _PATIENCE_SECONDS = 60
 
 
 def readyz(service: Running) -> dict[str, Any]:
-    told: dict[str, Any] = service.call(None, "GET", "/readyz").json()
-    return told
+    shown: dict[str, Any] = service.call(None, "GET", "/readyz").json()
+    return shown
 
 
 def await_ready(service: Running, *, ready: bool) -> dict[str, Any]:
     """Return what is said once the service says that it is ready, or is not."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while (told := readyz(service))["ready"] is not ready:
-        assert time.monotonic() < until, told
+    while (shown := readyz(service))["ready"] is not ready:
+        assert time.monotonic() < until, shown
         time.sleep(0.05)
-    return told
+    return shown
 
 
 def becomes_unready_for_its_database(service: Running) -> None:
-    told = await_ready(service, ready=False)
-    assert (told["database"], told["scheduler"]) == (False, True)
-    assert told["last_heartbeat_age_seconds"] > QUICK.stale_after
+    shown = await_ready(service, ready=False)
+    assert (shown["database"], shown["scheduler"]) == (False, True)
+    assert shown["last_heartbeat_age_seconds"] > QUICK.stale_after
     assert service.call(None, "GET", "/healthz").status_code == 200
 
 
@@ -119,7 +119,7 @@ def test_a_database_that_can_only_be_read_makes_it_unready_until_it_can_be_writt
 
 
 def test_a_license_server_that_hangs_leaves_it_ready(sqlite_url: str, tmp_path: Path) -> None:
-    """A delivery waits up to half a minute for an answer, and there may be many: neither heartbeat nor tick waits."""
+    """A delivery waits up to half a minute for a response, and there may be many: neither heartbeat nor tick waits."""
     clock, arrived = FrozenClock(), threading.Event()
 
     def arrive_and_hang(visit: Visit) -> None:
@@ -146,7 +146,7 @@ def test_a_license_server_that_hangs_leaves_it_ready(sqlite_url: str, tmp_path: 
         server.server.__exit__()
 
 
-def test_each_process_has_a_row_of_its_own_and_those_that_ended_long_ago_are_forgotten(site: Site) -> None:
+def test_each_process_has_its_own_row_and_those_that_ended_long_ago_are_removed(site: Site) -> None:
     others = [Heartbeat(site.open()) for _ in range(3)]
     for heartbeat in others:
         heartbeat.begin()

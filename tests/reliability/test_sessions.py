@@ -52,14 +52,16 @@ def register(service: Running) -> httpx.Response:
     return service.call(Scope.REPORT, "PUT", "bouncers/b", json={"environment": "sandbox", "pair_id": "p"})
 
 
-def test_after_a_fail_over_the_service_writes_again_by_itself(service: Running, other_server: PostgresServer) -> None:
+def test_after_a_failover_the_service_writes_again_automatically(
+    service: Running, other_server: PostgresServer
+) -> None:
     """The sessions of the time between stay read-only after the database is not, until they end."""
     assert report(service).status_code == 200
     alter(service, "ALTER DATABASE {} SET default_transaction_read_only = on")
     other_server.kill_connections()
     with ThreadPoolExecutor(8) as pool:
-        answers = [future.result(60) for future in [pool.submit(register, service) for _ in range(8)]]
-    assert {code_in(answer) for answer in (*answers, report(service))} == {"storage-read-only"}
+        responses = [future.result(60) for future in [pool.submit(register, service) for _ in range(8)]]
+    assert {code_in(response) for response in (*responses, report(service))} == {"storage-read-only"}
     assert service.call(Scope.READ, "GET", "bouncers").status_code == 200, "it can be read meanwhile"
     alter(service, "ALTER DATABASE {} RESET default_transaction_read_only")
     assert [register(service).status_code for _ in range(30)] == [200] * 30
@@ -119,7 +121,7 @@ def test_a_lock_that_was_waited_for_in_vain_leaves_nothing_behind(service: Runni
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system read-only")
-def test_a_file_that_was_opened_read_only_is_opened_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_opened_read_only_is_reopened(tmp_path: Path) -> None:
     """SQLite opens a file read-only where it may not write, and that connection stays so."""
     place = tmp_path / "mounted"
     place.mkdir()

@@ -1,4 +1,4 @@
-"""The database vanishes without a word: nothing is closed or reset. Each call is answered, and all goes on after."""
+"""The database vanishes silently: nothing is closed or reset. Each call gets a response, and all works afterwards."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ from tests.support.site import usage
 pytestmark = pytest.mark.waits
 
 STATED = 30
-"""Seconds after which each call is answered, by docs/operations.md."""
+"""Seconds within which each call gets a response, by docs/operations.md."""
 
 SLACK = 60
 """What a machine that is busy with other tests may add."""
@@ -67,15 +67,15 @@ def fill_the_pool(service: Running) -> None:
 
 
 def works_again(service: Running) -> None:
-    """Wait until reports are taken; nobody starts anything anew."""
+    """Wait until reports are accepted, without restarting anything."""
     patience = time.monotonic() + 2 * SLACK
-    while (answer := report(service)).status_code != 200:
-        assert time.monotonic() < patience, answer.text
+    while (response := report(service)).status_code != 200:
+        assert time.monotonic() < patience, response.text
         time.sleep(0.2)
 
 
 @pytest.mark.timeout(400)
-def test_each_call_is_answered_while_the_database_is_silent_and_works_once_it_speaks(
+def test_each_call_gets_a_response_while_the_database_is_silent_and_works_once_it_responds(
     service: Running, proxy: SilentProxy
 ) -> None:
     assert report(service).status_code == 200
@@ -90,11 +90,11 @@ def test_each_call_is_answered_while_the_database_is_silent_and_works_once_it_sp
         lambda: service.client.get("/settings/general/telemetry", headers=cookie),
     ]
     with ThreadPoolExecutor(12) as pool:
-        answers = [pool.submit(timed, call) for call in calls]
+        responses = [pool.submit(timed, call) for call in calls]
         login = pool.submit(service.context.authentication.sessions.log_in, "admin", PASSWORD)
         waking = pool.submit(wake, service.context.runtime)
-        for answer, seconds in (future.result(150) for future in answers):
-            assert answer.status_code == 503
+        for response, seconds in (future.result(150) for future in responses):
+            assert response.status_code == 503
             assert seconds < STATED + SLACK
         for work in (login, waking):
             refused(work)
@@ -115,35 +115,37 @@ def test_connections_that_were_forgotten_while_they_lay_in_the_pool_fail_no_call
     fill_the_pool(service)
     proxy.forget()
     with ThreadPoolExecutor(6) as pool:
-        answers = [future.result(150) for future in [pool.submit(timed, lambda: report(service)) for _ in range(6)]]
-    assert [answer.status_code for answer, _ in answers] == [200] * 6
-    assert max(seconds for _, seconds in answers) < STATED + SLACK
+        responses = [future.result(150) for future in [pool.submit(timed, lambda: report(service)) for _ in range(6)]]
+    assert [response.status_code for response, _ in responses] == [200] * 6
+    assert max(seconds for _, seconds in responses) < STATED + SLACK
 
 
 @pytest.mark.timeout(400)
-def test_a_call_with_many_slow_answers_is_answered_in_time_too(service: Running, proxy: SilentProxy) -> None:
+def test_a_call_with_many_slow_database_responses_gets_its_response_in_time(
+    service: Running, proxy: SilentProxy
+) -> None:
     """No statement takes long; the page has too many of them for such a network."""
     cookies, _token = service.log_in()
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     proxy.delay_seconds = 1
-    answer, seconds = timed(lambda: service.client.get("/settings/general/telemetry", headers=cookie))
-    assert answer.status_code == 503
+    response, seconds = timed(lambda: service.client.get("/settings/general/telemetry", headers=cookie))
+    assert response.status_code == 503
     assert seconds < STATED + SLACK
     proxy.delay_seconds = 0
     works_again(service)
     assert service.client.get("/settings/general/telemetry", headers=cookie).status_code == 200
 
 
-def test_a_report_that_waits_behind_others_is_answered_too(service: Running) -> None:
+def test_a_report_that_waits_behind_others_gets_a_response_too(service: Running) -> None:
     """Another transaction holds what recording needs, for as long as each group may wait for it."""
     with psycopg.connect(plain_url(service.database_url)) as other, ThreadPoolExecutor(9) as pool:
         other.execute("LOCK TABLE usage_counters")
-        answers = []
+        responses = []
         for _ in range(8):
-            answers.append(pool.submit(timed, lambda: report(service)))
+            responses.append(pool.submit(timed, lambda: report(service)))
             time.sleep(1)
-        found = [future.result(150) for future in answers]
-    assert {answer.status_code for answer, _ in found} == {503}
+        found = [future.result(150) for future in responses]
+    assert {response.status_code for response, _ in found} == {503}
     assert max(seconds for _, seconds in found) < STATED + SLACK
     works_again(service)
 

@@ -48,8 +48,8 @@ class Served:
     client: httpx.Client
 
     def readyz(self) -> dict[str, Any]:
-        told: dict[str, Any] = self.client.get("/readyz").json()
-        return told
+        shown: dict[str, Any] = self.client.get("/readyz").json()
+        return shown
 
     def memory(self) -> int:
         """Return the memory that it uses, in KiB."""
@@ -62,7 +62,7 @@ class Served:
         self.await_waking()
 
     def await_waking(self) -> None:
-        """Wait until it has woken after this moment, and see that it answers all the time."""
+        """Wait until it wakes after this time, and check that it always responds."""
         began = time.monotonic()
         while (age := self.readyz()["last_waking_age_seconds"]) is None or age > time.monotonic() - began:
             assert time.monotonic() - began < _PATIENCE_SECONDS, "it never woke"
@@ -70,12 +70,12 @@ class Served:
             time.sleep(0.05)
 
     def call(self, method: str, path: str, **request: Any) -> Any:  # noqa: ANN401 - any JSON
-        answer = self.client.request(method, f"/api/v1/telemetry/{path}", **request)
-        assert answer.is_success, answer.text
-        return answer.json()
+        response = self.client.request(method, f"/api/v1/telemetry/{path}", **request)
+        assert response.is_success, response.text
+        return response.json()
 
     def send_now(self) -> Any:  # noqa: ANN401 - any JSON
-        """Send the open period and return its transmission after the attempt, whoever makes that.
+        """Send the open period and return its transmission after the attempt, whichever process makes it.
 
         The delivery that is planned may come first; *Send Now* then finds it being sent.
         """
@@ -84,11 +84,11 @@ class Served:
         return self.call("GET", f"history/{sent}")
 
     def await_(self, what: str, path: str, name: str, value: object) -> None:
-        """Wait until a field of an answer has a value."""
+        """Wait until a field of a response has a value."""
         self.await_that(what, path, name, lambda found: found == value)
 
     def await_that(self, what: str, path: str, name: str, holds: Callable[[Any], bool]) -> None:
-        """Wait until something holds for a field of an answer.
+        """Wait until a condition holds for a field of a response.
 
         A waking that was under way when the clock was set may still have gone by the old one, so the next one counts.
         """
@@ -163,10 +163,10 @@ def await_start(served: Served) -> None:
 
 def save(served: Served, **changes: object) -> None:
     """Save the configuration with some values changed."""
-    answer = served.client.get("/api/v1/telemetry/config")
+    response = served.client.get("/api/v1/telemetry/config")
     names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
-    values = {name: answer.json()[name] for name in names} | changes
-    served.call("PUT", "config", json=values, headers={"If-Match": answer.headers["etag"]})
+    values = {name: response.json()[name] for name in names} | changes
+    served.call("PUT", "config", json=values, headers={"If-Match": response.headers["etag"]})
 
 
 @pytest.mark.parametrize("by", STEPS.values(), ids=STEPS)
@@ -235,5 +235,5 @@ def test_a_connection_test_under_a_wrong_clock_does_not_outlive_what_follows_it(
     health = served.call("GET", "health")
     assert (health["status"], health["connected"]) == ("healthy", True)
     served.send_now()
-    told = [json.loads(entry.payload)["health_status"] for entry in server.journal()]
-    assert told == ["unhealthy", "healthy"]
+    shown = [json.loads(entry.payload)["health_status"] for entry in server.journal()]
+    assert shown == ["unhealthy", "healthy"]

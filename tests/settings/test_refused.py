@@ -14,10 +14,10 @@ from tests.support.each import each
 SECRETS = sorted(name for name in KNOWN_VARIABLES if f"{name}_FILE" in KNOWN_VARIABLES)
 
 
-def faults_of(environ: dict[str, str]) -> tuple[str, ...]:
+def problems_of(environ: dict[str, str]) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         load_settings(environ)
-    return caught.value.faults
+    return caught.value.problems
 
 
 def refusal_of(environ: dict[str, str]) -> SettingsError | None:
@@ -28,24 +28,24 @@ def refusal_of(environ: dict[str, str]) -> SettingsError | None:
     return None
 
 
-def only_fault(changes: dict[str, str]) -> str:
-    (fault,) = faults_of(VALID | changes)
-    return fault
+def only_problem(changes: dict[str, str]) -> str:
+    (problem,) = problems_of(VALID | changes)
+    return problem
 
 
 def test_without_its_keys_the_service_refuses_to_start_and_says_how_to_make_them() -> None:
-    faults = faults_of({})
-    assert [fault.split()[0] for fault in faults] == ["ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY"]
-    assert all("telemetry-service generate-key" in fault and "DEMO_MODE=true" in fault for fault in faults)
+    problems = problems_of({})
+    assert [problem.split()[0] for problem in problems] == ["ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY"]
+    assert all("telemetry-service generate-key" in problem and "DEMO_MODE=true" in problem for problem in problems)
 
 
 def test_demo_mode_false_starts_no_more_without_keys_than_silence_does() -> None:
-    assert faults_of({"DEMO_MODE": "false"}) == faults_of({})
+    assert problems_of({"DEMO_MODE": "false"}) == problems_of({})
 
 
 def test_a_key_may_not_serve_both_purposes() -> None:
-    fault = only_fault({"CREDENTIAL_ENCRYPTION_KEY": f"{CREDENTIAL_KEY},{ENCRYPTION_KEY}"})
-    assert fault.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")
+    problem = only_problem({"CREDENTIAL_ENCRYPTION_KEY": f"{CREDENTIAL_KEY},{ENCRYPTION_KEY}"})
+    assert problem.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")
 
 
 @each(
@@ -124,10 +124,10 @@ def test_a_key_may_not_serve_both_purposes() -> None:
     ],
 )
 def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -> None:
-    fault = only_fault({name: value})
-    assert fault.startswith(f"{name} ")
-    assert fault.endswith((".", "generate-key"))
-    assert value not in fault
+    problem = only_problem({name: value})
+    assert problem.startswith(f"{name} ")
+    assert problem.endswith((".", "generate-key"))
+    assert value not in problem
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,15 @@ def test_a_malformed_setting_is_named_without_its_value(name: str, value: str) -
 )
 def test_an_authority_file_must_hold_a_certificate(tmp_path: Path, content: str) -> None:
     (tmp_path / "ca.pem").write_text(content)
-    fault = only_fault({"TELEMETRY_LICENSE_SERVER_CA_FILE": str(tmp_path / "ca.pem")})
-    assert fault.startswith("TELEMETRY_LICENSE_SERVER_CA_FILE must be the path of a readable PEM file")
+    problem = only_problem({"TELEMETRY_LICENSE_SERVER_CA_FILE": str(tmp_path / "ca.pem")})
+    assert problem.startswith("TELEMETRY_LICENSE_SERVER_CA_FILE must be the path of a readable PEM file")
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_comes_from_the_variable_or_from_its_file_but_not_from_both(name: str, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from the file")
-    fault = only_fault({name: "from the variable", f"{name}_FILE": str(tmp_path / "secret")})
-    assert fault == f"{name} and {name}_FILE are both set; set one of them."
+    problem = only_problem({name: "from the variable", f"{name}_FILE": str(tmp_path / "secret")})
+    assert problem == f"{name} and {name}_FILE are both set; set one of them."
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -164,11 +164,11 @@ def test_a_file_without_a_usable_secret_is_refused_by_its_name(
     if content is not None:
         secret.write_bytes(content)
     environ = {key: value for key, value in VALID.items() if key != name} | {f"{name}_FILE": str(secret)}
-    assert faults_of(environ) == (f"{name}_FILE names a file that {reason}",)
+    assert problems_of(environ) == (f"{name}_FILE names a file that {reason}",)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    assert only_fault({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path)}).startswith(
+    assert only_problem({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path)}).startswith(
         "TELEMETRY_ADMIN_PASSWORD_FILE names"
     )
 
@@ -190,27 +190,27 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     ],
 )
 def test_an_unknown_telemetry_variable_is_a_fault_even_when_it_is_empty(name: str, hint: str) -> None:
-    fault = only_fault({name: ""})
-    assert fault.startswith(f"{name} is not a setting of this service.")
-    assert hint in fault
+    problem = only_problem({name: ""})
+    assert problem.startswith(f"{name} is not a setting of this service.")
+    assert hint in problem
 
 
 @each("rest", ["", "FOO", "HOST", "LOG_COLOR", "URL", "DISABLED", "PORT_NUMBER", "DEBUG", "DEMO"])
 def test_no_guess_is_better_than_a_poor_one(rest: str) -> None:
-    fault = only_fault({f"TELEMETRY_{rest}": "x"})
-    assert fault in {
+    problem = only_problem({f"TELEMETRY_{rest}": "x"})
+    assert problem in {
         f"TELEMETRY_{rest} is not a setting of this service.",
         "TELEMETRY_DEMO is not a setting of this service. Did you mean DEMO_MODE?",
     }
 
 
-def test_variables_of_others_are_none_of_our_business() -> None:
+def test_variables_of_other_programs_are_ignored() -> None:
     load_settings(VALID | {"PATH": "/bin", "telemetry_enabled": "maybe", "OTEL_EXPORTER": "x"})
 
 
 def test_all_faults_are_reported_together() -> None:
-    faults = faults_of({"TELEMETRY_ENABLED": "no", "TELEMETRY_CUSTOMER_ID": "x", "TELEMETRY_NONSENSE": "x"})
-    assert [fault.split()[0] for fault in faults] == [
+    problems = problems_of({"TELEMETRY_ENABLED": "no", "TELEMETRY_CUSTOMER_ID": "x", "TELEMETRY_NONSENSE": "x"})
+    assert [problem.split()[0] for problem in problems] == [
         "ENCRYPTION_KEY",
         "CREDENTIAL_ENCRYPTION_KEY",
         "TELEMETRY_CUSTOMER_ID",
@@ -239,4 +239,4 @@ def test_whatever_rubbish_a_variable_holds_its_value_never_appears(environ: dict
     assert CANARY not in f"{error!r}{error!s}"
     if error is not None:
         assert error.__cause__ is error.__context__ is None
-        assert all(any(fault.startswith(name) for name in KNOWN_VARIABLES) for fault in error.faults)
+        assert all(any(problem.startswith(name) for name in KNOWN_VARIABLES) for problem in error.problems)

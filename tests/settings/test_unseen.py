@@ -33,20 +33,20 @@ UNSEEN = {
 }
 
 
-def fault_of(environ: dict[str, str]) -> str:
+def problem_of(environ: dict[str, str]) -> str:
     with pytest.raises(SettingsError) as error:
         load_settings(VALID | environ)
-    (fault,) = error.value.faults
-    return fault
+    (problem,) = error.value.problems
+    return problem
 
 
 @each("name", ONE_LINE)
 @each("unseen", UNSEEN)
-def test_no_setting_takes_what_nobody_sees(name: str, unseen: str) -> None:
+def test_no_setting_accepts_invisible_characters(name: str, unseen: str) -> None:
     value = UNSEEN[unseen].format("sqlite:///data/canary.db" if name.endswith("_URL") else "canary canary")
-    fault = fault_of({name: value})
-    assert fault.startswith((f"{name} contains ", f"{name} begins or ends with a space"))
-    assert "canary" not in fault
+    problem = problem_of({name: value})
+    assert problem.startswith((f"{name} contains ", f"{name} begins or ends with a space"))
+    assert "canary" not in problem
 
 
 @pytest.mark.parametrize("content", [f"{PASSWORD}\n", f"{PASSWORD}\r\n", f"\ufeff{PASSWORD}\r\n", PASSWORD])
@@ -60,15 +60,15 @@ def test_the_line_end_and_the_mark_of_an_editor_are_no_part_of_a_file(tmp_path: 
 @pytest.mark.parametrize("content", [f"{PASSWORD}\nsecond\n", f"{PASSWORD}\n\n", f"{PASSWORD} \n", f"\n{PASSWORD}"])
 def test_a_file_with_more_than_its_line_is_refused_by_the_name_of_its_variable(tmp_path: Path, content: str) -> None:
     (tmp_path / "password").write_text(content)
-    fault = fault_of({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
+    problem = problem_of({"TELEMETRY_ADMIN_PASSWORD_FILE": str(tmp_path / "password")})
     of_file = "TELEMETRY_ADMIN_PASSWORD_FILE"
-    assert fault.startswith((f"{of_file} contains a line break", f"{of_file} begins"))
-    assert "horse" not in fault
+    assert problem.startswith((f"{of_file} contains a line break", f"{of_file} begins"))
+    assert "horse" not in problem
 
 
 def test_a_carriage_return_makes_no_second_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/telemetry.db\r"
-    assert fault_of({"TELEMETRY_DATABASE_URL": url}).startswith("TELEMETRY_DATABASE_URL contains a line break")
+    assert problem_of({"TELEMETRY_DATABASE_URL": url}).startswith("TELEMETRY_DATABASE_URL contains a line break")
     (tmp_path / "url").write_bytes(f"{url}\n".encode())
     settings = load_settings(VALID | {"TELEMETRY_DATABASE_URL_FILE": str(tmp_path / "url")})
     assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/telemetry.db"
@@ -80,6 +80,6 @@ def test_keys_may_be_broken_into_lines() -> None:
 
 
 @each("unseen", UNSEEN)
-def test_no_password_takes_what_nobody_sees(unseen: str) -> None:
+def test_no_password_accepts_invisible_characters(unseen: str) -> None:
     with pytest.raises(PasswordRefusedError, match=r"^The password (contains|begins or ends with) "):
         Passwords(CHEAP).hash(UNSEEN[unseen].format(PASSWORD))

@@ -41,11 +41,11 @@ def _work(watch: AvailabilityLog, *, writing: bool = True) -> None:
         pass
 
 
-def _told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+def _logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(line["event"], line["code"]) for line in lines_in(caplog)]
 
 
-def test_a_fault_is_told_as_it_begins_and_as_it_ends_however_many_calls_meet_it(
+def test_a_failure_is_logged_when_it_begins_and_ends_however_many_calls_meet_it(
     watch: AvailabilityLog, monotonic: Monotonic, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(50):
@@ -54,7 +54,7 @@ def test_a_fault_is_told_as_it_begins_and_as_it_ends_however_many_calls_meet_it(
     _fail(watch)
     _work(watch)
     _work(watch)
-    assert _told(caplog) == [(Event.STORAGE_FAULT_BEGAN, "storage-full"), (Event.STORAGE_FAULT_ENDED, "storage-full")]
+    assert _logged(caplog) == [(Event.STORAGE_FAILED, "storage-full"), (Event.STORAGE_RECOVERED, "storage-full")]
     assert lines_in(caplog)[-1]["duration_ms"] == 90_000
 
 
@@ -63,7 +63,7 @@ def test_a_disk_that_is_full_is_not_well_again_because_it_can_be_read(
 ) -> None:
     _fail(watch)
     _work(watch, writing=False)
-    assert _told(caplog) == [(Event.STORAGE_FAULT_BEGAN, "storage-full")]
+    assert _logged(caplog) == [(Event.STORAGE_FAILED, "storage-full")]
 
 
 def test_a_server_that_could_not_be_reached_is_back_as_soon_as_it_can_be_read(
@@ -71,21 +71,21 @@ def test_a_server_that_could_not_be_reached_is_back_as_soon_as_it_can_be_read(
 ) -> None:
     _fail(watch, StorageUnavailableError, writing=False)
     _work(watch, writing=False)
-    assert [event for event, _code in _told(caplog)] == [Event.STORAGE_FAULT_BEGAN, Event.STORAGE_FAULT_ENDED]
+    assert [event for event, _code in _logged(caplog)] == [Event.STORAGE_FAILED, Event.STORAGE_RECOVERED]
 
 
-def test_each_kind_of_fault_is_told(watch: AvailabilityLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_kind_of_failure_is_logged(watch: AvailabilityLog, caplog: pytest.LogCaptureFixture) -> None:
     _fail(watch)
     _fail(watch, StorageUnavailableError)
     _work(watch)
-    assert [code for _event, code in _told(caplog)] == ["storage-full", "storage-unavailable"] * 2
+    assert [code for _event, code in _logged(caplog)] == ["storage-full", "storage-unavailable"] * 2
 
 
-def test_a_fault_that_comes_and_goes_is_told_once_a_minute(
+def test_a_failure_that_comes_and_goes_is_logged_once_a_minute(
     watch: AvailabilityLog, monotonic: Monotonic, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(QUIET_SECONDS * 2):
         _fail(watch)
         _work(watch)
         monotonic.now += 1
-    assert [event for event, _code in _told(caplog)] == [Event.STORAGE_FAULT_BEGAN, Event.STORAGE_FAULT_ENDED] * 2
+    assert [event for event, _code in _logged(caplog)] == [Event.STORAGE_FAILED, Event.STORAGE_RECOVERED] * 2

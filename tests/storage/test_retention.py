@@ -48,7 +48,7 @@ def sweep(connection: Connection, rows: int) -> list[int]:
 
 
 def redate(connection: Connection, redating: Redating, rows: int) -> list[int]:
-    """Date all anew, and return how many rows each step has."""
+    """Date everything again, and return how many rows each step has."""
     return list(iter(lambda: RetentionStore(connection).redate(redating, rows), 0))
 
 
@@ -100,8 +100,8 @@ def test_no_statement_of_a_purge_reads_a_table_from_end_to_end(connection: Conne
     redate(connection, Redating(OLD, ahead=False), 4)
     sweep(connection, 4)
     assert found == []
-    dated_anew = {statement.split()[1] for statement in explained if statement.startswith("UPDATE")}
-    assert dated_anew == {*LARGE.split("|"), "telemetry_ticks"} - {"usage_counters", "telemetry_transmission_attempts"}
+    redated = {statement.split()[1] for statement in explained if statement.startswith("UPDATE")}
+    assert redated == {*LARGE.split("|"), "telemetry_ticks"} - {"usage_counters", "telemetry_transmission_attempts"}
     deleted_from = {statement.split()[2] for statement in explained if statement.startswith("DELETE")}
     assert deleted_from == {*LARGE.split("|"), "telemetry_ticks"}
 
@@ -139,7 +139,7 @@ def test_a_step_does_the_same_work_among_few_rows_and_among_many(connection: Con
     assert work_of_the_longest_step(2_000) < 1.2 * work_of_the_longest_step(200)
 
 
-def test_a_step_deletes_no_more_rows_than_it_is_told(connection: Connection) -> None:
+def test_a_step_deletes_no_more_rows_than_its_limit(connection: Connection) -> None:
     write_some_of_each_kind(connection, 20)
     steps = sweep(connection, 7)
     assert max(steps) == 7
@@ -147,7 +147,7 @@ def test_a_step_deletes_no_more_rows_than_it_is_told(connection: Connection) -> 
 
 
 @pytest.mark.parametrize("by", [-FAR_AHEAD, 2 * FAR_AHEAD], ids=["unset", "far ahead"])
-def test_a_step_dates_no_more_rows_anew_than_it_is_told(connection: Connection, by: timedelta) -> None:
+def test_a_step_redates_no_more_rows_than_its_limit(connection: Connection, by: timedelta) -> None:
     write_some_of_each_kind(connection, 20)
     now = OLD + timedelta(days=10)
     if by < timedelta(0):

@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 60
 
 
 class Deed(StrEnum):
-    """What a child can be told to do."""
+    """What a child process can do."""
 
     RECORD = "record"
     WAKE = "wake"
@@ -50,7 +50,7 @@ class Orders:
     stop_at: Failpoint | None = None
     """Where it stops itself (SIGSTOP) until somebody lets it go on."""
     folder: Path | None = None
-    """With a folder the child says there that it is ``ready``, and does nothing before it is told to ``go``."""
+    """With a folder, the child reports there that it is ``ready``, and waits for ``go``."""
 
 
 def launch(orders: Orders) -> BaseProcess:

@@ -1,4 +1,4 @@
-"""A proxy on the loopback that tunnels (HTTP CONNECT), or fails in the way that it is told to."""
+"""A proxy on the loopback that tunnels (HTTP CONNECT), or fails as requested."""
 
 import contextlib
 import select
@@ -59,13 +59,13 @@ def hang_up_on_connect(visit: Visit) -> None:
 
 
 def speak_no_http(visit: Visit) -> None:
-    """Answer the CONNECT with what is no HTTP."""
+    """Respond to the CONNECT with something that is not HTTP."""
     visit.read_request()
     visit.send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
 
 
 def trickle_the_tunnel(visit: Visit) -> None:
-    """Answer the CONNECT one byte now and then, with headers that never end."""
+    """Respond to the CONNECT one byte at a time, with headers that never end."""
     visit.read_request()
     visit.send(b"HTTP/1.1 200 Connection established\r\n")
     while True:

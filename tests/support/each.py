@@ -21,21 +21,21 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test],
         names: of the test's arguments that a case is for, as ``pytest.mark.parametrize`` takes them.
         cases: a value for the one name, or a tuple for several.
     """
-    told = [names] if isinstance(names, str) else list(names)
+    parametrized = [names] if isinstance(names, str) else list(names)
     table = [(case,) if isinstance(names, str) else tuple(case) for case in cases]
     assert table, "a table without a case checks nothing"
 
     def loop(test: Test) -> Test:
         @functools.wraps(test)
         def check(*args: object, **fixtures: object) -> None:
-            failures = [_failure(test, args, fixtures, dict(zip(told, case, strict=True))) for case in table]
+            failures = [_failure(test, args, fixtures, dict(zip(parametrized, case, strict=True))) for case in table]
             failed = [failure for failure in failures if failure is not None]
             if failed:
                 message = f"{len(failed)} of {len(table)} cases"
                 raise BaseExceptionGroup(message, failed)
 
         signature = inspect.signature(test)
-        left = [parameter for name, parameter in signature.parameters.items() if name not in told]
+        left = [parameter for name, parameter in signature.parameters.items() if name not in parametrized]
         check.__signature__ = signature.replace(parameters=left)  # type: ignore[attr-defined]  # pytest reads it
         return check
 

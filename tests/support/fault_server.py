@@ -1,11 +1,11 @@
-"""A TLS server on the loopback that fails in the way that it is told to.
+"""A TLS server on the loopback that fails as requested.
 
 Real sockets, real TLS, a thread for each connection. What it does with a connection is its ``mode``
 (``tests/support/faults.py`` has one for each fault), which may be changed at any time::
 
     with FaultServer(tmp_path) as server:
         server.mode = faults.reply(503)
-        ...  # whoever posts to server.url, trusting server.ca_pem_path, is told 503
+        ...  # a POST to server.url, trusting server.ca_pem_path, gets a 503
         assert server.requests[0].headers["x-telemetry-id"]
 """
 
@@ -83,7 +83,7 @@ class Visit:
         self.socket = connected
 
     def secure(self, context: ssl.SSLContext | None = None) -> None:
-        """Speak TLS, with the good certificate unless told otherwise."""
+        """Use TLS, with the good certificate by default."""
         self.socket = (context or self.server.certificates.good).wrap_socket(self.socket, server_side=True)
 
     def read_request(self) -> ReceivedRequest:
@@ -208,7 +208,7 @@ class FaultServer:
 
     def _accept(self) -> None:
         while not self.closing.is_set():
-            # Whoever closes the gate knows that nobody is let in any more. The wait lets them come to it.
+            # Once the gate is closed, no one else is admitted. The wait lets earlier callers reach it.
             with self._gate:
                 if self._listener is not None and self._accepting.is_set():
                     self._accept_one(self._listener)

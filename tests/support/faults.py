@@ -12,8 +12,10 @@ _HALF_A_BODY = b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"transmission_id
 _MEBIBYTE = 1024 * 1024
 
 
-def answer(status: int, body: bytes = b"", headers: Sequence[tuple[str, str]] = (), reason: str = "Whatever") -> bytes:
-    """Return the bytes of an HTTP answer."""
+def response(
+    status: int, body: bytes = b"", headers: Sequence[tuple[str, str]] = (), reason: str = "Whatever"
+) -> bytes:
+    """Return the bytes of an HTTP response."""
     lines = [f"HTTP/1.1 {status} {reason}", f"Content-Length: {len(body)}", *(f"{n}: {v}" for n, v in headers)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -30,25 +32,25 @@ def acceptance(request: ReceivedRequest, **changes: object) -> bytes:
 
 
 def accept(visit: Visit) -> None:
-    """Be a License Server: accept whatever comes, and answer a ping."""
+    """Be a License Server: accept everything, and respond to a ping."""
     visit.secure()
     request = visit.read_request()
-    visit.send(answer(200, b'{"status":"ok"}' if request.path.endswith("/ping") else acceptance(request)))
+    visit.send(response(200, b'{"status":"ok"}' if request.path.endswith("/ping") else acceptance(request)))
 
 
 def accept_with(**changes: object) -> Mode:
-    """Accept, with members of the answer changed."""
+    """Accept, with some members of the response changed."""
 
     def mode(visit: Visit) -> None:
         visit.secure()
-        visit.send(answer(200, acceptance(visit.read_request(), **changes)))
+        visit.send(response(200, acceptance(visit.read_request(), **changes)))
 
     return mode
 
 
 def reply(status: int, body: bytes = b"", headers: Sequence[tuple[str, str]] = (), reason: str = "Whatever") -> Mode:
-    """Read the request and give this answer."""
-    return reply_raw(answer(status, body, headers, reason))
+    """Read the request and send this response."""
+    return reply_raw(response(status, body, headers, reason))
 
 
 def reply_raw(outgoing: bytes) -> Mode:
@@ -63,7 +65,7 @@ def reply_raw(outgoing: bytes) -> Mode:
 
 
 def echo(secret: str) -> Mode:
-    """Say a secret in every place that an answer has, and in the status 500."""
+    """Put a secret into every part of a response, with status 500."""
     return reply(500, secret.encode(), [("X-Echo", secret), ("Retry-After", secret)], reason=secret)
 
 
@@ -112,7 +114,7 @@ def hang_at_tls(visit: Visit) -> None:
 
 
 def hang_within_tls(visit: Visit) -> None:
-    """Take TLS's greeting, begin to answer it, and say no more."""
+    """Receive the TLS ClientHello, start to respond, and send nothing more."""
     visit.socket.recv(65_536)
     visit.send(b"\x16\x03\x03\x00\x7a\x02\x00")
     visit.hang()
@@ -138,10 +140,10 @@ def hang_mid_body(visit: Visit) -> None:
 
 
 def trickle(visit: Visit) -> None:
-    """Give a perfect answer, one byte now and then, and far too slowly."""
+    """Send a perfect response one byte at a time, far too slowly."""
     visit.secure()
     request = visit.read_request()
-    visit.trickle(answer(200, acceptance(request), [("X-Padding", "x" * 20_000)]))
+    visit.trickle(response(200, acceptance(request), [("X-Padding", "x" * 20_000)]))
 
 
 def trickle_the_body(visit: Visit) -> None:
@@ -153,7 +155,7 @@ def trickle_the_body(visit: Visit) -> None:
         visit.trickle(b"1\r\n \r\n")
 
 
-def trickle_interim_answers(visit: Visit) -> None:
+def trickle_interim_responses(visit: Visit) -> None:
     """Send 103 Early Hints for ever."""
     visit.secure()
     visit.read_request()
@@ -161,7 +163,7 @@ def trickle_interim_answers(visit: Visit) -> None:
         visit.trickle(b"HTTP/1.1 103 Early Hints\r\n\r\n")
 
 
-def endless_interim_answers(visit: Visit) -> None:
+def endless_interim_responses(visit: Visit) -> None:
     """Send 103 Early Hints as fast as possible, for ever."""
     visit.secure()
     visit.read_request()
@@ -191,7 +193,7 @@ def huge_body(visit: Visit) -> None:
     """Send a body of a mebibyte with an acceptance at its beginning."""
     visit.secure()
     body = acceptance(visit.read_request())
-    visit.send(answer(200, body + b" " * _MEBIBYTE))
+    visit.send(response(200, body + b" " * _MEBIBYTE))
 
 
 def compressed_bomb(visit: Visit) -> None:
@@ -199,12 +201,12 @@ def compressed_bomb(visit: Visit) -> None:
     visit.secure()
     body = acceptance(visit.read_request())
     bomb = gzip.compress(body + b" " * (8 * _MEBIBYTE))
-    visit.send(answer(200, bomb, [("Content-Encoding", "gzip")]))
+    visit.send(response(200, bomb, [("Content-Encoding", "gzip")]))
 
 
 def speak_plaintext(visit: Visit) -> None:
-    """Answer TLS's greeting with plain HTTP, as some proxies do."""
-    visit.send(answer(400))
+    """Respond to the TLS ClientHello with plain HTTP, as some proxies do."""
+    visit.send(response(400))
     visit.hang()
 
 
@@ -246,10 +248,10 @@ def insist_on_tls_1_1(visit: Visit) -> None:
     visit.hang()
 
 
-def answer_without_reading(visit: Visit) -> None:
+def respond_without_reading(visit: Visit) -> None:
     """Say that the request is too large before having read it."""
     visit.secure()
-    visit.send(answer(413))
+    visit.send(response(413))
     visit.hang()
 
 
@@ -258,7 +260,7 @@ def accept_as(status: int) -> Mode:
 
     def mode(visit: Visit) -> None:
         visit.secure()
-        visit.send(answer(status, acceptance(visit.read_request())))
+        visit.send(response(status, acceptance(visit.read_request())))
 
     return mode
 
@@ -277,13 +279,13 @@ def accept_encoded(coding: str) -> Mode:
 
     def mode(visit: Visit) -> None:
         visit.secure()
-        visit.send(answer(200, acceptance(visit.read_request()), [("Content-Encoding", coding)]))
+        visit.send(response(200, acceptance(visit.read_request()), [("Content-Encoding", coding)]))
 
     return mode
 
 
 def garbage(visit: Visit) -> None:
-    """Answer with what is no HTTP."""
+    """Respond with something that is not HTTP."""
     reply_raw(bytes(range(256)) * 8)(visit)
 
 
@@ -295,7 +297,7 @@ def never_read(visit: Visit) -> None:
 
 
 def break_the_cipher(visit: Visit) -> None:
-    """Answer with bytes that are no TLS, within a TLS connection."""
+    """Respond with bytes that are not TLS, within a TLS connection."""
     visit.secure()
     visit.read_request()
     os.write(visit.socket.fileno(), b"HTTP/1.1 200 OK\r\n\r\n")

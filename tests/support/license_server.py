@@ -22,7 +22,7 @@ from telemetry_service.reference.receiver import Acceptance, Receiver
 from telemetry_service.reference.refusals import RefusalError, problem
 from telemetry_service.reference.store import Store
 from tests.support.fault_server import FaultServer, ReceivedRequest, Visit
-from tests.support.faults import answer
+from tests.support.faults import response
 
 CUSTOMER = "cus_Nq4Rz7WkX2"
 API_KEY = "ck_test_6Jd0fLq2vBn8SxTz4WmY"
@@ -37,7 +37,7 @@ class Trouble:
     before: Strike | None = None
     """Strikes once the request was read and before anything of it is stored."""
     after: Strike | None = None
-    """Strikes in place of the answer, once the transmission is stored."""
+    """Replaces the response, once the transmission is stored."""
     times: int | None = None
 
 
@@ -45,13 +45,13 @@ NO_TROUBLE = Trouble()
 
 
 def reply(status: int, **headers: str) -> Strike:
-    """Answer ``status`` instead; headers are named with underscores."""
+    """Respond with ``status`` instead; headers are named with underscores."""
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return lambda visit: visit.send(answer(status, b"{}", named))
+    return lambda visit: visit.send(response(status, b"{}", named))
 
 
 def reset(visit: Visit) -> None:
-    """Break the connection instead of an answer."""
+    """Break the connection instead of responding."""
     # The bytes below TLS are what is reset, so that no orderly goodbye is said.
     visit.reset()
 
@@ -111,11 +111,11 @@ class LicenseServer:
         if struck.before is not None:
             struck.before(visit)
             return
-        told = self._told(request)
+        content = self._content(request)
         if struck.after is not None:
             struck.after(visit)
             return
-        visit.send(told)
+        visit.send(content)
 
     def _take(self) -> Trouble:
         with self._gate:
@@ -125,17 +125,17 @@ class LicenseServer:
                 self._trouble = Trouble(struck.before, struck.after, left) if left else NO_TROUBLE
             return struck
 
-    def _told(self, request: ReceivedRequest) -> bytes:
+    def _content(self, request: ReceivedRequest) -> bytes:
         headers = Headers(request.headers)
         try:
             if request.path.endswith("/ping"):
                 self._receiver.ping(headers, request.body)
-                return answer(200, b'{"status":"ok"}')
-            return answer(200, self._acceptance(self._receiver.receive(headers, request.body)))
+                return response(200, b'{"status":"ok"}')
+            return response(200, self._acceptance(self._receiver.receive(headers, request.body)))
         except RefusalError as refusal:
             members = {name: value for name, value in refusal.members.items() if name != "status"}
             refused = problem(refusal.reason, status=None, members=members)
-            return answer(refused.status_code, bytes(refused.body))
+            return response(refused.status_code, bytes(refused.body))
 
     def _acceptance(self, acceptance: Acceptance) -> bytes:
         entry = acceptance.entry

@@ -52,7 +52,7 @@ class PostgresServer:
         return f"postgresql+psycopg://{_SUPERUSER}@/{database}?host={self.folder}"
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it responds."""
         options = ["-c", "listen_addresses=", "-k", str(self.folder), "-c", "max_connections=200", *self._options]
         self._run(
             "pg_ctl", "-D", str(self._cluster), "-w", "-l", str(self.folder / "log"), "-o", " ".join(options), "start"

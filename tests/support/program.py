@@ -93,7 +93,7 @@ class Program:
         return found[0]
 
     def wait_for_url(self) -> str:
-        """Return the address at which it answers, once it does."""
+        """Return the address at which it responds, once it does."""
         listening: str = self.wait_for_event("service_started")["listening"]
         return f"http://{listening}"
 

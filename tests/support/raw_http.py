@@ -34,23 +34,23 @@ def connect(port: int, source: str = "127.0.0.1", *, reads_little: bool = False)
 
 def everything_from(connection: socket.socket) -> bytes:
     """Read until the other side ends the connection."""
-    answer = b""
+    response = b""
     while piece := connection.recv(65_536):
-        answer += piece
-    return answer
+        response += piece
+    return response
 
 
-def one_answer_from(connection: socket.socket) -> bytes:
-    """Read one answer, whose body is a JSON object."""
-    answer = b""
-    while not answer.endswith(b"}"):
+def one_response_from(connection: socket.socket) -> bytes:
+    """Read one response, whose body is a JSON object."""
+    response = b""
+    while not response.endswith(b"}"):
         piece = connection.recv(65_536)
-        assert piece, answer
-        answer += piece
-    return answer
+        assert piece, response
+        response += piece
+    return response
 
 
-def answer_to(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
+def response_to(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
     """Send a request on a connection of its own and return what comes until its end."""
     with connect(port, source) as connection:
         connection.sendall(request)
@@ -58,7 +58,7 @@ def answer_to(port: int, request: bytes, source: str = "127.0.0.1") -> bytes:
 
 
 def asking(path: str, *headers: str) -> bytes:
-    """Return a request after whose answer the connection ends."""
+    """Return a request after whose response the connection ends."""
     lines = (f"GET {path} HTTP/1.1", "Host: a", "Connection: close", *headers, "", "")
     return "\r\n".join(lines).encode()
 
@@ -66,14 +66,14 @@ def asking(path: str, *headers: str) -> bytes:
 def is_cut_off(connection: socket.socket) -> bool:
     """Wait until the other side has thrown the connection away, without reading anything."""
     poll = select.poll()
-    poll.register(connection, 0)  # Errors and the end are told in any case.
+    poll.register(connection, 0)  # Errors and the end are always reported.
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(_PATIENCE_SECONDS * 1000))
 
 
 class Prompted(CallerConnection):
     """A connection whose time is over when the test says so, so that no test depends on how quick a machine is."""
 
-    answer_seconds = 3600.0
+    read_check_seconds = 3600.0
     alive: ClassVar[set["Prompted"]] = set()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -114,12 +114,12 @@ def undelivered(connection: Connection) -> tuple[int, int]:
     """Return how many transmissions are not shown as accepted, and how many extension codes are not."""
     transmissions = "SELECT count(*) FROM telemetry_transmission_logs WHERE state <> 'success'"
     codes = "SELECT count(*) FROM extension_codes WHERE accepted_at IS NULL"
-    waiting, untold = (int(connection.execute(text(query)).scalar_one()) for query in (transmissions, codes))
-    return waiting, untold
+    waiting, unsent = (int(connection.execute(text(query)).scalar_one()) for query in (transmissions, codes))
+    return waiting, unsent
 
 
 def codes_of(journal: Collection[JournalEntry]) -> list[str]:
-    """Return every extension code that the License Server was told of, as often as it was."""
+    """Return every extension code that the License Server received, as often as it did."""
     return [code for entry in journal for code in json.loads(entry.payload)["redeemed_extension_codes"]]
 
 

@@ -105,24 +105,24 @@ class Running:
         return f"http://{host}:{port}"
 
 
-def problem_in(answer: httpx.Response) -> dict[str, Any]:
+def problem_in(response: httpx.Response) -> dict[str, Any]:
     """Return the problem document of a refusal, after a look at its form."""
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    document: dict[str, Any] = answer.json()
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document: dict[str, Any] = response.json()
     assert set(document) <= {"type", "title", "status", "detail", "errors", "request_id"}
     assert document["type"].startswith("urn:control-core:telemetry:problem:")
-    assert document["status"] == answer.status_code
+    assert document["status"] == response.status_code
     assert document["title"]
-    assert document.get("request_id") == answer.headers.get("X-Request-Id")
+    assert document.get("request_id") == response.headers.get("X-Request-Id")
     assert document["detail"].endswith((".", "?"))
     return document
 
 
-def code_in(answer: httpx.Response) -> str:
+def code_in(response: httpx.Response) -> str:
     """Return the last part of a problem's type."""
-    return str(problem_in(answer)["type"].rpartition(":")[2])
+    return str(problem_in(response)["type"].rpartition(":")[2])
 
 
-def fields_in(answer: httpx.Response) -> list[str]:
+def fields_in(response: httpx.Response) -> list[str]:
     """Return the fields that a problem names."""
-    return [error["field"] for error in problem_in(answer)["errors"]]
+    return [error["field"] for error in problem_in(response)["errors"]]

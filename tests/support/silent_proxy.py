@@ -1,6 +1,6 @@
 """A way to PostgreSQL over TCP that can go silent, as a middle box does that has forgotten a connection.
 
-Nothing is closed and nothing is reset: what is sent is taken, and no answer ever comes.
+Nothing is closed or reset: what is sent is received, and no response ever comes.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ class SilentProxy:
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
         self.delay_seconds = 0.0
-        """How long each answer of the server is held back."""
+        """How long each response of the server is delayed."""
 
     def __enter__(self) -> Self:
         self._thread.start()

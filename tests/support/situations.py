@@ -41,11 +41,11 @@ WAITING = (
     Waiting(planned=1, held=2, rejected=3, next_attempt_at=NOW + 5 * MINUTE),
 )
 RUNS = (
-    Run(NOW - 5 * DAY, "prepared", of_open_period=False, answered=True),
+    Run(NOW - 5 * DAY, "prepared", of_open_period=False, accepted_since=True),
     None,
-    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=True, answered=False),
-    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=False, answered=False),
-    Run(NOW - 5 * DAY, "payload-contradiction", of_open_period=True, answered=False),
+    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=True, accepted_since=False),
+    Run(NOW - 5 * DAY, "api_key_missing", of_open_period=False, accepted_since=False),
+    Run(NOW - 5 * DAY, "payload-contradiction", of_open_period=True, accepted_since=False),
 )
 NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 

@@ -1,4 +1,4 @@
-"""The wall clock of a running process, set forward and back while it runs (libfaketime with a file that it reads anew).
+"""The wall clock of a running process, set forward and back while it runs (libfaketime with a file that it rereads).
 
 Its monotonic clock is left alone, as the kernel's is when somebody sets the time.
 """

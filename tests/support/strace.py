@@ -17,9 +17,9 @@ def can_inject() -> bool:
         command = [STRACE, "-p", str(watched.pid), "-o", "/dev/null", "-e", "trace=pwrite64"]
         command += ["-e", "inject=pwrite64:error=EIO:when=1"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as tracer:
-            told = tracer.stderr.readline() if tracer.stderr else b""
+            line = tracer.stderr.readline() if tracer.stderr else b""
             watched.kill()
-    return b"attached" in told
+    return b"attached" in line
 
 
 @contextmanager

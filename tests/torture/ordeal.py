@@ -72,7 +72,7 @@ class _Running:
 
 
 class Ordeal:
-    """Owns the replicas and the oracle: the License Server's journal beside what the reporters were told."""
+    """Owns the replicas and the oracle: the License Server's journal and what was acknowledged to the reporters."""
 
     def __init__(self, plan: Plan, arena: Arena, server: LicenseServer, folder: Path) -> None:
         """Prepare; :meth:`run` does it."""
@@ -205,7 +205,7 @@ class Ordeal:
         self.tally.other_payloads = len(unfaithful(connection, self._server.journal()))
 
     def _finish_reports(self, runtime: Runtime) -> None:
-        """Let each reporter have an answer to its last batch, so that it is known what was acknowledged."""
+        """Get each reporter a response to its last batch, so that it is known what was acknowledged."""
         for receipts in self._receipts:
             number = receipts.next_number()
             redeemed = code(receipts.reporter, number)

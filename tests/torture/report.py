@@ -74,7 +74,7 @@ class Tally:
             ("ids with two payloads", f"{self.ids_with_two_payloads:,}"),
             ("payloads that arrived other than they are kept", f"{self.other_payloads:,}"),
             ("extension codes lost, doubled", f"{self.codes_lost:,}, {self.codes_doubled:,}"),
-            ("errors that were none of ours", f"{self.unexpected_errors:,}"),
+            ("errors that are not our own", f"{self.unexpected_errors:,}"),
             ("database damaged", f"{self.damaged_database:,}"),
         ]
         return "\n".join(f"{name:<47}{value:>14}" for name, value in lines)

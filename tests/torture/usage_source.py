@@ -1,6 +1,6 @@
-"""The reporters of usage: an endless series of batches for each, the same ones whoever asks, and what was acknowledged.
+"""The reporters of usage: an endless, reproducible series of batches for each, and what was acknowledged.
 
-A reporter that got no answer reports the same batch again, with the same ids. So whatever dies in between, at the end
+A reporter that got no response reports the same batch again, with the same IDs. So whatever dies in between, at the end
 every batch before its next one was acknowledged, and must count exactly once.
 """
 

@@ -88,7 +88,7 @@ def _assassin(work: Work) -> Callable[[Failpoint], None]:
 
 
 def _report(work: Work, runtime: Runtime, recorder: Recorder) -> None:
-    """Report batch after batch; one without an answer is reported again."""
+    """Report batch after batch; one without a response is reported again."""
     receipts = Receipts(work.folder, work.reporter)
     number = receipts.next_number()
     try:

@@ -1,4 +1,4 @@
-"""Revision 0010 renames two causes and the table of the last exchange: nothing but the names changes."""
+"""Revision 0010 renames two causes and the table of the last exchange, and changes nothing else."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def rows(url: str, query: str) -> list[Row[tuple[object, ...]]]:
 
 
 def place_each_old_cause_everywhere(url: str) -> None:
-    """Let version 0.1.0's database hold both causes in each column that holds any."""
+    """Put both old causes into each column that holds causes."""
     migrations.upgrade(url, BEFORE)
     contact = "UPDATE license_server_contact SET attempt_cause = :first, test_cause = :second, typed_cause = :second"
     execute(url, contact, first="answer_malformed", second="answer_too_large")
@@ -62,7 +62,7 @@ def note_test(url: str, result: str) -> None:
 
 
 def causes(url: str, contact: str) -> list[object]:
-    """Return all that tells of a cause, in an order that the names of the causes do not change."""
+    """Return everything that holds a cause, in an order that does not depend on the causes."""
     found = [
         rows(url, f"SELECT sequence, cause FROM {LOGS} ORDER BY sequence"),  # noqa: S608 - names of our own
         rows(url, f"SELECT body_sha256, cause FROM {ATTEMPTS} ORDER BY body_sha256"),  # noqa: S608 - names of our own
@@ -101,7 +101,7 @@ def test_the_service_reads_what_was_renamed(lived_in: LivedIn) -> None:
 
 
 def schema(url: str) -> dict[str, object]:
-    """Return all that the database says of the tables that the migration touches."""
+    """Return the schema of the tables that the migration changes."""
     with connected(url) as connection:
         inspector = inspect(connection)
         present = {OLD, NEW, LOGS, ATTEMPTS} & set(inspector.get_table_names())

@@ -47,9 +47,9 @@ class Admin:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def ask(self, path: str, method: str = "GET") -> Any:  # noqa: ANN401 - any JSON
-        answer = self._service.client.request(method, f"/api/v1/{path}", headers=self._headers)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = self._service.client.request(method, f"/api/v1/{path}", headers=self._headers)
+        assert response.status_code == 200, response.text
+        return response.json()
 
 
 def check_all_is_kept(lived_in: LivedIn, clock: FrozenClock) -> None:
@@ -76,7 +76,7 @@ def test_everything_that_version_0_1_0_knew_still_holds(lived_in: LivedIn, clock
     check_all_is_kept(lived_in, clock)
 
 
-def test_a_start_upgrades_by_itself(lived_in: LivedIn, clock: FrozenClock) -> None:
+def test_a_start_upgrades_automatically(lived_in: LivedIn, clock: FrozenClock) -> None:
     check_all_is_kept(lived_in, clock)
     state = schema_state(lived_in.database_url)
     assert state.present == state.newest
@@ -139,7 +139,7 @@ def count_attempts(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(*) FROM telemetry_transmission_attempts")).scalar_one())
 
 
-def test_a_migration_that_makes_a_table_anew_keeps_the_rows_that_refer_to_it(lived_in: LivedIn) -> None:
+def test_a_migration_that_copies_a_table_keeps_the_rows_that_refer_to_it(lived_in: LivedIn) -> None:
     """SQLite can change most things of a table in no other way, and would delete those rows with the old table."""
     engine = make_migrating_engine(lived_in.database_url)
     with engine.begin() as connection:

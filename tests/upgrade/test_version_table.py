@@ -68,7 +68,7 @@ def test_the_developers_command_takes_it_along_as_well(lived_in: LivedIn) -> Non
 def test_another_applications_table_is_left_alone_and_is_no_newer_version(
     empty_database_url: str, revision: str
 ) -> None:
-    """Also where it has a revision of the very name that is one of ours."""
+    """Even if it has a revision with the same name as one of ours."""
     another_application(empty_database_url, revision)
     state = schema_state(empty_database_url)
     assert (state.present, state.too_new, state.missing) == (None, False, ())
@@ -87,7 +87,7 @@ def test_another_applications_revision_beside_ours_stays(lived_in: LivedIn) -> N
     assert schema_state(lived_in.database_url).current
 
 
-def test_a_newer_version_is_told_by_our_own_table(database_url: str) -> None:
+def test_our_own_table_shows_a_newer_version(database_url: str) -> None:
     with connected(database_url) as connection:
         connection.execute(text("UPDATE telemetry_alembic_version SET version_num = '9999'"))
     assert schema_state(database_url).too_new

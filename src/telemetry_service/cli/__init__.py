@@ -1,7 +1,7 @@
-"""The command line: thin over the pipeline, quick to start, with exit codes that mean something.
+"""The command line: a thin layer over the pipeline, quick to start, with meaningful exit codes.
 
-Each command is a plain function in a file of its own. It imports what it needs when it runs, so that
-``--help`` and the container's health check do not load the whole house.
+Each command is a plain function in its own file. It imports what it needs when it runs, so that ``--help`` and the
+container's health check do not load the whole service.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the doctor looks at, each thing by itself, so that one trouble does not hide the next."""
+"""The checks of the doctor. They are independent, so that one problem does not hide the next."""
 
 import os
 import shutil
@@ -25,11 +25,11 @@ _FREE_BYTES = 200 * 1024 * 1024
 """Below this a busy installation fills the disk within days."""
 
 _RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
-"""No right clock is before the first release of this service."""
+"""A correct clock cannot show a time before the first release of this service."""
 
 
 class Result(StrEnum):
-    """What a check found."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -39,7 +39,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check's result in a sentence; ``exit_code`` is 0 unless something is wrong."""
+    """The result of one check in a sentence; ``exit_code`` is 0 unless something is wrong."""
 
     check: str
     result: Result
@@ -48,11 +48,11 @@ class Finding:
 
 
 def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
-    """Look at everything, as far as it can be looked at."""
+    """Check everything that can be checked."""
     try:
         settings = read_settings()
     except SettingsError as error:
-        return [_wrong("settings", fault, ExitCode.SETTINGS) for fault in error.faults]
+        return [_wrong("settings", problem, ExitCode.SETTINGS) for problem in error.problems]
     findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
     findings.append(_disk(settings))
     about_the_database = _database(settings)
@@ -83,7 +83,7 @@ def _disk(settings: "Settings") -> Finding:
     if not url.startswith(SQLITE):
         return Finding("disk", Result.SKIPPED, "The database runs on a separate server.")
     folder = Path(url.removeprefix(SQLITE)).absolute().parent
-    # Not Path.exists: that raises where a folder on the way may not be looked into.
+    # Not Path.exists, which raises if a parent folder may not be read.
     while not os.path.exists(folder):  # noqa: PTH110
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -107,7 +107,7 @@ def _database(settings: "Settings") -> list[Finding]:
 
 
 def encryption_of(link: "Link | None") -> Finding:
-    """Say whether what goes to the database can be read on the way."""
+    """Return whether the connection to the database is encrypted."""
     if link is None:
         return Finding("encryption", Result.SKIPPED, "The database is a local file, so no data crosses a network.")
     if link.verified:

@@ -1,4 +1,4 @@
-"""What the exit code of a command says."""
+"""The exit codes of the commands."""
 
 from enum import IntEnum
 
@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     NOT_READY = 6
     """Telemetry is off, or something is not configured, so nothing was tried."""
     NOT_SET_UP = 8
-    """There is no database, or it has the schema of an older version. Nothing was made or changed."""
+    """There is no database, or it has the schema of an older version. Nothing was created or changed."""
     INTERRUPTED = 130
 
 
@@ -47,5 +47,5 @@ _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
 
 
 def exit_code_of(error: TelemetryError) -> ExitCode:
-    """Return the exit code of an error of ours."""
+    """Return the exit code of one of our errors."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILED)

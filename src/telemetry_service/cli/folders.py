@@ -1,4 +1,4 @@
-"""Folders that a command writes into, where the user chose one that cannot be."""
+"""Writes into a folder that the user chose."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from telemetry_service.domain.errors import TelemetryError
 
 
 class FolderRefusedError(TelemetryError):
-    """What was named is no folder, may not be written, or holds something already."""
+    """The path is not a folder, is not writable, or is not empty."""
 
     code = "folder-refused"
     sentence = "This folder cannot be used; choose another one with --folder."
@@ -16,10 +16,10 @@ class FolderRefusedError(TelemetryError):
 
 @contextmanager
 def written_into(folder: Path, *, empty: bool = False) -> Iterator[None]:
-    """Make ``folder`` and let the block write into it, for this user alone.
+    """Create ``folder``, readable only by this user, and let the block write into it.
 
     Raises:
-        FolderRefusedError: it cannot be made or written, or holds something although it is to be ``empty``.
+        FolderRefusedError: it cannot be created or written, or is not ``empty`` as required.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Listens before anything else happens, so that a port in use is told in a sentence and at once."""
+"""Listens before anything else happens, so that a port in use is reported at once, in a sentence."""
 
 import errno
 import socket
@@ -7,19 +7,19 @@ from ipaddress import ip_address
 from telemetry_service.domain.errors import TelemetryError
 
 _BACKLOG = 2048
-_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - whoever says so with --host means it
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - chosen explicitly with --host
 _NO_IPV6 = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 
 
 class CannotListenError(TelemetryError):
-    """The address cannot be listened on."""
+    """The service cannot listen on the address."""
 
     code = "cannot-listen"
     sentence = "Cannot listen on this address."
 
 
 class PortInUseError(CannotListenError):
-    """Someone else listens there."""
+    """Another process listens there."""
 
     code = "port-in-use"
     sentence = "The port is already in use; choose another one with --port."
@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; port 0 lets the system choose one. ``::`` is every address of both families.
 
     Raises:
-        CannotListenError: the address is taken, not ours, or none.
+        CannotListenError: the address is taken, not local, or invalid.
 
     """
     try:
@@ -42,7 +42,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _listen_on_everything(port: int) -> socket.socket:
-    """Listen on IPv4 and IPv6 with one socket; on IPv4 alone where the system has no IPv6."""
+    """Listen on IPv4 and IPv6 with one socket; only on IPv4 if the system has no IPv6."""
     try:
         return socket.create_server((_EVERY_IPV6, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
     except OSError as error:
@@ -62,12 +62,12 @@ def _refusal(error: OSError, host: str, port: int) -> CannotListenError:
 
 
 def is_loopback(listener: socket.socket) -> bool:
-    """Whether no one but this machine reaches a listener."""
+    """Whether only this machine can reach a listener."""
     return ip_address(str(listener.getsockname()[0]).partition("%")[0]).is_loopback
 
 
 def bound_to(listener: socket.socket) -> str:
-    """Return the address and port that a listener is really bound to.
+    """Return the address and port that a listener is actually bound to.
 
     ``0.0.0.0:8080`` is every IPv4 address, ``[::]:8080`` every address of both families.
     """

@@ -1,4 +1,4 @@
-"""The container's health check: does a process on this machine answer? It loads nothing of the house."""
+"""The container's health check: does a process on this machine respond? It loads nothing of the service."""
 
 import sys
 import urllib.error
@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 _TIMEOUT_SECONDS = 2
-"""For each address; there are rarely more than two, and a container gives the probe 5 seconds."""
+"""For each address. There are rarely more than two, and containers give the probe 5 seconds."""
 
 _LOOPBACKS = ("127.0.0.1", "::1")
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
@@ -18,14 +18,14 @@ _IPV4_DIGITS = 8
 
 
 def is_alive(port: int, host: str | None = None) -> bool:
-    """Whether the service that listens on a local port answers, at ``host`` or wherever it listens."""
-    return any(_answers(address, port) for address in ([host] if host else listening_on(port)))
+    """Whether the service on a local port responds, at ``host`` or wherever it listens."""
+    return any(_responds(address, port) for address in ([host] if host else listening_on(port)))
 
 
 def listening_on(port: int) -> list[str]:
-    """Return the addresses at which this machine reaches what listens on a port.
+    """Return the addresses at which this machine reaches the listener on a port.
 
-    Where the system does not tell (it is not Linux) these are the loopback of both families.
+    If the system does not list them (it is not Linux), return the loopback addresses of both families.
     """
     listed = (address for table in _TABLES for address in _listed(table, port))
     found = dict.fromkeys(reached for address in listed for reached in _reached_at(address))
@@ -50,16 +50,16 @@ def _address(digits: str) -> IPv4Address | IPv6Address:
 def _reached_at(address: IPv4Address | IPv6Address) -> tuple[str, ...]:
     if not address.is_unspecified:
         return (str(address),)
-    # A socket of IPv6 serves IPv4 as well, also where the system has no IPv6 loopback.
+    # An IPv6 socket also serves IPv4, even if the system has no IPv6 loopback.
     return _LOOPBACKS if isinstance(address, IPv6Address) else _LOOPBACKS[:1]
 
 
-def _answers(host: str, port: int) -> bool:
-    # No proxy of the environment has anything to do with this machine's own port.
+def _responds(host: str, port: int) -> bool:
+    # The environment's proxies must not be used for a local port.
     opener = build_opener(ProxyHandler({}))
     try:
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}/healthz"
-        with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
-            return bool(answer.status == HTTPStatus.OK)
+        with opener.open(url, timeout=_TIMEOUT_SECONDS) as response:
+            return bool(response.status == HTTPStatus.OK)
     except (urllib.error.URLError, OSError, ValueError):
         return False

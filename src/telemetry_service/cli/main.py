@@ -1,4 +1,4 @@
-"""Puts the commands together and turns whatever ends one early into a sentence and an exit code."""
+"""Assembles the commands, and turns every error into a sentence and an exit code."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ def _options(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Handle the options before a command."""
 
 
 def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
@@ -95,7 +95,7 @@ def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
 
 
 def _whereabouts(error: Exception) -> str:
-    """Name the kind of an error and where it came from, without its text."""
+    """Return the kind of an error and where it came from, without its text."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""The service as a command uses it: opened from the environment's settings, running nothing, closed at the end."""
+"""Opens the service for a command: with the environment's settings, running nothing, closed at the end."""
 
 import os
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from telemetry_service.settings import Settings
 
 SQLITE = "sqlite:///"
-"""What the URL of a database in a file begins with; its path follows."""
+"""The start of the URL of a database file; its path follows."""
 
 ACTOR = "cli"
-"""The actor of what is done by a command."""
+"""The actor of commands."""
 
 
 def read_settings() -> "Settings":
     """Return the settings of the environment.
 
     Raises:
-        SettingsError: the deployment's settings are wrong; raised at start-up, one line per fault.
+        SettingsError: the deployment's settings are wrong; raised at startup, one line per problem.
     """
     from telemetry_service.settings import load_settings
 
@@ -38,9 +38,9 @@ def read_settings() -> "Settings":
 
 
 def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
-    """Say which database was looked at where there is none, or an old one: it may be that another one was meant.
+    """If there is no database, or an old one, add which one it is: perhaps a different one was meant.
 
-    That is its kind, and the path of a file. A URL may hold a password.
+    Only its kind and the path of a file, because a URL may contain a password.
     """
     if not isinstance(error, DatabaseMissingError | SchemaBehindError):
         return error
@@ -51,13 +51,13 @@ def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
 
 @contextmanager
 def opened_service() -> Iterator["Service"]:
-    """Open the service as it stands.
+    """Open the service without changing anything.
 
-    Nothing is made, migrated or noted by it: that is for the service alone, and for ``migrate``.
+    It creates, migrates and records nothing; only the service and ``migrate`` do.
 
     Raises:
         SettingsError: a setting is wrong.
-        StorageUnavailableError: the database cannot be used as it stands.
+        StorageUnavailableError: the database cannot be used in its present state.
     """
     settings = read_settings()
     from telemetry_service.service import open_for_command

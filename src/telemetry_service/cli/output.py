@@ -1,4 +1,4 @@
-"""What a command says: results on standard output, trouble on stderr."""
+"""The output of a command: results on stdout, problems on stderr."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from telemetry_service.schemas.base import ResponseModel
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-"""The option of every command whose result a script may want."""
+"""The option of every command whose result scripts may use."""
 
 
 def say(text: str = "") -> None:
@@ -20,7 +20,7 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Write what is wrong."""
+    """Write a problem."""
     typer.echo(text, err=True)
 
 
@@ -30,12 +30,12 @@ def say_json(value: object) -> None:
 
 
 def say_as(model: "type[ResponseModel]", value: object) -> None:
-    """Write a value in the JSON that the REST API has for it."""
+    """Write a value in the JSON of the REST API."""
     typer.echo(model.model_validate(value).model_dump_json(indent=2))
 
 
 def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table whose columns are as wide as they must be."""
+    """Write a table whose columns fit their content."""
     table = [tuple(head), *(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
@@ -43,5 +43,5 @@ def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def moment(value: datetime | None) -> str | None:
-    """Write a moment in UTC, to the second, as people and scripts can read it."""
+    """Write a time in UTC, to the second, readable for people and scripts."""
     return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Runs a web application until it is told to stop, and stops within a bound."""
+"""Runs a web application until it is stopped, and stops within a limit."""
 
 import os
 import signal
@@ -15,8 +15,8 @@ from telemetry_service.log.write import log_event
 from telemetry_service.web.http.server import STOP_SECONDS, Application, server_config
 
 _LAST_RESORT_SECONDS = STOP_SECONDS + 3
-"""After this the process ends whatever it is doing: below the 40 seconds that our deployments give it. A claim that
-it held is given back by its lease."""
+"""After this the process ends, whatever it is doing: less than the 40 seconds that our deployments allow. A claim that
+it held is released when the lease expires."""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +24,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def run_server(
     app: Application, listener: socket.socket, announce: Callable[[], None], proxies: Sequence[str] = ()
 ) -> None:
-    """Serve until told to stop; call ``announce`` once the application answers."""
+    """Serve until stopped; call ``announce`` once the application accepts requests."""
     server_for(app, listener, announce, proxies).run([listener])
 
 
@@ -37,21 +37,21 @@ def server_for(
 
 
 class Server(uvicorn.Server):
-    """Announces itself, and never outlasts its last resort."""
+    """Announces itself, and always ends in time."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        """Prepare; ``run`` makes it run."""
+        """Prepare; call ``run`` to run it."""
         super().__init__(config)
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer, and say so."""
+        """Start, and announce it."""
         await super().startup(sockets)
         if self.started:
             self._announce()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+        """Start stopping."""
         if not self.should_exit:
             last_resort = Timer(_LAST_RESORT_SECONDS, os._exit, (1,))
             last_resort.daemon = True
@@ -59,16 +59,16 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish what was begun, after saying so."""
+        """Log that the service stops, then finish open requests."""
         log_event(Event.SERVICE_STOPPING)
         await super().shutdown(sockets)
 
 
 @contextmanager
-def until_told_to_stop() -> Iterator[None]:
-    """Let both Ctrl-C and SIGTERM end the block in an orderly way; it then counts as well ended.
+def until_stopped() -> Iterator[None]:
+    """End the block cleanly on Ctrl-C or SIGTERM, and treat that as success.
 
-    SIGINT is set too, for a shell starts what runs in its background with SIGINT ignored.
+    SIGINT is set too, because shells start background jobs with SIGINT ignored.
     """
     before = {number: signal.signal(number, _stop_once) for number in _STOP_SIGNALS}
     try:
@@ -81,7 +81,7 @@ def until_told_to_stop() -> Iterator[None]:
 
 
 def _stop_once(_number: int, _frame: FrameType | None) -> None:
-    # A second Ctrl-C must not interrupt the tidying up after the first.
+    # A second Ctrl-C must not interrupt the cleanup after the first.
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""How the command line tells the outcome of a transmission."""
+"""How the command line reports the outcome of a transmission."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
-    """Say the outcome of a transmission, and exit accordingly."""
+    """Write the outcome of a transmission, and exit accordingly."""
     if as_json:
         from telemetry_service.schemas.transmissions import TransmissionDetailResponse
 

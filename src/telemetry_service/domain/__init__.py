@@ -1,1 +1,1 @@
-"""The rules of the product: pure, without input or output, and without a clock of their own."""
+"""The rules of the product. They do no input or output and read no clock."""

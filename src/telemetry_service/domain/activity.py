@@ -1,4 +1,4 @@
-"""Who did what: the closed list of actions that the activity list knows."""
+"""Who did what: the closed list of actions in the activity list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What an administrator, a token or the schedule can have done."""
+    """What an administrator, a token or the schedule can do."""
 
     CONFIGURATION_SAVED = "configuration_saved"
     API_KEY_SET = "api_key_set"
@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One entry. ``details`` holds only names and values of closed sets, numbers and IDs of our own."""
+    """One entry. ``details`` holds only names and values of closed sets, numbers and our own IDs."""
 
     at: datetime
     actor: str

@@ -1,6 +1,6 @@
-"""Decides which calls of usage the open period has room for: a call is taken as a whole, or refused as a whole.
+"""Decides which calls with usage reports the open period has room for. A call is taken or refused as a whole.
 
-Pure: the caller says what the period has come to, and holds everyone else back until it has written the decision.
+The caller passes the sums of the period, and locks out other callers until it has written the decision.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -26,7 +26,7 @@ def count_in(counters: Counters, report: UsageReport) -> None:
 
 
 def traffic_of(counters: Counters) -> dict[str, BouncerTraffic]:
-    """Return what each bouncer is counted for."""
+    """Return the traffic of each bouncer."""
     found: dict[str, BouncerTraffic] = {}
     for (bouncer_id, _), (events, decisions, _) in counters.items():
         before = found.get(bouncer_id)
@@ -42,7 +42,7 @@ def sums_of(counters: Counters, new_bouncers: int) -> PeriodSums:
 
 
 def fits(sums: PeriodSums, delta: PeriodSums, max_bouncers: int) -> bool:
-    """Whether a period that has come to ``sums`` has room for ``delta``. A bouncer that it knows always has room."""
+    """Whether a period with these ``sums`` has room for ``delta``. A known bouncer always has room."""
     return (
         sums.events + delta.events <= MAX_INTEGER
         and sums.decisions + delta.decisions <= MAX_INTEGER
@@ -51,12 +51,12 @@ def fits(sums: PeriodSums, delta: PeriodSums, max_bouncers: int) -> bool:
 
 
 class Admission:
-    """Takes the calls one after the other. ``counters`` and ``counted`` (IDs) are what has been taken."""
+    """Takes calls one after another. ``counters`` and ``counted`` (IDs) hold what it has taken."""
 
     def __init__(
         self, sums: PeriodSums, known_bouncers: Iterable[str], known_ids: Collection[int], max_bouncers: int
     ) -> None:
-        """Begin with what the period has come to, and knows, without any of the calls."""
+        """Start with the period's sums and known bouncers, before any of the calls."""
         self.counters: Counters = {}
         self.counted: set[int] = set()
         self._sums = sums
@@ -65,9 +65,9 @@ class Admission:
         self._max_bouncers = max_bouncers
 
     def take(self, reports: Sequence[UsageReport]) -> RecordingResult | UsageRefusedError:
-        """Take a call, or say which of its reports there is no room for, and take none."""
+        """Take a call as a whole, or return which of its reports do not fit."""
         fresh = self._fresh(reports)
-        sums, added, faults = self._sums, set[str](), list[tuple[int, str, str]]()
+        sums, added, problems = self._sums, set[str](), list[tuple[int, str, str]]()
         for index, report in fresh.items():
             bouncer_id = report["bouncer_id"]
             new = bouncer_id not in self._bouncers and bouncer_id not in added
@@ -76,9 +76,9 @@ class Admission:
                 sums = plus(sums, delta)
                 added.add(bouncer_id)
             else:
-                faults.append((index, *_fault(sums, delta)))
-        if faults:
-            return _refusal(faults)
+                problems.append((index, *_problem(sums, delta)))
+        if problems:
+            return _refusal(problems)
         self._sums = sums
         self._bouncers |= added
         for report in fresh.values():
@@ -87,7 +87,7 @@ class Admission:
         return RecordingResult(accepted=len(fresh), duplicates=len(reports) - len(fresh))
 
     def _fresh(self, reports: Sequence[UsageReport]) -> dict[int, UsageReport]:
-        """Return the reports that would count, by their index: an ID is known from the first report that bears it."""
+        """Return the reports that would count, by their index: only the first report with an ID counts."""
         seen: set[int] = set()
         fresh = {}
         for index, report in enumerate(reports):
@@ -99,8 +99,8 @@ class Admission:
         return fresh
 
 
-def _fault(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
-    """Return the field for which there is no room, and what is wrong with it."""
+def _problem(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
+    """Return the field that is too large, and the problem."""
     if sums.events + delta.events > MAX_INTEGER:
         return "audit_events", _BEYOND
     if sums.decisions + delta.decisions > MAX_INTEGER:
@@ -108,11 +108,11 @@ def _fault(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
     return "bouncer_id", _ONE_MORE
 
 
-def _refusal(faults: Sequence[tuple[int, str, str]]) -> UsageRefusedError:
-    full = any(problem == _BEYOND for _, _, problem in faults)
-    return PeriodFullError(faults) if full else TooManyBouncersError(faults)
+def _refusal(problems: Sequence[tuple[int, str, str]]) -> UsageRefusedError:
+    full = any(problem == _BEYOND for _, _, problem in problems)
+    return PeriodFullError(problems) if full else TooManyBouncersError(problems)
 
 
 def plus(sums: PeriodSums, delta: PeriodSums) -> PeriodSums:
-    """Return both together."""
+    """Return the two added up."""
     return PeriodSums(sums.events + delta.events, sums.decisions + delta.decisions, sums.bouncers + delta.bouncers)

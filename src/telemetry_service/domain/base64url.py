@@ -1,4 +1,4 @@
-"""URL-safe base64 as JOSE writes it (RFC 7515 section 2), read strictly: one text for each value."""
+"""URL-safe base64 as JOSE writes it (RFC 7515 section 2), read strictly: each value has exactly one text."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ def from_base64url(text: str) -> bytes:
     """Return the bytes of an unpadded text.
 
     Raises:
-        ValueError: the text is not exactly what ``to_base64url`` writes. It is not quoted.
+        ValueError: the text is not exactly what ``to_base64url`` writes. The message does not quote it.
 
     """
     try:

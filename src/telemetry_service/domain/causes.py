@@ -1,7 +1,7 @@
-"""Why an attempt to reach the License Server failed: each cause with every sentence about it.
+"""Why an attempt to reach the License Server failed: each cause, with all its texts.
 
-No text of a library or of the License Server is ever kept. The settings tab, the API, the command line and the log show
-a cause's sentence and its next step; the troubleshooting page adds the details.
+Text from a library or from the License Server is never kept. The settings tab, the API, the command line and the log
+show a cause's sentence and its next step; the troubleshooting page adds the details.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,8 @@ class Explanation:
 
     sentence: str
     next_step: str
-    """For a cause in ``PASSING``, what holds while a payload is retried; ``transmission_texts`` knows every state."""
+    """For a cause in ``PASSING``, the next step while a payload is retried; ``transmission_texts`` covers every
+    state."""
     owner: Owner
     details: str
     """What the troubleshooting page adds, in Markdown."""
@@ -237,4 +238,4 @@ EXPLANATIONS: dict[Cause, Explanation] = {
 
 
 PASSING = frozenset(cause for cause, explanation in EXPLANATIONS.items() if explanation.owner is _NOBODY)
-"""What may be over in a moment. A payload is then sent again by itself; a connection test is not repeated."""
+"""What may pass soon. A payload is then sent again automatically; a connection test is not repeated."""

@@ -1,6 +1,6 @@
-"""The only reader of the wall clock, and the maker of IDs.
+"""The only place that reads the wall clock, and that creates IDs.
 
-Everything else takes the moment as an argument: one run reads the clock once and passes it down.
+Everything else takes the time as an argument: one run reads the clock once and passes it down.
 All moments are timezone-aware and in UTC.
 """
 
@@ -14,20 +14,20 @@ _RANDOM_BITS_B = 62
 
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
-"""Before this there was no service that could have noted anything."""
+"""Nothing can have been recorded before this: the service did not exist."""
 
 
 def is_plausible(moment: datetime) -> bool:
-    """Whether a clock that shows ``moment`` may be right.
+    """Whether a clock that shows ``moment`` can be right.
 
-    One that shows a time before this service was made has not been set yet: machines without a battery begin in 1970
-    or in 2000. What it says is not taken for a clock that was set right: nothing is planned again by it.
+    A clock that shows a time before this service existed has not been set yet: machines without a battery start in 1970
+    or 2000. Nothing is rescheduled by such a clock.
     """
     return moment >= EARLIEST
 
 
 class Clock(Protocol):
-    """Where the service learns what time it is."""
+    """Where the service gets the time from."""
 
     def now(self) -> datetime:
         """Return the present moment in UTC."""
@@ -43,7 +43,7 @@ class SystemClock:
 
 
 def time_ordered_id(moment: datetime) -> UUID:
-    """Return a fresh UUIDv7 (RFC 9562): neighbors in time are neighbors in an index."""
+    """Return a new UUIDv7 (RFC 9562): IDs created close in time are close in an index."""
     milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
     value = milliseconds << 80
     value |= 0x7 << 76

@@ -1,8 +1,7 @@
-"""Whether a text matches a pattern of the deployment as a whole, in a time that grows with the text alone.
+"""Whether a whole text matches the deployment's pattern, in time that is linear in the text.
 
-Python's own engine tries every way to read a text: for ``(a+)+`` that are 2^60 for a text of 60 letters, and nothing
-else in the process would run meanwhile. The engine that Pydantic brings never goes back, so it has no look-around and
-no back-references.
+Python's own engine backtracks: ``(a+)+`` takes 2^60 steps on 60 letters, and nothing else in the process runs
+meanwhile. The engine that Pydantic ships never backtracks, so it has no look-around and no back-references.
 """
 
 from functools import lru_cache
@@ -15,7 +14,7 @@ from pydantic_core import SchemaError
 def is_pattern(text: str) -> bool:
     """Whether ``text`` is a regular expression that can be used."""
     try:
-        # Alone as well: "a)|(b" would be one only together with what is put round it.
+        # On its own too: "a)|(b" would be valid only inside the group that is put around it.
         TypeAdapter(Annotated[str, StringConstraints(pattern=text)])
         _adapter(text)
     except SchemaError:

@@ -20,18 +20,18 @@ DEFAULT_MAX_BOUNCERS = 100_000
 """More than any deployment has; each costs memory and time at every preview."""
 
 _DISTINCT_MINIMUM = 4
-"""Different characters in a key. A random key of 16 hex digits has fewer once in a billion."""
+"""Minimum number of different characters in a key. A random key of 16 hex digits has fewer once in a billion."""
 
 
 def api_key_error(text: str) -> str | None:
-    """Return the sentence that says why ``text`` can be no API key, or None where it can be one.
+    """Return a sentence that says why ``text`` cannot be an API key, or None if it can.
 
-    Whether it is the right one only the License Server knows. No list of words is kept here: which placeholder
-    someone chooses cannot be known, and a real key must never be refused for a word in it.
+    Only the License Server knows whether it is the right one. There is no list of placeholder words: which placeholder
+    a person chooses cannot be known, and a real key must never be refused for a word in it.
     """
     if not re.fullmatch(API_KEY_PATTERN, text):
         return API_KEY_FORM
-    # A text that is some shorter one repeated is found within two of itself, elsewhere than at both ends.
+    # A text that repeats a shorter one occurs in two copies of itself at an inner position.
     if len(set(text)) < _DISTINCT_MINIMUM or text in (text + text)[1:-1]:
         return API_KEY_REPEATED
     return None
@@ -98,7 +98,7 @@ class NoApiKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredConfiguration:
-    """The configuration as it stands, with the version that a save must name."""
+    """The saved configuration, with the version that a save must name."""
 
     values: Configuration
     version: int
@@ -108,7 +108,7 @@ class StoredConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What only the deployment decides, and no page can change."""
+    """What only the deployment decides; no page can change it."""
 
     license_server_configured: bool
     customer_id: str | None
@@ -119,9 +119,9 @@ class Deployment:
     max_bouncers: int = DEFAULT_MAX_BOUNCERS
     """Distinct bouncers in one period, and in the registry."""
     extension_code_pattern: str | None = None
-    """Which extension codes are taken: a regular expression for the whole code. None takes what the payload takes."""
+    """A regular expression that the whole extension code must match. None accepts what the payload accepts."""
     demo_mode: bool = False
-    """Whether the service runs to be tried out, and would start without any keys."""
+    """Whether the service runs as a demo, which starts without any keys."""
     ephemeral_keys: bool = False
     """Whether keys are lost when the process ends. Only the demo mode allows it."""
 

@@ -20,7 +20,7 @@ class StepName(StrEnum):
 
 
 OnStep = Callable[[StepName], None]
-"""Is called with each step when it begins; the one before it has then passed."""
+"""Called with each step when it begins; the step before it has then passed."""
 
 
 def ignore_step(_step: StepName) -> None:
@@ -29,7 +29,7 @@ def ignore_step(_step: StepName) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: ``ok`` is None where an earlier step failed, so that this one was not tried."""
+    """One step. ``ok`` is None if an earlier step failed, so that this one was not tried."""
 
     name: StepName
     ok: bool | None
@@ -53,5 +53,5 @@ class ConnectionCheck:
 
     @property
     def cause_texts(self) -> CauseTexts | None:
-        """Why it does not work, and what can be done; None where it works."""
+        """Why it does not work and what to do; None if it works."""
         return cause_of_check(self.cause)

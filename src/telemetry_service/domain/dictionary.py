@@ -1,7 +1,7 @@
 """The field dictionary, generated from the payload's own schema.
 
-The API, the settings tab and the documentation show this one. A field without a complete entry is
-an error here, so that it cannot be added in silence.
+The API, the settings tab and the documentation show it. A field without a complete entry is an error here, so no field
+can be added silently.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def field_dictionary() -> tuple[FieldEntry, ...]:
 
 def _entries(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[FieldEntry]:
     for name, declared in schema["properties"].items():
-        # Pydantic leaves a description out that says the same as the type it refers to.
+        # Pydantic omits a description that equals that of the type it refers to.
         target = _resolve(declared, definitions)
         yield FieldEntry(
             name=prefix + name,
@@ -52,7 +52,7 @@ def _resolve(declared: dict[str, Any], definitions: dict[str, Any]) -> dict[str,
 
 
 def _type_of(declared: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Write a type so that a reader sees how closed it is."""
+    """Write a type so that a reader sees which values it allows."""
     if "anyOf" in declared:
         return " or ".join(_type_of(option, definitions) for option in declared["anyOf"])
     target = _resolve(declared, definitions)

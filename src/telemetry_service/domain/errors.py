@@ -1,7 +1,7 @@
-"""One root for every error of our own, each with a stable code and a sentence that is safe to show.
+"""The root of our own errors, each with a stable code and a sentence that is safe to show.
 
-No text of a library's exception is ever carried: it could hold a URL, a host or a key. The mapping
-to HTTP status stands in ``web/`` alone, the mapping to exit codes in the command line.
+An error never carries the text of a library's exception, which could contain a URL, a host or a key. Only ``web/`` maps
+errors to HTTP status codes; the command line maps them to exit codes.
 """
 
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ class TelemetryError(Exception):
     sentence: ClassVar[str] = "The telemetry service had an internal error."
 
     def __init__(self, sentence: str | None = None) -> None:
-        """Use ``sentence`` where it can say more than the class does; it must hold no secret."""
+        """Use ``sentence`` if it says more than the class does; it must not contain a secret."""
         self.text = sentence or self.sentence
         super().__init__(self.text)
 
 
 class SettingsError(TelemetryError):
-    """The deployment's settings are wrong; raised at start-up, one line per fault."""
+    """The deployment's settings are wrong; raised at startup, one line per problem."""
 
     code = "settings-invalid"
     sentence = "The deployment settings are not valid."
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        """Keep each fault: it names the variable and never its value."""
-        self.faults = faults
-        super().__init__("\n".join(faults))
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Keep each problem, which names the variable and never its value."""
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 class StorageUnavailableError(TelemetryError):
@@ -47,14 +47,14 @@ class StorageFullError(StorageUnavailableError):
 
 
 class StorageBusyError(StorageUnavailableError):
-    """Someone else holds the database's write lock for too long."""
+    """Another process held the database's write lock for too long."""
 
     code = "storage-busy"
     sentence = "The database is locked by another process. Nothing was recorded; try again."
 
 
 class StorageDamagedError(StorageUnavailableError):
-    """What is there is no database, or one whose pages contradict each other."""
+    """The file is not a database, or its pages contradict each other."""
 
     code = "storage-damaged"
     sentence = (
@@ -72,12 +72,12 @@ class SchemaIncompleteError(StorageUnavailableError):
     )
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
-        """Name what is ``missing`` where that is known: tables and columns of our own, which are no secret."""
+        """Name what is ``missing``, if known: our own tables and columns, which are not secret."""
         super().__init__(f"{self.sentence} Missing: {', '.join(missing)}." if missing else None)
 
 
 class StorageReadOnlyError(StorageUnavailableError):
-    """The database can be read and not written."""
+    """The database can be read but not written."""
 
     code = "storage-read-only"
     sentence = (
@@ -87,7 +87,7 @@ class StorageReadOnlyError(StorageUnavailableError):
 
 
 class StorageNotOpenedError(StorageUnavailableError):
-    """The file of the database, or one beside it, cannot be opened or made."""
+    """The database file, or one of its companion files, cannot be opened or created."""
 
     code = "storage-not-opened"
     sentence = (
@@ -104,7 +104,7 @@ class StorageDiskError(StorageUnavailableError):
 
 
 class StorageLoginError(StorageUnavailableError):
-    """The database server answers, and does not let this service in."""
+    """The database server responds, but does not let this service in."""
 
     code = "storage-login-refused"
     sentence = (
@@ -124,7 +124,7 @@ class StorageHostUnknownError(StorageUnavailableError):
 
 
 class StorageTlsError(StorageUnavailableError):
-    """No verified TLS connection to the database server comes about."""
+    """A verified TLS connection to the database server cannot be established."""
 
     code = "storage-tls-failed"
     sentence = (
@@ -140,7 +140,7 @@ class StorageOptionsError(StorageUnavailableError):
     sentence = "An option after the question mark in TELEMETRY_DATABASE_URL is not a PostgreSQL option."
 
     def __init__(self, options: Sequence[str] = ()) -> None:
-        """Name the ``options`` where they are known ones; what is not known could be a part of a password."""
+        """Name the ``options`` that are known; an unknown one could be part of a password."""
         super().__init__(f"{self.sentence} Unknown: {', '.join(options)}." if options else None)
 
 
@@ -152,7 +152,7 @@ class SchemaTooNewError(TelemetryError):
 
 
 class DatabaseMissingError(TelemetryError):
-    """There is no database, or one that no one has set up. Only the service and ``migrate`` make one."""
+    """There is no database, or it was never set up. Only the service and ``migrate`` create one."""
 
     code = "database-missing"
     sentence = (
@@ -162,7 +162,7 @@ class DatabaseMissingError(TelemetryError):
 
 
 class SchemaBehindError(TelemetryError):
-    """The database was made by an older version of this service, and has not been brought up."""
+    """The database was created by an older version of this service and has not been migrated."""
 
     code = "schema-behind"
     sentence = (
@@ -227,21 +227,21 @@ class StaleConfigurationError(TelemetryError):
 
 
 class PreviewStaleError(TelemetryError):
-    """What would be sent is not any more what the caller has seen. Nothing was closed or sent."""
+    """What would be sent is no longer what the caller has seen. Nothing was closed or sent."""
 
     code = "stale-preview"
     sentence = "The payload has changed since you viewed it. Nothing was sent; review it again and confirm."
 
 
 class StaleLicenseError(TelemetryError):
-    """Someone told something else of the license since the caller looked at it."""
+    """The license was changed since the caller read it."""
 
     code = "stale-license"
     sentence = "The license posture has changed since you read it. Nothing was changed; read it again."
 
 
 class ConfirmationRequiredError(TelemetryError):
-    """The save would lose something permanently, and no one has confirmed that."""
+    """The save would delete something permanently, and that was not confirmed."""
 
     code = "confirmation-required"
     sentence = (
@@ -258,14 +258,14 @@ class PreconditionRequiredError(TelemetryError):
 
 
 class CustomerContradictionError(TelemetryError):
-    """The license posture names another customer than the deployment."""
+    """The license posture names a different customer than the deployment."""
 
     code = "customer-contradiction"
     sentence = "This customer_id does not match the one configured in the deployment."
 
 
 class ExtensionCodeConflictError(TelemetryError):
-    """The code was already recorded with another moment of redemption."""
+    """The code was already recorded with a different redemption time."""
 
     code = "extension-code-conflict"
     sentence = "This extension code was already recorded with a different redeemed_at."
@@ -281,9 +281,9 @@ class PayloadContradictionError(TelemetryError):
 class UsageRefusedError(TelemetryError):
     """Reports that the open period has no room for. Nothing of their call was recorded."""
 
-    def __init__(self, faults: Sequence[tuple[int, str, str]]) -> None:
-        """Keep for each refused report its index in the call, the field, and what is wrong with it."""
-        self.faults = tuple(faults)
+    def __init__(self, problems: Sequence[tuple[int, str, str]]) -> None:
+        """Keep, for each refused report, its index in the call, the field, and the problem."""
+        self.problems = tuple(problems)
         super().__init__()
 
 
@@ -299,7 +299,7 @@ class PeriodFullError(UsageRefusedError):
 
 
 class TooManyBouncersError(UsageRefusedError):
-    """The open period has as many distinct bouncers as it takes."""
+    """The open period has reached its limit of distinct bouncers."""
 
     code = "too-many-bouncers"
     sentence = (
@@ -310,7 +310,7 @@ class TooManyBouncersError(UsageRefusedError):
 
 
 class RegistryFullError(TelemetryError):
-    """As many bouncers are registered as the registry takes."""
+    """The registry has reached its limit of bouncers."""
 
     code = "registry-full"
     sentence = (
@@ -320,7 +320,7 @@ class RegistryFullError(TelemetryError):
 
 
 class ExtensionCodeRefusedError(TelemetryError):
-    """The deployment takes extension codes of another form."""
+    """The deployment accepts extension codes of a different form."""
 
     code = "extension-code-refused"
     sentence = (
@@ -354,7 +354,7 @@ class AlreadyDeliveredError(TelemetryError):
 
 
 class AttemptUnderWayError(TelemetryError):
-    """Someone is sending this transmission at this very moment."""
+    """This transmission is being sent right now."""
 
     code = "attempt-under-way"
     sentence = "This transmission is being sent right now; check again in a few seconds."
@@ -368,7 +368,7 @@ class CursorInvalidError(TelemetryError):
 
 
 class AccessDeniedError(TelemetryError):
-    """No one is logged in, or the token is not valid."""
+    """The caller is not logged in, or the token is not valid."""
 
     code = "unauthenticated"
     sentence = "Log in, or send a valid service token as a Bearer token."
@@ -382,7 +382,7 @@ class ScopeMissingError(TelemetryError):
 
 
 class RecentLoginRequiredError(TelemetryError):
-    """Showing a secret needs a login of the last minutes."""
+    """Showing a secret requires a login within the last few minutes."""
 
     code = "recent-login-required"
     sentence = "Showing the API key requires a recent login. Enter your password again."

@@ -1,6 +1,6 @@
 """What other services may report: closed like the payload, and never content.
 
-Bouncer and pair IDs are opaque and never leave; a ``code_id`` does, so its pattern is the payload's.
+Bouncer and pair IDs are opaque and are never sent; a ``code_id`` is, so its pattern is the payload's.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MAX_REPORTS = 10_000
 """Usage reports in one call."""
 
 MAX_REPORT_COUNT = 10**9
-"""The largest count in one report: more than any bouncer does between two of its reports."""
+"""The largest count in one report: more than any bouncer counts between two reports."""
 
 OPAQUE_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 
@@ -95,8 +95,8 @@ class LicenseSource(StrEnum):
 class LicensePosture(_Fact):
     """The Control Plane's license and license token.
 
-    As a report it changes what it names (``model_fields_set``): an omitted member keeps the present value, and null
-    removes it, where there can be none. Tier and status are never null.
+    As a report, it changes what it names (``model_fields_set``). An omitted member keeps the present value; null
+    removes a value that is optional. Tier and status are never null.
     """
 
     customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
@@ -127,7 +127,7 @@ class RegisteredBouncer:
 
 @dataclass(frozen=True, slots=True)
 class StoredPosture:
-    """The license posture as it stands. Source and moment are None before the first report, and for one of 0.1.0."""
+    """The present license posture. Source and time are None before the first report, and in a row written by 0.1.0."""
 
     values: LicensePosture
     source: LicenseSource | None
@@ -136,7 +136,7 @@ class StoredPosture:
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """The answer to one call: how many reports counted now, and how many had counted before."""
+    """The result of one call: how many reports were counted now, and how many had been counted before."""
 
     accepted: int
     duplicates: int

@@ -1,7 +1,7 @@
-"""The health of the telemetry system: five states, the first match wins; each names its cause, the next step and whose.
+"""The health of the telemetry system: five states, each with its cause, next step and owner. The first match wins.
 
-The state comes from the order alone (``status_of``). What it says comes from the whole situation, so that neither
-*Healthy* nor *Warning* ever stands beside something that needs a person and does not name it.
+The order alone decides the state (``status_of``). Its text depends on the whole situation, so that *Healthy* and
+*Warning* always name whatever needs a person.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from telemetry_service.domain.situation import Situation
 
 STALE_AFTER = timedelta(days=7)
 OVERDUE_AFTER = timedelta(minutes=5)
-"""A service that runs wakes every few seconds: a run that is later than this is not run by anybody."""
+"""A running service wakes every few seconds. If a run is later than this, no process is running it."""
 ATTEMPT_OVERDUE_AFTER = timedelta(minutes=30)
-"""Later than for a run: after a long outage what waits is sent one after the other."""
+"""Longer than for a run: after a long outage, waiting payloads are sent one after another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A state with its cause, the next step and who can take it."""
+    """A state with its cause, the next step and its owner."""
 
     status: HealthStatus
     code: str
@@ -62,7 +62,7 @@ def status_of(situation: Situation) -> HealthStatus:
 
 
 def availability(situation: Situation) -> TelemetryAvailability:
-    """Return the payload's word for whether payloads reach the License Server as the schedule wants."""
+    """Return the payload's word for whether payloads reach the License Server on schedule."""
     if situation.last_accepted_at is None:
         return TelemetryAvailability.UNAVAILABLE
     if situation.waiting.total or not on_schedule(situation):
@@ -71,14 +71,14 @@ def availability(situation: Situation) -> TelemetryAvailability:
 
 
 def on_schedule(situation: Situation) -> bool:
-    """Whether no run is overdue, and the latest one that was due was answered by an acceptance."""
+    """Whether no run is overdue, and an acceptance followed the latest run that was due."""
     if run_overdue(situation):
         return False
-    return situation.run is None or situation.run.answered
+    return situation.run is None or situation.run.accepted_since
 
 
 def run_overdue(situation: Situation) -> bool:
-    """Whether a run is due and no one runs it."""
+    """Whether a run is due and no process is running it."""
     return situation.now - situation.next_run_at > OVERDUE_AFTER
 
 
@@ -94,9 +94,9 @@ def _unhealthy(situation: Situation) -> Health:
 
 
 def _while_passing(situation: Situation) -> tuple[str, Owner]:
-    """Return what follows a failure that passes by itself: a payload is sent again by itself, a test is not made again.
+    """Return the next step after a passing failure: payloads are retried automatically, tests are not repeated.
 
-    Where something else needs a person, that is the next step.
+    If something else needs a person, that is the next step.
     """
     waits = _for_a_person(situation)
     if waits is not None:
@@ -108,7 +108,7 @@ def _while_passing(situation: Situation) -> tuple[str, Owner]:
 
 
 def _opening(situation: Situation, status: HealthStatus) -> str:
-    """Return what the state itself says, before what is found beside it."""
+    """Return what the state itself says, before the finding."""
     if situation.last_accepted_at is None:
         return texts.NEVER_ACCEPTED
     if status is HealthStatus.WARNING:
@@ -117,7 +117,7 @@ def _opening(situation: Situation, status: HealthStatus) -> str:
 
 
 def _finding(situation: Situation) -> Finding:
-    """Return the most urgent thing beside a connection that works; the first match wins."""
+    """Return the most urgent finding while the connection works; the first match wins."""
     return _for_a_person(situation) or _by_itself(situation)
 
 
@@ -126,7 +126,7 @@ def _for_a_person(situation: Situation) -> Finding | None:
 
 
 def _left_undone(situation: Situation) -> Iterator[Finding]:
-    """Yield what does not come right by itself, the most urgent first."""
+    """Yield what does not resolve itself, the most urgent first."""
     waiting = situation.waiting
     if situation.run is not None and situation.run.contradicted:
         yield texts.contradiction(situation.run.due_at)
@@ -144,7 +144,7 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
 def _not_known_to_work(situation: Situation) -> Finding | None:
     run = situation.run
     if situation.waiting.planned or (run is not None and run.missed):
-        return None  # Something is about to be sent: it tells more than a test would.
+        return None  # Something is about to be sent, which shows more than a test would.
     if situation.exchange is None:
         return texts.UNTESTED
     if run is not None and not on_schedule(situation):

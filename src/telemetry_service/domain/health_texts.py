@@ -1,4 +1,4 @@
-"""What is said beside a connection that works: each finding with its sentence, its next step and its owner."""
+"""What the health says while the connection works: each finding with its sentence, its next step and its owner."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from telemetry_service.domain.phrases import counted, relative, to_come, to_the_
 
 
 class Finding(NamedTuple):
-    """Something that the cause of a health ends with."""
+    """How the cause of a health state ends."""
 
     code: str
     cause: str
@@ -36,7 +36,7 @@ TEST_AGAIN = (
 
 
 NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held"})
-"""Codes of a health that is no failure of the connection, and yet something is not delivered until a person helps."""
+"""Codes of a health state in which the connection works, but something is not delivered until a person acts."""
 
 
 def last_accepted(at: datetime, now: datetime) -> str:
@@ -45,12 +45,12 @@ def last_accepted(at: datetime, now: datetime) -> str:
 
 
 def retried(at: datetime, now: datetime) -> str:
-    """Return when what waits is tried again."""
+    """Return when the waiting payloads are tried again."""
     return f"The next attempt is {planned(at, now)}."
 
 
 def planned(at: datetime, now: datetime) -> str:
-    """Return a moment to come, both as a distance and as a time: ``in 5 minutes (15 Nov 2026, 02:00 UTC)``."""
+    """Return a future time, both relative and absolute: ``in 5 minutes (15 Nov 2026, 02:00 UTC)``."""
     return f"{to_come(at, now)} ({to_the_minute(at)})" if at > now else to_come(at, now)
 
 
@@ -60,7 +60,7 @@ def exchange_failed() -> Finding:
 
 
 def contradiction(run: datetime) -> Finding:
-    """Return that the open period cannot be sent."""
+    """Say that the open period cannot be sent."""
     return Finding(
         "period_contradiction",
         f"The run scheduled for {to_the_minute(run)} created no payload because the current period's counts are"
@@ -71,7 +71,7 @@ def contradiction(run: datetime) -> Finding:
 
 
 def rejected(number: int) -> Finding:
-    """Return that payloads were rejected and wait."""
+    """Say that payloads were rejected and wait."""
     return Finding(
         "waiting_rejected",
         f"{counted(number, 'payload')} {'was rejected and is' if number == 1 else 'were rejected and are'} waiting.",
@@ -81,7 +81,7 @@ def rejected(number: int) -> Finding:
 
 
 def held(number: int) -> Finding:
-    """Return that payloads wait for another API key or connection."""
+    """Say that payloads wait for another API key or connection."""
     return Finding(
         "waiting_held",
         f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} on hold until the API key or the connection"
@@ -92,7 +92,7 @@ def held(number: int) -> Finding:
 
 
 def not_run(run: datetime) -> Finding:
-    """Return that no one runs what is due."""
+    """Say that a due run does not start."""
     return Finding(
         "run_overdue",
         f"Overdue since {to_the_minute(run)}: that run has not started.",
@@ -102,7 +102,7 @@ def not_run(run: datetime) -> Finding:
 
 
 def not_tried(attempt: datetime) -> Finding:
-    """Return that no one sends what is due."""
+    """Say that a due attempt does not start."""
     return Finding(
         "attempt_overdue",
         f"Overdue since {to_the_minute(attempt)}: that attempt has not started.",
@@ -112,7 +112,7 @@ def not_tried(attempt: datetime) -> Finding:
 
 
 def overdue(run: datetime, next_run: datetime, now: datetime) -> Finding:
-    """Return that the latest run was not answered by an acceptance, and nothing waits for one."""
+    """Say that no acceptance followed the latest run, and no payload waits for one."""
     return Finding(
         "overdue",
         f"Overdue since {to_the_minute(run)}: no transmission has been accepted since then.",
@@ -122,21 +122,21 @@ def overdue(run: datetime, next_run: datetime, now: datetime) -> Finding:
 
 
 def catching_up(run: datetime) -> Finding:
-    """Return that a missed run is about to be made up for."""
+    """Say that a missed run is about to be made up for."""
     return Finding(
         "run_catching_up", f"The run missed on {to_the_minute(run)} is starting.", NOTHING_TO_DO, Owner.NOBODY
     )
 
 
 def waiting(number: int, again: datetime, now: datetime) -> Finding:
-    """Return that payloads wait for a planned attempt."""
+    """Say that payloads wait for a planned attempt."""
     return Finding(
         "waiting", f"{counted(number, 'payload')} waiting. {retried(again, now)}", NOTHING_TO_DO, Owner.NOBODY
     )
 
 
 def on_schedule(next_run: datetime, now: datetime) -> Finding:
-    """Return that the schedule explains why nothing was accepted for a while."""
+    """Say that the schedule explains why nothing was accepted for a while."""
     return Finding(
         "on_schedule",
         f"The next run, {planned(next_run, now)}, is on schedule.",

@@ -1,4 +1,4 @@
-"""The Idempotency-Key of *Send Now*, which a caller chooses: the same key again means the same transmission."""
+"""The Idempotency-Key of *Send Now*, which the caller chooses: the same key means the same transmission."""
 
 import hashlib
 import re
@@ -15,5 +15,5 @@ def is_idempotency_key(text: str) -> bool:
 
 
 def request_key_of(actor: str, idempotency_key: str) -> str:
-    """Return what is stored of a key: a digest with its caller, for the same key of two callers is two requests."""
+    """Return what is stored for a key: a digest with the caller, because one key from two callers is two requests."""
     return hashlib.sha256(f"{actor}\0{idempotency_key}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What the payload says of the license, read from the posture that the Control Plane reports."""
+"""What the payload says about the license, from the posture that the Control Plane reports."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ def metrics(posture: LicensePosture, record: DeliveryRecord, window: Window) -> 
     """Return the license metrics at the end of a period."""
     now = window.closed_at
     token_since = posture.token_refreshed_at or posture.token_issued_at
-    # An expiry alone says that there is a token, though not since when.
+    # An expiry alone shows that there is a token, but not since when.
     connected = token_since is not None or posture.token_expires_at is not None
     refreshed = posture.token_refreshed_at is not None and window.opened_at <= posture.token_refreshed_at <= now
     expires_in = whole_days_until(posture.token_expires_at, now)
@@ -41,7 +41,7 @@ def metrics(posture: LicensePosture, record: DeliveryRecord, window: Window) -> 
         license_token_connected=connected,
         license_token_expired=posture.token_expires_at is not None and posture.token_expires_at <= now,
         license_token_refreshed=refreshed,
-        # A token from the future (a wrong clock somewhere) is as old as one of this moment.
+        # A token from the future (some clock is wrong) counts as issued now.
         license_token_age_days=None if token_since is None else max(0, (now - token_since).days),
         license_token_expires_in_days=expires_in,
         telemetry_last_attempt_ok=record.last_attempt.ok if record.last_attempt else None,

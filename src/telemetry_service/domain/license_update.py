@@ -1,7 +1,7 @@
-"""Reads the license that an answer of the License Server carries. It is judged apart from the acceptance.
+"""Reads the license in a response of the License Server, independently of the acceptance.
 
-Whatever is wrong with it, the payload is there: so a value that this version does not know is taken as
-``unknown``, and what cannot be read at all is left out. Both are noted.
+The payload has arrived even if the license is wrong, so a value that this version does not know becomes ``unknown``,
+and what cannot be read is ignored. Both are noted.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from telemetry_service.domain.timestamps import parse_moment
 
 
 def read_license(block: object) -> tuple[LicenseUpdate | None, tuple[Note, ...]]:
-    """Return what a license block says, None where it says nothing that can be read; and what there is to note."""
+    """Return the update in a license block, or None if it is unreadable, and what to note about it."""
     if block is None:
         return None, ()
     try:
@@ -27,9 +27,9 @@ def _read(block: object) -> tuple[LicenseUpdate, tuple[Note, ...]]:
     if not isinstance(block, Mapping):
         raise ValueError  # noqa: TRY004 - unreadable like any other
     tier, status = _text(block.get("tier")), _text(block.get("license_status"))
-    news = LicenseUpdate(_known(Tier, tier), _known(LicenseStatus, status), _moment(block.get("expires_at")))
-    taken_as_told = (news.tier, news.license_status) == (tier, status)
-    return news, () if taken_as_told else (Note.LICENSE_VALUE_UNKNOWN,)
+    update = LicenseUpdate(_known(Tier, tier), _known(LicenseStatus, status), _moment(block.get("expires_at")))
+    understood = (update.tier, update.license_status) == (tier, status)
+    return update, () if understood else (Note.LICENSE_VALUE_UNKNOWN,)
 
 
 def _text(value: object) -> str:

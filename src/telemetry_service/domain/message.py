@@ -1,4 +1,4 @@
-"""The sealed bytes of one attempt, between the room that seals and the room that sends."""
+"""The sealed bytes of one attempt, passed from ``sealing`` to ``license_server``."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class SealedMessage:
-    """What goes over the wire: the body as sent, and what its headers say."""
+    """What is sent: the body, and the values of its headers."""
 
     transmission_id: UUID
     timestamp: int

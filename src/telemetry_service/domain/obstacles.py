@@ -1,6 +1,6 @@
-"""What keeps telemetry from being sent at this time, in the words that every interface shows and every refusal says.
+"""What keeps telemetry from being sent now, in the words that every interface and every refusal uses.
 
-A switch that is off comes first: whatever else is missing, nothing may contact the License Server before it is on.
+A switch that is off comes first: nothing may contact the License Server before it is on.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Setup:
     """Which parts of the connection are in place."""
 
     enabled: bool
-    """The effective switch: the administrator and the deployment must both want telemetry."""
+    """The effective switch: the administrator and the deployment must both allow telemetry."""
     locked: bool
     """Whether the deployment has turned telemetry off permanently."""
     api_key: bool
@@ -33,23 +33,23 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something in the way, the step that clears it, and what waits for that."""
+    """An obstacle, the step that removes it, and when waiting payloads continue."""
 
     code: str
     sentence: str
     next_step: str
     owner: Owner
     until: str
-    """When what waits continues: ``once an API key is saved``."""
+    """When waiting payloads continue: ``once an API key is saved``."""
     error: type[TelemetryError]
 
     @property
     def text(self) -> str:
-        """The reason and the step, as they stand beside something that cannot be done."""
+        """The reason and the step, as shown next to something that cannot be done."""
         return f"{self.sentence} {self.next_step}"
 
     def refusal(self) -> TelemetryError:
-        """Return the error with which a call is refused for it."""
+        """Return the error that a refused call gets."""
         return self.error(self.text)
 
 
@@ -104,24 +104,24 @@ KEY_UNUSABLE = Obstacle(
 
 
 def bars_everything(setup: Setup) -> Obstacle | None:
-    """Return why nothing at all may contact the License Server."""
+    """Return why nothing may contact the License Server."""
     if setup.locked:
         return LOCKED_OFF
     return None if setup.enabled else OFF
 
 
 def bars_test(setup: Setup) -> Obstacle | None:
-    """Return why the connection cannot be tested, be it with a key that is not saved yet."""
+    """Return why the connection cannot be tested, not even with an unsaved key."""
     return bars_everything(setup) or (None if setup.license_server else NO_LICENSE_SERVER)
 
 
 def bars_attempts(setup: Setup) -> Obstacle | None:
-    """Return why a payload that waits cannot be sent."""
+    """Return why a waiting payload cannot be sent."""
     return bars_test(setup) or _bars_by_key(setup)
 
 
 def bars_payloads(setup: Setup) -> Obstacle | None:
-    """Return why no payload can be made of the open period."""
+    """Return why the open period cannot become a payload."""
     return bars_everything(setup) or missing(setup)
 
 

@@ -1,7 +1,7 @@
-"""What can come of one attempt to reach the License Server, as a closed type.
+"""The outcome of one attempt to reach the License Server, as a closed type.
 
-An outcome is one of ``Accepted``, ``Retrying``, ``Held`` and ``Rejected``. Every
-outcome that is no acceptance has a ``Cause`` of our own, which explains it.
+An outcome is ``Accepted``, ``Retrying``, ``Held`` or ``Rejected``. All but ``Accepted`` have a ``Cause`` that explains
+them.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from telemetry_service.domain.causes import Cause
 
 @dataclass(frozen=True, slots=True)
 class LicenseUpdate:
-    """The license posture that an answer carried."""
+    """The license posture in a response."""
 
     tier: str
     license_status: str
@@ -22,16 +22,16 @@ class LicenseUpdate:
 
 
 class Note(StrEnum):
-    """What an acceptance carried that was not taken as it stood. It stays an acceptance; the log has the token."""
+    """What an acceptance contained that was not used as it was. It is still an acceptance; the token is logged."""
 
     RECEIPT_DROPPED = "receipt_dropped"
-    """What stood for a receipt is none, or says more than a receipt may."""
+    """The receipt is not a receipt, or says more than a receipt may."""
     LICENSE_DROPPED = "license_dropped"
-    """What stood for a license cannot be read."""
+    """The license cannot be read."""
     LICENSE_VALUE_UNKNOWN = "license_value_unknown"
-    """A tier or a status that this version does not know: it is taken as *unknown*."""
+    """A tier or a status that this version does not know; it becomes *unknown*."""
     LICENSE_UNSIGNED = "license_unsigned"
-    """A license beside the receipt, where a key is pinned and only what it signs is believed."""
+    """A license outside the receipt, while a key is pinned and only signed content is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """A passing fault: back off, and try again. ``retry_after`` is the License Server's own wish."""
+    """A passing failure: back off and try again. ``retry_after`` is what the License Server asked for."""
 
     cause: Cause
     response_code: int | None = None
@@ -88,21 +88,21 @@ _NEVER_WRITTEN = frozenset(
         Cause.PAYLOAD_INVALID,
     }
 )
-"""What ends an attempt before the request is written: not a byte of it has left then."""
+"""Ends an attempt before any byte of the request is written."""
 
-_ANSWERED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
-"""Someone has answered the request, whatever the answer was, so it was written."""
+_RESPONDED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
+"""There was some response, so the request was written."""
 
 _EXPLICIT_REFUSALS = frozenset({400, 401, 403, 413, 415, 422})
-"""Whoever answers so says that the payload was not taken (behavior, section 5)."""
+"""Status codes that say that the payload was not taken (behavior, section 5)."""
 
 
 def request_written(cause: Cause | None, response_code: int | None) -> bool | None:
-    """Return whether the request of an attempt was written; None where its cause does not tell.
+    """Return whether the request of an attempt was written; None if its cause does not show it.
 
     A connection that was lost, or a deadline that passed, can end an attempt before, while and after it is written.
     """
-    if response_code is not None or cause in _ANSWERED:
+    if response_code is not None or cause in _RESPONDED:
         return True
     return False if cause in _NEVER_WRITTEN else None
 
@@ -134,11 +134,11 @@ _REJECTED = {
 
 
 def outcome_of_status(status: int, retry_after: timedelta | None = None) -> Failure:
-    """Classify an HTTP status that is no acceptance.
+    """Classify an HTTP status that is not an acceptance.
 
-    A status of the class 5xx that is not known counts as a 500, and so does one that is none (RFC 9110, section 15).
-    Any other that the protocol does not list is a rejection: it is tried again at every tick, so nothing is lost,
-    and an unknown server is not pressed.
+    An unknown 5xx status counts as 500, and so does an invalid one (RFC 9110, section 15). Any other status that the
+    protocol does not list is a rejection: the payload is tried again at every tick, so nothing is lost, and an unknown
+    server is not overloaded.
     """
     if status in _RETRYING:
         return Retrying(_RETRYING[status], status, retry_after)
@@ -153,19 +153,18 @@ def outcome_of_status(status: int, retry_after: timedelta | None = None) -> Fail
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long a passing fault is waited out. Each bound has its reason beside it."""
+    """How long to wait after a passing failure. Each limit has its reason next to it."""
 
     shortest: timedelta = timedelta(minutes=1)
-    """Sooner than this a fault has hardly passed, and a fleet would press a server in trouble."""
+    """A failure rarely passes sooner, and a fleet would overload a struggling server."""
     longest: timedelta = timedelta(hours=6)
-    """Later than this an administrator would not see a repaired connection the same day."""
+    """Any longer, and an administrator would not see a repaired connection the same day."""
 
     def delay(self, attempts_made: int, retry_after: timedelta | None, random: Random) -> timedelta:
         """Return how long to wait after the ``attempts_made``-th attempt (1 or more) failed.
 
-        Doubles from ``shortest`` to ``longest`` and takes a random half off, so that installations
-        that failed together do not come back together. The License Server's own wish is obeyed
-        within the same bounds.
+        Doubles from ``shortest`` to ``longest`` and takes up to half off at random, so that installations that failed
+        together do not retry together. What the License Server asks for is followed within the same limits.
         """
         if retry_after is not None:
             return min(max(retry_after, self.shortest), self.longest)

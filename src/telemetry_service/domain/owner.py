@@ -1,4 +1,4 @@
-"""Who can fix something. Each cause, obstacle and state of health names one of these."""
+"""Who can fix something. Each cause, obstacle and health state has an owner."""
 
 from enum import StrEnum
 
@@ -15,4 +15,4 @@ class Owner(StrEnum):
 
 
 NOTHING_TO_DO = "No action needed."
-"""The next step that belongs to no one."""
+"""The next step if there is none."""

@@ -1,13 +1,11 @@
-"""All that leaves. Nothing outside this file travels to the License Server.
+"""All that is sent. Nothing outside this file reaches the License Server.
 
-The payload is a closed world: every model is strict, frozen and refuses extra fields, and every
-string is an enumeration, a UUID, a date or an anchored pattern. Of one of them someone outside chooses
-the content, within its pattern: the extension codes. The field dictionary (``dictionary.py``) is
-generated from these models.
+The payload is closed: every model is strict, frozen and refuses extra fields, and every string is an enumeration, a
+UUID, a date or an anchored pattern. Only the content of extension codes is chosen by an outsider, within their pattern.
+The field dictionary (``dictionary.py``) is generated from these models.
 
-Rule of change: a field may be added only together with its dictionary entry, the product guide,
-the snapshot of the JSON Schema in ``tests/`` and the CHANGELOG. Loosening a pattern is a change of
-the same weight as adding a field.
+Rule of change: a field may be added only together with its dictionary entry, the product guide, the snapshot of the
+JSON Schema in ``tests/`` and the CHANGELOG. Loosening a pattern counts as adding a field.
 """
 
 from enum import StrEnum
@@ -19,10 +17,10 @@ MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8785 section 3.2.2.3)."""
 
 MAX_DAYS = 3_652_059
-"""The number of days between the first and the last date that a calendar here can name."""
+"""The number of days between the first and the last date that Python can represent."""
 
 MAX_CODES = 1_000
-"""Extension codes in one payload; the rest ride in the next."""
+"""Extension codes in one payload; the rest are included in the next."""
 
 CODE_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$"
 CUSTOMER_ID_PATTERN = r"^cus_[A-Za-z0-9]{6,64}$"
@@ -165,7 +163,7 @@ class LicenseMetrics(_Closed):
 
 
 class PreparedPayload(_Closed):
-    """The payload as it stands in the transmission log: all but the moment of sending."""
+    """The payload as stored in the transmission log: everything but the time of sending."""
 
     customer_id: str = _field(
         meaning=(

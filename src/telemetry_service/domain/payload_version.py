@@ -1,6 +1,6 @@
-"""Which payload someone has seen, so that *Send Now* sends that one: all of it but counts, health and times.
+"""Which payload the caller has seen, so that *Send Now* sends that one: all of it but counts, health and times.
 
-A version names the configuration (the API key counts) and, by a digest, the customer as it leaves, the license, the
+A version names the configuration (including the API key) and, by a digest, the customer as sent, the license, the
 extension codes and the schema.
 """
 
@@ -24,7 +24,7 @@ def version_of(configuration: StoredConfiguration, payload: PreparedPayload) -> 
 
 
 def what_changed(shown: str, present: str) -> str:
-    """Say in a sentence what has changed between two versions."""
+    """Return a sentence that says what changed between two versions."""
     before, after = shown.partition("-"), present.partition("-")
     parts = ((before[0] != after[0], _SETTINGS), (before[2] != after[2], _CONTENT))
     return " ".join(sentence for changed, sentence in parts if changed)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ClosedBy(StrEnum):
-    """What closed a period. A period closed by a switch is a *period not reported*: its counts never leave."""
+    """What closed a period. A period closed by a switch is a *period not reported*: its counts are never sent."""
 
     TICK = "tick"
     SEND_NOW = "send_now"
@@ -21,7 +21,7 @@ class Period:
     period_id: int
     opened_at: datetime
     reportable: bool
-    """False where it was open while telemetry was off: then its counts never leave."""
+    """False if it was open while telemetry was off: then its counts are never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +42,30 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class PeriodSums:
-    """What is kept beside the counters of the open period, so that no one has to add up all of them."""
+    """The sums of the open period's counters, kept so that nothing has to add them all up."""
 
     events: int
     decisions: int
     bouncers: int
-    """Distinct bouncers that were named, whatever they reported."""
+    """Distinct bouncers that were named, regardless of what they reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class BouncerTraffic:
-    """What one bouncer is counted for in a period, in both environments together."""
+    """What one bouncer counts as in a period, over both environments."""
 
     has_traffic: bool
     """Any event or decision."""
     has_decisions: bool
 
     def adds_to(self, known: "BouncerTraffic") -> bool:
-        """Whether ``known`` would not tell this."""
+        """Whether this adds something to ``known``."""
         return (self.has_traffic and not known.has_traffic) or (self.has_decisions and not known.has_decisions)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodCounts:
-    """The counts of a period, as far as a payload may show them."""
+    """The counts of a period that a payload may show."""
 
     bouncer_count: int
     active_reporting_bouncer_count: int

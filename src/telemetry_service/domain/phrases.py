@@ -1,4 +1,4 @@
-"""Numbers and moments as people read them, in every sentence: a unit to each number, a zone to each time."""
+"""Numbers and times as people read them: each number with its unit, each time with its zone."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,7 +9,7 @@ _STEPS = (
     (timedelta(minutes=90), timedelta(hours=1), "hour"),
     (_SOON, timedelta(minutes=1), "minute"),
 )
-"""From which distance on a unit is used, that unit, and its name; the coarsest first."""
+"""The shortest distance for which a unit is used, the unit, and its name; the coarsest first."""
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -26,7 +26,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def payloads_kept(number: int, until: str) -> str:
-    """Return what happens to the payloads that wait: ``1 waiting payload is kept and will be sent once …``."""
+    """Return what happens to the waiting payloads: ``1 waiting payload is kept and will be sent once …``."""
     if not number:
         return "No payload is waiting."
     verb = "is" if number == 1 else "are"
@@ -45,7 +45,7 @@ def to_the_minute(at: datetime) -> str:
 
 
 def relative(at: datetime, now: datetime) -> str:
-    """Return how far ``at`` is from ``now``, in the largest unit that says enough: ``in 5 days``, ``3 hours ago``."""
+    """Return the distance from ``now`` to ``at`` in its largest unit: ``in 5 days``, ``3 hours ago``."""
     distance = abs(at - now)
     for from_distance, unit, name in _STEPS:
         if distance >= from_distance:
@@ -55,5 +55,5 @@ def relative(at: datetime, now: datetime) -> str:
 
 
 def to_come(at: datetime, now: datetime) -> str:
-    """Return when something planned happens: ``in 5 days``, and ``due now`` from its moment on."""
+    """Return when something planned happens: ``in 5 days``, and ``due now`` once its time has come."""
     return relative(at, now) if at > now else "due now"

@@ -1,7 +1,7 @@
-"""Whether a text that someone set is what they meant, or carries something that no one sees.
+"""Whether a text that a person set contains characters that they cannot see.
 
-A line end of a file, a byte order mark of an editor, a second line or a blank at the end becomes part of a password
-or of a path, and the one who set it cannot tell why nothing works.
+A line end of a file, an editor's byte order mark, a second line or a trailing space becomes part of a password or a
+path, and the person who set it cannot see why it does not work.
 """
 
 import unicodedata
@@ -11,14 +11,14 @@ _LINE_ENDS = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
 def has_lone_surrogate(text: str) -> bool:
-    """Whether a text holds half of a surrogate pair, which UTF-8 has no bytes for."""
+    """Whether a text contains half of a surrogate pair, which UTF-8 cannot encode."""
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def unseen_error(text: str) -> str | None:
-    """Return what is unseen in a text of one line, as the end of a sentence, or None where all of it is seen."""
+    """Return what is invisible in a text of one line, as the end of a sentence, or None if nothing is."""
     if has_lone_surrogate(text):
-        # The environment can hold bytes that are no UTF-8; Python shows them as lone surrogates.
+        # The environment can contain bytes that are not UTF-8; Python represents them as lone surrogates.
         return "contains bytes that are not UTF-8 text."
     if _BYTE_ORDER_MARK in text:
         return "contains a byte order mark, which some editors add invisibly; remove it."
@@ -26,10 +26,10 @@ def unseen_error(text: str) -> str | None:
         return "contains a line break but must be one line; remove it, or the text after it."
     if any(unicodedata.category(character) == "Cc" for character in text):
         return "contains a control character, such as a tab; remove it."
-    return _blank_fault(text)
+    return _space_error(text)
 
 
-def _blank_fault(text: str) -> str | None:
+def _space_error(text: str) -> str | None:
     if text != text.strip():
         return "begins or ends with a space; remove it."
     if any(_looks_like_another(character) for character in text):
@@ -38,13 +38,13 @@ def _blank_fault(text: str) -> str | None:
 
 
 def _looks_like_another(character: str) -> bool:
-    """Whether it is a zero-width space, a soft hyphen, a no-break space or one of their kind."""
+    """Whether it is a zero-width space, a soft hyphen, a no-break space or something similar."""
     category = unicodedata.category(character)
     return category == "Cf" or (category == "Zs" and character != " ")
 
 
 def first_text_of(content: str) -> str:
-    """Return what a file was meant to hold: without the byte order mark and the one line end of an editor."""
+    """Return the intended content of a file: without an editor's byte order mark and its one trailing line end."""
     text = content.removeprefix(_BYTE_ORDER_MARK)
     for line_end in ("\r\n", "\n", "\r"):
         if text.endswith(line_end):

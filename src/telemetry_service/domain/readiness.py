@@ -1,20 +1,20 @@
-"""Whether a process of the service can do its work: it wakes, and what it writes reaches the disk."""
+"""Whether a process of the service can do its work: it wakes, and its writes reach the disk."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What is known of it at a moment, without asking anybody. Ages are by a clock that no one can set."""
+    """What the process knows without asking the database. Ages come from the monotonic clock."""
 
     database: bool
-    """Whether what was written last was committed, a short while ago."""
+    """Whether the last write was committed, and recently."""
     scheduler: bool
-    """Whether it woke a short while ago."""
+    """Whether it woke recently."""
     last_waking_age_seconds: float | None
     """None before the first waking."""
     last_heartbeat_age_seconds: float | None
-    """Since the last heartbeat that was committed; None before the first."""
+    """Since the last committed heartbeat; None before the first."""
 
     @property
     def ready(self) -> bool:

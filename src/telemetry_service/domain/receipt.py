@@ -1,8 +1,8 @@
 """The License Server's receipt for a payload, a JWS in compact serialization (RFC 7515): its parts and its form.
 
-A receipt is kept, shown and exported, so its form is closed, like the payload's: what the License Server signs is its
-own affair, but a receipt in which anything could stand (an ``iss`` or a ``jku`` with the License Server's address, say)
-would carry that onto our pages. Whether a receipt is genuine is for ``sealing`` to say.
+A receipt is kept, shown and exported, so its form is closed, like the payload's. The License Server may sign what it
+likes, but a receipt that could contain anything (an ``iss`` or a ``jku`` with the License Server's address, say) would
+carry that onto our pages. ``sealing`` checks whether a receipt is genuine.
 """
 
 import json
@@ -18,7 +18,7 @@ from telemetry_service.domain.timestamps import Moment
 _PARTS = 3
 _SIGNATURE_BYTES = 64
 _MOST_CHARACTERS = 4096
-"""Several times a real receipt, which has about 300."""
+"""Several times the size of a real receipt, which is about 300."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +28,15 @@ class Receipt:
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
     signed: bytes
-    """What the signature is over."""
+    """What the signature covers."""
     signature: bytes
 
 
 def parse_receipt(token: str) -> Receipt:
-    """Return the parts of a receipt, which may say anything.
+    """Return the parts of a receipt; their content is not checked.
 
     Raises:
-        ValueError: it is none, or can be read in two ways.
+        ValueError: it is not a receipt, or is ambiguous.
     """
     parts = token.split(".")
     if len(parts) != _PARTS:
@@ -46,14 +46,14 @@ def parse_receipt(token: str) -> Receipt:
 
 
 def in_closed_form(token: str) -> bool:
-    """Whether a receipt says what the protocol lists, and nothing else."""
+    """Whether a receipt contains what the protocol lists, and nothing else."""
     if len(token) > _MOST_CHARACTERS:
         return False
     try:
         receipt = parse_receipt(token)
         _Header.model_validate(receipt.header)
         _Claims.model_validate(receipt.claims)
-    except ValueError:  # A ValidationError is one, too.
+    except ValueError:  # A ValidationError is one too.
         return False
     return len(receipt.signature) == _SIGNATURE_BYTES
 
@@ -87,7 +87,7 @@ class _Header(_Closed):
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-"""A tier or a status, one that this version does not know included."""
+"""A tier or a status, including one that this version does not know."""
 
 
 class _License(_Closed):

@@ -38,7 +38,7 @@ def next_run_after(frequency: Frequency, moment: datetime) -> datetime:
         if candidate > moment and _is_tick_day(frequency, candidate):
             return candidate
         candidate += timedelta(days=1)
-    raise AssertionError  # No frequency leaves two months without a tick.
+    raise AssertionError  # Every frequency has a tick within two months.
 
 
 def next_runs(frequency: Frequency, moment: datetime, count: int) -> tuple[datetime, ...]:

@@ -1,4 +1,4 @@
-"""The whole state that every word about telemetry is chosen from, read in one transaction and never changed."""
+"""The whole state from which everything said about telemetry is derived, read in one transaction and never changed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
 from telemetry_service.domain.transmissions import LastExchange
 
-CONFIGURATION_FAULTS = frozenset(
+NOT_CONFIGURED = frozenset(
     {
         "license_server_missing",
         "customer_id_missing",
         "api_key_missing",
         "api_key_unusable",
-        # As version 0.1.0 wrote them.
+        # As written by version 0.1.0.
         "not-configured",
         "key-unusable",
     }
 )
-"""Results of a run that made no payload because something was not configured. It is made up for once it is."""
+"""Results of a run that made no payload because something was not configured. The run is made up for once it is."""
 
 CONTRADICTION = "payload-contradiction"
 """Result of a run that made no payload because the numbers of its period contradict each other."""
@@ -25,24 +25,24 @@ CONTRADICTION = "payload-contradiction"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The latest run of the schedule that was to send: one that found telemetry off is none."""
+    """The latest run of the schedule that had to send; one that found telemetry off does not count."""
 
     due_at: datetime
     result: str
-    """``prepared``, or the code of what kept it from making a payload."""
+    """``prepared``, or the code of the reason why it made no payload."""
     of_open_period: bool
-    """Whether the period that it looked at is still the open one: then its counts have not left."""
-    answered: bool
-    """Whether a payload was accepted since, by the order of events and not by a clock."""
+    """Whether its period is still the open one; then its counts were not sent."""
+    accepted_since: bool
+    """Whether a payload was accepted after it, by the order of events and not by a clock."""
 
     @property
     def missed(self) -> bool:
-        """Whether it is to be made up for once everything is configured."""
-        return self.of_open_period and self.result in CONFIGURATION_FAULTS
+        """Whether to make up for it once everything is configured."""
+        return self.of_open_period and self.result in NOT_CONFIGURED
 
     @property
     def contradicted(self) -> bool:
-        """Whether the open period cannot be sent as it stands."""
+        """Whether the open period's numbers contradict each other, so that it cannot be sent."""
         return self.of_open_period and self.result == CONTRADICTION
 
 
@@ -53,9 +53,9 @@ class Waiting:
     planned: int = 0
     """Have a next attempt, or are being sent."""
     held: int = 0
-    """On hold, without a next attempt of their own."""
+    """On hold, without a planned attempt."""
     rejected: int = 0
-    """Rejected, without a next attempt of their own."""
+    """Rejected, without a planned attempt."""
     next_attempt_at: datetime | None = None
     """The earliest of the planned attempts."""
 
@@ -67,23 +67,23 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that the decision table looks at."""
+    """All input of the decision table."""
 
     now: datetime
     setup: Setup
     reportable: bool
-    """False where the open period's counts never leave."""
+    """False if the open period's counts are never sent."""
     exchange: LastExchange | None
     """The latest exchange with the License Server under the present key and connection."""
     last_accepted_at: datetime | None
     waiting: Waiting
     run: Run | None
     next_run_at: datetime
-    """The schedule's next run, whatever it can make."""
+    """The schedule's next run, even if it cannot produce a payload."""
     send_offset: timedelta
     """How long after a run this installation sends."""
     longest_wait: timedelta
-    """The longest back-off: what is planned later than this was planned by a clock that was wrong, and is due."""
+    """The longest back-off: anything planned later than this was planned by a wrong clock, and is due."""
 
     @property
     def catches_up(self) -> bool:
@@ -92,16 +92,16 @@ class Situation:
 
     @property
     def run_sends_at(self) -> datetime:
-        """When the next run sends what waits and what it makes: a missed one that is made up for, or the schedule's."""
+        """When the next run sends the waiting payloads and its own: a missed run made up for, or the schedule's."""
         scheduled = self.next_run_at + self.send_offset
         if self.run is None or not self.catches_up:
             return scheduled
         return min(scheduled, max(self.now, self.run.due_at + self.send_offset))
 
     def next_attempt(self, planned: datetime | None) -> datetime | None:
-        """Return when something planned for ``planned`` is tried; None where it is not planned, or cannot be sent.
+        """Return when something planned for ``planned`` is tried; None if it is not planned or cannot be sent.
 
-        Each run of the schedule sends what waits, so that it is never tried later than with the next one.
+        Each run of the schedule sends waiting payloads, so they are tried no later than the next run.
         """
         if planned is None or bars_attempts(self.setup):
             return None

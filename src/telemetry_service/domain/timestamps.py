@@ -1,9 +1,8 @@
-"""Reads moments as RFC 3339 has them, and so as Go, .NET and every other platform write them.
+"""Reads times in RFC 3339, which Go, .NET and every other platform write.
 
-A fraction may have any number of digits; what is finer than a microsecond is cut off, as nothing here
-is kept finer. ``T`` and ``Z`` may be lower case (section 5.6). A leap second is taken where one can be:
-at the end of a month in UTC, and as the second that follows it, as POSIX counts. Everything else stays
-strict: a zone must be there, and a number is no moment.
+A fraction may have any number of digits; digits beyond microseconds are cut off. ``T`` and ``Z`` may be lower case
+(section 5.6). A leap second is accepted where one can occur, at the end of a month in UTC, and becomes the second after
+it, as in POSIX time. Everything else is strict: a zone is required, and a number is not a time.
 """
 
 import re
@@ -25,7 +24,7 @@ def parse_moment(text: str) -> datetime:
     """Return the moment that ``text`` names, in UTC.
 
     Raises:
-        ValueError: it is not written as RFC 3339 has it, does not exist, or lies outside the years 1970 to 9999.
+        ValueError: it is not valid RFC 3339, does not exist, or is outside the years 1970 to 9999.
     """
     return _in_utc(_read(text))
 
@@ -43,7 +42,7 @@ def _read(text: str) -> datetime:
 
 
 def _after_leap(moment: datetime) -> datetime:
-    """Return the second after ``moment``, the last one before a leap second."""
+    """Return the second after ``moment``, which is the last one before a leap second."""
     try:
         following = moment.astimezone(UTC) + timedelta(seconds=1)
     except OverflowError:
@@ -55,7 +54,7 @@ def _after_leap(moment: datetime) -> datetime:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """Refuse what no calendar in UTC can name, and what lies before 1970."""
+    """Convert to UTC; refuse what UTC cannot represent, and anything before 1970."""
     try:
         utc = moment.astimezone(UTC)
     except OverflowError:
@@ -67,9 +66,9 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _from_text(value: object) -> object:
-    # Pydantic would also take "1700000000" for a moment.
+    # Pydantic would also accept "1700000000".
     return _read(value) if isinstance(value, str) else value
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_from_text), AfterValidator(_in_utc)]
-"""A moment with its zone, written as RFC 3339 has it, and kept in UTC."""
+"""A time with its zone, written in RFC 3339 and kept in UTC."""

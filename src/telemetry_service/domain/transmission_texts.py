@@ -1,4 +1,4 @@
-"""What is said of one transmission: in its row of the history, in its drawer, by REST and by the command line."""
+"""The texts about one transmission: in its history row, in its drawer, in the REST API and on the command line."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ RETRY = "Click Retry."
 
 
 class RowStatus(StrEnum):
-    """The word of a row. The guide's two are *Success* and *Failed*; the others are before either."""
+    """The status in a row. The guide's two are *Success* and *Failed*; the others come before either."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -36,21 +36,21 @@ class CauseTexts:
 
 @dataclass(frozen=True, slots=True)
 class TransmissionTexts:
-    """The words of one transmission."""
+    """The texts about one transmission."""
 
     status: RowStatus
     finer: str
     """The finer state in a few words; empty where the status says all."""
     note: str
-    """When it is tried again, in the few words that a row has room for; empty where it is not."""
+    """When it is tried again, short enough for a row; empty if it is not."""
     next_attempt_at: datetime | None
-    """None where nothing will be attempted at a moment of its own."""
+    """None if no attempt is planned."""
     next_attempt_note: str | None
-    """What the next attempt waits for where it has no moment; None where it has one or needs none."""
+    """What the next attempt waits for if it has no time; None if it has one or needs none."""
     cause: CauseTexts | None
     retry_barred: Obstacle | None
     can_retry: bool
-    """Whether it is one to be retried, be it barred at this time or not."""
+    """Whether it can be retried in principle, even if something bars that now."""
 
     @property
     def in_flight(self) -> bool:
@@ -60,7 +60,7 @@ class TransmissionTexts:
 
 @dataclass(frozen=True, slots=True)
 class DescribedTransmission:
-    """A transmission, with what is said of it in the situation that it was read in."""
+    """A transmission, with its texts in the situation in which it was read."""
 
     transmission: Transmission
     texts: TransmissionTexts
@@ -68,13 +68,13 @@ class DescribedTransmission:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A transmission, as far as its words depend on it."""
+    """What the texts about a transmission depend on."""
 
     state: State
     cause: Cause | None
     planned_at: datetime | None
     claimed: bool
-    """Whether someone is sending it at this moment."""
+    """Whether it is being sent now."""
 
 
 def row_of(transmission: Transmission, now: datetime) -> Row:
@@ -85,12 +85,12 @@ def row_of(transmission: Transmission, now: datetime) -> Row:
 
 
 def describe(transmission: Transmission, situation: Situation) -> DescribedTransmission:
-    """Return a transmission with its words in a situation."""
+    """Return a transmission with its texts in a situation."""
     return DescribedTransmission(transmission, texts_of(row_of(transmission, situation.now), situation))
 
 
 def texts_of(row: Row, situation: Situation) -> TransmissionTexts:
-    """Return the words of a transmission in a situation."""
+    """Return the texts about a transmission in a situation."""
     bar = bars_attempts(situation.setup)
     status = _status(row, situation, bar)
     waits = status in {RowStatus.PENDING, RowStatus.FAILED}
@@ -172,13 +172,13 @@ def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime
 
 
 def _passes(cause: Cause, situation: Situation) -> bool:
-    """Whether a planned attempt is all that is needed: no exchange since has failed for want of someone's help."""
+    """Whether a planned attempt is enough: no later exchange failed in a way that needs a person."""
     latest = situation.exchange
     return cause in PASSING or latest is None or latest.ok or latest.cause in PASSING
 
 
 def cause_of_check(cause: Cause | None) -> CauseTexts | None:
-    """Return the words of a connection test that failed for ``cause``: no one repeats it but a person."""
+    """Return the texts about a connection test that failed for ``cause``; only a person repeats it."""
     if cause is None:
         return None
     explanation = EXPLANATIONS[cause]

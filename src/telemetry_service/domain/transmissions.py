@@ -20,14 +20,14 @@ from telemetry_service.domain.outcome import (
 )
 
 LEASE = timedelta(minutes=2)
-"""How long a claim lasts: several times the deadline of an exchange, so that only a crash outlives it."""
+"""How long a claim lasts: several times the deadline of an exchange, so that only a crash lets it expire."""
 
 LONGEST_CLAIM = 2 * LEASE
-"""A claim that seems to last longer was made by a clock that was wrong, and is void. The clocks of two replicas
-may differ by as much as a lease before one of them takes the other's claim for such a one."""
+"""A claim that seems to last longer was made by a wrong clock, and is void. The clocks of two replicas may differ by a
+whole lease before one of them mistakes the other's claim for a void one."""
 
 _PSEUDONYM = "anon_"
-"""What a pseudonym begins with, and no customer ID unencrypted."""
+"""The prefix of every pseudonym, and of no customer ID."""
 
 
 class State(StrEnum):
@@ -92,7 +92,7 @@ def state_after(outcome: Outcome) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try. What was sent can be reproduced from it byte for byte (``docs/proof.md``)."""
+    """One try to deliver. It suffices to reproduce the sent bytes exactly (``docs/proof.md``)."""
 
     number: int
     trigger: AttemptTrigger
@@ -106,7 +106,7 @@ class Attempt:
     payload_sha256: str
     """Hex digest of the canonical payload, ``transmitted_at`` included."""
     body_sha256: str
-    """Hex digest of the exact bytes sent; equals ``payload_sha256`` where the payload was not encrypted."""
+    """Hex digest of the exact bytes sent; equals ``payload_sha256`` if the payload was not encrypted."""
     body_bytes: int
     encrypted: bool
     iv: bytes | None
@@ -119,7 +119,7 @@ class Attempt:
 
     @property
     def request_written(self) -> bool | None:
-        """Whether its request was written; None where its cause does not tell, or it has not ended yet."""
+        """Whether its request was written; None if its cause does not show it, or it has not ended yet."""
         return request_written(self.cause, self.response_code)
 
     @property
@@ -130,7 +130,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Transmission:
-    """One period's payload and how its delivery stands."""
+    """One period's payload and the state of its delivery."""
 
     transmission_id: UUID
     sequence: int
@@ -140,7 +140,7 @@ class Transmission:
     trigger: Trigger
     state: State
     payload: bytes
-    """The canonical payload without ``transmitted_at``; never changed after it was written."""
+    """The canonical payload without ``transmitted_at``; never changed once written."""
     records_sent: int
     created_at: datetime
     next_attempt_at: datetime | None
@@ -160,7 +160,7 @@ class Transmission:
         return status_of(self.state)
 
     def in_flight(self, now: datetime) -> bool:
-        """Whether someone is sending it at this moment."""
+        """Whether it is being sent now."""
         if self.state is State.SUCCESS or self.claimed_until is None:
             return False
         return now < self.claimed_until <= now + LONGEST_CLAIM
@@ -168,18 +168,18 @@ class Transmission:
 
 @dataclass(frozen=True, slots=True)
 class LastExchange:
-    """The latest time that this installation spoke with the License Server, or tried to."""
+    """The latest attempt or connection test."""
 
     at: datetime
     ok: bool
     cause: Cause | None
     sequence: int
-    """Its place in the order of events. ``at`` says when the clock thought it was, which may be any time."""
+    """Its place in the order of events. ``at`` is what the clock showed, which may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
-    """How delivery has gone so far: what health and the payload's posture are read from."""
+    """What is known about past deliveries: input of the health and of the payload's posture."""
 
     last_attempt: LastExchange | None
     last_test: LastExchange | None
@@ -193,7 +193,7 @@ class DeliveryRecord:
     def last_exchange(self) -> LastExchange | None:
         """The later of the last attempt and the last connection test, by their sequence and never by a clock.
 
-        None where both were made with another API key or connection: they say nothing of the present one.
+        None if both used another API key or connection: they say nothing about the present one.
         """
         exchanges = [e for e in (self.last_attempt, self.last_test) if e is not None]
         latest = max(exchanges, key=lambda e: e.sequence, default=None)
@@ -205,12 +205,12 @@ def customer_id_to_send(
 ) -> str:
     """Return how the customer is named in the next attempt, which is signed with the API key ``key_id``.
 
-    A pseudonym belongs to the API key that made it, and a key that was mistyped when a payload was prepared is one
-    that no one else knows: under it the payload would be refused permanently. So the present key's ``pseudonym`` is
-    sent, as long as no earlier attempt can have arrived. One that may have is repeated as it was, because an ID has
-    one payload; only where the License Server refuses just that under the present key does the name follow the key.
-    In the same way a payload that was prepared in clear leaves under the pseudonym once ``anonymize`` is on. One that
-    was prepared, or tried, under a pseudonym never leaves unencrypted, also after ``anonymize`` is switched off again.
+    A pseudonym belongs to the API key it was derived from. If that key was mistyped, no one else knows the pseudonym,
+    and the payload would always be refused. So the present key's ``pseudonym`` is sent as long as no earlier attempt
+    can have arrived. If one may have, it is repeated unchanged, because an ID has one payload; only if the License
+    Server refuses exactly that under the present key is the pseudonym replaced. Likewise, a payload that was prepared
+    with the customer ID is sent under the pseudonym once ``anonymize`` is on. One that was prepared or tried under a
+    pseudonym is never sent with the customer ID, even after ``anonymize`` is turned off.
     """
     named = {prepared, *(attempt.customer_id for attempt in earlier)}
     if not anonymize and not any(name.startswith(_PSEUDONYM) for name in named):
@@ -225,5 +225,5 @@ def customer_id_to_send(
 
 
 def cause_of(outcome: Outcome) -> Cause | None:
-    """Return why an outcome is no acceptance, or None."""
+    """Return why an outcome is not an acceptance, or None if it is."""
     return outcome.cause if isinstance(outcome, Failure) else None

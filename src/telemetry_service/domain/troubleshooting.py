@@ -1,7 +1,7 @@
-"""What the troubleshooting page says beside the sentences of the causes, the health codes and the errors.
+"""What the troubleshooting page says in addition to the sentences of the causes, the health codes and the errors.
 
-``.ci/troubleshooting_page.py`` renders it. The texts are Markdown; links are relative to ``docs/``. A cause has its
-details in ``causes.py``.
+``.ci/troubleshooting_page.py`` renders it. The texts are Markdown; links are relative to ``docs/``. The details of a
+cause are in ``causes.py``.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from telemetry_service.domain.errors import StorageUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Symptom:
-    """Something that an administrator observes, and what to check."""
+    """What an administrator observes, and what to check."""
 
     title: str
     text: str

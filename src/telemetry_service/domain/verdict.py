@@ -1,7 +1,7 @@
-"""The decision table: from the whole situation to every word that the service says about its state.
+"""The decision table: from the whole situation to everything that the service says about its state.
 
-The settings tab, REST, the command line, the doctor and the metrics read a ``Verdict``; none of them composes such
-a sentence itself, so that no two of them can contradict each other.
+The settings tab, REST, the command line, the doctor and the metrics read a ``Verdict``. None of them writes such
+sentences itself, so no two of them can contradict each other.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from telemetry_service.domain.situation import Situation
 
 
 class ConnectionBadge(StrEnum):
-    """What the badge beside *License Server* says."""
+    """The badge next to *License Server*."""
 
     CONNECTED = "connected"
     NOT_CONNECTED = "not_connected"
@@ -33,7 +33,7 @@ class ConnectionBadge(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Why something cannot be done at this time; None where it can."""
+    """Why something cannot be done now; None if it can."""
 
     send_now: Obstacle | None
     retry: Obstacle | None
@@ -42,7 +42,7 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said of a situation."""
+    """What is said about a situation."""
 
     situation: Situation
     health: Health
@@ -51,22 +51,22 @@ class Verdict:
     next_run_at: datetime | None
     """When the next period closes; null while telemetry is off."""
     next_run_note: str
-    """Why there is none, or what it cannot do now; empty where it makes a payload."""
+    """Why there is none, or what it cannot do now; empty if it produces a payload."""
     next_send_at: datetime | None
-    """When something is sent next, be it a retry; None where nothing is."""
+    """When something is sent next, retries included; None if nothing is."""
     next_send_note: str
-    """What that is, or why there is nothing."""
+    """What is sent then, or why nothing is."""
     waiting_note: str
     run_note: str | None
-    """What the latest run left undone; None where nothing is left of it."""
+    """What the latest run left undone; None if nothing."""
     switch_note: str
-    """What the switch *Enable Telemetry* does as it stands."""
+    """What the present position of *Enable Telemetry* does."""
     preview_note: str
-    """What becomes of the counts that the preview shows."""
+    """What happens to the counts that the preview shows."""
 
     @property
     def connected(self) -> bool | None:
-        """Whether the License Server is connected; None where no exchange says so or says not."""
+        """Whether the License Server is connected; None if no exchange shows either."""
         return {ConnectionBadge.CONNECTED: True, ConnectionBadge.NOT_CONNECTED: False}.get(self.badge)
 
 

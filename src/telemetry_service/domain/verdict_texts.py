@@ -1,4 +1,4 @@
-"""The short texts of the verdict: notes beside a figure, a switch, a preview."""
+"""The short texts of the verdict: notes next to a figure, a switch, a preview."""
 
 from datetime import datetime
 
@@ -31,11 +31,11 @@ _REASONS = {
     "key-unusable": "the stored API key could not be decrypted",
 }
 _NOT_CONFIGURED = "the connection was not configured"
-"""What version 0.1.0 wrote down, whatever was missing."""
+"""What version 0.1.0 recorded, regardless of what was missing."""
 
 
 def makes_no_payload(gap: Obstacle) -> str:
-    """Return what a run cannot do while something is missing."""
+    """Say what a run cannot do while something is missing."""
     return f"Creates a payload only {gap.until}"
 
 
@@ -45,12 +45,12 @@ def nothing_sent(bar: Obstacle) -> str:
 
 
 def kept(bar: Obstacle) -> str:
-    """Return what happens to what waits while it cannot be sent."""
+    """Say what happens to waiting payloads while they cannot be sent."""
     return f"Kept and sent {bar.until}"
 
 
 def waits(waiting: Waiting, again: datetime | None, now: datetime) -> str:
-    """Return what waits for what."""
+    """Say which payloads wait for what."""
     parts = []
     if waiting.planned:
         parts.append(f"next attempt {to_come(again, now)}" if again else f"{waiting.planned} being sent")
@@ -63,7 +63,7 @@ def waits(waiting: Waiting, again: datetime | None, now: datetime) -> str:
 
 
 def contradicted(run: Run) -> str:
-    """Return what a run left undone whose period's numbers contradict each other."""
+    """Say what a run left undone because its period's numbers contradict each other."""
     return (
         f"The run scheduled for {to_the_minute(run.due_at)} created no payload because the period's counts are"
         " inconsistent. The period stays open; contact support."
@@ -71,7 +71,7 @@ def contradicted(run: Run) -> str:
 
 
 def missed(run: Run, bar: Obstacle | None) -> str:
-    """Return what a run left undone for lack of something, and when it is made up for."""
+    """Say what a run left undone because something was missing, and when it is made up for."""
     reason = _REASONS.get(run.result, _NOT_CONFIGURED)
     then = f"It runs again {bar.until}" if bar else "It runs again now"
     return (
@@ -81,7 +81,7 @@ def missed(run: Run, bar: Obstacle | None) -> str:
 
 
 def switch(bar: Obstacle | None) -> str:
-    """Return what the switch does as it stands."""
+    """Say what the present position of the switch does."""
     if bar is LOCKED_OFF:
         return (
             f"{LOCKED_OFF.sentence} Nothing is transmitted, and anything counted while telemetry is off is never sent."
@@ -98,5 +98,5 @@ def switch(bar: Obstacle | None) -> str:
 
 
 def sent_later(bar: Obstacle) -> str:
-    """Return what happens to the open period while it cannot be sent."""
+    """Say what happens to the open period while it cannot be sent."""
     return f"This would be sent {bar.until}."

@@ -1,7 +1,7 @@
-"""The one local administrator. There is no default account: someone has to set the first password.
+"""The one local administrator. There is no default account: a person has to set the first password.
 
-Every attempt to log in is counted before the password is looked at, so that attempts made at the
-same moment cannot outrun the count. Unknown names are counted, and cost, the same as wrong passwords.
+Every login attempt is counted before the password is checked, so that simultaneous attempts cannot outrun the count.
+Unknown names count, and cost, the same as wrong passwords.
 """
 
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredAccount
 
 ADMINISTRATOR = "admin"
-"""The account's name, and the actor of what is done in a browser."""
+"""The account's name, and the actor of actions in a browser."""
 
 NOBODY = "nobody"
-"""The actor of a failed login. The name that was typed is never kept: it may be a password."""
+"""The actor of a failed login. The typed name is never stored: it may be a password."""
 
 FREE_FAILURES = 5
 FIRST_BLOCK = timedelta(seconds=30)
@@ -29,7 +29,7 @@ _DOUBLINGS = 16
 
 
 class LoginBlockedError(LoginThrottledError):
-    """Logins are refused for a while, whatever the password."""
+    """Logins are refused for a while, even with the right password."""
 
     def __init__(self, wait: timedelta) -> None:
         """Say how long to wait."""
@@ -38,7 +38,7 @@ class LoginBlockedError(LoginThrottledError):
 
 
 def block_after(failures: int) -> timedelta | None:
-    """Return how long logins are refused after so many failures in a row, or None."""
+    """Return how long logins are refused after this many consecutive failures, or None."""
     if failures < FREE_FAILURES:
         return None
     return min(FIRST_BLOCK * (1 << min(failures - FREE_FAILURES, _DOUBLINGS)), LONGEST_BLOCK)
@@ -46,7 +46,7 @@ def block_after(failures: int) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPassword:
-    """The hash that a password was found to match, and a new one where that is outdated."""
+    """The hash that a password matched, and a new one if that is outdated."""
 
     password_hash: str = field(repr=False)
     renewed_hash: str | None = field(repr=False)
@@ -56,13 +56,13 @@ class Accounts:
     """Sets and checks the administrator's password."""
 
     def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
-        """Keep the account in ``database``."""
+        """Store the account in ``database``."""
         self._database = database
         self._clock = clock
         self._passwords = passwords
 
     def exist(self) -> bool:
-        """Whether a password was set, so that someone can log in."""
+        """Whether a password was set, so that logging in is possible."""
         with self._database.read() as tx:
             return tx.identity.account() is not None
 
@@ -70,7 +70,7 @@ class Accounts:
         """Set the administrator's password; it ends every session and lifts a block.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long or no text.
+            PasswordRefusedError: the password is too short, too long or not text.
         """
         password_hash = self._passwords.hash(password)
         now = self._clock.now()
@@ -80,34 +80,34 @@ class Accounts:
             tx.activity.note(now, actor, Action.PASSWORD_SET)
 
     def set_first_password(self, password: str, actor: str) -> bool:
-        """Set the password where there is none yet; False, and nothing changed, where there is one.
+        """Set the password if there is none yet; False, with nothing changed, if there is one.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long or no text.
+            PasswordRefusedError: the password is too short, too long or not text.
         """
         if self.exist():
             return False
         password_hash = self._passwords.hash(password)
         now = self._clock.now()
         with self._database.write() as tx:
-            # Several replicas may start at once; the first one's word counts.
+            # Several replicas may start at once; the first one wins.
             if not tx.identity.add_account(password_hash, now):
                 return False
             tx.activity.note(now, actor, Action.PASSWORD_SET)
         return True
 
     def has_password(self, password: str) -> bool:
-        """Whether this is the administrator's password. Nothing is counted: it is no login."""
+        """Whether this is the administrator's password. Nothing is counted: it is not a login."""
         with self._database.read() as tx:
             account = tx.identity.account()
         return account is not None and self._passwords.verify(account.password_hash, password)
 
     def check(self, name: str, password: str) -> CheckedPassword:
-        """Check a login outside of any transaction, for ``accept`` to take inside one.
+        """Check a login outside of a transaction, for ``accept`` to use inside one.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
-            LoginBlockedError: too many were wrong before; the password was not looked at.
+            LoginBlockedError: too many attempts failed before; the password was not checked.
         """
         try:
             account = self._count_attempt()
@@ -115,7 +115,7 @@ class Accounts:
             log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
             raise
         if account is None:
-            # Nothing to guess, and no one who could be kept from guessing: no work, and no row, for it.
+            # There is no password to guess, so this needs no work and no row.
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None
@@ -126,7 +126,7 @@ class Accounts:
         return CheckedPassword(stored, self._passwords.renewed(stored, password))
 
     def accept(self, tx: Transaction, checked: CheckedPassword) -> None:
-        """Forget the failed logins, and keep the password's hash at today's cost.
+        """Reset the failed logins, and update the password's hash to the present cost.
 
         Raises:
             LoginFailedError: the password was replaced since it was checked.
@@ -151,7 +151,7 @@ class Accounts:
                 tx.identity.note_login(failures, None if block is None else now + block)
                 return account
             if blocked_until != account.blocked_until:
-                # Written down, or it would seem as long again at the next try.
+                # Store it, or it would seem as long again at the next try.
                 tx.identity.note_login(account.failed_logins, blocked_until)
         raise LoginBlockedError(blocked_until - now)
 
@@ -161,7 +161,7 @@ class Accounts:
 
 
 def _believable(account: StoredAccount, now: datetime) -> datetime | None:
-    """Return until when logins are blocked: a clock set back makes that no longer than it was meant."""
+    """Return until when logins are blocked: a clock that is set back must not prolong it."""
     meant = block_after(account.failed_logins)
     if account.blocked_until is None or meant is None:
         return None

@@ -1,4 +1,4 @@
-"""All of ``access/`` in one hand, as the web and the command line take it."""
+"""All of ``identity/`` in one object, for the web and the command line."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from telemetry_service.storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Who is let in, and as what."""
+    """Accounts, sessions and tokens."""
 
     accounts: Accounts
     sessions: Sessions

@@ -13,16 +13,16 @@ from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.plain_text import has_lone_surrogate, unseen_error
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
-"""Characters. The upper bound keeps a hostile login from feeding megabytes to the hash."""
+"""Characters. The upper limit keeps an attacker from feeding megabytes to the hash."""
 
 _SALT_BYTES, _DIGEST_BYTES = 16, 32
 
 _AT_ONCE = 2
-"""Each hash takes 64 MiB: a burst of logins must not take the memory of the service."""
+"""Each hash takes 64 MiB: a burst of logins must not exhaust the memory of the service."""
 
 
 class PasswordRefusedError(TelemetryError):
-    """The new password is too short or too long, or something unseen is in it."""
+    """The new password is too short, too long, or contains something invisible."""
 
     code = "password-refused"
     sentence = f"A password must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
@@ -41,30 +41,30 @@ class Passwords:
     """Hashes and verifies passwords."""
 
     def __init__(self, cost: HashCost | None = None) -> None:
-        """Use ``cost`` for new hashes; old ones are verified with the cost that they name."""
+        """Use ``cost`` for new hashes; old ones are verified with their own."""
         cost = cost or HashCost()
         self._hasher = PasswordHasher(time_cost=cost.rounds, memory_cost=cost.memory_kib, parallelism=cost.lanes)
         self._at_once = BoundedSemaphore(_AT_ONCE)
-        # Verified in the place of the account's hash where the name is wrong, so that both take the same time.
+        # Verified instead of the account's hash if the name is wrong, so that both take the same time.
         self._nobodys = _hash_of_no_password(cost)
 
     def hash(self, password: str) -> str:
-        """Return a hash with a salt of its own.
+        """Return a hash with a new salt.
 
         Raises:
-            PasswordRefusedError: the password is too short or too long, or something unseen is in it.
+            PasswordRefusedError: the password is too short, too long, or contains something invisible.
         """
         if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
             raise PasswordRefusedError
-        if (fault := unseen_error(password)) is not None:
-            sentence = f"The password {fault}"
+        if (problem := unseen_error(password)) is not None:
+            sentence = f"The password {problem}"
             raise PasswordRefusedError(sentence)
         return self._hashed(password)
 
     def renewed(self, password_hash: str, password: str) -> str | None:
-        """Return a hash at today's cost of a password that was verified, None where it has one.
+        """Return a new hash of a verified password if its present hash is outdated, or None.
 
-        What is unseen in it is not looked for: earlier versions took it, and it has just let someone in.
+        Invisible characters are not refused: earlier versions accepted them, and the password was just used to log in.
         """
         return self._hashed(password) if self._hasher.check_needs_rehash(password_hash) else None
 
@@ -73,7 +73,7 @@ class Passwords:
             return self._hasher.hash(_canonical(password))
 
     def verify(self, password_hash: str | None, password: str) -> bool:
-        """Whether ``password`` is the one that was hashed; does the same work where there is no hash."""
+        """Whether ``password`` is the one that was hashed. Takes the same time if there is no hash."""
         if len(password) > PASSWORD_MAXIMUM or has_lone_surrogate(password):
             password = ""
         with self._at_once:
@@ -85,10 +85,10 @@ class Passwords:
 
 
 def _hash_of_no_password(cost: HashCost) -> str:
-    """Return a hash in its usual form whose digest is random: it costs nothing to make, and as much to verify as any.
+    """Return a regular hash with a random digest: it costs nothing to create, and as much to verify as any.
 
-    Hashing a text for it would cost 64 MiB and a third of a second at each start; doing that at the first login
-    instead would make the first login slower than all others.
+    Hashing a text instead would take 64 MiB and a third of a second at each start, or make the first login slower than
+    all others.
     """
     salt, digest = (
         base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=") for length in (_SALT_BYTES, _DIGEST_BYTES)

@@ -13,13 +13,13 @@ class Scope(StrEnum):
 
 
 _IMPLIED = {Scope.ADMIN: frozenset({Scope.READ})}
-"""Whoever may change may see what is changed. Nothing implies ``report``: facts come from reporters alone."""
+"""A caller that may change something may also read it. Nothing implies ``report``: facts come only from reporters."""
 
 SESSION_SCOPES = frozenset({Scope.READ, Scope.ADMIN})
 """What the administrator may do in a browser."""
 
 
 def granted(scopes: Iterable[Scope]) -> frozenset[Scope]:
-    """Return the scopes together with those that they imply."""
+    """Return the scopes and those that they imply."""
     held = frozenset(scopes)
     return held.union(*(_IMPLIED.get(scope, frozenset()) for scope in held))

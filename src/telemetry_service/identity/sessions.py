@@ -1,7 +1,7 @@
-"""Browser sessions, kept on the server so that they can be ended.
+"""Browser sessions, stored on the server so that they can be ended.
 
-The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of the secret; the
-CSRF token is a keyed digest of it for another purpose, so nothing more is stored for it.
+The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of the secret; the CSRF token is a keyed
+digest of it for another purpose, so it needs no storage.
 """
 
 import base64
@@ -24,17 +24,17 @@ from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredSession
 
 LONGEST = timedelta(hours=12)
-"""A session ends after a working day, however busy it is."""
+"""A session ends after a working day, even if it is in use."""
 
 IDLE = timedelta(hours=2)
-"""A session that no one used for so long has ended."""
+"""A session ends after being unused for this long."""
 
 RECENT = timedelta(minutes=10)
-"""How long after the password was entered a secret may be shown."""
+"""How long after entering the password a secret may be shown."""
 
 _TOUCHED_EVERY = timedelta(minutes=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
-"""By how much the clocks of two replicas may differ without ending each other's sessions."""
+"""How much the clocks of two replicas may differ without ending each other's sessions."""
 _DIGEST, _CSRF = "session", "csrf"
 _TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECRET_BYTES = 32
@@ -57,7 +57,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A new session with the cookie's value, which no one can read again."""
+    """A new session with the cookie's value, which cannot be read again."""
 
     token: str = field(repr=False)
     session: Session
@@ -67,7 +67,7 @@ class Sessions:
     """Opens, finds and ends sessions."""
 
     def __init__(self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts) -> None:
-        """Keep sessions in ``database``, under ``keys``."""
+        """Store sessions in ``database``, under ``keys``."""
         self._database = database
         self._clock = clock
         self._keys = keys
@@ -100,7 +100,7 @@ class Sessions:
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
     def find(self, token: str) -> Session:
-        """Return the session of a cookie, and note that it is in use.
+        """Return the session of a cookie, and record that it is in use.
 
         Raises:
             AccessDeniedError: there is none, or it has ended.
@@ -157,7 +157,7 @@ class Sessions:
         )
 
     def _touch(self, stored: StoredSession, now: datetime) -> None:
-        # A moment that has not come yet is corrected at once: else the session would not be idle until then.
+        # A time in the future is corrected at once: otherwise the session would not count as idle until then.
         if timedelta(0) <= now - stored.last_seen_at < _TOUCHED_EVERY:
             return
         # A full or locked disk must not keep the administrator from seeing what is wrong.
@@ -166,6 +166,6 @@ class Sessions:
 
 
 def _has_ended(stored: StoredSession, now: datetime) -> bool:
-    # A clock set back must not make a session last for as long as it went back.
+    # A clock that is set back must not prolong a session.
     from_the_future = stored.created_at - now > _CLOCKS_DIFFER
     return from_the_future or now >= stored.expires_at or now - stored.last_seen_at >= IDLE

@@ -1,7 +1,7 @@
-"""Service tokens: ``cct_<token id>_<secret>``, of which only a keyed digest of the secret is kept.
+"""Service tokens: ``cct_<token id>_<secret>``. Only a keyed digest of the secret is stored.
 
-A verified token is remembered in memory for ``REMEMBERED``, so that the hot path does not read
-the database for each call. That is also the longest time that a revoked token still works.
+A verified token is cached in memory for ``REMEMBERED``, so that the hot path does not read the database for each call.
+A revoked token may keep working for as long.
 """
 
 import re
@@ -20,7 +20,7 @@ from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredToken
 
 REMEMBERED = timedelta(seconds=5)
-"""How long a verified token is believed without a look at the database: the delay of a revocation."""
+"""How long a verified token is trusted without checking the database: the delay of a revocation."""
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -40,7 +40,7 @@ _REMEMBERED_AT_MOST = 1_000
 
 
 class TokenRefusedError(TelemetryError):
-    """A token cannot be made as asked for."""
+    """The token cannot be created as requested."""
 
     code = "token-refused"
     sentence = (
@@ -51,14 +51,14 @@ class TokenRefusedError(TelemetryError):
 
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
-    """What may be shown of a token."""
+    """What may be shown about a token."""
 
     token_id: str
     name: str
     scopes: tuple[Scope, ...]
     created_at: datetime
     last_used_at: datetime | None
-    """To the minute, give or take."""
+    """Accurate to about a minute."""
     revoked_at: datetime | None
 
 
@@ -86,17 +86,17 @@ class _Remembered:
 
 
 class ServiceTokens:
-    """Makes, verifies and revokes service tokens."""
+    """Creates, verifies and revokes service tokens."""
 
     def __init__(self, database: Database, clock: Clock, keys: KeyRing) -> None:
-        """Keep tokens in ``database``, under ``keys``."""
+        """Store tokens in ``database``, under ``keys``."""
         self._database = database
         self._clock = clock
         self._keys = keys
         self._verified: dict[bytes, _Remembered] = {}
 
     def create(self, name: str, scopes: Collection[Scope], actor: str) -> CreatedToken:
-        """Make a token. Its text is in the answer and nowhere else.
+        """Create a token. Its text is only in the return value.
 
         Raises:
             TokenRefusedError: the name is malformed or taken, or there is no scope.
@@ -124,10 +124,10 @@ class ServiceTokens:
             return tuple(_facts(stored) for stored in tx.identity.tokens())
 
     def revoke(self, token_id: str, actor: str) -> None:
-        """Revoke a token: in every replica it works for ``REMEMBERED`` longer at most.
+        """Revoke a token. It works for at most ``REMEMBERED`` longer, in every replica.
 
         Raises:
-            NotFoundError: there is no such token, or it is revoked already.
+            NotFoundError: there is no such token, or it is already revoked.
         """
         now = self._clock.now()
         with self._database.write() as tx:
@@ -137,18 +137,18 @@ class ServiceTokens:
         self._verified.clear()
 
     def remembered(self, token: str) -> TokenHolder | None:
-        """Return the holder of a token that was verified a moment ago; touches no database."""
+        """Return the holder of a recently verified token, without reading the database."""
         match = _TOKEN.fullmatch(token)
         if match is None:
             return None
         found = self._verified.get(self._memory_key(match))
-        # Not `now - since < REMEMBERED` alone: a clock set back would make the memory last.
+        # Not `now - since < REMEMBERED` alone: a clock that is set back would prolong it.
         if found is None or not timedelta(0) <= self._clock.now() - found.since < REMEMBERED:
             return None
         return found.holder
 
     def verify(self, token: str) -> TokenHolder:
-        """Return the holder of a token, by a look at the database.
+        """Return the holder of a token, from the database.
 
         Raises:
             AccessDeniedError: the token is malformed, unknown or revoked.
@@ -168,7 +168,7 @@ class ServiceTokens:
         return holder
 
     def _memory_key(self, match: re.Match[str]) -> bytes:
-        # The ID is in it too: the digest alone would let a secret in under another token's ID.
+        # It includes the ID: with the digest alone, a secret would work with another token's ID.
         return self._keys.digest(match[0].encode(), "service-token-memory")
 
     def _remember(self, key: bytes, holder: TokenHolder, now: datetime) -> None:
@@ -179,7 +179,7 @@ class ServiceTokens:
     def _note_use(self, stored: StoredToken, now: datetime) -> None:
         if stored.last_used_at is not None and timedelta(0) <= now - stored.last_used_at < _USE_NOTED_EVERY:
             return
-        # Who is let in does not depend on whether the disk takes a note of it.
+        # A disk problem must not keep callers out.
         with suppress(StorageUnavailableError), self._database.write() as tx:
             tx.identity.note_token_use(stored.token_id, now)
 

@@ -1,5 +1,5 @@
 """The only way out of this process: one signed POST to the License Server, and its outcome.
 
-No exception and no log line of a library leaves this package, because they hold the URL. Every error becomes a
+No exception and no log line of a library leaves this package, because they contain the URL. Every error becomes a
 ``Cause``.
 """

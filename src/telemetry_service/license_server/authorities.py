@@ -1,7 +1,7 @@
-"""The authorities that are trusted, read again when their files change: a certificate may be renewed at any time.
+"""The trusted CAs, read again when their files change: a certificate may be renewed at any time.
 
-A file that cannot be read any more (it is being replaced, or its volume is gone) changes nothing: what was read
-last stays trusted, and the log says so once. At a start there is nothing to stay with, so it is an error then.
+If a file can no longer be read (it is being replaced, or its volume is gone), the CAs read last stay trusted, which is
+logged once. At a start there are none yet, so it is an error then.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 
 _Stamp = tuple[int, ...]
-"""What changes with a file whose content changes."""
+"""Changes when the content of a file changes."""
 
 
 class Authorities:
-    """Gives a TLS context that trusts the system's authorities and those of a file. May be shared by threads."""
+    """Provides a TLS context that trusts the system's CAs and those in a file. Threads may share it."""
 
     def __init__(self, ca_file: Path | None) -> None:
-        """Read the authorities.
+        """Read the CAs.
 
         Raises:
             SettingsError: ``ca_file`` cannot be read as PEM certificates.
@@ -36,19 +36,19 @@ class Authorities:
         self._context = tls_context(ca_file)
 
     def context(self) -> ssl.SSLContext:
-        """Return the context for the next exchange; looking whether a file has changed costs microseconds."""
+        """Return the context for the next exchange; checking whether a file has changed takes microseconds."""
         with self._lock:
             self._follow()
             return self._context
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the file's content as it is trusted; of nothing where there is no file."""
+        """Return the SHA-256 of the trusted content of the file; of nothing if there is no file."""
         with self._lock:
             self._follow()
             return self._digest
 
     def _follow(self) -> None:
-        # Looked at before the reading, so that a change in between is found the next time.
+        # Checked before reading, so that a change in between is found the next time.
         stamps = self._look()
         if stamps == self._stamps:
             return

@@ -25,17 +25,17 @@ PING_PATH = "/v1/telemetry/ping"
 
 _DEFAULT_LIMITS = ExchangeLimits()
 _KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-"""The License Server responds, and refuses the API key."""
+"""The License Server responds, but refuses the API key."""
 
 
 class LicenseServerClient:
-    """One License Server. May be shared by threads; each exchange has a connection of its own."""
+    """One License Server. Threads may share it; each exchange has its own connection."""
 
     def __init__(self, endpoint: Endpoint, limits: ExchangeLimits = _DEFAULT_LIMITS) -> None:
-        """Read the trusted authorities, and silence the libraries' logs, which would name the License Server.
+        """Read the trusted CAs, and silence the libraries' logs, which would name the License Server.
 
         Raises:
-            SettingsError: the file of authorities cannot be read, or a URL of the endpoint is none.
+            SettingsError: the CA file cannot be read, or a URL of the endpoint is invalid.
 
         """
         silence_library_logs()
@@ -47,10 +47,10 @@ class LicenseServerClient:
         self._proxy = _proxy(endpoint)
 
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
-        """Send a message and return the outcome, at the latest when the deadline ends. Never raises.
+        """Send a message and return the outcome before the deadline. Never raises.
 
-        ``known_bodies`` are hex SHA-256 digests of what was sent under this ID before; ``now`` is
-        what a ``Retry-After`` date is measured from. A receipt is passed on unverified.
+        ``known_bodies`` are hex SHA-256 digests of the bodies sent under this ID before; a ``Retry-After`` date is
+        relative to ``now``. A receipt is returned unverified.
         """
         try:
             response = self._post(TRANSMISSION_PATH, message, self._steps())
@@ -61,7 +61,7 @@ class LicenseServerClient:
     def check_connection(self, ping: SealedMessage, on_step: OnStep = ignore_step) -> ConnectionCheck:
         """Check the connection step by step: name, TCP, TLS, certificate, response, API key. Never raises.
 
-        With a proxy, the first two steps are the proxy's: they end when it says that it has connected.
+        With a proxy, the first two steps are the proxy's: they end when it reports that it has connected.
         """
         steps = self._steps(on_step)
         try:
@@ -75,7 +75,7 @@ class LicenseServerClient:
         return ConnectionCheck(steps.report(ok=cause is None), cause, response.status)
 
     def authorities_digest(self) -> bytes:
-        """Return the digest of the deployment's own authorities as they are trusted at this moment."""
+        """Return the digest of the deployment's own CAs as they are trusted now."""
         return self._authorities.digest()
 
     def _steps(self, on_step: OnStep = ignore_step) -> Steps:
@@ -88,7 +88,7 @@ class LicenseServerClient:
         return exchange.post(_core_url(httpx.URL(self._base_url + path)), self._headers(message), message.body)
 
     def _headers(self, message: SealedMessage) -> Sequence[tuple[str, str]]:
-        """Return the protocol's headers and no others: nothing else identifies the sender."""
+        """Return only the protocol's headers: nothing else identifies the sender."""
         return (
             ("Host", self._host),
             ("Content-Type", message.content_type),
@@ -113,7 +113,7 @@ def _base_url(endpoint: Endpoint) -> str:
 
 
 def _host_header(base_url: str) -> str:
-    """Return the host as certificates and virtual hosts have it: the final dot of a name is for the resolver alone."""
+    """Return the host as in certificates and virtual hosts: a final dot is only for the resolver."""
     host, colon, port = httpx.URL(base_url).netloc.decode("ascii").partition(":")
     if host.startswith("["):
         return f"{host}{colon}{port}"
@@ -128,7 +128,7 @@ def _proxy(endpoint: Endpoint) -> httpx.Proxy | None:
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
-    # httpcore writes the host as it stands into the CONNECT of a proxy, where an IPv6 address has brackets.
+    # httpcore writes the host unchanged into a proxy's CONNECT, in which an IPv6 address has brackets.
     host = b"[%b]" % url.raw_host if b":" in url.raw_host else url.raw_host
     return httpcore.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path)
 

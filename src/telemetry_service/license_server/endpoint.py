@@ -9,18 +9,18 @@ from telemetry_service.domain.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The License Server as the deployment names it. Its representation shows nothing of that."""
+    """The License Server as the deployment names it. Its ``repr`` does not show that."""
 
     base_url: str = field(repr=False)
     """``https://host[:port][/path]``, without user, query or fragment."""
     ca_file: Path | None = field(default=None, repr=False)
-    """PEM file of authorities that are trusted beside the system's own."""
+    """PEM file of CAs that are trusted in addition to the system's."""
     proxy_url: str | None = field(default=None, repr=False)
     """``http[s]://[user:password@]host:port``; the environment's proxies are never used."""
     user_agent: str = field(default="control-core-telemetry", repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a server without TLS; settings have checked the rest with better words.
+        """Refuse a server without TLS; the settings have checked the rest with better messages.
 
         Raises:
             SettingsError: the License Server would be reached without TLS.
@@ -32,10 +32,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeLimits:
-    """What one exchange may cost. Each bound has its reason beside it."""
+    """The limits of one exchange. Each has its reason next to it."""
 
     deadline: timedelta = timedelta(seconds=30)
-    """Everything together, from the name to the last byte: enough for a slow link through a proxy, and a quarter of
-    the lease on a claim, so that no other replica can take the transmission while it is being sent."""
+    """The whole exchange, from the name lookup to the last byte: enough for a slow link through a proxy, and a quarter
+    of the lease, so that no other replica can take the transmission while it is being sent."""
     response_bytes: int = 64 * 1024
-    """A whole response, head and body: a real one has about one kilobyte, so there is room for any proxy's headers."""
+    """A whole response, headers and body. A real one has about a kilobyte, so there is room for any proxy's headers."""

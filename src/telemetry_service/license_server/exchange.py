@@ -1,8 +1,8 @@
 """One exchange with the License Server: a request and its response, under one deadline.
 
-Each exchange has an event loop of its own, in the thread of its caller. So canceling ends whatever hangs, trickles or
-waits, in any layer, and nothing is left when it is over. A loop costs less than a millisecond. A thread that runs a
-loop already, such as the web server's, cannot make an exchange, and so cannot be blocked by one.
+Each exchange has its own event loop, in the thread of its caller. So canceling ends whatever hangs, trickles or waits,
+in any layer, and leaves nothing behind. A loop costs less than a millisecond. A thread that already runs a loop, such
+as the web server's, cannot make an exchange, and so cannot be blocked by one.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from telemetry_service.license_server.response import READ_STATUSES, Response
 from telemetry_service.license_server.steps import Steps
 
 _KEEP_STATUS = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
-"""What is wrong with a response that has begun."""
+"""Problems with a response that has begun."""
 _OF_LIBRARIES = (
-    OSError,  # Among them TimeoutError, and ssl.SSLError, which httpcore lets through.
+    OSError,  # Including TimeoutError, and ssl.SSLError, which httpcore does not wrap.
     anyio.EndOfStream,
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.ProxyError,
     httpcore.TimeoutException,
 )
-"""All that may be raised for what happens outside this process."""
+"""Every exception that something outside this process can cause."""
 
 
 class Exchange:
-    """One exchange, to be used once."""
+    """One exchange; use it once."""
 
     def __init__(
         self, context: ssl.SSLContext, proxy: httpcore.Proxy | None, limits: ExchangeLimits, steps: Steps
@@ -51,10 +51,10 @@ class Exchange:
         """Send a request and return the response.
 
         Raises:
-            ExchangeError: there is none that can be read, or no time left.
+            ExchangeError: there is no readable response, or no time left.
         """
         try:
-            # The debug mode, which the environment may ask for, would log addresses.
+            # Debug mode, which the environment can turn on, would log addresses.
             with asyncio.Runner(debug=False) as loop:
                 return loop.run(self._within_deadline(url, headers, body))
         except (ExchangeError, *_OF_LIBRARIES) as error:
@@ -75,7 +75,7 @@ class Exchange:
             return await _read(response)
 
     def _in_our_words(self, error: Exception) -> ExchangeError:
-        """Return the error without the texts of a library, which hold names and addresses."""
+        """Return the error without a library's text, which contains names and addresses."""
         cause = self._cause_of(error)
         if self._steps.at_proxy and cause is not Cause.DEADLINE_EXCEEDED:
             cause = Cause.PROXY_FAILED
@@ -93,12 +93,12 @@ class Exchange:
                 return Cause.RESPONSE_MALFORMED
             case ssl.SSLError() | anyio.EndOfStream() | httpcore.NetworkError() | httpcore.RemoteProtocolError():
                 return Cause.CONNECTION_LOST
-            case _:  # Among others, this machine has no file descriptor left.
+            case _:  # For example, this machine has no file descriptors left.
                 return Cause.CONNECTION_FAILED
 
 
 async def _read(response: httpcore.Response) -> Response:
-    """Read the body where it matters, raw: a compressed one could explode, so it counts as none."""
+    """Read the body if it matters. A compressed one counts as none: decompressing it could be a bomb."""
     headers = httpx.Headers(response.headers)
     matters = response.status in READ_STATUSES and headers.get("Content-Encoding", "identity").lower() == "identity"
     body = await response.aread() if matters else None

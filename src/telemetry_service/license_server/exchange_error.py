@@ -1,4 +1,4 @@
-"""The one error of this package, and the outcome that it leads to."""
+"""The only error of this package, and its outcome."""
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import TelemetryError
@@ -16,13 +16,13 @@ _REJECTED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
 
 
 class ExchangeError(TelemetryError):
-    """An exchange ended without a response. Never leaves this package, and carries no text of a library."""
+    """An exchange ended without a usable response. Never leaves this package, and carries no text of a library."""
 
     code = "exchange-failed"
     sentence = "The License Server could not be reached."
 
     def __init__(self, cause: Cause, response_code: int | None = None) -> None:
-        """Keep the cause, and the status if a response had begun."""
+        """Keep the cause, and the status code if a response had begun."""
         self.cause = cause
         self.response_code = response_code
         super().__init__()
@@ -31,9 +31,9 @@ class ExchangeError(TelemetryError):
 def outcome_of(error: ExchangeError) -> Failure:
     """Return the outcome of an exchange that failed.
 
-    An outdated TLS or a wrong certificate stays until a person changes the connection, so the transmission is held.
-    A response that no License Server sends is rejected. Everything else on the way, such as a handshake that broke
-    off, is temporary and is retried.
+    An outdated TLS version or a wrong certificate stays until a person changes the connection, so the transmission is
+    held. A response that does not come from a License Server is rejected. Everything else, such as a broken handshake,
+    is temporary and is retried.
     """
     if error.cause in _HELD:
         return Held(error.cause, error.response_code)

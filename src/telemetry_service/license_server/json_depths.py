@@ -1,21 +1,21 @@
-"""Cuts off what is nested deeper in a JSON text than any member that the protocol knows.
+"""Cuts off JSON values that are nested deeper than any member of the protocol.
 
-The standard reader descends by recursion, so that thousands of brackets in a member that is not read would keep the
-whole response from being read.
+The standard parser is recursive, so thousands of brackets in an ignored member would keep the whole response from being
+read.
 """
 
 import re
 
 _DEEPEST = 32
-"""A response of the protocol has two levels."""
+"""A response in the protocol has two levels."""
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
-"""A string, whose brackets mean nothing, or a bracket. A string that is not closed goes to the end of the text, so
-that each character is looked at once."""
+"""A string, whose brackets mean nothing, or a bracket. An unclosed string extends to the end of the text, so that each
+character is scanned once."""
 
 
 def without_depths(text: str) -> str:
-    """Return ``text`` with null in the place of each value that is nested too deeply.
+    """Return ``text`` with null in place of each value that is nested too deeply.
 
     Raises:
         ValueError: its brackets do not match.

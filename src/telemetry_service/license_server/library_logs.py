@@ -14,7 +14,7 @@ _LOGGERS = (
 
 
 def silence_library_logs() -> None:
-    """Switch the loggers of the HTTP libraries off, for the whole process and at every level.
+    """Turn off the loggers of the HTTP libraries, for the whole process and at every level.
 
     ``disabled`` rather than a level, which a later configuration of logging may change.
     """

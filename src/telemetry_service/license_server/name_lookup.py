@@ -1,4 +1,4 @@
-"""Looks names up without waiting for a resolver that hangs.
+"""Resolves names without waiting for a resolver that hangs.
 
 The system's resolver cannot be interrupted. It runs in a daemon thread: a thread of the event loop, or of anyio, would
 keep the loop or the whole process from ending for as long as the resolver hangs.
@@ -17,18 +17,18 @@ async def look_up(host: str, port: int) -> list[str]:
     """Return the addresses of ``host``, at least one.
 
     Raises:
-        ExchangeError: the name is not known.
+        ExchangeError: the name is unknown.
     """
     found: Future[list[str]] = Future()
     Thread(target=_resolve, args=(host, port, found), name="license-server-name", daemon=True).start()
     try:
         return await asyncio.wrap_future(found)
-    except (OSError, UnicodeError):  # UnicodeError: a label that no DNS name can have.
+    except (OSError, UnicodeError):  # UnicodeError: a label that is not valid in DNS.
         raise ExchangeError(Cause.NAME_NOT_RESOLVED) from None
 
 
 def _resolve(host: str, port: int, found: "Future[list[str]]") -> None:
-    # From here on it cannot be canceled, so that its result always has a place to go to.
+    # From here on it cannot be canceled, so its result can always be delivered.
     found.set_running_or_notify_cancel()
     try:
         found.set_result([str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])

@@ -1,7 +1,7 @@
-"""The connections of one exchange: httpcore's own over anyio, with what they lack.
+"""The connections of one exchange: httpcore's own over anyio, with what those lack.
 
-The lookup of the name is a step of its own, each address gets its share of the time, and the bytes that come in are
-counted. Time-outs are not passed on: the deadline of the exchange cancels whatever still runs.
+The name lookup is a separate step, each address gets its share of the time, and received bytes are counted. Timeouts
+are not passed on: the deadline of the exchange cancels whatever is still running.
 """
 
 import ssl
@@ -21,7 +21,7 @@ class Network(httpcore.AsyncNetworkBackend):
     """Connects to the License Server, or to its proxy."""
 
     def __init__(self, steps: Steps, most_bytes: int) -> None:
-        """Serve one exchange, in which at most ``most_bytes`` may come in."""
+        """Serve one exchange, which may receive at most ``most_bytes``."""
         self._tcp = httpcore.AnyIOBackend()
         self._steps = steps
         self._bytes_left = most_bytes
@@ -33,7 +33,7 @@ class Network(httpcore.AsyncNetworkBackend):
         """Connect to the first address of ``host`` that accepts.
 
         Raises:
-            ExchangeError: no name, or no connection.
+            ExchangeError: the name is unknown, or no address accepts.
         """
         self._steps.reach(StepName.NAME)
         addresses = await look_up(host.strip("[]"), port)
@@ -44,7 +44,7 @@ class Network(httpcore.AsyncNetworkBackend):
     async def _dial(self, addresses: list[str], port: int) -> httpcore.AsyncNetworkStream:
         cause = Cause.CONNECTION_FAILED
         for position, address in enumerate(addresses):
-            # An address that swallows everything must leave time for the others.
+            # An address that never responds must leave time for the others.
             left = anyio.current_effective_deadline() - anyio.current_time()
             try:
                 return await self._tcp.connect_tcp(address, port, timeout=left / (len(addresses) - position))
@@ -55,10 +55,10 @@ class Network(httpcore.AsyncNetworkBackend):
         raise ExchangeError(cause)
 
     def count(self, received: bytes) -> bytes:
-        """Pass on what came in, as long as all of it together is within the limit.
+        """Return the received bytes, as long as the total is within the limit.
 
         Raises:
-            ExchangeError: it is more than any License Server sends.
+            ExchangeError: it is more than a License Server sends.
         """
         self._bytes_left -= len(received)
         self.cut_off = not received
@@ -67,7 +67,7 @@ class Network(httpcore.AsyncNetworkBackend):
         return received
 
     async def aclose(self) -> None:
-        """Close the connection: httpcore leaves it open where it is canceled within the handshake."""
+        """Close the connection: httpcore leaves it open if it is canceled during the handshake."""
         if self._connection is not None:
             await self._connection.aclose()
 
@@ -92,7 +92,7 @@ class _CountedStream(httpcore.AsyncNetworkStream):
             secured = await self._stream.start_tls(ssl_context, tls.certified_name(server_hostname))
         except httpcore.ConnectError as error:
             raise ExchangeError(tls.cause_of(error.__cause__)) from None
-        except ValueError:  # A name that no certificate can have, which only a proxy would have looked up.
+        except ValueError:  # A name that no certificate can have; only a proxy would have resolved it.
             raise ExchangeError(Cause.TLS_FAILED) from None
         return _CountedStream(secured, self._network)
 
@@ -104,11 +104,11 @@ class _CountedStream(httpcore.AsyncNetworkStream):
 
 
 def _cause_of(error: httpcore.ConnectError) -> Cause:
-    """Return what the operating system said, which stands two errors below httpcore's."""
+    """Return what the operating system reported, which is two errors below httpcore's."""
     match error.__cause__ and error.__cause__.__cause__:
         case ConnectionRefusedError():
             return Cause.CONNECTION_REFUSED
-        case ConnectionResetError():  # It was connected, and then broken, before this side had looked.
+        case ConnectionResetError():  # The connection broke before this side noticed that it was open.
             return Cause.CONNECTION_LOST
         case _:
             return Cause.CONNECTION_FAILED

@@ -1,8 +1,8 @@
-"""The response of the License Server, read strictly: any other 2xx is no acceptance.
+"""The response of the License Server, read strictly: any other 2xx is not an acceptance.
 
-What makes an acceptance (ID, status, moment) must be exactly right, and may not stand there twice. Nothing else can
-undo one: members that the protocol does not know are passed over, so that the License Server may learn to say more,
-and a receipt or a license that cannot be read is left out, and noted.
+The members that make an acceptance (ID, status, time) must be exactly right and occur only once. Nothing else can
+invalidate it: unknown members are ignored, so that the License Server may add some, and an unreadable receipt or
+license is ignored and noted.
 """
 
 import hashlib
@@ -26,16 +26,16 @@ from telemetry_service.license_server.json_depths import without_depths
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
 READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
-"""Only of these the body matters. Of others it is not even read."""
+"""The body matters only for these; for others it is not even read."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the timestamp of a message may be from the License Server's clock (protocol, last section)."""
+"""How far a message's timestamp may be from the License Server's clock (protocol, last section)."""
 
 _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
-"""What a License Server may call a message whose timestamp it does not believe."""
+"""Status codes for a message whose timestamp the License Server refuses."""
 
 _TWICE = object()
-"""The value of a member that occurs twice: either could be meant, so it is of no type."""
+"""The value of a member that occurs twice. It is ambiguous, so it matches no type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Response:
     date: str | None
     retry_after: str | None
     body: bytes | None
-    """None where it was not read, or came compressed although that was not asked for."""
+    """None if it was not read, or was compressed without being asked for."""
 
 
 class _Read(BaseModel):
-    """The members of a response that must be right; each of them is a text."""
+    """The members of a response that must be right; each is a string."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -78,7 +78,7 @@ def outcome_of_transmission(
 ) -> Outcome:
     """Return what a response means for ``message``.
 
-    ``known_bodies`` are hex digests of bodies that went out under the same ID; the message's own is always one.
+    ``known_bodies`` are hex digests of bodies sent under the same ID; the message's own always counts.
     """
     if response.status == HTTPStatus.CONFLICT:
         return _conflict(response, message, known_bodies)
@@ -101,7 +101,7 @@ def outcome_of_transmission(
 
 
 def failure_of_ping(response: Response, ping: SealedMessage) -> Failure | None:
-    """Return why the response to a connection check is not a good one, or None."""
+    """Return why the response to a connection test is not valid, or None."""
     failure = _failure(response, ping, retry_after=None)
     if failure is None and _parse(_Pong, _members(response.body)) is None:
         return Rejected(Cause.RESPONSE_MALFORMED, response.status)
@@ -120,13 +120,13 @@ def _failure(response: Response, message: SealedMessage, retry_after: timedelta 
 
 
 def _clocks_differ(response: Response, message: SealedMessage) -> bool:
-    """Whether the License Server's clock, as it says itself, is further from ours than it tolerates."""
+    """Whether the License Server's clock, by its Date header, is further from ours than it tolerates."""
     theirs = parse_http_date(response.date or "")
     return theirs is not None and abs(theirs.timestamp() - message.timestamp) > CLOCK_TOLERANCE.total_seconds()
 
 
 def _conflict(response: Response, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:
-    """A conflict about the very bytes that we sent is none: the License Server has them."""
+    """A conflict with the same bytes that we sent is an acceptance: the License Server has them."""
     conflict = _parse(_Conflict, _members(response.body))
     ours = {hashlib.sha256(message.body).hexdigest(), *known_bodies}
     if conflict and conflict.transmission_id == message.transmission_id and conflict.body_sha256 in ours:
@@ -135,7 +135,7 @@ def _conflict(response: Response, message: SealedMessage, known_bodies: Collecti
 
 
 def _receipt(value: object) -> tuple[str | None, tuple[Note, ...]]:
-    """Return the receipt, and what there is to note: one in which more stands than the protocol lists is none."""
+    """Return the receipt and any notes. A receipt with more than the protocol lists is ignored."""
     if value is None:
         return None, ()
     if isinstance(value, str) and in_closed_form(value):
@@ -154,7 +154,7 @@ def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
 
 
 def _members(body: bytes | None) -> Mapping[str, object]:
-    """Return the members of a response; none where it is no JSON object. Numbers may be of any size."""
+    """Return the members of a response; none if it is not a JSON object. Numbers may be of any size."""
     try:
         text = without_depths((body or b"").decode())
         read = json.loads(text, object_pairs_hook=_each_once, parse_int=float)

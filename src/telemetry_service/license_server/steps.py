@@ -1,4 +1,4 @@
-"""How far an exchange has come: the steps of a connection check, each with its time."""
+"""The progress of an exchange: the steps of a connection test, each with its time."""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Steps:
 
     @property
     def at_proxy(self) -> bool:
-        """Whether the exchange has met the proxy only, and not yet the License Server behind it."""
+        """Whether the exchange has reached only the proxy, and not yet the License Server behind it."""
         return self._proxied and StepName.TLS not in self._reached
 
     def reach(self, step: StepName) -> None:
@@ -31,7 +31,7 @@ class Steps:
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Follow the handshake with the License Server, but not one with a proxy. httpcore calls this.
 
-        The certificate is verified in the middle of the handshake, and is a step of its own here.
+        The certificate is verified during the handshake, but is a separate step here.
         """
         match event.removeprefix("proxy." if self._proxied else "connection."):
             case "start_tls.started":

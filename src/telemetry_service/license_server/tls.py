@@ -1,4 +1,4 @@
-"""TLS as the protocol demands it: 1.2 or newer, the certificate always verified."""
+"""TLS as the protocol requires it: 1.2 or newer, with the certificate always verified."""
 
 import ssl
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import SettingsError
 
-# OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h), which are stable and, unlike its texts, made for programs.
+# OpenSSL's X509_V_ERR_… codes (openssl/x509_vfy.h), which are stable and, unlike its texts, meant for programs.
 _NOT_YET_VALID = 9
 _HAS_EXPIRED = 10
 _HOSTNAME_MISMATCH = 62
@@ -23,10 +23,10 @@ _VERSION_REASONS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERS
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities and those of ``ca_file``. Costs 30 ms.
+    """Return a context that trusts the system's CAs and those in ``ca_file``. Takes 30 ms.
 
-    Not ``ssl.create_default_context``: that one writes the session keys to the file named by
-    ``SSLKEYLOGFILE``, so that anybody who sets the environment could decrypt the traffic.
+    Not ``ssl.create_default_context``, which writes the session keys to the file named by ``SSLKEYLOGFILE``: anyone who
+    sets the environment could decrypt the traffic.
 
     Raises:
         SettingsError: ``ca_file`` cannot be read as PEM certificates.
@@ -34,9 +34,9 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # RFC 9525: the names are those of the extension; a common name is a text for people.
+    # RFC 9525: names come from the extension; a common name is only for people.
     context.hostname_checks_common_name = False
-    # What the deployment names is trusted, be it a root, the authority that issued the certificate, or the certificate.
+    # The deployment may name a root, the issuing CA, or the certificate itself; each is trusted.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     context.load_default_certs()
@@ -54,12 +54,12 @@ def _loaded(context: ssl.SSLContext, ca_file: Path) -> bool:
 
 
 def certified_name(host: str | None) -> str | None:
-    """Return a host as certificates have it: no final dot, which only keeps the resolver to the name, no brackets."""
+    """Return a host as in certificates: without brackets, and without a final dot, which is only for the resolver."""
     return host and host.removesuffix(".").strip("[]")
 
 
 def cause_of(error: BaseException | None) -> Cause:
-    """Return why a handshake failed; what is no error of TLS is one of the connection below it."""
+    """Return why a handshake failed; an error that is not from TLS comes from the connection below it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CAUSE_OF_CODE.get(error.verify_code, Cause.CERTIFICATE_UNTRUSTED)
     if not isinstance(error, ssl.SSLError):

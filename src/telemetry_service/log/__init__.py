@@ -1,5 +1,5 @@
 """The log: a closed set of events with closed fields, written to stderr as JSON lines or for a console.
 
-Nothing that a library says is ever written, and nothing that does not have the form of its field. Everyone may
-import ``write``; only ``rendering`` knows structlog.
+The text of a library is never written, nor any value that does not have the form of its field. Every package may import
+``write``; only ``rendering`` uses structlog.
 """

@@ -1,7 +1,7 @@
-"""Writes lines in a thread of its own: whoever reads stderr, and has stopped to, keeps no one waiting.
+"""Writes lines in a separate thread, so that a stopped reader of stderr blocks nothing.
 
-A pipe that is full blocks the one who writes into it. Here that is this thread; calls, probes and the schedule go on.
-What does not find room any more is dropped, and the log says how much that was as soon as someone reads again.
+A full pipe blocks its writer, which is only this thread; calls, probes and the schedule continue. Lines that no longer
+fit are dropped, and their number is logged as soon as the pipe is read again.
 """
 
 import logging
@@ -15,16 +15,16 @@ from telemetry_service.log.lines import SUPPRESSED
 from telemetry_service.log.write import EVENT, FIELDS, LOGGER
 
 LINES_WAITING = 10_000
-"""Some megabytes at most."""
+"""At most a few megabytes."""
 
 LAST_WORDS_SECONDS = 2.0
-"""How long the end of the process waits for its last lines to be read."""
+"""How long the process waits at its end for the last lines to be read."""
 
 _LOOK_SECONDS = 0.01
 
 
 class DescriptorHandler(logging.Handler):
-    """Writes each line to a file descriptor, past every buffer of Python's: one that is full delays the end, too."""
+    """Writes each line to a file descriptor, unbuffered: a full buffer would delay the end of the process."""
 
     def __init__(self, descriptor: int) -> None:
         """Write to ``descriptor``, which stays the caller's."""
@@ -32,7 +32,7 @@ class DescriptorHandler(logging.Handler):
         self._descriptor = descriptor
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the whole line; where no one can read it any more there is no one to tell."""
+        """Write the whole line; ignore a closed pipe, because nothing reads it."""
         try:
             rest = f"{self.format(record)}\n".encode(errors="backslashreplace")
             while rest:
@@ -42,7 +42,7 @@ class DescriptorHandler(logging.Handler):
 
 
 class BackgroundHandler(logging.Handler):
-    """Hands records to ``inner`` in a thread, and never waits."""
+    """Passes records to ``inner`` in a thread, and never waits."""
 
     def __init__(self, inner: logging.Handler, lines_waiting: int = LINES_WAITING) -> None:
         """Start the thread."""
@@ -53,14 +53,14 @@ class BackgroundHandler(logging.Handler):
         Thread(target=self._write, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record, or count it as dropped; the handler's own lock is held."""
+        """Queue a record, or count it as dropped; the handler's lock is held."""
         try:
             self._waiting.put_nowait(record)
         except Full:
             self._dropped += 1
 
     def flush(self) -> None:
-        """Wait until all is written, but not permanently."""
+        """Wait until everything is written, but not forever."""
         until = monotonic() + LAST_WORDS_SECONDS
         while self._waiting.unfinished_tasks and monotonic() < until:
             sleep(_LOOK_SECONDS)
@@ -68,14 +68,14 @@ class BackgroundHandler(logging.Handler):
     def _write(self) -> None:
         while True:
             record = self._waiting.get()
-            # Not handle(): its lock would be held while no one reads, and the end of the process takes every lock.
+            # Not handle(), which would hold the lock while nothing reads; the end of the process needs every lock.
             self._inner.emit(record)
             if self._dropped and self._waiting.empty():
                 self._tell_dropped()
             self._waiting.task_done()
 
     def _tell_dropped(self) -> None:
-        # A record that is dropped between these two lines is told with the next: it is only a number.
+        # A record dropped between these two lines is counted with the next: it is only a number.
         dropped, self._dropped = self._dropped, 0
         level = EVENTS[Event.LINES_DROPPED].level
         record = logging.LogRecord(LOGGER, level, "", 0, Event.LINES_DROPPED.value, None, None)

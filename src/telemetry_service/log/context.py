@@ -1,4 +1,4 @@
-"""Which request a line belongs to: known to everything that runs on behalf of that request, in any thread."""
+"""The request that a line belongs to, known to everything that runs for that request, in any thread."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The ID of a request and the address that it came from, as far as a trusted proxy tells it."""
+    """The ID of a request and the address that it came from, if need be as reported by a trusted proxy."""
 
     request_id: str
     address: str | None
@@ -23,18 +23,18 @@ _CURRENT: ContextVar[RequestContext | None] = ContextVar("telemetry_request", de
 
 
 def current_request() -> RequestContext | None:
-    """Return the request that is being answered, or None outside of any."""
+    """Return the present request, or None outside of any."""
     return _CURRENT.get()
 
 
 def is_safe_request_id(text: str) -> bool:
-    """Whether an ID that a caller gave may be repeated in the log and in the answer."""
+    """Whether a caller's request ID may be repeated in the log and in the response."""
     return _SAFE.fullmatch(text) is not None
 
 
 @contextmanager
-def answering(request_id: str, address: str | None) -> Iterator[RequestContext]:
-    """Let every line that is written within the block belong to this request."""
+def request_context(request_id: str, address: str | None) -> Iterator[RequestContext]:
+    """Let every line that is logged within the block belong to this request."""
     context = RequestContext(request_id, address)
     token = _CURRENT.set(context)
     try:

@@ -1,6 +1,6 @@
-"""Every event that the log can hold: its name permanently, its level, its fields and what it means.
+"""Every event in the log: its permanent name, its level, its fields and its meaning.
 
-``docs/operations.md`` shows this table. A name is never given another meaning; alerts are built on it.
+``docs/operations.md`` shows this table. A name never changes its meaning, because alerts depend on it.
 """
 
 import logging
@@ -24,7 +24,7 @@ class Event(StrEnum):
     ATTEMPT_STARTED = "attempt_started"
     ATTEMPT_ACCEPTED = "attempt_accepted"
     ATTEMPT_FAILED = "attempt_failed"
-    ANSWER_NOT_TAKEN_WHOLE = "answer_not_taken_whole"
+    RESPONSE_PARTLY_IGNORED = "response_partly_ignored"
     RECEIPT_NOT_VERIFIED = "receipt_not_verified"
     PAYLOAD_INVALID = "payload_invalid"
     PAYLOAD_CONTRADICTION = "payload_contradiction"
@@ -54,8 +54,8 @@ class Event(StrEnum):
     FORWARDED_NOT_TRUSTED = "forwarded_not_trusted"
     CALL_REFUSED = "call_refused"
 
-    STORAGE_FAULT_BEGAN = "storage_fault_began"
-    STORAGE_FAULT_ENDED = "storage_fault_ended"
+    STORAGE_FAILED = "storage_failed"
+    STORAGE_RECOVERED = "storage_recovered"
     UNEXPECTED_EXCEPTION = "unexpected_exception"
     LIBRARY_MESSAGE = "library_message"
     LINES_DROPPED = "lines_dropped"
@@ -63,9 +63,9 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many lines of an event are written within ``seconds``: for each value of the fields ``by``, and in all.
+    """How many lines of an event are written within ``seconds``: for each value of the fields ``by``, and in total.
 
-    What is left out is counted, and the next line of the event says how many there were.
+    Suppressed lines are counted, and the next line of the event says how many there were.
     """
 
     each: int
@@ -76,7 +76,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an event says."""
+    """The meaning of an event."""
 
     level: int
     fields: tuple[str, ...]
@@ -85,13 +85,13 @@ class Meaning:
 
 
 _STRANGERS = Limit(each=10, total=100, by=("address",))
-"""Whoever is not let in can make such lines as fast as the network carries them."""
+"""A refused caller can cause such lines as fast as the network allows."""
 
 _CALLERS = Limit(each=10, total=100, by=("code", "route"))
-"""A reporter with a fault repeats it at every report."""
+"""A faulty reporter repeats its error with every report."""
 
 _REPEATED = Limit(each=1, total=60, by=("job", "code"))
-"""Every few seconds, as long as the fault lasts."""
+"""Every few seconds, as long as the problem lasts."""
 
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 
@@ -149,7 +149,7 @@ EVENTS: dict[Event, Meaning] = {
         ),
         "The payload was not accepted and is kept; the troubleshooting page explains the cause.",
     ),
-    Event.ANSWER_NOT_TAKEN_WHOLE: Meaning(
+    Event.RESPONSE_PARTLY_IGNORED: Meaning(
         WARNING,
         ("transmission_id", "note"),
         ("The payload was accepted; the note says what else the response contained."),
@@ -229,7 +229,7 @@ EVENTS: dict[Event, Meaning] = {
     Event.CONNECTION_CUT_OFF: Meaning(
         WARNING,
         ("address", "code"),
-        "A connection was closed without a response: its caller does not read responses (answer-not-read) or sends"
+        "A connection was closed without a response: its caller does not read responses (response-not-read) or sends"
         " requests without waiting for responses (requests-pipelined).",
         _STRANGERS,
     ),
@@ -246,10 +246,10 @@ EVENTS: dict[Event, Meaning] = {
         "A request was refused; the code says why.",
         _CALLERS,
     ),
-    Event.STORAGE_FAULT_BEGAN: Meaning(
+    Event.STORAGE_FAILED: Meaning(
         ERROR, ("code",), "The database cannot be used. Logged once when the trouble begins, not for each request."
     ),
-    Event.STORAGE_FAULT_ENDED: Meaning(INFO, ("code", "duration_ms"), "The database can be used again."),
+    Event.STORAGE_RECOVERED: Meaning(INFO, ("code", "duration_ms"), "The database can be used again."),
     Event.UNEXPECTED_EXCEPTION: Meaning(
         ERROR,
         ("job", "error", "place"),
@@ -266,4 +266,4 @@ EVENTS: dict[Event, Meaning] = {
         Limit(each=5, total=20, by=("logger",)),
     ),
 }
-"""The level of a library's message is the library's own, from warning on."""
+"""A library's message keeps its own level, from warning up."""

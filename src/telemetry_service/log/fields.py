@@ -1,6 +1,6 @@
-"""What a line may hold: each field has a form, and what does not have it is not written.
+"""What a line may contain: each field has a form, and a value without that form is not written.
 
-The forms are for IDs, codes and figures. A URL, a sentence of a library or a key has none of them.
+The forms are for IDs, codes and numbers. A URL, a library's text or a key matches none of them.
 """
 
 import re
@@ -11,10 +11,10 @@ from typing import TypeAlias
 from uuid import UUID
 
 FieldValue: TypeAlias = str | int | bool | UUID | tuple[str, ...] | None
-"""What is handed in; an enum of strings is a string."""
+"""The values that callers pass; a string enum is a string."""
 
 WITHHELD = "?"
-"""Stands where a value did not have the form of its field."""
+"""Replaces a value that does not have the form of its field."""
 
 _CODE = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,79}", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,31}", re.ASCII)
@@ -25,7 +25,7 @@ _SENTENCE = re.compile(r"[A-Za-z0-9 ,.;:()'=_*-]{1,240}", re.ASCII)
 
 
 class Form(StrEnum):
-    """The forms of the fields, by the name that the documentation gives them."""
+    """The forms of the fields, as named in the documentation."""
 
     CODE = "code"
     CODES = "codes"
@@ -45,7 +45,7 @@ def _text_of(form: re.Pattern[str]) -> Callable[[FieldValue], bool]:
 
 
 def _is_address(value: FieldValue) -> bool:
-    if not isinstance(value, str) or "%" in value:  # A zone can be any text, and no caller's address bears one.
+    if not isinstance(value, str) or "%" in value:  # A zone can be any text, and callers' addresses have none.
         return False
     try:
         ip_address(value)
@@ -112,11 +112,11 @@ FIELDS: dict[str, Form] = {
     "wait_seconds": Form.COUNT,
     "warning": Form.CODE,
 }
-"""Every field that a line can have, beside those of all lines: time, level, event, request_id, suppressed."""
+"""Every field that a line can have, in addition to those of all lines: time, level, event, request_id, suppressed."""
 
 
 def as_written(name: str, value: FieldValue) -> str | int | bool | list[str] | None:
-    """Return a field's value as it is written; ``WITHHELD`` for one that does not have the field's form."""
+    """Return a field's value as written; ``WITHHELD`` if it does not have the field's form."""
     if value is None:
         return None
     if name not in FIELDS or not _FITS[FIELDS[name]](value):

@@ -1,4 +1,4 @@
-"""What no one caught: written as an event, where Python would print the text of the exception."""
+"""Logs uncaught exceptions as events; Python would print their text."""
 
 import sys
 import threading
@@ -8,7 +8,7 @@ from telemetry_service.log.write import log_exception
 
 
 def install_hooks() -> None:
-    """Take the place of Python's own printing, for the whole process."""
+    """Replace Python's hooks for the whole process."""
     sys.excepthook = _main
     sys.unraisablehook = _unraisable
     threading.excepthook = _thread

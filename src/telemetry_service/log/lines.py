@@ -1,4 +1,4 @@
-"""From a record of the standard library's logging to the fields of one line."""
+"""Turns a record of the standard library's logging into the fields of one line."""
 
 import logging
 from datetime import UTC, datetime
@@ -9,16 +9,16 @@ from telemetry_service.log.fields import as_written
 from telemetry_service.log.write import EVENT, FIELDS, place_of
 
 SUPPRESSED = "telemetry_suppressed"
-"""The attribute of a record that says how many like it were left out before."""
+"""The attribute of a record that says how many similar ones were suppressed before it."""
 
 
 def event_of(record: logging.LogRecord) -> Event:
-    """Return the event of a record; whatever is none of ours is a library's message."""
+    """Return the event of a record; a record that is not ours is a library's message."""
     return getattr(record, EVENT, Event.LIBRARY_MESSAGE)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return the fields of a record. Of a library's message these are its source and its exception's, not its text."""
+    """Return the fields of a record; for a library's message, its source and that of its exception, not its text."""
     if hasattr(record, EVENT):
         return dict(getattr(record, FIELDS))
     fields: dict[str, Any] = {"logger": as_written("logger", record.name)}
@@ -30,7 +30,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def line_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return everything that is written of a record, in the order in which it is."""
+    """Return everything that is written for a record, in order."""
     moment = datetime.fromtimestamp(record.created, UTC)
     line = {
         "time": moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z",

@@ -1,17 +1,17 @@
-"""What a deployment chooses about the log."""
+"""The log options of a deployment."""
 
 from enum import StrEnum
 
 
 class LogFormat(StrEnum):
-    """How a line looks."""
+    """The format of a line."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogLevel(StrEnum):
-    """The least level that is written."""
+    """The lowest level that is written."""
 
     DEBUG = "debug"
     INFO = "info"

@@ -1,4 +1,4 @@
-"""How a line looks: one JSON document, or for a console. The only place that knows structlog."""
+"""Formats a line, as a JSON document or for a console. Only this module uses structlog."""
 
 import logging
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from telemetry_service.log.lines import line_of
 from telemetry_service.log.options import LogFormat
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
-"""The levels as the journal of systemd numbers them (sd-daemon(3))."""
+"""The levels as numbered by systemd's journal (sd-daemon(3))."""
 
 
 def make_formatter(log_format: LogFormat, *, colors: bool = False, journal: bool = False) -> logging.Formatter:
@@ -23,7 +23,7 @@ def make_formatter(log_format: LogFormat, *, colors: bool = False, journal: bool
     formatter = ProcessorFormatter(
         foreign_pre_chain=[_only_what_may_be_written],
         processors=[renderer],
-        use_get_message=False,  # A library's text is not even put together.
+        use_get_message=False,  # A library's text is not even formatted.
     )
     return _ForTheJournal(formatter) if journal else formatter
 
@@ -33,7 +33,7 @@ def _only_what_may_be_written(_logger: object, _name: str, found: Mapping[str, A
 
 
 class _ForTheJournal(logging.Formatter):
-    """Puts the priority before each line, so that ``journalctl -p warning`` finds what it should."""
+    """Puts the priority before each line, so that ``journalctl -p warning`` works."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()

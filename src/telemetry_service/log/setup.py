@@ -1,4 +1,4 @@
-"""Sets the log of a process up: one handler, on stderr."""
+"""Sets up the log of a process: one handler, on stderr."""
 
 import logging
 import os
@@ -21,9 +21,9 @@ _LEVELS = {
 
 
 def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: str | None = None) -> None:
-    """Write to stderr from ``level`` on; without a format it is for a console where there is one, else JSON.
+    """Write to stderr from ``level`` up. Without a format, use the console's if stderr is one, else JSON.
 
-    ``journal_stream`` is what systemd says of the stream that it has given us (``JOURNAL_STREAM``).
+    ``journal_stream`` identifies the stream that systemd has passed to us (``JOURNAL_STREAM``).
     """
     silence()
     stream = sys.stderr
@@ -35,12 +35,12 @@ def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: st
     handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(logging.WARNING, _LEVELS[level]))  # What libraries say below a warning says nothing to anybody.
+    root.setLevel(max(logging.WARNING, _LEVELS[level]))  # Messages of libraries below a warning are useless.
     logging.getLogger(LOGGER).setLevel(_LEVELS[level])
 
 
 def _is_journal(stream: TextIO, journal_stream: str | None) -> bool:
-    """Whether ``stream`` is what ``JOURNAL_STREAM`` names: a child can have inherited the variable alone."""
+    """Whether ``stream`` is the one in ``JOURNAL_STREAM``: a child may have inherited only the variable."""
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):

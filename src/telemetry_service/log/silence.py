@@ -1,4 +1,4 @@
-"""Keeps Python from printing what no one handles: of libraries' messages, warnings and exceptions it shows the text."""
+"""Keeps Python from printing unhandled messages, warnings and exceptions, whose text it would show."""
 
 import logging
 
@@ -6,8 +6,8 @@ from telemetry_service.log.hooks import install_hooks
 
 
 def silence() -> None:
-    """Write no log at all, as a command does: what it has to say it says in sentences of its own."""
-    # With a handler at the root Python's handler of last resort is not asked.
+    """Write no log at all. A command reports what it has to say in its own sentences."""
+    # With a handler at the root, Python's handler of last resort is not used.
     logging.getLogger().addHandler(logging.NullHandler())
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False

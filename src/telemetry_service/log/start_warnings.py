@@ -1,4 +1,4 @@
-"""What the start warns of: something about the deployment that works, and is probably not meant."""
+"""Warnings at the start: something about the deployment that works, but is probably not intended."""
 
 from enum import StrEnum
 
@@ -33,5 +33,5 @@ SENTENCES: dict[StartWarning, str] = {
 
 
 def warn_of(warning: StartWarning) -> None:
-    """Write the warning with its sentence."""
+    """Log the warning with its sentence."""
     log_event(Event.DEPLOYMENT_WARNING, warning=warning, sentence=SENTENCES[warning])

@@ -1,4 +1,4 @@
-"""Keeps whoever is not let in, and faults that last, from filling the log: with a bound on lines, and on memory."""
+"""Keeps refused callers and lasting problems from filling the log: it limits lines and memory."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ from telemetry_service.log.events import EVENTS, Event, Limit
 from telemetry_service.log.lines import SUPPRESSED, event_of, fields_of
 
 KEYS_KNOWN = 1_024
-"""Addresses that are counted apart; a stranger can have as many of them as it likes."""
+"""Addresses that are counted separately; an attacker can have any number of them."""
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class _Window:
     lines: int = 0
 
     def has_room(self, now: float, seconds: float, most: int) -> bool:
-        """Whether one more may be written; an hour-glass that has run out is turned."""
+        """Whether one more may be written; a window that has ended starts again."""
         if now - self.began >= seconds:
             self.began, self.lines = now, 0
         return self.lines < most
@@ -30,7 +30,7 @@ class _Window:
 
 @dataclass(slots=True)
 class _Counts:
-    """What was written of one event."""
+    """How much of one event was written."""
 
     total: _Window
     suppressed: int = 0
@@ -38,10 +38,10 @@ class _Counts:
 
 
 class Throttle(logging.Filter):
-    """Lets records pass as far as the limit of their event goes; the next one that passes says what was left out."""
+    """Lets records pass up to the limit of their event; the next one that passes says how many were suppressed."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Count by ``monotonic``: no step of the wall clock opens or closes anything."""
+        """Measure time with ``monotonic``, which changes of the wall clock do not affect."""
         super().__init__()
         self._monotonic = monotonic
         self._lock = Lock()
@@ -63,14 +63,14 @@ class Throttle(logging.Filter):
         return True
 
     def _count(self, event: Event, limit: Limit, key: tuple[object, ...]) -> int | None:
-        """Return how many were left out before this one; None where this one is left out too."""
+        """Return how many were suppressed before this one; None if this one is suppressed too."""
         now = self._monotonic()
         counts = self._counts.setdefault(event, _Counts(_Window(now)))
         window = counts.each.pop(key, None) or _Window(now)
         counts.each[key] = window
         while len(counts.each) > KEYS_KNOWN:
             counts.each.popitem(last=False)
-        # Both are asked: each turns its own glass.
+        # Check both: each has its own window.
         room = (window.has_room(now, limit.seconds, limit.each), counts.total.has_room(now, limit.seconds, limit.total))
         if not all(room):
             counts.suppressed += 1

@@ -1,4 +1,4 @@
-"""Writes an event. What is not in the table of events, or has not the form of its field, is never written."""
+"""Logs an event. A field that is not in the table of events, or lacks its form, is never written."""
 
 import logging
 import traceback
@@ -11,7 +11,7 @@ LOGGER = "telemetry_service"
 """The one logger of the service's own events."""
 
 EVENT, FIELDS = "telemetry_event", "telemetry_fields"
-"""The attributes of a record under which they travel."""
+"""The attributes of a record that carry them."""
 
 _PACKAGE = "telemetry_service/"
 
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(LOGGER)
 
 
 def log_event(event: Event, **fields: FieldValue) -> None:
-    """Write ``event`` with ``fields``; within a request its ID, and its address where the event has one, are added."""
+    """Log ``event`` with ``fields``. Within a request, add its ID, and its address if the event has one."""
     meaning = EVENTS[event]
     if not _LOG.isEnabledFor(meaning.level):
         return
@@ -35,12 +35,12 @@ def log_event(event: Event, **fields: FieldValue) -> None:
 
 
 def log_exception(error: BaseException, job: str) -> None:
-    """Write that no one foresaw ``error``: its type, its place and what was being done, never its text."""
+    """Log an unexpected ``error``: its type, its place and the job, never its text."""
     log_event(Event.UNEXPECTED_EXCEPTION, job=job, error=type(error).__name__, place=place_of(error))
 
 
 def place_of(error: BaseException) -> str | None:
-    """Return where an exception came from: the innermost place in this program, else the innermost of all."""
+    """Return where an exception came from: the innermost place in this program, or else the innermost of all."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _PACKAGE in frame.filename] or frames
     if not ours:

@@ -2,5 +2,5 @@
 
 ``stages``: record -> aggregate -> prepare -> deliver (claim, send, record the outcome), driven by the tick.
 ``actions``: what an administrator or another service asks for, such as configure, send now and retry.
-``queries``: what is shown of it, such as preview, history and health, each read from one snapshot.
+``queries``: what is shown, such as preview, history and health, each read from one snapshot.
 """

@@ -23,7 +23,7 @@ def seal_api_key(runtime: Runtime, api_key: str, now: datetime) -> SealedApiKey:
 def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id: UUID | None = None) -> str:
     """Return the API key unencrypted.
 
-    That it cannot be opened is logged here, whoever asked: with the ``transmission_id`` that could not be sent.
+    A key that cannot be opened is logged here for all callers, with the ``transmission_id`` that could not be sent.
 
     Raises:
         NotConfiguredError: the API key, the License Server or the customer ID is missing.

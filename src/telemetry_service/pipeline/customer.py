@@ -1,7 +1,7 @@
-"""The customer that a waiting payload was made for. Whoever is the customer later has nothing to do with it.
+"""The customer that a waiting payload was made for, regardless of who the customer is later.
 
-Its clear ID is kept sealed in the transmission's row, because its pseudonym follows the API key for as long as nothing
-of the payload can have arrived.
+The customer ID is stored sealed in the transmission's row, because the pseudonym depends on the API key until the
+payload may have arrived.
 """
 
 from uuid import UUID
@@ -19,14 +19,14 @@ _CLEAR = "cus_"
 
 
 def seal_customer(runtime: Runtime, transmission_id: UUID, customer_id: str) -> bytes:
-    """Return the customer's ID as it is kept with a transmission; in another's row it could not be opened."""
+    """Return the customer ID sealed for a transmission; in another row it could not be opened."""
     return runtime.keys.seal(customer_id.encode(), _purpose(transmission_id))
 
 
 def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str) -> str | None:
-    """Return the clear ID of the customer that a transmission was made for; ``prepared`` is its name in the payload.
+    """Return the ID of the customer that a transmission was made for; ``prepared`` is the name in the payload.
 
-    None where it is not known: what was prepared under a pseudonym then leaves under that very one.
+    None if it is not known: a payload that was prepared under a pseudonym is then sent under the same one.
     """
     if prepared.startswith(_CLEAR):
         return prepared
@@ -40,11 +40,11 @@ def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepar
 
 
 def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
-    """Keep the customer of what version 0.1.0 left waiting, where it certainly is the present one.
+    """Store the customer of the transmissions that version 0.1.0 left waiting, if it is certainly the present one.
 
-    It is where the payload's pseudonym is the present customer's under the present API key. Otherwise the key or the
-    customer has changed since, no one can tell which, and the stored pseudonym is final: the License Server knows it
-    under every key that was ever the customer's, and under another customer the counts must not leave.
+    That is certain if the payload's pseudonym is the present customer's under the present API key. Otherwise the key or
+    the customer has changed since, it is unknown which, and the stored pseudonym is final: the License Server knows it
+    under every key the customer ever had, and the counts must not be sent for another customer.
     """
     waiting = tx.transmissions.without_customer()
     customer_id = runtime.customer_id(tx.license.get())
@@ -64,7 +64,7 @@ def _name_in(payload: bytes) -> str | None:
     try:
         return PreparedPayload.model_validate_json(payload).customer_id
     except ValidationError:
-        return None  # It is set aside when it is to be sent.
+        return None  # It is rejected when it is due.
 
 
 def _purpose(transmission_id: UUID) -> str:

@@ -1,4 +1,4 @@
-"""The running installation: what every stage works with. Made once, in ``app.py``."""
+"""The runtime: what every stage works with. ``service.py`` makes it once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ from telemetry_service.storage.database import Database
 
 @dataclass
 class SeenConnection:
-    """What this process has seen of its own connection; None before it first used it."""
+    """The connection as this process last saw it; None before it first used it."""
 
     connection: bytes | None = field(default=None, repr=False)
 
 
 class Failpoint(StrEnum):
-    """The named points of the pipeline, at each of which a crash must do no harm."""
+    """The points of the pipeline at which the crash tests stop the process; a crash there must do no harm."""
 
     USAGE_WRITTEN = "usage_written"
     USAGE_COMMITTED = "usage_committed"
@@ -40,34 +40,34 @@ class Failpoint(StrEnum):
 
 
 def pass_failpoint(_milestone: Failpoint) -> None:
-    """Do nothing: outside the tests no one stands at a milestone."""
+    """Do nothing: failpoints are only used in tests."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """Database, clock, deployment facts, keys and the way to the License Server."""
+    """Database, clock, deployment facts, keys and the client of the License Server."""
 
     database: Database
     clock: Clock
     deployment: Deployment
     keys: KeyRing
-    """Protects what belongs to the License Server."""
+    """Protects secrets for the License Server."""
     client: LicenseServerClient | None
     receipt_key: ReceiptKey | None
     connection: bytes = field(repr=False)
-    """What identifies the deployment's connection settings; only a keyed digest of it is stored."""
+    """Identifies the deployment's connection settings; only a keyed digest of it is stored."""
     seen_connection: SeenConnection = field(default_factory=SeenConnection)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)
-    """Set when the process is told to stop: no further delivery and no further step of a purge is begun."""
+    """Set when the process is asked to stop: no further delivery and no further step of a purge begins."""
     taken_early: dict[UUID, float] = field(default_factory=dict)
-    """Transmissions whose plan a clock that was set back has made void, and when (monotonic) that was heeded last."""
+    """Transmissions whose plan is void because the clock was set back, and when (monotonic) that was last acted on."""
     failpoint: Callable[[Failpoint], None] = pass_failpoint
-    """Told of each milestone; the crash tests stop the process there."""
+    """Called at each failpoint; the crash tests stop the process there."""
 
     def present_connection(self) -> bytes:
-        """Return what identifies the connection at this moment, the content of the authorities' file included."""
+        """Return what identifies the present connection, including the content of the CA file."""
         return self.connection + (self.client.authorities_digest() if self.client else b"")
 
     def customer_id(self, posture: LicensePosture | None) -> str | None:
@@ -75,5 +75,5 @@ class Runtime:
         return self.deployment.customer_id or (posture.customer_id if posture else None)
 
     def enabled(self, configuration: StoredConfiguration) -> bool:
-        """Whether telemetry is on: the administrator and the deployment must both want it."""
+        """Whether telemetry is on: the administrator and the deployment must both allow it."""
         return configuration.values.enabled and self.deployment.enabled

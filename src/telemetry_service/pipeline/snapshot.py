@@ -1,7 +1,7 @@
-"""One moment of the database, and what is said of it: every query, and every decision of a stage, reads from one.
+"""A snapshot is one read of the database at one moment: every query, and every decision of a stage, uses one.
 
-A snapshot belongs to the transaction that it was made in. It reads nothing twice, so that no two parts of a page can
-contradict each other; whoever has written something since makes another one.
+It belongs to the transaction it was made in. It reads nothing twice, so that no two parts of a page can contradict each
+other; after writing something, make a new one.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class Snapshot:
-    """What a transaction sees at ``now``, together with what the deployment has fixed (``runtime``)."""
+    """What a transaction sees at ``now``, together with the deployment's facts (``runtime``)."""
 
     def __init__(self, runtime: Runtime, tx: Transaction, now: datetime) -> None:
         """Read nothing yet: each part is read when it is first asked for."""
@@ -36,12 +36,12 @@ class Snapshot:
 
     @cached_property
     def state(self) -> CurrentState:
-        """The rows of which there is one each."""
+        """The one-row tables."""
         return self.tx.current_state.read()
 
     @property
     def configuration(self) -> StoredConfiguration:
-        """The configuration as it is saved."""
+        """The saved configuration."""
         return self.state.configuration
 
     @property
@@ -85,18 +85,18 @@ class Snapshot:
 
     @cached_property
     def last_tick(self) -> LastTick | None:
-        """The latest tick, whatever came of it."""
+        """The latest tick, whatever its result."""
         return self.tx.schedule.last_tick()
 
     @cached_property
     def last_run(self) -> LastTick | None:
-        """The latest tick that was to send. Within a tick it is the one before."""
+        """The latest tick that had to send. Within a tick, it is the one before."""
         latest = self.last_tick
         return latest if latest is None or latest.result != DISABLED else self.tx.schedule.last_run()
 
     @cached_property
     def situation(self) -> Situation:
-        """Everything that the decision table looks at."""
+        """All input of the decision table."""
         delivery = self.state.delivery
         return Situation(
             now=self.now,
@@ -113,7 +113,7 @@ class Snapshot:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What is said of the situation."""
+        """The verdict on the situation."""
         return judge(self.situation)
 
     @cached_property
@@ -131,13 +131,13 @@ class Snapshot:
             due_at=tick.due_at,
             result=tick.result,
             of_open_period=tick.period_id == self.period.period_id,
-            answered=accepted is not None and accepted > tick.sequence,
+            accepted_since=accepted is not None and accepted > tick.sequence,
         )
 
 
 @contextmanager
 def open_snapshot(runtime: Runtime) -> Iterator[Snapshot]:
-    """Give a snapshot of this moment, in a transaction of its own that only reads."""
+    """Open a snapshot of the present moment, in its own read-only transaction."""
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         yield Snapshot(runtime, tx, now)
@@ -149,6 +149,6 @@ def read_now(
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> Found:
-    """Return what one query finds at this moment; whoever has several opens a snapshot for all of them."""
+    """Return the result of one query now. For several queries, open one snapshot for all of them."""
     with open_snapshot(runtime) as snapshot:
         return query(snapshot, *arguments, **options)

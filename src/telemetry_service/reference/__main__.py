@@ -1,8 +1,7 @@
 """``python -m telemetry_service.reference``: the License Server as a child process.
 
-Reads its options as one line of JSON from standard input, so that no secret stands in a command
-line, and announces itself as one line of JSON on standard output. It stops when standard input
-ends: a parent that dies, however it dies, leaves no server behind.
+Reads its options as one line of JSON from stdin, so that no secret is on a command line, and announces itself as one
+line of JSON on stdout. It stops when stdin ends, so that a parent that dies never leaves a server behind.
 """
 
 import json
@@ -22,14 +21,14 @@ def _announce(listening: Listening) -> None:
 
 
 def _stop_with_parent() -> None:
-    # The file descriptor is read without its buffer, whose lock an exit elsewhere would wait for.
+    # Read the file descriptor unbuffered: an exit elsewhere would wait for the lock of the buffer.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
-    """Serve until told to stop, or until the parent is gone."""
+    """Serve until stopped, or until the parent is gone."""
     options = ReferenceOptions.model_validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     serve(options, _announce)

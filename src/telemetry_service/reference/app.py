@@ -1,4 +1,4 @@
-"""The ASGI application: the protocol's two addresses, and the control interface where one is wanted."""
+"""The ASGI application: the protocol's two paths, and the control interface if it is enabled."""
 
 import sqlite3
 from dataclasses import replace
@@ -29,7 +29,7 @@ _OTHER_PAYLOAD = "0" * 64
 
 
 def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -> Starlette:
-    """Return the application of a License Server that keeps to ``options``."""
+    """Return the application of a License Server with these ``options``."""
     for grant in options.grants:
         store.add_key(grant.api_key, grant.customer_id)
     switch = FaultSwitch()
@@ -61,14 +61,14 @@ class Protocol:
     def __init__(
         self, options: ReferenceOptions, receiver: Receiver, signer: ReceiptSigner, switch: FaultSwitch
     ) -> None:
-        """Answer what ``receiver`` takes, with receipts of ``signer``, unless ``switch`` says otherwise."""
+        """Respond to what ``receiver`` accepts, with receipts of ``signer``, unless ``switch`` has a fault."""
         self._licenses = options.licenses
         self._receiver = receiver
         self._signer = signer
         self._switch = switch
 
     async def telemetry(self, request: Request) -> Response:
-        """Take a transmission."""
+        """Receive a transmission."""
         body = await read_body(request)
         faults = self._switch.take(ping=False)
         _refuse_listed(request, faults)
@@ -77,10 +77,10 @@ class Protocol:
         acceptance = await run_in_threadpool(self._receiver.receive, request.headers, body)
         if faults.after_storing and (instead := await strike(faults.failure, request)):
             return instead
-        return JSONResponse(self._answer(acceptance, faults))
+        return JSONResponse(self._body(acceptance, faults))
 
     async def ping(self, request: Request) -> Response:
-        """Take a connection test."""
+        """Receive a connection test."""
         body = await read_body(request)
         faults = self._switch.take(ping=True)
         if instead := await strike(faults.failure, request):
@@ -88,9 +88,9 @@ class Protocol:
         await run_in_threadpool(self._receiver.ping, request.headers, body)
         return JSONResponse({"status": "ok"})
 
-    def _answer(self, acceptance: Acceptance, faults: Faults) -> dict[str, object]:
+    def _body(self, acceptance: Acceptance, faults: Faults) -> dict[str, object]:
         entry = acceptance.entry
-        answer: dict[str, object] = {
+        body: dict[str, object] = {
             "transmission_id": str(entry.transmission_id),
             "status": "duplicate" if acceptance.duplicate else "accepted",
             "received_at": entry.received_at,
@@ -99,10 +99,10 @@ class Protocol:
         license_ = None if block is None else block.model_dump(mode="json")
         receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at, license_)
         if token := self._receipt(receipt, faults):
-            answer["receipt"] = token
+            body["receipt"] = token
         if license_ is not None:
-            answer["license"] = license_
-        return answer
+            body["license"] = license_
+        return body
 
     def _receipt(self, receipt: Receipt, faults: Faults) -> str | None:
         match faults.receipt:
@@ -134,7 +134,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _no_such_address(_request: Request, error: Exception) -> Response:
-    """Say in our own words what Starlette found out about an address or a method."""
+    """Return our own response for an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     reason = Reason.METHOD_NOT_ALLOWED if error.status_code == 405 else Reason.NOT_FOUND  # noqa: PLR2004
@@ -142,7 +142,7 @@ async def _no_such_address(_request: Request, error: Exception) -> Response:
 
 
 async def _nobody_there(_request: Request, _error: Exception) -> Response:
-    """Answer no one: the other side went away before it had sent everything."""
+    """Respond to no one: the client disconnected before it had sent everything."""
     return Response(status_code=204)
 
 

@@ -1,4 +1,4 @@
-"""Who sent a request: the headers of the protocol, the API key, every listed signature, the timestamp."""
+"""Authenticates a request: the headers of the protocol, the API key, every listed signature, the timestamp."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from telemetry_service.reference.refusals import Reason, RefusalError
 
 TOLERANCE_SECONDS = 300
-"""How far a sender's clock may be off: the five minutes of Standard Webhooks."""
+"""How far a sender's clock may be off: five minutes, as in Standard Webhooks."""
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
@@ -22,20 +22,20 @@ _KEY_ID = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key that the License Server knows, and the customer whom it belongs to."""
+    """An API key that the License Server knows, and its customer."""
 
     key_id: str
     customer_id: str
     secret: str
 
     def __repr__(self) -> str:
-        """Show the key ID and never the key."""
+        """Show the key ID, never the key."""
         return f"ApiKey({self.key_id})"
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """What is known once every signature held."""
+    """What is known once all signatures are verified."""
 
     transmission_id: UUID
     timestamp: int
@@ -47,11 +47,10 @@ class Authenticated:
 def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey | None], now: float) -> Authenticated:
     """Return who sent ``body``; ``now`` is the time here in Unix seconds.
 
-    The signature is checked before the timestamp and before anything of the body is looked at, so
-    that a stranger learns nothing but that he is one.
+    The signature is checked before the timestamp and before the body is read, so that a stranger learns nothing else.
 
     Raises:
-        RefusalError: a header is malformed, the key unknown, a signature wrong or the timestamp stale.
+        RefusalError: a header is malformed, the key is unknown, a signature is wrong or the timestamp is stale.
     """
     transmission_id = _one(headers, "X-Telemetry-Id", _ID)
     timestamp = _one(headers, "X-Telemetry-Timestamp", _TIMESTAMP)
@@ -65,7 +64,7 @@ def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey
 
 
 def _one(headers: Headers, name: str, form: re.Pattern[str] | None = None) -> str:
-    """Return a header that has to be there exactly once, and in its form."""
+    """Return a header that must occur exactly once, and match its form."""
     values = headers.getlist(name)
     if len(values) != 1 or (form is not None and not form.fullmatch(values[0])):
         raise RefusalError(Reason.HEADER_MALFORMED, header=name)
@@ -73,11 +72,11 @@ def _one(headers: Headers, name: str, form: re.Pattern[str] | None = None) -> st
 
 
 def _check_signatures(listed: str, signed: bytes, key: ApiKey) -> None:
-    """Require each signature of the list to be right.
+    """Require each signature in the list to be valid.
 
-    The key ID names one key, so there is nothing that a second signature could be but right. The
-    text is compared rather than the bytes that it encodes, because base64 has several texts for
-    some bytes; and all of them are compared, so that the time taken does not tell which one failed.
+    The key ID names one key, so a second signature must be valid too. The text is compared rather than the decoded
+    bytes, because base64 has several texts for some bytes. All of them are compared, so that the time taken does not
+    show which one failed.
     """
     digest = hmac.new(key.secret.encode(), signed, hashlib.sha256).digest()
     expected = b"v1," + base64.b64encode(digest)

@@ -1,7 +1,7 @@
 """A temporary certificate authority, and the certificate that it issues to a License Server.
 
-For demos and tests: nothing here is fit to be trusted by anybody but its maker. The certificates
-carry every extension that a strict verification (``X509_V_FLAG_X509_STRICT``) asks for.
+For demos and tests: only its creator should trust it. The certificates have every extension that a strict verification
+(``X509_V_FLAG_X509_STRICT``) requires.
 """
 
 import ipaddress
@@ -44,9 +44,9 @@ def issue(
     names: Sequence[str] = LOCAL_NAMES,
     lifetime: timedelta = timedelta(days=30),
 ) -> IssuedFiles:
-    """Make an authority and a server certificate for ``names`` (host names or addresses) in ``directory``.
+    """Create an authority and a server certificate for ``names`` (host names or addresses) in ``directory``.
 
-    Files that are there already are replaced. The authority's private key is written nowhere.
+    Existing files are replaced. The authority's private key is not written anywhere.
     """
     authority = _make_authority(now, lifetime)
     key = ec.generate_private_key(ec.SECP256R1())

@@ -27,14 +27,14 @@ _STOP_TIMEOUT_SECONDS = 15
 
 
 class ReferenceStartError(Exception):
-    """The License Server did not start; why, it has written to stderr."""
+    """The License Server did not start; stderr says why."""
 
 
 class ReferenceProcess:
-    """A reference License Server of its own process.
+    """A reference License Server in its own process.
 
     ``with ReferenceProcess(options) as server:`` starts it, waits until it listens, and stops it at
-    the end. It may be killed and started again in between; it then keeps its address and its store.
+    the end. It may be killed and restarted in between; it then keeps its address and its store.
     """
 
     def __init__(self, options: ReferenceOptions) -> None:
@@ -51,7 +51,7 @@ class ReferenceProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the server, if it still runs."""
+        """Stop the server if it is still running."""
         self.stop()
 
     @property
@@ -73,14 +73,14 @@ class ReferenceProcess:
         return self.options.ca_file
 
     def start(self) -> None:
-        """Start the server and wait until it listens; nothing happens if it runs.
+        """Start the server and wait until it listens; do nothing if it is running.
 
         Raises:
             ReferenceStartError: it ends instead.
         """
         if self._process is not None:
             return
-        # A session of its own: Ctrl-C reaches whoever started it, who then stops things in their order.
+        # Its own session: Ctrl-C reaches only the process that started it, which then stops everything in order.
         process = subprocess.Popen(
             [sys.executable, "-m", "telemetry_service.reference"],
             stdin=subprocess.PIPE,
@@ -104,7 +104,7 @@ class ReferenceProcess:
         self._signal(signal.SIGKILL)
 
     def set_faults(self, faults: Faults) -> None:
-        """Switch what goes wrong from now on; ``Faults()`` makes all well again."""
+        """Set the faults from now on; ``Faults()`` removes them all."""
         self._control("PUT", "/_control/faults", faults.model_dump(mode="json"))
 
     def add_key(self, api_key: str, customer_id: str) -> str:
@@ -113,15 +113,15 @@ class ReferenceProcess:
         return key_id(api_key)
 
     def revoke_key(self, api_key: str) -> None:
-        """Let the server accept an API key no longer."""
+        """Revoke an API key on the server."""
         self._control("POST", "/_control/keys/revoke", {"key_id": key_id(api_key)})
 
     def set_clock(self, offset: timedelta) -> None:
-        """Let the server's clock go ``offset`` ahead of the machine's (negative: behind), until it ends."""
+        """Set the server's clock ``offset`` ahead of the machine's (negative: behind), until it ends."""
         self._control("PUT", "/_control/clock", {"offset_seconds": offset.total_seconds()})
 
     def journal(self) -> tuple[JournalEntry, ...]:
-        """Return every accepted transmission, read from the disk; also while the server is down."""
+        """Return every accepted transmission, read from the disk, even while the server is down."""
         return read_journal(self.options.store)
 
     def _known(self) -> Listening:
@@ -167,9 +167,9 @@ def throwaway_options(
     require_encryption: bool = False,
     licenses: Mapping[str, LicenseBlock] | None = None,
 ) -> ReferenceOptions:
-    """Return options for a server that keeps everything in ``directory``, with a fresh temporary authority.
+    """Return options for a server that keeps everything in ``directory``, with a new temporary authority.
 
-    The store and the signing key stay what they were, where the directory holds some already.
+    An existing store and signing key in the directory are kept.
     """
     directory.mkdir(parents=True, exist_ok=True)
     issued = issue(directory, now)
@@ -188,8 +188,8 @@ def throwaway_options(
 
 
 def _introduce(process: subprocess.Popen[bytes], options: ReferenceOptions) -> bytes:
-    """Hand the options over, and return what the server announces: nothing, if it ended instead."""
-    if process.stdin is None or process.stdout is None:  # Both were asked for.
+    """Pass the options, and return what the server announces; nothing if it ended instead."""
+    if process.stdin is None or process.stdout is None:  # Both were requested.
         raise AssertionError
     try:
         process.stdin.write(options.model_dump_json().encode() + b"\n")
@@ -200,7 +200,7 @@ def _introduce(process: subprocess.Popen[bytes], options: ReferenceOptions) -> b
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process is gone, and close what connected it with us."""
+    """Wait until the process is gone, and close its pipes."""
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.close()

@@ -1,4 +1,4 @@
-"""Reads a request's body up to a bound."""
+"""Reads a request's body up to a limit."""
 
 from starlette.requests import Request
 
@@ -13,8 +13,8 @@ _DRAIN_BYTES = 16 * 1024 * 1024
 async def read_body(request: Request) -> bytes:
     """Return the body.
 
-    What is beyond the bound is read on for a while and thrown away, because an answer to someone
-    who is still sending is often lost.
+    What exceeds the limit is read for a while and discarded, because a response to a client that is still sending is
+    often lost.
 
     Raises:
         RefusalError: it is larger than ``MAX_BODY_BYTES``.

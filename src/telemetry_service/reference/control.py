@@ -1,4 +1,4 @@
-"""The control interface: faults, journal, API keys and the clock. Mounted only where a control token is given."""
+"""The control interface: faults, journal, API keys and the clock. Mounted only if there is a control token."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ _Input = TypeVar("_Input", bound=BaseModel)
 
 
 class Revocation(BaseModel):
-    """The API key that shall be accepted no longer."""
+    """The API key to revoke."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +31,7 @@ class Revocation(BaseModel):
 
 
 class ClockOffset(BaseModel):
-    """How far the clock shall be ahead of the machine's; negative for the past."""
+    """How far to set the clock ahead of the machine's; negative for the past."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,14 +42,14 @@ class Control:
     """The endpoints of the control interface."""
 
     def __init__(self, store: Store, switch: FaultSwitch, clock: OffsetClock, token: str) -> None:
-        """Serve who knows ``token``."""
+        """Serve callers that know ``token``."""
         self._store = store
         self._switch = switch
         self._clock = clock
         self._token = token
 
     def routes(self) -> list[Route]:
-        """Return the routes, each of them closed to who does not know the token."""
+        """Return the routes, which all require the token."""
         return [
             Route("/_control/faults", self._guarded(self._read_faults), methods=["GET"]),
             Route("/_control/faults", self._guarded(self._set_faults), methods=["PUT"]),

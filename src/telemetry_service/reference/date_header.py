@@ -1,4 +1,4 @@
-"""The ``Date`` of every answer, by the License Server's own clock: a sender whose clock is wrong can learn it there."""
+"""The ``Date`` of every response, by the License Server's own clock, which shows a sender that its clock is wrong."""
 
 from collections.abc import Callable
 from email.utils import formatdate
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Dated:
-    """Puts the date on whatever ``app`` answers."""
+    """Adds the date to every response of ``app``."""
 
     def __init__(self, app: ASGIApp, clock: Callable[[], float]) -> None:
         """Take the date from ``clock``, in Unix seconds."""
@@ -16,7 +16,7 @@ class Dated:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as ``app`` does."""
+        """Respond as ``app`` does."""
 
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -12,7 +12,7 @@ _PSEUDONYM_INFO = b"control-core-telemetry/pseudonym/v1"
 
 
 def key_id(api_key: str) -> str:
-    """Return the 16 hex digits that name an API key without telling it."""
+    """Return the 16 hex digits that identify an API key without revealing it."""
     return hashlib.sha256(_KEY_ID_PREFIX + api_key.encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Opens the JWE compact serialization (RFC 7516) that the protocol allows, and no other."""
+"""Opens only the JWE compact serialization (RFC 7516) that the protocol allows."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ def open_jwe(body: bytes, api_key: str, key_id: str) -> bytes:
     """Return the plaintext of ``body``, encrypted directly under the content key of ``api_key``.
 
     Raises:
-        RefusalError: the form, the header or the tag is not exactly right. It does not say which part.
+        RefusalError: the form, the header or the tag is not exactly right. It does not say which.
     """
     parts = body.split(b".")
     if len(parts) != _PARTS:
@@ -35,7 +35,7 @@ def open_jwe(body: bytes, api_key: str, key_id: str) -> bytes:
 
 
 def _check_header(header: bytes, key_id: str) -> None:
-    """Take the four members of the protocol and nothing beside them; their order is the sender's own choice."""
+    """Accept exactly the four members of the protocol, in any order."""
     try:
         stated = strict_json.parse(header)
     except RefusalError:
@@ -45,7 +45,7 @@ def _check_header(header: bytes, key_id: str) -> None:
 
 
 def _decode(part: bytes) -> bytes:
-    """Decode base64url without padding, and only where encoding it again gives the same text."""
+    """Decode base64url without padding, and only if encoding it again gives the same text."""
     try:
         decoded = base64.b64decode(part + b"=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Carries a failure out: what the network and a broken server can do to an exchange."""
+"""Injects failures: what the network and a broken server can do to an exchange."""
 
 import asyncio
 from http import HTTPStatus
@@ -12,20 +12,20 @@ from telemetry_service.reference.faults import Drop, Failure, Garbage, Hang, Res
 from telemetry_service.reference.refusals import Reason, problem
 
 _WITHOUT_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-"""A response with one of these has no content (RFC 9110, section 6.4.1); uvicorn closes the connection over any."""
+"""A response with one of these has no content (RFC 9110, section 6.4.1); uvicorn closes the connection if it has."""
 
 
 class CuttableProtocol(H11Protocol):
-    """HTTP/1.1 that hands each request its connection, so that a failure can cut it."""
+    """HTTP/1.1 that passes each request its connection, so that a failure can cut it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Keep the connection where requests find it: in their state."""
+        """Put the connection into the state of its requests."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
 
 async def strike(failure: Failure | None, request: Request) -> Response | None:
-    """Carry ``failure`` out. Return the answer that it puts in place of the right one, or None to continue."""
+    """Inject ``failure``. Return its response instead of the regular one, or None to continue."""
     match failure:
         case None:
             return None
@@ -57,6 +57,6 @@ def _stated(failure: ResponseStatus) -> Response:
 
 
 async def _gone(request: Request) -> None:
-    """Wait until the other side is gone; what is answered after that reaches no one."""
+    """Wait until the client has disconnected; a response after that is lost."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,7 +1,6 @@
-"""Switches for each failure that a test or a demo may want, as a closed type.
+"""The failures that a test or a demo can turn on, as a closed type.
 
-Switched through the control interface, at run time. They are not kept: a server that starts again
-works as it should.
+The control interface turns them on at run time. They are not stored: a restarted server works normally.
 """
 
 from typing import Annotated, Literal
@@ -17,30 +16,30 @@ class _Closed(BaseModel):
 
 
 class ResponseStatus(_Closed):
-    """Answer this status, with a problem as its body where the status has one."""
+    """Respond with this status, and with a problem as the body if the status allows one."""
 
     kind: Literal["status"] = "status"
     status: Annotated[int, Field(ge=200, le=599)] = 503
     retry_after: Annotated[str, Field(pattern=_VISIBLE)] | None = None
-    """``Retry-After`` as it stands: seconds, a date, or something absurd."""
+    """``Retry-After`` verbatim: seconds, a date, or something absurd."""
     location: Annotated[str, Field(pattern=_VISIBLE)] | None = None
     """``Location``, for redirects."""
 
 
 class Hang(_Closed):
-    """Do not answer until the other side goes away."""
+    """Do not respond until the client disconnects."""
 
     kind: Literal["hang"] = "hang"
 
 
 class Drop(_Closed):
-    """Cut the connection without an answer."""
+    """Cut the connection without a response."""
 
     kind: Literal["drop"] = "drop"
 
 
 class Garbage(_Closed):
-    """Answer something that no License Server says."""
+    """Respond with something that no License Server sends."""
 
     kind: Literal["garbage"] = "garbage"
     status: Annotated[int, Field(ge=200, le=599)] = 200
@@ -49,7 +48,7 @@ class Garbage(_Closed):
 
 
 class Slow(_Closed):
-    """Wait so many seconds, and then work as ever."""
+    """Wait this many seconds, then work normally."""
 
     kind: Literal["slow"] = "slow"
     seconds: Annotated[float, Field(gt=0, le=600)]
@@ -59,31 +58,31 @@ Failure = Annotated[ResponseStatus | Hang | Drop | Garbage | Slow, Field(discrim
 
 
 class Faults(_Closed):
-    """What goes wrong from now on. The default is nothing."""
+    """The faults from now on. The default is none."""
 
     failure: Failure | None = None
     after_storing: bool = False
-    """False: the failure strikes before anything was verified or stored. True: once the transmission is stored
-    (accept, then die); one that is refused gets its refusal."""
+    """False: the failure occurs before anything is verified or stored. True: it occurs once the transmission is stored
+    (accept, then die); a refused one still gets its refusal."""
     remaining: Annotated[int, Field(ge=1)] | None = None
-    """How many requests the failure strikes before all is well again; None: until it is switched."""
+    """How many requests the failure affects; None: all, until it is changed."""
     pings: bool = True
-    """Whether the failure strikes connection tests as well."""
+    """Whether the failure also affects connection tests."""
     refused_ids: dict[UUID, Annotated[int, Field(ge=400, le=599)]] = Field(default_factory=dict)
-    """Transmissions that are refused whatever they say, each with the status of the answer."""
+    """Transmissions that are always refused, each with the status of the response."""
     receipt: Literal["valid", "absent", "forged", "other_payload"] = "valid"
-    """``forged``: signed by someone else. ``other_payload``: signed rightly, over another digest."""
+    """``forged``: signed with a different key. ``other_payload``: a valid signature for a different digest."""
 
 
 class FaultSwitch:
-    """Holds what goes wrong at present. Used from the event loop alone."""
+    """Holds the present faults. Used only from the event loop."""
 
     def __init__(self) -> None:
-        """Begin with nothing wrong."""
+        """Start without faults."""
         self.faults = Faults()
 
     def take(self, *, ping: bool) -> Faults:
-        """Return what strikes this request, and count it."""
+        """Return the faults for this request, and count it."""
         struck = self.faults
         if ping and not struck.pings:
             return struck.model_copy(update={"failure": None})

@@ -1,6 +1,6 @@
-"""The journal: every transmission that was accepted, readable straight from the store's file.
+"""The journal: every accepted transmission, readable directly from the store's file.
 
-An oracle reads it after the server was killed, so nothing is in it that is not on disk.
+Tests read it after the server was killed, so it contains only what is on disk.
 """
 
 import sqlite3
@@ -18,32 +18,32 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One accepted transmission, as it came the first time, and how often it came."""
+    """One accepted transmission, as first received, and how often it was received."""
 
     transmission_id: UUID
     customer_id: str
-    """The customer whom the API key belongs to, unencrypted, also where the payload names a pseudonym."""
+    """The customer of the API key, unencrypted, even if the payload has a pseudonym."""
     key_id: str
     received_at: str
     """When the first one was accepted: RFC 3339 in UTC with milliseconds."""
     encrypted: bool
     payload: bytes
-    """The canonical JSON as received: the JWE's plaintext where it was encrypted."""
+    """The canonical JSON as received; if it was encrypted, the JWE's plaintext."""
     payload_sha256: str
     body_sha256: str
     times_received: int
-    """1 and one more for each duplicate."""
+    """1, plus one for each duplicate."""
     conflicts: int
-    """How often another payload came under this ID and was refused. Anything but 0 is a fault of the sender."""
+    """How often a different payload with this ID was refused. Anything but 0 is a bug of the sender."""
 
 
 def read_journal(path: Path) -> tuple[JournalEntry, ...]:
-    """Return what the store at ``path`` holds, in the order of arrival. The server need not be running.
+    """Return the journal of the store at ``path``, in the order of arrival. The server need not be running.
 
     Raises:
-        sqlite3.Error: the file is no store.
+        sqlite3.Error: the file is not a store.
     """
-    # The file is opened for writing too: after a crash the first reader has to roll a torn write back.
+    # The file is also opened for writing: after a crash, the first reader has to roll back an incomplete write.
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=LOCK_TIMEOUT_SECONDS)) as db:
         return select_journal(db)
 

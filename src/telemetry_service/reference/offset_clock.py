@@ -1,6 +1,6 @@
-"""The License Server's clock: the machine's, or set off from it, so that a demo can tell of past weeks.
+"""The License Server's clock: the machine's, or offset from it, so that a demo can play past weeks.
 
-The rule that a sender's clock may be off by five minutes holds against this clock as against any other.
+The rule that a sender's clock may be off by five minutes applies to this clock too.
 """
 
 import time
@@ -10,12 +10,12 @@ TEN_YEARS_SECONDS = 10 * 365 * 86_400
 
 
 class OffsetClock:
-    """Unix seconds, ``offset_seconds`` ahead of the machine. A server that starts again goes right."""
+    """Unix seconds, ``offset_seconds`` ahead of the machine. A restarted server has the right time again."""
 
     def __init__(self) -> None:
-        """Go with the machine's clock."""
+        """Start with the machine's time."""
         self.offset_seconds = 0.0
 
     def __call__(self) -> float:
-        """Return the present moment."""
+        """Return the present time."""
         return time.time() + self.offset_seconds

@@ -1,4 +1,4 @@
-"""How a reference License Server is set up. Crosses the border between processes as one line of JSON."""
+"""The options of a reference License Server, passed between processes as one line of JSON."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ class _Closed(BaseModel):
 
 
 class LicenseBlock(_Closed):
-    """The license posture that an answer carries."""
+    """The license posture in a response."""
 
     tier: Tier
     license_status: LicenseStatus
@@ -24,21 +24,21 @@ class LicenseBlock(_Closed):
 
 
 class Grant(_Closed):
-    """An API key and the customer whom it belongs to."""
+    """An API key and its customer."""
 
     api_key: str = Field(pattern=API_KEY_PATTERN, repr=False)
     customer_id: str = Field(pattern=CUSTOMER_ID_PATTERN)
 
 
 class ReferenceOptions(_Closed):
-    """Everything that a reference License Server needs to know."""
+    """All options of a reference License Server."""
 
     store: Path
-    """The sqlite file of its own; made if missing."""
+    """Its SQLite file; created if missing."""
     certificate_file: Path
     key_file: Path
     signing_key_file: Path
-    """PEM with the Ed25519 key that signs receipts; made if missing."""
+    """PEM with the Ed25519 key that signs receipts; created if missing."""
     grants: tuple[Grant, ...] = ()
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
@@ -46,7 +46,7 @@ class ReferenceOptions(_Closed):
     ca_file: Path | None = None
     """The authority that clients trust; the server itself does not read it."""
     licenses: dict[str, LicenseBlock] = Field(default_factory=dict)
-    """By customer ID: the license block of the answers to that customer."""
+    """By customer ID: the license block in the responses to that customer."""
     require_encryption: bool = False
     control_token: str | None = Field(default=None, min_length=16, repr=False)
-    """Who knows it may use the control interface. Without one there is none."""
+    """Gives access to the control interface. Without it, there is none."""

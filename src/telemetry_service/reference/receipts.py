@@ -1,4 +1,4 @@
-"""Receipts: the License Server's signed word that it has a payload, as JWS compact (RFC 7515, EdDSA)."""
+"""Receipts: the License Server's signed statement that it has a payload, as JWS compact (RFC 7515, EdDSA)."""
 
 import base64
 import os
@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt says: this payload (hex SHA-256 of its canonical JSON) was received at that moment.
+    """The content of a receipt: this payload (hex SHA-256 of its canonical JSON) was received at that time.
 
-    ``license`` is the customer's license block, where there is one: a sender that pins the key believes it only here.
+    ``license`` is the customer's license block, if any; a sender that pins the key trusts it only here.
     """
 
     transmission_id: UUID
@@ -58,10 +58,10 @@ class ReceiptSigner:
 
 
 def load_signer(path: Path) -> ReceiptSigner:
-    """Return the signer whose key is in the PEM file ``path``; the file is made, for its owner alone, if missing.
+    """Return the signer whose key is in the PEM file ``path``; a missing file is created, readable only by its owner.
 
     Raises:
-        ValueError: the file holds no Ed25519 private key.
+        ValueError: the file does not contain an Ed25519 private key.
     """
     if not path.exists():
         _write_private_key(path, Ed25519PrivateKey.generate())

@@ -1,4 +1,4 @@
-"""What happens to a request: authenticate, open, read, validate, enter, sign a receipt."""
+"""Processes a request: authenticates, opens, parses, validates and stores it, and signs a receipt."""
 
 import hashlib
 import time
@@ -26,26 +26,26 @@ _EXTRA = "extra_forbidden"
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A transmission that is in the journal; ``entry`` is the one that was accepted first."""
+    """A transmission in the journal; ``entry`` is the one that was accepted first."""
 
     entry: JournalEntry
     duplicate: bool
 
 
 class Receiver:
-    """Takes transmissions and connection tests."""
+    """Receives transmissions and connection tests."""
 
     def __init__(self, store: Store, *, require_encryption: bool, clock: Callable[[], float] = time.time) -> None:
-        """Enter what is accepted into ``store``; ``clock`` gives Unix seconds."""
+        """Store what is accepted in ``store``; ``clock`` returns Unix seconds."""
         self._store = store
         self._require_encryption = require_encryption
         self._clock = clock
 
     def receive(self, headers: Headers, body: bytes) -> Acceptance:
-        """Verify a transmission and enter it; once this has returned, it is on disk.
+        """Verify a transmission and store it; once this returns, it is on disk.
 
         Raises:
-            RefusalError: anything about it is not exactly right. Nothing was entered then.
+            RefusalError: anything about it is not exactly right. Nothing was stored then.
         """
         now = self._clock()
         sender = authenticate(headers, body, self._store.find_key, now)
@@ -68,10 +68,10 @@ class Receiver:
         return self._enter(entry)
 
     def ping(self, headers: Headers, body: bytes) -> None:
-        """Verify a connection test: all that a transmission needs, with the body ``{}``.
+        """Verify a connection test: like a transmission, with the body ``{}``.
 
         Raises:
-            RefusalError: the API key is not accepted, or it is no connection test.
+            RefusalError: the API key is not accepted, or it is not a connection test.
         """
         sender = authenticate(headers, body, self._store.find_key, self._clock())
         if sender.content_type != _JSON:
@@ -93,8 +93,8 @@ class Receiver:
     def _check_customer(self, named: str, key: ApiKey) -> None:
         """Require the customer of the key: unencrypted, or as a pseudonym.
 
-        A stored payload keeps the pseudonym of the API key that it was prepared with, and may be
-        signed with a later one: so each key that was ever this customer's is good for a pseudonym.
+        A stored payload keeps the pseudonym of the API key it was prepared with, but may be signed with a later one. So
+        a pseudonym under any key this customer ever had is valid.
         """
         known = {pseudonym(known.secret, key.customer_id) for known in self._store.keys_of(key.customer_id)}
         if named not in known | {key.customer_id}:
@@ -113,22 +113,22 @@ def _validate(plaintext: bytes) -> TelemetryAggregatePayload:
     try:
         return TelemetryAggregatePayload.model_validate_json(plaintext)
     except ValidationError as error:
-        raise RefusalError(Reason.SCHEMA_VIOLATED, faults=_faults(error)) from None
+        raise RefusalError(Reason.SCHEMA_VIOLATED, errors=_errors(error)) from None
 
 
-def _faults(error: ValidationError) -> list[dict[str, str]]:
+def _errors(error: ValidationError) -> list[dict[str, str]]:
     """Return places and kinds, never a value; the name of an extra field is a value too."""
     return [
         {
-            "field": "" if fault["type"] == _EXTRA else ".".join(str(part) for part in fault["loc"]),
-            "fault": fault["type"],
+            "field": "" if found["type"] == _EXTRA else ".".join(str(part) for part in found["loc"]),
+            "problem": found["type"],
         }
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        for found in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
 
 def _content_sha256(plaintext: bytes) -> str:
-    """Return the digest of what every attempt of one transmission has in common."""
+    """Return the digest of what all attempts of one transmission have in common."""
     content = {name: value for name, value in strict_json.parse(plaintext).items() if name != "transmitted_at"}
     return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
 

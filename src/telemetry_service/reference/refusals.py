@@ -1,4 +1,4 @@
-"""Every way in which the License Server says no, as a closed list: status, code and sentence."""
+"""Every refusal of the License Server, as a closed list: status, code and sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _TYPE_PREFIX = "urn:control-core:license-server:"
 
 
 class Reason(StrEnum):
-    """Why a request is refused. The token is stable; ``docs/license-server.md`` has an entry for each."""
+    """Why a request is refused. The code is stable; ``docs/license-server.md`` has an entry for each."""
 
     HEADER_MALFORMED = "header-malformed"
     KEY_UNKNOWN = "key-unknown"
@@ -70,10 +70,10 @@ _ENTRIES: dict[Reason, _Entry] = {
 
 
 class RefusalError(Exception):
-    """The request is refused. Holds no part of the request beyond names of fields."""
+    """The request is refused. Contains nothing from the request but names of fields."""
 
     def __init__(self, reason: Reason, **members: object) -> None:
-        """Keep the reason, and the problem's extension members."""
+        """Keep the reason and the problem's extension members."""
         super().__init__(reason.value)
         self.reason = reason
         self.members = members
@@ -91,11 +91,11 @@ def problem(
     members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a refusal as ``application/problem+json`` (RFC 9457), with ``status`` in place of its own if given."""
+    """Return a refusal as ``application/problem+json`` (RFC 9457), with ``status`` instead of its usual one."""
     entry = _ENTRIES[reason]
-    answered = status or entry.status
-    body = {"type": _TYPE_PREFIX + reason.value, "title": entry.title, "status": answered, **(members or {})}
+    sent_status = status or entry.status
+    body = {"type": _TYPE_PREFIX + reason.value, "title": entry.title, "status": sent_status, **(members or {})}
     sent = dict(headers or {})
-    if answered == 401:  # noqa: PLR2004 - RFC 9110 wants a challenge with each 401
+    if sent_status == 401:  # noqa: PLR2004 - RFC 9110 wants a challenge with each 401
         sent.setdefault("WWW-Authenticate", "ControlCoreTelemetry")
-    return JSONResponse(body, status_code=answered, headers=sent, media_type=PROBLEM_MEDIA_TYPE)
+    return JSONResponse(body, status_code=sent_status, headers=sent, media_type=PROBLEM_MEDIA_TYPE)

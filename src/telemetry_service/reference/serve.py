@@ -1,4 +1,4 @@
-"""Runs the reference License Server in this process, until it is told to stop."""
+"""Runs the reference License Server in this process until it is stopped."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ from telemetry_service.reference.store import Store
 
 _BACKLOG = 128
 _GRACE_SECONDS = 1
-"""How long a stop waits for answers under way; a switched-on *hang* would never end."""
+"""How long a stop waits for open responses; a *hang* fault would never end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,18 @@ class Listening:
 
 
 def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | None = None) -> None:
-    """Serve until SIGINT, and return then, or until SIGTERM, which ends the process once the answers under way are out.
+    """Serve until SIGINT, then return; or until SIGTERM, which ends the process once open responses are sent.
 
-    ``announce`` is called as soon as connections are taken and signals are obeyed.
+    ``announce`` is called as soon as connections are accepted and signals are handled.
 
     Raises:
         OSError: a file or the address cannot be used.
-        ValueError: the signing key file holds no Ed25519 key.
+        ValueError: the signing key file does not contain an Ed25519 key.
     """
     signer = load_signer(options.signing_key_file)
     with closing(Store(options.store)) as store:
         config = _configuration(options, create_app(options, store, signer))
-        # uvicorn stops in good order at SIGINT, and then raises it once more.
+        # uvicorn stops cleanly at SIGINT, and then raises it again.
         with closing(_listen(options)) as listener, suppress(KeyboardInterrupt):
             server = _AnnouncingServer(config, Listening(_url(options, listener), signer.public_key), announce)
             server.run(sockets=[listener])
@@ -73,7 +73,7 @@ def _configuration(options: ReferenceOptions, app: Starlette) -> uvicorn.Config:
         ssl_context_factory=_at_least_tls_1_2,
         proxy_headers=False,
         server_header=False,
-        date_header=False,  # The application says the date of its own clock, which a demo may have set back.
+        date_header=False,  # The application sends its clock's date, which a demo may have set back.
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -87,7 +87,7 @@ def _at_least_tls_1_2(_config: uvicorn.Config, make: Callable[[], ssl.SSLContext
 
 
 def _listen(options: ReferenceOptions) -> socket.socket:
-    """Take the address ourselves, so that a port which the system chose is known."""
+    """Bind the address ourselves, so that the port is known even if the system chose it."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     return socket.create_server((options.host, options.port), family=family, backlog=_BACKLOG)
 

@@ -1,6 +1,6 @@
 """The License Server's own store: its API keys and its journal, in one sqlite file.
 
-What a call has returned is on disk. Calls may come from several threads; one works at a time.
+Once a call returns, its data is on disk. Several threads may call; they run one at a time.
 """
 
 import os
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS journal (
 
 
 class Verdict(Enum):
-    """What became of a transmission that was verified."""
+    """The result for a verified transmission."""
 
     ACCEPTED = auto()
     DUPLICATE = auto()
@@ -52,15 +52,15 @@ class Store:
     """API keys and journal."""
 
     def __init__(self, path: Path) -> None:
-        """Open the store at ``path``, or make one that only its owner can read: it holds API keys unencrypted.
+        """Open the store at ``path``, or create one that only its owner can read: it contains unencrypted API keys.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError: the file cannot be created.
         """
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT_SECONDS)
-        # With a journal that is truncated, and FULL, the fsync of a commit is the last word.
+        # With a truncated journal and FULL, a commit is final after its fsync.
         self._db.execute("PRAGMA journal_mode = TRUNCATE")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
@@ -71,7 +71,7 @@ class Store:
             self._db.close()
 
     def add_key(self, api_key: str, customer_id: str, *, restore: bool = False) -> str:
-        """Make an API key known, and return its ID. A revoked one stays so unless ``restore`` is set.
+        """Add an API key, and return its ID. A revoked one stays revoked unless ``restore`` is set.
 
         Raises:
             ValueError: the key belongs to another customer.
@@ -89,7 +89,7 @@ class Store:
         return named
 
     def revoke_key(self, named: str) -> bool:
-        """Accept a key no longer. It stays known, for pseudonyms that were made with it. False if there is none."""
+        """Revoke a key; False if there is none. It stays known for the pseudonyms derived from it."""
         with self._writing() as db:
             return db.execute("UPDATE api_keys SET revoked = 1 WHERE key_id = ?", (named,)).rowcount == 1
 
@@ -102,7 +102,7 @@ class Store:
         return None if row is None else ApiKey(*row)
 
     def keys_of(self, customer_id: str) -> tuple[ApiKey, ...]:
-        """Return every key that was ever known for a customer, revoked ones too."""
+        """Return every key that a customer ever had, including revoked ones."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT key_id, customer_id, api_key FROM api_keys WHERE customer_id = ?", (customer_id,)
@@ -110,10 +110,10 @@ class Store:
         return tuple(ApiKey(*row) for row in rows)
 
     def record(self, entry: JournalEntry, content_sha256: str) -> tuple[Verdict, JournalEntry]:
-        """Enter a transmission, once permanently, and return the verdict with the entry that stands.
+        """Store a transmission once, permanently, and return the verdict with the stored entry.
 
-        ``content_sha256`` is the digest of what an attempt does not change: the payload without
-        ``transmitted_at``. Ids are kept apart by customer, so that no one can take another's ID.
+        ``content_sha256`` is the digest of what attempts do not change: the payload without ``transmitted_at``. IDs are
+        separate for each customer, so that no customer can take another's ID.
         """
         with self._writing() as db:
             row = db.execute(
@@ -139,7 +139,8 @@ class Store:
                 yield self._db
                 self._db.execute("COMMIT")
             finally:
-                # A commit can fail too, of a full disk for one, and some failures have rolled back already.
+                # A commit can fail too, for example because the disk is full, and some failures have already rolled
+                # back.
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
@@ -163,13 +164,13 @@ def _insert(db: sqlite3.Connection, entry: JournalEntry, content_sha256: str) ->
 
 
 def _count(db: sqlite3.Connection, entry: JournalEntry, verdict: Verdict) -> JournalEntry:
-    """Count a repetition, and return the entry that was there first."""
+    """Count a repetition, and return the first entry."""
     counter = "times_received" if verdict is Verdict.DUPLICATE else "conflicts"
     db.execute(
         f"UPDATE journal SET {counter} = {counter} + 1 WHERE customer_id = ? AND transmission_id = ?",  # noqa: S608 - one of two constants
         (entry.customer_id, str(entry.transmission_id)),
     )
     stored = select_entry(db, entry.customer_id, entry.transmission_id)
-    if stored is None:  # The row was just updated in this very transaction.
+    if stored is None:  # The row was just updated in this transaction.
         raise AssertionError
     return stored

@@ -1,4 +1,4 @@
-"""JSON read the strict way: no member twice, no NaN, and only in its one canonical form."""
+"""Reads JSON strictly: no duplicate members, no NaN, and only in canonical form."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ def parse(text: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON says
     """Return the value of a JSON text.
 
     Raises:
-        RefusalError: it is no JSON in UTF-8, or an object names a member twice.
+        RefusalError: it is not JSON in UTF-8, or an object has a duplicate member.
     """
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=_distinct, parse_constant=_no_constant)
@@ -21,12 +21,12 @@ def parse(text: bytes) -> Any:  # noqa: ANN401 - it is whatever the JSON says
 
 
 def require_canonical(text: bytes) -> None:
-    """Refuse a JSON text that is not byte for byte its own RFC 8785 form.
+    """Refuse a JSON text that is not exactly its RFC 8785 form.
 
-    One value then has one text, so that its digest says which value it was.
+    Each value then has one text, so its digest identifies it.
 
     Raises:
-        RefusalError: it is no JSON, or not canonical.
+        RefusalError: it is not JSON, or not canonical.
     """
     value = parse(text)
     try:

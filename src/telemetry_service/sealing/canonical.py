@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): one value has exactly one way to be written, so that bytes can be compared and signed."""
+"""Canonical JSON (RFC 8785): each value has exactly one form, so that bytes can be compared and signed."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -11,8 +11,8 @@ def canonical_json(value: Mapping[str, JsonValue]) -> bytes:
     """Return ``value`` as canonical JSON in UTF-8.
 
     Raises:
-        ValueError: the value holds what canonical JSON cannot say exactly (NaN, an infinity, an
-            integer beyond 2^53 - 1, a lone surrogate). The text holds nothing of the value.
+        ValueError: the value contains something that canonical JSON cannot represent exactly (NaN, an infinity, an
+            integer beyond 2^53 - 1, a lone surrogate). The message does not contain the value.
 
     """
     try:

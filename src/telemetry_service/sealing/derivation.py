@@ -1,4 +1,4 @@
-"""Keys derived from other keys: each purpose has its own, so that no two uses ever share one."""
+"""Keys derived from other keys: each purpose has its own, so that no two uses share a key."""
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF

@@ -21,10 +21,10 @@ def encrypt(plaintext: bytes, api_key: str, iv: bytes) -> bytes:
     if len(iv) != IV_BYTES:
         msg = f"the IV of A256GCM has {IV_BYTES} bytes"
         raise ValueError(msg)
-    # Written by hand rather than by a serializer: these very bytes are authenticated, in this order.
+    # Written by hand rather than by a serializer: exactly these bytes are authenticated, in this order.
     header = b'{"alg":"dir","enc":"A256GCM","kid":"%b","cty":"json"}' % key_id(api_key).encode()
     protected = to_base64url(header)
     sealed = AESGCM(derive_key(api_key.encode(), _CONTENT_KEY)).encrypt(iv, plaintext, protected)
-    no_encrypted_key = b""  # ``dir``: both sides derive the content key, so none travels.
+    no_encrypted_key = b""  # ``dir``: both sides derive the content key, so none is sent.
     parts = (iv, sealed[:-_TAG_BYTES], sealed[-_TAG_BYTES:])
     return b".".join([protected, no_encrypted_key, *map(to_base64url, parts)])

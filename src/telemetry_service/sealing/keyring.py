@@ -1,10 +1,9 @@
-"""Secrets at rest: sealed, or kept only as a keyed digest, under keys that can be rotated.
+"""Secrets at rest: sealed, or stored only as a keyed digest, under keys that can be rotated.
 
-What the newest key seals, any listed key opens; so a new key is put first, and the old one is taken
-away once nothing sealed under it is left. The deployment's keys themselves encrypt nothing: each
-use has its own derived key.
+The newest key seals, and any listed key opens. So a new key is put first, and the old one is removed once nothing
+sealed under it is left. The deployment's keys themselves encrypt nothing: each use has its own derived key.
 
-Sealed form: ``version (1) | key id (8) | nonce (12) | ciphertext and tag``, where the purpose and the
+Sealed form: ``version (1) | key ID (8) | nonce (12) | ciphertext and tag``, where the purpose and the
 first two fields are authenticated as well.
 """
 
@@ -30,12 +29,12 @@ _DIGEST_KEY = "control-core-telemetry/key-ring/digest/v1"
 
 
 def generate_key() -> str:
-    """Return a fresh key as the settings want it: 32 random bytes in URL-safe base64."""
+    """Return a new key in the form of the settings: 32 random bytes in URL-safe base64."""
     return to_base64url(secrets.token_bytes(KEY_BYTES)).decode()
 
 
 def parse_keys(text: str) -> tuple[bytes, ...]:
-    """Read keys from a setting: 32 bytes each in URL-safe base64 (padding may be left out), comma separated.
+    """Read keys from a setting: 32 bytes each in URL-safe base64 (padding is optional), separated by commas.
 
     Raises:
         ValueError: says which key is wrong, and never its value.
@@ -74,7 +73,7 @@ class KeyRing:
         self._keys = keys
 
     def seal(self, plaintext: bytes, purpose: str) -> bytes:
-        """Encrypt under the newest key. Only ``open`` with the same ``purpose`` gives the plaintext back."""
+        """Encrypt under the newest key. Only ``open`` with the same ``purpose`` returns the plaintext."""
         key = self._keys[0]
         head = _VERSION + _ring_id(key)
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -84,7 +83,7 @@ class KeyRing:
         """Decrypt what any of the keys sealed.
 
         Raises:
-            KeyUnusableError: none of the keys sealed it, or it was changed, or it had another purpose.
+            KeyUnusableError: none of the keys sealed it, it was changed, or it has a different purpose.
 
         """
         head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
@@ -98,7 +97,7 @@ class KeyRing:
         raise KeyUnusableError
 
     def digests(self, secret: bytes, purpose: str) -> tuple[bytes, ...]:
-        """Return the digest of ``secret`` under each of the keys, that of the newest first."""
+        """Return the digest of ``secret`` under each of the keys, newest first."""
         return tuple(self._candidates(secret, purpose))
 
     def digest(self, secret: bytes, purpose: str) -> bytes:
@@ -106,7 +105,7 @@ class KeyRing:
         return _digest(self._keys[0], secret, purpose)
 
     def matches(self, digest: bytes, secret: bytes, purpose: str) -> bool:
-        """Whether ``digest`` was made of ``secret`` under any of the keys. Takes the same time either way."""
+        """Whether ``digest`` is that of ``secret`` under any of the keys. Takes the same time either way."""
         found = False
         for candidate in self._candidates(secret, purpose):
             found |= hmac.compare_digest(candidate, digest)

@@ -1,4 +1,4 @@
-"""The License Server's signed word that it accepted a payload, checked against the key that the deployment pins."""
+"""Verifies the License Server's receipt for a payload with the key that the deployment pins."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from telemetry_service.domain.base64url import from_base64url
 from telemetry_service.domain.receipt import parse_receipt
 
 _ALGORITHMS = ("EdDSA", "Ed25519")
-"""Two names of one signature: RFC 8037 gave the first, RFC 9864 has since preferred the second."""
+"""Two names for one signature: RFC 8037 introduced the first, RFC 9864 prefers the second."""
 
 
 class ReceiptKey:
@@ -29,7 +29,7 @@ class ReceiptKey:
         """Read a public key: PEM, or its 32 bytes in URL-safe base64.
 
         Raises:
-            ValueError: it is neither. The text is not quoted.
+            ValueError: it is neither. The message does not quote it.
 
         """
         try:
@@ -46,7 +46,7 @@ class ReceiptKey:
         return self.read(token, transmission_id, payload_digests) is not None
 
     def read(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> Mapping[str, Any] | None:
-        """Return what ``token`` says, None unless it is this License Server's receipt for one of our payloads.
+        """Return the claims of ``token``, or None if it is not this License Server's receipt for one of our payloads.
 
         ``payload_digests`` are hex SHA-256 digests of the canonical payloads of the transmission's attempts.
         """
@@ -62,9 +62,9 @@ class ReceiptKey:
         return claims if ours else None
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        """Return what the receipt says, once its signature has been verified."""
+        """Return the claims of the receipt after verifying its signature."""
         receipt = parse_receipt(token)
-        # Any extension named in ``crit`` would change what the signature means, and we know none.
+        # Any extension named in ``crit`` would change the meaning of the signature, and we support none.
         if receipt.header.get("alg") not in _ALGORITHMS or "crit" in receipt.header:
             raise ValueError
         self._key.verify(receipt.signature, receipt.signed)

@@ -1,4 +1,4 @@
-"""Seal one attempt: serialize once, then encrypt, sign and send those very bytes."""
+"""Seal one attempt: serialize once, then encrypt and sign exactly the bytes that are sent."""
 
 import hashlib
 import secrets
@@ -21,7 +21,7 @@ _PING = b"{}"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed attempt, and what is kept of it so that it can be reproduced byte for byte."""
+    """A sealed attempt, and what is stored to reproduce it byte for byte."""
 
     message: SealedMessage
     payload_sha256: str
@@ -40,12 +40,12 @@ def seal(
     encrypt: bool,  # noqa: FBT001 - a setting's value, passed on
     iv: bytes | None = None,
 ) -> Sealed:
-    """Return the payload as it leaves. ``timestamp`` is in Unix seconds.
+    """Return the payload as it is sent. ``timestamp`` is in Unix seconds.
 
-    ``iv`` is given only to reproduce an earlier attempt; without it a fresh one is drawn.
+    Pass ``iv`` only to reproduce an earlier attempt; otherwise a new one is generated.
 
     Raises:
-        PayloadContradictionError: the bytes that would leave are not a valid payload.
+        PayloadContradictionError: the bytes to be sent are not a valid payload.
 
     """
     plaintext = payload_bytes(payload)
@@ -69,16 +69,16 @@ def seal_ping(transmission_id: UUID, timestamp: int, api_key: str) -> SealedMess
 
 
 def payload_bytes(payload: TelemetryAggregatePayload) -> bytes:
-    """Return the canonical bytes of a payload, validated once more as they stand.
+    """Return the canonical bytes of a payload, validated once more.
 
-    The last validation comes after the last transformation: an object that was built around its
-    validators, or a serializer that changes something, is caught here and nothing leaves.
+    The last validation comes after the last transformation: it catches an object that bypassed its validators, or a
+    serializer that changes something, before anything is sent.
     """
     try:
         plaintext = canonical_json(payload.model_dump(mode="json", warnings="none"))
         if TelemetryAggregatePayload.model_validate_json(plaintext) == payload:
             return plaintext
-    except ValueError:  # A ValidationError is one, and it quotes what it refuses.
+    except ValueError:  # A ValidationError is one, and it quotes the refused value.
         pass
     raise PayloadContradictionError
 

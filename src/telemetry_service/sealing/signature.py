@@ -8,7 +8,7 @@ from uuid import UUID
 def sign(api_key: str, transmission_id: UUID, timestamp: int, body: bytes) -> str:
     """Return ``v1,<base64(HMAC-SHA256(key, "{id}.{timestamp}.{body}"))>``.
 
-    ``timestamp`` is in Unix seconds and belongs to the attempt; the ID stays for all attempts.
+    ``timestamp`` is in Unix seconds and belongs to the attempt; the ID is the same for all attempts.
     """
     signed = f"{transmission_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(api_key.encode(), signed, "sha256")).decode()

@@ -9,7 +9,7 @@ from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.storage.tables import ActivityEntry as Row
 
 KEPT_FOR = timedelta(days=365)
-"""The audit trail is kept for the longest retention there is, whatever is chosen for telemetry."""
+"""The audit trail is always kept for the longest retention, regardless of the one chosen for telemetry."""
 
 
 class ActivityStore:
@@ -20,7 +20,7 @@ class ActivityStore:
         self._connection = connection
 
     def note(self, now: datetime, actor: str, action: Action, **details: str) -> None:
-        """Add an entry; ``details`` hold only values of closed sets, numbers and IDs of our own."""
+        """Add an entry; ``details`` hold only values of closed sets, numbers and our own IDs."""
         self._connection.execute(insert(Row).values(at=now, actor=actor, action=action, details=details))
 
     def latest(self, limit: int) -> tuple[Activity, ...]:
@@ -29,5 +29,5 @@ class ActivityStore:
         return tuple(Activity(*row) for row in self._connection.execute(query))
 
     def purge(self, now: datetime) -> int:
-        """Delete what is older than a year, unless a clock that was not set has dated it; return how many that were."""
+        """Delete and count entries older than a year, except those dated by a clock that was not set."""
         return self._connection.execute(delete(Row).where(Row.at >= EARLIEST, Row.at < now - KEPT_FOR)).rowcount

@@ -1,4 +1,4 @@
-"""Writes into the log when the database stops to be of use, and when it is again: not one line for each call."""
+"""Logs when the database becomes unusable and when it can be used again, rather than one line for each call."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,25 +11,25 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 
 QUIET_SECONDS = 60
-"""A fault that comes and goes, such as a lock that is held too long now and then, is told once in so many seconds."""
+"""A failure that comes and goes, such as a lock that is sometimes held too long, is logged once in so many seconds."""
 
 
 @dataclass(slots=True)
-class _Fault:
+class _Failure:
     began: float
     while_writing: bool
-    told: bool = False
+    logged: bool = False
 
 
 class AvailabilityLog:
-    """Knows which kinds of fault last. A fault met while writing ends with a write: reading often works meanwhile."""
+    """Knows which failures last. Only a write ends a failure to write: reading often works meanwhile."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Measure by ``monotonic``."""
+        """Measure time with ``monotonic``."""
         self._monotonic = monotonic
         self._lock = Lock()
-        self._lasting: dict[str, _Fault] = {}
-        self._told_at: dict[str, float] = {}
+        self._lasting: dict[str, _Failure] = {}
+        self._logged_at: dict[str, float] = {}
 
     @contextmanager
     def watching(self, *, writing: bool) -> Iterator[None]:
@@ -44,22 +44,22 @@ class AvailabilityLog:
     def _failed(self, code: str, *, writing: bool) -> None:
         now = self._monotonic()
         with self._lock:
-            fault = self._lasting.setdefault(code, _Fault(now, writing))
-            told_at = self._told_at.get(code)
-            if fault.told or (told_at is not None and now - told_at < QUIET_SECONDS):
+            failure = self._lasting.setdefault(code, _Failure(now, writing))
+            logged_at = self._logged_at.get(code)
+            if failure.logged or (logged_at is not None and now - logged_at < QUIET_SECONDS):
                 return
-            fault.told = True
-            self._told_at[code] = now
-        log_event(Event.STORAGE_FAULT_BEGAN, code=code)
+            failure.logged = True
+            self._logged_at[code] = now
+        log_event(Event.STORAGE_FAILED, code=code)
 
     def _worked(self, *, writing: bool) -> None:
         if not self._lasting:
             return
         now = self._monotonic()
         with self._lock:
-            over = {code: fault for code, fault in self._lasting.items() if writing or not fault.while_writing}
+            over = {code: failure for code, failure in self._lasting.items() if writing or not failure.while_writing}
             for code in over:
                 del self._lasting[code]
-        for code, fault in over.items():
-            if fault.told:
-                log_event(Event.STORAGE_FAULT_ENDED, code=code, duration_ms=int((now - fault.began) * 1000))
+        for code, failure in over.items():
+            if failure.logged:
+                log_event(Event.STORAGE_RECOVERED, code=code, duration_ms=int((now - failure.began) * 1000))

@@ -10,18 +10,18 @@ from telemetry_service.storage.tables import Bouncer
 from telemetry_service.storage.upsert import insert
 
 _REGISTRY = 0x626F756E636572
-"""The key of PostgreSQL's advisory lock that whoever adds a bouncer has for itself: so they are counted right."""
+"""The key of PostgreSQL's advisory lock that adding a bouncer takes exclusively, so that the count is right."""
 
 
 class BouncerStore:
-    """Ids of bouncers and pairs are opaque, and no payload has a field for them."""
+    """The IDs of bouncers and pairs are opaque, and no payload has a field for them."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
     def put(self, bouncer_id: str, registration: BouncerRegistration, now: datetime) -> RegisteredBouncer:
-        """Register a bouncer, or change its registration; the moment of the first registration stays."""
+        """Register a bouncer, or change its registration; the time of the first registration stays."""
         values = {"environment": registration.environment, "pair_id": registration.pair_id}
         statement = insert(self._connection, Bouncer).values(bouncer_id=bouncer_id, registered_at=now, **values)
         registered_at = self._connection.execute(
@@ -32,13 +32,13 @@ class BouncerStore:
         return RegisteredBouncer(bouncer_id, registration.environment, registration.pair_id, registered_at)
 
     def remove(self, bouncer_id: str) -> bool:
-        """Take a bouncer out of the registry; False where it was not in it."""
+        """Remove a bouncer from the registry; False if it was not registered."""
         return self._connection.execute(delete(Bouncer).where(Bouncer.bouncer_id == bouncer_id)).rowcount == 1
 
     def room(self, bouncer_id: str, most: int) -> bool:
-        """Whether the registry, with ``most`` bouncers in it at most, has room for a bouncer; one that is in it has.
+        """Whether a registry of at most ``most`` bouncers has room for this one; a registered bouncer has room.
 
-        Whoever asks is the only one who adds bouncers until the transaction ends.
+        No other transaction can add bouncers until this one ends.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REGISTRY})")

@@ -20,7 +20,7 @@ class SealedApiKey:
 
 
 class ConfigurationStore:
-    """One row. Whoever saves names the version that he has seen."""
+    """One row. A save names the version that it changes."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -32,7 +32,7 @@ class ConfigurationStore:
         return configuration_in(self._connection.execute(query.with_for_update() if lock else query).mappings().one())
 
     def save(self, values: Configuration, now: datetime) -> None:
-        """Replace the values (locked before) and count the version up."""
+        """Replace the values and increase the version. The row must be locked."""
         self._write(now, **values.model_dump())
 
     def sealed_api_key(self) -> SealedApiKey | None:
@@ -40,7 +40,7 @@ class ConfigurationStore:
         return api_key_in(self._connection.execute(select(_TABLE)).mappings().one())
 
     def set_api_key(self, key: SealedApiKey | None, now: datetime) -> None:
-        """Store another API key, or none."""
+        """Store another API key, or remove it."""
         self._write(
             now,
             api_key_sealed=key.sealed if key else None,
@@ -54,7 +54,7 @@ class ConfigurationStore:
 
 
 def configuration_in(row: RowMapping) -> StoredConfiguration:
-    """Return the configuration that a row of the table holds, alone or joined with others."""
+    """Return the configuration in a row of the table, alone or joined with others."""
     values = Configuration(
         enabled=row[_TABLE.c.enabled],
         frequency=row[_TABLE.c.frequency],
@@ -66,7 +66,7 @@ def configuration_in(row: RowMapping) -> StoredConfiguration:
 
 
 def api_key_in(row: RowMapping) -> SealedApiKey | None:
-    """Return the API key that such a row holds."""
+    """Return the API key in such a row."""
     sealed, fact = row[_TABLE.c.api_key_sealed], _fact_in(row)
     return None if sealed is None or fact is None else SealedApiKey(sealed, fact)
 

@@ -1,6 +1,6 @@
-"""The rows of which there is exactly one each, and the open period: read together, in one statement.
+"""Reads the one-row tables and the open period together, in one statement.
 
-Every look at the state of telemetry needs most of them, and a page must not pay a statement for each.
+Every query about the state of telemetry needs most of them, and a page must not need a statement for each.
 """
 
 from dataclasses import dataclass
@@ -61,13 +61,13 @@ _EVERYTHING = (
 
 @dataclass(frozen=True, slots=True)
 class CurrentState:
-    """What stands in the rows of which there is one each."""
+    """The content of the one-row tables, and the open period."""
 
     configuration: StoredConfiguration
     api_key: SealedApiKey | None
     instance_id: UUID
     next_run_at: datetime
-    """The schedule's next run, be telemetry on or off."""
+    """The schedule's next run, whether telemetry is on or off."""
     delivery: DeliveryRecord
     license: StoredPosture | None
     """None before the first report."""
@@ -76,7 +76,7 @@ class CurrentState:
 
 
 class CurrentStateStore:
-    """Reads only; whoever writes one of the rows uses the store of that row."""
+    """Only reads. To write one of the rows, use its own store."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""

@@ -1,4 +1,4 @@
-"""The database and its transactions: one request or job step is one transaction, committed at its edge."""
+"""The database and its transactions: one request or job step is one transaction, committed at its end."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,7 +34,7 @@ from telemetry_service.storage.version_table import SELECT_REVISION
 
 
 class _TakenBackError(Exception):
-    """Ends a transaction whose writes are not to stay."""
+    """Rolls back a transaction that was only a trial."""
 
 
 class Transaction:
@@ -61,7 +61,7 @@ class Transaction:
 
 
 class Database:
-    """The service's database. Every error that leaves it is one of ours."""
+    """The service's database. It raises only our own errors."""
 
     def __init__(self, database_url: str) -> None:
         """Prepare an engine for ``database_url``; nothing is connected yet."""
@@ -79,9 +79,9 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a transaction that writes; it is on disk when the block has ended without an error.
+        """Open a transaction that writes; it is on disk when the block ends without an error.
 
-        Like every other it ends with an error of ours when it lasts longer than its deadline.
+        Like every other transaction, it fails with our own error if it exceeds its deadline.
         """
         with (
             self._watch.watching(writing=True),
@@ -94,7 +94,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """Open a transaction that only reads, and sees one moment of the database throughout."""
+        """Open a read-only transaction, which sees the database at one moment."""
         with (
             self._watch.watching(writing=False),
             translated(),
@@ -104,7 +104,7 @@ class Database:
             yield Transaction(connection)
 
     def check(self) -> None:
-        """Look whether the schema is there and the disk has room.
+        """Check that the schema is present and the disk has room.
 
         Raises:
             StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
@@ -116,7 +116,7 @@ class Database:
             check_space(Path(self._engine.url.database))
 
     def try_writing(self) -> None:
-        """Write, and take it back.
+        """Write something and roll it back.
 
         Raises:
             StorageUnavailableError: nothing can be written.
@@ -126,7 +126,7 @@ class Database:
             raise _TakenBackError
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self._engine.dispose()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""How long the database may take, by a clock that nobody sets: whatever it does or does not, no call waits for ever."""
+"""Limits how long the database may take, by the monotonic clock, so that no call waits forever."""
 
 import time
 from collections.abc import Iterator
@@ -11,24 +11,24 @@ from telemetry_service.domain.errors import StorageUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """The bounds of one transaction, in seconds."""
+    """The limits of one transaction, in seconds."""
 
     transaction: float
-    """From the wish to begin, with the wait for a connection, to the end of the commit."""
+    """From the request to begin, including the wait for a connection, to the end of the commit."""
     statement: float
-    """What the server is told, so that it does not work on for someone who is gone. 0 is no bound."""
+    """The limit passed to the server, so that it stops working for a client that is gone. 0 means no limit."""
     lock: float
-    """How long to wait for someone else's lock."""
+    """How long to wait for another transaction's lock."""
 
 
 ORDINARY = Patience(transaction=15, statement=15, lock=10)
-"""The bounds of every transaction but a migration's."""
+"""The limits of every transaction except a migration."""
 
 MIGRATING = Patience(transaction=1800, statement=0, lock=600)
-"""A large database takes its time; and who starts meanwhile waits for who migrates."""
+"""Migrating a large database takes a while, and a process that starts meanwhile waits for the one that migrates."""
 
 CALL_SECONDS = 25
-"""What all transactions of one call may take together, so that it is answered within the 30 seconds of the docs."""
+"""What all transactions of one call may take together, so that it gets a response within the documented 30 seconds."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ _ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
 
 
 class Deadline:
-    """The moment at which one transaction ends, come what may."""
+    """The time by which one transaction ends, whatever happens."""
 
     def __init__(self, seconds: float) -> None:
         """Begin now."""
@@ -49,12 +49,12 @@ class Deadline:
 
     @property
     def seconds_left(self) -> float:
-        """How long it is until then; never less than nothing."""
+        """The remaining seconds, at least 0."""
         return seconds_until(self.ends_at)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let what is called within, and makes or takes a connection, go by this deadline."""
+        """Apply this deadline to whatever opens or takes a connection within the block."""
         token = _ends_at.set(self.ends_at)
         try:
             yield
@@ -64,7 +64,7 @@ class Deadline:
 
 @contextmanager
 def one_call(seconds: float = CALL_SECONDS) -> Iterator[None]:
-    """Let all transactions within, also in threads that work for it, have so much time together and no more."""
+    """Limit the total time of all transactions within the block, including those in its worker threads."""
     token = _allowance.set(_Allowance(seconds))
     try:
         yield
@@ -74,10 +74,10 @@ def one_call(seconds: float = CALL_SECONDS) -> Iterator[None]:
 
 @contextmanager
 def transaction_deadline() -> Iterator[Deadline]:
-    """Bound one transaction by itself and by what is left of the call's time.
+    """Limit one transaction by its own deadline and by the remaining time of the call.
 
     Raises:
-        StorageUnavailableError: no time is left; many slow answers are as bad as none.
+        StorageUnavailableError: no time is left; many slow responses are as bad as none.
     """
     allowance = _allowance.get()
     seconds = ORDINARY.transaction if allowance is None else min(ORDINARY.transaction, allowance.seconds_left)
@@ -92,11 +92,11 @@ def transaction_deadline() -> Iterator[Deadline]:
 
 
 def seconds_until(moment: float) -> float:
-    """Return the seconds until a moment of the monotonic clock; never less than nothing."""
+    """Return the seconds until a time of the monotonic clock, at least 0."""
     return max(moment - time.monotonic(), 0.0)
 
 
 def ends_at(patience: Patience) -> float:
-    """Return the moment at which the present transaction ends; without a deadline, one that begins now."""
+    """Return when the present transaction ends; without a deadline, when one that begins now would end."""
     moment = _ends_at.get()
     return time.monotonic() + patience.transaction if moment is None else moment

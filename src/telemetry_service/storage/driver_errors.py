@@ -1,4 +1,4 @@
-"""Turns what the drivers raise into errors of our own, and keeps their texts out of sight."""
+"""Turns the drivers' errors into our own errors, and hides their texts."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from telemetry_service.storage.engine import PRIMARY_CODE
 _Kind = type[StorageUnavailableError]
 
 _OURS = (IntegrityError, ProgrammingError, DataError)
-"""What has no kind below is a fault of this program, and must not be dressed up as a passing trouble."""
+"""An error without an entry below is a bug in this program, and must not be reported as a passing problem."""
 
 _SQLITE: dict[int, _Kind] = {
     sqlite3.SQLITE_FULL: StorageFullError,
@@ -67,13 +67,13 @@ _CONNECTING: tuple[tuple[tuple[str, ...], _Kind], ...] = (
         StorageOptionsError,
     ),
 )
-"""A connection that did not come about has no code, so its text is looked at, and never shown. A server that speaks
-another language than English is told less precisely."""
+"""A failed connection has no code, so its text is inspected, but never shown. Errors of a server whose language is not
+English are reported less precisely."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise a ``StorageUnavailableError`` (or a kind of it) for what went wrong below."""
+    """Raise a ``StorageUnavailableError`` or a subclass for an error of a driver."""
     try:
         yield
     except DBAPIError as error:
@@ -88,7 +88,7 @@ def translated() -> Iterator[None]:
 
 
 def connected(engine: Engine) -> Connection:
-    """Connect. Whatever a driver does meanwhile becomes an error of ours: it may meet what no test of it has met."""
+    """Connect. Any exception becomes one of our errors: a driver may meet what it was never tested with."""
     try:
         return engine.connect()
     except (TelemetryError, SQLAlchemyError, sqlite3.Error, psycopg.Error):

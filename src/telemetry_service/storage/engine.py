@@ -16,13 +16,13 @@ from telemetry_service.storage.deadline import MIGRATING, ORDINARY, Patience, en
 from telemetry_service.storage.postgresql import postgresql_engine
 
 READ_ONLY = "telemetry_read_only"
-"""Execution option of a connection that will only read."""
+"""Execution option of a read-only connection."""
 
 _FILE = "telemetry_file"
-"""Which file a connection of the pool was opened to."""
+"""The file that a pooled connection was opened on."""
 
 PRIMARY_CODE = 0xFF
-"""The part of SQLite's codes that says which kind of error it is."""
+"""The part of SQLite's codes that gives the kind of error."""
 
 _FILE_FAILED = frozenset(
     {
@@ -34,17 +34,17 @@ _FILE_FAILED = frozenset(
         sqlite3.SQLITE_PERM,
     }
 )
-"""What is wrong with a connection's file rather than with a statement."""
+"""Problems with the file of a connection rather than with a statement."""
 
 _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
-"""Releases without the corruption bug of two connections and a checkpoint reset, newest line first."""
+"""The first releases, newest first, in which a checkpoint reset with two connections no longer corrupts the file."""
 
 
 def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: bool = False) -> Engine:
-    """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``makes_it`` is for whoever sets one up.
+    """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``makes_it`` allows creating a database.
 
     Raises:
-        StorageOptionsError: the URL has an option that no connection can have.
+        StorageOptionsError: the URL has an option that is not valid for a connection.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
@@ -58,8 +58,8 @@ def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: b
 def make_migrating_engine(database_url: str) -> Engine:
     """Return an engine for migrations, which may take their time.
 
-    SQLite changes a table by making it again and dropping the old one, which deletes each row that refers to a row of
-    it, as though all of them had been deleted. So foreign keys are not enforced while that is done.
+    To change a table, SQLite copies it and drops the old one, which would cascade to each row that refers to it. So
+    foreign keys are not enforced during a migration.
     """
     make_private_file(database_url)
     engine = make_engine(database_url, MIGRATING, makes_it=True)
@@ -69,20 +69,20 @@ def make_migrating_engine(database_url: str) -> Engine:
 
 
 def _with_pages_to_give_back(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    """Let freed pages go back to the file system in small steps (see retention).
+    """Allow returning freed pages to the file system in small steps (see retention).
 
-    It takes effect only in a new database, and before all else. Into any other, and into an empty file, it would write
-    a first page, which is not for whoever only looks.
+    This works only in a new database, as the first statement. In an empty file it writes a first page, which a
+    read-only command must not do.
     """
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def _without_foreign_keys(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    connection.execute("PRAGMA foreign_keys = OFF")  # Within a transaction this would do nothing, and say nothing.
+    connection.execute("PRAGMA foreign_keys = OFF")  # Within a transaction this silently does nothing.
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
-    """Whether this release of SQLite has the fix without which the write-ahead log is not used."""
+    """Whether this release of SQLite has the fix that the write-ahead log requires."""
     newest = _WAL_FIXED[0]
     return version >= newest or any(version[:2] == fixed[:2] and version >= fixed for fixed in _WAL_FIXED)
 
@@ -105,9 +105,10 @@ def _sqlite_engine(url: URL, patience: Patience) -> Engine:
 
 
 def make_private_file(database_url: str) -> None:
-    """Make SQLite's file, and a folder that is not there yet, for this user alone: it holds the password's hash.
+    """Create SQLite's file and its folder, readable only by this user: it contains the password hash.
 
-    Only for whoever sets a database up; no other engine makes one. Where it cannot be made, connecting says so.
+    Only for setting up a database; no other engine creates one. If it cannot be created, connecting fails with the
+    reason.
     """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
@@ -120,10 +121,10 @@ def make_private_file(database_url: str) -> None:
 
 
 def _stay_with_the_file(engine: Engine, file: Path) -> None:
-    """Use no connection to a file that is not at its place anymore, and make no new one in its place.
+    """Never use a connection to a file that was moved or deleted, and do not create a new file in its place.
 
-    Whoever deletes or replaces the file while the service runs would otherwise leave it writing to one that no one
-    can open again: what it acknowledges would be gone with the process.
+    If someone deletes or replaces the file while the service runs, it would otherwise keep writing to a file that no
+    one can open again, and everything it acknowledges would be lost when the process ends.
     """
 
     def connect(*_: object) -> None:
@@ -150,7 +151,7 @@ def _identity(file: Path) -> tuple[int, int]:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-    # The driver must not begin transactions on its own: _begin_sqlite says which kind it is.
+    # The driver must not begin transactions on its own: _begin_sqlite chooses their kind.
     connection.isolation_level = None
     version: Any = sqlite3.sqlite_version_info
     journal = "WAL" if wal_is_safe(version) else "TRUNCATE"
@@ -158,26 +159,26 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
-    # What is too large for its cache it would write to the system's temporary folder, which need not be writable.
+    # By default SQLite writes what exceeds its cache to the system's temporary folder, which may not be writable.
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _begin_sqlite(patience: Patience, connection: Connection) -> None:
-    # Both the beginning and the commit may wait for someone else, so each has half of what is left.
+    # Both BEGIN and COMMIT may wait for a lock, so each gets half of the remaining time.
     wait = min(patience.lock, seconds_until(ends_at(patience)) / 2)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
-    # The write lock is taken first: taken later, a busy error would come at once instead of after the timeout.
+    # Take the write lock first: if it is taken later, SQLite reports busy at once instead of after the timeout.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def _judge_sqlite(context: ExceptionContext) -> None:
-    """Give no connection back to the pool whose file failed: one that was opened read-only, say, stays so for ever."""
+    """Return no connection to the pool if its file failed: one opened read-only, say, stays read-only."""
     error = context.original_exception
     if not isinstance(error, sqlite3.Error) or context.connection is None:
         return
     if getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE in _FILE_FAILED:
-        # A statement that no one has finished would keep the locks of a connection that is closed.
+        # An unfinished statement would keep the locks of a closed connection.
         with suppress(sqlite3.Error):
             context.connection.connection.rollback()
         context.is_disconnect = True

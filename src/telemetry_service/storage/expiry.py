@@ -1,9 +1,9 @@
-"""What is older than the retention: found by an index, deleted a bounded number of rows at a time.
+"""Finds what is older than the retention by index, and deletes a limited number of rows at a time.
 
-A step costs what the rows that it deletes cost, however many others there are or were. So each statement is about one
-table and a range of one of its keys, and each kind of row continues from where it was at last: PostgreSQL walks over
-deleted index entries until they are vacuumed. Children go with their parents or before them, so that a crash between
-two steps leaves nothing dangling.
+The cost of a step depends only on the rows that it deletes, not on how many others there are or were. So each statement
+is limited to one table and a range of one of its keys, and each kind of row continues where it stopped: PostgreSQL
+scans deleted index entries until they are vacuumed. Children are deleted with or before their parents, so that a crash
+between two steps leaves no orphans.
 """
 
 from collections.abc import Sequence
@@ -40,11 +40,11 @@ from telemetry_service.storage.tables import (
 )
 
 WAITING = tuple(state for state in State if state is not State.SUCCESS)
-"""To be in none of these is to be accepted. Asked for the accepted ones, SQLite would go by the index of the state,
-which nearly all transmissions share, instead of their age."""
+"""Every other transmission is accepted. If the query asked for the accepted ones, SQLite would use the index on the
+state, which nearly all transmissions share, instead of the one on their age."""
 
 _PERIODS = 100
-"""Periods that a step looks at at a time: usually there are fewer that are old."""
+"""Periods that a step examines at a time: usually fewer are old."""
 
 _Conditions = tuple[ColumnElement[bool], ...]
 _THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -54,7 +54,7 @@ _DELETE_IDS = {
         "DELETE FROM usage_report_ids WHERE report_id IN (SELECT report_id FROM usage_report_ids"
         " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows)"
     ),
-    # By their place in the table: to look each ID up once more costs ten times as much.
+    # By row ID: looking each ID up again costs ten times as much.
     "postgresql": text(
         "DELETE FROM usage_report_ids WHERE ctid = ANY (ARRAY(SELECT ctid FROM usage_report_ids"
         " WHERE received_on >= :since AND received_on < :until ORDER BY received_on LIMIT :rows))"
@@ -84,7 +84,7 @@ def _old_ticks(since: datetime, cutoff: datetime) -> _Conditions:
 def count_expired(connection: Connection, cutoff: datetime, most: int) -> int:
     """Return how many rows a ``Sweep`` would delete; counting ends at ``most``.
 
-    What a clock that was not set has dated does not count: a purge gives it another date first.
+    Rows dated by a clock that was not set do not count: a purge dates them again first.
     """
     queries = _expired(EARLIEST, cutoff)
     rows = union_all(*(select(literal(1)).select_from(query.limit(most).subquery()) for query in queries))
@@ -92,7 +92,7 @@ def count_expired(connection: Connection, cutoff: datetime, most: int) -> int:
 
 
 def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
-    """Select a row for each one that is to go, kind by kind."""
+    """Select a row for each one to delete, kind by kind."""
     log, attempt, period, counter = (
         TelemetryTransmissionLog,
         TelemetryTransmissionAttempt,
@@ -101,11 +101,11 @@ def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
     )
     day = UsageReportId.received_on
     transmissions = select(log.sequence).where(*_old_transmissions(since, cutoff))
-    # A sweep has deleted the transmissions by the time that it comes to the periods.
+    # By the time a sweep gets to the periods, it has deleted the transmissions.
     kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), log.accepted_at >= cutoff))
     periods = select(period.id).where(*_old_periods(since, cutoff), ~exists().where(kept))
     return (
-        # In the order of the index, which is then taken for it.
+        # In the order of the index, so that the index is used.
         select(day).where(*_old_report_ids(since.toordinal(), cutoff)).order_by(day),
         transmissions,
         transmissions.join(attempt, attempt.transmission_id == log.transmission_id),
@@ -116,14 +116,14 @@ def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
 
 
 class Sweep:
-    """One purge on its way through all that is older than ``cutoff``."""
+    """One purge of everything older than ``cutoff``, step by step."""
 
     def __init__(self, cutoff: datetime) -> None:
-        """Begin at the first kind of row; nothing is read yet."""
+        """Start at the first kind of row; nothing is read yet."""
         self._kinds: list[_Kind] = [_ReportIds(cutoff), _Transmissions(cutoff), _Periods(cutoff), _Ticks(cutoff)]
 
     def step(self, connection: Connection, rows: int) -> int:
-        """Delete up to ``rows`` rows in the transaction of ``connection``; return how many, 0 when all are gone."""
+        """Delete up to ``rows`` rows in the transaction of ``connection``; return how many, 0 when none are left."""
         prefer_indexes(connection)
         while self._kinds:
             if deleted := self._kinds[0].step(connection, rows):
@@ -133,16 +133,16 @@ class Sweep:
 
 
 def prefer_indexes(connection: Connection) -> None:
-    """Let PostgreSQL read no large table from end to end, until the transaction ends.
+    """Keep PostgreSQL from scanning whole tables until the transaction ends.
 
-    The planner goes by statistics from before the purge, and would rather do so where a table was large or small then.
+    The planner's statistics are from before the purge, and may suggest a full scan.
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
 
 
 class _Kind(Protocol):
-    """One kind of row, which remembers where it was at last."""
+    """One kind of row; it remembers where the last step stopped."""
 
     def step(self, connection: Connection, rows: int) -> int: ...
 
@@ -163,7 +163,7 @@ class _ReportIds:
 
 
 class _Transmissions:
-    """Accepted transmissions, each with its attempts: one with more attempts than a step has rows goes alone."""
+    """Accepted transmissions with their attempts. One with more attempts than a step has rows is deleted alone."""
 
     def __init__(self, cutoff: datetime) -> None:
         self._cutoff, self._since = cutoff, _THE_BEGINNING
@@ -172,7 +172,7 @@ class _Transmissions:
         log, attempt = TelemetryTransmissionLog, TelemetryTransmissionAttempt
         columns = (log.transmission_id, log.accepted_at, log.attempts_made)
         old = _old_transmissions(self._since, self._cutoff)
-        # Each of them has an attempt, so that no more than half as many fit into a step.
+        # Each has at least one attempt, so at most half as many fit into a step.
         query = select(*columns).where(*old).order_by(log.accepted_at).limit(rows // 2 + 1)
         oldest = connection.execute(query).all()
         if not oldest:
@@ -189,7 +189,7 @@ class _Transmissions:
 
 
 class _Periods:
-    """Closed periods whose transmission, if they had one, is gone; after their counters."""
+    """Closed periods without a transmission, or whose transmission was deleted; deleted after their counters."""
 
     def __init__(self, cutoff: datetime) -> None:
         self._cutoff = cutoff
@@ -214,7 +214,7 @@ class _Periods:
     def _oldest(self, connection: Connection) -> Sequence[Row[int, datetime | None, int | None]]:
         row = ReportingPeriod
         left = (*_old_periods(self._done[0], self._cutoff), tuple_(row.closed_at, row.id) > self._done)
-        # For one period at a time: PostgreSQL would make of an EXISTS a look at all counters.
+        # One period at a time: PostgreSQL would turn an EXISTS into a scan of all counters.
         has_counters = select(literal(1)).where(UsageCounter.period_id == row.id).limit(1).scalar_subquery()
         query = select(row.id, row.closed_at, has_counters.label("has_counters")).where(*left)
         return connection.execute(query.order_by(row.closed_at, row.id).limit(_PERIODS)).all()
@@ -238,14 +238,14 @@ class _Periods:
 
 
 class _Counted(NamedTuple):
-    """The last counter that was deleted of a period which has more of them."""
+    """The last counter deleted from a period that has more."""
 
     period_id: int
     key: Row[date, str, Environment]
 
 
 class _Ticks:
-    """One a day at most, so they have no index by age and need none."""
+    """At most one a day, so they need no index on their age."""
 
     def __init__(self, cutoff: datetime) -> None:
         self._cutoff = cutoff

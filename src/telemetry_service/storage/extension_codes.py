@@ -1,4 +1,4 @@
-"""Redeemed extension codes: each rides in exactly one transmission."""
+"""Redeemed extension codes: each is included in exactly one transmission."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from telemetry_service.storage.tables import ExtensionCodeRow as Row
 from telemetry_service.storage.upsert import insert
 
 _REDEMPTION = 0x65787463_6F646573
-"""The key of PostgreSQL's advisory lock that whoever adds a code has for itself: so they are counted right."""
+"""The key of PostgreSQL's advisory lock that adding a code takes exclusively, so that the count is right."""
 
 
 class ExtensionCodeStore:
@@ -23,12 +23,12 @@ class ExtensionCodeStore:
         self._connection = connection
 
     def redeem(self, code: ExtensionCode) -> bool:
-        """Record a code; False where it was recorded before.
+        """Record a code; False if it was recorded before.
 
-        Whoever does is the only one who adds codes until the transaction ends.
+        No other transaction can add codes until this one ends.
 
         Raises:
-            ExtensionCodeConflictError: the code was already recorded with another moment of redemption.
+            ExtensionCodeConflictError: the code was already recorded with a different redemption time.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REDEMPTION})")
@@ -41,17 +41,17 @@ class ExtensionCodeStore:
         return False
 
     def waiting(self) -> tuple[str, ...]:
-        """Return the codes that no transmission carries yet, oldest first, at most a payload's worth."""
+        """Return the codes that are not in a transmission yet, oldest first, at most as many as fit in a payload."""
         query = select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id)
         return tuple(self._connection.execute(query.limit(MAX_CODES)).scalars())
 
     def count_waiting(self, most: int) -> int:
-        """Return how many codes no transmission carries yet; counting ends at ``most``."""
+        """Return how many codes are not in a transmission yet; counting ends at ``most``."""
         bounded = select(Row.code_id).where(Row.transmission_id.is_(None)).limit(most).subquery()
         return self._connection.execute(select(func.count()).select_from(bounded)).scalar_one()
 
     def assign(self, code_ids: tuple[str, ...], transmission_id: UUID) -> None:
-        """Let ``code_ids`` ride in a transmission."""
+        """Include ``code_ids`` in a transmission."""
         if code_ids:
             self._connection.execute(
                 update(Row).where(Row.code_id.in_(code_ids)).values(transmission_id=transmission_id)

@@ -1,4 +1,4 @@
-"""One row for each process that wakes. A heartbeat that was committed shows that this process can write."""
+"""One row for each process that wakes. A committed heartbeat shows that the process can write."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,7 +12,7 @@ _KEPT_FOR = timedelta(days=1)
 
 
 class HeartbeatStore:
-    """A process touches no row but its own, so that replicas do not wait for each other."""
+    """A process writes only its own row, so that replicas do not wait for each other."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -24,6 +24,6 @@ class HeartbeatStore:
         self._connection.execute(row.on_conflict_do_update(index_elements=[Row.process_id], set_={"beat_at": now}))
 
     def remove_old(self, now: datetime) -> None:
-        """Forget processes that have ended; one that lives and only has another clock writes its row again."""
+        """Remove processes that have ended; a live one with a different clock writes its row again."""
         old = or_(Row.beat_at < now - _KEPT_FOR, Row.beat_at > now + _KEPT_FOR)
         self._connection.execute(delete(Row).where(old))

@@ -45,7 +45,7 @@ class StoredToken:
 
 
 class IdentityStore:
-    """The rows of ``access/``; it decides nothing."""
+    """The rows of ``identity/``; it decides nothing."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -58,19 +58,19 @@ class IdentityStore:
         return None if row is None else StoredAccount(*row)
 
     def set_password(self, password_hash: str, now: datetime) -> None:
-        """Make the account, or replace its password and lift a block."""
+        """Create the account, or replace its password and lift a block."""
         values = _password_values(password_hash, now)
         new = insert_or(self._connection, AdminAccount).values(id=1, **values)
         self._connection.execute(new.on_conflict_do_update(index_elements=[AdminAccount.id], set_=values))
 
     def add_account(self, password_hash: str, now: datetime) -> bool:
-        """Make the account; False, and nothing changed, where there is one, even one made at the same moment."""
+        """Create the account; False, with nothing changed, if there is one, even one created at the same moment."""
         new = insert_or(self._connection, AdminAccount).values(id=1, **_password_values(password_hash, now))
         made = self._connection.execute(new.on_conflict_do_nothing().returning(AdminAccount.id))
         return made.first() is not None
 
     def note_login(self, failed_logins: int, blocked_until: datetime | None) -> None:
-        """Keep the number of failed logins in a row, and how long logins are refused."""
+        """Record the number of consecutive failed logins, and until when logins are refused."""
         values = {"failed_logins": failed_logins, "blocked_until": blocked_until}
         self._connection.execute(update(AdminAccount).values(values))
 
@@ -90,7 +90,7 @@ class IdentityStore:
         self._update_session(session_id, last_seen_at=last_seen_at)
 
     def reauthenticate_session(self, session_id: UUID, authenticated_at: datetime) -> None:
-        """Note that the password was entered again."""
+        """Record that the password was entered again."""
         self._update_session(session_id, authenticated_at=authenticated_at)
 
     def remove_session(self, session_id: UUID) -> None:
@@ -123,7 +123,7 @@ class IdentityStore:
         self._connection.execute(update(ServiceToken).where(ServiceToken.token_id == token_id).values(last_used_at=now))
 
     def revoke_token(self, token_id: str, now: datetime) -> bool:
-        """Revoke a token; False where there is none or it is revoked already."""
+        """Revoke a token; False if there is none or it is already revoked."""
         revoked = self._connection.execute(
             update(ServiceToken)
             .where(ServiceToken.token_id == token_id, ServiceToken.revoked_at.is_(None))

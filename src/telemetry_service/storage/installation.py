@@ -1,4 +1,4 @@
-"""Who this installation is, and the rows that must stand before anything else can."""
+"""The identity of this installation, and the rows that must exist before any others."""
 
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -29,20 +29,20 @@ class InstallationStore:
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
     def exists(self) -> bool:
-        """Whether the rows of a first start stand."""
+        """Whether the rows of the first start exist."""
         return self._connection.execute(select(Installation.id)).first() is not None
 
     def rewrite(self) -> None:
-        """Write the row as it stands, which shows whether anything can be written."""
+        """Write the row unchanged, which shows whether anything can be written."""
         self._connection.execute(update(Installation).values(created_at=Installation.created_at))
 
     def create(self, now: datetime) -> bool:
-        """Write the rows of a first start, unless they stand: identity, configuration, schedule, contact, first period.
+        """Write the rows of the first start, unless they exist: identity, settings, schedule, exchanges, first period.
 
-        Of several replicas that start together, one writes them and the others wait for it.
+        If several replicas start together, one writes them and the others wait.
         """
         identity = insert_unless_known(self._connection, Installation).values(id=1, instance_id=uuid4(), created_at=now)
-        # An INSERT's row count is not known with every driver; what it returns is.
+        # Not every driver knows the row count of an INSERT, but each returns its rows.
         written = identity.on_conflict_do_nothing().returning(Installation.id)
         if self._connection.execute(written).first() is None:
             return False
@@ -50,11 +50,11 @@ class InstallationStore:
         return True
 
     def connection_fingerprint(self) -> bytes | None:
-        """Return the digest of the connection settings of the last start."""
+        """Return the digest of the connection settings at the last start."""
         return self._connection.execute(select(Installation.connection_fingerprint)).scalar_one()
 
     def remember_connection(self, fingerprint: bytes) -> None:
-        """Keep the digest of the present connection settings."""
+        """Store the digest of the present connection settings."""
         self._connection.execute(update(Installation).values(connection_fingerprint=fingerprint))
 
     def _create_defaults(self, now: datetime) -> None:

@@ -13,23 +13,23 @@ _TABLE = Row.__table__
 
 
 class LastExchangeStore:
-    """What health is read from."""
+    """The row that the health depends on."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
     def next_sequence(self) -> int:
-        """Take the number of an event, one more than that of the latest one.
+        """Take the number of a new event, one more than that of the latest.
 
         It locks the row until the transaction ends, so that the order of numbers is the order of commits. Every
-        transaction comes to it last: see ``pipeline/actions/configure.py`` for the order of locks.
+        transaction does this last: see ``pipeline/actions/configure.py`` for the order of locks.
         """
         following = update(Row).values(sequence=Row.sequence + 1).returning(Row.sequence)
         return self._connection.execute(following).scalar_one()
 
     def attempted(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
-        """Note the end of an attempt, as the latest event."""
+        """Record the end of an attempt as the latest event."""
         sequence = self.next_sequence()
         values = {"attempt_sequence": sequence, "attempt_at": at, "attempt_ok": ok, "attempt_cause": cause}
         if ok:
@@ -37,36 +37,36 @@ class LastExchangeStore:
         self._connection.execute(update(Row).values(values))
 
     def tested(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
-        """Note the verdict of a connection test, as the latest event."""
+        """Record the result of a connection test as the latest event."""
         values = {"test_sequence": self.next_sequence(), "test_at": at, "test_ok": ok, "test_cause": cause}
         self._connection.execute(update(Row).values(values))
 
     def tested_typed(self, key_id: str, *, ok: bool, cause: Cause | None) -> None:
-        """Note the verdict of a connection test with a key that is not saved."""
+        """Record the result of a connection test with an unsaved key."""
         values = {"typed_key_id": key_id, "typed_ok": ok, "typed_cause": cause.value if cause else None}
         self._connection.execute(update(Row).values(values))
 
     def connection_changed(self) -> None:
-        """Note that the API key or the connection is another one, of which nothing is known yet."""
+        """Record that the API key or the connection changed, so that nothing is known about it yet."""
         self._connection.execute(update(Row).values(connection_sequence=Row.sequence))
 
     def key_saved(self, key_id: str, at: datetime) -> None:
-        """Let a test count that was made with this very key before it was saved."""
+        """Count a test that was made with this key before it was saved."""
         row = self._connection.execute(select(Row.typed_key_id, Row.typed_ok, Row.typed_cause)).one()
         if row.typed_key_id == key_id and row.typed_ok is not None:
             self.tested(at, ok=row.typed_ok, cause=Cause(row.typed_cause) if row.typed_cause else None)
         self._connection.execute(update(Row).values(typed_key_id=None, typed_ok=None, typed_cause=None))
 
     def accepted_by(self, now: datetime) -> bool:
-        """Whether the latest acceptance was before ``now``, which is then by no clock that is far behind.
+        """Whether the latest acceptance was before ``now``. If so, the clock that shows ``now`` is not far behind.
 
-        The License Server refuses what is dated minutes off, so that the clock was right at that moment.
+        The License Server refuses messages dated minutes off, so the clock was right when it accepted one.
         """
         noted = self._connection.execute(select(Row.last_accepted_at)).scalar_one()
         return noted is not None and noted <= now
 
     def record(self) -> DeliveryRecord:
-        """Return how delivery has gone so far."""
+        """Return what is known about past deliveries."""
         row = self._connection.execute(select(_TABLE)).mappings().one()
         ticks = select(func.min(TelemetryTick.ran_at)).where(
             TelemetryTick.sequence > (row[_TABLE.c.accepted_sequence] or 0)
@@ -75,10 +75,9 @@ class LastExchangeStore:
 
 
 def delivery_in(row: RowMapping, first_tick_since: datetime | None) -> DeliveryRecord:
-    """Return what a row of the table holds, alone or joined with others.
+    """Return the content of a row of the table, alone or joined with others.
 
-    ``first_tick_since`` is the earliest moment at which a tick was run after the last acceptance, by the order of
-    events.
+    ``first_tick_since`` is the earliest time of a tick that followed the last acceptance in the order of events.
     """
     attempt, test = _exchange_in(row, "attempt"), _exchange_in(row, "test")
     return DeliveryRecord(
@@ -93,10 +92,10 @@ def delivery_in(row: RowMapping, first_tick_since: datetime | None) -> DeliveryR
 def _last_accepted_at(
     row: RowMapping, first_tick_since: datetime | None, *exchanges: LastExchange | None
 ) -> datetime | None:
-    """Return when the last acceptance was at the latest.
+    """Return the latest possible time of the last acceptance.
 
-    What has happened after it tells: where that seems to be earlier, the clock was ahead when it was noted, and would
-    keep the acceptance from growing old.
+    If a later event has an earlier time, the clock was ahead when the acceptance was recorded, and the acceptance would
+    seem recent for too long.
     """
     noted: datetime | None = row[_TABLE.c.last_accepted_at]
     sequence = row[_TABLE.c.accepted_sequence] or 0

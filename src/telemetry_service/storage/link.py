@@ -1,4 +1,4 @@
-"""What is between this process and its database."""
+"""How this process is connected to its database."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,16 +11,16 @@ _VERIFYING = ("verify-ca", "verify-full")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection to a database server, as it came about, whatever the URL asked for."""
+    """A connection to a database server as established, regardless of what the URL asked for."""
 
     encrypted: bool
     verified: bool
-    """Whether the server's certificate was verified, so that no one in between can be taken for it."""
+    """Whether the server's certificate was verified, so that nothing in between can impersonate it."""
     leaves_this_machine: bool
 
 
 def link_of(connection: Connection) -> Link | None:
-    """Return what is between us and the server; None where the database is a file."""
+    """Return the connection to the server; None if the database is a file."""
     if connection.dialect.name == "sqlite":
         return None
     driver: Any = connection.connection.driver_connection

@@ -29,7 +29,7 @@ from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
 
 _LOCK = 0x74656C656D
-"""The key of PostgreSQL's advisory lock: one process at a time migrates, and none looks at the schema meanwhile."""
+"""The key of PostgreSQL's advisory lock: one process at a time migrates, and none reads the schema meanwhile."""
 
 
 def migrate(database_url: str) -> str:
@@ -40,11 +40,11 @@ def migrate(database_url: str) -> str:
 
     Raises:
         SchemaTooNewError: the database belongs to a newer version.
-        SchemaIncompleteError: the database says that it is current, and is not.
+        SchemaIncompleteError: the database claims to be current but is not.
         StorageUnavailableError: the database cannot be used.
     """
     make_private_file(database_url)
-    # Busy: another process is migrating. Wait for its lock below, as long as that may take.
+    # Busy: another process is migrating. Wait for its lock below, however long that takes.
     with suppress(StorageBusyError):
         state = schema_state(database_url, makes_it=True)
         if state.current:
@@ -66,29 +66,29 @@ def _complete(revision: str, missing: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """The revision that a database has, None where it was never migrated, and the one that this version brings."""
+    """The revision of a database, None if it was never migrated, and the revision of this version."""
 
     present: str | None
     newest: str
     too_new: bool
     """Whether a newer version of this service has migrated it."""
     current: bool
-    """Whether the next start has nothing to migrate."""
+    """Whether there is nothing to migrate at the next start."""
     missing: tuple[str, ...] = ()
-    """Tables and columns that it should have and lacks: someone has changed it by hand."""
+    """Tables and columns that it should have but lacks: it was changed by hand."""
     may_migrate: bool = True
-    """Whether this role may make tables, and change those that are there."""
+    """Whether this role may create tables and change the existing ones."""
     link: Link | None = None
 
 
 def schema_state(database_url: str, *, makes_it: bool = False) -> SchemaState:
-    """Look at a database without changing anything.
+    """Inspect a database without changing anything.
 
-    ``makes_it`` is for whoever is about to set it up: how an empty file is used is decided when it is first opened.
+    Pass ``makes_it`` if you are about to set it up: the first connection decides how an empty file is used.
 
     Raises:
         StorageBusyError: another process is migrating it.
-        StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
+        StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
             acknowledged.
     """
     engine = make_engine(database_url, makes_it=makes_it)
@@ -121,22 +121,22 @@ def _may_migrate(connection: Connection) -> bool:
 
 
 def require_current(database_url: str) -> None:
-    """See that a database is there and has the schema of this version; nothing is made and nothing is changed.
+    """Check that the database exists and has the schema of this version, without changing anything.
 
     Raises:
         StorageUnavailableError: the database cannot be used.
         SchemaTooNewError: the database belongs to a newer version.
-        SchemaBehindError: an older version made the database.
+        SchemaBehindError: the database was created by an older version.
     """
     url = make_url(database_url)
-    # Not Path.exists: that raises where a folder on the way may not be looked into.
+    # Not Path.exists, which raises if a parent folder may not be read.
     if url.get_backend_name() == "sqlite" and url.database and _nothing_in(url.database):
         raise DatabaseMissingError
     refuse_unless_current(schema_state(database_url))
 
 
 def _nothing_in(file: str) -> bool:
-    """Whether there is no file, or an empty one, into which opening it as a database could write a first page."""
+    """Whether there is no file, or an empty one, to which opening a database could write a first page."""
     if not os.path.lexists(file):
         return True
     try:
@@ -147,13 +147,13 @@ def _nothing_in(file: str) -> bool:
 
 
 def refuse_unless_current(state: SchemaState) -> None:
-    """Let only a database pass that has the schema of this version.
+    """Refuse a database that does not have the schema of this version.
 
     Raises:
-        DatabaseMissingError: there is no database, or nothing in it.
-        SchemaBehindError: an older version made the database.
+        DatabaseMissingError: there is no database, or it is empty.
+        SchemaBehindError: the database was created by an older version.
         SchemaTooNewError: the database belongs to a newer version.
-        SchemaIncompleteError: the database says that it is current, and is not.
+        SchemaIncompleteError: the database claims to be current but is not.
         StorageLoginError: the schema is not current, and this role may not migrate it.
     """
     if state.missing:
@@ -161,7 +161,7 @@ def refuse_unless_current(state: SchemaState) -> None:
     if state.too_new:
         raise SchemaTooNewError
     if not (state.current or state.may_migrate):
-        raise StorageLoginError  # Whoever would start the service, or migrate, would be told so.
+        raise StorageLoginError  # Starting the service or migrating would raise the same.
     if state.present is None:
         raise DatabaseMissingError
     if not state.current:
@@ -174,7 +174,7 @@ def _take_lock(connection: Connection) -> None:
 
 
 def _keep_migrations_out(connection: Connection) -> None:
-    """Let no migration commit in the middle of a look: PostgreSQL shows each statement its own state of the catalog.
+    """Keep migrations from committing while the schema is read: each statement in PostgreSQL sees the latest catalog.
 
     SQLite's transactions need no such lock.
     """
@@ -184,7 +184,7 @@ def _keep_migrations_out(connection: Connection) -> None:
 
 def _configuration() -> Config:
     config = Config()
-    # The parser of ini files, which Alembic uses here too, would take a percent sign for the name of an option.
+    # Alembic reads this as an ini file, in which a percent sign starts the name of an option.
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     return config
 
@@ -211,13 +211,13 @@ def _upgrade(connection: Connection) -> str:
 
 
 def _without_revision(connection: Connection, present: str | None) -> tuple[str, ...]:
-    """Return the table of the revision where the database has tables of ours and does not say which version's."""
+    """Return the name of the revision table if the database has our tables but no revision."""
     tables = set(inspect(connection).get_table_names())
     return (VERSION_TABLE,) if present is None and not tables.isdisjoint(Base.metadata.tables) else ()
 
 
 def _missing(connection: Connection) -> tuple[str, ...]:
-    """Return the tables, and the columns of the others, that a database of this revision should have and has not."""
+    """Return the tables and columns that a database of this revision should have but lacks."""
     inspector = inspect(connection)
     present = {
         name: {column["name"] for column in columns} for (_, name), columns in inspector.get_multi_columns().items()

@@ -1,4 +1,4 @@
-"""The reporting periods and their counters, as far as they are read."""
+"""The reporting periods, and reading their counters."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ _TABLE = ReportingPeriod.__table__
 _OPEN = select(_TABLE).where(_TABLE.c.is_open)
 
 _QUEUE = 0x706572696F64
-"""The key of PostgreSQL's advisory lock that adding to the open period shares, and closing it has for itself."""
+"""The key of PostgreSQL's advisory lock that adding to the open period shares and closing it takes exclusively."""
 
 
 class PeriodStore:
@@ -28,7 +28,7 @@ class PeriodStore:
         return period_in(self._connection.execute(_OPEN).mappings().one())
 
     def lock_open(self) -> Period:
-        """Return the open period and keep everyone else from adding to it until this transaction ends."""
+        """Return the open period, and keep other transactions from adding to it until this one ends."""
         self._queue("pg_advisory_xact_lock")
         return period_in(self._connection.execute(_OPEN.with_for_update()).mappings().one())
 
@@ -38,7 +38,7 @@ class PeriodStore:
         return self.open()
 
     def close(self, period: Period, closed_by: ClosedBy, now: datetime, *, reopen_reportable: bool) -> Period:
-        """Close ``period`` (locked before) and open the next one, which is returned."""
+        """Close ``period``, which must be locked; open and return the next one."""
         self._connection.execute(
             update(ReportingPeriod)
             .where(ReportingPeriod.id == period.period_id)
@@ -74,17 +74,17 @@ class PeriodStore:
         return tuple(DayCount(day, *(int(n) for n in counts)) for day, *counts in self._connection.execute(query))
 
     def _queue(self, lock: str) -> None:
-        """Wait in turn for the open period (PostgreSQL; on SQLite a transaction that writes is alone anyway).
+        """Queue for the open period on PostgreSQL; on SQLite a transaction that writes is alone anyway.
 
-        Locks on the row itself are not fair: while several replicas record without a pause there is always one that
-        shares it, and whoever wants to close the period would wait permanently. What is read after this is the present.
+        Locks on the row itself are not fair: while several replicas record without a pause, one of them always shares
+        it, and closing the period would wait forever. Reads after this see the latest data.
         """
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(f"SELECT {lock}({_QUEUE})")
 
 
 def period_in(row: RowMapping) -> Period:
-    """Return the period that a row of the table holds, alone or joined with others."""
+    """Return the period in a row of the table, alone or joined with others."""
     return Period(row[_TABLE.c.id], row[_TABLE.c.opened_at], row[_TABLE.c.reportable])
 
 

@@ -1,7 +1,7 @@
-"""Rows that a wrong clock has dated, dated again, so that they are kept for as long as the retention says from now on.
+"""Dates rows again that were dated by a wrong clock, so that they are kept for the whole retention from now on.
 
-A row from before 2026 was written while the clock was not set yet. It would be the first to be deleted, however young
-it is: a report that is repeated after that would count twice. A row from far ahead would be kept for years.
+A row from before 2026 was written before the clock was set. It would be deleted first, however new it is, and a report
+repeated after that would count twice. A row from far in the future would be kept for years.
 """
 
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from telemetry_service.storage.expiry import prefer_indexes
 from telemetry_service.storage.tables import ReportingPeriod, TelemetryTick, TelemetryTransmissionLog, UsageReportId
 
 FAR_AHEAD = timedelta(days=365)
-"""What is dated further ahead than this does not stay so. What is nearer comes of age soon enough: to be kept for too
-long harms less than to be dated again by a clock that is behind, and deleted too early."""
+"""Rows dated further ahead than this are dated again. Nearer ones expire soon enough: keeping a row too long does less
+harm than dating it by a clock that is behind, and deleting it too early."""
 
 
 class _Dated(NamedTuple):
-    """A column that the retention goes by."""
+    """A column that decides the age of a row."""
 
     key: InstrumentedAttribute[Any]
     date: InstrumentedAttribute[Any]
@@ -34,11 +34,11 @@ class _Dated(NamedTuple):
 _COLUMNS = (
     _Dated(UsageReportId.report_id, UsageReportId.received_on, whole_days=True),
     _Dated(TelemetryTransmissionLog.sequence, TelemetryTransmissionLog.accepted_at),
-    # A period that has a transmission is shown with it, and goes only after it.
+    # A period with a transmission is shown with it and deleted after it.
     _Dated(
         ReportingPeriod.id,
         ReportingPeriod.closed_at,
-        # Asked for one period at a time: PostgreSQL would make of a NOT EXISTS a look at all of them.
+        # One period at a time: PostgreSQL would turn a NOT EXISTS into a scan of all of them.
         only=(
             select(literal(1))
             .where(TelemetryTransmissionLog.period_id == ReportingPeriod.id)
@@ -52,17 +52,17 @@ _COLUMNS = (
 
 
 class Redating:
-    """All that a wrong clock has dated, on its way to the date of ``now``."""
+    """Dates everything that a wrong clock has dated as of ``now``, step by step."""
 
     def __init__(self, now: datetime, *, ahead: bool) -> None:
-        """Begin at the first column. With ``ahead`` rows from far ahead too: ``now`` is known not to be behind."""
+        """Start at the first column. ``ahead`` includes rows from far ahead; pass it only if ``now`` is not behind."""
         self._now = now
         self._left = [(dated, dated.date < dated.of(EARLIEST)) for dated in _COLUMNS]
         if ahead:
             self._left += [(dated, dated.date > dated.of(now + FAR_AHEAD)) for dated in _COLUMNS]
 
     def step(self, connection: Connection, rows: int) -> int:
-        """Date up to ``rows`` rows again in the transaction of ``connection``; return how many, 0 when all are."""
+        """Date up to ``rows`` rows again in the transaction of ``connection``; return how many, 0 at the end."""
         prefer_indexes(connection)
         while self._left:
             dated, wrong = self._left[0]

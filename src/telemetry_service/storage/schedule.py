@@ -1,4 +1,4 @@
-"""When the next tick and the next purge are due. Whoever moves a moment forward owns what was due then."""
+"""When the next tick and the next purge are due. The process that moves the time forward owns what was due."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
 
 _FAR_AHEAD = timedelta(days=1)
-"""A clock that is set back by less than this runs no tick twice. No tick follows another sooner."""
+"""If the clock is set back by less than this, no tick runs twice. Ticks are never closer together."""
 
 _RUNNING = "running"
 """Never seen outside the transaction that runs the tick."""
@@ -28,18 +28,18 @@ class NextPurge:
 
 @dataclass(frozen=True, slots=True)
 class LastTick:
-    """What came of the latest tick, and its place in the order of attempts, connection tests and ticks."""
+    """The result of the latest tick, and its place in the order of attempts, connection tests and ticks."""
 
     result: str
     ran_at: datetime
     sequence: int
     tick_key: str
     period_id: int | None
-    """The period that was open when it ran; None where an older version did not note it."""
+    """The period that was open when it ran; None if an older version ran it."""
 
     @property
     def due_at(self) -> datetime:
-        """When it was due: its key."""
+        """When it was due, from its key."""
         return datetime.fromisoformat(self.tick_key)
 
 
@@ -51,7 +51,7 @@ class ScheduleStore:
         self._connection = connection
 
     def next_run_at(self) -> datetime:
-        """Return the moment of the next tick."""
+        """Return when the next tick is due."""
         return self._connection.execute(select(TelemetrySchedule.next_run_at)).scalar_one()
 
     def next_purge(self) -> NextPurge:
@@ -60,18 +60,18 @@ class ScheduleStore:
         return NextPurge(*self._connection.execute(query).one())
 
     def plan(self, next_run_at: datetime) -> None:
-        """Set the next tick, whatever it was."""
+        """Set the next tick, regardless of the present one."""
         self._connection.execute(update(TelemetrySchedule).values(next_run_at=next_run_at))
 
     def move_run(self, due: datetime, following: datetime) -> bool:
-        """Move the next tick from ``due`` to ``following``; False where someone else has."""
+        """Move the next tick from ``due`` to ``following``; False if another process has done so."""
         moved = self._connection.execute(
             update(TelemetrySchedule).where(TelemetrySchedule.next_run_at == due).values(next_run_at=following)
         )
         return moved.rowcount == 1
 
     def move_purge(self, due: datetime, following: datetime, *, put_off: bool) -> bool:
-        """Move the next purge from ``due`` to ``following``; False where someone else has."""
+        """Move the next purge from ``due`` to ``following``; False if another process has done so."""
         moved = self._connection.execute(
             update(TelemetrySchedule)
             .where(TelemetrySchedule.next_purge_at == due)
@@ -80,11 +80,10 @@ class ScheduleStore:
         return moved.rowcount == 1
 
     def own_tick(self, tick_key: str, now: datetime, period_id: int) -> bool:
-        """Write the key of a tick; False where that tick has been run before (after a clock was set back).
+        """Write the key of a tick; False if that tick ran before, because a clock was set back.
 
-        A key that a clock far ahead has used is free again once that clock was set right: what shows it is that the
-        key was used at a moment that has not come yet, or that an earlier tick was run after it. The period that this
-        tick is to close is another one.
+        A key that was used by a clock far ahead is free again once that clock is right. This shows if the key was used
+        at a time still in the future, or if an earlier tick ran after it. This tick then closes a different period.
         """
         used_ahead = or_(TelemetryTick.ran_at > now + _FAR_AHEAD, _used_too_early())
         self._connection.execute(delete(TelemetryTick).where(TelemetryTick.tick_key == tick_key, used_ahead))
@@ -95,7 +94,7 @@ class ScheduleStore:
         return self._connection.execute(written).first() is not None
 
     def own_missed_tick(self, missed: LastTick) -> bool:
-        """Take a tick that made no payload, to run it again; False where someone else has."""
+        """Take over a tick that made no payload, to run it again; False if another process has."""
         taken = self._connection.execute(
             update(TelemetryTick)
             .where(TelemetryTick.tick_key == missed.tick_key, TelemetryTick.sequence == missed.sequence)
@@ -104,16 +103,16 @@ class ScheduleStore:
         return taken.rowcount == 1
 
     def tick_result(self, tick_key: str, result: str, sequence: int) -> None:
-        """Note the outcome of a tick, and its place in the order of events (``LastExchangeStore.next_sequence``)."""
+        """Record the result of a tick and its place in the order of events (``LastExchangeStore.next_sequence``)."""
         ran = update(TelemetryTick).where(TelemetryTick.tick_key == tick_key)
         self._connection.execute(ran.values(result=result, sequence=sequence))
 
     def last_tick(self) -> LastTick | None:
-        """Return the latest tick, by its sequence: a clock that was ahead must not hide those that follow."""
+        """Return the latest tick, by its sequence: a clock that was ahead must not hide later ticks."""
         return self._latest()
 
     def last_run(self) -> LastTick | None:
-        """Return the latest tick that was to send: one that found telemetry off is none, nor is one that runs yet."""
+        """Return the latest tick that had to send: not one that found telemetry off, nor one that is still running."""
         return self._latest(TelemetryTick.result != DISABLED)
 
     def _latest(self, *conditions: ColumnElement[bool]) -> LastTick | None:
@@ -126,6 +125,6 @@ class ScheduleStore:
 
 
 def _used_too_early() -> ColumnElement[bool]:
-    """Whether a tick with an earlier key was run after this one. Keys are moments that sort as text."""
+    """Whether a tick with an earlier key ran after this one. Keys are times that sort as text."""
     other = aliased(TelemetryTick)
     return exists().where(other.tick_key < TelemetryTick.tick_key, other.sequence > TelemetryTick.sequence)

@@ -1,4 +1,4 @@
-"""Whether there is room for what the service writes. A heartbeat alone would not tell: its row is there already."""
+"""Checks for free disk space. A heartbeat alone would not show it, because its row already exists."""
 
 import os
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from telemetry_service.domain.errors import StorageFullError
 
 LEAST_BYTES = 1024 * 1024
-"""About what one call with the most reports takes, with SQLite's journal of it."""
+"""Roughly what the largest call takes, including SQLite's journal."""
 
 
 def check_space(file: Path) -> None:
-    """Raise ``StorageFullError`` where the disk of ``file`` has hardly any room left.
+    """Raise ``StorageFullError`` if the disk of ``file`` is almost full.
 
-    A disk that cannot be asked, or that knows no sizes, says nothing: a write will tell.
+    If the disk does not report its size, writing will show whether there is room.
     """
     try:
         disk = os.statvfs(file)
     except OSError:
         return
-    # What is kept back for root is root's to use.
+    # root may use the space reserved for root.
     blocks = disk.f_bfree if os.geteuid() == 0 else disk.f_bavail
     if disk.f_blocks and blocks * disk.f_frsize < LEAST_BYTES:
         raise StorageFullError

@@ -39,7 +39,7 @@ NAMING = {
 }
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column that is called INTEGER."""
+"""SQLite assigns row numbers only in a column of type INTEGER."""
 
 
 class Base(DeclarativeBase):
@@ -59,7 +59,7 @@ def _single_row() -> CheckConstraint:
 
 
 class Installation(Base):
-    """Who this installation is; one row, made at the first start."""
+    """The identity of this installation; one row, created at the first start."""
 
     __tablename__ = "installation"
     __table_args__ = (_single_row(),)
@@ -68,7 +68,7 @@ class Installation(Base):
     instance_id: Mapped[UUID]
     created_at: Mapped[datetime]
     connection_fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    """Keyed digest of the deployment's connection settings: a change wakes what is held."""
+    """Keyed digest of the deployment's connection settings; a change makes held transmissions due."""
 
 
 class TelemetryConfiguration(Base):
@@ -104,7 +104,7 @@ class TelemetrySchedule(Base):
     next_run_at: Mapped[datetime]
     next_purge_at: Mapped[datetime]
     purge_put_off: Mapped[bool] = mapped_column(server_default=false())
-    """Whether the purge that is due next was put off, or begun, already: it is not put off again."""
+    """Whether the next purge was already put off or begun; it is not put off again."""
 
 
 class TelemetryTick(Base):
@@ -116,14 +116,14 @@ class TelemetryTick(Base):
     ran_at: Mapped[datetime]
     result: Mapped[str] = mapped_column(String(32))
     sequence: Mapped[int | None] = mapped_column(unique=True)
-    """Which tick is the latest: from the counter of ``LastExchangeRow``, written at the tick's end."""
+    """Its number from the counter of ``LastExchangeRow``, written when the tick ends."""
     period_id: Mapped[int | None]
-    """The period that was open when it ran. While it still is, what this tick left undone is still to be done. No
+    """The period that was open when it ran. While it is still open, what this tick left undone remains to be done. No
     foreign key: the period is purged one day, the tick is not."""
 
 
 class ProcessHeartbeat(Base):
-    """When each process that wakes has last shown that it can write."""
+    """When each process last showed that it can write."""
 
     __tablename__ = "process_heartbeats"
 
@@ -158,11 +158,11 @@ class ReportingPeriod(Base):
     events: Mapped[int] = mapped_column(server_default=text("0"))
     decisions: Mapped[int] = mapped_column(server_default=text("0"))
     bouncers: Mapped[int] = mapped_column(server_default=text("0"))
-    """With the two above: what bounds the open period, kept beside its counters. No payload is read from them."""
+    """With the two above: the sums that limit the open period, kept next to its counters. No payload uses them."""
 
 
 class UsageBouncer(Base):
-    """The distinct bouncers of the open period, and what each is counted for; emptied when it is closed."""
+    """The distinct bouncers of the open period with their traffic; emptied when it is closed."""
 
     __tablename__ = "usage_bouncers"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -174,7 +174,7 @@ class UsageBouncer(Base):
 
 
 class UsageCounter(Base):
-    """What was counted, by (period, UTC day, bouncer, environment): never a row per event or report."""
+    """Counts by (period, UTC day, bouncer, environment); never a row per event or report."""
 
     __tablename__ = "usage_counters"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -226,12 +226,12 @@ class LicensePostureRow(Base):
     token_expires_at: Mapped[datetime | None]
     token_refreshed_at: Mapped[datetime | None]
     source: Mapped[LicenseSource | None] = mapped_column(closed_set(LicenseSource, "source"))
-    """Who told it last; with ``updated_at`` empty in a row that version 0.1.0 wrote."""
+    """Who reported it last; empty, like ``updated_at``, in a row written by version 0.1.0."""
     updated_at: Mapped[datetime | None]
 
 
 class ExtensionCodeRow(Base):
-    """Redeemed extension codes. A code rides in one transmission only, and is kept permanently."""
+    """Redeemed extension codes. A code is included in one transmission only, and is kept permanently."""
 
     __tablename__ = "extension_codes"
     __table_args__ = (Index("ix_extension_codes_transmission_id", "transmission_id", "redeemed_at"),)
@@ -258,11 +258,11 @@ class TelemetryTransmissionLog(Base):
     period_id: Mapped[int] = mapped_column(ForeignKey("reporting_periods.id"), unique=True)
     trigger: Mapped[Trigger] = mapped_column(closed_set(Trigger, "trigger"))
     request_key: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """``request_key_of`` the caller's Idempotency-Key, where there was one."""
+    """``request_key_of`` the caller's Idempotency-Key, if there was one."""
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
     payload: Mapped[bytes] = mapped_column(LargeBinary)
     customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The clear ID of the customer that the period was closed for; none in rows of version 0.1.0 that are not known."""
+    """The sealed ID of the customer that the period was closed for; None if a row of version 0.1.0 does not show it."""
     records_sent: Mapped[int]
     created_at: Mapped[datetime]
     next_attempt_at: Mapped[datetime | None]
@@ -282,7 +282,7 @@ class TelemetryTransmissionLog(Base):
 
 
 class TelemetryTransmissionAttempt(Base):
-    """One try to deliver, with all that is needed to reproduce the bytes that it sent."""
+    """One try to deliver, with everything needed to reproduce the sent bytes."""
 
     __tablename__ = "telemetry_transmission_attempts"
 
@@ -308,13 +308,13 @@ class TelemetryTransmissionAttempt(Base):
     duplicate: Mapped[bool]
     duration_ms: Mapped[int | None] = mapped_column(Integer)
     connection: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    """A keyed digest of the connection that it was made with; None where an older version made it."""
+    """A keyed digest of the connection that it used; None if an older version made it."""
 
 
 class LastExchangeRow(Base):
-    """The latest contacts with the License Server; one row, so that health does not depend on retention.
+    """The latest exchanges with the License Server; one row, so that the health does not depend on retention.
 
-    Its counter numbers what happens in the order of its commits. A clock that is set back cannot change that order.
+    Its counter numbers events in the order of their commits. A clock that is set back cannot change that order.
     """
 
     __tablename__ = "license_server_last_exchange"
@@ -329,17 +329,17 @@ class LastExchangeRow(Base):
     test_ok: Mapped[bool | None]
     test_cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "test_cause"))
     sequence: Mapped[int] = mapped_column(server_default="0")
-    """The last number that was given to an attempt, a connection test or a tick."""
+    """The last number given to an attempt, a connection test or a tick."""
     attempt_sequence: Mapped[int | None]
     test_sequence: Mapped[int | None]
     accepted_sequence: Mapped[int | None]
     connection_sequence: Mapped[int] = mapped_column(server_default="0")
-    """The number at which the API key or the connection changed: what is not later says nothing of the present one."""
+    """The number at which the API key or the connection changed: earlier events say nothing about the present one."""
     typed_key_id: Mapped[str | None] = mapped_column(String(16))
-    """The key of the latest connection test with a key that was not saved; it counts once that very key is saved."""
+    """The key of the latest connection test with an unsaved key; the test counts once that key is saved."""
     typed_ok: Mapped[bool | None]
     typed_cause: Mapped[str | None] = mapped_column(String(32))
-    """Without a CHECK of its own: it is copied into ``test_cause``, which has one."""
+    """No CHECK constraint: it is copied into ``test_cause``, which has one."""
 
 
 class ActivityEntry(Base):
@@ -377,7 +377,7 @@ class AdminSession(Base):
     token_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     created_at: Mapped[datetime]
     authenticated_at: Mapped[datetime]
-    """When the password was last entered: showing a secret asks for a recent one."""
+    """When the password was last entered: showing a secret requires a recent login."""
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

@@ -42,7 +42,7 @@ from telemetry_service.storage.tables import TelemetryTransmissionAttempt as Att
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
 
 CLOCKS_DIFFER = timedelta(minutes=1)
-"""By how much the clocks of two replicas may differ before one takes the other's plans for those of a wrong clock."""
+"""How much the clocks of two replicas may differ before one mistakes the other's plans for those of a wrong clock."""
 
 _PLANNED = "planned"
 _ATTEMPT = tuple(Attempt.__slots__)
@@ -51,7 +51,7 @@ _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("per
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which transmissions a history shows; a field that is None does not restrict it. Days are UTC and inclusive."""
+    """Which transmissions a history shows; None does not filter. Days are UTC and inclusive."""
 
     status: Status | None = None
     trigger: Trigger | None = None
@@ -94,11 +94,11 @@ class TransmissionStore:
         return self._first(_query().where(Log.transmission_id == transmission_id))
 
     def by_request_key(self, request_key: str) -> Transmission | None:
-        """Return the transmission that a caller's Idempotency-Key made."""
+        """Return the transmission created with a caller's Idempotency-Key."""
         return self._first(_query().where(Log.request_key == request_key))
 
     def last_accepted(self) -> Transmission | None:
-        """Return the accepted transmission of the latest period, as long as retention keeps one."""
+        """Return the accepted transmission of the latest period, if retention still keeps one."""
         return self._first(_query().where(Log.state == State.SUCCESS).order_by(Log.sequence.desc()).limit(1))
 
     def page(self, filter_: HistoryFilter, before: int | None, limit: int) -> tuple[Transmission, ...]:
@@ -114,30 +114,30 @@ class TransmissionStore:
         return tuple(_transmission(row) for row in self._connection.execute(query))
 
     def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
-        """Return the attempts of a transmission, first one first."""
+        """Return the attempts of a transmission, oldest first."""
         query = select(*(getattr(AttemptRow, name) for name in _ATTEMPT))
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
         return tuple(Attempt(*row) for row in self._connection.execute(query))
 
     def sealed_customer(self, transmission_id: UUID) -> bytes | None:
-        """Return the sealed ID of the customer that a transmission was made for, or None where it was not kept."""
+        """Return the sealed ID of the customer that a transmission was made for, or None if it was not stored."""
         query = select(Log.customer_sealed).where(Log.transmission_id == transmission_id)
         return self._connection.execute(query).scalar_one()
 
     def without_customer(self) -> tuple[tuple[UUID, bytes], ...]:
-        """Return ID and payload of what waits and does not say which customer it was made for, oldest first."""
+        """Return ID and payload of waiting transmissions without a stored customer, oldest first."""
         query = select(Log.transmission_id, Log.payload).order_by(Log.sequence)
         waiting = query.where(Log.customer_sealed.is_(None), Log.state != State.SUCCESS)
         return tuple((row.transmission_id, row.payload) for row in self._connection.execute(waiting))
 
     def keep_customer(self, transmission_id: UUID, customer_sealed: bytes) -> None:
-        """Keep the customer that a transmission was made for."""
+        """Store the customer that a transmission was made for."""
         self._connection.execute(
             update(Log).where(Log.transmission_id == transmission_id).values(customer_sealed=customer_sealed)
         )
 
     def due(self, now: datetime, longest_wait: timedelta, limit: int | None = None) -> tuple[UUID, ...]:
-        """Return the IDs of what is to be sent now, oldest first; with ``limit`` at most so many."""
+        """Return the IDs of due transmissions, oldest first, at most ``limit``."""
         query = (
             select(Log.transmission_id)
             .where(Log.state != State.SUCCESS, _due(now, longest_wait), _unclaimed(now))
@@ -152,7 +152,7 @@ class TransmissionStore:
         return tuple(self._connection.execute(query).scalars())
 
     def what_waits(self, now: datetime) -> Waiting:
-        """Return what is not accepted yet, by whether and why it is tried again."""
+        """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
         planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
         kind = case((planned, _PLANNED), else_=type_coerce(Log.state, String))
         query = select(kind.label("kind"), func.count().label("number"), func.min(Log.next_attempt_at).label("next"))
@@ -168,16 +168,16 @@ class TransmissionStore:
         )
 
     def count_by_state(self) -> dict[State, int]:
-        """Return how many transmissions are kept in each state; a state without one is left out."""
+        """Return how many transmissions are kept in each state; a state without any is omitted."""
         query = select(Log.state, func.count()).group_by(Log.state)
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def wake(
         self, states: frozenset[State], at: datetime, trigger: AttemptTrigger, planned_at: datetime | None = None
     ) -> None:
-        """Let transmissions in ``states`` be tried at ``at``, unless they are due sooner.
+        """Plan transmissions in ``states`` for ``at``, unless they are due sooner.
 
-        ``planned_at`` is the present moment, where ``at`` is a later one.
+        ``planned_at`` is the present time, if ``at`` is a later one.
         """
         later = or_(Log.next_attempt_at.is_(None), Log.next_attempt_at > at)
         plan = {"next_attempt_at": at, "planned_at": planned_at or at, "next_trigger": trigger}
@@ -189,15 +189,15 @@ class TransmissionStore:
         return frozenset(self._connection.execute(asked).scalars())
 
     def held_apart_from(self, connections: Collection[bytes], *, latest: bool) -> bool:
-        """Whether anything is held that was never tried with one of ``connections``.
+        """Whether any held transmission was never tried with one of ``connections``.
 
-        With ``latest`` also what was, as long as its latest attempt was made with another one.
+        With ``latest``, also whether the latest attempt of one used a different connection.
         """
         query = select(Log.transmission_id).where(*_held_apart_from(connections, latest=latest)).limit(1)
         return self._connection.execute(query).first() is not None
 
     def wake_held_apart_from(self, connections: Collection[bytes], at: datetime, *, latest: bool) -> bool:
-        """Let it be tried at ``at``; False where there is nothing of the kind."""
+        """Plan such transmissions for ``at``; False if there are none."""
         woken = self._connection.execute(
             update(Log)
             .where(*_held_apart_from(connections, latest=latest))
@@ -206,10 +206,10 @@ class TransmissionStore:
         return woken.rowcount > 0
 
     def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
-        """Take the lease on a transmission; False where someone has it, or it was accepted.
+        """Take the lease on a transmission; False if it is taken, or the transmission was accepted.
 
-        With ``due_within`` (the longest wait that is ever planned) also False where it is not due: another replica
-        may have tried it since it was found to be.
+        With ``due_within`` (the longest wait ever planned), also False if it is not due: another replica may have tried
+        it in the meantime.
         """
         conditions = [Log.transmission_id == transmission_id, Log.state != State.SUCCESS, _unclaimed(now)]
         if due_within is not None:
@@ -227,7 +227,7 @@ class TransmissionStore:
         return taken.rowcount == 1
 
     def next_trigger(self, transmission_id: UUID) -> AttemptTrigger:
-        """Return what the next attempt was planned by."""
+        """Return what the next attempt was planned for."""
         return self._connection.execute(
             select(Log.next_trigger).where(Log.transmission_id == transmission_id)
         ).scalar_one()
@@ -235,7 +235,7 @@ class TransmissionStore:
     def begin_attempt(self, transmission_id: UUID, attempt: Attempt, connection: bytes) -> None:
         """Write an attempt before its network call, and close those that a crash left open.
 
-        ``connection`` is a keyed digest of what it is made with: address, proxy, pinned key and authorities.
+        ``connection`` is a keyed digest of the address, proxy, pinned key and authorities.
         """
         self._connection.execute(
             update(AttemptRow)
@@ -256,7 +256,7 @@ class TransmissionStore:
         )
 
     def accept(self, transmission_id: UUID, columns: Mapping[str, object]) -> bool:
-        """Note that the License Server has it, whoever holds the claim; False where that was known."""
+        """Record the acceptance, regardless of who holds the claim; False if it was known."""
         changed = self._connection.execute(
             update(Log)
             .where(Log.transmission_id == transmission_id, Log.state != State.SUCCESS)
@@ -267,7 +267,7 @@ class TransmissionStore:
         return changed.rowcount == 1
 
     def release(self, transmission_id: UUID, token: UUID, columns: Mapping[str, object]) -> bool:
-        """Give a claim back after a failure; False where the lease had ended and someone else took it."""
+        """Release a claim after a failure; False if the lease had expired and another process took it."""
         changed = self._connection.execute(
             update(Log)
             .where(Log.transmission_id == transmission_id, Log.claim_token == token, Log.state != State.SUCCESS)
@@ -288,15 +288,15 @@ def _held_apart_from(connections: Collection[bytes], *, latest: bool) -> tuple[C
 
 
 def _unclaimed(now: datetime) -> ColumnElement[bool]:
-    """No claim, one whose lease has ended, or one from a clock that was ahead of any real lease."""
+    """No claim, an expired one, or one from a clock that was ahead of any real lease."""
     return or_(Log.claimed_until.is_(None), Log.claimed_until <= now, Log.claimed_until > now + LONGEST_CLAIM)
 
 
 def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
-    """Its moment has come, or it comes from a clock that was wrong: it lies further ahead than anything is planned.
+    """Its time has come, or a wrong clock planned it: further ahead than anything is ever planned.
 
-    So does one that was planned at a moment that has not come yet. Its wait must not last for as long as the clock was
-    set back, and no one knows how much of it is over.
+    The same goes for a plan made at a time still in the future. The wait must not be as long as the clock was set back,
+    and it is unknown how much of it is over.
     """
     return or_(
         Log.next_attempt_at <= now,

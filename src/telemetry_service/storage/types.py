@@ -12,13 +12,13 @@ from sqlalchemy.types import TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; a naive one is refused, because no one could say what it means."""
+    """A time in UTC. A naive one is refused, because it is ambiguous."""
 
     impl = SqlDateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn a value into what the driver takes."""
+        """Convert a value for the driver."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -27,7 +27,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Turn what the driver gives into a value."""
+        """Convert what the driver returns into a value."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -46,20 +46,20 @@ class Id16(TypeDecorator[UUID]):
         return dialect.type_descriptor(SqlUuid())
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> UUID | bytes | None:
-        """Turn a value into what the driver takes."""
+        """Convert a value for the driver."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.bytes
 
     def process_result_value(self, value: UUID | bytes | None, dialect: Dialect) -> UUID | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Turn what the driver gives into a value."""
+        """Convert what the driver returns into a value."""
         if value is None or isinstance(value, UUID):
             return value
         return UUID(bytes=bytes(value))
 
 
 def closed_set(members: type[StrEnum], name: str) -> Enum:
-    """Return a text column type that a CHECK constraint closes to the values of ``members``."""
+    """Return a text column type that a CHECK constraint limits to the values of ``members``."""
     return Enum(
         members,
         name=name,

@@ -1,4 +1,4 @@
-"""An INSERT that may meet a row of another replica: what to do then is part of the statement, so no race is left."""
+"""An INSERT that may conflict with another replica's row. The statement itself resolves it, so there is no race."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The hot path of recording: idempotency keys and counters, written many at a time."""
+"""The hot path of recording: writes many idempotency keys and counters at a time."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -15,7 +15,7 @@ _SQLITE_CHUNK = 10_000
 
 
 class CounterKey(NamedTuple):
-    """What a counter is kept for, within a period."""
+    """The key of a counter within a period."""
 
     bouncer_id: str
     environment: str
@@ -35,7 +35,7 @@ _CLAIM_POSTGRESQL = text(
     " ON CONFLICT DO NOTHING RETURNING report_id)"
     " SELECT id FROM given EXCEPT SELECT report_id FROM fresh"
 )
-"""Only what was known comes back: usually nothing, where every new ID would have to be read and parsed."""
+"""Returns only the known IDs, usually none; returning the new ones would mean reading and parsing each."""
 
 _INSERT_ID_SQLITE = "INSERT INTO usage_report_ids (report_id, received_on) VALUES (?, ?)"
 _ADD = text(
@@ -50,7 +50,7 @@ _ADD = text(
 
 
 class UsageStore:
-    """Plain SQL on purpose: this is where the work per report has to be smallest."""
+    """Plain SQL on purpose: the work per report has to be smallest here."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -58,15 +58,15 @@ class UsageStore:
         self._dialect: Dialect = connection.dialect
 
     def claim(self, report_ids: Collection[int], today: date) -> set[int]:
-        """Write the IDs that are new, and return the others, which had been acknowledged before.
+        """Write the new IDs, and return the others, which were acknowledged before.
 
         An ID is the 128-bit integer of its UUID: integers hash and sort several times faster. They are
-        sorted, so that two replicas that meet the same IDs never wait for each other in a circle.
+        sorted, so that two replicas with the same IDs never deadlock.
         """
         ordered = sorted(report_ids)
         if self._dialect.name == "sqlite":
             return self._claim_sqlite([number.to_bytes(_ID_BYTES) for number in ordered], today.toordinal())
-        # One literal of all IDs, because adapting each of them by itself costs more than the database's work.
+        # One literal of all IDs: adapting each one separately costs more than the database's work.
         literal = "{" + ",".join([f"{number:032x}" for number in ordered]) + "}"
         known = self._connection.execute(_CLAIM_POSTGRESQL, {"ids": literal, "received_on": today.toordinal()})
         return {UUID(str(report_id)).int for report_id in known.scalars()}
@@ -82,7 +82,7 @@ class UsageStore:
             self._connection.execute(_ADD, rows)
 
     def give_back(self, report_ids: Collection[int]) -> None:
-        """Let go of IDs that this transaction has claimed: their reports are not counted."""
+        """Release IDs that this transaction has claimed: their reports are not counted."""
         ordered = [UUID(int=number) for number in sorted(report_ids)]
         for start in range(0, len(ordered), _SQLITE_CHUNK):
             chunk = ordered[start : start + _SQLITE_CHUNK]

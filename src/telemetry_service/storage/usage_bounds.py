@@ -1,4 +1,4 @@
-"""What bounds the open period: its sums and its distinct bouncers, kept beside the counters in one transaction."""
+"""The limits of the open period: its sums and distinct bouncers, written with the counters in one transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -18,7 +18,7 @@ _KNOWN_POSTGRESQL = text(
     "SELECT b.bouncer_id, b.has_traffic, b.has_decisions FROM unnest(CAST(:ids AS text[])) AS given(id)"
     " JOIN usage_bouncers b ON b.period_id = :period_id AND b.bouncer_id = given.id"
 )
-"""A join: for ``= ANY(...)`` PostgreSQL may go through the whole array for each row."""
+"""A join: with ``= ANY(...)`` PostgreSQL may scan the whole array for each row."""
 
 _INSERT_SQLITE = "INSERT INTO usage_bouncers (period_id, bouncer_id, has_traffic, has_decisions) VALUES (?, ?, ?, ?)"
 _INSERT_POSTGRESQL = text(
@@ -36,11 +36,11 @@ _ADD = text(
     " bouncers = bouncers + :bouncers WHERE id = :period_id"
     " AND events <= :most_events AND decisions <= :most_decisions AND bouncers <= :most_bouncers"
 )
-"""The condition stands in the statement that adds: whoever waits for another replica's sees what that one added."""
+"""The statement that adds also checks the limit: after waiting for another replica, it sees what that one added."""
 
 
 class UsageBoundStore:
-    """Only a bouncer that is new in the period, or counts for more than before, costs a write of its own."""
+    """Only a bouncer that is new in the period, or has new kinds of traffic, needs a separate write."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -48,13 +48,13 @@ class UsageBoundStore:
         self._dialect: Dialect = connection.dialect
 
     def sums(self, period_id: int) -> PeriodSums:
-        """Return what the open period has come to so far."""
+        """Return the sums of the open period so far."""
         row = ReportingPeriod
         query = select(row.events, row.decisions, row.bouncers).where(row.id == period_id)
         return PeriodSums(*self._connection.execute(query).one())
 
     def known(self, period_id: int, bouncer_ids: Sequence[str]) -> dict[str, BouncerTraffic]:
-        """Return those of the bouncers that the period knows already, each with what it is counted for."""
+        """Return the bouncers that the period already knows, each with its traffic."""
         if self._dialect.name == "sqlite":
             rows = self._known_sqlite(period_id, bouncer_ids)
         else:
@@ -63,16 +63,16 @@ class UsageBoundStore:
         return {name: BouncerTraffic(bool(traffic), bool(decisions)) for name, traffic, decisions in rows}
 
     def note(self, period_id: int, bouncers: Mapping[str, BouncerTraffic], known: Mapping[str, BouncerTraffic]) -> int:
-        """Note what each bouncer is counted for, in a fixed order, and return how many of them are new."""
+        """Record the traffic of each bouncer, in a fixed order, and return how many are new."""
         new = {name: bouncers[name] for name in sorted(bouncers.keys() - known.keys())}
         inserted = self._insert(period_id, new)
-        # Of what another replica has inserted in the meantime, and of what was known, something may have to be raised.
+        # Rows that were known, or that another replica inserted meanwhile, may need more flags.
         more = [n for n in known if n in bouncers and bouncers[n].adds_to(known[n])]
         self._raise(period_id, {n: bouncers[n] for n in sorted({*more, *(new.keys() - inserted)})})
         return len(inserted)
 
     def add(self, period_id: int, delta: PeriodSums, max_bouncers: int) -> bool:
-        """Add to the sums; False, and nothing is added, where one of them would go beyond its bound."""
+        """Add to the sums; False, with nothing added, if one of them would exceed its limit."""
         given = {
             "period_id": period_id,
             "events": delta.events,
@@ -80,7 +80,7 @@ class UsageBoundStore:
             "bouncers": delta.bouncers,
             "most_events": MAX_INTEGER - delta.events,
             "most_decisions": MAX_INTEGER - delta.decisions,
-            # Bouncers that the period knows already always have room, also after the bound was lowered.
+            # Bouncers that the period already knows always have room, even after the limit was lowered.
             "most_bouncers": max_bouncers - delta.bouncers if delta.bouncers else MAX_INTEGER,
         }
         return self._connection.execute(_ADD, given).rowcount == 1
@@ -95,7 +95,7 @@ class UsageBoundStore:
         if not new:
             return set()
         if self._dialect.name == "sqlite":
-            # The write lock is held since BEGIN IMMEDIATE, so none of them can have come in since it was looked for.
+            # The write lock is held since BEGIN IMMEDIATE, so none of them can have been inserted since the query.
             rows = [(period_id, name, traffic.has_traffic, traffic.has_decisions) for name, traffic in new.items()]
             self._connection.exec_driver_sql(_INSERT_SQLITE, rows)
             return set(new)

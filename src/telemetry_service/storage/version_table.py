@@ -1,7 +1,7 @@
-"""Which revision a database is at: a table of our own name, which no other application that shares it can claim.
+"""The revision of a database, in a table with our own name, which no other application in the database uses.
 
-Version 0.1.0 used Alembic's own name, ``alembic_version``. Where that table holds the revision of 0.1.0 beside its
-tables, the revision is taken along; another application's table of that name is left alone, and says nothing of ours.
+Version 0.1.0 used Alembic's own name, ``alembic_version``. If that table contains the revision of 0.1.0 and our tables
+exist, the revision is moved. Another application's table of that name is left alone and ignored.
 """
 
 from alembic.migration import MigrationContext
@@ -13,21 +13,21 @@ SELECT_REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
 
 _OLD_TABLE = "alembic_version"
 _OLD_REVISION = "0001"
-"""The only revision that was ever written under the old name."""
+"""The only revision ever written to the old table."""
 
 _TABLES_OF_OLD = frozenset({"installation", "reporting_periods", "telemetry_transmission_logs", "usage_counters"})
-"""What is beside it where it is ours: another application may have a revision of the same name."""
+"""Tables that exist if it is ours: another application may have a revision of the same name."""
 
 
 def current_revision(connection: Connection) -> str | None:
-    """Return the revision of a database, or None where it was never migrated."""
+    """Return the revision of a database, or None if it was never migrated."""
     if inspect(connection).has_table(VERSION_TABLE):
         return connection.execute(SELECT_REVISION).scalar()
     return _OLD_REVISION if waits_to_be_taken_along(connection) else None
 
 
 def waits_to_be_taken_along(connection: Connection) -> bool:
-    """Whether the revision stands in the table of version 0.1.0 alone."""
+    """Whether the revision is only in the table of version 0.1.0."""
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE in tables or not tables.issuperset({_OLD_TABLE, *_TABLES_OF_OLD}):
         return False
@@ -36,7 +36,7 @@ def waits_to_be_taken_along(connection: Connection) -> bool:
 
 
 def take_along(connection: Connection) -> None:
-    """Move the revision of version 0.1.0 to the table of our own name. It is safe to do it again."""
+    """Move the revision of version 0.1.0 to our own table. Repeating it is safe."""
     if not waits_to_be_taken_along(connection):
         return
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})

@@ -28,8 +28,8 @@ class Visitor:
     def __init__(self, folder: Path, printed: str) -> None:
         self.folder = folder / "demo-data"
         self.printed = printed
-        self.url = self._told(r"Address +(http://127\.0\.0\.1:\d+)")
-        self.password = self._told(r"Password +(\S+)")
+        self.url = self._printed(r"Address +(http://127\.0\.0\.1:\d+)")
+        self.password = self._printed(r"Password +(\S+)")
         self._token = (self.folder / "admin-token").read_text().strip()
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - any JSON
@@ -56,7 +56,7 @@ class Visitor:
         url = f"{self.url}/api/v1/telemetry{path}"
         return httpx.request(method, url, headers=headers, trust_env=False, timeout=60).raise_for_status().json()
 
-    def _told(self, pattern: str) -> str:
+    def _printed(self, pattern: str) -> str:
         found = re.search(pattern, self.printed)
         assert found is not None, self.printed
         return found[1]
@@ -134,7 +134,7 @@ def test_ctrl_c_leaves_nothing_behind_and_it_goes_on_where_it_stopped(demo: Prog
     assert_gone(tmp_path)
 
 
-def test_a_demo_that_was_stopped_before_its_past_was_told_begins_anew(demo: Program, tmp_path: Path) -> None:
+def test_a_demo_that_was_stopped_before_its_past_was_complete_starts_over(demo: Program, tmp_path: Path) -> None:
     demo.wait_for_error("two months")
     assert demo.stop(signal.SIGINT) == 0
     assert "Traceback" not in demo.errors

@@ -13,18 +13,18 @@ BEGUN = st.datetimes(datetime(2026, 11, 1), datetime(2029, 1, 1), timezones=st.j
 
 @given(now=BEGUN)
 def test_the_story_fills_two_months_and_ends_with_two_transmissions_of_these_days(now: datetime) -> None:
-    told = [event for event in story(now, new_secrets(now + TRIAL_LEFT)) if event.at < now]
-    assert min(event.at for event in told) >= now - timedelta(days=DAYS + 1)
-    assert len({event.at.date() for event in told}) >= DAYS
-    late = [event for event in told if event.sends and event.at >= now - timedelta(days=6)]
+    events = [event for event in story(now, new_secrets(now + TRIAL_LEFT)) if event.at < now]
+    assert min(event.at for event in events) >= now - timedelta(days=DAYS + 1)
+    assert len({event.at.date() for event in events}) >= DAYS
+    late = [event for event in events if event.sends and event.at >= now - timedelta(days=6)]
     assert len(late) >= 2
 
 
 @given(now=BEGUN)
 def test_the_first_ticks_meet_their_faults_whatever_the_weekday(now: datetime) -> None:
-    told = story(now, new_secrets(now + TRIAL_LEFT))
-    faults = [event for event in told if event.happen.__qualname__.startswith("_tick") and not event.sends]
-    repaired = [event for event in told if "_key_rotation" in event.happen.__qualname__]
+    events = story(now, new_secrets(now + TRIAL_LEFT))
+    faults = [event for event in events if event.happen.__qualname__.startswith("_tick") and not event.sends]
+    repaired = [event for event in events if "_key_rotation" in event.happen.__qualname__]
     assert len(faults) == 2
     assert len(repaired) == 3
     assert all(event.at < now for event in [*faults, *repaired])

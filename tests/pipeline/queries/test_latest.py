@@ -1,4 +1,4 @@
-"""Which exchange and which tick is the latest is told by a sequence and never by a clock (behavior, 7)."""
+"""A sequence, never a clock, shows which exchange and which tick is the latest (behavior, 7)."""
 
 from collections.abc import Callable
 from datetime import timedelta

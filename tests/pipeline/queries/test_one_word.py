@@ -77,16 +77,16 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     assert figures.policy_decisions == counts.policy_decision_count
     assert preview.payload is None or preview.payload["bouncer_count"] == figures.active_bouncers == 2
     assert tab["preview"].verdict.preview_note == preview.note
-    for row, answer in zip(
+    for row, response in zip(
         tab["history"].transmissions, HistoryResponse.model_validate(history(site)).transmissions, strict=True
     ):
-        assert row.texts.note == answer.note
-        texts = read_now(site.runtime, read_transmission, answer.transmission_id).texts
-        assert texts.next_attempt_at == answer.next_attempt_at
-        assert texts.next_attempt_note == answer.next_attempt_note
-        if answer.cause is not None:
+        assert row.texts.note == response.note
+        texts = read_now(site.runtime, read_transmission, response.transmission_id).texts
+        assert texts.next_attempt_at == response.next_attempt_at
+        assert texts.next_attempt_note == response.next_attempt_note
+        if response.cause is not None:
             assert texts.cause is not None
-            assert texts.cause.next_step == answer.cause.next_step
+            assert texts.cause.next_step == response.cause.next_step
 
 
 def history(site: Site) -> HistoryPage:

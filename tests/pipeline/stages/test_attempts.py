@@ -22,7 +22,7 @@ from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.identity import key_id
 from tests.support.fault_server import Visit
-from tests.support.faults import answer
+from tests.support.faults import response
 from tests.support.license_server import API_KEY, Trouble, hang, reply
 from tests.support.site import LIMITS, Site, usage
 
@@ -114,7 +114,7 @@ def test_how_long_an_attempt_took_is_kept_in_milliseconds(site: Site) -> None:
 
 
 def test_a_conflict_about_the_body_of_an_earlier_attempt_is_an_acceptance(site: Site) -> None:
-    """The License Server has it already: it names the body that it got under this id, and that was one of ours."""
+    """The License Server already has it: it names the body that it received with this ID, which was ours."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
     failed = send_now(site.runtime, "admin", None).transmission
@@ -123,7 +123,7 @@ def test_a_conflict_about_the_body_of_an_earlier_attempt_is_an_acceptance(site: 
     conflict = {"transmission_id": str(failed.transmission_id), "body_sha256": hashlib.sha256(first.body).hexdigest()}
 
     def strike(visit: Visit) -> None:
-        visit.send(answer(409, json.dumps(conflict).encode()))
+        visit.send(response(409, json.dumps(conflict).encode()))
 
     site.server.trouble(Trouble(before=strike))
     detail = retry(site.runtime, failed.transmission_id, "admin")

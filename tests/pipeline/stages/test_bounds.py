@@ -91,7 +91,7 @@ def test_the_other_calls_of_one_commit_are_recorded(site: Site) -> None:
     calls = [[report], [usage(MAX_INTEGER), twice], [twice, usage(1)], [usage(MAX_INTEGER - 9), report], [usage(2)]]
     first, refused, third, fourth, last = record(site.runtime, calls)
     assert isinstance(refused, PeriodFullError)
-    assert [index for index, _, _ in refused.faults] == [0]
+    assert [index for index, _, _ in refused.problems] == [0]
     assert (first, third) == (RecordingResult(1, 0), RecordingResult(2, 0)), "an id of a refused call is not taken"
     assert fourth == RecordingResult(accepted=1, duplicates=1)
     assert isinstance(last, PeriodFullError)
@@ -100,11 +100,11 @@ def test_the_other_calls_of_one_commit_are_recorded(site: Site) -> None:
 
 def test_each_caller_hears_of_its_own_reports_only(site: Site) -> None:
     recorder = Recorder(site.runtime)
-    answers = [recorder.submit(reports) for reports in ([usage(1)], [usage(MAX_INTEGER)], [usage(2)])]
+    responses = [recorder.submit(reports) for reports in ([usage(1)], [usage(MAX_INTEGER)], [usage(2)])]
     recorder.start()
     recorder.stop()
-    assert (answers[0].result(30).accepted, answers[2].result(30).accepted) == (1, 1)
-    assert isinstance(answers[1].exception(30), PeriodFullError)
+    assert (responses[0].result(30).accepted, responses[2].result(30).accepted) == (1, 1)
+    assert isinstance(responses[1].exception(30), PeriodFullError)
     assert reckon(site.replica.database_url, ()).open.events == 3
 
 

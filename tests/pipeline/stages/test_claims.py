@@ -84,7 +84,7 @@ MICROSECOND = timedelta(microseconds=1)
 def test_a_claim_holds_for_its_lease_and_for_clocks_that_differ_by_no_more_than_that(
     site: Site,
     after: timedelta,
-    free: bool,  # noqa: FBT001 - the expected answer
+    free: bool,  # noqa: FBT001 - the expected result
 ) -> None:
     waiting, now = waiting_id(site), site.clock.now()
     with site.runtime.database.write() as tx:
@@ -106,7 +106,7 @@ def test_a_claim_holds_for_its_lease_and_for_clocks_that_differ_by_no_more_than_
 def test_a_transmission_is_due_where_it_was_planned_at_a_moment_that_has_not_come_yet(
     site: Site,
     since_the_plan: timedelta,
-    due: bool,  # noqa: FBT001 - the expected answer
+    due: bool,  # noqa: FBT001 - the expected result
 ) -> None:
     waiting = waiting_id(site)
     now, longest = site.clock.now() + since_the_plan, timedelta(hours=6)
@@ -119,7 +119,7 @@ def test_a_transmission_is_due_where_it_was_planned_at_a_moment_that_has_not_com
 def test_a_transmission_is_due_at_its_moment(
     site: Site,
     ahead: timedelta,
-    due: bool,  # noqa: FBT001 - the expected answer
+    due: bool,  # noqa: FBT001 - the expected result
 ) -> None:
     waiting = waiting_id(site)
     planned = read_now(site.runtime, read_transmission, waiting).transmission.next_attempt_at
@@ -161,7 +161,7 @@ def test_a_tick_wakes_what_is_planned_for_later_and_leaves_what_is_due_by_then(
 
 
 @pytest.mark.parametrize("status", [401, 422, 503, None])
-def test_whoever_has_concluded_an_attempt_leaves_no_claim_behind(site: Site, status: int | None) -> None:
+def test_a_concluded_attempt_leaves_no_claim_behind(site: Site, status: int | None) -> None:
     site.server.trouble(Trouble(before=reply(status)) if status else Trouble())
     send_now(site.runtime, "admin", None)
     engine = create_engine(site.replica.database_url)
@@ -301,8 +301,8 @@ def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_the
             refreshed = LicensePosture(
                 tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE, token_refreshed_at=site.clock.now()
             )
-            told = {"token_refreshed_at": refreshed.token_refreshed_at}
-            tx.license.tell(told, refreshed, LicenseSource.REPORTED, site.clock.now())
+            reported = {"token_refreshed_at": refreshed.token_refreshed_at}
+            tx.license.report(reported, refreshed, LicenseSource.REPORTED, site.clock.now())
             being_reported.set()
             with pytest.raises(TimeoutError):
                 sending.result(0.5)
@@ -312,7 +312,7 @@ def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_the
 
 
 def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
-    """Whoever sets it has looked for what is held already: the attempt that ends meanwhile has to wait and look."""
+    """Setting it has already searched for held transmissions, so an attempt ending meanwhile has to wait and check."""
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
     waiting = waiting_id(site)
     site.server.trouble(Trouble(before=reply(401), times=1))

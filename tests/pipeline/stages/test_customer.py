@@ -1,4 +1,4 @@
-"""A waiting payload leaves under the customer that it was closed for, whoever is the customer later (G9)."""
+"""A waiting payload is sent for the customer that it was closed for, even if the customer changes (G9)."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -93,7 +93,7 @@ def test_another_customer_of_the_deployment_takes_nothing_with_it(site: Site) ->
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
 
 
-def test_what_was_prepared_in_clear_gets_the_pseudonym_of_its_own_customer(site: Site) -> None:
+def test_what_was_prepared_unencrypted_gets_the_pseudonym_of_its_own_customer(site: Site) -> None:
     site.configure(anonymize_pii=False)
     waiting = held(site)
     name_customer(site, SOMEBODY_ELSE)
@@ -141,7 +141,7 @@ def test_what_version_0_1_0_left_waiting_keeps_the_customer_whom_its_pseudonym_n
     assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
 
 
-def test_where_nobody_can_tell_the_customer_of_version_0_1_0_the_stored_name_is_final(site: Site) -> None:
+def test_if_the_customer_of_version_0_1_0_is_unknown_the_stored_name_is_final(site: Site) -> None:
     waiting = held(site)
     write_customer(site, waiting.transmission_id, None)
     name_customer(site, SOMEBODY_ELSE)

@@ -98,7 +98,7 @@ def test_a_replica_without_a_license_server_notices_nothing(site: Site, renewed:
     assert state(site, held) is State.SUCCESS
 
 
-def test_failures_with_another_connection_are_forgotten_by_whoever_uses_the_new_one(
+def test_failures_with_another_connection_are_forgotten_by_the_process_that_uses_the_new_one(
     site: Site, renewed: Replica
 ) -> None:
     hold(site)

@@ -52,9 +52,9 @@ def pin(site: Site, public_key: str) -> None:
 
 
 def accept_and_sign(
-    signer: ReceiptSigner, signed: Mapping[str, object] | None = NEWS, told: Mapping[str, object] | None = NEWS
+    signer: ReceiptSigner, signed: Mapping[str, object] | None = NEWS, unsigned: Mapping[str, object] | None = NEWS
 ) -> Mode:
-    """Accept, sign the news with the very payload that has arrived, and tell them beside the receipt."""
+    """Accept, sign the license with the payload that has arrived, and add an unsigned one outside the receipt."""
 
     def mode(visit: Visit) -> None:
         visit.secure()
@@ -63,7 +63,7 @@ def accept_and_sign(
         transmission_id = UUID(request.headers["x-telemetry-id"])
         digest = hashlib.sha256(request.body).hexdigest()
         receipt = signer.sign(Receipt(transmission_id, digest, moment, signed))
-        visit.send(faults.answer(200, faults.acceptance(request, receipt=receipt, license=told)))
+        visit.send(faults.response(200, faults.acceptance(request, receipt=receipt, license=unsigned)))
 
     return mode
 
@@ -103,10 +103,10 @@ def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believ
     site.server.server.mode = accept_and_sign(signer, signed=None)
     assert send(site).receipt_verified is True
     assert posture(site) == REPORTED
-    site.server.server.mode = accept_and_sign(signer, signed=NEWS | {"tier": "starter"}, told=NEWS)
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS | {"tier": "starter"}, unsigned=NEWS)
     assert send(site).receipt_verified is True
     assert (posture(site).tier, posture(site).license_status) == (Tier.STARTER, LicenseStatus.GRACE)
-    site.server.server.mode = accept_and_sign(signer, signed=NEWS, told=None)
+    site.server.server.mode = accept_and_sign(signer, signed=NEWS, unsigned=None)
     assert send(site).receipt_verified is True
     assert posture(site).tier is Tier.ENTERPRISE
 
@@ -117,14 +117,14 @@ def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_
     site.server.server.mode = faults.accept_with(license={"tier": "gold", "license_status": "active"}, receipt="")
     assert send(site).state is State.SUCCESS
     assert posture(site).tier is Tier.UNKNOWN
-    notes = [line["note"] for line in lines_of(caplog, Event.ANSWER_NOT_TAKEN_WHOLE)]
+    notes = [line["note"] for line in lines_of(caplog, Event.RESPONSE_PARTLY_IGNORED)]
     assert {"receipt_dropped", "license_value_unknown"} <= set(notes)
     assert "gold" not in caplog.text + str(lines_in(caplog))
     signer = load_signer(tmp_path / "pinned.pem")
     pin(site, signer.public_key)
     site.server.server.mode = accept_and_sign(signer, signed=None)
     send(site)
-    assert lines_of(caplog, Event.ANSWER_NOT_TAKEN_WHOLE)[-1]["note"] == "license_unsigned"
+    assert lines_of(caplog, Event.RESPONSE_PARTLY_IGNORED)[-1]["note"] == "license_unsigned"
 
 
 def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are_not_believed(
@@ -153,7 +153,7 @@ def test_with_a_pinned_key_the_news_of_an_acceptance_without_a_receipt_are_not_b
 
 @pytest.mark.parametrize("encrypt", [True, False])
 def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site: Site, encrypt: bool) -> None:  # noqa: FBT001
-    """Its answer was lost. The License Server signs for what it has, which carries the earlier attempt's moment."""
+    """Its response was lost. The License Server signs what it has, which contains the time of the earlier attempt."""
     pin(site, site.server.public_key)
     site.configure(encrypt_payload=encrypt)
     site.report(usage(5))
@@ -166,7 +166,7 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
     assert accepted.receipt_verified is True
 
 
-def test_the_license_says_who_told_it_last_and_when(site: Site) -> None:
+def test_the_license_says_who_reported_it_last_and_when(site: Site) -> None:
     before = read_now(site.runtime, read_license)
     assert (before.source, before.updated_at) == (None, None)
     report_license(site.runtime, REPORTED)
@@ -174,14 +174,14 @@ def test_the_license_says_who_told_it_last_and_when(site: Site) -> None:
     assert (reported.source, reported.updated_at) == (LicenseSource.REPORTED, site.clock.now())
     site.clock.advance(hours=1)
     report_license(site.runtime, REPORTED)
-    assert read_now(site.runtime, read_license) == reported, "what is told again changes nothing"
+    assert read_now(site.runtime, read_license) == reported, "repeating a report changes nothing"
     site.server.server.mode = faults.accept_with(license=NEWS)
     send(site)
-    told = read_now(site.runtime, read_license)
-    assert (told.source, told.updated_at) == (LicenseSource.LICENSE_SERVER, site.clock.now())
+    unsigned = read_now(site.runtime, read_license)
+    assert (unsigned.source, unsigned.updated_at) == (LicenseSource.LICENSE_SERVER, site.clock.now())
     site.clock.advance(hours=1)
     send(site)
-    assert read_now(site.runtime, read_license) == told
+    assert read_now(site.runtime, read_license) == unsigned
 
 
 def test_a_report_changes_only_what_it_names(site: Site) -> None:

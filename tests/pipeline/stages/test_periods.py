@@ -170,7 +170,7 @@ def test_a_replica_that_was_not_restarted_yet_sends_nothing_of_a_period_that_is_
     assert reckon(site.replica.database_url, ()).open.events == 4
 
 
-def test_a_replica_that_is_switched_off_sends_nothing_of_a_period_that_another_one_would_report(site: Site) -> None:
+def test_a_replica_that_is_turned_off_sends_nothing_of_a_period_that_another_one_would_report(site: Site) -> None:
     off = site.open(replica=locked(site))
     start(site.runtime)
     site.report(usage(4))

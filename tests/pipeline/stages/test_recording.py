@@ -55,7 +55,7 @@ def test_a_report_is_counted(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open == Amount(10, 6, 5)
 
 
-def test_a_repeated_report_is_answered_as_a_duplicate_and_not_counted_again(site: Site) -> None:
+def test_a_repeated_report_is_acknowledged_as_a_duplicate_and_not_counted_again(site: Site) -> None:
     again = usage(10)
     site.report(again)
     assert site.report(again, usage(1)) == RecordingResult(accepted=1, duplicates=1)
@@ -119,22 +119,22 @@ def test_counts_are_kept_by_utc_day(site: Site) -> None:
 
 
 def test_many_calls_share_one_commit(site: Site, recorder: Recorder, gate: Gate) -> None:
-    answers = [recorder.submit([usage(2)]) for _ in range(50)]
+    responses = [recorder.submit([usage(2)]) for _ in range(50)]
     gate.opened.set()
-    assert [answer.result(30) for answer in answers] == [RecordingResult(1, 0)] * 50
+    assert [response.result(30) for response in responses] == [RecordingResult(1, 0)] * 50
     assert gate.transactions == 2, "the one that was held up, and one for all the others"
     assert reckon(site.replica.database_url, ()).open.events == 101
 
 
 def test_a_call_is_not_acknowledged_before_it_is_on_disk(site: Site, recorder: Recorder, gate: Gate) -> None:
-    answer: Future[RecordingResult] = recorder.submit([usage(2)])
-    assert not answer.done()
+    response: Future[RecordingResult] = recorder.submit([usage(2)])
+    assert not response.done()
     gate.opened.set()
-    answer.result(30)
+    response.result(30)
     assert reckon(site.replica.database_url, ()).open.events == 3
 
 
-def test_a_caller_that_goes_away_takes_nobody_with_it(recorder: Recorder, gate: Gate) -> None:
+def test_a_caller_that_disconnects_does_not_affect_others(recorder: Recorder, gate: Gate) -> None:
     gone, stays = recorder.submit([usage(2)]), recorder.submit([usage(2)])
     assert gone.cancel()
     gate.opened.set()
@@ -146,23 +146,23 @@ def test_a_caller_cannot_go_away_any_more_once_its_reports_are_being_written(sit
     gate = Gate()
     recorder = Recorder(site.open(gate))
     recorder.start()
-    answer = recorder.submit([usage(2)])
+    response = recorder.submit([usage(2)])
     gate.arrived.wait(30)
-    assert not answer.cancel()
+    assert not response.cancel()
     gate.opened.set()
     recorder.stop()
-    assert answer.result(30).accepted == 1
+    assert response.result(30).accepted == 1
 
 
 def test_what_was_handed_in_before_a_stop_is_written_and_what_comes_later_is_refused(
     site: Site, recorder: Recorder, gate: Gate
 ) -> None:
-    answers = [recorder.submit([usage(1)]) for _ in range(5)]
+    responses = [recorder.submit([usage(1)]) for _ in range(5)]
     stopping = threading.Thread(target=recorder.stop)
     stopping.start()
     gate.opened.set()
     stopping.join(30)
-    assert all(answer.result(30).accepted == 1 for answer in answers)
+    assert all(response.result(30).accepted == 1 for response in responses)
     with pytest.raises(StorageBusyError):
         recorder.submit([usage(1)])
     assert reckon(site.replica.database_url, ()).open.events == 6

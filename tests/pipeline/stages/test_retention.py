@@ -157,7 +157,7 @@ def test_shortening_the_retention_says_first_how_many_rows_it_will_delete(site: 
     assert read_now(site.runtime, count_rows_to_purge, 7) == 0
 
 
-def test_the_purge_runs_once_a_day_whoever_asks(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_purge_runs_once_a_day_whichever_process_asks(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert purge_if_due(site.runtime) is None
     site.clock.advance(days=1)
@@ -167,8 +167,8 @@ def test_the_purge_runs_once_a_day_whoever_asks(site: Site, caplog: pytest.LogCa
     assert purge_if_due(site.runtime) is None
     site.clock.advance(hours=1)
     assert purge_if_due(site.runtime) == 0
-    told = [(line["rows"], line["retention_days"]) for line in lines_of(caplog, LogEvent.PURGE_RAN)]
-    assert told == [(0, 30), (0, 30)]
+    logged = [(line["rows"], line["retention_days"]) for line in lines_of(caplog, LogEvent.PURGE_RAN)]
+    assert logged == [(0, 30), (0, 30)]
 
 
 def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) -> None:
@@ -226,7 +226,7 @@ def test_a_purge_that_meets_an_error_is_taken_up_again_the_same_day(site: Site) 
         site.configure(retention_days=7)
         with suppress(StorageFullError):
             purge_if_due(site.open(fail))
-    assert purge_if_due(site.runtime) is None, "whoever has begun it is left some time"
+    assert purge_if_due(site.runtime) is None, "the process that has begun it gets some time"
     site.clock.advance(minutes=10)
     deleted = purge_if_due(site.runtime)
     assert deleted is not None
@@ -433,7 +433,7 @@ def test_what_was_closed_and_run_before_the_clock_was_set_is_kept_for_the_retent
     assert purge(site.runtime) == 0
     assert rows(site) == before
     with site.runtime.database.read() as tx:
-        assert len(tx.activity.latest(100)) == activity, "the audit trail too, which is not dated anew"
+        assert len(tx.activity.latest(100)) == activity, "the audit trail too, which is not dated again"
     site.clock.advance(days=31)
     purge(site.runtime)
     assert rows(site) == dict.fromkeys(TABLES, 0) | {"reporting_periods": 1}

@@ -1,4 +1,4 @@
-"""A process that is told to stop finishes what it is sending, and leaves the rest to the next one."""
+"""A process that is asked to stop finishes what it is sending, and leaves the rest to the next one."""
 
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint
@@ -15,11 +15,11 @@ def test_a_round_of_deliveries_ends_after_the_one_that_is_being_sent(site: Site)
     site.server.trouble()
     site.tick_only()
 
-    def told_to_stop(milestone: Failpoint) -> None:
+    def asked_to_stop(milestone: Failpoint) -> None:
         if milestone is Failpoint.SENT:
             stopping.stopping.set()
 
-    stopping = site.open(told_to_stop)
+    stopping = site.open(asked_to_stop)
     assert deliver_due(stopping) == 1
     assert len(site.server.journal()) == 1
 

@@ -69,7 +69,7 @@ def test_a_changed_frequency_is_planned_at_once(site: Site, frequency: Frequency
     assert wake(site.runtime).tick == "prepared"
 
 
-def test_a_tick_that_is_due_is_run_although_the_frequency_is_changed_before_anybody_wakes(site: Site) -> None:
+def test_a_due_tick_runs_even_if_the_frequency_is_changed_before_the_next_waking(site: Site) -> None:
     site.clock.set(site.next_run_at())
     site.configure(frequency=Frequency.MONTHLY)
     assert wake(site.runtime).tick == "prepared"

@@ -56,7 +56,7 @@ BEFORE: dict[str, tuple[Strike, State, Cause]] = {
     "415": (reply(415), State.REJECTED, Cause.PAYLOAD_REFUSED),
     "422": (reply(422), State.REJECTED, Cause.PAYLOAD_REFUSED),
     "redirect": (reply(307, Location="https://127.0.0.1:9/"), State.REJECTED, Cause.REDIRECTED),
-    "no valid answer": (reply(200), State.REJECTED, Cause.RESPONSE_MALFORMED),
+    "no valid response": (reply(200), State.REJECTED, Cause.RESPONSE_MALFORMED),
     "accepted, but not by the protocol": (reply(204), State.REJECTED, Cause.RESPONSE_MALFORMED),
 }
 

@@ -120,13 +120,13 @@ def _members(name: str) -> list[tuple[str, str]]:
     return [(field, json.dumps(value)) for field, value in CALLS[name].body.items()]
 
 
-def _send(service: Running, name: str, raw: bytes) -> Any:  # noqa: ANN401 - httpx's answer
+def _send(service: Running, name: str, raw: bytes) -> Any:  # noqa: ANN401 - httpx's response
     call = CALLS[name]
     headers = {"Content-Type": "application/json", "If-Match": '"1"'}
-    answer = service.call(call.scope, call.method, call.path, content=raw, headers=headers)
-    assert CANARY not in answer.text
-    assert answer.status_code < 500
-    return answer
+    response = service.call(call.scope, call.method, call.path, content=raw, headers=headers)
+    assert CANARY not in response.text
+    assert response.status_code < 500
+    return response
 
 
 def _place(name: str, field: str) -> str:
@@ -136,45 +136,45 @@ def _place(name: str, field: str) -> str:
 @each(("name", "field", "wrong"), WRONG)
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(shared: Running, name: str, field: str, wrong: str) -> None:
     raw = _raw(name, [(one, WRONG_VALUES[wrong] if one == field else value) for one, value in _members(name)])
-    answer = _send(shared, name, raw)
-    assert answer.status_code == 422
-    assert any(one.startswith(_place(name, field)) for one in fields_in(answer))
+    response = _send(shared, name, raw)
+    assert response.status_code == 422
+    assert any(one.startswith(_place(name, field)) for one in fields_in(response))
 
 
 @each(("name", "field"), REQUIRED)
 def test_a_required_field_that_is_missing_is_named(shared: Running, name: str, field: str) -> None:
-    answer = _send(shared, name, _raw(name, [one for one in _members(name) if one[0] != field]))
+    response = _send(shared, name, _raw(name, [one for one in _members(name) if one[0] != field]))
     # The connection can be tested with the stored key, so a test without a key is no mistake.
     if name == "key to test":
-        assert code_in(answer) == "not-configured"
+        assert code_in(response) == "not-configured"
         return
-    assert answer.status_code == 422
-    assert {"field": _place(name, field), "problem": "is missing"} in problem_in(answer)["errors"]
+    assert response.status_code == 422
+    assert {"field": _place(name, field), "problem": "is missing"} in problem_in(response)["errors"]
 
 
 @each(("name", "field"), NOT_NULL)
 def test_a_required_field_that_is_null_is_named(shared: Running, name: str, field: str) -> None:
     raw = _raw(name, [(one, "null" if one == field else value) for one, value in _members(name)])
-    answer = _send(shared, name, raw)
-    assert answer.status_code == 422
-    assert fields_in(answer) == [_place(name, field)]
+    response = _send(shared, name, raw)
+    assert response.status_code == 422
+    assert fields_in(response) == [_place(name, field)]
 
 
 @each(("name", "field"), FIELDS)
 def test_a_field_that_is_there_twice_is_named(shared: Running, name: str, field: str) -> None:
     members = _members(name)
     value = dict(members)[field]
-    answer = _send(shared, name, _raw(name, [*members, (field, value)]))
-    assert answer.status_code == 422
-    assert problem_in(answer)["errors"] == [{"field": _place(name, field), "problem": "appears more than once"}]
+    response = _send(shared, name, _raw(name, [*members, (field, value)]))
+    assert response.status_code == 422
+    assert problem_in(response)["errors"] == [{"field": _place(name, field), "problem": "appears more than once"}]
 
 
 @each("name", CALLS)
 def test_a_field_that_is_not_on_the_list_is_named(shared: Running, name: str) -> None:
-    answer = _send(shared, name, _raw(name, [*_members(name), ("policy_name", "1")]))
-    assert answer.status_code == 422
+    response = _send(shared, name, _raw(name, [*_members(name), ("policy_name", "1")]))
+    assert response.status_code == 422
     expected = {"field": _place(name, "policy_name"), "problem": "is not a field of this request"}
-    assert problem_in(answer)["errors"] == [expected]
+    assert problem_in(response)["errors"] == [expected]
 
 
 @each("name", CALLS)
@@ -208,17 +208,17 @@ def test_a_secret_in_the_place_of_a_name_does_not_come_back(shared: Running, nam
     ],
 )
 def test_a_body_that_is_no_object_of_this_call_is_refused(shared: Running, name: str, raw: bytes) -> None:
-    answer = _send(shared, name, raw)
+    response = _send(shared, name, raw)
     if name == "key to test" and not raw:
         return
-    assert answer.status_code in {400, 422}
-    assert problem_in(answer)["errors"]
+    assert response.status_code in {400, 422}
+    assert problem_in(response)["errors"]
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_body_of_ten_megabytes_is_refused(shared: Running, name: str) -> None:
-    answer = _send(shared, name, b'{"' + b"a" * 10_000_000 + b'": 1}')
-    assert (answer.status_code, code_in(answer)) == (413, "body-too-large")
+    response = _send(shared, name, b'{"' + b"a" * 10_000_000 + b'": 1}')
+    assert (response.status_code, code_in(response)) == (413, "body-too-large")
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -226,8 +226,8 @@ def test_a_body_that_does_not_say_how_long_it_is_is_refused_once_it_is_too_long(
     call = CALLS[name]
     chunks = (b" " * 100_000 for _ in range(100))
     headers = {"Content-Type": "application/json", "If-Match": '"1"'}
-    answer = shared.call(call.scope, call.method, call.path, content=chunks, headers=headers)
-    assert (answer.status_code, code_in(answer)) == (413, "body-too-large")
+    response = shared.call(call.scope, call.method, call.path, content=chunks, headers=headers)
+    assert (response.status_code, code_in(response)) == (413, "body-too-large")
 
 
 @each("name", CALLS)
@@ -245,8 +245,8 @@ def test_a_body_that_does_not_say_how_long_it_is_is_refused_once_it_is_too_long(
 def test_only_plain_json_is_read(shared: Running, name: str, headers: dict[str, str]) -> None:
     call = CALLS[name]
     raw = _raw(name, _members(name))
-    answer = shared.call(call.scope, call.method, call.path, content=raw, headers={**headers, "If-Match": '"1"'})
-    assert (answer.status_code, code_in(answer)) == (415, "media-type-refused")
+    response = shared.call(call.scope, call.method, call.path, content=raw, headers={**headers, "If-Match": '"1"'})
+    assert (response.status_code, code_in(response)) == (415, "media-type-refused")
 
 
 def test_json_may_say_that_it_is_utf8(shared: Running) -> None:
@@ -258,10 +258,10 @@ def test_json_may_say_that_it_is_utf8(shared: Running) -> None:
 @each("bouncer_id", ["a" * 65, "%20", "a%00b", "%C3%A9", "a,b", "a%0A", "zX9-canary.Zx9!"])
 def test_a_malformed_bouncer_id_is_refused_by_name(shared: Running, bouncer_id: str) -> None:
     body = {"environment": "sandbox", "pair_id": "p"}
-    answer = shared.call(Scope.REPORT, "PUT", f"bouncers/{bouncer_id}", json=body)
-    assert answer.status_code == 422
-    assert fields_in(answer) == ["bouncer_id"]
-    assert CANARY not in answer.text
+    response = shared.call(Scope.REPORT, "PUT", f"bouncers/{bouncer_id}", json=body)
+    assert response.status_code == 422
+    assert fields_in(response) == ["bouncer_id"]
+    assert CANARY not in response.text
 
 
 @each(
@@ -282,12 +282,12 @@ def test_a_malformed_bouncer_id_is_refused_by_name(shared: Running, bouncer_id: 
 )
 def test_a_moment_without_a_zone_or_outside_the_calendar_is_refused(shared: Running, moment: str) -> None:
     body = {"code_id": "EXT-1", "redeemed_at": moment}
-    answer = shared.call(Scope.REPORT, "POST", "extension-codes", json=body)
-    assert answer.status_code == 422
-    assert fields_in(answer) == ["redeemed_at"]
+    response = shared.call(Scope.REPORT, "POST", "extension-codes", json=body)
+    assert response.status_code == 422
+    assert fields_in(response) == ["redeemed_at"]
 
 
 def test_of_thousands_of_faults_the_first_are_shown(shared: Running) -> None:
-    answer = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [{}] * 10_000})
-    assert answer.status_code == 422
-    assert len(fields_in(answer)) == 20
+    response = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [{}] * 10_000})
+    assert response.status_code == 422
+    assert len(fields_in(response)) == 20

@@ -23,8 +23,8 @@ VALUES = {
 
 
 def test_the_defaults_are_those_of_the_guide(service: Running) -> None:
-    answer = service.call(Scope.READ, "GET", CONFIG)
-    assert answer.json() == {
+    response = service.call(Scope.READ, "GET", CONFIG)
+    assert response.json() == {
         "enabled": True,
         "frequency": "twice_monthly",
         "encrypt_payload": True,
@@ -64,9 +64,9 @@ def test_a_save_names_the_version_that_it_changes(service: Running) -> None:
 def test_a_save_without_the_present_version_is_refused(shared: Running, if_match: str | None, status: int) -> None:
     version = shared.call(Scope.READ, "GET", CONFIG).headers["etag"].strip('"')
     headers = {} if if_match is None else {"If-Match": if_match.replace("{}", version)}
-    answer = shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers)
-    assert answer.status_code == status
-    assert status != 422 or fields_in(answer) == ["If-Match"]
+    response = shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=headers)
+    assert response.status_code == status
+    assert status != 422 or fields_in(response) == ["If-Match"]
 
 
 @pytest.mark.parametrize("if_match", ['"{}"', '"x,y", "{}"', 'W/"{}" ,\t"{}"', ',"{}",,', '"é" , "{}"', "*"])
@@ -104,7 +104,7 @@ def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running
     ]
 
 
-def test_the_api_key_is_in_no_other_answer(service: Running) -> None:
+def test_the_api_key_is_in_no_other_response(service: Running) -> None:
     service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY})
     service.call(Scope.REPORT, "PUT", "license", json={"tier": "trial", "license_status": "trial"})
     for path in (CONFIG, "telemetry/preview", "telemetry/history", "telemetry/health", "license", "/metrics"):
@@ -113,26 +113,26 @@ def test_the_api_key_is_in_no_other_answer(service: Running) -> None:
 
 
 def test_without_a_key_there_is_nothing_to_show(shared: Running) -> None:
-    answer = shared.call(Scope.ADMIN, "POST", f"{CONFIG}/api-key/reveal")
-    assert (answer.status_code, code_in(answer)) == (409, "not-configured")
+    response = shared.call(Scope.ADMIN, "POST", f"{CONFIG}/api-key/reveal")
+    assert (response.status_code, code_in(response)) == (409, "not-configured")
 
 
 @each("key", ["k" * 15, "k" * 257, "k" * 19 + " ", "k" * 19 + "é", "k" * 19 + "\n", "k" * 19 + "\x7f"])
 def test_an_api_key_is_sixteen_to_256_visible_characters(shared: Running, key: str) -> None:
     for method, path in (("PUT", f"{CONFIG}/api-key"), ("POST", "telemetry/test-connection")):
-        answer = shared.call(Scope.ADMIN, method, path, json={"api_key": key})
-        assert answer.status_code == 422
-        assert fields_in(answer) == ["api_key"]
-        assert "kkkk" not in answer.text
+        response = shared.call(Scope.ADMIN, method, path, json={"api_key": key})
+        assert response.status_code == 422
+        assert fields_in(response) == ["api_key"]
+        assert "kkkk" not in response.text
 
 
 @pytest.mark.parametrize("path", ["PUT config/api-key", "POST test-connection"])
 @pytest.mark.parametrize("key", ["k" * 20, "changeme" * 2])
 def test_a_placeholder_is_no_api_key(shared: Running, path: str, key: str) -> None:
     method, _, name = path.partition(" ")
-    answer = shared.call(Scope.ADMIN, method, f"telemetry/{name}", json={"api_key": key})
-    assert answer.status_code == 422
-    assert problem_in(answer)["errors"] == [
+    response = shared.call(Scope.ADMIN, method, f"telemetry/{name}", json={"api_key": key})
+    assert response.status_code == 422
+    assert problem_in(response)["errors"] == [
         {"field": "api_key", "problem": "must not be a placeholder that repeats a few characters"}
     ]
 
@@ -144,11 +144,11 @@ def locked(sqlite_url: str) -> Iterator[Running]:
 
 
 def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None:
-    answer = locked.call(Scope.READ, "GET", CONFIG)
-    found = answer.json()
+    response = locked.call(Scope.READ, "GET", CONFIG)
+    found = response.json()
     assert (found["locked"], found["enabled"], found["next_run_at"]) == (True, False, None)
     off = locked.call(
-        Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": answer.headers["etag"]}
+        Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": response.headers["etag"]}
     )
     assert off.json()["enabled"] is False
     on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": off.headers["etag"]})
@@ -157,5 +157,5 @@ def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None
 
 def test_while_telemetry_is_off_nothing_contacts_the_license_server(locked: Running) -> None:
     for path in ("test-connection", "send-now", "history/retry-failed"):
-        answer = locked.call(Scope.ADMIN, "POST", f"telemetry/{path}")
-        assert (answer.status_code, code_in(answer)) == (409, "telemetry-disabled")
+        response = locked.call(Scope.ADMIN, "POST", f"telemetry/{path}")
+        assert (response.status_code, code_in(response)) == (409, "telemetry-disabled")

@@ -14,8 +14,8 @@ def put(service: Running, query: str = "", **changes: object) -> tuple[int, dict
     names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
     values = {name: seen.json()[name] for name in names} | changes
     headers = {"If-Match": seen.headers["etag"]}
-    answer = service.call(Scope.ADMIN, "PUT", CONFIG + query, json=values, headers=headers)
-    return answer.status_code, answer.json()
+    response = service.call(Scope.ADMIN, "PUT", CONFIG + query, json=values, headers=headers)
+    return response.status_code, response.json()
 
 
 def report(service: Running) -> None:

@@ -71,8 +71,8 @@ def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
 @ON_BOTH
 def test_many_callers_at_once_are_all_counted(service: Running) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: send(service, *[report(audit_events=1) for _ in range(5)]), range(40)))
-    assert answers == [{"accepted": 5, "duplicates": 0}] * 40
+        responses = list(pool.map(lambda _: send(service, *[report(audit_events=1) for _ in range(5)]), range(40)))
+    assert responses == [{"accepted": 5, "duplicates": 0}] * 40
     assert figures(service)["total_events"] == 200
 
 
@@ -91,16 +91,16 @@ def test_ten_thousand_reports_with_the_longest_ids_fit_into_one_call(service: Ru
 
 @pytest.mark.parametrize("number", [0, 10_001])
 def test_a_call_holds_one_to_ten_thousand_reports(shared: Running, number: int) -> None:
-    answer = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report() for _ in range(number)]})
-    assert answer.status_code == 422
-    assert fields_in(answer) == ["reports"]
+    response = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report() for _ in range(number)]})
+    assert response.status_code == 422
+    assert fields_in(response) == ["reports"]
 
 
 def test_a_report_that_contradicts_itself_is_refused_with_its_place(shared: Running) -> None:
     wrong = report(policy_decisions=4, successful_decisions=5)
-    answer = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(), report(), wrong]})
-    assert answer.status_code == 422
-    assert fields_in(answer) == ["reports[2].successful_decisions"]
+    response = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(), report(), wrong]})
+    assert response.status_code == 422
+    assert fields_in(response) == ["reports[2].successful_decisions"]
 
 
 def test_usage_of_an_unregistered_bouncer_is_counted(service: Running) -> None:
@@ -114,19 +114,19 @@ def test_the_license_is_reported_and_read(service: Running) -> None:
     unknown = service.call(Scope.READ, "GET", "license").json()
     assert (unknown["tier"], unknown["customer_id"]) == ("unknown", None)
     moments = {"expires_at": "2027-01-01T01:00:00+01:00", "token_issued_at": "2026-11-01T00:00:00Z"}
-    answer = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
-    told = service.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert answer.json() == {
+    response = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
+    reported = service.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert response.json() == {
         **LICENSE,
         "source": "reported",
-        "updated_at": told,
+        "updated_at": reported,
         "expires_at": "2027-01-01T00:00:00.000Z",
         "token_issued_at": "2026-11-01T00:00:00.000Z",
         "token_expires_at": None,
         "token_refreshed_at": None,
         "feature_gating_active": True,
     }
-    assert service.call(Scope.REPORT, "GET", "license").json() == answer.json()
+    assert service.call(Scope.REPORT, "GET", "license").json() == response.json()
 
 
 def test_an_omitted_customer_id_stays_and_null_removes_it(service: Running) -> None:
@@ -134,10 +134,10 @@ def test_an_omitted_customer_id_stays_and_null_removes_it(service: Running) -> N
     moments = {"expires_at": "2027-01-01T00:00:00Z", "token_expires_at": "2027-02-01T00:00:00Z"}
     first = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, **moments})
     changed = {"tier": "starter", "license_status": "active"}
-    answer = service.call(Scope.REPORT, "PUT", "license", json=changed)
-    assert answer.json() == {**first.json(), **changed}
-    assert answer.headers["etag"] != first.headers["etag"]
-    assert service.call(Scope.READ, "GET", "license").headers["etag"] == answer.headers["etag"]
+    response = service.call(Scope.REPORT, "PUT", "license", json=changed)
+    assert response.json() == {**first.json(), **changed}
+    assert response.headers["etag"] != first.headers["etag"]
+    assert service.call(Scope.READ, "GET", "license").headers["etag"] == response.headers["etag"]
     removed = service.call(Scope.REPORT, "PUT", "license", json={**changed, "customer_id": None})
     assert (removed.json()["customer_id"], removed.json()["token_expires_at"]) == (None, "2027-02-01T00:00:00.000Z")
 
@@ -154,8 +154,8 @@ MEMBERS = {
 ALWAYS_SOMETHING = {"tier", "license_status"}
 
 
-def posture_in(answer: Response) -> dict[str, object]:
-    return {name: answer.json()[name] for name in MEMBERS}
+def posture_in(response: Response) -> dict[str, object]:
+    return {name: response.json()[name] for name in MEMBERS}
 
 
 def test_every_member_of_the_license_changes_alone(service: Running) -> None:
@@ -169,8 +169,8 @@ def test_every_member_of_the_license_changes_alone(service: Running) -> None:
             removed = service.call(Scope.REPORT, "PUT", "license", json={name: "unknown"})
         nothing = "unknown" if name in ALWAYS_SOMETHING else None
         assert posture_in(removed) == MEMBERS | {name: nothing}
-        told = service.call(Scope.REPORT, "PUT", "license", json={name: value})
-        assert posture_in(told) == MEMBERS
+        reported = service.call(Scope.REPORT, "PUT", "license", json={name: value})
+        assert posture_in(reported) == MEMBERS
 
 
 def test_a_change_of_the_license_that_names_another_version_is_refused(service: Running) -> None:
@@ -192,9 +192,9 @@ def test_a_change_of_the_license_that_names_another_version_is_refused(service: 
 
 @pytest.mark.parametrize("unknown", [{"tier": "gold"}, {"license_status": "paused"}, {"customer_id": ""}])
 def test_what_is_reported_of_the_license_stays_a_closed_set(shared: Running, unknown: dict[str, str]) -> None:
-    answer = shared.call(Scope.REPORT, "PUT", "license", json=LICENSE | unknown)
-    assert answer.status_code == 422
-    assert fields_in(answer) == list(unknown)
+    response = shared.call(Scope.REPORT, "PUT", "license", json=LICENSE | unknown)
+    assert response.status_code == 422
+    assert fields_in(response) == list(unknown)
 
 
 @pytest.fixture
@@ -204,9 +204,9 @@ def deployed_for_another(sqlite_url: str) -> Iterator[Running]:
 
 
 def test_a_customer_that_contradicts_the_deployment_is_refused(deployed_for_another: Running) -> None:
-    answer = deployed_for_another.call(Scope.REPORT, "PUT", "license", json=LICENSE)
-    assert (answer.status_code, code_in(answer)) == (409, "customer-contradiction")
-    assert "cus_" not in answer.text
+    response = deployed_for_another.call(Scope.REPORT, "PUT", "license", json=LICENSE)
+    assert (response.status_code, code_in(response)) == (409, "customer-contradiction")
+    assert "cus_" not in response.text
 
 
 def test_feature_gating_is_not_active_while_telemetry_is_off(service: Running) -> None:
@@ -224,8 +224,8 @@ def test_feature_gating_is_not_active_while_telemetry_is_off(service: Running) -
 
 def test_an_extension_code_is_recorded_once(service: Running) -> None:
     code = {"code_id": "EXT-30D-7Q2M", "redeemed_at": "2026-11-01T00:00:00Z"}
-    answers = [service.call(Scope.REPORT, "POST", "extension-codes", json=code).json() for _ in range(2)]
-    assert [answer["recorded"] for answer in answers] == [True, False]
+    responses = [service.call(Scope.REPORT, "POST", "extension-codes", json=code).json() for _ in range(2)]
+    assert [response["recorded"] for response in responses] == [True, False]
     other = service.call(Scope.REPORT, "POST", "extension-codes", json={**code, "redeemed_at": "2026-11-02T00:00:00Z"})
     assert (other.status_code, code_in(other)) == (409, "extension-code-conflict")
 
@@ -246,7 +246,7 @@ def test_one_bouncer_too_many_is_refused_with_its_place_and_the_rest_can_be_sent
     assert send(bounded, *reports[:2]) == {"accepted": 2, "duplicates": 0}
     body = {"environment": "sandbox", "pair_id": "pair-1"}
     registered = [bounded.call(Scope.REPORT, "PUT", f"bouncers/{name}", json=body) for name in ("a", "b", "c")]
-    assert [answer.status_code for answer in registered] == [200, 200, 409]
+    assert [response.status_code for response in registered] == [200, 200, 409]
     assert code_in(registered[2]) == "registry-full"
 
 
@@ -286,13 +286,13 @@ def narrowed(sqlite_url: str) -> Iterator[Running]:
 )
 def test_a_deployment_narrows_the_extension_codes_that_are_taken(narrowed: Running, code_id: str, status: int) -> None:
     code = {"code_id": code_id, "redeemed_at": "2026-11-01T00:00:00Z"}
-    answer = narrowed.call(Scope.REPORT, "POST", "extension-codes", json=code)
-    assert answer.status_code == status
+    response = narrowed.call(Scope.REPORT, "POST", "extension-codes", json=code)
+    assert response.status_code == status
     taken = narrowed.call(Scope.READ, "GET", "telemetry/preview").json()["payload"]["redeemed_extension_codes"]
     assert taken == ([code_id] if status == 200 else [])
     if status == 422:
-        assert code_in(answer) == "extension-code-refused"
-        assert code_id not in answer.text
+        assert code_in(response) == "extension-code-refused"
+        assert code_id not in response.text
 
 
 def test_the_tab_shows_the_extension_codes_that_wait(service: Running) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is none of the 500s, and a refusal is a problem document."""
+"""Whatever is sent, the response is never a 5xx, and a refusal is a problem document."""
 
 import json
 
@@ -86,7 +86,7 @@ def test_no_header_brings_the_service_down(shared: Running, header: str, value: 
         _check(shared.client.request(method, path, headers=sent, content=b"{}"))
 
 
-def _check(answer: httpx.Response) -> None:
-    assert answer.status_code < 500, answer.text
-    if answer.status_code >= 400 and "json" in answer.headers.get("content-type", ""):
-        problem_in(answer)
+def _check(response: httpx.Response) -> None:
+    assert response.status_code < 500, response.text
+    if response.status_code >= 400 and "json" in response.headers.get("content-type", ""):
+        problem_in(response)

@@ -33,19 +33,19 @@ _PATIENCE_SECONDS = 60
 def await_ready(service: Running, *, ready: bool) -> dict[str, Any]:
     """Return what is said of the parts, once the service says that it is ready, or is not."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    while (answer := service.call(None, "GET", "/readyz")).status_code != (200 if ready else 503):
-        assert time.monotonic() < until, answer.text
+    while (response := service.call(None, "GET", "/readyz")).status_code != (200 if ready else 503):
+        assert time.monotonic() < until, response.text
         time.sleep(0.05)
-    return {name: value for name, value in answer.json().items() if not name.endswith("_age_seconds")}
+    return {name: value for name, value in response.json().items() if not name.endswith("_age_seconds")}
 
 
 def test_the_process_is_alive_and_ready(service: Running) -> None:
     alive = service.call(None, "GET", "/healthz")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive", "ended_threads": []})
     ready = service.call(None, "GET", "/readyz")
-    told = ready.json()
-    assert 0 <= told.pop("last_waking_age_seconds") <= told.pop("last_heartbeat_age_seconds") < 60
-    assert (ready.status_code, told) == (200, {"ready": True, "database": True, "scheduler": True})
+    readiness = ready.json()
+    assert 0 <= readiness.pop("last_waking_age_seconds") <= readiness.pop("last_heartbeat_age_seconds") < 60
+    assert (ready.status_code, readiness) == (200, {"ready": True, "database": True, "scheduler": True})
 
 
 def test_the_description_is_built_once_also_for_those_who_ask_at_once(service: Running) -> None:
@@ -55,11 +55,11 @@ def test_the_description_is_built_once_also_for_those_who_ask_at_once(service: R
         at_once = await asyncio.gather(*(description.of(service.app) for _ in range(5)))
         return [*at_once, await description.of(service.app)]
 
-    answers = asyncio.run(ask())
-    assert len({id(answer) for answer in answers}) == 1
+    responses = asyncio.run(ask())
+    assert len({id(response) for response in responses}) == 1
     kept = []
     for _ in range(2):
-        assert service.call(None, "GET", "openapi.json").content == answers[0]
+        assert service.call(None, "GET", "openapi.json").content == responses[0]
         kept.append(service.app.state.description._built)  # noqa: SLF001 - what is kept is what is served
     assert kept[0] is kept[1]
 
@@ -92,11 +92,11 @@ def test_a_database_without_a_table_is_named_whichever_it_is(database_url: str, 
         engine.dispose()
         if not ready:
             await_ready(service, ready=False)
-        answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
-        assert answer.status_code == (503 if ready else 200)
+        response = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+        assert response.status_code == (503 if ready else 200)
         if ready:
-            assert code_in(answer) == "schema-incomplete"
-            assert "usage_counters" not in answer.text
+            assert code_in(response) == "schema-incomplete"
+            assert "usage_counters" not in response.text
 
 
 def test_readiness_waits_for_no_writer_and_says_when_nothing_could_be_written_for_too_long(sqlite_url: str) -> None:
@@ -104,8 +104,8 @@ def test_readiness_waits_for_no_writer_and_says_when_nothing_could_be_written_fo
     with Running(sqlite_url, heartbeat=QUICK) as service, closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert service.call(None, "GET", "/readyz").status_code == 200
-        told = await_ready(service, ready=False)
-        assert told == {"ready": False, "database": False, "scheduler": True}
+        readiness = await_ready(service, ready=False)
+        assert readiness == {"ready": False, "database": False, "scheduler": True}
         other.execute("ROLLBACK")
         await_ready(service, ready=True)
 
@@ -114,8 +114,8 @@ def test_a_database_that_is_overwritten_is_named_and_nothing_is_acknowledged(sql
     with Running(sqlite_url, heartbeat=QUICK) as service:
         Path(sqlite_url.removeprefix("sqlite:///")).write_bytes(b"This is a letter and no database. " * 4_000)
         await_ready(service, ready=False)
-        answer = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
-        assert (answer.status_code, code_in(answer)) == (503, "storage-damaged")
+        response = service.call(Scope.REPORT, "POST", "usage", json={"reports": [report()]})
+        assert (response.status_code, code_in(response)) == (503, "storage-damaged")
 
 
 @ON_BOTH
@@ -123,9 +123,9 @@ def test_metrics_tell_what_was_recorded_and_how_delivery_stands(service: Running
     one = report()
     send(service, one, report())
     send(service, one)
-    answer = service.call(Scope.READ, "GET", "/metrics")
-    assert answer.headers["content-type"].startswith("text/plain")
-    lines = answer.text.splitlines()
+    response = service.call(Scope.READ, "GET", "/metrics")
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = response.text.splitlines()
     assert 'telemetry_usage_reports_total{result="accepted"} 2.0' in lines
     assert 'telemetry_usage_reports_total{result="duplicate"} 1.0' in lines
     assert 'telemetry_health{status="not_configured"} 1.0' in lines
@@ -196,9 +196,9 @@ def test_a_client_can_be_made_from_the_description(shared: Running) -> None:
         assert call["summary"] not in {"", call["operationId"].replace("_", " ").title()}, path
         for content in call.get("requestBody", {}).get("content", {}).values():
             assert content["schema"].keys() == {"$ref"}, "a body's type has a name"
-        for status, answer in call["responses"].items():
-            assert answer["description"], (method, path, status)
-            for content in answer.get("content", {}).values():
+        for status, response in call["responses"].items():
+            assert response["description"], (method, path, status)
+            for content in response.get("content", {}).values():
                 assert content["schema"], (method, path, status)
 
 
@@ -211,8 +211,8 @@ def test_the_examples_of_the_description_are_taken(service: Running) -> None:
         example = call["requestBody"]["content"]["application/json"]["example"]
         seen = {"If-Match": "*"} if path.endswith("/config") else {}
         scope = Scope(call["security"][0]["serviceToken"][0])
-        answer = service.call(scope, method, path.format(bouncer_id="b"), json=example, headers=seen)
-        assert answer.status_code == 200 or path.endswith("/test-connection"), answer.text
+        response = service.call(scope, method, path.format(bouncer_id="b"), json=example, headers=seen)
+        assert response.status_code == 200 or path.endswith("/test-connection"), response.text
         tried += 1
     assert tried == 7
 
@@ -225,9 +225,9 @@ def test_every_refusal_is_described(shared: Running) -> None:
     for method, path, call in _calls(description):
         if call["security"]:
             assert set(call["responses"]) >= {"400", "401", "403", "500", "503", "default"}, (method, path)
-        for answer in call["responses"].values():
+        for response in call["responses"].values():
             for name, example in (
-                answer.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
+                response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
             ):
                 jsonschema.Draft202012Validator(problem).validate(example["value"])
                 assert name in codes
@@ -248,7 +248,7 @@ def test_moments_are_said_to_be_moments(shared: Running) -> None:
 
 @ON_BOTH
 @pytest.mark.parametrize("kind", ["preview", "health", "dictionary", "config", "history"])
-def test_an_answer_is_valid_by_its_description(service: Running, kind: str) -> None:
+def test_a_response_is_valid_by_its_description(service: Running, kind: str) -> None:
     send(service, report())
     description = service.call(None, "GET", "openapi.json").json()
     call = description["paths"][f"/api/v1/telemetry/{kind}"]["get"]

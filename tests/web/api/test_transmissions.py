@@ -54,9 +54,9 @@ def connected(database_url: str, clock: FrozenClock, license_server: LicenseServ
 
 
 def _send_now(service: Running, **headers: str) -> dict[str, Any]:
-    answer = service.call(Scope.ADMIN, "POST", SEND, headers=headers)
-    assert answer.status_code == 200, answer.text
-    sent: dict[str, Any] = answer.json()
+    response = service.call(Scope.ADMIN, "POST", SEND, headers=headers)
+    assert response.status_code == 200, response.text
+    sent: dict[str, Any] = response.json()
     return sent
 
 
@@ -77,7 +77,7 @@ def test_the_connection_is_tested_step_by_step_also_for_a_key_not_saved_yet(conn
     assert connected.call(Scope.ADMIN, "POST", "telemetry/test-connection", json={}).json()["ok"]
 
 
-def test_send_now_answers_with_the_accepted_transmission(connected: Running, license_server: LicenseServer) -> None:
+def test_send_now_returns_the_accepted_transmission(connected: Running, license_server: LicenseServer) -> None:
     sent = _send_now(connected)
     assert (sent["status"], sent["state"], sent["trigger"]) == ("success", "success", "manual")
     assert (sent["records_sent"], sent["response_code"], sent["attempts_made"]) == (20, 200, 1)
@@ -110,9 +110,9 @@ def test_the_same_idempotency_key_names_the_same_transmission(
 
 @each("key", ["", "k" * 201, "two words", "\x7f", "é"])
 def test_an_idempotency_key_is_1_to_200_visible_characters(shared: Running, key: str) -> None:
-    answer = shared.call(Scope.ADMIN, "POST", SEND, headers={"Idempotency-Key": key.encode()})
-    assert answer.status_code == 422
-    assert fields_in(answer) == ["Idempotency-Key"]
+    response = shared.call(Scope.ADMIN, "POST", SEND, headers={"Idempotency-Key": key.encode()})
+    assert response.status_code == 422
+    assert fields_in(response) == ["Idempotency-Key"]
 
 
 def _version_shown(service: Running) -> str:
@@ -144,7 +144,7 @@ def test_send_now_with_the_version_that_was_shown_sends_that_or_nothing(
 
 
 @pytest.mark.parametrize("if_match", ["*", None])
-def test_send_now_for_whoever_names_no_version_sends_what_there_is(
+def test_send_now_without_a_version_sends_what_there_is(
     connected: Running, license_server: LicenseServer, if_match: str | None
 ) -> None:
     _version_shown(connected)
@@ -220,8 +220,8 @@ def test_no_age_is_negative_after_a_clock_that_was_ahead_is_set_right(connected:
 
 def test_what_is_not_there_is_not_found(connected: Running) -> None:
     for method, path in (("GET", f"{HISTORY}/{uuid4()}"), ("POST", f"{HISTORY}/{uuid4()}/retry")):
-        answer = connected.call(Scope.ADMIN, method, path)
-        assert (answer.status_code, code_in(answer)) == (404, "not-found")
+        response = connected.call(Scope.ADMIN, method, path)
+        assert (response.status_code, code_in(response)) == (404, "not-found")
 
 
 def test_the_history_is_read_page_by_page_newest_first(connected: Running, clock: FrozenClock) -> None:
@@ -279,15 +279,15 @@ def test_the_history_is_filtered(connected: Running, license_server: LicenseServ
     ],
 )
 def test_a_wrong_filter_is_refused_by_name(shared: Running, query: str, field: str) -> None:
-    answer = shared.call(Scope.READ, "GET", f"{HISTORY}?{query}")
-    assert answer.status_code == 422
-    assert fields_in(answer) == [field]
+    response = shared.call(Scope.READ, "GET", f"{HISTORY}?{query}")
+    assert response.status_code == 422
+    assert fields_in(response) == [field]
 
 
 @each("cursor", ["x", "before-0", "before-", "before-1 ", "after-1", "before-" + "9" * 19])
 def test_a_made_up_cursor_is_refused(shared: Running, cursor: str) -> None:
-    answer = shared.call(Scope.READ, "GET", HISTORY, params={"cursor": cursor})
-    assert (answer.status_code, code_in(answer)) == (422, "cursor-invalid")
+    response = shared.call(Scope.READ, "GET", HISTORY, params={"cursor": cursor})
+    assert (response.status_code, code_in(response)) == (422, "cursor-invalid")
 
 
 def test_the_export_has_a_line_for_each_transmission_of_the_filtered_history(
@@ -323,7 +323,7 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert cell(text) == f"'{text}"
 
 
-def test_the_license_server_is_named_in_no_answer_and_no_metric(
+def test_the_license_server_is_named_in_no_response_and_no_metric(
     connected: Running, license_server: LicenseServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")

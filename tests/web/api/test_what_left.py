@@ -50,9 +50,9 @@ def press(service: Running, path: str, **fields: str) -> str:
     cookies, proof = service.log_in()
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
     origin = {"Sec-Fetch-Site": "same-origin"}
-    answer = service.client.post(path, headers=headers | origin, data={"csrf_token": proof, **fields})
-    assert answer.status_code == 303, answer.text
-    shown = service.client.get(answer.headers["location"], headers=headers)
+    response = service.client.post(path, headers=headers | origin, data={"csrf_token": proof, **fields})
+    assert response.status_code == 303, response.text
+    shown = service.client.get(response.headers["location"], headers=headers)
     assert shown.status_code == 200
     return shown.text
 
@@ -112,7 +112,7 @@ def test_what_may_have_left_is_not_said_to_have_arrived_nor_to_have_stayed(
         assert "nothing was sent" not in page
 
 
-def test_what_was_answered_has_left(connected: Running, far_side: FaultServer) -> None:
+def test_what_got_a_response_was_sent(connected: Running, far_side: FaultServer) -> None:
     far_side.mode = faults.reply(422)
     sent, retried, written = send_and_retry(connected)
     assert written is True

@@ -1,4 +1,4 @@
-"""What callers send is not logged, and every line and answer of a request bears its id."""
+"""What callers send is not logged, and every line and response of a request has its ID."""
 
 import logging
 from uuid import UUID
@@ -31,7 +31,7 @@ def test_what_callers_send_is_not_logged(shared: Running, caplog: pytest.LogCapt
 
 
 @each("path", ["/healthz", "/nothing-is-here", "/api/v1/telemetry/config", "/login", "/readyz"])
-def test_every_answer_bears_a_time_ordered_id(shared: Running, path: str) -> None:
+def test_every_response_has_a_time_ordered_id(shared: Running, path: str) -> None:
     ids = [shared.client.get(path).headers.get_list("X-Request-Id") for _ in range(2)]
     assert [len(one) for one in ids] == [1, 1]
     first, second = (UUID(one[0]) for one in ids)
@@ -41,19 +41,19 @@ def test_every_answer_bears_a_time_ordered_id(shared: Running, path: str) -> Non
 
 @pytest.mark.parametrize("given", ["a", "trace-4711.x_Y", "x" * 64])
 def test_an_id_that_a_caller_gives_is_kept(shared: Running, given: str) -> None:
-    answer = shared.client.get("/api/v1/telemetry/config", headers={"X-Request-Id": given})
-    assert answer.headers["X-Request-Id"] == given
-    assert problem_in(answer)["request_id"] == given
+    response = shared.client.get("/api/v1/telemetry/config", headers={"X-Request-Id": given})
+    assert response.headers["X-Request-Id"] == given
+    assert problem_in(response)["request_id"] == given
 
 
 @each("given", ["", "two words", "x" * 65, "a/b", "<script>", "ä".encode(), "a\tb"])
 def test_an_id_of_another_form_is_replaced(shared: Running, given: str | bytes) -> None:
     raw = given if isinstance(given, bytes) else given.encode()
-    answer = shared.client.get("/api/v1/telemetry/config", headers=[(b"X-Request-Id", raw)])
-    assert UUID(answer.headers["X-Request-Id"]).version == 7
-    assert problem_in(answer)["request_id"] == answer.headers["X-Request-Id"]
+    response = shared.client.get("/api/v1/telemetry/config", headers=[(b"X-Request-Id", raw)])
+    assert UUID(response.headers["X-Request-Id"]).version == 7
+    assert problem_in(response)["request_id"] == response.headers["X-Request-Id"]
 
 
 def test_two_ids_are_none(shared: Running) -> None:
-    answer = shared.client.get("/healthz", headers=[("X-Request-Id", "one"), ("X-Request-Id", "two")])
-    assert UUID(answer.headers["X-Request-Id"]).version == 7
+    response = shared.client.get("/healthz", headers=[("X-Request-Id", "one"), ("X-Request-Id", "two")])
+    assert UUID(response.headers["X-Request-Id"]).version == 7

@@ -34,14 +34,14 @@ NOT_OVER_HTTP = {errors.SettingsError, errors.DatabaseMissingError, errors.Schem
 """Raised at the start, before anybody can call, or by a command alone."""
 
 
-def _errors_of_ours() -> list[type[TelemetryError]]:
+def _our_errors() -> list[type[TelemetryError]]:
     modules = (errors, refusals, accounts, passwords, tokens, authorization)
     found = [kind for module in modules for _name, kind in inspect.getmembers(module, inspect.isclass)]
     return sorted({kind for kind in found if issubclass(kind, TelemetryError)}, key=lambda kind: kind.__name__)
 
 
-@each("kind", _errors_of_ours())
-def test_every_error_of_ours_has_a_status_and_a_code_and_a_sentence(kind: type[TelemetryError]) -> None:
+@each("kind", _our_errors())
+def test_each_of_our_errors_has_a_status_and_a_code_and_a_sentence(kind: type[TelemetryError]) -> None:
     assert kind.code == kind.code.lower().replace("_", "-")
     assert kind.sentence.endswith(".")
     if kind not in NOT_OVER_HTTP | {TelemetryError}:
@@ -49,7 +49,7 @@ def test_every_error_of_ours_has_a_status_and_a_code_and_a_sentence(kind: type[T
 
 
 def test_codes_are_not_used_for_two_things() -> None:
-    own = [kind.code for kind in _errors_of_ours() if "code" in vars(kind)]
+    own = [kind.code for kind in _our_errors() if "code" in vars(kind)]
     assert len(own) == len(set(own))
 
 
@@ -70,7 +70,7 @@ def test_an_error_has_its_status(error: TelemetryError, status: int) -> None:
     assert problem_of(error).status == status
 
 
-def test_a_database_in_trouble_says_when_to_come_back() -> None:
+def test_a_failing_database_says_when_to_come_back() -> None:
     assert problem_of(errors.StorageBusyError()).headers == {"Retry-After": "5"}
     assert problem_of(errors.StorageFullError()).headers == {"Retry-After": "5"}
     assert problem_of(errors.NotFoundError()).headers == {}
@@ -83,18 +83,18 @@ def test_a_problem_names_twenty_fields_at_most() -> None:
 
 @each("path", ["/nothing", "/api/v1/nothing", "/api/v1/usage/", "/docs", "/redoc", "/openapi.json"])
 def test_what_does_not_exist_is_a_problem_too(shared: Running, path: str) -> None:
-    answer = shared.call(Scope.ADMIN, "GET", path)
-    assert (answer.status_code, code_in(answer)) == (404, "not-found")
+    response = shared.call(Scope.ADMIN, "GET", path)
+    assert (response.status_code, code_in(response)) == (404, "not-found")
 
 
 def test_a_wrong_method_names_the_right_ones(shared: Running) -> None:
-    answer = shared.call(Scope.ADMIN, "PATCH", "telemetry/config")
-    assert (answer.status_code, code_in(answer)) == (405, "method-not-allowed")
-    assert answer.headers["allow"] == "GET, HEAD, PUT"
+    response = shared.call(Scope.ADMIN, "PATCH", "telemetry/config")
+    assert (response.status_code, code_in(response)) == (405, "method-not-allowed")
+    assert response.headers["allow"] == "GET, HEAD, PUT"
     assert shared.call(Scope.ADMIN, "OPTIONS", "usage").headers["allow"] == "POST"
 
 
-def test_head_answers_as_get_does_without_the_body(shared: Running) -> None:
+def test_head_responds_as_get_does_without_the_body(shared: Running) -> None:
     got, head = (shared.call(Scope.READ, method, "telemetry/dictionary") for method in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == got.headers["content-length"]
@@ -126,13 +126,13 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.anyio
-async def test_what_nobody_foresaw_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     transport = httpx.ASGITransport(_failing())
     with caplog.at_level(logging.DEBUG):
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            answer = await client.get("/fails")
-    assert (answer.status_code, code_in(answer)) == (500, "internal")
-    assert SECRET not in answer.text
+            response = await client.get("/fails")
+    assert (response.status_code, code_in(response)) == (500, "internal")
+    assert SECRET not in response.text
     assert SECRET not in caplog.text
     assert SECRET not in str(lines_in(caplog))
     [line] = lines_of(caplog, Event.UNEXPECTED_EXCEPTION)
@@ -140,7 +140,7 @@ async def test_what_nobody_foresaw_says_nothing(caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.anyio
-async def test_an_answer_that_breaks_off_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_response_that_breaks_off_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     transport = httpx.ASGITransport(_failing())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         with pytest.raises(ResponseCutOffError) as cut:
@@ -153,7 +153,7 @@ async def test_an_answer_that_breaks_off_is_cut_off(caplog: pytest.LogCaptureFix
 @pytest.mark.parametrize(
     ("refusal", "code"), [(errors.StorageUnavailableError, None), (errors.CursorInvalidError, "cursor-invalid")]
 )
-async def test_an_answer_that_an_error_of_ours_breaks_off_is_no_fault_of_the_program(
+async def test_a_response_that_one_of_our_errors_breaks_off_is_not_a_bug(
     refusal: type[TelemetryError], code: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = _failing()
@@ -172,8 +172,8 @@ async def test_an_answer_that_an_error_of_ours_breaks_off_is_no_fault_of_the_pro
             with pytest.raises(ResponseCutOffError):
                 await client.get("/ends")
     assert lines_of(caplog, Event.UNEXPECTED_EXCEPTION) == []
-    told = [line["code"] for line in lines_of(caplog, Event.CALL_REFUSED)]
-    assert told == ([code] if code else [])  # A fault of the database has its own event.
+    logged = [line["code"] for line in lines_of(caplog, Event.CALL_REFUSED)]
+    assert logged == ([code] if code else [])  # A fault of the database has its own event.
 
 
 @pytest.mark.anyio

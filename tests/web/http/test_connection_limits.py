@@ -1,4 +1,4 @@
-"""No caller takes all connections, and a probe is answered whatever the others do."""
+"""No caller takes all connections, and a probe always gets a response."""
 
 import resource
 import threading
@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 
 from telemetry_service.web.http.connection_limits import ConnectionLimits
 from tests.support.databases import RunDatabases
-from tests.support.raw_http import GET, answer_to, asking, connect, everything_from, one_answer_from, served
+from tests.support.raw_http import GET, asking, connect, everything_from, one_response_from, response_to, served
 from tests.support.running import Running
 
 OK, REFUSED = b"HTTP/1.1 200 ", b"HTTP/1.1 503 "
@@ -43,37 +43,37 @@ def test_an_address_has_its_share_and_another_one_still_comes_in(app: FastAPI) -
         for _ in range(3):
             connection = stack.enter_context(connect(port))
             connection.sendall(GET)
-            assert one_answer_from(connection).startswith(OK)
-        assert answer_to(port, asking("/client")).startswith(REFUSED)
-        assert answer_to(port, asking("/client"), ANOTHER).startswith(OK)
+            assert one_response_from(connection).startswith(OK)
+        assert response_to(port, asking("/client")).startswith(REFUSED)
+        assert response_to(port, asking("/client"), ANOTHER).startswith(OK)
 
 
 @pytest.mark.parametrize("path", PROBES)
 @pytest.mark.parametrize("source", ["127.0.0.1", ANOTHER])
-def test_beyond_every_limit_a_probe_is_answered_and_nothing_else(app: FastAPI, path: str, source: str) -> None:
+def test_beyond_every_limit_only_a_probe_gets_a_response(app: FastAPI, path: str, source: str) -> None:
     with served(app, connections=4, per_address=3) as port, ExitStack() as stack:
         for at in range(5):
             stack.enter_context(connect(port, "127.0.0.1" if at < 3 else ANOTHER))
-        answer = answer_to(port, asking(path).replace(b"Connection: close\r\n", b""), source)
-        assert answer.startswith(OK)
-        assert b"connection: close" in answer.lower()  # It takes the place of the next probe no longer than it must.
+        response = response_to(port, asking(path).replace(b"Connection: close\r\n", b""), source)
+        assert response.startswith(OK)
+        assert b"connection: close" in response.lower()  # It takes the place of the next probe no longer than it must.
         for request in (asking("/client"), SLOW_BODY, asking(path).replace(b"GET", b"PUT")):
-            answer = answer_to(port, request, source)
-            assert answer.startswith(REFUSED)
-            assert b"retry-after: 5" in answer.lower()
-            assert b'problem:overloaded"' in answer
-        answer = answer_to(port, asking("/client", "X-Request-Id: mine-1"), source)
-        assert b"x-request-id: mine-1\r\n" in answer.lower()
+            response = response_to(port, request, source)
+            assert response.startswith(REFUSED)
+            assert b"retry-after: 5" in response.lower()
+            assert b'problem:overloaded"' in response
+        response = response_to(port, asking("/client", "X-Request-Id: mine-1"), source)
+        assert b"x-request-id: mine-1\r\n" in response.lower()
 
 
 def test_those_beyond_the_limits_who_say_nothing_make_room_for_a_probe(app: FastAPI) -> None:
     with served(app, connections=1, for_probes=2) as port, ExitStack() as stack:
         silent = [stack.enter_context(connect(port)) for _ in range(12)]
-        assert answer_to(port, asking("/healthz")).startswith(OK)
+        assert response_to(port, asking("/healthz")).startswith(OK)
         with pytest.raises(ConnectionResetError):
             everything_from(silent[1])
         silent[0].sendall(GET)  # Who was within the limits stays.
-        assert one_answer_from(silent[0]).startswith(OK)
+        assert one_response_from(silent[0]).startswith(OK)
 
 
 def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves() -> None:
@@ -95,13 +95,13 @@ def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves() -> N
         for connection in under_way:
             connection.sendall(asking("/wait", one))
             assert arrived.acquire(timeout=60)
-        assert answer_to(port, asking("/wait", one)).startswith(REFUSED)
-        assert answer_to(port, asking("/healthz", one)).startswith(OK)
-        assert answer_to(port, asking("/healthz", other)).startswith(OK)
+        assert response_to(port, asking("/wait", one)).startswith(REFUSED)
+        assert response_to(port, asking("/healthz", one)).startswith(OK)
+        assert response_to(port, asking("/healthz", other)).startswith(OK)
         goes_on.set()
         for connection in under_way:
             assert everything_from(connection).startswith(OK)
-        assert answer_to(port, asking("/wait", one)).startswith(OK)
+        assert response_to(port, asking("/wait", one)).startswith(OK)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def small(run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory)
 
 
 ATTACKS = {
-    "unread answers": b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 40,
+    "unread responses": b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 40,
     "slow bodies": SLOW_BODY,
     "slow heads": b"GET / HTTP/1.1\r\nHost: a\r\n",
     "nothing": b"",
@@ -121,7 +121,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_the_service_answers_its_probes_while_it_is_attacked(small: Running, attack: str) -> None:
+def test_the_service_responds_to_probes_while_it_is_attacked(small: Running, attack: str) -> None:
     port = small.client.base_url.port or 0
     with ExitStack() as stack:
         for at in range(60):
@@ -132,8 +132,8 @@ def test_the_service_answers_its_probes_while_it_is_attacked(small: Running, att
             except ConnectionError:
                 assert at > 20  # Beyond the limits it may have been ended already.
         for path in PROBES:
-            assert answer_to(port, asking(path)).startswith(OK)
-            assert answer_to(port, asking(path), "127.0.0.9").startswith(OK)
+            assert response_to(port, asking(path)).startswith(OK)
+            assert response_to(port, asking(path), "127.0.0.9").startswith(OK)
 
 
 def test_a_process_that_may_open_few_files_takes_fewer_connections() -> None:

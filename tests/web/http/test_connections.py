@@ -10,15 +10,15 @@ from fastapi import FastAPI, Request
 from telemetry_service.web.errors.problem import PROBLEM_TYPE
 from telemetry_service.web.http.caller_connection import CallerConnection
 from tests.support.each import each
-from tests.support.raw_http import GET, Prompted, connect, everything_from, one_answer_from, served
+from tests.support.raw_http import GET, Prompted, connect, everything_from, one_response_from, served
 from tests.support.running import Running
 
 LATE = GET.replace(b"healthz", b"late")
 
 
-def problem_in(answer: bytes, status: int, code: str) -> dict[str, Any]:
+def problem_in(response: bytes, status: int, code: str) -> dict[str, Any]:
     """Return the document of a refusal after which the connection ends, after a look at its headers."""
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     first, *lines = head.decode().lower().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     document: dict[str, Any] = json.loads(body)
@@ -53,15 +53,15 @@ def problem_in(answer: bytes, status: int, code: str) -> dict[str, Any]:
 def test_what_is_no_http_is_refused_as_everything_else_is(shared: Running, rubbish: bytes) -> None:
     with connect(shared.client.base_url.port or 0) as connection:
         connection.sendall(rubbish)
-        answer = everything_from(connection)
+        response = everything_from(connection)
     if b"/api/v1/" in rubbish:  # Who it is, is asked before the body is read: both may come first.
-        assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
+        assert response.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
         return
-    document = problem_in(answer, 400, "request-malformed")
+    document = problem_in(response, 400, "request-malformed")
     assert "xxxx" not in document["detail"]
 
 
-def test_pipelined_requests_are_answered_in_their_order(shared: Running) -> None:
+def test_pipelined_requests_get_their_responses_in_order(shared: Running) -> None:
     last = GET.replace(b"Host: a", b"Host: a\r\nConnection: close")
     with connect(shared.client.base_url.port or 0) as connection:
         connection.sendall(GET + GET + last)
@@ -95,39 +95,37 @@ def app() -> FastAPI:
     return app
 
 
-def test_one_connection_too_many_is_told_and_the_others_go_on(app: FastAPI) -> None:
+def test_one_connection_too_many_is_refused_and_the_others_continue(app: FastAPI) -> None:
     with served(app, 3) as port, ExitStack() as stack:
         open_ones = [stack.enter_context(connect(port)) for _ in range(3)]
         for connection in open_ones:
             connection.sendall(GET)
-            assert one_answer_from(connection).startswith(b"HTTP/1.1 200 ")
+            assert one_response_from(connection).startswith(b"HTTP/1.1 200 ")
         with connect(port) as too_many:
-            answer = everything_from(too_many)
-        problem_in(answer, 503, "overloaded")
-        assert b"retry-after: 5" in answer.lower()
+            response = everything_from(too_many)
+        problem_in(response, 503, "overloaded")
+        assert b"retry-after: 5" in response.lower()
         open_ones[0].sendall(GET)
-        assert one_answer_from(open_ones[0]).startswith(b"HTTP/1.1 200 ")
+        assert one_response_from(open_ones[0]).startswith(b"HTTP/1.1 200 ")
         open_ones.pop().close()
-        answer = b""
-        while not answer.startswith(b"HTTP/1.1 200 "):  # The server takes a moment to see that there is room again.
+        response = b""
+        while not response.startswith(b"HTTP/1.1 200 "):  # The server takes a moment to see that there is room again.
             with connect(port) as another, suppress(ConnectionError):
                 another.sendall(GET)
-                answer = one_answer_from(another)
+                response = one_response_from(another)
 
 
 @pytest.mark.parametrize(
     "beginning",
     [b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1234"],
 )
-def test_a_request_that_begins_and_does_not_end_is_ended_and_an_answer_may_take_its_time(
-    app: FastAPI, beginning: bytes
-) -> None:
+def test_an_unfinished_request_is_ended_and_a_response_may_take_its_time(app: FastAPI, beginning: bytes) -> None:
     with served(app, 9, kind=Prompted) as port, connect(port) as connection:
         connection.sendall(beginning)
         with connect(port) as another:
             another.sendall(LATE)
-            # The one that asks has said all of its request, so it is answered.
-            assert one_answer_from(another).endswith(b'{"status":"late"}')
+            # The caller has sent its whole request, so it gets a response.
+            assert one_response_from(another).endswith(b'{"status":"late"}')
         problem_in(everything_from(connection), 408, "request-timeout")
 
 
@@ -135,16 +133,16 @@ def test_a_trickle_does_not_prolong_it(app: FastAPI) -> None:
     with served(app, 9, kind=Hasty) as port, connect(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n")
         connection.settimeout(0.02)
-        answer = b""
-        while not answer:
+        response = b""
+        while not response:
             try:
                 connection.sendall(b"X: x\r\n")
-                answer = connection.recv(65_536)
+                response = connection.recv(65_536)
             except TimeoutError:
                 continue
             except ConnectionError:
                 break  # It was closed while the next line was on its way.
-        assert not answer or answer.startswith(b"HTTP/1.1 408 ")
+        assert not response or response.startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_connection_on_which_nothing_is_said_is_closed(app: FastAPI) -> None:
@@ -157,8 +155,8 @@ def test_a_head_has_its_bound_although_it_arrives_at_once(app: FastAPI, size: in
     request = GET.replace(b"Host: a", b"Host: a\r\nConnection: close\r\nX: " + b"x" * size)
     with served(app, 9) as port, connect(port) as connection, suppress(ConnectionError):
         connection.sendall(request)
-        answer = everything_from(connection)
-        assert answer.startswith(b"HTTP/1.1 200 " if passes else b"HTTP/1.1 400 ")
+        response = everything_from(connection)
+        assert response.startswith(b"HTTP/1.1 200 " if passes else b"HTTP/1.1 400 ")
 
 
 def test_trailers_have_it_too(app: FastAPI) -> None:

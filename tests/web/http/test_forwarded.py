@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from telemetry_service.log.events import EVENTS, Event
 from telemetry_service.web.http.addresses import TrustedProxies, caller_group, canonical
 from tests.support.log_lines import lines_of
-from tests.support.raw_http import answer_to, asking, served
+from tests.support.raw_http import asking, response_to, served
 
 EDGE, INNER = "10.0.0.7", "127.0.0.1"
 BOTH = (INNER, "10.0.0.0/8", "fd00::/8")
@@ -28,8 +28,8 @@ def app() -> FastAPI:
 
 def seen(app: FastAPI, proxies: tuple[str, ...], *headers: str) -> tuple[str, str]:
     with served(app, 9, proxies=proxies) as port:
-        answer = answer_to(port, asking("/seen", *headers))
-    found = json.loads(answer.partition(b"\r\n\r\n")[2])
+        response = response_to(port, asking("/seen", *headers))
+    found = json.loads(response.partition(b"\r\n\r\n")[2])
     return found["scheme"], found["client"]
 
 
@@ -83,9 +83,9 @@ def test_the_caller_is_the_first_address_from_the_end_that_is_no_trusted_proxy(
 
 def test_forwarded_headers_of_somebody_untrusted_are_logged(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), served(app, 9) as port:
-        answer_to(port, asking("/seen"))
+        response_to(port, asking("/seen"))
         assert not caplog.records
-        answer_to(port, asking("/seen", "X-Forwarded-Proto: https"))
+        response_to(port, asking("/seen", "X-Forwarded-Proto: https"))
     (record,) = caplog.records
     assert record.getMessage() == Event.FORWARDED_NOT_TRUSTED
     assert vars(record)["telemetry_fields"] == {"address": INNER}
@@ -99,10 +99,10 @@ def test_what_is_refused_before_any_route_is_refused_to_the_caller_under_its_id(
 ) -> None:
     request = asking("ftp://a/seen", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: of-the-proxy")
     with caplog.at_level(logging.WARNING), served(app, 9, proxies=(INNER,)) as port:
-        answer = answer_to(port, request)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"x-request-id: of-the-proxy\r\n" in answer.lower()
-    assert b'"request_id":"of-the-proxy"' in answer
+        response = response_to(port, request)
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: of-the-proxy\r\n" in response.lower()
+    assert b'"request_id":"of-the-proxy"' in response
     [line] = lines_of(caplog, Event.REQUEST_REFUSED)
     assert (line["address"], line["request_id"]) == ("203.0.113.9", "of-the-proxy")
 

@@ -83,14 +83,14 @@ def wait_for(happens: Any) -> None:  # noqa: ANN401 - a question
         time.sleep(0.01)
 
 
-def test_sixty_connection_tests_against_a_hanging_license_server_keep_nobody_waiting(
+def test_sixty_connection_tests_against_a_hanging_license_server_block_no_one(
     hanging: tuple[Running, list[Future[httpx.Response]]],
 ) -> None:
     service, asked = hanging
     refused = [one.result() for one in asked if one.done()]
     cookies, _proof = service.log_in()
     headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
-    for answer in (
+    for response in (
         service.client.get("/healthz"),
         service.client.get("/readyz"),
         service.client.get(TAB, headers=headers),
@@ -98,14 +98,14 @@ def test_sixty_connection_tests_against_a_hanging_license_server_keep_nobody_wai
         service.call(Scope.READ, "GET", "telemetry/config"),
         service.call(Scope.READ, "GET", "/metrics"),
     ):
-        assert answer.status_code == 200
-    # All that is above was answered while the others were still waiting.
+        assert response.status_code == 200
+    # All of the above got responses while the others were still waiting.
     waiting = [one for one in asked if not one.done()]
     assert len(refused) == TESTS - AT_ONCE
     assert len(waiting) == AT_ONCE
-    for answer in refused:
-        assert (answer.status_code, code_in(answer)) == (503, "exchanges-busy")
-        assert answer.headers["retry-after"] == "5"
+    for response in refused:
+        assert (response.status_code, code_in(response)) == (503, "exchanges-busy")
+        assert response.headers["retry-after"] == "5"
 
 
 @pytest.mark.parametrize("path", sorted(EXCHANGES))
@@ -115,16 +115,16 @@ def test_each_call_that_makes_exchanges_says_that_there_are_too_many(
     service, _asked = hanging
     address = path.format(transmission_id=SOME_ID)
     if path.startswith(API):
-        answer = service.call(Scope.ADMIN, "POST", address)
-        assert code_in(answer) == "exchanges-busy"
+        response = service.call(Scope.ADMIN, "POST", address)
+        assert code_in(response) == "exchanges-busy"
     else:
         cookies, proof = service.log_in()
         form = {"csrf_token": proof, "request_key": SOME_ID, "frequency": "daily", "retention_days": "30"}
         headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
-        answer = service.client.post(address, data=form, headers=headers)
-        assert ExchangesBusyError.sentence in answer.text
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "5"
+        response = service.client.post(address, data=form, headers=headers)
+        assert ExchangesBusyError.sentence in response.text
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
 
 
 def names_in(endpoint: Any) -> set[str]:  # noqa: ANN401 - whatever a route calls
@@ -148,7 +148,7 @@ def test_no_route_makes_an_exchange_or_checks_a_password_in_the_threads_of_all(s
             assert asyncio.iscoroutinefunction(endpoint), path
 
 
-def test_a_flood_of_logins_keeps_nobody_else_waiting(shared: Running) -> None:
+def test_a_flood_of_logins_blocks_no_one_else(shared: Running) -> None:
     hashing = shared.context.authentication.accounts._passwords._at_once  # noqa: SLF001 - to hold what hashes
     hashing.acquire()
     hashing.acquire()
@@ -162,9 +162,9 @@ def test_a_flood_of_logins_keeps_nobody_else_waiting(shared: Running) -> None:
         finally:
             hashing.release()
             hashing.release()
-    busy = [answer for answer in refused if answer.status_code == 503]
+    busy = [response for response in refused if response.status_code == 503]
     assert busy
-    assert all(answer.headers["retry-after"] == "5" for answer in busy)
+    assert all(response.headers["retry-after"] == "5" for response in busy)
     shared.clock.advance(timedelta(days=1))
 
 
@@ -174,11 +174,11 @@ def log_in(service: Running) -> httpx.Response:
 
 def test_a_login_that_is_refused_for_now_says_for_how_long_on_the_page_too(shared: Running) -> None:
     wrong = {"name": "admin", "password": "a wrong password"}
-    answers = [shared.client.post("/login", data=wrong) for _ in range(6)]
+    responses = [shared.client.post("/login", data=wrong) for _ in range(6)]
     shared.clock.advance(timedelta(days=1))
-    assert answers[-1].status_code == 429
-    assert answers[-1].headers["content-type"].startswith("text/html")
-    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert responses[-1].status_code == 429
+    assert responses[-1].headers["content-type"].startswith("text/html")
+    assert int(responses[-1].headers["retry-after"]) >= 1
 
 
 class PausableClock(FrozenClock):

@@ -5,13 +5,13 @@ import json
 from fastapi import FastAPI, Request
 
 from tests.support.each import each
-from tests.support.raw_http import answer_to, served
+from tests.support.raw_http import response_to, served
 from tests.support.running import Running
 
 
 def ask(service: Running, target: str, host: str = "Host: a", version: str = "1.1") -> bytes:
     lines = (f"GET {target} HTTP/{version}", host, "Connection: close", "", "")
-    return answer_to(service.client.base_url.port or 0, "\r\n".join(lines).encode())
+    return response_to(service.client.base_url.port or 0, "\r\n".join(lines).encode())
 
 
 @each(
@@ -42,8 +42,8 @@ def test_its_host_is_the_targets() -> None:
         return {"host": request.headers["host"], "path": request.url.path, "query": request.url.query}
 
     with served(app, 9) as port:
-        answer = answer_to(port, b"GET http://A.example:80/a%20b?c=d HTTP/1.0\r\n\r\n")
-    found = json.loads(answer.partition(b"\r\n\r\n")[2])
+        response = response_to(port, b"GET http://A.example:80/a%20b?c=d HTTP/1.0\r\n\r\n")
+    found = json.loads(response.partition(b"\r\n\r\n")[2])
     assert found == {"host": "A.example:80", "path": "/a b", "query": "c=d"}
 
 
@@ -60,12 +60,10 @@ def test_its_host_is_the_targets() -> None:
         ("file:///etc/passwd", "a", "request-target"),
     ],
 )
-def test_what_says_two_things_or_is_none_of_http_is_refused(
-    shared: Running, target: str, host: str, field: str
-) -> None:
-    answer = ask(shared, target, f"Host: {host}")
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"x-content-type-options: nosniff" in answer.lower()
-    document = json.loads(answer.partition(b"\r\n\r\n")[2])
+def test_what_is_ambiguous_or_not_http_is_refused(shared: Running, target: str, host: str, field: str) -> None:
+    response = ask(shared, target, f"Host: {host}")
+    assert response.startswith(b"HTTP/1.1 400 ")
+    assert b"x-content-type-options: nosniff" in response.lower()
+    document = json.loads(response.partition(b"\r\n\r\n")[2])
     assert document["type"].endswith(":request-malformed")
     assert [error["field"] for error in document["errors"]] == [field]

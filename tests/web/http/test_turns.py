@@ -70,12 +70,12 @@ def test_few_requests_are_begun_at_once() -> None:
     assert order_of(3, 20) == ["/0", "/1", "/2", "/healthz"]
 
 
-def test_a_request_that_was_given_up_keeps_nobody_waiting() -> None:
+def test_an_abandoned_request_blocks_no_one() -> None:
     begun = order_of(100, 10, given_up=50)
     assert begun == [*(f"/{n}" for n in range(10)), "/healthz", *(f"/{n}" for n in range(60, 100))]
 
 
-def test_after_a_quiet_moment_it_begins_anew() -> None:
+def test_after_a_quiet_moment_it_starts_again() -> None:
     begun: list[str] = []
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Who does not read an answer is cut off, and meanwhile costs no more than that one answer."""
+"""A caller that does not read a response is cut off, and meanwhile costs no more than that one response."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from tests.support.raw_http import Prompted, answer_to, asking, connect, everything_from, is_cut_off, served
+from tests.support.raw_http import Prompted, asking, connect, everything_from, is_cut_off, response_to, served
 
 LARGE = 2 * 1024 * 1024
 """More than the system itself takes for a caller who reads nothing."""
@@ -19,14 +19,14 @@ KINDS = {
     "json": b"GET /json HTTP/1.1\r\nHost: a\r\n\r\n",
     "export": b"GET /export HTTP/1.1\r\nHost: a\r\n\r\n",
     "steps": b"GET /steps HTTP/1.1\r\nHost: a\r\n\r\n",
-    "last answer": b"GET /bytes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    "small answers": b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n" * 1000,
-    "no HTTP after an answer": b"GET /bytes HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n",
+    "last response": b"GET /bytes HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "small responses": b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n" * 1000,
+    "no HTTP after a response": b"GET /bytes HTTP/1.1\r\nHost: a\r\n\r\nrubbish\r\n\r\n",
 }
 
 
 class Counting(FastAPI):
-    """An application with an answer of each kind, which counts how often it was asked for the large one."""
+    """An application with a response of each kind, which counts how often the large one was requested."""
 
     calls = 0
 
@@ -76,7 +76,7 @@ async def look_whether_read() -> None:
 
 
 def look(port: int) -> None:
-    assert answer_to(port, asking("/look")).startswith(b"HTTP/1.1 200 ")
+    assert response_to(port, asking("/look")).startswith(b"HTTP/1.1 200 ")
 
 
 def taken() -> int:
@@ -100,7 +100,7 @@ def wait_for_unread() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_reads_nothing_of_an_answer_is_cut_off_at_the_second_look(app: FastAPI, kind: str) -> None:
+def test_a_caller_that_reads_none_of_a_response_is_cut_off_at_the_second_check(app: FastAPI, kind: str) -> None:
     with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
         connection.sendall(KINDS[kind])
         wait_for_unread()
@@ -112,43 +112,43 @@ def test_who_reads_nothing_of_an_answer_is_cut_off_at_the_second_look(app: FastA
 
 def test_who_reads_slowly_gets_all_of_it(app: FastAPI) -> None:
     with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
-        connection.sendall(KINDS["last answer"])
+        connection.sendall(KINDS["last response"])
         wait_for_unread()
-        answer = b""
-        while len(answer) < LARGE:
+        response = b""
+        while len(response) < LARGE:
             look(port)
             before = taken()
             piece = connection.recv(LARGE // 16)
-            wanted = len(answer) + LARGE // 16
-            while piece and len(answer) < wanted:
-                answer += piece
+            wanted = len(response) + LARGE // 16
+            while piece and len(response) < wanted:
+                response += piece
                 piece = connection.recv(65_536)
-            answer += piece
+            response += piece
             wait_for_progress(before)
-        assert (answer + everything_from(connection)).endswith(b"x" * LARGE)
+        assert (response + everything_from(connection)).endswith(b"x" * LARGE)
 
 
-def test_it_happens_by_itself(app: FastAPI) -> None:
+def test_it_happens_automatically(app: FastAPI) -> None:
     class Impatient(Prompted):
-        answer_seconds = 0.2
+        read_check_seconds = 0.2
 
     with served(app, 9, kind=Impatient) as port, connect(port, reads_little=True) as connection:
         connection.sendall(KINDS["bytes"])
         assert is_cut_off(connection)
 
 
-def test_the_next_of_several_requests_is_begun_when_the_answer_before_it_was_read(app: Counting) -> None:
+def test_the_next_of_several_requests_begins_when_the_response_before_it_was_read(app: Counting) -> None:
     with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
-        connection.sendall(KINDS["bytes"] * 2 + KINDS["last answer"])
+        connection.sendall(KINDS["bytes"] * 2 + KINDS["last response"])
         wait_for_unread()
         for _ in range(3):
-            assert answer_to(port, asking("/small")).startswith(b"HTTP/1.1 200 ")
+            assert response_to(port, asking("/small")).startswith(b"HTTP/1.1 200 ")
         assert app.calls == 1
         assert everything_from(connection).count(b"HTTP/1.1 200 ") == 3
         assert app.calls == 3
 
 
-def test_who_sends_many_requests_before_the_first_is_answered_is_cut_off(app: FastAPI) -> None:
+def test_a_caller_that_sends_many_requests_before_the_first_response_is_cut_off(app: FastAPI) -> None:
     with served(app, 9, kind=Prompted) as port, connect(port, reads_little=True) as connection:
         with suppress(ConnectionError):
             connection.sendall(KINDS["bytes"] * 20_000)

@@ -93,7 +93,7 @@ def test_the_quick_look_takes_nothing_that_the_slow_one_refuses(
         check_json(raw)
 
 
-def test_whoever_counts_quotation_marks_counts_eighteen_in_a_report() -> None:
+def test_a_report_has_eighteen_quotation_marks() -> None:
     report = {
         "report_id": str(uuid4()),
         "bouncer_id": "b",

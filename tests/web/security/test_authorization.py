@@ -147,54 +147,54 @@ def _session(service: Running) -> Credentials:
 
 @each("route", ROUTES)
 @each("caller", [*HELD, *STRANGERS])
-def test_a_route_lets_in_whom_it_names_and_nobody_else(
+def test_a_route_admits_only_the_callers_that_it_names(
     shared: Running, callers: dict[str, Credentials], route: tuple[str, str], caller: str
 ) -> None:
-    answer = _call(shared, route, _session(shared) if caller == "session" else callers[caller])
+    response = _call(shared, route, _session(shared) if caller == "session" else callers[caller])
     shared.client.cookies.clear()
     if route == ("POST", "/login"):
-        shared.log_in()  # Or failures in a row would lock out whoever comes next.
+        shared.log_in()  # Otherwise, failures in a row would lock out the next login.
     allowed = ROUTES[route]
     if allowed == PUBLIC:
-        assert answer.status_code not in {401, 403} or route == ("POST", "/login")
+        assert response.status_code not in {401, 403} or route == ("POST", "/login")
     elif allowed == PAGE:
-        _check_page(answer, caller)
+        _check_page(response, caller)
     elif caller in STRANGERS:
-        assert (answer.status_code, code_in(answer)) == (401, "unauthenticated")
-        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert (response.status_code, code_in(response)) == (401, "unauthenticated")
+        assert response.headers["www-authenticate"].startswith("Bearer")
     elif isinstance(allowed, set) and allowed & HELD[caller]:
-        assert answer.status_code not in {401, 403}
+        assert response.status_code not in {401, 403}
     else:
-        assert (answer.status_code, code_in(answer)) == (403, "forbidden")
+        assert (response.status_code, code_in(response)) == (403, "forbidden")
 
 
-def _check_page(answer: httpx.Response, caller: str) -> None:
+def _check_page(response: httpx.Response, caller: str) -> None:
     if caller == "session":
-        assert answer.status_code not in {401, 403}
-        assert not answer.headers.get("location", "").startswith("/login?")
+        assert response.status_code not in {401, 403}
+        assert not response.headers.get("location", "").startswith("/login?")
     elif caller in {"report", "read", "admin", "revoked token", "made-up token", "basic login"}:
-        assert answer.status_code == 403
+        assert response.status_code == 403
     else:
-        assert answer.status_code == 303
-        assert answer.headers["location"].startswith("/login")
+        assert response.status_code == 303
+        assert response.headers["location"].startswith("/login")
 
 
 def test_the_login_leads_back_to_the_page_that_was_asked_for(shared: Running) -> None:
-    answer = shared.client.get(f"{TAB}?status=failed&cursor=before-7")
-    assert answer.headers["location"] == f"/login?next={TAB}%3Fstatus%3Dfailed%26cursor%3Dbefore-7"
+    response = shared.client.get(f"{TAB}?status=failed&cursor=before-7")
+    assert response.headers["location"] == f"/login?next={TAB}%3Fstatus%3Dfailed%26cursor%3Dbefore-7"
 
 
-def test_htmx_is_told_to_load_the_login_as_a_page(shared: Running) -> None:
+def test_htmx_loads_the_login_as_a_page(shared: Running) -> None:
     here = f"https://console.example{TAB}?status=failed"
-    answer = shared.client.get(TAB, headers={"HX-Request": "true", "HX-Current-URL": here})
-    assert answer.status_code in {200, 401}
+    response = shared.client.get(TAB, headers={"HX-Request": "true", "HX-Current-URL": here})
+    assert response.status_code in {200, 401}
     # Of the address that the browser names, nothing but the page on this site is followed.
-    assert answer.headers["hx-redirect"] == f"/login?next={TAB}%3Fstatus%3Dfailed&ended=true"
+    assert response.headers["hx-redirect"] == f"/login?next={TAB}%3Fstatus%3Dfailed&ended=true"
 
 
 def test_a_token_is_not_taken_from_the_query(shared: Running) -> None:
-    answer = shared.client.get("/api/v1/license", params={"access_token": shared.tokens[READ]})
-    assert answer.status_code == 401
+    response = shared.client.get("/api/v1/license", params={"access_token": shared.tokens[READ]})
+    assert response.status_code == 401
 
 
 def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: dict[str, Credentials]) -> None:
@@ -220,9 +220,9 @@ def test_showing_the_api_key_needs_a_recent_login(shared: Running) -> None:
     reveal = ("POST", f"{T}/config/api-key/reveal")
     assert _call(shared, reveal, session).json() == {"api_key": "ck_shown_0123456789"}
     shared.clock.advance(timedelta(minutes=11))
-    answer = _call(shared, reveal, session)
-    assert (answer.status_code, code_in(answer)) == (403, "recent-login-required")
-    assert "kkkk" not in answer.text
+    response = _call(shared, reveal, session)
+    assert (response.status_code, code_in(response)) == (403, "recent-login-required")
+    assert "kkkk" not in response.text
 
 
 def _bare_app() -> FastAPI:
@@ -253,15 +253,15 @@ def test_an_application_with_a_route_that_no_authorization_protects_does_not_sta
 
 
 @pytest.mark.anyio
-async def test_a_route_that_declares_nothing_lets_nobody_in(shared: Running) -> None:
+async def test_a_route_that_declares_nothing_admits_no_one(shared: Running) -> None:
     app = _bare_app()
     app.state.context = shared.context
     app.add_api_route("/open", _say_yes)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         for headers in ({}, _bearer(shared.tokens[ADMIN])):
-            answer = await client.get("/open", headers=headers)
-            assert (answer.status_code, code_in(answer)) == (403, "forbidden")
+            response = await client.get("/open", headers=headers)
+            assert (response.status_code, code_in(response)) == (403, "forbidden")
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ def _cookie(cookies: dict[str, str]) -> dict[str, str]:
     return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
 
 
-def _forbidden(answer: httpx.Response) -> bool:
-    return answer.status_code == 403 and code_in(answer) == "request-forgery"
+def _forbidden(response: httpx.Response) -> bool:
+    return response.status_code == 403 and code_in(response) == "request-forgery"
 
 
 def test_a_change_needs_the_csrf_token_of_its_session(shared: Running) -> None:
@@ -69,33 +69,33 @@ def test_another_site_cannot_even_read_the_api_with_a_session(shared: Running) -
 def test_a_form_may_carry_the_token_in_a_field(shared: Running) -> None:
     cookies, proof = shared.log_in()
     for fields, passes in (({"csrf_token": proof}, True), ({"csrf_token": "x"}, False), ({}, False)):
-        answer = shared.client.post(SAVE, data={"theme": "dark", **fields}, headers=_cookie(cookies))
-        assert (answer.status_code == 403) is not passes
+        response = shared.client.post(SAVE, data={"theme": "dark", **fields}, headers=_cookie(cookies))
+        assert (response.status_code == 403) is not passes
 
 
 def test_a_form_with_two_tokens_or_a_file_for_one_is_refused(shared: Running) -> None:
     cookies, _proof = shared.log_in()
-    answer = shared.client.post(SAVE, files={"csrf_token": ("x", b"x")}, headers=_cookie(cookies))
-    assert answer.status_code == 403
+    response = shared.client.post(SAVE, files={"csrf_token": ("x", b"x")}, headers=_cookie(cookies))
+    assert response.status_code == 403
 
 
 def test_another_site_cannot_log_somebody_in(shared: Running) -> None:
     login = {"name": "admin", "password": PASSWORD}
     for said in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
-        answer = shared.client.post("/login", data=login, headers=said)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
+        response = shared.client.post("/login", data=login, headers=said)
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
 
 
 def test_a_token_in_a_header_needs_no_csrf_token(shared: Running) -> None:
-    answer = shared.call(Scope.ADMIN, "DELETE", REMOVE_KEY, headers={"Origin": "https://console.example"})
-    assert answer.status_code == 200
+    response = shared.call(Scope.ADMIN, "DELETE", REMOVE_KEY, headers={"Origin": "https://console.example"})
+    assert response.status_code == 200
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts(shared: Running) -> None:
-    answer = shared.client.post("/login", data={"name": "admin", "password": PASSWORD})
+    response = shared.client.post("/login", data={"name": "admin", "password": PASSWORD})
     shared.client.cookies.clear()
-    cookie = answer.headers["set-cookie"]
+    cookie = response.headers["set-cookie"]
     assert cookie.startswith("telemetry_session=")
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
 
@@ -117,22 +117,22 @@ def test_a_refusal_says_which_check_it_was(
 ) -> None:
     cookies, proof = shared.log_in()
     token = {"X-CSRF-Token": proof} if with_token else {}
-    answer = shared.client.delete(REMOVE_KEY, headers=_cookie(cookies) | token | headers)
-    assert _forbidden(answer)
-    detail = problem_in(answer)["detail"]
+    response = shared.client.delete(REMOVE_KEY, headers=_cookie(cookies) | token | headers)
+    assert _forbidden(response)
+    detail = problem_in(response)["detail"]
     assert said in detail
     # A page that was reloaded ten times is still of another host than the proxy says.
     assert ("Reload" in detail) is ("token" in said or "session" in said)
-    assert "console.example" not in answer.text
+    assert "console.example" not in response.text
 
 
-def test_a_proxy_that_rewrites_host_is_told_on_the_login_page_as_well(shared: Running) -> None:
+def test_a_proxy_that_rewrites_host_is_reported_on_the_login_page_too(shared: Running) -> None:
     login = {"name": "admin", "password": PASSWORD}
-    answer = shared.client.post("/login", data=login, headers={"Origin": "http://console.example"})
-    assert answer.status_code == 403
-    assert "Origin and Host differ" in answer.text
-    assert "proxy_set_header Host" in answer.text
-    assert "Reload" not in answer.text
+    response = shared.client.post("/login", data=login, headers={"Origin": "http://console.example"})
+    assert response.status_code == 403
+    assert "Origin and Host differ" in response.text
+    assert "proxy_set_header Host" in response.text
+    assert "Reload" not in response.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The headers of every answer, whatever it is."""
+"""The headers of every response."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POL
 from tests.support.each import each
 from tests.support.running import Running
 
-ANSWERS = [
+RESPONSES = [
     (None, "GET", "/healthz"),
     (None, "GET", "/login"),
     (None, "GET", "/nothing"),
@@ -19,8 +19,8 @@ ANSWERS = [
 ]
 
 
-@each(("scope", "method", "path"), ANSWERS)
-def test_every_answer_has_the_headers(shared: Running, scope: Scope | None, method: str, path: str) -> None:
+@each(("scope", "method", "path"), RESPONSES)
+def test_every_response_has_the_headers(shared: Running, scope: Scope | None, method: str, path: str) -> None:
     headers = shared.call(scope, method, path).headers
     assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert headers["x-content-type-options"] == "nosniff"
@@ -47,7 +47,7 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.anyio
-async def test_over_tls_the_browser_is_told_to_stay_there() -> None:
+async def test_over_tls_the_browser_is_kept_there() -> None:
     sent: list[dict[str, object]] = []
 
     async def app(_scope: object, _receive: object, send: object) -> None:

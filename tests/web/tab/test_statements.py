@@ -38,8 +38,8 @@ def look(console: Console, address: str, headers: dict[str, str] | None = None) 
     cookies = {"telemetry_session": console.session_cookie()}
     with httpx.Client(base_url=console.url, cookies=cookies, trust_env=False, timeout=60) as client:
         with counted_statements() as asked:
-            answer = client.get(address, headers=headers)
-        assert answer.status_code == 200
+            response = client.get(address, headers=headers)
+        assert response.status_code == 200
     return asked
 
 

@@ -1,4 +1,4 @@
-"""The steps of a connection test are told one by one, and the verdict is the last thing said."""
+"""The steps of a connection test are sent one by one, and the verdict comes last."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ import pytest
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.connection_check import OnStep, StepName
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.log.context import answering
+from telemetry_service.log.context import request_context
 from telemetry_service.log.events import Event
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
@@ -42,17 +42,17 @@ def _text(refusal: TelemetryError) -> object:
     return refusal.text
 
 
-def test_each_step_is_told_and_the_result_comes_last() -> None:
+def test_each_step_is_sent_and_the_result_comes_last() -> None:
     def walk(on_step: OnStep) -> int:
         for step in (StepName.NAME, StepName.TCP):
             on_step(step)
         return 42
 
-    told = streamed(walk, lambda step: f"{step} begins", lambda result: f"found {result}")
-    assert told == [f"name begins{NEXT}", f"tcp begins{NEXT}", "found 42"]
+    pieces = streamed(walk, lambda step: f"{step} begins", lambda result: f"found {result}")
+    assert pieces == [f"name begins{NEXT}", f"tcp begins{NEXT}", "found 42"]
 
 
-def test_a_step_is_told_before_the_test_goes_on() -> None:
+def test_a_step_is_sent_before_the_test_continues() -> None:
     heard = Signal()
 
     def walk(on_step: OnStep) -> bool:
@@ -66,7 +66,7 @@ def test_a_step_is_told_before_the_test_goes_on() -> None:
     assert streamed(walk, hear, lambda waited: f"was heard: {waited}") == [f"name{NEXT}", "was heard: True"]
 
 
-def test_what_breaks_the_test_breaks_the_answer() -> None:
+def test_what_breaks_the_test_breaks_the_response() -> None:
     def stumble(on_step: OnStep) -> None:
         on_step(StepName.NAME)
         raise LookupError
@@ -76,7 +76,7 @@ def test_what_breaks_the_test_breaks_the_answer() -> None:
 
 
 def test_where_no_thread_is_left_for_it_that_is_the_result() -> None:
-    assert streamed(lambda _told: None, threads=0) == [ExchangesBusyError.sentence]
+    assert streamed(lambda _pieces: None, threads=0) == [ExchangesBusyError.sentence]
 
 
 def test_a_test_goes_on_when_its_browser_goes_away() -> None:
@@ -96,7 +96,7 @@ def test_a_test_goes_on_when_its_browser_goes_away() -> None:
 
 
 async def end_of_the_test(goes_on: Signal) -> None:
-    """Let the test end, and wait for it and for whoever wanted to know."""
+    """Let the test end, and wait for it and for its caller."""
     under_way = asyncio.all_tasks() - {asyncio.current_task()}
     goes_on.set()
     await asyncio.wait(under_way, timeout=60)
@@ -112,7 +112,7 @@ def test_a_fault_in_a_test_whose_browser_went_away_is_a_line_of_its_request(capl
         raise LookupError
 
     async def leave() -> None:
-        with answering("request-1", None):
+        with request_context("request-1", None):
             stream = stream_steps(BoundedPool(1, ExchangesBusyError), stumble, str, str, _text)
             assert await anext(aiter(stream)) == f"name{NEXT}"
         await stream.aclose()  # type: ignore[attr-defined] # it is a generator, whatever else it is
@@ -120,8 +120,8 @@ def test_a_fault_in_a_test_whose_browser_went_away_is_a_line_of_its_request(capl
 
     asyncio.run(leave())
     [line] = lines_of(caplog, Event.UNEXPECTED_EXCEPTION)
-    told = {name: line[name] for name in ("job", "error", "request_id")}
-    assert told == {"job": "abandoned-call", "error": "LookupError", "request_id": "request-1"}
+    pieces = {name: line[name] for name in ("job", "error", "request_id")}
+    assert pieces == {"job": "abandoned-call", "error": "LookupError", "request_id": "request-1"}
 
 
 def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:

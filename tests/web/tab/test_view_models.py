@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 3, 10, 0, tzinfo=UTC)
         (timedelta(days=-400), "13 months ago"),
     ],
 )
-def test_a_distance_is_told_in_the_unit_that_says_enough(distance: timedelta, words_: str) -> None:
+def test_a_distance_is_shown_in_its_largest_unit(distance: timedelta, words_: str) -> None:
     assert relative(NOW + distance, NOW) == words_
 
 
@@ -129,7 +129,7 @@ def test_the_scale_ends_at_a_number_that_is_read_at_a_glance(largest: int, end: 
         "/x\r\nSet-Cookie: a",
     ],
 )
-def test_nobody_is_led_elsewhere_after_a_login(address: str) -> None:
+def test_a_login_never_redirects_elsewhere(address: str) -> None:
     assert local_address(address) == "/settings/general/telemetry"
 
 

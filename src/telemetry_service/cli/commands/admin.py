@@ -10,7 +10,7 @@ from telemetry_service.cli.output import say
 from telemetry_service.domain.plain_text import first_text_of
 
 _STDIN_MAXIMUM = 10_000
-"""Characters; many more than a password has, and not the whole of a wrong file."""
+"""Characters: many more than a password has, but not all of a wrong file."""
 
 
 def set_password(

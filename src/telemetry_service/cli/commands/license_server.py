@@ -1,4 +1,4 @@
-"""``telemetry-service license-server``: the reference License Server, to try things out with."""
+"""``telemetry-service license-server``: the reference License Server, for trying things out."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def license_server(
     It reads none of the service's settings. It prints the settings that a service needs to reach it.
     """
     from telemetry_service.cli.listening import CannotListenError
-    from telemetry_service.cli.server import until_told_to_stop
+    from telemetry_service.cli.server import until_stopped
     from telemetry_service.domain.clock import SystemClock
     from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN
     from telemetry_service.reference.background import throwaway_options
@@ -48,7 +48,7 @@ def license_server(
         options = throwaway_options(
             folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
         ).model_copy(update={"control_token": None})
-    with until_told_to_stop():
+    with until_stopped():
         try:
             serve(options, lambda listening: _announce(listening, options, customer_id))
         except OSError:
@@ -57,7 +57,7 @@ def license_server(
 
 
 def _api_key(file: Path) -> str:
-    """Return the API key that the folder keeps, or make one."""
+    """Return the API key in the folder, or generate one."""
     if not file.exists():
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as new:

@@ -43,7 +43,7 @@ def _tell(found: "Preview") -> None:
     say(f"{found.health.cause} {found.health.next_step}")
     if not found.enabled:
         say("Telemetry is off: none of this will be sent.")
-    # What is not configured was said a line above.
+    # The line above says what is not configured.
     if found.error is not None and found.health.status is not HealthStatus.NOT_CONFIGURED:
         say(found.error.text)
     if found.payload is not None:

@@ -1,4 +1,4 @@
-"""``telemetry-service prove``: writes down, byte for byte, what an attempt prepared, for others to verify."""
+"""``telemetry-service prove``: writes the exact bytes of an attempt to files, for others to verify."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
             tried = _chosen(detail.attempts, attempt)
             proof = queries.prove(snapshot, detail.transmission, tried)
     target = folder or Path(f"proof-{transmission_id}-{tried.number}")
-    # What is proved in a folder must be of one attempt.
+    # A folder must contain the proof of only one attempt.
     with written_into(target, empty=True):
         _write(target, proof, detail.transmission, tried)
     _tell(target, proof, tried.request_written)

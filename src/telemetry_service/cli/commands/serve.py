@@ -43,11 +43,11 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     settings = load_settings(os.environ)
     proxies = (*settings.trusted_proxies, *named)
     with listen(host, port) as listener:
-        # The keys are in this process's memory, and a dump of it would be a file.
+        # A core dump would write the keys in this process's memory to a file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _allow_many_files()
         from telemetry_service.app import make_app
-        from telemetry_service.cli.server import run_server, until_told_to_stop
+        from telemetry_service.cli.server import run_server, until_stopped
         from telemetry_service.log.events import Event
         from telemetry_service.log.setup import set_up_log
         from telemetry_service.log.write import log_event
@@ -69,7 +69,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
             listening=bound_to(listener),
             log_level=settings.log_level,
         )
-        with until_told_to_stop():
+        with until_stopped():
             run_server(make_app(service), listener, started, proxies)
         log_event(Event.SERVICE_STOPPED)
 
@@ -91,14 +91,14 @@ def _warn_of_cookies(listener: socket.socket, proxies: Sequence[str]) -> None:
 
 
 def _allow_many_files() -> None:
-    """Let the process open as many files as it may: each connection is one, and the usual 1,024 are few."""
+    """Raise the limit of open files to its maximum: each connection is one, and the usual 1,024 are few."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    with suppress(OSError, ValueError):  # Some systems say that more is allowed than is.
+    with suppress(OSError, ValueError):  # Some systems report a higher limit than they allow.
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _addresses(given: Sequence[str]) -> Sequence[str]:
-    """Return the addresses and networks; a name is none, for whoever answers for the name would be believed."""
+    """Return the addresses and networks. A name is refused, because anyone who controls its DNS would be trusted."""
     for one in given:
         try:
             ip_network(one)

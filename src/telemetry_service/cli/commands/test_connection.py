@@ -36,8 +36,8 @@ def _read_api_key() -> str:
     from telemetry_service.domain.configuration import api_key_error
 
     api_key = sys.stdin.readline().rstrip("\r\n")
-    if (fault := api_key_error(api_key)) is not None:
-        raise typer.BadParameter(fault, param_hint="--api-key-stdin")
+    if (problem := api_key_error(api_key)) is not None:
+        raise typer.BadParameter(problem, param_hint="--api-key-stdin")
     return api_key
 
 

@@ -1,4 +1,4 @@
-"""``telemetry-service token``: what lets other services in."""
+"""``telemetry-service token``: manages the tokens of other services."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any

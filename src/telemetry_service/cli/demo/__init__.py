@@ -1,5 +1,5 @@
-"""The demo: a service, a License Server of its own, and two months of a believable installation.
+"""The demo: a service, its own License Server, and two months of a realistic installation.
 
-Everything that is told of the past has really happened, only on a clock that was set back: reported
-over HTTP through the public REST API, sent over TLS, verified and answered by the License Server.
+The past really happened, only on a clock that was set back: usage was reported through the public REST API, and
+payloads were sent over TLS and accepted by the License Server.
 """

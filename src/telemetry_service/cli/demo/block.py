@@ -1,4 +1,4 @@
-"""What the demo prints once it runs: where, who, and what to try."""
+"""What the demo prints once it runs: the address, the login, and what to try."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,12 @@ SETTINGS_TAB = "/settings/general/telemetry"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A demo that runs."""
+    """A running demo."""
 
     url: str
     password: str
     folder: Path
-    """As a reader in this working directory would name it."""
+    """Relative to the working directory, if possible."""
     license_server_url: str
     continued: bool
 

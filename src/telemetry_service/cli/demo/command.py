@@ -24,9 +24,9 @@ def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh 
 
     Only this machine can reach it. It resumes where it stopped.
     """
-    from telemetry_service.cli.server import until_told_to_stop
+    from telemetry_service.cli.server import until_stopped
 
-    with until_told_to_stop():
+    with until_stopped():
         from telemetry_service.cli.demo.folder import DemoFolder
         from telemetry_service.cli.demo.run import Demo
         from telemetry_service.domain.clock import SystemClock
@@ -38,7 +38,7 @@ def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh 
 
 
 def _listen(port: int | None) -> socket.socket:
-    """Listen on the port that was asked for; where none was, on the usual one or any that is free."""
+    """Listen on the requested port; without one, on the usual port or any free one."""
     from telemetry_service.cli.listening import PortInUseError, listen
 
     if port is not None:

@@ -1,4 +1,4 @@
-"""The demo's stand-in for the other services of the Control Plane: it knows the public REST API and nothing else."""
+"""The demo's stand-in for the other services of the Control Plane. It uses only the public REST API."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ _TIMEOUT_SECONDS = 60
 
 
 class CallFailedError(Exception):
-    """The service refused a call of the demo, or did not answer it."""
+    """The service refused a call of the demo, or did not respond."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call was answered."""
+class Response:
+    """The response to a call."""
 
     etag: str | None
     content: Any
-    """JSON; None where there is none."""
+    """JSON; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class ControlPlane:
     url: str
     token: str = field(repr=False)
 
-    def call(self, method: str, path: str, content: object = None, if_match: str | None = None) -> Answer:
-        """Make a call and return its answer.
+    def call(self, method: str, path: str, content: object = None, if_match: str | None = None) -> Response:
+        """Make a call and return its response.
 
         Raises:
-            CallFailedError: it was refused, or not answered.
+            CallFailedError: it was refused, or there was no response.
 
         """
         headers = {"Authorization": f"Bearer {self.token}"}
@@ -51,16 +51,16 @@ class ControlPlane:
             message = f"{method} {path} got no response"
             raise CallFailedError(message) from None
 
-    def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+    def _exchange(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Response:
         address = urlsplit(self.url)
         connection = HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
         try:
             connection.request(method, _API + path, body, headers)
-            answer = connection.getresponse()
-            read = answer.read()
+            response = connection.getresponse()
+            read = response.read()
         finally:
             connection.close()
-        if answer.status >= HTTPStatus.BAD_REQUEST:
-            message = f"{method} {path} returned {answer.status}"
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            message = f"{method} {path} returned {response.status}"
             raise CallFailedError(message)
-        return Answer(answer.headers.get("ETag"), json.loads(read) if read else None)
+        return Response(response.headers.get("ETag"), json.loads(read) if read else None)

@@ -15,7 +15,7 @@ _GROWTH_A_DAY = 0.006
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A bouncer pair: what guards one application, and how busy it is."""
+    """A bouncer pair, which guards one application, and how busy it is."""
 
     name: str
     since_day: int
@@ -24,7 +24,7 @@ class Pair:
     """Audit events of its production bouncer on a working day."""
     environments: tuple[str, ...] = ("sandbox", "production")
     silent: bool = False
-    """True where it is registered and reports nothing yet."""
+    """True if it is registered but reports nothing yet."""
 
 
 FLEET = (
@@ -43,7 +43,7 @@ FLEET = (
 )
 
 RETIRED_SANDBOX = "payments-us"
-"""The pair whose sandbox bouncer is taken out of the registry one day."""
+"""The pair whose sandbox bouncer is removed one day."""
 
 RETIRED_ON_DAY = 44
 
@@ -54,7 +54,7 @@ def bouncer_id(pair: str, environment: str) -> str:
 
 
 def reports(moment: datetime, day_number: int, share: float, random: Random) -> Iterator[dict[str, Any]]:
-    """Yield what each bouncer reports at ``moment`` of the ``day_number``-th day for a share of that day."""
+    """Yield what each bouncer reports at ``moment`` on the ``day_number``-th day for a share of that day."""
     for pair in FLEET:
         if pair.since_day > day_number or pair.silent:
             continue

@@ -1,7 +1,7 @@
 """The demo's folder: its database, its secrets (mode 0600) and the License Server's files.
 
-It is kept at the end, so that a demo continues where it was stopped. One that was stopped before its
-past was told is begun again.
+It is kept at the end, so that a demo continues where it was stopped. A demo that was stopped before its past was
+complete starts over.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ _PRIVATE = 0o600
 _NAME = "demo.json"
 
 TRIAL_LEFT = timedelta(days=29, hours=6)
-"""How much of the trial license is left when the demo begins."""
+"""The remaining time of the trial license when the demo begins."""
 
 
 class DemoFolderError(TelemetryError):
@@ -34,7 +34,7 @@ class DemoFolderError(TelemetryError):
 
 
 class DemoSecrets(BaseModel):
-    """What has to be the same when the demo is started again."""
+    """What must stay the same when the demo is restarted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,20 +42,20 @@ class DemoSecrets(BaseModel):
     credential_encryption_key: str
     admin_password: str
     api_key: str
-    """The one with which the installation began."""
+    """The first key of the installation."""
     later_api_key: str
-    """The one that took its place."""
+    """Its successor."""
     control_token: str
     """Opens the License Server's control interface."""
     trial_expires_at: str
-    """When the trial license ends, which the service and the License Server agree on."""
+    """When the trial license ends, by the service and the License Server."""
     license_server_port: int = 0
     complete: bool = False
-    """Whether the past has been told to its end."""
+    """Whether the past is complete."""
 
 
 def new_secrets(trial_expires_at: datetime) -> DemoSecrets:
-    """Make up what a new demo needs."""
+    """Generate the secrets of a new demo."""
     return DemoSecrets(
         encryption_key=generate_key(),
         credential_encryption_key=generate_key(),
@@ -68,18 +68,18 @@ def new_secrets(trial_expires_at: datetime) -> DemoSecrets:
 
 
 class DemoFolder:
-    """A folder that holds a demo, and nothing else."""
+    """A folder that contains only a demo."""
 
     def __init__(self, path: Path) -> None:
-        """Name the folder; ``taken`` makes it ready."""
+        """Name the folder; ``taken`` prepares it."""
         self.path = path.absolute()
 
     @contextmanager
     def taken(self, now: datetime, *, fresh: bool) -> Iterator[DemoSecrets]:
-        """Keep the folder for this process, and give the secrets of the demo in it, or those of one begun ``now``.
+        """Lock the folder for this process; yield the secrets of its demo, or of a new one that begins ``now``.
 
         Raises:
-            DemoFolderError: it holds something else, another demo runs in it, or it cannot be written.
+            DemoFolderError: it contains something else, another demo is using it, or it cannot be written.
 
         """
         self._check()
@@ -98,7 +98,7 @@ class DemoFolder:
             yield self._continued(now, fresh=fresh)
 
     def keep(self, secrets_: DemoSecrets) -> None:
-        """Write the secrets down, all at once."""
+        """Write the secrets atomically."""
         self.write(_NAME, secrets_.model_dump_json(indent=2))
 
     def write(self, name: str, text: str) -> None:
@@ -109,7 +109,7 @@ class DemoFolder:
         unfinished.replace(self.path / name)
 
     def _check(self) -> None:
-        """Refuse a folder with files of someone else: a new demo empties its folder."""
+        """Refuse a folder with other files: a new demo empties its folder."""
         if self.path.is_dir() and any(self.path.iterdir()) and not (self.path / "lock").exists():
             message = f"{self.path} contains something other than a demo; choose another folder with --folder."
             raise DemoFolderError(message)

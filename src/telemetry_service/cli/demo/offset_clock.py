@@ -1,4 +1,4 @@
-"""A wall clock that can be set back, so that two months are told in seconds."""
+"""A wall clock that can be set back, so that two months pass in seconds."""
 
 from datetime import datetime, timedelta
 
@@ -6,15 +6,15 @@ from telemetry_service.domain.clock import Clock
 
 
 class OffsetClock:
-    """Goes like the wall clock, ``offset`` away from it."""
+    """Runs like the wall clock, off by ``offset``."""
 
     def __init__(self, wall: Clock) -> None:
-        """Begin at the present."""
+        """Start at the present time."""
         self._wall = wall
         self.offset = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the moment that it shows."""
+        """Return the time that it shows."""
         return self._wall.now() + self.offset
 
     def set_to(self, moment: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The service as it ran in the demo's past: the same house, on a clock that is set back."""
+"""The service in the demo's past: the same service, on a clock that is set back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,13 +18,13 @@ _START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class PastService:
-    """A running service; its schedule wakes when the story says so."""
+    """A running service whose schedule wakes when the story says so."""
 
     service: Service
     url: str
 
     def make_token(self, name: str, *scopes: Scope) -> str:
-        """Make a service token."""
+        """Create a service token."""
         return self.service.authentication.tokens.create(name, scopes, "cli").token
 
 
@@ -32,14 +32,14 @@ class PastService:
 def past_service(settings: Settings, clock: OffsetClock) -> Iterator[PastService]:
     """Run the service on ``clock``, in a thread, on a port of this machine that the system chooses."""
     service = open_service(settings, Options(clock=clock, scheduled=False))
-    answers = Event()
+    ready = Event()
     with listen("127.0.0.1", 0) as listener:
         url = url_of(listener)
-        server = server_for(make_app(service), listener, answers.set)
+        server = server_for(make_app(service), listener, ready.set)
         thread = Thread(target=server.run, args=([listener],), name="past-service")
         thread.start()
         try:
-            if not answers.wait(_START_SECONDS):
+            if not ready.wait(_START_SECONDS):
                 raise TimeoutError
             yield PastService(service, url)
         finally:

@@ -1,4 +1,4 @@
-"""What happens day by day: usage, bouncers, the license, and the schedule's ticks."""
+"""The daily events: usage, bouncers, the license, and the schedule's ticks."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,13 +13,13 @@ _TOKEN_REFRESHED_EVERY = 7
 _IN_THE_EVENING = (timedelta(hours=23, minutes=52),)
 _TWICE_A_DAY = (timedelta(hours=12, minutes=4), *_IN_THE_EVENING)
 _TWICE_FOR_DAYS = 8
-"""The latest days are reported twice each, so that a period of half a day is not empty."""
+"""The latest days are reported twice a day, so that a period of half a day is not empty."""
 
 _CODES = ((11, "EXT-PILOT-14D"), (29, "EXT-30D-7Q2M"), (59, "EXT-Q4-EXTRA-PAIR"))
 
 
 def days_of_reports(start: datetime, days: int, end: datetime) -> Iterator[Event]:
-    """Yield the reports of each day, and one of the last hours at the very end."""
+    """Yield the reports of each day, and one for the last hours at the end."""
     for number in range(days + 1):
         times = _TWICE_A_DAY if number > days - _TWICE_FOR_DAYS else _IN_THE_EVENING
         for after in times:
@@ -36,7 +36,7 @@ def _report_event(at: datetime, day_number: int, share: float) -> Event:
 
 
 def registrations(start: datetime) -> Iterator[Event]:
-    """Yield the bouncers' coming, and one's going."""
+    """Yield the registration of the bouncers, and the removal of one."""
     for pair in FLEET:
         for minute, environment in enumerate(pair.environments):
             at = start + timedelta(days=pair.since_day, hours=9, minutes=minute)
@@ -47,7 +47,7 @@ def registrations(start: datetime) -> Iterator[Event]:
 
 
 def license_reports(start: datetime, days: int, trial_expires_at: str) -> Iterator[Event]:
-    """Yield the license token's refreshments, on a trial license, and the redeemed codes."""
+    """Yield the refreshes of the license token, on a trial license, and the redeemed codes."""
     for number in range(0, days + 1, _TOKEN_REFRESHED_EVERY):
         at = start + timedelta(days=number, hours=8, minutes=30)
         posture = {
@@ -70,6 +70,6 @@ def _call(at: datetime, method: str, path: str, body: object = None) -> Event:
 
 
 def wakings(*moments: datetime) -> Iterator[Event]:
-    """Yield the schedule's waking at these moments; at others it would find nothing to do."""
+    """Yield a waking of the schedule at each of these times; at others it would find nothing to do."""
     for at in moments:
         yield Event(at, lambda world: world.wake(), sends=True)

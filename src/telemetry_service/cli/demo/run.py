@@ -1,4 +1,4 @@
-"""Runs the demo: License Server, past, service, in this order, and stops them in the other."""
+"""Runs the demo: License Server, past, service, in this order, and stops them in reverse."""
 
 import os
 import socket
@@ -30,19 +30,19 @@ from telemetry_service.settings import Settings, load_settings
 
 _LOOPBACK = "127.0.0.1"
 _SEED = 20_261
-"""The same figures every time."""
+"""The same numbers every time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo in its folder, which listens already."""
+    """A demo in its folder, already listening."""
 
     folder: DemoFolder
     secrets: DemoSecrets
     listener: socket.socket
 
     def run(self) -> None:
-        """Run until told to stop."""
+        """Run until stopped."""
         set_up_log(LogLevel.ERROR, LogFormat.CONSOLE)
         with self._license_server() as license_server:
             settings = self._settings(license_server)
@@ -99,7 +99,7 @@ class Demo:
         self.folder.keep(self.secrets.model_copy(update={"complete": True, "license_server_port": port}))
 
     def _make_tokens(self, past: PastService) -> tuple[str, str]:
-        """Make the tokens of the story, which are also the reader's to try things with."""
+        """Create the tokens of the story, which the reader can also use to try things."""
         reporter = past.make_token("control-plane", Scope.REPORT)
         administrator = past.make_token("administration", Scope.ADMIN)
         self.folder.write("report-token", reporter)
@@ -119,7 +119,7 @@ class Demo:
 
 
 def _free_port(port: int) -> int:
-    """Return ``port`` where no one has taken it in the meantime, else 0."""
+    """Return ``port`` if it is still free, else 0."""
     try:
         listen(_LOOPBACK, port).close()
     except CannotListenError:
@@ -128,7 +128,7 @@ def _free_port(port: int) -> int:
 
 
 def _curl_file(license_server: ReferenceProcess, control_token: str) -> str:
-    """Return what curl needs to speak with the control interface, so that no secret stands in a command line."""
+    """Return curl's configuration for the control interface, so that no secret is on a command line."""
     return f'cacert = "{license_server.ca_file}"\nheader = "Authorization: Bearer {control_token}"'
 
 

@@ -1,7 +1,6 @@
-"""The two months before today: what the administrator did, and what went wrong and right again.
+"""The two months before today: what the administrator did, and which problems came and went.
 
-The latest of it is laid so that there is something to try: a failed transmission for *Retry*, and an
-open period with some days of usage in it.
+Its end leaves something to try: a failed transmission for *Retry*, and an open period with a few days of usage.
 """
 
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ from telemetry_service.reference.faults import Drop, Faults, Garbage, ResponseSt
 
 DAYS = 61
 _WEEKLY_DAYS = 35
-"""So long the administrator had it sent weekly; then the default, twice a month, was enough."""
+"""For this long, telemetry was sent weekly; then the default, twice a month, was enough."""
 
 _OPEN_PERIOD = timedelta(days=6)
-"""How long the present period shall have been open, where no tick fell into that time."""
+"""How long the present period has been open, unless a tick fell into that time."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -48,12 +47,12 @@ def _ticks(start: datetime, now: datetime) -> Iterator[datetime]:
 
 
 def _opening(last_tick: datetime, now: datetime) -> datetime:
-    """Return when the present week of the story begins: after the last tick was sent, however short ago that was."""
+    """Return when the present week of the story begins: after the last tick was sent, even if that was recently."""
     return max(last_tick + min(10 * _MINUTE, (now - last_tick) / 2), now - _OPEN_PERIOD)
 
 
 def _first_day(start: datetime, api_key: str) -> Iterator[Event]:
-    """Yield how it was set up, tested, and tried with a first transmission."""
+    """Yield the setup, a connection test, and a first transmission."""
 
     def set_up(world: World) -> None:
         world.administrator.call("PUT", "/telemetry/config/api-key", {"api_key": api_key})
@@ -66,8 +65,8 @@ def _first_day(start: datetime, api_key: str) -> Iterator[Event]:
 
 
 def _tick(number: int, tick: datetime, secrets: DemoSecrets) -> Iterator[Event]:
-    """Yield a tick and what became of its transmission."""
-    # The transmission leaves up to five minutes after the tick; then come the attempts that back-off plans.
+    """Yield a tick and the outcome of its transmission."""
+    # The transmission is sent up to five minutes after the tick; the attempts planned by back-off follow.
     yield from wakings(tick + _MINUTE / 2, tick + 6 * _MINUTE)
     if number == 1:
         yield Event(tick, lambda world: world.license_server.set_faults(_busy()))
@@ -85,12 +84,12 @@ def _busy() -> Faults:
 
 
 def _cut_off() -> Faults:
-    """The next transmission arrives, but the connection breaks before its answer does."""
+    """The next transmission arrives, but the connection breaks before the response."""
     return Faults(failure=Drop(), after_storing=True, remaining=1)
 
 
 def _key_rotation(tick: datetime, secrets: DemoSecrets) -> Iterator[Event]:
-    """Yield a key that was revoked before its successor was entered, two days of waiting, and the remedy."""
+    """Yield a key that was revoked before its successor was entered, two days of waiting, and the fix."""
 
     def enter(world: World) -> None:
         world.administrator.call("PUT", "/telemetry/config/api-key", {"api_key": secrets.later_api_key})
@@ -103,7 +102,7 @@ def _key_rotation(tick: datetime, secrets: DemoSecrets) -> Iterator[Event]:
 
 
 def _last_week(opening: datetime, now: datetime) -> Iterator[Event]:
-    """Yield two presses of *Send Now*: the first met a captive portal, the second was accepted."""
+    """Yield two clicks of *Send Now*: the first ran into a captive portal, the second was accepted."""
 
     def meet_portal(world: World) -> None:
         world.license_server.set_faults(Faults(failure=Garbage(), remaining=1))

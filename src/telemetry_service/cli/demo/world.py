@@ -1,4 +1,4 @@
-"""Whom the story of the demo is about, and the clock by which it is told."""
+"""The participants of the demo's story, and its clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from telemetry_service.reference.background import ReferenceProcess
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The installation as its neighbors see it."""
+    """The installation as other services see it."""
 
     clock: OffsetClock
     license_server: ReferenceProcess
@@ -24,17 +24,17 @@ class World:
     random: Random
 
     def set_license_server_clock(self) -> None:
-        """Let the License Server live at the same time, for it refuses what comes from another."""
+        """Set the License Server to the same time, because it refuses messages from a different one."""
         self.license_server.set_clock(self.clock.offset)
 
     def return_to_present(self) -> None:
-        """End the story: the License Server's clock goes right again."""
+        """End the story: reset the License Server's clock."""
         self.license_server.set_clock(timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened at a moment."""
+    """Something that happened at a given time."""
 
     at: datetime
     happen: Callable[[World], object]
@@ -43,7 +43,7 @@ class Event:
 
 
 def live(world: World, events: list[Event], until: datetime) -> None:
-    """Let everything happen in its order, as far as it lies before ``until``."""
+    """Play all events before ``until``, in order."""
     for event in sorted(events, key=lambda event: event.at):
         if event.at >= until:
             return

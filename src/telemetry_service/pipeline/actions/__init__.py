@@ -1,1 +1,1 @@
-"""What a caller asks for: one action per file, each named by its verb."""
+"""What a caller asks for: one action per file, named by its verb."""

@@ -18,11 +18,11 @@ def check_connection(
     api_key: str | None = None,
     on_step: OnStep = ignore_step,
 ) -> ConnectionCheck:
-    """Test the connection with the stored API key, or with one that is not saved yet.
+    """Test the connection with the stored API key, or with an unsaved one.
 
-    ``on_step`` is called with each step as it begins. A test with the stored key counts for the health; one with
-    another key says nothing about what is configured, and counts once that very key is saved. One with the stored key
-    that succeeds also wakes what is held, for the connection has evidently changed.
+    ``on_step`` is called with each step as it begins. A test with the stored key affects the health; one with another
+    key counts only once that key is saved. If a test with the stored key succeeds, held transmissions become due,
+    because the connection has evidently changed.
 
     Raises:
         TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
@@ -37,7 +37,7 @@ def check_connection(
 
 
 def try_connection(runtime: Runtime, api_key: str | None = None, on_step: OnStep = ignore_step) -> ConnectionCheck:
-    """Do the same, and note nothing: for whoever only looks. Raises the same."""
+    """Do the same without recording it. Raises the same errors."""
     return _try(runtime, _key_to_try(runtime, api_key), on_step)
 
 
@@ -56,7 +56,7 @@ def _try(runtime: Runtime, api_key: str, on_step: OnStep) -> ConnectionCheck:
 
 
 def _note(runtime: Runtime, actor: str, result: ConnectionCheck, tested_key_id: str) -> bool:
-    """Note the verdict; return whether the tested key is the stored one. Another one counts only once it is saved."""
+    """Record the result; return whether the tested key is the stored one. Another one counts only once it is saved."""
     now = runtime.clock.now()
     verdict = "ok" if result.cause is None else result.cause.value
     with runtime.database.write() as tx:

@@ -1,4 +1,4 @@
-"""Saves the configuration in one step: effective at once in every replica, audited, and never over a newer one."""
+"""Saves the configuration in one step: effective at once in every replica, audited, never overwriting a newer one."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.storage.database import Transaction
 
 Check = Callable[[Snapshot, Configuration], None]
-"""Looks at what stands before a save, and at the values that it would save."""
+"""Checks a save, given the state before it and the new values."""
 
 
 def save_configuration(
@@ -29,13 +29,13 @@ def save_configuration(
     api_key: str | None = None,
     check: Check | None = None,
 ) -> ConfigurationView:
-    """Save all values, and the API key where one is given, in one step.
+    """Save all values, and the API key if given, in one step.
 
-    ``check`` looks at what the save would do, in the transaction that does it, and raises where it must not.
+    ``check`` runs in the transaction of the save, and raises an error to prevent it.
 
     Raises:
-        StaleConfigurationError: the configuration is not the version that was seen.
-        LockedByDeploymentError: it would turn on what the deployment locks off.
+        StaleConfigurationError: the configuration is no longer the version that the caller has seen.
+        LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
@@ -100,7 +100,7 @@ def reveal_api_key(runtime: Runtime, actor: str) -> str:
 
 
 def _unlocked(runtime: Runtime, before: Configuration, after: Configuration) -> Configuration:
-    """Return what may be saved: while the deployment locks the switch off, the administrator's own stays as it was."""
+    """Return what may be saved: while the deployment locks telemetry off, the saved switch stays unchanged."""
     if runtime.deployment.enabled:
         return after
     if after.enabled:
@@ -109,10 +109,10 @@ def _unlocked(runtime: Runtime, before: Configuration, after: Configuration) -> 
 
 
 def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Configuration, now: datetime) -> None:
-    # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, contact.
+    # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
     tx.configuration.save(after, now)
     follow_switch(runtime, tx, now)
-    # A tick that is due already is still run: it would be lost if the next one took its place.
+    # A tick that is already due still runs: it would be lost if the next one replaced it.
     if after.frequency is not before.frequency and tx.schedule.next_run_at() > now:
         tx.schedule.plan(next_run_after(after.frequency, now))
 
@@ -124,7 +124,7 @@ def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datet
     latest = tx.exchanges.record().last_exchange
     same = before is not None and before.key_id == key.fact.key_id
     if not same or (latest is not None and not latest.ok):
-        # Of another key nothing is known; and whoever saves the same one again after a failure has changed something.
+        # Nothing is known about another key; and saving the same key again after a failure counts as a change.
         tx.exchanges.connection_changed()
     tx.exchanges.key_saved(key.fact.key_id, now)
 

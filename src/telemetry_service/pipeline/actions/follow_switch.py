@@ -1,4 +1,4 @@
-"""Switching telemetry off and on: the counts of a period that was open while it was off never leave."""
+"""Turning telemetry off and on: the counts of a period that was open while it was off are never sent."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from telemetry_service.storage.database import Transaction
 
 
 def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
-    """Make the open period agree with the switch: close it without a payload where it does not."""
+    """Make the open period agree with the switch: if it does not, close it without a payload."""
     configuration = tx.configuration.get(lock=True)
     enabled = runtime.enabled(configuration)
     period = tx.periods.lock_open()
@@ -18,5 +18,5 @@ def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     closed_by = ClosedBy.SWITCHED_ON if enabled else ClosedBy.SWITCHED_OFF
     tx.periods.close(period, closed_by, now, reopen_reportable=enabled)
     if enabled:
-        # A tick that fell due while telemetry was off is not caught up: its periods are not reported.
+        # A tick that became due while telemetry was off is not made up for: its periods are not reported.
         tx.schedule.plan(next_run_after(configuration.values.frequency, now))

@@ -1,4 +1,4 @@
-"""Takes in the facts other than usage: bouncers, the license posture, redeemed extension codes."""
+"""Records the facts other than usage: bouncers, the license posture, redeemed extension codes."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def register_bouncer(runtime: Runtime, bouncer_id: str, registration: BouncerReg
     """Register a bouncer, or change its registration.
 
     Raises:
-        RegistryFullError: as many bouncers are registered as the registry takes.
+        RegistryFullError: the registry has reached its limit of bouncers.
     """
     with runtime.database.write() as tx:
         if not tx.bouncers.room(bouncer_id, runtime.deployment.max_bouncers):
@@ -40,7 +40,7 @@ def register_bouncer(runtime: Runtime, bouncer_id: str, registration: BouncerReg
 
 
 def remove_bouncer(runtime: Runtime, bouncer_id: str) -> bool:
-    """Take a bouncer out of the registry; False where it was not in it. Its counts stay."""
+    """Remove a bouncer from the registry; False if it was not registered. Its counts stay."""
     with runtime.database.write() as tx:
         return tx.bouncers.remove(bouncer_id)
 
@@ -52,31 +52,31 @@ def _as_it_is(_present: LicenseView) -> bool:
 def report_license(
     runtime: Runtime, posture: LicensePosture, as_seen: Callable[[LicenseView], bool] = _as_it_is
 ) -> LicenseView:
-    """Change of the license posture what ``posture`` names, if what is there before is ``as_seen``.
+    """Change the members of the license posture that ``posture`` names, if the present one is ``as_seen``.
 
     Raises:
-        CustomerContradictionError: the license posture names another customer than the deployment.
-        StaleLicenseError: someone told something else of the license since the caller looked at it.
+        CustomerContradictionError: the license posture names a different customer than the deployment.
+        StaleLicenseError: the license was changed since the caller read it.
     """
     deployed = runtime.deployment.customer_id
     if deployed is not None and posture.customer_id not in {None, deployed}:
         raise CustomerContradictionError
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        tx.license.stored(lock=True)  # So that no one changes it between the look and the change.
+        tx.license.stored(lock=True)  # So that it does not change before this change.
         if not as_seen(read_license(Snapshot(runtime, tx, now))):
             raise StaleLicenseError
-        told = {name: getattr(posture, name) for name in posture.model_fields_set}
-        tx.license.tell(told, NO_POSTURE, LicenseSource.REPORTED, now)
+        reported = {name: getattr(posture, name) for name in posture.model_fields_set}
+        tx.license.report(reported, NO_POSTURE, LicenseSource.REPORTED, now)
         return read_license(Snapshot(runtime, tx, now))
 
 
 def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
-    """Record a redeemed code; False where it was recorded before.
+    """Record a redeemed code; False if it was recorded before.
 
     Raises:
-        ExtensionCodeRefusedError: the deployment takes extension codes of another form.
-        ExtensionCodesFullError: as many extension codes wait for a payload as may wait.
+        ExtensionCodeRefusedError: the deployment accepts extension codes of a different form.
+        ExtensionCodesFullError: the limit of extension codes waiting for a payload is reached.
     """
     pattern = runtime.deployment.extension_code_pattern
     if pattern is not None and not matches_whole(pattern, code.code_id):

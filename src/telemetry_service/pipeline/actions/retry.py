@@ -1,4 +1,4 @@
-"""*Retry*: sends a stored payload again under the same ID, now. Safe to press twice."""
+"""*Retry*: sends a stored payload again now, under the same ID. Safe to click twice."""
 
 from uuid import UUID
 
@@ -22,7 +22,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
     Raises:
         NotFoundError: there is no such thing.
         AlreadyDeliveredError: the transmission was accepted already, so there is nothing to retry.
-        AttemptUnderWayError: someone is sending this transmission at this very moment.
+        AttemptUnderWayError: this transmission is being sent right now.
         TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
         KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
@@ -47,8 +47,8 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
 def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]:
     """Send every failed transmission again, oldest first, and return them after their attempts.
 
-    All of them become due, so that what this round does not come to, because no connection can be had or there is
-    too much of it, is sent by itself at the next wakings.
+    All of them become due, so that those that this round does not get to, because there is no connection or there are
+    too many, are sent automatically at the next wakings.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:

@@ -1,4 +1,4 @@
-"""*Send Now*: closes the period and sends it, at once. Safe to press twice."""
+"""*Send Now*: closes the period and sends it at once. Safe to click twice."""
 
 from uuid import UUID
 
@@ -20,8 +20,8 @@ def send_now(
 ) -> TransmissionDetail:
     """Send the open period and return its transmission, after the attempt.
 
-    ``shown`` are the versions of the preview that the caller has seen; None stands for any. An ``idempotency_key`` that
-    the actor used before names the transmission it made then. After an error the period is still open.
+    ``shown`` are the versions of the preview that the caller has seen; None accepts any. An ``idempotency_key`` that
+    the actor used before returns the transmission it created then. After an error the period is still open.
 
     Raises:
         PreviewStaleError: the payload is not one of ``shown``.
@@ -43,8 +43,8 @@ def send_now(
 def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None) -> UUID:
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        # The lock comes first: telemetry may have been switched off while this waited for it, and what was counted
-        # while it was off never leaves.
+        # Lock first: telemetry may have been turned off while this waited for the lock, and what was counted while it
+        # was off is never sent.
         period = tx.periods.lock_open()
         snapshot = Snapshot(runtime, tx, now)
         off = bars_everything(snapshot.setup)

@@ -1,4 +1,4 @@
-"""What a start of the service does before anything else: the first rows, the deployment's switch, the connection."""
+"""The first steps of a start: the first rows, the deployment's switch, the connection."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from telemetry_service.storage.database import Database
 
 
 def start(runtime: Runtime) -> None:
-    """Make a migrated database ready; safe to run in any number of replicas at once."""
+    """Prepare a migrated database; safe to run in any number of replicas at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.installation.create(now)
@@ -20,6 +20,6 @@ def start(runtime: Runtime) -> None:
 
 
 def create_first_rows(database: Database, now: datetime) -> None:
-    """Write the rows that stand before anything else, unless they stand already."""
+    """Write the rows that everything else needs, unless they exist."""
     with database.write() as tx:
         tx.installation.create(now)

@@ -1,4 +1,4 @@
-"""The configuration as it stands, with what only the service knows of it."""
+"""The present configuration, with what only the service knows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,22 +25,22 @@ class ConfigurationView:
 
     @property
     def next_send_at(self) -> datetime | None:
-        """When something is sent next, be it a retry; None where nothing is."""
+        """When something is sent next, retries included; None if nothing is."""
         return self.verdict.next_send_at
 
     @property
     def api_key(self) -> ApiKeyFact | NoApiKey:
-        """What may be shown of the API key."""
+        """What may be shown about the API key."""
         return self.stored.api_key or NoApiKey()
 
     @property
     def values(self) -> Configuration:
-        """The values as they work: while the deployment locks telemetry off, the switch is off."""
+        """The effective values: while the deployment locks telemetry off, the switch is off."""
         return self.stored.values.model_copy(update={"enabled": self.enabled})
 
 
 def read_configuration(snapshot: Snapshot) -> ConfigurationView:
-    """Return the configuration as it stands."""
+    """Return the present configuration."""
     return ConfigurationView(
         stored=snapshot.configuration,
         enabled=snapshot.enabled,

@@ -1,4 +1,4 @@
-"""What saving a configuration would lose permanently: it is said first, in numbers, and asked for."""
+"""What saving a configuration would lose permanently, in numbers, to be confirmed first."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,22 +10,23 @@ from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import count
 
 MOST_COUNTED = 100_000
-"""Rows of a purge that are counted before it: each look at the settings counts, and recording is not to notice."""
+"""The most rows of a purge that are counted in advance: each view of the settings counts them, and recording must not
+slow down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What a save would do; zeros where it would lose nothing."""
+    """What a save would lose; zeros if nothing."""
 
     events_never_sent: int
-    """Audit events of the open period, where the save switches telemetry off."""
+    """Audit events of the open period, if the save turns telemetry off."""
     decisions_never_sent: int
     rows_deleted: int
-    """Rows that the next daily purge deletes for a shorter retention; ``MOST_COUNTED + 1`` where there are more."""
+    """Rows that the next daily purge deletes for a shorter retention; ``MOST_COUNTED + 1`` if there are more."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What is lost; empty where nothing is."""
+        """What is lost; empty if nothing is."""
         found = []
         if self.events_never_sent or self.decisions_never_sent:
             events = counted(self.events_never_sent, "audit event")
@@ -39,7 +40,7 @@ class Consequences:
 
 
 def read_consequences(snapshot: Snapshot, after: Configuration) -> Consequences:
-    """Return what saving ``after`` would lose at the moment of the snapshot; a save may find more."""
+    """Return what saving ``after`` would lose at the time of the snapshot; a later save may lose more."""
     events = decisions = rows = 0
     if snapshot.enabled and not after.enabled:
         counts = count(snapshot)
@@ -50,22 +51,22 @@ def read_consequences(snapshot: Snapshot, after: Configuration) -> Consequences:
 
 
 def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
-    """Return how many rows a purge with ``retention_days`` would delete at this moment.
+    """Return how many rows a purge with ``retention_days`` would delete now.
 
-    More than ``MOST_COUNTED`` are not counted: what is returned then is one more than that.
+    Counting stops at one more than ``MOST_COUNTED``.
     """
     return snapshot.tx.retention.count(snapshot.now - timedelta(days=retention_days), MOST_COUNTED + 1)
 
 
 def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
-    """Refuse a save that no one has confirmed, in the transaction of the save, before anything is changed.
+    """Refuse an unconfirmed save, in the transaction of the save, before anything is changed.
 
-    What was counted between a look and the save is asked about too.
+    This includes what was counted since the settings were shown.
 
     Raises:
         ConfirmationRequiredError: something would be lost; the sentence says how much.
     """
-    snapshot.tx.periods.lock_open()  # Nothing is counted any more until the save is done.
+    snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
     found = read_consequences(snapshot, after)
     if found.sentences:
         sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))

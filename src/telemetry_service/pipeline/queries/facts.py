@@ -25,7 +25,7 @@ def list_bouncers(snapshot: Snapshot) -> tuple[RegisteredBouncer, ...]:
 
 
 def read_license(snapshot: Snapshot) -> LicenseView:
-    """Return the license posture; before the first report everything in it is unknown."""
+    """Return the license posture; before the first report, everything in it is unknown."""
     stored = snapshot.state.license or StoredPosture(NO_POSTURE, None, None)
     return LicenseView(
         posture=stored.values,

@@ -1,4 +1,4 @@
-"""The verdict on a moment, with the facts that a reader of it wants next."""
+"""The verdict at one moment, with the facts that a reader needs next."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,13 +11,14 @@ from telemetry_service.pipeline.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What the tab, REST, the command line, the doctor and the metrics say of the state."""
+    """What the tab, REST, the command line, the doctor and the metrics say about the state."""
 
     verdict: Verdict
     last_exchange: LastExchange | None
     """The latest exchange under the present API key and connection."""
     last_tick_result: str | None
-    """What came of the latest tick: ``prepared``, ``disabled`` or the code of what kept the period open."""
+    """The result of the latest tick: ``prepared``, ``disabled`` or the code of the reason why the period stayed
+    open."""
 
     @property
     def health(self) -> Health:
@@ -26,7 +27,7 @@ class HealthReport:
 
     @property
     def connected(self) -> bool | None:
-        """Whether the License Server is connected; None where no exchange says so or says not."""
+        """Whether the License Server is connected; None if no exchange shows either."""
         return self.verdict.connected
 
     @property
@@ -56,7 +57,7 @@ class HealthReport:
 
 
 def read_health(snapshot: Snapshot) -> HealthReport:
-    """Return the health at the moment of the snapshot."""
+    """Return the health at the time of the snapshot."""
     return HealthReport(
         verdict=snapshot.verdict,
         last_exchange=snapshot.situation.exchange,

@@ -32,24 +32,24 @@ _EXPORT_STEP = 500
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some transmissions, and the cursor of the older ones, or None where these are the oldest."""
+    """Some transmissions, and the cursor of the older ones, or None if these are the oldest."""
 
     items: tuple[Transmission, ...]
     situation: Situation
-    """The moment that they were read in, and all that their words depend on."""
+    """The situation in which they were read, which their texts depend on."""
     next_cursor: str | None
     newer_cursor: str | None = None
-    """What ``list_newer_transmissions`` takes to turn one page back; None where these are the newest."""
+    """The cursor that ``list_newer_transmissions`` takes to go one page back; None if these are the newest."""
 
     @property
     def transmissions(self) -> tuple[DescribedTransmission, ...]:
-        """The transmissions, each with what is said of it."""
+        """The transmissions with their texts."""
         return tuple(describe(transmission, self.situation) for transmission in self.items)
 
 
 @dataclass(frozen=True, slots=True)
 class TransmissionDetail(DescribedTransmission):
-    """A transmission with its attempts, first one first."""
+    """A transmission with its attempts, oldest first."""
 
     attempts: tuple[Attempt, ...]
     situation: Situation
@@ -76,7 +76,7 @@ def is_newer_cursor(cursor: str) -> bool:
 def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str, limit: int) -> HistoryPage:
     """Return the page before the one that gave this ``newer_cursor``.
 
-    Where no full page is left, that is the newest one.
+    If no full page is left, that is the newest one.
 
     Raises:
         CursorInvalidError: the cursor was not made by this service.

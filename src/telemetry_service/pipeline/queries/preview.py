@@ -1,4 +1,4 @@
-"""The preview: exactly what would leave if the open period ended now. It works while telemetry is off, and says so."""
+"""The preview: exactly what would be sent if the open period ended now. It also works while telemetry is off."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,14 +22,14 @@ from telemetry_service.pipeline.stages.prepare import complete, outgoing_custome
 from telemetry_service.sealing.sealer import Sealed
 
 _STAND_IN = "cus_000000"
-"""Takes the place of a customer ID that is not known yet, so that all other fields are validated; never shown."""
+"""Stands in for an unknown customer ID, so that all other fields are validated; never shown."""
 
 _YOUNG = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field that differs from the last accepted payload; ``before`` is None where it was not there."""
+    """A field that differs from the last accepted payload; ``before`` is None if it was absent."""
 
     name: str
     before: Any
@@ -38,7 +38,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class SealedDescription:
-    """The sealed form: the body and the headers as they would leave at this moment."""
+    """The sealed form: the body and the headers as they would be sent now."""
 
     content_type: str
     key_id: str
@@ -67,17 +67,17 @@ class Preview:
     verdict: Verdict
     bouncers_registered: int
     waiting_codes: tuple[str, ...]
-    """The extension codes that ride in the payload, oldest first."""
+    """The extension codes in the payload, oldest first."""
     payload: dict[str, Any] | None
-    """None only where the numbers contradict each other; ``customer_id`` is None until it is known how it leaves."""
+    """None only if the numbers contradict each other; ``customer_id`` is None until it is known how it is sent."""
     error: TelemetryError | None
     """Why the payload, or its customer_id, cannot be shown."""
     version: str | None
-    """Names what is shown, for *Send Now*; None where it could not be sent."""
+    """Names what is shown, for *Send Now*; None if it could not be sent."""
     sealed: SealedDescription | None
     difference: tuple[FieldChange, ...]
     last_accepted_id: str | None
-    """The transmission that ``difference`` compares with; None where retention keeps none."""
+    """The transmission that ``difference`` compares with; None if retention kept none."""
     customer_id_clear: str | None
     customer_id_sent: str | None
 

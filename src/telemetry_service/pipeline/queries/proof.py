@@ -1,4 +1,4 @@
-"""Proves what left: reproduces the bytes of an attempt and compares them with the digests kept of them."""
+"""Proves what was sent: reproduces the bytes of an attempt and compares them with their stored digests."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ class Proof:
     payload: bytes
     """The canonical payload, before encryption."""
     payload_matches: bool
-    """Whether its digest is the one that was kept when it was sent."""
+    """Whether its digest equals the one stored when it was sent."""
     message: SealedMessage | None
-    """What went over the wire, headers included; None where the API key that sealed it has been replaced."""
+    """What was sent, headers included; None if the API key that sealed it has been replaced."""
     body: bytes | None
-    """The bytes as sent; None where the API key that encrypted them has been replaced."""
+    """The bytes as sent; None if the API key that encrypted them has been replaced."""
     body_matches: bool | None
 
 
 def prove(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> Proof:
-    """Reproduce what an attempt sent; without the key that sealed it only the payload."""
+    """Reproduce what an attempt sent; without the key that sealed it, only the payload."""
     payload = payload_as_sent(transmission, attempt)
     message = _message(snapshot, transmission, attempt)
     body = message.body if message else None if attempt.encrypted else payload
@@ -42,7 +42,7 @@ def prove(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> P
 
 
 def payload_as_sent(transmission: Transmission, attempt: Attempt) -> bytes:
-    """Return the canonical payload of an attempt, with the ``transmitted_at`` that it had."""
+    """Return the canonical payload of an attempt, with its ``transmitted_at``."""
     return payload_bytes(_payload(transmission, attempt))
 
 
@@ -64,7 +64,7 @@ def _message(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -
 
 
 def _key_of(snapshot: Snapshot, attempt: Attempt) -> str | None:
-    """Return the API key where it still is the one that sealed the attempt."""
+    """Return the API key if it is still the one that sealed the attempt."""
     stored = snapshot.configuration.api_key
     if stored is None or stored.key_id != attempt.key_id:
         return None

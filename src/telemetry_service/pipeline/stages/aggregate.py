@@ -1,4 +1,4 @@
-"""Builds the payload's values by copying allow-listed counts, never by deleting from something bigger."""
+"""Builds the payload by copying allowlisted counts, never by deleting from something bigger."""
 
 from pydantic import ValidationError
 
@@ -17,12 +17,12 @@ def count(snapshot: Snapshot) -> PeriodCounts:
 
 
 def aggregate(snapshot: Snapshot, customer_id: str, counts: PeriodCounts | None = None) -> PreparedPayload:
-    """Return the payload of the open period if it ended at the moment of the snapshot; ``counts`` if they are known.
+    """Return the payload that the open period would become at the time of the snapshot; pass ``counts`` if known.
 
-    ``customer_id`` stands in it as it will leave.
+    ``customer_id`` is used as it will be sent.
 
     Raises:
-        PayloadContradictionError: the numbers contradict each other or the bounds.
+        PayloadContradictionError: the numbers contradict each other or exceed the limits.
     """
     counts = counts or count(snapshot)
     tx, situation, now = snapshot.tx, snapshot.situation, snapshot.now

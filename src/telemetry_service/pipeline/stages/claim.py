@@ -1,7 +1,7 @@
-"""Claims a transmission for one attempt: a lease by a conditional update, and the attempt's row.
+"""Claims a transmission for one attempt: takes a lease with a conditional update, and writes the attempt's row.
 
-The digests of what will be sent are on disk before anything is sent, so that a receipt can be checked
-against them even after a crash. A crash gives the transmission back when the lease ends.
+The digests of what will be sent are on disk before anything is sent, so that a receipt can be checked against them even
+after a crash. After a crash, the transmission is released when the lease expires.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from telemetry_service.sealing.sealer import Sealed, seal
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A transmission under lease, with the attempt that was written for it."""
+    """A leased transmission with its new attempt."""
 
     transmission: Transmission
     token: UUID
@@ -44,21 +44,21 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class _Customer:
-    """What the customer's name in the next attempt depends on."""
+    """What decides how the next attempt names the customer."""
 
     api_key: str = field(repr=False)
     customer_id: str | None
-    """In clear, as it was when the period was closed; None where that is not known."""
+    """The customer ID when the period was closed; None if it is not known."""
     anonymize: bool
 
 
 def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
-    None where someone else has the claim, or nothing may be sent at this time.
+    None if another process has the claim, or nothing may be sent now.
 
     Raises:
-        PayloadContradictionError: the stored payload is not valid anymore; nothing is claimed.
+        PayloadContradictionError: the stored payload is no longer valid; nothing is claimed.
     """
     now = runtime.clock.now()
     token = time_ordered_id(now)
@@ -69,7 +69,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         try:
             api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
         except (NotConfiguredError, KeyUnusableError):
-            return None  # Health says which; the transmission stays due.
+            return None  # The health says why; the transmission stays due.
         due_within = runtime.retry_policy.longest if trigger is None else None
         if not tx.transmissions.claim(transmission_id, token, now, due_within):
             return None
@@ -100,7 +100,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
 
 
 def reject_invalid(runtime: Runtime, transmission_id: UUID) -> Outcome:
-    """Keep a transmission whose stored payload is not valid anymore: visible, and out of the others' way."""
+    """Reject a transmission whose stored payload is no longer valid: it stays visible and does not block others."""
     now = runtime.clock.now()
     token = time_ordered_id(now)
     outcome = Rejected(Cause.PAYLOAD_INVALID)

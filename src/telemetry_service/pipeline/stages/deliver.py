@@ -1,6 +1,6 @@
-"""Delivers transmissions: claim, send, conclude. No transaction is open while it sends.
+"""Delivers transmissions: claims, sends, records the outcome. No transaction is open while it sends.
 
-At-least-once delivery under one ID permanently is counted exactly once by the License Server.
+A payload may be delivered more than once, always under one ID, so the License Server counts it exactly once.
 """
 
 import time
@@ -19,15 +19,15 @@ from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, lo
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
 
 ROUND = 100
-"""The most attempts of one waking: after a long outage neither the next tick nor the License Server is to suffer."""
+"""The most attempts of one waking: after a long outage, neither the next tick nor the License Server must suffer."""
 
 
 def deliver_due(runtime: Runtime) -> int:
     """Send what is due, oldest first; return how many attempts were made.
 
-    A transmission that fails never blocks the ones behind it. Only where no connection can be had at all, or the
-    License Server asks to be left alone for a while, does the round end early: the others would meet the same. They
-    stay due, so the next waking begins with them, since the one that failed waits for its back-off.
+    A transmission that fails never blocks the ones behind it. The round ends early only if there is no connection at
+    all, or the License Server asks to wait: the others would fail too. They stay due, and the next waking starts with
+    them, because the failed one waits for its back-off.
     """
     follow_connection(runtime)
     attempts = 0
@@ -42,8 +42,9 @@ def deliver_due(runtime: Runtime) -> int:
 def _due(runtime: Runtime) -> Iterator[UUID]:
     """Yield what is due, oldest first.
 
-    What is due only because the clock was set back is taken once in the shortest back-off: two replicas whose clocks
-    are hours apart would otherwise each find the other's plan void, and send without a pause.
+    A transmission that is due only because the clock was set back is taken at most once per shortest back-off.
+    Otherwise two replicas whose clocks are hours apart would each consider the other's plan void, and send without a
+    pause.
     """
     now, moment = runtime.clock.now(), time.monotonic()
     with runtime.database.read() as tx:
@@ -61,10 +62,10 @@ def _due(runtime: Runtime) -> Iterator[UUID]:
 
 
 def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
-    """Make one attempt; None where someone else has the claim, or nothing may be sent at this time.
+    """Make one attempt; None if another process has the claim, or nothing may be sent now.
 
-    ``trigger`` is what to note as its cause. Without one this is the attempt that was planned, and it is made only
-    if the transmission is due: of several replicas that saw it due, one makes it.
+    ``trigger`` is what started it. None means the planned attempt, which is made only if the transmission is due: of
+    several replicas that saw it due, only one makes it.
     """
     try:
         claimed = claim(runtime, transmission_id, trigger)
@@ -74,7 +75,7 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
         return None
     runtime.failpoint(Failpoint.CLAIMED)
     if not claimed.transmission.in_flight(runtime.clock.now()):
-        return None  # This process was stopped for longer than its lease: someone else may be sending by now.
+        return None  # This process was stopped for longer than its lease: another one may be sending by now.
     log_attempt_started(claimed)
     began = time.monotonic()
     outcome = runtime.client.transmit(claimed.sealed.message, claimed.known_bodies, runtime.clock.now())
@@ -88,7 +89,7 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
 
 
 def _found_no_connection(outcome: Outcome | None) -> bool:
-    """Whether an attempt failed before anybody answered, so that another one would too."""
+    """Whether an attempt failed before any response, so that another one would fail too."""
     return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause is not Cause.PAYLOAD_INVALID
 
 
@@ -97,11 +98,11 @@ def _is_busy(outcome: Outcome | None) -> bool:
 
 
 def _deliver_whatever_happens(runtime: Runtime, transmission_id: UUID) -> Outcome | None:
-    """Deliver; a fault of this program must not block the transmissions behind. A database's fault stops them all."""
+    """Deliver. A bug must not block the transmissions behind; a database problem stops them all."""
     try:
         return deliver(runtime, transmission_id)
     except TelemetryError:
         raise
-    except Exception as error:  # noqa: BLE001 - the lease ends by itself, and the attempt counts as interrupted
+    except Exception as error:  # noqa: BLE001 - the lease expires, and the attempt counts as interrupted
         log_exception(error, "delivery")
         return None

@@ -1,9 +1,9 @@
-"""A connection that was changed: the process that uses it notices, and tries again what is held under another one.
+"""Notices a changed connection, and tries again what was held under another one.
 
-Each attempt keeps a keyed digest of the connection that it was made with. So a process knows by itself what was never
-tried with its own connection, and no one can take the change away from it: neither a command that only looks, nor a
-replica of the old settings that holds the same row again during a rolling update. Two replicas that differ permanently
-try a row once each, and then leave it to the next tick.
+Each attempt stores a keyed digest of its connection. So each process knows what was never tried with its own
+connection, independently of others: neither a read-only command nor a replica with the old settings, which holds the
+same row again during a rolling update, can hide the change. Two replicas with permanently different settings each try a
+row once, and then leave it to the next tick.
 """
 
 from telemetry_service.log.events import Event
@@ -15,10 +15,11 @@ _PURPOSE = "connection-fingerprint"
 
 
 def follow_connection(runtime: Runtime) -> None:
-    """Make due what is held under another connection; costs one indexed read where there is nothing of the kind.
+    """Make transmissions due that are held under another connection; if there are none, this is one indexed read.
 
-    At first, and after the authorities have changed, that is what was tried last with another connection; from then on
-    only what was never tried with this one. While telemetry is off the connection is not used, and nothing noticed.
+    At first, and after the authorities have changed, these are the ones last tried with another connection; after that,
+    only those never tried with this one. While telemetry is off, the connection is not used, so changes are not
+    noticed.
     """
     if runtime.client is None:
         return
@@ -36,12 +37,12 @@ def follow_connection(runtime: Runtime) -> None:
 
 
 def connection_digest(runtime: Runtime) -> bytes:
-    """Return what an attempt keeps of the present connection."""
+    """Return the digest of the present connection that an attempt stores."""
     return runtime.keys.digests(runtime.present_connection(), _PURPOSE)[0]
 
 
 def _changed(tx: Transaction, known_as: tuple[bytes, ...], *, new: bool) -> bool:
-    """Whether the last process that began to use a connection used another one."""
+    """Whether the last process that started using a connection used a different one."""
     return new and tx.installation.connection_fingerprint() not in known_as
 
 

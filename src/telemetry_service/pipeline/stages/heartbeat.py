@@ -1,7 +1,7 @@
-"""The heartbeat: a row that the waking commits again and again, which shows that it wakes and that it can write.
+"""The heartbeat: a row that each process commits regularly, which shows that it wakes and can write.
 
-Readiness is read from it, in memory. A look at the database for each probe would show that it can be read, would
-wait for whatever the other requests wait for, and would know nothing of a schedule that has stopped.
+Readiness uses it, from memory. Querying the database for each probe would only show that it can be read, would wait for
+whatever other requests wait for, and would not notice a stopped schedule.
 """
 
 import time
@@ -16,18 +16,18 @@ from telemetry_service.pipeline.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatLimits:
-    """How often the heartbeat is committed, and after how long without one the process is not ready."""
+    """How often the heartbeat is committed, and how long without one makes the process not ready."""
 
     every: float = 15
-    """Seconds. Each one is a transaction, also while nothing else happens: some kilobytes."""
+    """Seconds. Each one is a transaction of a few kilobytes, even while nothing else happens."""
     stale_after: float = 60
-    """Seconds. A database that is away for shorter, as in a failover, makes no one take the service out of use."""
+    """Seconds. A shorter outage of the database, as in a failover, does not make the process unready."""
 
 
 class Heartbeat:
-    """One process's heartbeat. Only the waking's own thread beats; any thread may ask for the readiness.
+    """One process's heartbeat. Only the thread of the waking writes it; any thread may read the readiness.
 
-    Every process has a row of its own, so that replicas never wait for each other here.
+    Every process has its own row, so that replicas never wait for each other here.
     """
 
     def __init__(self, runtime: Runtime, limits: HeartbeatLimits | None = None) -> None:
@@ -35,7 +35,7 @@ class Heartbeat:
         self._runtime = runtime
         self._limits = limits or HeartbeatLimits()
         self._process_id: UUID | None = None
-        # All by the monotonic clock. Each is written by one thread and read at once, so no lock is needed.
+        # All by the monotonic clock. Each is written by one thread and read atomically, so no lock is needed.
         self._woke_at: float | None = None
         self._began_at: float | None = None
         self._committed_at: float | None = None
@@ -46,7 +46,7 @@ class Heartbeat:
         return self._limits.every
 
     def beat_if_due(self) -> None:
-        """Note that the process woke, and commit a heartbeat unless the last one is recent.
+        """Record that the process woke, and commit a heartbeat unless the last one is recent.
 
         Raises:
             StorageUnavailableError: it cannot be committed; the next waking tries again.
@@ -56,17 +56,17 @@ class Heartbeat:
             self._beat()
 
     def begin(self) -> None:
-        """Commit the first heartbeat where that is possible, so that a process is ready once it has started."""
+        """Commit the first heartbeat if possible, so that a process is ready once it has started."""
         try:
             self.beat_if_due()
         except TelemetryError:
-            return  # The wakings try again, and readiness says so until then.
+            return  # The wakings try again; until then the process is not ready.
 
     def readiness(self) -> Readiness:
-        """Return what is known at this moment. It asks no one and never waits."""
+        """Return what is known now, without a query and without waiting."""
         now, began_at, committed_at = time.monotonic(), self._began_at, self._committed_at
         fresh = committed_at is not None and now - committed_at <= self._limits.stale_after
-        # Begun and not committed: it failed, or it still waits for the database.
+        # Begun but not committed: it failed, or is still waiting for the database.
         uncommitted = began_at is not None and (committed_at is None or committed_at < began_at)
         woke = self._woke_at is not None and now - self._woke_at <= self._limits.stale_after
         return Readiness(

@@ -1,4 +1,4 @@
-"""What the stages write into the log: each attempt, connection test, tick and purge, with its cause."""
+"""What the stages log: each attempt, connection test, tick and purge, with its cause."""
 
 from datetime import datetime
 
@@ -11,12 +11,12 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.stages.claim import Claimed
 
-_WITHOUT_FAULT = frozenset({"prepared", "disabled"})
-"""The results of a tick that did what it should."""
+_REGULAR_RESULTS = frozenset({"prepared", "disabled"})
+"""The results of a tick that went as planned."""
 
 
 def log_attempt_started(claimed: Claimed) -> None:
-    """Write that a payload is being sent."""
+    """Log that a payload is being sent."""
     log_event(
         Event.ATTEMPT_STARTED,
         transmission_id=claimed.transmission.transmission_id,
@@ -26,7 +26,7 @@ def log_attempt_started(claimed: Claimed) -> None:
 
 
 def log_attempt_finished(claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write the outcome of an attempt, and what an acceptance carried that was not taken as it stood."""
+    """Log the outcome of an attempt, and what in an acceptance was ignored."""
     transmission_id = claimed.transmission.transmission_id
     if not isinstance(outcome, Accepted):
         log_event(
@@ -55,11 +55,11 @@ def log_attempt_finished(claimed: Claimed, outcome: Outcome, duration_ms: int) -
     if outcome.receipt_verified is False:
         log_event(Event.RECEIPT_NOT_VERIFIED, transmission_id=transmission_id, number=claimed.number)
     for note in outcome.notes:
-        log_event(Event.ANSWER_NOT_TAKEN_WHOLE, transmission_id=transmission_id, note=note)
+        log_event(Event.RESPONSE_PARTLY_IGNORED, transmission_id=transmission_id, note=note)
 
 
 def log_connection_test(result: ConnectionCheck, *, stored_key: bool) -> None:
-    """Write what a connection test found, and at which step."""
+    """Log the result of a connection test, and at which step it failed."""
     key = "saved" if stored_key else "unsaved"
     duration_ms = sum(step.duration_ms or 0 for step in result.steps)
     if result.cause is None:
@@ -78,6 +78,6 @@ def log_connection_test(result: ConnectionCheck, *, stored_key: bool) -> None:
 
 
 def log_tick(result: str, due: datetime) -> None:
-    """Write that the schedule ran, and the outcome of it."""
-    event = Event.TICK_RAN if result in _WITHOUT_FAULT else Event.TICK_WITHOUT_PAYLOAD
+    """Log that the schedule ran, and its result."""
+    event = Event.TICK_RAN if result in _REGULAR_RESULTS else Event.TICK_WITHOUT_PAYLOAD
     log_event(event, result=result, due=rfc3339(due))

@@ -1,6 +1,6 @@
-"""Prepares what leaves: anonymizes the customer, closes the period and writes the transmission, all at once.
+"""Prepares a payload: anonymizes the customer, closes the period and writes the transmission, in one transaction.
 
-Together with ``claim`` and ``prove`` the only place that seals.
+Only this module, ``claim`` and ``proof`` seal.
 """
 
 from dataclasses import dataclass
@@ -40,13 +40,13 @@ class Closing:
     send_at: datetime
     request_key: str | None = None
     shown: frozenset[str] | None = None
-    """The versions that someone has seen, one of which is to be sent; None for any."""
+    """The versions that the caller has seen, one of which must be sent; None for any."""
 
 
 def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
     """Close the open period (locked by the caller), open the next and write the transmission; return its ID.
 
-    Nothing is written where the payload cannot be made: the period then stays open.
+    If the payload cannot be made, nothing is written and the period stays open.
 
     Raises:
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
@@ -93,7 +93,7 @@ def _check_shown(closing: Closing, present: str) -> None:
 
 
 def outgoing_customer_id(snapshot: Snapshot) -> str:
-    """Return the customer ID as it leaves: its pseudonym, unless anonymization is off."""
+    """Return the customer ID as it is sent: its pseudonym, unless anonymization is off."""
     if snapshot.runtime.client is None:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:
@@ -103,11 +103,11 @@ def outgoing_customer_id(snapshot: Snapshot) -> str:
 
 
 def complete(payload: PreparedPayload, now: datetime) -> TelemetryAggregatePayload:
-    """Add the moment of sending."""
+    """Add the time of sending."""
     return TelemetryAggregatePayload(**dict(payload), transmitted_at=rfc3339(now))
 
 
 def seal_for_preview(snapshot: Snapshot, payload: PreparedPayload) -> Sealed:
-    """Return the payload as it would leave at this moment; it is shown and never sent."""
+    """Return the payload as it would be sent now. It is only shown, never sent."""
     encrypt, now = snapshot.configuration.values.encrypt_payload, snapshot.now
     return seal(complete(payload, now), time_ordered_id(now), int(now.timestamp()), snapshot.api_key, encrypt)

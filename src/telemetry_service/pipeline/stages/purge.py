@@ -1,6 +1,6 @@
 """The daily purge: deletes what is older than the retention, in small transactions.
 
-What a wrong clock has dated is dated again before that.
+Rows dated by a wrong clock are dated again first.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,29 +19,29 @@ from telemetry_service.storage.redating import Redating
 
 _EVERY = timedelta(days=1)
 _OVERDUE = timedelta(days=2)
-"""A purge that is later than this is put off by a day, once: the service was down, or its clock is far ahead. A clock
-that is set right within that day has deleted nothing."""
+"""A purge later than this is put off by a day, once: the service was down, or its clock is far ahead. If the clock is
+corrected within that day, nothing was deleted."""
 
 _LEASE = timedelta(minutes=10)
-"""How long a purge is left to whoever has begun it, unless he renews it. One that met an error, or died, is taken up
-again after this."""
+"""How long a purge belongs to the process that began it, unless renewed. After an error or a crash, it is taken over
+after this time."""
 
 STEP_ROWS = (1_000, 5_000)
-"""Rows in one transaction, at least and at most. Fewer than the least would save little: the commit itself lasts as
-long as writing or deleting a thousand rows."""
+"""Rows in one transaction, minimum and maximum. Fewer would save little: the commit itself takes as long as writing or
+deleting a thousand rows."""
 
 _STEP_PAGES = (100, 1_000)
-"""Pages given back to the file system in one transaction, at least and at most (SQLite)."""
+"""Pages returned to the file system in one transaction, minimum and maximum (SQLite)."""
 
 _SHORTEST_PAUSE_SECONDS = 0.005
 
 
 def purge_if_due(runtime: Runtime) -> int | None:
-    """Purge where the day's purge is due and no other replica has taken it; None where not, or where it is put off."""
+    """Run the daily purge if it is due and no other replica has taken it; None if not, or if it was put off."""
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         plan = tx.schedule.next_purge()
-    # Further ahead than any that is planned: by a clock that was wrong.
+    # Further ahead than is ever planned: a wrong clock did it.
     due = plan.due <= now or plan.due - now > _EVERY
     if not due or not is_plausible(now):
         return None
@@ -59,14 +59,14 @@ def purge_if_due(runtime: Runtime) -> int | None:
 
 
 class _Lease:
-    """The next purge's moment in the database, moved on by whoever purges: no one else begins until then."""
+    """The time of the next purge, moved forward by the process that purges: no other begins until then."""
 
     def __init__(self, due: datetime) -> None:
         self._until = due
         self._moved_at = monotonic()
 
     def move(self, runtime: Runtime, by: timedelta, *, put_off: bool = True) -> bool:
-        """Move it to ``by`` from now; False where someone else has it."""
+        """Move it to ``by`` from now; False if another process has it."""
         until = runtime.clock.now() + by
         with runtime.database.write() as tx:
             moved = tx.schedule.move_purge(self._until, until, put_off=put_off)
@@ -74,12 +74,12 @@ class _Lease:
         return moved
 
     def renew(self, runtime: Runtime) -> None:
-        """Move it where half of it is over, by a clock that no one sets."""
+        """Extend it once half of it is over, by the monotonic clock."""
         if monotonic() - self._moved_at > _LEASE.total_seconds() / 2:
             self.move(runtime, _LEASE)
 
     def end(self, runtime: Runtime) -> None:
-        """Let the next purge be due in a day."""
+        """Plan the next purge in a day."""
         self.move(runtime, _EVERY, put_off=False)
 
 
@@ -129,9 +129,9 @@ def _give_space_back(runtime: Runtime) -> None:
 
 
 def _steps(runtime: Runtime, batch_size: BatchSize, step: Callable[[Transaction, int], int]) -> Iterator[int]:
-    """Take a step at a time, in a transaction of its own, until one finds nothing to do or the process is to stop.
+    """Run steps, each in its own transaction, until there is nothing left to do or the process is to stop.
 
-    Between two of them recording has the database for itself for as long as the step had it.
+    Between two steps, recording has the database to itself for as long as the step took.
     """
     while not runtime.stopping.is_set():
         with runtime.database.write() as tx:

@@ -1,8 +1,8 @@
 """Records usage: one commit for many concurrent callers, acknowledged only when it is on disk.
 
-Callers hand in their reports and wait. One thread takes all that has come in since the last commit
-and writes it in one transaction, so that the cost of a durable commit is shared. Every report of a
-group is added to the period that is open in that very transaction.
+Callers submit their reports and wait. One thread takes all that has arrived since the last commit and writes it in one
+transaction, so that the calls share the cost of a durable commit. Every report of a group is added to the period that
+is open in that transaction.
 """
 
 from collections.abc import Sequence
@@ -26,35 +26,35 @@ GROUP_REPORTS = 2 * MAX_REPORTS
 """Reports in one transaction: more would only make each caller wait longer."""
 
 WAITING_CALLS = 1_000
-"""Calls that may wait; beyond that the service says that it is busy rather than take memory without end."""
+"""Calls that may wait. Beyond that the service is busy, so that its memory stays limited."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
     reports: Sequence[UsageReport]
-    answer: Future[RecordingResult]
+    future: Future[RecordingResult]
     request: Context = field(default_factory=copy_context)
-    """What is logged of it belongs to the request that it came with, although another thread writes it."""
+    """The log context of its request, although another thread writes it."""
 
 
 class Recorder:
     """Owns the one thread that writes usage."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Prepare; ``start`` makes it run."""
+        """Prepare; call ``start`` to run it."""
         self._runtime = runtime
         self._calls: Queue[_Call | None] = Queue(WAITING_CALLS)
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._stopping = False
-        # Between a look at the flag and the hand-over no stop may come: no one would answer that call.
+        # No stop may come between checking the flag and queueing: the call would never get a result.
         self._gate = Lock()
 
     def start(self) -> None:
-        """Start to write."""
+        """Start writing."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what was handed in before, then stop. Later calls are refused as busy."""
+        """Write what was submitted, then stop. Later calls are refused as busy."""
         with self._gate:
             self._stopping = True
             self._calls.put(None)
@@ -63,11 +63,11 @@ class Recorder:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread lives."""
+        """Whether its thread is alive."""
         return self._thread.is_alive()
 
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
-        """Hand in the reports of one call; the future ends when they are on disk, or with an error of ours."""
+        """Submit the reports of one call. The future completes when they are on disk, or with one of our errors."""
         call = _Call(reports, Future())
         with self._gate:
             if self._stopping:
@@ -76,17 +76,17 @@ class Recorder:
                 self._calls.put_nowait(call)
             except Full:
                 raise StorageBusyError from None
-        return call.answer
+        return call.future
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
-            # A caller who went away in the meantime has canceled its call; from here on it cannot any more.
-            waiting = [call for call in group if call.answer.set_running_or_notify_cancel()]
+            # A caller that disconnected has canceled its call; from here on it no longer can.
+            waiting = [call for call in group if call.future.set_running_or_notify_cancel()]
             if waiting:
                 self._write(waiting)
 
     def _next_group(self) -> list[_Call] | None:
-        """Wait for a call and take with it what else is there; None once all is written after a stop."""
+        """Wait for a call and take all others that are queued; None once everything is written after a stop."""
         first = self._calls.get()
         if first is None:
             return None
@@ -108,38 +108,38 @@ class Recorder:
             results = record(self._runtime, [call.reports for call in group])
         except TelemetryError as error:
             for call in group:
-                call.answer.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, one call's fault must not fail the others
+                call.future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, one call's bug must not fail the others
             self._write_one_by_one(group, error)
         else:
             for call, result in zip(group, results, strict=True):
-                _answer(call, result)
+                _resolve(call, result)
 
     def _write_one_by_one(self, group: list[_Call], error: Exception) -> None:
         if len(group) == 1:
             group[0].request.run(log_exception, error, "recorder")
-            group[0].answer.set_exception(error)
+            group[0].future.set_exception(error)
             return
         for call in group:
             self._write([call])
 
 
-def _answer(call: _Call, result: RecordingResult | UsageRefusedError) -> None:
+def _resolve(call: _Call, result: RecordingResult | UsageRefusedError) -> None:
     if isinstance(result, UsageRefusedError):
-        call.answer.set_exception(result)
+        call.future.set_exception(result)
     else:
-        call.answer.set_result(result)
+        call.future.set_result(result)
 
 
 def record(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult | UsageRefusedError]:
-    """Add the reports of ``calls`` to the open period in one transaction, each report_id once permanently.
+    """Add the reports of ``calls`` to the open period in one transaction, each report_id only once, ever.
 
-    A call that the period has no room for is refused as a whole, and the others are recorded.
+    A call that does not fit is refused as a whole, and the others are recorded.
     """
     try:
         return list(_record_all(runtime, calls))
     except _NoRoomError:
-        # Nothing of it is written. Which calls there is room for is found out again, with everyone else held back.
+        # Nothing was written. Decide again which calls fit, with all other writers locked out.
         return _record_what_fits(runtime, calls)
 
 
@@ -180,7 +180,7 @@ def _record_what_fits(
 
 
 def _no_earlier(today: date, period: Period) -> date:
-    """Return the day to date IDs by: a clock that is behind must not make them older than the period they are of."""
+    """Return the date for the IDs: a clock that is behind must not make them older than their period."""
     return max(today, period.opened_at.date())
 
 
@@ -189,7 +189,7 @@ def _ids(calls: Sequence[Sequence[UsageReport]]) -> set[int]:
 
 
 def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[list[RecordingResult], Counters]:
-    """Return one sum for each distinct counter. An ID is known from the first report that bears it."""
+    """Return one sum for each distinct counter. Only the first report with an ID counts."""
     counters: Counters = {}
     results = []
     for reports in calls:
@@ -206,9 +206,9 @@ def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[lis
 
 
 def _write(runtime: Runtime, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
-    """Write the counters and what they add to the sums.
+    """Write the counters and the sums.
 
-    Every replica writes in one order, the row that all of them share last: so no one waits in a circle, or for long.
+    Every replica writes in the same order, with the shared row last, so there are no deadlocks and no long waits.
 
     Raises:
         _NoRoomError: the open period has no room for all of a group; nothing is committed.

@@ -1,7 +1,6 @@
-"""Concludes an attempt: checks the receipt, writes the outcome and plans what follows from it.
+"""Concludes an attempt: checks the receipt, writes the outcome and plans what follows.
 
-An acceptance counts whoever brings it, even after his lease has ended; a failure counts only under
-a lease that still holds.
+An acceptance always counts, even after the lease has expired; a failure counts only under a valid lease.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from telemetry_service.storage.database import Transaction
 
 
 def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outcome:
-    """Verify the receipt where a key is pinned; a license is then believed only where the receipt itself says it."""
+    """Verify the receipt where a key is pinned; then only a license in the receipt itself is trusted."""
     if not isinstance(outcome, Accepted) or runtime.receipt_key is None:
         return outcome
     signed: Mapping[str, object] | None = None
@@ -35,7 +34,7 @@ def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outco
 
 
 def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write the outcome of an attempt, and what follows from it, in one transaction."""
+    """Write the outcome of an attempt and what follows in one transaction."""
     now = runtime.clock.now()
     transmission_id = claimed.transmission.transmission_id
     with runtime.database.write() as tx:
@@ -52,7 +51,7 @@ def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duratio
             _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
             tx.exchanges.attempted(now, ok=True, cause=None)
         elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
-            # Whoever took over a lease that had ended knows better than the one who lost it.
+            # The process that took over the expired lease knows better.
             tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
         runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
 
@@ -70,13 +69,13 @@ def _note_acceptance(
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
     if outcome.license is not None:
-        tx.license.tell(_told(outcome.license), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
+        tx.license.report(_reported(outcome.license), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
 
 
 def _note_failure(
     runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure, now: datetime, duration_ms: int
 ) -> bool:
-    """Give the claim back with the outcome of it; False where the lease had ended and someone else took it."""
+    """Release the claim with its outcome; False if the lease had expired and another process took it."""
     columns: dict[str, object] = {
         "state": state_after(outcome),
         "cause": outcome.cause,
@@ -91,20 +90,20 @@ def _note_failure(
         delay = runtime.retry_policy.delay(attempts, outcome.retry_after, runtime.random)
         columns |= {"next_attempt_at": now + delay, "next_trigger": AttemptTrigger.BACK_OFF}
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
-        # The key was changed while this attempt was on its way with the old one: no one would wake it.
+        # The key was changed during this attempt with the old one, so nothing else would make it due.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 
 
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
-    # Locked: a key that is being changed at this moment has looked for what is held already.
+    # Locked: a concurrent change of the key has already searched for held transmissions.
     present = tx.configuration.get(lock=True).api_key
     return present is not None and present.key_id != claimed.api_key_id
 
 
-def _told(news: LicenseUpdate) -> dict[str, object]:
+def _reported(update: LicenseUpdate) -> dict[str, object]:
     return {
-        "tier": Tier(news.tier),
-        "license_status": LicenseStatus(news.license_status),
-        "expires_at": news.expires_at,
+        "tier": Tier(update.tier),
+        "license_status": LicenseStatus(update.license_status),
+        "expires_at": update.expires_at,
     }

@@ -1,7 +1,7 @@
 """What the schedule does when it wakes: run the tick that is due, then deliver what is due.
 
-The database decides: whoever moves the next run forward, and writes the tick's unique key in the
-same transaction, owns the tick. Any number of replicas make one payload.
+The database decides: the process that moves the next run forward, and writes the tick's unique key in the same
+transaction, owns the tick. Any number of replicas make one payload.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.obstacles import bars_payloads, missing
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
-from telemetry_service.domain.situation import CONFIGURATION_FAULTS, CONTRADICTION
+from telemetry_service.domain.situation import CONTRADICTION, NOT_CONFIGURED
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State, Trigger
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -28,7 +28,7 @@ _SCHEDULE = "schedule"
 
 @dataclass(frozen=True, slots=True)
 class WakeReport:
-    """What one waking did: the tick's result, or None where none was due, and the attempts made."""
+    """What one waking did: the tick's result, None if none was due, and the attempts made."""
 
     tick: str | None
     attempts: int
@@ -41,7 +41,7 @@ def wake(runtime: Runtime) -> WakeReport:
 
 
 def run_due_tick(runtime: Runtime) -> str | None:
-    """Own and run the tick that is due; None where none is, or another replica owns it."""
+    """Own and run the due tick; None if there is none, or another replica owns it."""
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         due = tx.schedule.next_run_at()
@@ -52,7 +52,7 @@ def run_due_tick(runtime: Runtime) -> str | None:
         return _run_missed(runtime, now) if missed else None
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
-        # All ticks that were missed while the service was down run as this one.
+        # All ticks that were missed while the service was down are run as one.
         if not tx.schedule.move_run(due, next_run_after(frequency, now)):
             return None
         tick_key = rfc3339(due)
@@ -65,20 +65,20 @@ def run_due_tick(runtime: Runtime) -> str | None:
 
 
 def _missed(snapshot: Snapshot) -> LastTick | None:
-    """Return the latest tick, if it made no payload for lack of something that is in place now.
+    """Return the latest tick, if it made no payload because something was missing that is now in place.
 
-    Whatever it was, and whoever put it in place (a page, another service, the deployment): the run is made up for at
-    the next waking. Where its period has been closed since, by *Send Now* or the switch, there is nothing to make up.
+    Whatever was missing, and however it was set (the tab, another service, the deployment), the run is made up for at
+    the next waking. If its period was closed since, by *Send Now* or the switch, there is nothing to make up for.
     """
     tick, period = snapshot.last_run, snapshot.period
-    if tick is None or tick.result not in CONFIGURATION_FAULTS or tick.period_id != period.period_id:
+    if tick is None or tick.result not in NOT_CONFIGURED or tick.period_id != period.period_id:
         return None
     barred = not period.reportable or bars_payloads(snapshot.setup)
     return None if barred else tick
 
 
 def _run_missed(runtime: Runtime, now: datetime) -> str | None:
-    """Own the missed tick and run it now; None where another replica has, or it is missed no more."""
+    """Own the missed tick and run it now; None if another replica has, or it is no longer missed."""
     with runtime.database.write() as tx:
         tx.periods.lock_open()
         missed = _missed(Snapshot(runtime, tx, now))
@@ -99,7 +99,7 @@ def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
 
 
 def _run(snapshot: Snapshot, due: datetime) -> str:
-    """Close the period and make every waiting transmission due; say in a word the outcome of it."""
+    """Close the period and make every waiting transmission due; return the result as one word."""
     if not snapshot.enabled or not snapshot.period.reportable:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime
@@ -107,18 +107,18 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
     snapshot.tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
     gap = missing(snapshot.setup)
     if gap is not None:
-        return gap.code  # The period stays open, and this run is made up for once that is in place.
+        return gap.code  # The period stays open, and this run is made up for later.
     closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
-        # What waits has another plan now, which the payload's health is read from.
+        # The waiting transmissions have a new plan, which affects the health in the payload.
         close_and_prepare(Snapshot(runtime, snapshot.tx, now), closing)
     except PayloadContradictionError:
-        return CONTRADICTION  # The period stays open: its counts ride in the payload of a later tick.
+        return CONTRADICTION  # The period stays open: its counts are included in a later payload.
     return "prepared"
 
 
 def _mend_schedule(runtime: Runtime, planned: datetime, natural: datetime, now: datetime) -> None:
-    """Pull a run back that was planned by a clock far ahead of the present one."""
+    """Move a run back that was planned by a clock far ahead of the present one."""
     if planned <= natural or not is_plausible(now):
         return
     with runtime.database.write() as tx:

@@ -81,7 +81,7 @@ def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
     if isinstance(error, requests.InputRefusedError):
         return error.fields
     if isinstance(error, UsageRefusedError):
-        refused = error.faults[:REPORTS_SHOWN]
+        refused = error.problems[:REPORTS_SHOWN]
         return tuple(FieldError(f"reports[{index}].{name}", what) for index, name, what in refused)
     return ()
 

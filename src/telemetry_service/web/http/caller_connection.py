@@ -33,7 +33,7 @@ _PIPELINED_BYTES = 64 * 1024
 """Behind a request that is not answered yet. No client of today sends requests before the answer at all."""
 
 _LEAST_READ_BYTES = 16 * 1024
-"""What a caller for whom something waits reads in ``answer_seconds`` at least: about 1 kB a second."""
+"""What a caller for whom something waits reads in ``read_check_seconds`` at least: about 1 kB a second."""
 
 
 # What uvicorn warns of is an event of ours, with the address; its errors are logged as ever.
@@ -47,7 +47,7 @@ class CallerConnection(H11Protocol):
     request_seconds: ClassVar[float] = 60
     """How long a request, body included, may take to arrive: 4 MiB over the slowest line that a service has."""
 
-    answer_seconds: ClassVar[float] = 15
+    read_check_seconds: ClassVar[float] = 15
     """How often it is looked whether the caller reads. One who has not is cut off at the second look."""
 
     probe_seconds: ClassVar[float] = 3
@@ -76,7 +76,7 @@ class CallerConnection(H11Protocol):
         if self._beyond_limits:
             self.app = only_probes(self.app, self._turns.wait)
         self._expect_request_within(self.probe_seconds if self._beyond_limits else self.request_seconds)
-        self._look = self.loop.call_later(self.answer_seconds, self._look_whether_read)
+        self._look = self.loop.call_later(self.read_check_seconds, self._look_whether_read)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -145,10 +145,10 @@ class CallerConnection(H11Protocol):
         """Cut off a caller who has left unread what was there at the last look, however the connection was to go on."""
         unread, taken = self._measured.unread > 0, self._measured.taken
         if unread and self._unread_before and taken - self._taken_before < _LEAST_READ_BYTES:
-            self._cut_off_for("answer-not-read")
+            self._cut_off_for("response-not-read")
             return
         self._unread_before, self._taken_before = unread, taken
-        self._look = self.loop.call_later(self.answer_seconds, self._look_whether_read)
+        self._look = self.loop.call_later(self.read_check_seconds, self._look_whether_read)
 
     def _expect_request_within(self, seconds: float) -> None:
         self._expect_nothing()

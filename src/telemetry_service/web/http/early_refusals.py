@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.log.context import REQUEST_ID_HEADER, answering
+from telemetry_service.log.context import REQUEST_ID_HEADER, request_context
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.errors.problem import problem_of, problem_response
@@ -24,7 +24,7 @@ def peer_of(scope: Scope) -> str:
 
 def early_refusal(error: TelemetryError, address: str, request_id: str | None = None) -> Response:
     """Return the problem document of an error of ours, after which the connection ends, and log who was refused."""
-    with answering(request_id or new_request_id(), address or None) as request:
+    with request_context(request_id or new_request_id(), address or None) as request:
         problem = problem_of(error)
         response = problem_response(problem)
         log_event(Event.REQUEST_REFUSED, code=problem.code, status=problem.status)

@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
-from telemetry_service.log.context import REQUEST_ID_HEADER, answering, is_safe_request_id
+from telemetry_service.log.context import REQUEST_ID_HEADER, is_safe_request_id, request_context
 from telemetry_service.web.http.middleware import http_middleware, with_headers
 
 
@@ -13,7 +13,7 @@ async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) 
     """Stand around everything, so that every line that a request causes and every answer bears its ID."""
     request_id = request_id_of(scope)
     client = scope.get("client")
-    with answering(request_id, client[0] if client else None):
+    with request_context(request_id, client[0] if client else None):
         await app(scope, receive, with_headers(send, lambda headers: headers.update({REQUEST_ID_HEADER: request_id})))
 
 
