@@ -81,5 +81,4 @@ def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, o
         "ended": False,
         "draft": read_draft(request) is not None,
         "nobody": not context.authentication.accounts.exist(),
-        "name": "",
     }

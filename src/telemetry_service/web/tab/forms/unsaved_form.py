@@ -40,11 +40,6 @@ class Draft(BaseModel):
     typed: Configuration
     key_typed: bool
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was changed."""
-        return self.typed == self.seen and not self.key_typed
-
 
 def draft_of(form: SettingsForm) -> Draft | None:
     """Return what a form has changed; None where it has changed nothing, or is none of ours."""
@@ -52,9 +47,10 @@ def draft_of(form: SettingsForm) -> Draft | None:
         seen = Configuration.model_validate_json(form.seen)
     except ValidationError:
         return None
-    typed = read_form(form, seen)
-    draft = Draft(version=form.version, seen=seen, typed=typed.values, key_typed=bool(form.api_key or form.key_typed))
-    return None if draft.empty or typed.errors.keys() - {"api_key"} else draft
+    typed, key_typed = read_form(form, seen), bool(form.api_key or form.key_typed)
+    if typed.errors.keys() - {"api_key"} or (typed.values == seen and not key_typed):
+        return None
+    return Draft(version=form.version, seen=seen, typed=typed.values, key_typed=key_typed)
 
 
 def read_draft(request: Request) -> Draft | None:

@@ -1,13 +1,12 @@
 """What left, as files: the very bytes whose digests the drawer shows."""
 
-from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import NotFoundError
-from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import read_now
@@ -18,35 +17,27 @@ from telemetry_service.web.tab import paths
 router = APIRouter(include_in_schema=False)
 
 
-class Part(StrEnum):
-    """A file of an attempt."""
-
-    PAYLOAD = "payload"
-    """The canonical payload, before encryption."""
-    BODY = "body"
-    """The bytes as they crossed the network."""
-
-
 @router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")
 @page
-def download_part(context: Context, transmission_id: UUID, number: int, part: Part) -> Response:
-    """Make what an attempt sent again, and hand it out; a body needs the API key that sealed it."""
+def download_part(context: Context, transmission_id: UUID, number: int, part: Literal["payload", "body"]) -> Response:
+    """Make what an attempt sent again, and hand it out.
+
+    That is the canonical payload before encryption, or the body as it crossed the network, which needs the API key
+    that sealed it.
+    """
     detail = read_now(context.runtime, read_transmission, transmission_id)
     attempt = next((it for it in detail.attempts if it.number == number), None)
     if attempt is None:
         raise NotFoundError
     proof = read_now(context.runtime, prove, detail.transmission, attempt)
-    content = proof.payload if part is Part.PAYLOAD else proof.body
+    content = proof.payload if part == "payload" else proof.body
     if content is None:
         raise NotFoundError
-    name = f"telemetry-{transmission_id}-attempt-{number}-{part}.{_ending(part, attempt)}"
+    ending = "jwe" if part == "body" and attempt.encrypted else "json"
+    name = f"telemetry-{transmission_id}-attempt-{number}-{part}.{ending}"
     # Not the media type that it was sent with: some browsers would add an ending of their own to the name.
     return Response(
         content,
         media_type="application/octet-stream",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _ending(part: Part, attempt: Attempt) -> str:
-    return "jwe" if part is Part.BODY and attempt.encrypted else "json"
