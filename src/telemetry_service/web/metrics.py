@@ -1,6 +1,7 @@
 """What Prometheus reads: counts and moments, no names, no addresses. Its own registry, filled when asked."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
@@ -64,29 +65,20 @@ class Metrics(Collector):
         )
         states = read_now(self._runtime, count_by_state)
         yield _one_of_each("telemetry_transmissions", "Transmissions in the history.", "state", states.items())
-        yield from self._moments(report)
+        for name, meaning, value in _moments(report, self._runtime.clock.now()):
+            if value is not None:
+                yield GaugeMetricFamily(name, meaning, value=value)
 
-    def _moments(self, report: HealthReport) -> Iterator[Metric]:
-        now = self._runtime.clock.now()
-        if report.last_accepted_at is not None:
-            # Dated by a clock that was ahead, it is as old as one of this moment.
-            age = max(0.0, (now - report.last_accepted_at).total_seconds())
-            yield GaugeMetricFamily(
-                "telemetry_last_accepted_age_seconds", "Seconds since the last accepted transmission.", value=age
-            )
-        if report.next_run_at is not None:
-            yield GaugeMetricFamily(
-                "telemetry_next_run_timestamp_seconds",
-                "Unix time of the next run.",
-                value=report.next_run_at.timestamp(),
-            )
-        connected = report.verdict.connected
-        if connected is not None:
-            yield GaugeMetricFamily(
-                "telemetry_license_server_connected",
-                "Whether the latest exchange with the License Server succeeded; absent while telemetry is off.",
-                value=int(connected),
-            )
+
+def _moments(report: HealthReport, now: datetime) -> Iterator[tuple[str, str, float | None]]:
+    """Yield name, meaning and value of the gauges that are absent while there is nothing to tell."""
+    accepted, run = report.last_accepted_at, report.next_run_at
+    # Dated by a clock that was ahead, it is as old as one of this moment.
+    age = None if accepted is None else max(0.0, (now - accepted).total_seconds())
+    yield "telemetry_last_accepted_age_seconds", "Seconds since the last accepted transmission.", age
+    yield "telemetry_next_run_timestamp_seconds", "Unix time of the next run.", None if run is None else run.timestamp()
+    meaning = "Whether the latest exchange with the License Server succeeded; absent while telemetry is off."
+    yield "telemetry_license_server_connected", meaning, report.verdict.connected
 
 
 def _one_of_each(name: str, meaning: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:

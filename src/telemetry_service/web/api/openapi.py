@@ -55,7 +55,6 @@ class Description:
     """The description as it is served: built once, at the first call, and the same bytes for everyone."""
 
     def __init__(self) -> None:
-        """Build nothing yet."""
         self._built = b""
         self._lock = Lock()
 

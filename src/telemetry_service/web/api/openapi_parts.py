@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.errors.statuses import STATUS, status_of
-
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+from telemetry_service.web.security.authorization import Endpoint
 
 SCHEMAS = "#/components/schemas/"
 _TEXT = {"type": "string"}

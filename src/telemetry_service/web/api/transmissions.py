@@ -1,7 +1,5 @@
 """*Send Now*, the history, *Retry* and the export."""
 
-from collections.abc import Iterator
-
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
@@ -33,7 +31,10 @@ from telemetry_service.web.http.body import NO_BODY
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import CurrentCaller, needs
 
-_TEXT = {"type": "string"}
+_TEXT = {"schema": {"type": "string"}}
+_FORMATS = {"csv": ("text/csv", csv_lines), "jsonl": ("application/jsonl", json_lines)}
+"""What the history is exported as, under the ending of the file's name."""
+
 _VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
 _IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION)
 _IDEMPOTENCY_KEY = header(
@@ -74,15 +75,15 @@ def get_history(context: Context, query: HistoryParameters) -> HistoryPage:
 @router.get(
     "/history/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {"schema": _TEXT}, "application/jsonl": {"schema": _TEXT}}}},
+    responses={200: {"content": {media_type: _TEXT for media_type, _lines in _FORMATS.values()}}},
 )
 @needs(Scope.READ)
 def get_export(context: Context, caller: CurrentCaller, query: ExportParameters) -> StreamingResponse:
     """Download the filtered history as CSV or JSON Lines."""
     found = export_transmissions(context.runtime, query.filter(), caller.actor)
-    if query.format == "csv":
-        return _download(csv_lines(found), "text/csv", "csv")
-    return _download(json_lines(found), "application/jsonl", "jsonl")
+    media_type, lines = _FORMATS[query.format]
+    name = f'attachment; filename="telemetry-transmissions.{query.format}"'
+    return StreamingResponse(lines(found), media_type=media_type, headers={"Content-Disposition": name})
 
 
 @router.post("/history/retry-failed", response_model=RetriedResponse, dependencies=[NO_BODY])
@@ -125,8 +126,3 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetail:
     """Send the stored payload again with the same ID. Safe to repeat."""
     return retry(context.runtime, transmission_id, caller.actor)
-
-
-def _download(lines: Iterator[str], media_type: str, ending: str) -> StreamingResponse:
-    name = f'attachment; filename="telemetry-transmissions.{ending}"'
-    return StreamingResponse(lines, media_type=media_type, headers={"Content-Disposition": name})

@@ -81,7 +81,6 @@ class MethodRefusedError(TelemetryError):
     sentence = "Method not allowed; see Allow."
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
-        """Keep the methods that the path takes."""
         self.allowed = tuple(allowed)
         super().__init__()
 

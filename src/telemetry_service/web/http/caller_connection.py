@@ -54,7 +54,6 @@ class CallerConnection(H11Protocol):
     """How long a connection beyond the limits may take to say that it is a probe."""
 
     def __init__(self, *, counter: ConnectionCounter, turns: Turns, **uvicorns: Any) -> None:  # noqa: ANN401 - its options
-        """Wait for the connection."""
         super().__init__(**uvicorns)
         self.logger = _LOG
         self._counter = counter
@@ -127,10 +126,6 @@ class CallerConnection(H11Protocol):
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
-
-    def _should_upgrade(self) -> bool:
-        """Never speak another protocol; and do not log two lines for whoever asks for one."""
-        return False
 
     def _is_body_of_known_length(self) -> bool:
         arriving = self.conn.their_state is h11.SEND_BODY

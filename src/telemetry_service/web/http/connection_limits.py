@@ -41,7 +41,6 @@ class ConnectionCounter:
     """The connections of one server; belongs to its event loop."""
 
     def __init__(self, limits: ConnectionLimits, proxies: TrustedProxies) -> None:
-        """Count no one yet."""
         self.limits = limits
         self._proxies = proxies
         self._admitted: dict[Counted, str | None] = {}

@@ -16,7 +16,6 @@ class MeasuredTransport:
     """Hands everything on to ``transport`` and counts what is written."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Count from now on."""
         self._transport = transport
         self._written = 0
         self._set(socket.SO_SNDBUF, _SYSTEM_BYTES)

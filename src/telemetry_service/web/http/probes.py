@@ -51,7 +51,6 @@ class Turns:
     """Lets requests begin one after the other; a probe begins at once. Belongs to one event loop."""
 
     def __init__(self, app: ASGIApp, begun_in_a_round: int = _BEGUN_IN_A_ROUND) -> None:
-        """Serve ``app``."""
         self._app = app
         self._most = begun_in_a_round
         self._begun = 0

@@ -29,9 +29,8 @@ _DIGITS = len(str(MAX_INTEGER))
 Path = tuple[str | int, ...]
 
 
-@dataclass(slots=True)
-class _Object:
-    members: list[tuple[str, Any]]
+class _Object(list[tuple[str, Any]]):
+    """The members of an object, those that have the same name too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +87,18 @@ def _errors_in(value: Any, path: Path = ()) -> Iterator[FieldError]:  # noqa: AN
         yield FieldError(name_of(path), value.problem)
     elif isinstance(value, str):
         yield from (FieldError(name_of(path), problem) for problem in _errors_of_text(value))
+    elif isinstance(value, _Object):
+        yield from _errors_of_names(value, path)
+        for name, member in value:
+            yield from _errors_in(member, (*path, name))
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _errors_in(entry, (*path, index))
-    elif isinstance(value, _Object):
-        yield from _errors_of_names(value, path)
-        for name, member in value.members:
-            yield from _errors_in(member, (*path, name))
 
 
-def _errors_of_names(value: _Object, path: Path) -> Iterator[FieldError]:
+def _errors_of_names(members: _Object, path: Path) -> Iterator[FieldError]:
     seen: set[str] = set()
-    for name, _member in value.members:
+    for name, _member in members:
         if name in seen:
             yield FieldError(name_of((*path, name)), "appears more than once")
         seen.add(name)
