@@ -240,6 +240,14 @@ def test_every_refusal_is_described(shared: Running) -> None:
     assert "ETag" in save["responses"]["200"]["headers"]
 
 
+def test_a_refusal_has_no_member_that_its_description_lacks(shared: Running) -> None:
+    components = shared.call(None, "GET", "openapi.json").json()["components"]
+    refusal = shared.call(Scope.REPORT, "POST", "usage", json={"reports": []}).json()
+    assert set(refusal) == set(components["schemas"]["Problem"]["properties"])
+    whole = {"$ref": "#/components/schemas/Problem", "components": components}
+    jsonschema.Draft202012Validator(whole).validate(refusal)
+
+
 def test_moments_are_said_to_be_moments(shared: Running) -> None:
     schemas = shared.call(None, "GET", "openapi.json").json()["components"]["schemas"]
     assert schemas["ConfigurationResponse"]["properties"]["updated_at"]["format"] == "date-time"

@@ -8,13 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.identity.scopes import SESSION_SCOPES
-from telemetry_service.web.api.openapi_parts import SCHEMAS, problem_schema, refusals, refusals_of
+from telemetry_service.web.api.openapi_parts import SCHEMAS, refusals, refusals_of, types_of_problems
 from telemetry_service.web.errors import request_errors as web
+from telemetry_service.web.errors.problem import ProblemDocument
 from telemetry_service.web.http.body import Body
 from telemetry_service.web.security.authorization import Rule, rule_of
 from telemetry_service.web.security.csrf import HEADER
@@ -73,7 +75,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     """Return the description of the application's API."""
     description: dict[str, Any] = deepcopy(app.openapi())
     schemas = description["components"]["schemas"]
-    schemas["Problem"] = problem_schema()
+    _add_schema(TypeAdapter(ProblemDocument), schemas)["properties"]["type"]["description"] = types_of_problems()
     description["components"]["securitySchemes"] = _SCHEMES
     description["tags"] = _TAGS
     description["servers"] = [{"url": "/"}]
@@ -109,11 +111,17 @@ def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[Te
 
 
 def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str, Any]) -> None:
-    """Say what a body is, and put its schema and those that it refers to where every schema with a name stands."""
+    """Say what the body of a call is, if it takes one."""
     body = next((one.call for one in route.dependant.dependencies if isinstance(one.call, Body)), None)
-    if body is None:
-        return
-    schema = body.adapter.json_schema(ref_template=f"{SCHEMAS}{{model}}")
+    if body is not None:
+        schema = {"$ref": SCHEMAS + _add_schema(body.adapter, schemas)["title"]}
+        content = {"application/json": {"schema": schema, "example": body.example}}
+        call["requestBody"] = {"required": body.required, "content": content}
+
+
+def _add_schema(adapter: TypeAdapter[Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Put a schema and those that it refers to where every schema with a name stands, and return it."""
+    schema = adapter.json_schema(ref_template=f"{SCHEMAS}{{model}}")
     for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
         # What a developer is told beyond the first paragraph is no business of a client's.
         definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
@@ -121,8 +129,7 @@ def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str,
             if member.get("default", "") is None:
                 del member["default"]  # To omit a member can mean something else than to send null.
         schemas.setdefault(name, definition)
-    content = {"schema": {"$ref": SCHEMAS + schema["title"]}, "example": body.example}
-    call["requestBody"] = {"required": body.required, "content": {"application/json": content}}
+    return schema
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:

@@ -81,37 +81,11 @@ def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str,
     return response
 
 
-def problem_schema() -> dict[str, Any]:
-    """Return the schema of a problem document, with every type that there is."""
+def types_of_problems() -> str:
+    """Return what there is to say about the type of a problem: every code with its status and its sentence."""
     kinds: set[type[TelemetryError]] = {*_each_kind(STATUS), TelemetryError}
     codes = sorted(f"- `{kind.code}` ({status_of(kind).value}): {kind.sentence}" for kind in kinds)
-    new_codes = "New codes may be added:\n" + "\n".join(codes)
-    fault = {"type": "object", "required": ["field", "problem"], "properties": {"field": _TEXT, "problem": _TEXT}}
-    return {
-        "title": "Problem",
-        "description": "An error (RFC 9457). It never repeats the content of the request.",
-        "type": "object",
-        "required": ["type", "title", "status", "detail"],
-        "properties": {
-            "type": {
-                "type": "string",
-                "format": "uri",
-                "description": f"Stable: `{PROBLEM_TYPE}` plus a code. {new_codes}",
-                "examples": [f"{PROBLEM_TYPE}input-invalid"],
-            },
-            "title": _TEXT | {"description": "The HTTP status phrase."},
-            "status": {"type": "integer"},
-            "detail": _TEXT | {"description": "A human-readable sentence."},
-            "errors": {
-                "type": "array",
-                "description": (
-                    "The invalid fields, parameters, or headers, and what is wrong with each: the first 20, or the"
-                    " first 100 reports for which the period has no room."
-                ),
-                "items": fault,
-            },
-        },
-    }
+    return f"Stable: `{PROBLEM_TYPE}` plus a code. New codes may be added:\n" + "\n".join(codes)
 
 
 def _each_kind(kinds: Iterable[type[TelemetryError]]) -> Iterator[type[TelemetryError]]:

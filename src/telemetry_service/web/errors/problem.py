@@ -6,9 +6,10 @@ A page shows the same values in HTML. Neither repeats the text of an exception, 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated
 
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
 from telemetry_service.identity.accounts import LoginBlockedError
@@ -50,6 +51,24 @@ class Problem:
         return self.error.text
 
 
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457). It never repeats the content of the request."""
+
+    model_config = ConfigDict(title="Problem", use_attribute_docstrings=True)
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri", "examples": [f"{PROBLEM_TYPE}input-invalid"]})]
+    title: str
+    """The HTTP status phrase."""
+    status: int
+    detail: str
+    """A human-readable sentence."""
+    errors: tuple[FieldError, ...] = ()
+    """The invalid fields, parameters, or headers, and what is wrong with each: the first 20, or the first 100 reports
+    for which the period has no room."""
+    request_id: str = ""
+    """The ID of the request, as in the response header and the log."""
+
+
 def problem_of(error: TelemetryError) -> Problem:
     """Return the problem that an error of ours is to its caller."""
     return Problem(error, status_of(type(error)), _fields(error), _headers(error))
@@ -57,24 +76,23 @@ def problem_of(error: TelemetryError) -> Problem:
 
 def problem_response(problem: Problem) -> Response:
     """Return the problem document."""
-    response = JSONResponse(_document(problem), problem.status, problem.headers, MEDIA_TYPE)
+    content = _document(problem).model_dump_json(exclude_defaults=True)
+    response = Response(content, problem.status, problem.headers, MEDIA_TYPE)
     if problem.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="telemetry"'
     return response
 
 
-def _document(problem: Problem) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "type": PROBLEM_TYPE + problem.code,
-        "title": problem.status.phrase,
-        "status": problem.status.value,
-        "detail": problem.detail,
-    }
-    if problem.fields:
-        document["errors"] = [{"field": one.field, "problem": one.problem} for one in problem.fields]
-    if (request := current_request()) is not None:
-        document["request_id"] = request.request_id
-    return document
+def _document(problem: Problem) -> ProblemDocument:
+    request = current_request()
+    return ProblemDocument(
+        type=PROBLEM_TYPE + problem.code,
+        title=problem.status.phrase,
+        status=problem.status,
+        detail=problem.detail,
+        errors=problem.fields,
+        request_id=request.request_id if request else "",
+    )
 
 
 def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
