@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.tables import Base
-from telemetry_service.storage.version_table import VERSION_TABLE, take_along
+from telemetry_service.storage.version_table import VERSION_TABLE, adopt_revision
 
 
 def run(connection: Connection) -> None:
@@ -26,7 +26,7 @@ def run_on(database_url: str) -> None:
     engine = make_migrating_engine(database_url)
     try:
         with engine.begin() as connection:
-            take_along(connection)
+            adopt_revision(connection)
             run(connection)
     finally:
         engine.dispose()

@@ -91,7 +91,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
     """
     migrate(settings.database_url.get_secret_value())
-    service = _put_together(settings, options or Options())
+    service = _assemble(settings, options or Options())
     start(service.runtime)
     if settings.admin_password is not None:
         _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
@@ -116,7 +116,7 @@ def open_for_command(settings: Settings) -> Service:
 
     """
     require_current(settings.database_url.get_secret_value())
-    service = _put_together(settings, Options(scheduled=False))
+    service = _assemble(settings, Options(scheduled=False))
     with service.runtime.database.read() as tx:
         exists = tx.installation.exists()
     if not exists:
@@ -189,7 +189,7 @@ def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[J
     return wake, delivery, purge
 
 
-def _put_together(settings: Settings, options: Options) -> Service:
+def _assemble(settings: Settings, options: Options) -> Service:
     runtime = make_runtime(settings, options)
     credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
     authentication = make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost)

@@ -20,7 +20,7 @@ from telemetry_service import __version__
 from telemetry_service import setting_parsers as values
 from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS
 from telemetry_service.domain.errors import SettingsError
-from telemetry_service.domain.plain_text import first_text_of, unseen_error
+from telemetry_service.domain.plain_text import first_text_of, invisible_error
 from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
@@ -126,8 +126,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     credential: Keys = source.read("CREDENTIAL_ENCRYPTION_KEY", values.key_list, ())
     source.check_keys(encryption, credential, demo_mode=demo_mode)
     settings = Settings(
-        encryption_keys=encryption or _throw_away_key(),
-        credential_encryption_keys=credential or _throw_away_key(),
+        encryption_keys=encryption or _temporary_key(),
+        credential_encryption_keys=credential or _temporary_key(),
         ephemeral_keys=not (encryption and credential),
         demo_mode=demo_mode,
         database_url=source.read("TELEMETRY_DATABASE_URL", values.database_url, SecretStr(DEFAULT_DATABASE_URL)),
@@ -165,7 +165,7 @@ class _Source:
         if not text:
             return default
         try:
-            if name not in _LISTS_AND_BLOCKS and (problem := unseen_error(text)) is not None:
+            if name not in _LISTS_AND_BLOCKS and (problem := invisible_error(text)) is not None:
                 raise values.RefusedValueError(problem)  # noqa: TRY301 - both become the one problem below
             return parse(text)
         except values.RefusedValueError as refusal:
@@ -215,7 +215,7 @@ class _Source:
         return text
 
 
-def _throw_away_key() -> Keys:
+def _temporary_key() -> Keys:
     return (SecretBytes(secrets.token_bytes(values.KEY_BYTES)),)
 
 

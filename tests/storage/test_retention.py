@@ -198,8 +198,8 @@ def test_space_is_given_back_as_many_pages_at_a_time_as_asked_for(database_url: 
         freed = []
         for _ in range(3):
             with engine.begin() as connection:
-                freed.append(RetentionStore(connection).give_space_back(70))
+                freed.append(RetentionStore(connection).free_space(70))
         assert freed == [70, 70, 70]
         with engine.begin() as connection:
-            assert RetentionStore(connection).give_space_back(100_000) > 0
-            assert RetentionStore(connection).give_space_back(1) == 0
+            assert RetentionStore(connection).free_space(100_000) > 0
+            assert RetentionStore(connection).free_space(1) == 0

@@ -14,7 +14,7 @@ from telemetry_service.storage import migrate as migrating
 from telemetry_service.storage.deadline import ORDINARY
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
-from telemetry_service.storage.version_table import take_along
+from telemetry_service.storage.version_table import adopt_revision
 from tests.support.databases import RunDatabases
 from tests.support.lived_in import LivedIn, postgresql_lived_in
 from tests.support.postgres import plain_url
@@ -29,7 +29,7 @@ def half_migrated(url: str) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             migrating._take_lock(connection)  # noqa: SLF001 - what the other process does first
-            take_along(connection)
+            adopt_revision(connection)
             yield connection
     finally:
         engine.dispose()

@@ -21,7 +21,7 @@ from telemetry_service.cli.commands.test_connection import check_connection
 from telemetry_service.cli.commands.token import create, list_tokens, revoke
 from telemetry_service.cli.demo.command import demo
 from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
-from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.output import say, say_on_stderr
 from telemetry_service.domain.errors import SettingsError, TelemetryError
 
 _HELP = (
@@ -36,15 +36,15 @@ def run(arguments: Sequence[str] | None = None) -> None:
     try:
         make_cli()(arguments, prog_name="telemetry-service")
     except SettingsError as error:
-        complain(error.text)
+        say_on_stderr(error.text)
         sys.exit(ExitCode.SETTINGS)
     except TelemetryError as error:
-        complain(f"{error.text} ({error.code})")
+        say_on_stderr(f"{error.text} ({error.code})")
         sys.exit(exit_code_of(error))
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the texts of libraries may hold a secret, so none is shown
-        complain(f"The telemetry service had an internal error ({_whereabouts(error)}).")
+        say_on_stderr(f"The telemetry service had an internal error ({_place(error)}).")
         sys.exit(ExitCode.FAILED)
 
 
@@ -94,7 +94,7 @@ def _group(commands: dict[str, Callable[..., None]], about: str) -> typer.Typer:
     return group
 
 
-def _whereabouts(error: Exception) -> str:
+def _place(error: Exception) -> str:
     """Return the kind of an error and where it came from, without its text."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telemetry_service.cli.output import complain
+from telemetry_service.cli.output import say_on_stderr
 from telemetry_service.domain.errors import DatabaseMissingError, SchemaBehindError, TelemetryError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_settings() -> "Settings":
 
     settings = load_settings(os.environ)
     if settings.ephemeral_keys:
-        complain(
+        say_on_stderr(
             "DEMO_MODE=true: the keys are discarded when the process ends, and data encrypted with them cannot be"
             " decrypted."
         )

@@ -1,4 +1,4 @@
-"""The output of a command: results on stdout, problems on stderr."""
+"""The output of a command: results on stdout, everything else on stderr."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,8 +19,8 @@ def say(text: str = "") -> None:
     typer.echo(text)
 
 
-def complain(text: str) -> None:
-    """Write a problem."""
+def say_on_stderr(text: str) -> None:
+    """Write a line that is not part of the result to stderr."""
     typer.echo(text, err=True)
 
 

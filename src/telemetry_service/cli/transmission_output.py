@@ -19,12 +19,12 @@ def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
 
         say_as(TransmissionDetailResponse, detail)
     else:
-        _tell(detail)
+        _print(detail)
     if detail.transmission.state is not State.SUCCESS:
         raise typer.Exit(ExitCode.NOT_DELIVERED)
 
 
-def _tell(detail: "TransmissionDetail") -> None:
+def _print(detail: "TransmissionDetail") -> None:
     transmission, words = detail.transmission, detail.texts
     sent = any(attempt.request_written is not False for attempt in detail.attempts)
     say(f"Transmission {transmission.transmission_id}: {transmission.status.value}.")

@@ -15,7 +15,7 @@ def has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def unseen_error(text: str) -> str | None:
+def invisible_error(text: str) -> str | None:
     """Return what is invisible in a text of one line, as the end of a sentence, or None if nothing is."""
     if has_lone_surrogate(text):
         # The environment can contain bytes that are not UTF-8; Python represents them as lone surrogates.

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.domain.plain_text import has_lone_surrogate, unseen_error
+from telemetry_service.domain.plain_text import has_lone_surrogate, invisible_error
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper limit keeps an attacker from feeding megabytes to the hash."""
@@ -56,7 +56,7 @@ class Passwords:
         """
         if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
             raise PasswordRefusedError
-        if (problem := unseen_error(password)) is not None:
+        if (problem := invisible_error(password)) is not None:
             sentence = f"The password {problem}"
             raise PasswordRefusedError(sentence)
         return self._hashed(password)

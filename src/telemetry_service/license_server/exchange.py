@@ -58,7 +58,7 @@ class Exchange:
             with asyncio.Runner(debug=False) as loop:
                 return loop.run(self._within_deadline(url, headers, body))
         except (ExchangeError, *_OF_LIBRARIES) as error:
-            raise self._in_our_words(error) from None
+            raise self._translated(error) from None
 
     async def _within_deadline(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
         try:
@@ -74,7 +74,7 @@ class Exchange:
             self._status = response.status
             return await _read(response)
 
-    def _in_our_words(self, error: Exception) -> ExchangeError:
+    def _translated(self, error: Exception) -> ExchangeError:
         """Return the error without a library's text, which contains names and addresses."""
         cause = self._cause_of(error)
         if self._steps.at_proxy and cause is not Cause.DEADLINE_EXCEEDED:

@@ -71,10 +71,10 @@ class BackgroundHandler(logging.Handler):
             # Not handle(), which would hold the lock while nothing reads; the end of the process needs every lock.
             self._inner.emit(record)
             if self._dropped and self._waiting.empty():
-                self._tell_dropped()
+                self._log_dropped()
             self._waiting.task_done()
 
-    def _tell_dropped(self) -> None:
+    def _log_dropped(self) -> None:
         # A record dropped between these two lines is counted with the next: it is only a number.
         dropped, self._dropped = self._dropped, 0
         level = EVENTS[Event.LINES_DROPPED].level

@@ -247,7 +247,7 @@ EVENTS: dict[Event, Meaning] = {
         _CALLERS,
     ),
     Event.STORAGE_FAILED: Meaning(
-        ERROR, ("code",), "The database cannot be used. Logged once when the trouble begins, not for each request."
+        ERROR, ("code",), "The database cannot be used. Logged once when the problem begins, not for each request."
     ),
     Event.STORAGE_RECOVERED: Meaning(INFO, ("code", "duration_ms"), "The database can be used again."),
     Event.UNEXPECTED_EXCEPTION: Meaning(

@@ -25,14 +25,14 @@ def make_formatter(log_format: LogFormat, *, colors: bool = False, journal: bool
         processors=[renderer],
         use_get_message=False,  # A library's text is not even formatted.
     )
-    return _ForTheJournal(formatter) if journal else formatter
+    return _JournalFormatter(formatter) if journal else formatter
 
 
 def _only_what_may_be_written(_logger: object, _name: str, found: Mapping[str, Any]) -> dict[str, Any]:
     return line_of(found["_record"])
 
 
-class _ForTheJournal(logging.Formatter):
+class _JournalFormatter(logging.Formatter):
     """Puts the priority before each line, so that ``journalctl -p warning`` works."""
 
     def __init__(self, inner: logging.Formatter) -> None:

@@ -104,7 +104,7 @@ class Snapshot:
             reportable=self.period.reportable,
             exchange=delivery.last_exchange,
             last_accepted_at=delivery.last_accepted_at,
-            waiting=self.tx.transmissions.what_waits(self.now),
+            waiting=self.tx.transmissions.count_waiting(self.now),
             run=self._run(),
             next_run_at=self.state.next_run_at,
             send_offset=send_offset(self.state.instance_id, self.runtime.deployment.send_spread),

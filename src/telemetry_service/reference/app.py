@@ -47,7 +47,7 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
         exception_handlers={
             RefusalError: _refused,
             HTTPException: _no_such_address,
-            ClientDisconnect: _nobody_there,
+            ClientDisconnect: _disconnected,
             sqlite3.Error: _store_unavailable,
             Exception: _broken,
         },
@@ -141,7 +141,7 @@ async def _no_such_address(_request: Request, error: Exception) -> Response:
     return problem(reason, headers=error.headers)
 
 
-async def _nobody_there(_request: Request, _error: Exception) -> Response:
+async def _disconnected(_request: Request, _error: Exception) -> Response:
     """Respond to no one: the client disconnected before it had sent everything."""
     return Response(status_code=204)
 

@@ -87,7 +87,7 @@ class ReferenceProcess:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        announced = _introduce(process, self.options)
+        announced = _pass_options(process, self.options)
         if not announced:
             _end(process)
             raise ReferenceStartError
@@ -187,7 +187,7 @@ def throwaway_options(
     )
 
 
-def _introduce(process: subprocess.Popen[bytes], options: ReferenceOptions) -> bytes:
+def _pass_options(process: subprocess.Popen[bytes], options: ReferenceOptions) -> bytes:
     """Pass the options, and return what the server announces; nothing if it ended instead."""
     if process.stdin is None or process.stdout is None:  # Both were requested.
         raise AssertionError

@@ -33,7 +33,7 @@ from telemetry_service.storage.usage_bounds import UsageBoundStore
 from telemetry_service.storage.version_table import SELECT_REVISION
 
 
-class _TakenBackError(Exception):
+class _RollbackError(Exception):
     """Rolls back a transaction that was only a trial."""
 
 
@@ -121,9 +121,9 @@ class Database:
         Raises:
             StorageUnavailableError: nothing can be written.
         """
-        with suppress(_TakenBackError), self.write() as tx:
+        with suppress(_RollbackError), self.write() as tx:
             tx.installation.rewrite()
-            raise _TakenBackError
+            raise _RollbackError
 
     def close(self) -> None:
         """Close all connections."""

@@ -40,8 +40,8 @@ _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """The first releases, newest first, in which a checkpoint reset with two connections no longer corrupts the file."""
 
 
-def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: bool = False) -> Engine:
-    """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``makes_it`` allows creating a database.
+def make_engine(database_url: str, patience: Patience = ORDINARY, *, may_create: bool = False) -> Engine:
+    """Return an engine for SQLite or PostgreSQL; nothing is connected yet. ``may_create`` allows creating a database.
 
     Raises:
         StorageOptionsError: the URL has an option that is not valid for a connection.
@@ -49,8 +49,8 @@ def make_engine(database_url: str, patience: Patience = ORDINARY, *, makes_it: b
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         engine = _sqlite_engine(url, patience)
-        if makes_it:
-            event.listen(engine, "connect", _with_pages_to_give_back, insert=True)
+        if may_create:
+            event.listen(engine, "connect", _enable_incremental_vacuum, insert=True)
         return engine
     return postgresql_engine(url, patience)
 
@@ -62,13 +62,13 @@ def make_migrating_engine(database_url: str) -> Engine:
     foreign keys are not enforced during a migration.
     """
     make_private_file(database_url)
-    engine = make_engine(database_url, MIGRATING, makes_it=True)
+    engine = make_engine(database_url, MIGRATING, may_create=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _without_foreign_keys)
     return engine
 
 
-def _with_pages_to_give_back(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+def _enable_incremental_vacuum(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     """Allow returning freed pages to the file system in small steps (see retention).
 
     This works only in a new database, as the first statement. In an empty file it writes a first page, which a
@@ -97,7 +97,7 @@ def _sqlite_engine(url: URL, patience: Patience) -> Engine:
         connect_args={"check_same_thread": False, "timeout": patience.lock},
     )
     if url.database:
-        _stay_with_the_file(engine, Path(url.database))
+        _require_same_file(engine, Path(url.database))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", partial(_begin_sqlite, patience))
     event.listen(engine, "handle_error", _judge_sqlite)
@@ -120,7 +120,7 @@ def make_private_file(database_url: str) -> None:
             file.touch(mode=0o600)
 
 
-def _stay_with_the_file(engine: Engine, file: Path) -> None:
+def _require_same_file(engine: Engine, file: Path) -> None:
     """Never use a connection to a file that was moved or deleted, and do not create a new file in its place.
 
     If someone deletes or replaces the file while the service runs, it would otherwise keep writing to a file that no

@@ -26,7 +26,7 @@ from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import make_engine, make_migrating_engine, make_private_file
 from telemetry_service.storage.link import Link, link_of
 from telemetry_service.storage.tables import Base
-from telemetry_service.storage.version_table import VERSION_TABLE, current_revision, take_along, waits_to_be_taken_along
+from telemetry_service.storage.version_table import VERSION_TABLE, adopt_revision, current_revision, has_old_revision
 
 _LOCK = 0x74656C656D
 """The key of PostgreSQL's advisory lock: one process at a time migrates, and none reads the schema meanwhile."""
@@ -46,7 +46,7 @@ def migrate(database_url: str) -> str:
     make_private_file(database_url)
     # Busy: another process is migrating. Wait for its lock below, however long that takes.
     with suppress(StorageBusyError):
-        state = schema_state(database_url, makes_it=True)
+        state = schema_state(database_url, may_create=True)
         if state.current:
             return _complete(state.newest, state.missing)
     engine = make_migrating_engine(database_url)
@@ -81,24 +81,24 @@ class SchemaState:
     link: Link | None = None
 
 
-def schema_state(database_url: str, *, makes_it: bool = False) -> SchemaState:
+def schema_state(database_url: str, *, may_create: bool = False) -> SchemaState:
     """Inspect a database without changing anything.
 
-    Pass ``makes_it`` if you are about to set it up: the first connection decides how an empty file is used.
+    Pass ``may_create`` if you are about to set it up: the first connection decides how an empty file is used.
 
     Raises:
         StorageBusyError: another process is migrating it.
         StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
             acknowledged.
     """
-    engine = make_engine(database_url, makes_it=makes_it)
+    engine = make_engine(database_url, may_create=may_create)
     try:
         with translated(), connected(engine) as connection:
             _keep_migrations_out(connection)
             present, scripts = current_revision(connection), _scripts()
             too_new = present is not None and not _known(scripts, present)
             newest = scripts.get_current_head() or ""
-            current = present == newest and not waits_to_be_taken_along(connection)
+            current = present == newest and not has_old_revision(connection)
             missing = _missing(connection) if current else _without_revision(connection, present)
             return SchemaState(
                 present, newest, too_new, current, missing, current or _may_migrate(connection), link_of(connection)
@@ -202,7 +202,7 @@ def _upgrade(connection: Connection) -> str:
         raise SchemaTooNewError
     if without := _without_revision(connection, present):
         raise SchemaIncompleteError(without)
-    take_along(connection)
+    adopt_revision(connection)
     newest = scripts.get_current_head() or ""
     command.upgrade(config, newest)
     if present != newest:

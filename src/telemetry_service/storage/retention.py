@@ -33,7 +33,7 @@ class RetentionStore:
         """
         return count_expired(self._connection, cutoff, most)
 
-    def give_space_back(self, pages: int) -> int:
+    def free_space(self, pages: int) -> int:
         """Let SQLite return up to ``pages`` freed pages to the file system; return how many, 0 when none are left.
 
         PostgreSQL does this itself with autovacuum.

@@ -151,7 +151,7 @@ class TransmissionStore:
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
         return tuple(self._connection.execute(query).scalars())
 
-    def what_waits(self, now: datetime) -> Waiting:
+    def count_waiting(self, now: datetime) -> Waiting:
         """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
         planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
         kind = case((planned, _PLANNED), else_=type_coerce(Log.state, String))
@@ -188,19 +188,19 @@ class TransmissionStore:
         asked = select(Log.transmission_id).where(Log.transmission_id.in_(transmission_ids), Log.next_attempt_at > now)
         return frozenset(self._connection.execute(asked).scalars())
 
-    def held_apart_from(self, connections: Collection[bytes], *, latest: bool) -> bool:
+    def held_with_other_connection(self, connections: Collection[bytes], *, latest: bool) -> bool:
         """Whether any held transmission was never tried with one of ``connections``.
 
         With ``latest``, also whether the latest attempt of one used a different connection.
         """
-        query = select(Log.transmission_id).where(*_held_apart_from(connections, latest=latest)).limit(1)
+        query = select(Log.transmission_id).where(*_held_with_other_connection(connections, latest=latest)).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def wake_held_apart_from(self, connections: Collection[bytes], at: datetime, *, latest: bool) -> bool:
+    def wake_held_with_other_connection(self, connections: Collection[bytes], at: datetime, *, latest: bool) -> bool:
         """Plan such transmissions for ``at``; False if there are none."""
         woken = self._connection.execute(
             update(Log)
-            .where(*_held_apart_from(connections, latest=latest))
+            .where(*_held_with_other_connection(connections, latest=latest))
             .values(next_attempt_at=at, planned_at=at, next_trigger=AttemptTrigger.CONNECTION_CHANGED)
         )
         return woken.rowcount > 0
@@ -280,7 +280,7 @@ class TransmissionStore:
         return None if row is None else _transmission(row)
 
 
-def _held_apart_from(connections: Collection[bytes], *, latest: bool) -> tuple[ColumnElement[bool], ...]:
+def _held_with_other_connection(connections: Collection[bytes], *, latest: bool) -> tuple[ColumnElement[bool], ...]:
     tried = exists().where(AttemptRow.transmission_id == Log.transmission_id, AttemptRow.connection.in_(connections))
     if latest:
         tried = tried.where(AttemptRow.number == Log.attempts_made)

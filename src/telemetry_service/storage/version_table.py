@@ -23,10 +23,10 @@ def current_revision(connection: Connection) -> str | None:
     """Return the revision of a database, or None if it was never migrated."""
     if inspect(connection).has_table(VERSION_TABLE):
         return connection.execute(SELECT_REVISION).scalar()
-    return _OLD_REVISION if waits_to_be_taken_along(connection) else None
+    return _OLD_REVISION if has_old_revision(connection) else None
 
 
-def waits_to_be_taken_along(connection: Connection) -> bool:
+def has_old_revision(connection: Connection) -> bool:
     """Whether the revision is only in the table of version 0.1.0."""
     tables = set(inspect(connection).get_table_names())
     if VERSION_TABLE in tables or not tables.issuperset({_OLD_TABLE, *_TABLES_OF_OLD}):
@@ -35,9 +35,9 @@ def waits_to_be_taken_along(connection: Connection) -> bool:
     return found.first() is not None
 
 
-def take_along(connection: Connection) -> None:
+def adopt_revision(connection: Connection) -> None:
     """Move the revision of version 0.1.0 to our own table. Repeating it is safe."""
-    if not waits_to_be_taken_along(connection):
+    if not has_old_revision(connection):
         return
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     context._ensure_version_table()  # noqa: SLF001 - no public way makes the table without a whole environment

@@ -8,7 +8,7 @@ import typer
 from telemetry_service.cli.commands.serve import DEFAULT_PORT
 from telemetry_service.cli.exit_codes import ExitCode
 from telemetry_service.cli.liveness import is_alive
-from telemetry_service.cli.output import AsJson, complain, say, say_json
+from telemetry_service.cli.output import AsJson, say, say_json, say_on_stderr
 
 Liveness = Annotated[bool, typer.Option("--liveness", help="Only check whether the local service responds.")]
 Port = Annotated[int, typer.Option(min=1, max=65_535, help="The local port that --liveness checks.")]
@@ -51,5 +51,5 @@ def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
     if as_json:
         say_json({"alive": alive})
     if not alive:
-        complain(f"Nothing responds on local port {port}.")
+        say_on_stderr(f"Nothing responds on local port {port}.")
         raise typer.Exit(ExitCode.FAILED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemetry_service.cli.folders import written_into
-from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.output import say, say_on_stderr
 
 if TYPE_CHECKING:
     from telemetry_service.reference.options import ReferenceOptions
@@ -66,7 +66,7 @@ def _api_key(file: Path) -> str:
 
 
 def _announce(listening: "Listening", options: "ReferenceOptions", customer_id: str) -> None:
-    complain(
+    say_on_stderr(
         "This is the reference License Server, for trials and tests. Press Ctrl-C to stop it. To connect a service,"
         " set:"
     )
@@ -74,4 +74,4 @@ def _announce(listening: "Listening", options: "ReferenceOptions", customer_id: 
     say(f"TELEMETRY_LICENSE_SERVER_CA_FILE={Path(str(options.ca_file)).resolve()}")
     say(f"TELEMETRY_LICENSE_SERVER_PUBLIC_KEY={listening.public_key}")
     say(f"TELEMETRY_CUSTOMER_ID={customer_id}")
-    complain(f"The API key to enter is in {options.store.parent.resolve() / 'api-key'}")
+    say_on_stderr(f"The API key to enter is in {options.store.parent.resolve() / 'api-key'}")

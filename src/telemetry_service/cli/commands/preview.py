@@ -21,10 +21,10 @@ def preview(*, as_json: AsJson = False) -> None:
 
         say_as(PreviewResponse, found)
     else:
-        _tell(found)
+        _print(found)
 
 
-def _tell(found: "Preview") -> None:
+def _print(found: "Preview") -> None:
     from telemetry_service.domain.payload import HealthStatus
 
     counts = found.figures.counts

@@ -42,7 +42,7 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
     # A folder must contain the proof of only one attempt.
     with written_into(target, empty=True):
         _write(target, proof, detail.transmission, tried)
-    _tell(target, proof, tried.request_written)
+    _print(target, proof, tried.request_written)
     if not proof.payload_matches or proof.body_matches is False:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -105,7 +105,7 @@ _WRITTEN = {
 }
 
 
-def _tell(target: Path, proof: "Proof", written: bool | None) -> None:  # noqa: FBT001 - a plain fact
+def _print(target: Path, proof: "Proof", written: bool | None) -> None:  # noqa: FBT001 - a plain fact
     verdicts = {
         True: "matches the one recorded before the attempt",
         False: ("DOES NOT MATCH the one recorded before the attempt"),

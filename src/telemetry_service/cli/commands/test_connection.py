@@ -27,7 +27,7 @@ def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = Fals
 
         say_as(ConnectionCheckResponse, result)
     else:
-        _tell(result)
+        _print(result)
     if not result.ok:
         raise typer.Exit(ExitCode.NOT_DELIVERED)
 
@@ -41,7 +41,7 @@ def _read_api_key() -> str:
     return api_key
 
 
-def _tell(result: "ConnectionCheck") -> None:
+def _print(result: "ConnectionCheck") -> None:
     verdicts = {True: "ok", False: "failed", None: "not tried"}
     say_table(
         ("STEP", "RESULT", "MS", "DETAIL"),

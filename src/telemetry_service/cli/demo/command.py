@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from telemetry_service.cli.commands.serve import DEFAULT_PORT
-from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.output import say, say_on_stderr
 
 _LOOPBACK = "127.0.0.1"
 
@@ -46,5 +46,5 @@ def _listen(port: int | None) -> socket.socket:
     try:
         return listen(_LOOPBACK, DEFAULT_PORT)
     except PortInUseError:
-        complain(f"Port {DEFAULT_PORT} is already in use; using a free one instead.")
+        say_on_stderr(f"Port {DEFAULT_PORT} is already in use; using a free one instead.")
         return listen(_LOOPBACK, 0)

@@ -16,7 +16,7 @@ from telemetry_service.cli.demo.routine import CUSTOMER_ID
 from telemetry_service.cli.demo.story import story
 from telemetry_service.cli.demo.world import World, live
 from telemetry_service.cli.listening import CannotListenError, listen, url_of
-from telemetry_service.cli.output import complain, say
+from telemetry_service.cli.output import say, say_on_stderr
 from telemetry_service.cli.server import run_server
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import LicenseStatus, Tier
@@ -47,8 +47,8 @@ class Demo:
         with self._license_server() as license_server:
             settings = self._settings(license_server)
             if not self.secrets.complete:
-                complain("Reporting and sending two months of telemetry; this takes a few seconds.")
-                self._tell_past(settings, license_server)
+                say_on_stderr("Reporting and sending two months of telemetry; this takes a few seconds.")
+                self._play_past(settings, license_server)
             self._serve(settings, license_server)
 
     def _license_server(self) -> ReferenceProcess:
@@ -78,7 +78,7 @@ class Demo:
             }
         )
 
-    def _tell_past(self, settings: Settings, license_server: ReferenceProcess) -> None:
+    def _play_past(self, settings: Settings, license_server: ReferenceProcess) -> None:
         clock = OffsetClock(SystemClock())
         now = clock.now()
         events = story(now, self.secrets)

@@ -30,7 +30,7 @@ def follow_connection(runtime: Runtime) -> None:
         if not runtime.enabled(tx.configuration.get()):
             return
         changed = _changed(tx, known_as, new=new)
-        to_do = changed or tx.transmissions.held_apart_from(known_as, latest=new)
+        to_do = changed or tx.transmissions.held_with_other_connection(known_as, latest=new)
     if to_do:
         _make_due(runtime, known_as, changed=changed, new=new)
     runtime.seen_connection.connection = present
@@ -53,6 +53,6 @@ def _make_due(runtime: Runtime, known_as: tuple[bytes, ...], *, changed: bool, n
         if changed:
             tx.installation.remember_connection(known_as[0])
             tx.exchanges.connection_changed()
-        woken = tx.transmissions.wake_held_apart_from(known_as, now, latest=new)
+        woken = tx.transmissions.wake_held_with_other_connection(known_as, now, latest=new)
     if woken or not first:
         log_event(Event.CONNECTION_CHANGED)

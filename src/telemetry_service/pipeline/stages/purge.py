@@ -96,7 +96,7 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
         tx.activity.purge(now)
         if deleted:
             tx.activity.note(now, "schedule", Action.PURGED, rows=str(deleted))
-    _give_space_back(runtime)
+    _free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
     return deleted
@@ -123,8 +123,8 @@ def _delete(runtime: Runtime, cutoff: datetime, lease: _Lease | None) -> int:
     return deleted
 
 
-def _give_space_back(runtime: Runtime) -> None:
-    for _ in _steps(runtime, BatchSize(*_STEP_PAGES), lambda tx, pages: tx.retention.give_space_back(pages)):
+def _free_space(runtime: Runtime) -> None:
+    for _ in _steps(runtime, BatchSize(*_STEP_PAGES), lambda tx, pages: tx.retention.free_space(pages)):
         pass
 
 

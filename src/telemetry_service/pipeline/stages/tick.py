@@ -48,7 +48,7 @@ def run_due_tick(runtime: Runtime) -> str | None:
         frequency = tx.configuration.get().values.frequency
         missed = _missed(Snapshot(runtime, tx, now)) if due > now else None
     if due > now:
-        _mend_schedule(runtime, due, next_run_after(frequency, now), now)
+        _correct_schedule(runtime, due, next_run_after(frequency, now), now)
         return _run_missed(runtime, now) if missed else None
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
@@ -117,7 +117,7 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
     return "prepared"
 
 
-def _mend_schedule(runtime: Runtime, planned: datetime, natural: datetime, now: datetime) -> None:
+def _correct_schedule(runtime: Runtime, planned: datetime, natural: datetime, now: datetime) -> None:
     """Move a run back that was planned by a clock far ahead of the present one."""
     if planned <= natural or not is_plausible(now):
         return
