@@ -1,7 +1,7 @@
-"""How things are, the open period, and the field dictionary."""
+"""How things are, the open period, the field dictionary, and what the probes tell."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
@@ -127,3 +127,25 @@ class DictionaryResponse(ResponseModel):
     """Every field that can be sent, what it means, and why it is collected."""
 
     fields: tuple[FieldResponse, ...]
+
+
+class AliveResponse(ResponseModel):
+    """The process responds, and its threads are running."""
+
+    status: Literal["alive", "thread-ended"]
+    ended_threads: list[str]
+    """Required threads that have ended. Only a restart brings them back."""
+
+
+class ReadinessResponse(ResponseModel):
+    """Whether the service can do its work, and if not, which part fails."""
+
+    ready: bool
+    database: bool
+    """The schema exists, and the last write reached the disk."""
+    scheduler: bool
+    """The scheduler ran within the last minute."""
+    last_waking_age_seconds: float | None
+    """Seconds since the scheduler last ran; null before its first run."""
+    last_heartbeat_age_seconds: float | None
+    """Seconds since the last heartbeat was written; null before the first. Above 60 the service is not ready."""

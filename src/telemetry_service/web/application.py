@@ -13,12 +13,10 @@ from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.errors.handler import ErrorHandler
-from telemetry_service.web.errors.middleware import ErrorMiddleware
+from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.http.ambiguity import refuse_ambiguity
 from telemetry_service.web.http.body_limit import USAGE_BYTES, limit_body
-from telemetry_service.web.http.middleware import database_time, head_as_get
-from telemetry_service.web.http.request_ids import request_ids
+from telemetry_service.web.http.middleware import database_time, head_as_get, request_ids
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab.error_pages import TabErrorPages

@@ -5,8 +5,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from telemetry_service.web.errors.handler import ErrorHandler
-from telemetry_service.web.errors.middleware import ErrorMiddleware
+from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.error_pages import TabErrorPages
 from tests.support.running import Running, code_in

@@ -18,8 +18,7 @@ from telemetry_service.identity import accounts, passwords, tokens
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.events import Event
 from telemetry_service.web.errors import request_errors as refusals
-from telemetry_service.web.errors.handler import ErrorHandler
-from telemetry_service.web.errors.middleware import ErrorMiddleware, ResponseCutOffError
+from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware, ResponseCutOffError
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.errors.request_errors import FieldError
 from telemetry_service.web.errors.statuses import STATUS

@@ -220,8 +220,8 @@ def test_a_pool_takes_so_many_and_lets_so_many_wait() -> None:
         pool = BoundedPool(2, ExchangesBusyError, waiting=1)
         tasks = [pool.begin(lambda: goes_on.wait(60)) for _ in range(3)]
         with pytest.raises(ExchangesBusyError):
-            await pool.run(lambda: True)
+            await pool.begin(lambda: True)
         goes_on.set()
-        return [*await asyncio.gather(*tasks), await pool.run(lambda: True)]
+        return [*await asyncio.gather(*tasks), await pool.begin(lambda: True)]
 
     assert asyncio.run(fill()) == [True] * 4

@@ -1,7 +1,7 @@
 """The description of the API (OpenAPI 3.1): the framework's, with what a client's author wants to know beside it."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import deepcopy
 from threading import Lock
 from typing import Any
@@ -49,8 +49,7 @@ _TAGS = [
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
 _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
-_OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError)
-_READING = "get"
+_OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError, web.InputRefusedError)
 
 
 class Description:
@@ -97,17 +96,14 @@ def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Itera
     call["responses"] = refusals(kinds) | call["responses"]
 
 
-def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> Iterator[type[TelemetryError]]:
-    """Yield the refusals that follow from what kind of call it is."""
+def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> tuple[type[TelemetryError], ...]:
+    """Return the refusals that follow from what kind of call it is."""
     if rule.public:
-        return
-    yield from _OF_EACH
-    yield from _OF_GUARDED
-    if method != _READING:
-        yield from _OF_CHANGES
-        yield from _OF_BODIES
-    if method != _READING or call.get("parameters"):
-        yield web.InputRefusedError
+        return ()
+    if method != "get":
+        return (*_OF_EACH, *_OF_GUARDED, *_OF_CHANGES, *_OF_BODIES)
+    of_parameters = (web.InputRefusedError,) if call.get("parameters") else ()
+    return (*_OF_EACH, *_OF_GUARDED, *of_parameters)
 
 
 def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str, Any]) -> None:

@@ -1,40 +1,16 @@
 """For those who run the service: is it alive, is it ready, its metrics, and the description of the API."""
 
-from typing import Literal
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.schemas.base import ResponseModel
+from telemetry_service.schemas.insight import AliveResponse, ReadinessResponse
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.context import Context
 from telemetry_service.web.metrics import CONTENT_TYPE
 from telemetry_service.web.security.authorization import needs, public
 
 router = APIRouter(tags=["operations"])
-
-
-class AliveResponse(ResponseModel):
-    """The process responds, and its threads are running."""
-
-    status: Literal["alive", "thread-ended"]
-    ended_threads: list[str]
-    """Required threads that have ended. Only a restart brings them back."""
-
-
-class ReadinessResponse(ResponseModel):
-    """Whether the service can do its work, and if not, which part fails."""
-
-    ready: bool
-    database: bool
-    """The schema exists, and the last write reached the disk."""
-    scheduler: bool
-    """The scheduler ran within the last minute."""
-    last_waking_age_seconds: float | None
-    """Seconds since the scheduler last ran; null before its first run."""
-    last_heartbeat_age_seconds: float | None
-    """Seconds since the last heartbeat was written; null before the first. Above 60 the service is not ready."""
 
 
 @router.get("/healthz", response_model=AliveResponse, responses={503: {"model": AliveResponse}})

@@ -8,7 +8,7 @@ from telemetry_service.log.context import REQUEST_ID_HEADER, request_context
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.errors.problem import problem_of, problem_response
-from telemetry_service.web.http.request_ids import new_request_id, request_id_of
+from telemetry_service.web.http.middleware import new_request_id, request_id_of
 from telemetry_service.web.security.response_headers import ALWAYS
 
 

@@ -1,11 +1,13 @@
-"""How a middleware is written here: as one function that serves an HTTP request, and the two smallest of them."""
+"""How a middleware is written here: as one function that serves an HTTP request. Also the three smallest of them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry_service.domain.clock import SystemClock, time_ordered_id
+from telemetry_service.log.context import REQUEST_ID_HEADER, is_safe_request_id, request_context
 from telemetry_service.storage.deadline import one_call
 
 P = ParamSpec("P")
@@ -40,6 +42,18 @@ def with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
 
 
 @http_middleware
+async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Give each request its ID: the caller's own where that can be repeated, else a new one.
+
+    Stands around everything, so that every line that a request causes and every response bears its ID.
+    """
+    request_id = request_id_of(scope)
+    client = scope.get("client")
+    with request_context(request_id, client[0] if client else None):
+        await app(scope, receive, with_headers(send, lambda headers: headers.update({REQUEST_ID_HEADER: request_id})))
+
+
+@http_middleware
 async def head_as_get(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer HEAD as GET, for every route that can be read. The server leaves the body out."""
     await app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, send)
@@ -50,3 +64,16 @@ async def database_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send
     """Give each call its time with the database: many transactions that are slow end like one that hangs."""
     with one_call():
         await app(scope, receive, send)
+
+
+def new_request_id() -> str:
+    """Return an ID for a request that brought none, or none that can be repeated."""
+    return str(time_ordered_id(SystemClock().now()))
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the ID that a request brought, or a new one."""
+    given = Headers(scope=scope).getlist(REQUEST_ID_HEADER)
+    if len(given) == 1 and is_safe_request_id(given[0]):
+        return given[0]
+    return new_request_id()

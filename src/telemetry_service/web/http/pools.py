@@ -40,16 +40,12 @@ class BoundedPool:
         self._limiter = CapacityLimiter(threads)
         self._under_way: set[asyncio.Task[Any]] = set()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` does.
+    def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
+        """Begin ``work``, which continues whether anybody waits for it or not.
 
         Raises:
             TelemetryError: the refusal, at once, where there is no thread for it.
         """
-        return await self.begin(work)
-
-    def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
-        """Begin ``work``, which continues whether anybody waits for it or not; see ``run``."""
         if len(self._under_way) >= self._most:
             raise self._refusal
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
@@ -93,6 +89,6 @@ def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) 
         given: Any = kwargs  # The framework hands over each parameter by its name; the tab's visit has the context.
         context = given["visit"].context if "visit" in given else given["context"]
         pools: Pools = context.pools
-        return await pool_of(pools).run(partial(endpoint, *args, **kwargs))
+        return await pool_of(pools).begin(partial(endpoint, *args, **kwargs))
 
     return run

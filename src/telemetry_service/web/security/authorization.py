@@ -17,10 +17,12 @@ from telemetry_service.domain import errors
 from telemetry_service.identity.accounts import ADMINISTRATOR
 from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
 from telemetry_service.identity.sessions import Session
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.errors.log_lines import route_of
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
-from telemetry_service.web.security.log_lines import log_access_refused
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -91,7 +93,7 @@ async def authorize(request: Request, context: Context) -> None:
     except LoginNeededError:
         raise  # Led to the login, and not refused.
     except errors.TelemetryError as error:
-        log_access_refused(request, error)
+        _log_refused(request, error)
         raise
 
 
@@ -146,6 +148,23 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
         # No other site has business with the API; a link to a page may come from anywhere.
         raise ForgeryCheckError(ForgeryCheck.SITE)
     return Caller(ADMINISTRATOR, SESSION_SCOPES, session)
+
+
+def _log_refused(request: Request, error: errors.TelemetryError) -> None:
+    """Write that a caller was refused access."""
+    route = route_of(request)
+    if isinstance(error, ForgeryCheckError):
+        log_event(Event.CSRF_REFUSED, route=route, check=error.check)
+    elif isinstance(error, errors.ScopeMissingError):
+        log_event(Event.SCOPE_MISSING, route=route, actor=getattr(request.state, "actor", None))
+    elif isinstance(error, errors.AccessDeniedError):
+        log_event(Event.ACCESS_DENIED, route=route, credential=_credential_of(request))
+
+
+def _credential_of(request: Request) -> str:
+    if "authorization" in request.headers:
+        return "token"
+    return "none" if read_session_cookie(request) is None else "session"
 
 
 async def caller_of(request: Request) -> Caller:
