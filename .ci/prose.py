@@ -1,12 +1,14 @@
-"""Fails where prose that a user reads does not keep to the project's words: see prose.toml.
+"""Fails if prose does not keep to the project's words: see prose.toml.
 
-It reads the pages without their code, the templates without their tags, the sentences of the tab's scripts, and every
-string with a blank in it in the Python sources (docstrings are for developers, and left alone).
+It reads the pages without their code, the templates without their tags, the sentences of the tab's scripts, and the
+docstrings, the comments and every string with a space in the Python sources.
 """
 
 import ast
+import io
 import re
 import sys
+import tokenize
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ NOT_READ = frozenset({"CHANGELOG.md", "docs/decisions.md"})
 _CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2|<!--.*?-->|`[^`\n]*`|(?<=\])\([^)\s]*\)|https?://\S+|<[^>\n]*>", re.DOTALL | re.MULTILINE
 )
+_LITERAL = re.compile(r"``[^`]+``|`[^`\n]+`|https?://\S+")
+"""Code in a docstring or a comment."""
 _TEMPLATE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>", re.DOTALL)
 _READ_ALOUD = re.compile(r'(?:aria-label|title|placeholder|alt)="([^"]*)"')
@@ -96,13 +100,30 @@ def of_script(text: str, where: str) -> Iterator[Finding]:
 
 
 def of_source(text: str, where: str) -> Iterator[Finding]:
-    """Yield what is found in the strings of a Python module."""
-    for node, value in strings(ast.parse(text)):
+    """Yield what is found in the strings, the docstrings and the comments of a Python module."""
+    tree = ast.parse(text)
+    for node, value in strings(tree):
         yield from findings(value, where, node.lineno)
+    for line, value in (*docstrings(tree), *comments(text)):
+        yield from findings(_LITERAL.sub(_blank, value), where, line)
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the docstrings of a module, those of its attributes included, with their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and (value := _value(node.value)) is not None:
+            yield node.lineno, value
+
+
+def comments(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a module, with their lines."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
 
 
 def strings(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
-    """Yield the strings that a module may show: no docstrings, no SQL, and nothing without a blank."""
+    """Yield the strings that a module may show: no docstrings, no SQL, and nothing without a space."""
     skipped: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr):

@@ -179,8 +179,8 @@ def _health(said: Said) -> list[tuple[str, object, object]]:
     cause, step = re.findall(r"<p[^>]*>(.*?)</p>", lines[1], re.DOTALL)
     owner = health["owner"]
     wanted = health["next_step"] if owner == "nobody" else f"Next step · {health['next_step']} {owner}"
-    badge = next(sign.word for badge, sign in CONNECTION_BADGE.items() if badge.value == health["license_server"])
-    state = next(sign.word for status, sign in HEALTH.items() if status.value == health["status"])
+    badge = next(found.word for badge, found in CONNECTION_BADGE.items() if badge.value == health["license_server"])
+    state = next(found.word for status, found in HEALTH.items() if status.value == health["status"])
     title = re.search(r'<h2 id="health-title">(.*?)</h2>', section, re.DOTALL)
     assert title is not None
     return [
@@ -196,7 +196,7 @@ def _health(said: Said) -> list[tuple[str, object, object]]:
 def _figures(said: Said) -> list[tuple[str, object, object]]:
     shown = {name: values[0] for name, values in facts_of(section_of(said.page, "preview")).items()}
     figures = said.preview["figures"]
-    state = next(sign.word for status, sign in HEALTH.items() if status.value == figures["health_status"])
+    state = next(found.word for status, found in HEALTH.items() if status.value == figures["health_status"])
     wanted = {
         "Total Events": str(figures["total_events"]),
         "Sandbox Events": str(figures["sandbox_events"]),

@@ -1,4 +1,4 @@
-"""What a user reads keeps to the project's words, and `make check` fails where it does not."""
+"""Pages, sentences, docstrings and comments keep to the project's words, or `make check` fails."""
 
 import importlib.util
 import subprocess
@@ -54,6 +54,9 @@ def test_the_repository_has_no_finding() -> None:
         ("src/package/static/scripts/part.js", 'say("{}");\n'),
         ("src/package/module.py", 'SENTENCE = "{}"\n'),
         ("src/package/module.py", 'def f(n: int) -> str:\n    return f"{{n}} times. {}"\n'),
+        ("src/package/module.py", 'class A:\n    """{}"""\n'),
+        ("src/package/module.py", 'a: int\n"""{}"""\n'),
+        ("src/package/module.py", "a = 1  # {}\n"),
     ],
 )
 def test_a_sentence_that_does_not_keep_to_it_is_found_wherever_it_is(tmp_path: Path, file: str, text: str) -> None:
@@ -70,8 +73,8 @@ def test_code_comments_and_addresses_of_a_page_are_no_prose(code: str) -> None:
     assert list(prose.of_page(code.format("nobody").replace("()", "(id)"), "page.md")) == []
 
 
-def test_a_docstring_is_for_developers() -> None:
-    assert list(prose.of_source(f'"""{BAD}"""\n', "module.py")) == []
+def test_the_code_in_a_docstring_is_no_prose() -> None:
+    assert list(prose.of_source('"""Return ``nobody`` for `told`."""\n', "module.py")) == []
 
 
 def test_a_sentence_may_not_be_too_long() -> None:

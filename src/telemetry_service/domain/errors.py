@@ -33,7 +33,7 @@ class SettingsError(TelemetryError):
 
 
 class StorageUnavailableError(TelemetryError):
-    """The database cannot be used just now. Nothing was lost: the request was not acknowledged."""
+    """The database cannot be used now. Nothing was lost: the request was not acknowledged."""
 
     code = "storage-unavailable"
     sentence = "The database cannot be reached. Nothing was recorded; try again."

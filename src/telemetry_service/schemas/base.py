@@ -1,4 +1,4 @@
-"""What the responses share: how a moment is written, how a value is read, and why something failed."""
+"""What the responses share: the format of times, reading values, and the cause of a failure."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,13 +18,13 @@ Moment = Annotated[
 
 
 class ResponseModel(BaseModel):
-    """The root of the responses: closed, so that nothing gets into one by accident."""
+    """The root of the responses: closed, so that nothing gets into a response by accident."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, use_attribute_docstrings=True)
 
 
 def read_from(path: str) -> Any:  # noqa: ANN401 - the field's own annotation says its type
-    """Read a field from another attribute than that of its name: ``read_from("verdict.badge")``."""
+    """Read a field from an attribute with a different name: ``read_from("verdict.badge")``."""
     return Field(validation_alias=AliasPath(*path.split(".")))
 
 

@@ -1,4 +1,4 @@
-"""The configuration, what saving another one would lose, and what a connection check found."""
+"""The configuration, what saving another one would lose, and the result of a connection test."""
 
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.schedule import Frequency

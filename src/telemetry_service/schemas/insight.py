@@ -25,7 +25,7 @@ class HealthResponse(HealthStateResponse):
     """The health status and related facts."""
 
     license_server: ConnectionBadge = read_from("verdict.badge")
-    """What the badge beside *License Server* says."""
+    """The badge next to *License Server*."""
     waiting: int
     """Transmissions not accepted yet."""
     waiting_note: str = read_from("verdict.waiting_note")

@@ -1,1 +1,1 @@
-"""The REST API and the settings tab: the only user of the web framework."""
+"""The REST API and the settings tab. Only this package uses the web framework."""

@@ -1,4 +1,4 @@
-"""Puts the web application together: the routes with their authorization, and what stands around all of them."""
+"""Assembles the web application: the routes with their authorization, and the middleware."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -32,7 +32,7 @@ _NO_OBSERVERS: TelemetryConfig = {
     "operation_spans": False,
     "auto_configure": False,
 }
-"""The framework would export traces where the environment says so: nothing but the transmission leaves this process."""
+"""The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
 _API = (usage, facts, configuration, insight, transmissions)
 
@@ -53,7 +53,7 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
         ),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
-        # Swagger UI and ReDoc load from a CDN; the description itself is a route of ours, with its authorization.
+        # Swagger UI and ReDoc load from a CDN; the description itself is one of our routes, with its authorization.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -76,7 +76,7 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
 
 
 def _around(errors: ErrorHandler) -> list[Middleware]:
-    """Return what stands around every route, outermost first."""
+    """Return the middleware, outermost first."""
     return [
         Middleware(request_ids),
         Middleware(security_headers),

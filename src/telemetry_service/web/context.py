@@ -1,4 +1,4 @@
-"""What every route works with. Made once, in ``app.py``, and found through the application's state."""
+"""What every route works with. ``app.py`` makes it once; routes find it in the application's state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ class WebContext:
     recorder: Recorder
     authentication: Authentication
     readiness: Callable[[], Readiness]
-    """Answers at once, from memory."""
+    """Responds at once, from memory."""
     threads: Callable[[], dict[str, bool]]
-    """Which threads must live, and whether they do."""
+    """The threads that must be alive, and whether they are."""
     metrics: Metrics
     pools: Pools = field(default_factory=Pools)
 
@@ -36,4 +36,4 @@ async def context_of(request: Request) -> WebContext:
 
 
 Context = Annotated[WebContext, Depends(context_of)]
-"""A parameter of a route that works with the installation."""
+"""A route's parameter for the context."""

@@ -1,4 +1,4 @@
-"""What Prometheus reads: counts and moments, no names, no addresses. Its own registry, filled when asked."""
+"""The metrics for Prometheus: counts and times, no names, no addresses. They are collected on request."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -20,10 +20,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics(Collector):
-    """The metrics of one process: what it counted itself, and what every replica knows alike."""
+    """The metrics of one process: its own counts, and what all replicas share."""
 
     def __init__(self, runtime: Runtime) -> None:
-        """Count from now on; what the database knows is read at each scrape."""
+        """Start counting; the database is read at each scrape."""
         self._registry = CollectorRegistry()
         self._reports = Counter(
             "telemetry_usage_reports",
@@ -42,16 +42,16 @@ class Metrics(Collector):
         self._reports.labels("duplicate").inc(result.duplicates)
 
     def exposition(self) -> bytes:
-        """Return the metrics as Prometheus reads them.
+        """Return the metrics in Prometheus format.
 
         Raises:
-            StorageUnavailableError: the database cannot be used just now. Nothing was lost: the request was not
+            StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
                 acknowledged.
         """
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
-        """Name nothing in advance: asking for names must not read the database."""
+        """Describe nothing in advance, because that must not read the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -71,9 +71,9 @@ class Metrics(Collector):
 
 
 def _moments(report: HealthReport, now: datetime) -> Iterator[tuple[str, str, float | None]]:
-    """Yield name, meaning and value of the gauges that are absent while there is nothing to tell."""
+    """Yield name, meaning and value of the gauges that are absent while they have no value."""
     accepted, run = report.last_accepted_at, report.next_run_at
-    # Dated by a clock that was ahead, it is as old as one of this moment.
+    # If a clock that was ahead dated it, it counts as new.
     age = None if accepted is None else max(0.0, (now - accepted).total_seconds())
     yield "telemetry_last_accepted_age_seconds", "Seconds since the last accepted transmission.", age
     yield "telemetry_next_run_timestamp_seconds", "Unix time of the next run.", None if run is None else run.timestamp()

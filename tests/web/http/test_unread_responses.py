@@ -72,7 +72,7 @@ async def get_steps() -> StreamingResponse:
 
 async def look_whether_read() -> None:
     for connection in list(Prompted.alive):
-        connection._look_whether_read()  # noqa: SLF001 - what its clock does
+        connection._check_whether_read()  # noqa: SLF001 - what its clock does
 
 
 def look(port: int) -> None:

@@ -1,1 +1,1 @@
-"""The REST API under ``/api/v1``: a file for each topic. What the responses look like stands in ``schemas``."""
+"""The REST API under ``/api/v1``: one file for each topic. ``schemas`` defines the responses."""

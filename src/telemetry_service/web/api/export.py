@@ -27,7 +27,7 @@ COLUMNS = (
     "accepted_at",
     "receipt_verified",
 )
-"""Each a field of the history's JSON. Of a cause there is the code."""
+"""Each is a field of the history's JSON. A cause is written as its code."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -40,13 +40,13 @@ def csv_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
 
 
 def json_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
-    """Yield one JSON object a line, in the shape in which the history lists transmissions."""
+    """Yield one JSON object per line, in the shape of the history."""
     for response in map(TransmissionResponse.model_validate, transmissions):
         yield response.model_dump_json() + "\n"
 
 
 def cell(value: object) -> str:
-    """Write a value so that no spreadsheet takes it for a formula."""
+    """Write a value so that no spreadsheet treats it as a formula."""
     if value is None:
         return ""
     if isinstance(value, bool):

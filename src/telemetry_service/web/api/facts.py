@@ -1,4 +1,4 @@
-"""What other services report beside usage: bouncers, the license posture, redeemed extension codes."""
+"""What other services report in addition to usage: bouncers, the license posture, redeemed extension codes."""
 
 import hashlib
 from http import HTTPStatus
@@ -103,11 +103,11 @@ def post_extension_code(context: Context, code: Code) -> ExtensionCodeResponse:
 
 
 def _tagged(response: Response, view: LicenseView) -> LicenseResponse:
-    """Name the answer's content in its ETag."""
-    answer = LicenseResponse.model_validate(view)
-    response.headers["ETag"] = _tag(answer)
-    return answer
+    """Set the ETag of a response from its content."""
+    body = LicenseResponse.model_validate(view)
+    response.headers["ETag"] = _tag(body)
+    return body
 
 
-def _tag(answer: LicenseResponse) -> str:
-    return f'"{hashlib.sha256(answer.model_dump_json().encode()).hexdigest()[:32]}"'
+def _tag(body: LicenseResponse) -> str:
+    return f'"{hashlib.sha256(body.model_dump_json().encode()).hexdigest()[:32]}"'

@@ -1,4 +1,4 @@
-"""What is to be seen: the open period as it would leave, how things are, and every field that can leave."""
+"""The preview of the open period, the health, and every field that can be sent."""
 
 from fastapi import APIRouter
 

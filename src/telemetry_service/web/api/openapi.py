@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI 3.1): the framework's, with what a client's author wants to know beside it."""
+"""The description of the API (OpenAPI 3.1): the framework's, with more for the authors of clients."""
 
 import json
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ _OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefuse
 
 
 class Description:
-    """The description as it is served: built once, at the first call, and the same bytes for everyone."""
+    """The served description: built once, at the first call, and the same bytes for everyone."""
 
     def __init__(self) -> None:
         self._built = b""
@@ -89,7 +89,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Iterable[type[TelemetryError]]) -> None:
-    """Add to one call who may make it, what it is in a sentence, and with what it is refused."""
+    """Add to one call who may make it, a summary, and its refusals."""
     call["summary"] = call["description"].partition(". ")[0].partition(".\n")[0].rstrip(".")
     call["security"] = _security(rule)
     kinds = dict.fromkeys((*_kinds_of(call, method, rule), *own_refusals))
@@ -97,7 +97,7 @@ def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Itera
 
 
 def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> tuple[type[TelemetryError], ...]:
-    """Return the refusals that follow from what kind of call it is."""
+    """Return the refusals that follow from the kind of call."""
     if rule.public:
         return ()
     if method != "get":
@@ -107,7 +107,7 @@ def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> tuple[type[Telem
 
 
 def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str, Any]) -> None:
-    """Say what the body of a call is, if it takes one."""
+    """Describe the body of a call, if it takes one."""
     body = next((one.call for one in route.dependant.dependencies if isinstance(one.call, Body)), None)
     if body is not None:
         schema = {"$ref": SCHEMAS + _add_schema(body.adapter, schemas)["title"]}
@@ -116,19 +116,19 @@ def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str,
 
 
 def _add_schema(adapter: TypeAdapter[Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Put a schema and those that it refers to where every schema with a name stands, and return it."""
+    """Add a schema, and those that it refers to, to the named schemas, and return it."""
     schema = adapter.json_schema(ref_template=f"{SCHEMAS}{{model}}")
     for name, definition in {**schema.pop("$defs", {}), schema["title"]: schema}.items():
-        # What a developer is told beyond the first paragraph is no business of a client's.
+        # Paragraphs after the first are for developers, not for clients.
         definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
         for member in definition.get("properties", {}).values():
             if member.get("default", "") is None:
-                del member["default"]  # To omit a member can mean something else than to send null.
+                del member["default"]  # Omitting a member can mean something different from sending null.
         schemas.setdefault(name, definition)
     return schema
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:
-    """Return the alternatives, any of which lets a caller in; none where anybody may call."""
+    """Return the alternatives that admit a caller; none if anyone may call."""
     tokens: list[dict[str, list[str]]] = [{_TOKEN: [scope.value]} for scope in sorted(rule.scopes)]
     return [*tokens, {_SESSION: []}] if rule.scopes & SESSION_SCOPES else tokens

@@ -1,4 +1,4 @@
-"""How a route describes what the framework cannot see: headers, and refusals."""
+"""Lets a route describe what the framework cannot see: headers and refusals."""
 
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -32,7 +32,7 @@ UNABLE_TO_SEND = (
 
 
 def refused_with(*kinds: type[TelemetryError]) -> Callable[[Endpoint], Endpoint]:
-    """Declare the refusals that are a route's own; ``openapi.py`` knows those that follow from its kind."""
+    """Declare the refusals that are specific to a route; ``openapi.py`` adds those that follow from its kind."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
         setattr(endpoint, _REFUSALS, kinds)
@@ -59,7 +59,7 @@ def response_header(name: str, description: str) -> dict[str, Any]:
 
 
 def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]:
-    """Return the responses that refuse with these kinds of errors, by status."""
+    """Return the responses for these kinds of errors, by status."""
     by_status: dict[HTTPStatus, list[type[TelemetryError]]] = {}
     for kind in kinds:
         by_status.setdefault(status_of(kind), []).append(kind)
@@ -67,7 +67,7 @@ def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]
 
 
 def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str, Any]:
-    """Return the response that refuses with one status, each code with its sentence and an example."""
+    """Return the response for one status, each code with its sentence and an example."""
     common = {"title": status.phrase, "status": status.value}
     examples = {
         kind.code: {"value": {"type": PROBLEM_TYPE + kind.code, "detail": kind.sentence, **common}} for kind in kinds
@@ -82,14 +82,14 @@ def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str,
 
 
 def types_of_problems() -> str:
-    """Return what there is to say about the type of a problem: every code with its status and its sentence."""
+    """Return the description of a problem's type: every code with its status and its sentence."""
     kinds: set[type[TelemetryError]] = {*_each_kind(STATUS), TelemetryError}
     codes = sorted(f"- `{kind.code}` ({status_of(kind).value}): {kind.sentence}" for kind in kinds)
     return f"Stable: `{PROBLEM_TYPE}` plus a code. New codes may be added:\n" + "\n".join(codes)
 
 
 def _each_kind(kinds: Iterable[type[TelemetryError]]) -> Iterator[type[TelemetryError]]:
-    """Yield the kinds that have a code of their own, and those below them."""
+    """Yield the kinds with their own code, and their subclasses."""
     for kind in kinds:
         yield from _each_kind(kind.__subclasses__())
         if "code" in vars(kind):

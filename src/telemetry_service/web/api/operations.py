@@ -1,4 +1,4 @@
-"""For those who run the service: is it alive, is it ready, its metrics, and the description of the API."""
+"""For operators: liveness, readiness, metrics, and the description of the API."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -18,8 +18,8 @@ router = APIRouter(tags=["operations"])
 async def get_healthz(context: Context) -> Response:
     """Report that the process responds and that its threads are running."""
     ended = [name for name, lives in context.threads().items() if not lives]
-    answer = AliveResponse(status="thread-ended" if ended else "alive", ended_threads=ended)
-    return JSONResponse(answer.model_dump(), 503 if ended else 200)
+    body = AliveResponse(status="thread-ended" if ended else "alive", ended_threads=ended)
+    return JSONResponse(body.model_dump(), 503 if ended else 200)
 
 
 @router.get("/readyz", response_model=ReadinessResponse, responses={503: {"model": ReadinessResponse}})
@@ -30,8 +30,8 @@ async def get_readyz(context: Context) -> Response:
     It can if the scheduler runs and the database is writable. Trouble at the License Server does not matter. The
     response comes from memory and never waits for other requests.
     """
-    answer = ReadinessResponse.model_validate(context.readiness())
-    return JSONResponse(answer.model_dump(), 200 if answer.ready else 503)
+    body = ReadinessResponse.model_validate(context.readiness())
+    return JSONResponse(body.model_dump(), 200 if body.ready else 503)
 
 
 @router.get(

@@ -1,4 +1,4 @@
-"""The parameters of the calls: closed like the bodies, so that a mistyped filter is refused and not ignored."""
+"""The parameters of the calls: closed like the bodies, so that a mistyped filter is refused instead of ignored."""
 
 import re
 from collections import Counter
@@ -25,7 +25,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
 def _only_if_written_as(pattern: re.Pattern[str]) -> BeforeValidator:
-    # Pydantic would take more forms, such as seconds since 1970 for a day.
+    # Pydantic would accept more forms, such as seconds since 1970 for a day.
     return BeforeValidator(lambda value: value if not isinstance(value, str) or pattern.fullmatch(value) else ())
 
 
@@ -42,7 +42,7 @@ class _Filters(BaseModel):
     to_day: Day | None = Field(default=None, alias="to", description="Last UTC day, inclusive.")
 
     def filter(self) -> HistoryFilter:
-        """Return the filter as the history takes it."""
+        """Return the filter for the history."""
         if self.from_day and self.to_day and self.from_day > self.to_day:
             raise InputRefusedError([FieldError("from", "must not be later than to")])
         return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
@@ -56,13 +56,13 @@ class HistoryParams(_Filters):
 
 
 class ExportParams(_Filters):
-    """Which transmissions to export, and as what."""
+    """Which transmissions to export, and in which format."""
 
     format: Annotated[str, Field(pattern="^(csv|jsonl)$")]
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
-    """Refuse a query in which a name is there twice: two readers could understand it differently.
+    """Refuse a query with a duplicate name: two readers could understand it differently.
 
     Raises:
         InputRefusedError: with the names.
@@ -77,13 +77,13 @@ _KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format", "confi
 
 
 def entity_tag(version: int) -> str:
-    """Return the ETag of a version of the configuration: a strong one."""
+    """Return the strong ETag of a version of the configuration."""
     return f'"{version}"'
 
 
 @dataclass(frozen=True, slots=True)
 class SeenTags:
-    """The entity tags that the caller has seen; None for all there are. A weak tag is never one (RFC 9110, 13.1.1)."""
+    """The entity tags that the caller has seen; None for all. A weak tag never matches (RFC 9110, 13.1.1)."""
 
     tags: frozenset[str] | None
 
@@ -92,20 +92,20 @@ class SeenTags:
 
     @property
     def versions(self) -> frozenset[str] | None:
-        """What the tags have between their quotation marks."""
+        """The content of the tags between the quotation marks."""
         return None if self.tags is None else frozenset(tag.strip('"') for tag in self.tags)
 
 
 async def tags_seen(if_match: Annotated[list[str] | None, Header(include_in_schema=False)] = None) -> SeenTags:
-    """Return the tags out of ``If-Match: "7", "8"``; all of them for ``*``, or without the header.
+    """Return the tags in ``If-Match: "7", "8"``; all of them for ``*`` or without the header.
 
     Raises:
-        InputRefusedError: it is no list of entity tags.
+        InputRefusedError: it is not a list of entity tags.
     """
     said = "*" if if_match is None else ",".join(if_match)
     if said.strip() == "*":
         return SeenTags(None)
-    # A tag may hold commas, so what remains between the tags is looked at without them.
+    # A tag may contain commas, so the rest is checked after removing the tags.
     between = _ENTITY_TAG.sub("\0", said).split(",")
     tags = frozenset(_ENTITY_TAG.findall(said))
     if not tags or any(part.strip(" \t") not in {"", "\0"} for part in between):
@@ -114,7 +114,7 @@ async def tags_seen(if_match: Annotated[list[str] | None, Header(include_in_sche
 
 
 async def tags_required(request: Request, seen: Annotated[SeenTags, Depends(tags_seen)]) -> SeenTags:
-    """Return the tags of an ``If-Match`` that must be there.
+    """Return the tags of a required ``If-Match``.
 
     Raises:
         PreconditionRequiredError: the header is missing.
@@ -127,7 +127,7 @@ async def tags_required(request: Request, seen: Annotated[SeenTags, Depends(tags
 async def checked_key(
     idempotency_key: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> str | None:
-    """Return the caller's ``Idempotency-Key``, or None where there is none.
+    """Return the caller's ``Idempotency-Key``, or None if there is none.
 
     Raises:
         InputRefusedError: it is not 1 to 200 visible ASCII characters.

@@ -17,7 +17,7 @@ from telemetry_service.web.security.authorization import needs
 router = APIRouter(tags=["facts"])
 
 RECORDING_SECONDS = 25
-"""How long a call waits for the disk: for the group that is being written when it comes, and then for its own."""
+"""How long a call waits for the disk: for the group being written when it arrives, and then for its own."""
 
 _UNDECIDED = "The database does not respond in time. Send the same reports again; each counts once."
 _EXAMPLE = {
@@ -38,14 +38,14 @@ Reports = Annotated[list[UsageReport], Depends(UsageBody(UsageBatch, {"reports":
 async def post_usage(context: Context, reports: Reports) -> Response:
     """Add usage to the open period. Once this responds, every report in the request is on disk. No report counts twice.
 
-    A request that the period has no room for is refused as a whole; `errors` lists the reports at fault.
+    A request that the period has no room for is refused as a whole; `errors` lists the reports that do not fit.
     """
-    # Shielded: a caller that goes away must not take back what the recorder is writing.
+    # Shielded: a caller that disconnects must not cancel what the recorder is writing.
     call = context.recorder.submit(reports)
     try:
         result = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(call)), RECORDING_SECONDS)
     except TimeoutError:
-        call.cancel()  # Where it is not being written already.
+        call.cancel()  # Unless it is already being written.
         raise errors.StorageUnavailableError(_UNDECIDED) from None
     context.metrics.recorded(result)
     return Response(RecordingResponse.model_validate(result).model_dump_json(), media_type="application/json")

@@ -1,1 +1,1 @@
-"""Every refusal in one form: a problem document, a page or a fragment."""
+"""Turns every error into one problem: a document, a page or a fragment."""

@@ -1,7 +1,7 @@
-"""Says in words of our own what a validation found. Nothing of the input is in them.
+"""Explains validation errors in our own words, without any of the input.
 
-Pydantic's messages and contexts can hold the value that was refused; only its type of error, the
-place, and the bounds that stand in our own models are used.
+Pydantic's messages and contexts can contain the refused value, so only its error type, the location, and the limits in
+our own models are used.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from telemetry_service.web.errors.request_errors import BODY, FieldError
 
 _FIELD_NAME = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
-"""What a field's name looks like, ours or a mistyped one. A secret in the place of a name does not."""
+"""The form of a field's name, ours or a mistyped one. A secret in place of a name does not match."""
 
 _MOMENT = "must be an RFC 3339 time with a time zone, such as 2026-11-15T02:00:00Z"
 
@@ -31,7 +31,7 @@ _SENTENCES = {
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
 }
-"""By pydantic's type of error."""
+"""By Pydantic's type of error."""
 
 _OF_TYPE = {
     "bool": "must be true or false",
@@ -44,16 +44,16 @@ _OF_TYPE = {
     "dict": "must be an object",
     "model": "must be an object",
 }
-"""By the first word of it, which is the expected type: ``int_parsing``, ``date_from_datetime_inexact``."""
+"""By its first word, which is the expected type: ``int_parsing``, ``date_from_datetime_inexact``."""
 
 
 def explain(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldError]:
-    """Return a field error for each error of pydantic, whose location begins below the body or the parameters."""
+    """Return a field error for each of Pydantic's errors, whose location is relative to the body or the parameters."""
     return (FieldError(name_of(error["loc"]), _sentence(error)) for error in errors)
 
 
 def name_of(path: Iterable[str | int]) -> str:
-    """Write a path as ``reports[3].audit_events``; a name that looks like none of a field is not repeated."""
+    """Write a path as ``reports[3].audit_events``; a name that does not look like a field's is not repeated."""
     name = ""
     for step in path:
         if isinstance(step, int):

@@ -1,6 +1,6 @@
-"""The one exception handler: every error becomes a problem once, and the caller gets it in a form that it can use.
+"""The one exception handler: every error becomes a problem, and the caller gets it in a suitable form.
 
-An API caller gets a problem document. What a browser and htmx get, the pages know: they are handed in, so that this
+An API caller gets a problem document. The pages decide what a browser and htmx get; they are passed in, so that this
 package names no template and no address of a page.
 """
 
@@ -26,7 +26,7 @@ from telemetry_service.web.errors.problem import Problem, problem_of, problem_re
 Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 _KINDS = (TelemetryError, RequestValidationError, HTTPException)
-"""What the framework hands to a handler. ``ErrorMiddleware`` hands over the rest."""
+"""What the framework passes to a handler. ``ErrorMiddleware`` passes the rest."""
 
 
 class ErrorPages(Protocol):
@@ -36,39 +36,39 @@ class ErrorPages(Protocol):
         """Whether a request is for one of the pages, and not for the API."""
 
     async def respond(self, request: Request, problem: Problem) -> Response:
-        """Return the problem as a page, as a fragment for htmx, or as the way to the login."""
+        """Return the problem as a page, as a fragment for htmx, or as a redirect to the login."""
 
 
 class ErrorHandler:
-    """Responds to an exception, whatever it is."""
+    """Responds to any exception."""
 
     def __init__(self, pages: ErrorPages | None = None) -> None:
-        """Respond to requests for ``pages`` as they do, and to all others with a problem document."""
+        """Let ``pages`` respond to their requests, and respond to all others with a problem document."""
         self._pages = pages
 
     async def __call__(self, request: Request, exception: Exception) -> Response:
         """Return the response to ``exception``, and log who was refused and why."""
         pages = self._pages if self._pages is not None and self._pages.include(request) else None
         if pages is not None and request.method == "GET" and isinstance(exception, RequestValidationError):
-            exception = NotFoundError()  # The address of a page that cannot be read leads nowhere.
+            exception = NotFoundError()  # A page with an invalid address does not exist.
         problem = problem_of(_known_error(request, exception))
         log_call_refused(request, problem)
         return problem_response(problem) if pages is None else await pages.respond(request, problem)
 
     def by_kind(self) -> dict[int | type[Exception], Handler]:
-        """Return this handler for each kind of exception, as the application takes it."""
+        """Return this handler for each kind of exception, for the application."""
         return dict.fromkeys(_KINDS, self)
 
 
 class ResponseCutOffError(Exception):
-    """A response broke off in the middle; the log says where the reason is."""
+    """A response broke off in the middle; the log has the reason."""
 
 
 class ErrorMiddleware:
-    """Hands on to the handler what no route raises: errors of the middleware inside, and those no one expected."""
+    """Passes to the handler what no route raises: errors of the inner middleware, and unexpected ones."""
 
     def __init__(self, app: ASGIApp, handler: ErrorHandler) -> None:
-        """Guard ``app``."""
+        """Wrap ``app``."""
         self._app = app
         self._handler = handler
 
@@ -76,7 +76,7 @@ class ErrorMiddleware:
         """Pass the request on.
 
         Raises:
-            ResponseCutOffError: a response had begun. It is cut off, so that no one takes half of it for the whole.
+            ResponseCutOffError: a response had begun. It is cut off, so that no one mistakes half of it for the whole.
         """
         started = False
 
@@ -88,7 +88,7 @@ class ErrorMiddleware:
         try:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
-            return  # No one waits for a response anymore.
+            return  # The caller has disconnected.
         except Exception as error:  # noqa: BLE001 - the server would log whatever it is, text and all
             if scope["type"] != "http" or started:
                 _log_cut_off(scope, error)
@@ -105,7 +105,7 @@ class ErrorMiddleware:
 
 
 def _log_cut_off(scope: Scope, error: Exception) -> None:
-    """Log what cut a response off. The framework wraps an error of ours in one of its own once a response has begun."""
+    """Log what cut a response off. Once a response has begun, the framework wraps our errors in its own."""
     known = error.__cause__
     if scope["type"] == "http" and isinstance(known, TelemetryError):
         log_call_refused(Request(scope), problem_of(known))
@@ -114,11 +114,11 @@ def _log_cut_off(scope: Scope, error: Exception) -> None:
 
 
 def _known_error(request: Request, exception: Exception) -> TelemetryError:
-    """Return the error of ours that an exception is. An unexpected one is logged by its place, without its text."""
+    """Return our error for an exception. An unexpected one is logged by its place, without its text."""
     if isinstance(exception, TelemetryError):
         return exception
     if isinstance(exception, RequestValidationError):
-        # The first step of a location says where the parameter is: query, path, header.
+        # A location starts with the kind of the parameter: query, path, header.
         return requests.InputRefusedError(explain({**one, "loc": one["loc"][1:]} for one in exception.errors()))
     if isinstance(exception, HTTPException) and (known := _error_of_framework(request, exception)) is not None:
         return known
@@ -127,7 +127,7 @@ def _known_error(request: Request, exception: Exception) -> TelemetryError:
 
 
 def _error_of_framework(request: Request, exception: HTTPException) -> TelemetryError | None:
-    """Return what the framework refuses by itself; None for what it refuses in no known case."""
+    """Return our error for a refusal by the framework; None for an unknown one."""
     match exception.status_code:
         case HTTPStatus.BAD_REQUEST:
             return requests.RequestMalformedError(())
@@ -142,7 +142,7 @@ def _error_of_framework(request: Request, exception: HTTPException) -> Telemetry
 
 
 def _allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """Return the methods that a path takes, whichever routes serve them."""
+    """Return the methods that a path supports, over all its routes."""
     found: set[str] = set()
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.path_regex.match(path):

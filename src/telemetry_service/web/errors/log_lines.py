@@ -1,7 +1,6 @@
-"""Logs a call that asks for something impossible.
+"""Logs invalid calls.
 
-What is logged where it happens is not logged here again: refused access, logins, the database's trouble, and what
-no one expected.
+What is logged elsewhere is not logged here again: refused access, logins, database problems, and unexpected errors.
 """
 
 from fastapi import Request
@@ -18,13 +17,13 @@ _LOGGED_ELSEWHERE = (
     errors.LoginFailedError,
     errors.LoginThrottledError,
     errors.StorageUnavailableError,
-    # An address that leads nowhere: the log could say nothing that the caller does not know.
+    # An unknown path: a log line would add nothing.
     errors.NotFoundError,
 )
 
 
 def log_call_refused(request: Request, problem: Problem) -> None:
-    """Write that a call was refused for what it asks, or before any route because it cannot be read."""
+    """Log that a call was refused, because of its content or, before any route, because it is unreadable."""
     if isinstance(problem.error, _LOGGED_ELSEWHERE) or type(problem.error) is errors.TelemetryError:
         return
     route = route_of(request)
@@ -35,5 +34,5 @@ def log_call_refused(request: Request, problem: Problem) -> None:
 
 
 def route_of(request: Request) -> str | None:
-    """Return the name of the route. A path can hold what a caller made up, so it is never logged."""
+    """Return the name of the route. A path can contain anything, so it is never logged."""
     return getattr(request.scope.get("endpoint"), "__name__", None)

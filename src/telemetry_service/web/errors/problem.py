@@ -1,6 +1,7 @@
-"""What a caller learns about an error, and the document that carries it (RFC 9457), with a stable type and a sentence.
+"""What a caller sees of an error, and its problem document (RFC 9457), with a stable type and a sentence.
 
-A page shows the same values in HTML. Neither repeats the text of an exception, which can hold a URL, a host or a key.
+A page shows the same values in HTML. Neither repeats the text of an exception, which can contain a URL, a host or a
+key.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from telemetry_service.web.errors.statuses import status_of
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-"""How long a caller waits for the database or for a free connection: often they are back a moment later."""
+"""How long a caller should wait for the database or a free connection: often they are back soon."""
 
 REPORTS_SHOWN = 100
 """Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
@@ -32,7 +33,7 @@ _PASSING = (StorageUnavailableError, requests.OverloadedError, requests.Exchange
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as its caller sees it, whatever the form."""
+    """An error as its caller sees it, in any form."""
 
     error: TelemetryError
     status: HTTPStatus
@@ -70,7 +71,7 @@ class ProblemDocument(BaseModel):
 
 
 def problem_of(error: TelemetryError) -> Problem:
-    """Return the problem that an error of ours is to its caller."""
+    """Return the problem for one of our errors."""
     return Problem(error, status_of(type(error)), _fields(error), _headers(error))
 
 
@@ -111,5 +112,5 @@ def _headers(error: TelemetryError) -> dict[str, str]:
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if isinstance(error, requests.MethodRefusedError):
         return {"Allow": ", ".join(error.allowed)}
-    # Where the body of a malformed request ends is in doubt, so nothing behind it is read.
+    # It is unclear where the body of a malformed request ends, so nothing after it is read.
     return {"Connection": "close"} if isinstance(error, requests.RequestMalformedError) else {}

@@ -1,4 +1,4 @@
-"""What is wrong with a request itself: which field, and what is wrong with it, never its value."""
+"""The errors of a request itself: the field and the problem, never the value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from telemetry_service.domain.errors import TelemetryError
 
 FIELDS_SHOWN = 20
-"""The first errors explain a batch of thousands of wrong reports."""
+"""The first errors are enough to explain a batch of thousands of wrong reports."""
 
 BODY = "body"
-"""The name of the body as a whole."""
+"""The name of the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field, as ``reports[3].audit_events``, and what is the matter: "must be a whole number"."""
+    """One field, as ``reports[3].audit_events``, and its problem: "must be a whole number"."""
 
     field: str
     problem: str
 
 
 class InputRefusedError(TelemetryError):
-    """The request can be read, but a field of it is not what it must be."""
+    """The request can be read, but one of its fields is not valid."""
 
     code = "input-invalid"
     sentence = "Some fields of the request are not valid; see errors."
@@ -40,42 +40,42 @@ class BodyMalformedError(InputRefusedError):
 
 
 class RequestMalformedError(InputRefusedError):
-    """The request itself, not yet its fields, cannot be read, or can be read in two ways."""
+    """The request itself is unreadable or ambiguous."""
 
     code = "request-malformed"
     sentence = "The request is malformed or ambiguous."
 
 
 class RequestTooSlowError(TelemetryError):
-    """The request did not arrive as a whole in time."""
+    """The request did not arrive completely in time."""
 
     code = "request-timeout"
     sentence = "The request took too long to arrive. Nothing was recorded; try again."
 
 
 class OverloadedError(TelemetryError):
-    """There are as many connections as the service takes."""
+    """The service has reached its limit of connections."""
 
     code = "overloaded"
     sentence = "Too many connections. Nothing was recorded; try again in a moment."
 
 
 class ExchangesBusyError(TelemetryError):
-    """There are as many exchanges with the License Server as a process makes at once."""
+    """The process has reached its limit of concurrent exchanges with the License Server."""
 
     code = "exchanges-busy"
     sentence = "Too many exchanges with the License Server are in progress. Nothing was sent; try again in a moment."
 
 
 class LoginsBusyError(TelemetryError):
-    """There are as many logins as are checked at once, and some more wait."""
+    """Too many logins are being checked or are waiting."""
 
     code = "logins-busy"
     sentence = "Too many logins are in progress. Try again in a moment."
 
 
 class MethodRefusedError(TelemetryError):
-    """The path takes other methods."""
+    """The path does not support the method."""
 
     code = "method-not-allowed"
     sentence = "Method not allowed; see Allow."
@@ -93,7 +93,7 @@ class BodyTooLargeError(TelemetryError):
 
 
 class MediaTypeRefusedError(TelemetryError):
-    """The body is not said to be plain JSON."""
+    """The body's media type is not plain JSON."""
 
     code = "media-type-refused"
     sentence = "Send the body as Content-Type: application/json, in UTF-8 without Content-Encoding."

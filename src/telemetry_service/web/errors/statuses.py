@@ -1,4 +1,4 @@
-"""The HTTP status of every error of ours. No other place maps an error to a status."""
+"""The HTTP status of each of our errors. Only this module maps errors to status codes."""
 
 from http import HTTPStatus
 
@@ -53,7 +53,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     requests.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     requests.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
-"""A subclass that is not listed has the status of its parent. An error without any is a defect of the program: 500."""
+"""A subclass that is not listed has the status of its parent. An error without a status is a bug: 500."""
 
 
 def status_of(kind: type[TelemetryError]) -> HTTPStatus:

@@ -1,1 +1,1 @@
-"""How requests arrive and responses leave: connections, bounds, bodies, the server."""
+"""Receives requests and sends responses: connections, limits, bodies, the server."""

@@ -1,4 +1,4 @@
-"""The addresses of callers: written in one way, whatever the socket or a proxy calls them, and compared by value."""
+"""The addresses of callers, in one notation, however the socket or a proxy writes them, and compared by value."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -6,13 +6,13 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 Address = IPv4Address | IPv6Address
 
 _SITE_BITS = 64
-"""Whoever has an IPv6 address has the 2^64 beside it as well, so they count as one caller."""
+"""A caller with an IPv6 address also has the rest of its /64, so all of it counts as one caller."""
 
 
 def read_address(text: str) -> Address | None:
-    """Return an address that may have a port behind it or brackets around it, or None where it is none.
+    """Return an address, which may have a port or brackets, or None if it is not one.
 
-    A socket that serves both families calls an IPv4 peer ``::ffff:10.0.0.1``; it is the IPv4 address here.
+    A socket that serves both families reports an IPv4 peer as ``::ffff:10.0.0.1``; this returns the IPv4 address.
     """
     host = text.strip()
     if host.startswith("["):
@@ -28,12 +28,12 @@ def read_address(text: str) -> Address | None:
 
 
 def canonical(text: str) -> str:
-    """Return the one way in which an address is written; what is no address stays as it is."""
+    """Return the canonical notation of an address; other text is returned unchanged."""
     return str(read_address(text) or text)
 
 
 def caller_group(text: str) -> str:
-    """Return whom an address belongs to: itself, or the /64 of an IPv6 address."""
+    """Return the caller that an address belongs to: itself, or the /64 of an IPv6 address."""
     address = read_address(text)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, _SITE_BITS), strict=False))
@@ -41,10 +41,10 @@ def caller_group(text: str) -> str:
 
 
 class TrustedProxies:
-    """The addresses and networks whose ``X-Forwarded-*`` headers are believed."""
+    """The addresses and networks whose ``X-Forwarded-*`` headers are trusted."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        """Take addresses and networks, as ``ipaddress.ip_network`` does."""
+        """Accept addresses and networks, as ``ipaddress.ip_network`` does."""
         self._networks = tuple(ip_network(network) for network in networks)
 
     def __contains__(self, text: str) -> bool:

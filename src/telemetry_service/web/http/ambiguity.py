@@ -1,6 +1,6 @@
 """Refuses a request whose head two readers could understand differently, before any route.
 
-A proxy on the way may have read it the other way, and so let in what it would have kept out.
+A proxy in between may have read it differently, and so let through what it should have blocked.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,15 +22,15 @@ _ONCE = {
         "X-CSRF-Token",
     )
 }
-"""Headers that say one thing. ``If-Match`` is a list by its nature, and may be there more than once."""
+"""Headers with a single value. ``If-Match`` is a list and may occur more than once."""
 
 
 @http_middleware
 async def refuse_ambiguity(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse a request that says two things at once.
+    """Refuse an ambiguous request.
 
     Raises:
-        RequestMalformedError: it has more than one meaning.
+        RequestMalformedError: it is ambiguous.
     """
     if errors := _errors_of(scope):
         raise RequestMalformedError(errors)

@@ -1,4 +1,4 @@
-"""No body is read beyond its bound, whatever its length is said to be."""
+"""Never reads a body beyond its limit, whatever its Content-Length."""
 
 from collections.abc import Mapping
 
@@ -22,10 +22,10 @@ _DIGITS = 10
 
 @http_middleware
 async def limit_body(app: ASGIApp, scope: Scope, receive: Receive, send: Send, larger: Mapping[str, int]) -> None:
-    """Refuse a body that is, or turns out to be, too large; ``larger`` names the paths that take more than the usual.
+    """Refuse a body that is, or turns out to be, too large; ``larger`` lists the paths with a higher limit.
 
     Raises:
-        BodyTooLargeError: its length is said to be too large.
+        BodyTooLargeError: its Content-Length is too large.
     """
     limit = larger.get(scope["path"], USUAL_BYTES)
     announced = Headers(scope=scope).get("content-length", "0")
@@ -42,7 +42,7 @@ def _counting(receive: Receive, limit: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            # The form parser of the framework lets only this exception through.
+            # The framework's form parser lets only this exception through.
             raise HTTPException(_TOO_LARGE)
         return message
 

@@ -1,4 +1,4 @@
-"""How many connections there may be: in all, of one address, and beyond both for the probes."""
+"""Limits connections: in total, for each address, and a few more for probes."""
 
 import resource
 from collections import Counter
@@ -8,22 +8,22 @@ from typing import Protocol, Self
 from telemetry_service.web.http.addresses import TrustedProxies, caller_group
 
 _OTHER_FILES = 124
-"""The database's connections, the log, the listener, exchanges with the License Server, and what Python opens."""
+"""Files for the database's connections, the log, the listener, exchanges with the License Server, and Python itself."""
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """How many connections the server takes."""
+    """The limits of a server's connections."""
 
     at_once: int = 900
     per_address: int = 300
-    """A third: no one takes all of them alone, and a reverse proxy that no one has named still has enough."""
+    """A third: no caller can take all of them, and an unconfigured reverse proxy still has enough."""
     for_probes: int = 100
-    """Connections beyond the other limits, each for a moment and for one probe."""
+    """Connections beyond the other limits, each briefly, for one probe."""
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Return the usual limits, or smaller ones where the process may not open so many files."""
+        """Return the default limits, or smaller ones if the process may not open so many files."""
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         room = cls.at_once if files == resource.RLIM_INFINITY else files - _OTHER_FILES - cls.for_probes
         at_once = max(3, min(cls.at_once, room))
@@ -31,10 +31,10 @@ class ConnectionLimits:
 
 
 class Counted(Protocol):
-    """A connection, as it is counted."""
+    """A connection that is counted."""
 
     def cut_off(self) -> None:
-        """End now, whatever is still to be said."""
+        """End now, whatever is still unsent."""
 
 
 class ConnectionCounter:
@@ -48,9 +48,9 @@ class ConnectionCounter:
         self._for_probes: dict[Counted, None] = {}
 
     def admit(self, connection: Counted, address: str) -> bool:
-        """Return whether a connection is within the limits; one that is not may ask for one probe.
+        """Return whether a connection is within the limits; one that is not may make one probe.
 
-        A trusted proxy's connections are many callers'; each of those is counted by its request instead.
+        A trusted proxy's connections belong to many callers, which are counted by their requests instead.
         """
         caller = None if address in self._proxies else caller_group(address)
         full = caller is not None and self._of_caller[caller] >= self.limits.per_address
@@ -64,12 +64,12 @@ class ConnectionCounter:
         return True
 
     def leave(self, connection: Counted) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._for_probes.pop(connection, None)
         self._subtract(self._admitted.pop(connection, None))
 
     def begin_request(self, address: str) -> bool:
-        """Count a request that a trusted proxy hands on; return whether its caller may make one more."""
+        """Count a request that a trusted proxy forwards; return whether its caller may make one more."""
         caller = caller_group(address)
         if self._of_caller[caller] >= self.limits.per_address:
             return False
@@ -77,7 +77,7 @@ class ConnectionCounter:
         return True
 
     def end_request(self, address: str) -> None:
-        """Count such a request no more."""
+        """Stop counting such a request."""
         self._subtract(caller_group(address))
 
     def _subtract(self, caller: str | None) -> None:
@@ -88,7 +88,7 @@ class ConnectionCounter:
             del self._of_caller[caller]
 
     def _make_room_for_probe(self) -> None:
-        """End the oldest: a probe says at once what it wants, so who still waits is none."""
+        """End the oldest: a probe sends its request at once, so a connection that still waits is not one."""
         if len(self._for_probes) >= self.limits.for_probes:
             oldest = next(iter(self._for_probes))
             del self._for_probes[oldest]

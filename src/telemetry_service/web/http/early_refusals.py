@@ -1,4 +1,4 @@
-"""Refusals that are given before the application is reached, with the headers that it would have added."""
+"""Refusals before a request reaches the application, with the headers that the application would add."""
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -13,17 +13,17 @@ from telemetry_service.web.security.response_headers import ALWAYS
 
 
 def refusal_of(request: Scope, error: TelemetryError) -> Response:
-    """Return the refusal of a request that was read, under the ID that it brought."""
+    """Return the refusal of a request that was read, with its ID."""
     return early_refusal(error, peer_of(request), request_id_of(request))
 
 
 def peer_of(scope: Scope) -> str:
-    """Return the address of the caller, as far as it is known by then."""
+    """Return the address of the caller, as far as it is known."""
     return str(scope["client"][0]) if scope.get("client") else ""
 
 
 def early_refusal(error: TelemetryError, address: str, request_id: str | None = None) -> Response:
-    """Return the problem document of an error of ours, after which the connection ends, and log who was refused."""
+    """Return the problem document of one of our errors, after which the connection ends, and log the refusal."""
     with request_context(request_id or new_request_id(), address or None) as request:
         problem = problem_of(error)
         response = problem_response(problem)

@@ -1,7 +1,7 @@
-"""Where a request really comes from, where a reverse proxy handed it on.
+"""Finds where a request really comes from if a reverse proxy forwarded it.
 
-Only what a trusted proxy says is believed. ``X-Forwarded-For`` is read from its end, for each proxy appends the address
-that it saw: the first that is no trusted proxy's is the caller's. What stands before it the caller may have made up.
+Only trusted proxies are believed. ``X-Forwarded-For`` is read from its end, because each proxy appends the address that
+it saw: the first one that is not a trusted proxy is the caller. The caller may have forged what comes before it.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,11 +23,11 @@ _FORWARDED = (_PROTO, _FOR)
 async def forwarded_requests(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, proxies: TrustedProxies, counter: ConnectionCounter
 ) -> None:
-    """Give a request the scheme and the address of its caller, and bound how many a caller has under way."""
+    """Set the scheme and the address of a request's caller, and limit the caller's concurrent requests."""
     peer = canonical(peer_of(scope))
     if peer not in proxies:
         if any(name in _FORWARDED for name, _value in scope["headers"]):
-            # The session's cookie is sent without Secure then, although the browser may well have used TLS.
+            # The session cookie is then set without Secure, although the browser may have used TLS.
             log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
         await app(scope, receive, send)
         return
@@ -50,28 +50,28 @@ def _as_forwarded(scope: Scope, peer: str, proxies: TrustedProxies) -> Scope:
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
-    """Return what all headers of this name list, in their order."""
+    """Return the values of all headers with this name, in order."""
     lists = [value.decode("latin-1").split(",") for found, value in scope["headers"] if found == name]
     return [value.strip() for values in lists for value in values]
 
 
 def _scheme(said: list[str]) -> str | None:
-    """Return what a list of schemes, one for each hop, says of the browser's connection; None where it says nothing.
+    """Return the scheme of the browser's connection from a list with one for each hop; None if it is empty.
 
-    One hop of TLS is enough: TLS that is claimed and is not there makes cookies stricter than they need be, for the one
-    who claims it alone. TLS that is overlooked would give everyone's cookies away.
+    One hop with TLS is enough: falsely claimed TLS only makes the claimant's cookies stricter than necessary, but
+    overlooked TLS would expose everyone's cookies.
     """
     schemes = {value.lower() for value in said}
     return "https" if "https" in schemes else "http" if "http" in schemes else None
 
 
 def _caller(chain: list[str], peer: str, proxies: TrustedProxies) -> str:
-    """Return the address that the last trusted proxy on the way saw."""
+    """Return the address that the last trusted proxy saw."""
     caller = peer
     for said in reversed(chain):
         address = read_address(said)
         if address is None:
-            break  # "unknown", or made up: who it was is known no further.
+            break  # "unknown", or forged: nothing before it is known.
         caller = str(address)
         if caller not in proxies:
             break

@@ -1,4 +1,4 @@
-"""A connection's transport that knows how much of what was written is still waiting for the caller to read."""
+"""A connection's transport that knows how much of the written data the caller has not read yet."""
 
 import asyncio
 import socket
@@ -9,38 +9,38 @@ from typing import Any
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _SYSTEM_BYTES = 128 * 1024
-"""What the system holds for a caller beside what we hold. By itself it would come to megabytes for each connection."""
+"""What the system buffers for a caller in addition to our buffer. By default, this is megabytes for each connection."""
 
 
 class MeasuredTransport:
-    """Hands everything on to ``transport`` and counts what is written."""
+    """Passes everything on to ``transport`` and counts what is written."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._written = 0
         self._set(socket.SO_SNDBUF, _SYSTEM_BYTES)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
-        """Return what the transport itself has."""
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an attribute of the transport
+        """Return an attribute of the transport."""
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write, and count it."""
+        """Write and count."""
         self._written += len(data)
         self._transport.write(data)
 
     @property
     def unread(self) -> int:
-        """How many bytes were written that the system has not taken yet."""
+        """How many written bytes the system has not accepted yet."""
         return self._transport.get_write_buffer_size()
 
     @property
     def taken(self) -> int:
-        """How many bytes the system has taken so far."""
+        """How many bytes the system has accepted so far."""
         return self._written - self.unread
 
     def cut_off(self) -> None:
-        """End the connection now. What was not read is thrown away, by the system as well."""
+        """End the connection now. Unread data is discarded, by the system too."""
         self._set(socket.SO_LINGER, _NO_LINGER)
         self._transport.abort()
 

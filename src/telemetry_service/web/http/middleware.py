@@ -1,4 +1,4 @@
-"""How a middleware is written here: as one function that serves an HTTP request. Also the three smallest of them."""
+"""Turns a function that serves an HTTP request into a middleware; includes the three smallest ones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, ParamSpec
@@ -16,7 +16,7 @@ P = ParamSpec("P")
 def http_middleware(
     serve: Callable[Concatenate[ASGIApp, Scope, Receive, Send, P], Awaitable[None]],
 ) -> Callable[Concatenate[ASGIApp, P], ASGIApp]:
-    """Make a middleware of ``serve``. What is no HTTP request, such as the start of the server, passes it by."""
+    """Return a middleware that calls ``serve`` for HTTP requests. Anything else, such as the lifespan, is passed on."""
 
     def around(app: ASGIApp, /, *args: P.args, **kwargs: P.kwargs) -> ASGIApp:
         async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,9 +43,9 @@ def with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
 
 @http_middleware
 async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Give each request its ID: the caller's own where that can be repeated, else a new one.
+    """Give each request its ID: the caller's own if that is safe to repeat, else a new one.
 
-    Stands around everything, so that every line that a request causes and every response bears its ID.
+    It wraps everything, so that every log line and response of a request has its ID.
     """
     request_id = request_id_of(scope)
     client = scope.get("client")
@@ -55,24 +55,24 @@ async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) 
 
 @http_middleware
 async def head_as_get(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer HEAD as GET, for every route that can be read. The server leaves the body out."""
+    """Serve HEAD as GET, for every readable route. The server omits the body."""
     await app({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope, receive, send)
 
 
 @http_middleware
 async def database_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Give each call its time with the database: many transactions that are slow end like one that hangs."""
+    """Limit each call's total database time: many slow transactions end like one that hangs."""
     with one_call():
         await app(scope, receive, send)
 
 
 def new_request_id() -> str:
-    """Return an ID for a request that brought none, or none that can be repeated."""
+    """Return an ID for a request without one that is safe to repeat."""
     return str(time_ordered_id(SystemClock().now()))
 
 
 def request_id_of(scope: Scope) -> str:
-    """Return the ID that a request brought, or a new one."""
+    """Return the ID of a request, or a new one."""
     given = Headers(scope=scope).getlist(REQUEST_ID_HEADER)
     if len(given) == 1 and is_safe_request_id(given[0]):
         return given[0]

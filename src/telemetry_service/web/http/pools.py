@@ -1,8 +1,8 @@
-"""Threads of their own for what takes long, so that it never takes those that every other call works with.
+"""Separate threads for slow work, so that it never occupies those of other calls.
 
-Pages, token checks and reads share the framework's 40 threads. An exchange with a License Server that hangs lasts 20
-seconds, and a password is checked with much memory and time on purpose: some dozens of either would leave no one a
-thread. Probes use no thread at all.
+Pages, token checks and reads share the framework's 40 threads. An exchange with a License Server that hangs takes 20
+seconds, and checking a password takes much memory and time on purpose: a few dozen of either would use up all threads.
+Probes use no thread at all.
 """
 
 import asyncio
@@ -23,28 +23,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _EXCHANGES = 16
-"""At once, in one process. There is one administrator, and the schedule has threads of its own."""
+"""At once, in one process. There is one administrator, and the schedule has its own threads."""
 
 _LOGINS = 4
 _LOGINS_WAITING = 16
-"""Of which two are hashed at once (``identity/passwords.py``); a hundred milliseconds each."""
+"""Two of them are hashed at once (``identity/passwords.py``); a hundred milliseconds each."""
 
 
 class BoundedPool:
-    """Runs blocking work in so many threads; belongs to one event loop."""
+    """Runs blocking work in a limited number of threads; belongs to one event loop."""
 
     def __init__(self, threads: int, refusal: type[TelemetryError], waiting: int = 0) -> None:
-        """Refuse with ``refusal`` what is more than ``threads`` take and ``waiting`` wait for."""
+        """Raise ``refusal`` for work beyond what ``threads`` run and ``waiting`` allows to wait."""
         self._most = threads + waiting
         self._refusal = refusal
         self._limiter = CapacityLimiter(threads)
         self._under_way: set[asyncio.Task[Any]] = set()
 
     def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
-        """Begin ``work``, which continues whether anybody waits for it or not.
+        """Start ``work``, which continues even if its caller stops waiting.
 
         Raises:
-            TelemetryError: the refusal, at once, where there is no thread for it.
+            TelemetryError: the refusal, at once, if there is no thread for it.
         """
         if len(self._under_way) >= self._most:
             raise self._refusal
@@ -55,11 +55,11 @@ class BoundedPool:
 
 
 def leave(task: asyncio.Task[Any], request: Context) -> None:
-    """Let ``task``, for which no one waits anymore, end by itself; a fault that it ends with is in the log then."""
-    task.add_done_callback(_log_fault, context=request)
+    """Let an abandoned ``task`` end on its own; if it fails, the error is logged."""
+    task.add_done_callback(_log_error, context=request)
 
 
-def _log_fault(task: asyncio.Task[Any]) -> None:
+def _log_error(task: asyncio.Task[Any]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, TelemetryError):
         log_exception(error, "abandoned-call")
@@ -74,19 +74,19 @@ class Pools:
 
 
 def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that makes exchanges with the License Server in the pool for them."""
+    """Run a route that makes exchanges with the License Server in their pool."""
     return _in_pool(endpoint, lambda pools: pools.exchanges)
 
 
 def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that checks a password in the pool for that."""
+    """Run a route that checks a password in its pool."""
     return _in_pool(endpoint, lambda pools: pools.logins)
 
 
 def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) -> Callable[P, Awaitable[T]]:
     @wraps(endpoint)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        given: Any = kwargs  # The framework hands over each parameter by its name; the tab's visit has the context.
+        given: Any = kwargs  # The framework passes each parameter by name; the tab's visit has the context.
         context = given["visit"].context if "visit" in given else given["context"]
         pools: Pools = context.pools
         return await pool_of(pools).begin(partial(endpoint, *args, **kwargs))

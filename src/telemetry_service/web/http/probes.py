@@ -1,8 +1,8 @@
-"""The probes: whatever the load, who asks whether the service is alive or ready is answered, and soon.
+"""The probes: asking whether the service is alive or ready gets a quick response under any load.
 
-The event loop begins everything that has arrived before it looks for what arrives next. When hundreds of connections
-have a request at once, a probe would wait until each of those has had its turn, and then for the next request of each.
-So only so many requests are begun in one round of the loop.
+The event loop starts everything that has arrived before it checks for more. If hundreds of connections have a request
+at once, a probe would wait for all of those, and then for the next request of each. So each round of the loop starts
+only a limited number of requests.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ def is_probe(scope: Scope) -> bool:
 async def only_probes(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, turn: Callable[[], Awaitable[None]]
 ) -> None:
-    """Serve a connection beyond the limits: one probe or a refusal, and then it ends.
+    """Serve a connection beyond the limits: one probe or a refusal, then end it.
 
     A refusal waits for its ``turn``, so that no probe waits for all of them.
     """
@@ -48,7 +48,7 @@ async def only_probes(
 
 
 class Turns:
-    """Lets requests begin one after the other; a probe begins at once. Belongs to one event loop."""
+    """Starts requests one after another; a probe starts at once. Belongs to one event loop."""
 
     def __init__(self, app: ASGIApp, begun_in_a_round: int = _BEGUN_IN_A_ROUND) -> None:
         self._app = app
@@ -78,7 +78,7 @@ class Turns:
         self._begun = 0
         while self._waiting and self._begun < self._most:
             turn = self._waiting.popleft()
-            if not turn.done():  # Its request may have been given up.
+            if not turn.done():  # Its request may have been canceled.
                 turn.set_result(None)
                 self._begun += 1
         if self._begun:

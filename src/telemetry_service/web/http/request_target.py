@@ -19,7 +19,7 @@ _DIFFERENT = FieldError("Host", "must name the same host as the request target d
 
 @http_middleware
 async def absolute_targets(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a target in absolute form as the path in it; the host is the target's."""
+    """Serve a target in absolute form by its path; its host is the target's."""
     if not _SCHEME.match(scope["raw_path"]):
         await app(scope, receive, send)
         return
@@ -38,5 +38,5 @@ async def absolute_targets(app: ASGIApp, scope: Scope, receive: Receive, send: S
 
 
 def _named(host: bytes, scheme: bytes) -> bytes:
-    """Return a host in the one way in which it is compared: the usual port says nothing."""
+    """Return a host for comparison, without the default port."""
     return host.strip().lower().removesuffix(_USUAL_PORTS[scheme])

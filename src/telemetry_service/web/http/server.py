@@ -1,4 +1,4 @@
-"""How uvicorn serves the application: without an access log, without naming itself, bounded, and ending in order."""
+"""Configures uvicorn: no access log, no Server header, with limits and a clean stop."""
 
 import logging
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from telemetry_service.web.http.probes import Turns
 from telemetry_service.web.http.request_target import absolute_targets
 
 Application: TypeAlias = FastAPI
-"""The web application, for those who hand it on without knowing the framework."""
+"""The web application, for code that passes it on without knowing the framework."""
 
 STOP_SECONDS = 35
-"""How long a stop waits for calls under way: a little longer than an exchange with the License Server may take, and
-a little shorter than the 40 seconds that our deployments give it."""
+"""How long a stop waits for open calls: slightly longer than an exchange with the License Server may take, and slightly
+less than the 40 seconds that our deployments allow."""
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than the idle timeout of the usual proxies, so that it is they who close a connection."""
+"""Longer than the idle timeout of common proxies, so that they close a connection first."""
 
 _HEADER_BYTES = 28 * 1024
-"""More than any browser or service sends before the body. What is no longer always passes; what is longer than 32 KiB
-never does, because ``caller_connection.py`` looks at every 4 KiB. Of the parsers only h11 keeps such a bound."""
+"""More than any browser or service sends before the body. A head up to this size always passes; one above 32 KiB never
+does, because ``caller_connection.py`` checks every 4 KiB. Of uvicorn's parsers, only h11 has such a limit."""
 
 
 def server_config(
@@ -40,16 +40,16 @@ def server_config(
 ) -> uvicorn.Config:
     """Return the configuration; logging is the caller's (see ``logs.py``), and stays as it is.
 
-    Only ``trusted_proxies`` (addresses or networks) are believed in what they forward of a caller's origin.
+    Only ``trusted_proxies`` (addresses or networks) may report where a caller comes from.
     """
-    # A line of an access log holds the address of a person and the query that was asked. ``access_log`` below takes
-    # away its handlers, which whoever configures logging later gives back; this holds.
+    # A line of an access log contains a person's address and query. ``access_log`` below removes its handlers, which a
+    # later logging configuration would restore; this is permanent.
     logging.getLogger("uvicorn.access").disabled = True
     proxies = TrustedProxies(trusted_proxies)
     counter = ConnectionCounter(limits or ConnectionLimits.of_this_process(), proxies)
-    # Whatever is refused is refused to the caller, not to the proxy that handed it on.
+    # A refusal concerns the caller, not the proxy that forwarded the request.
     turns = Turns(forwarded_requests(absolute_targets(app), proxies, counter))
-    protocol: Any = partial(connection, counter=counter, turns=turns)  # Any factory is taken, not types alone.
+    protocol: Any = partial(connection, counter=counter, turns=turns)  # Any factory is accepted, not only types.
     return uvicorn.Config(
         turns,
         host=host,
@@ -57,13 +57,13 @@ def server_config(
         lifespan="on",
         http=protocol,
         h11_max_incomplete_event_size=_HEADER_BYTES,
-        # Nothing of the environment decides: WEB_CONCURRENCY would be read here.
+        # The environment must not decide: uvicorn would read WEB_CONCURRENCY.
         workers=1,
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # Read by forwarded.py.
+        proxy_headers=False,  # forwarded.py does this.
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )

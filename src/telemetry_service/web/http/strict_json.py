@@ -1,7 +1,7 @@
-"""Reads JSON more strictly than Python and pydantic do (RFC 8259, and RFC 7493 for what it leaves open).
+"""Reads JSON more strictly than Python and Pydantic do (RFC 8259, and RFC 7493 for what that leaves open).
 
-Refused, each with the field it was found at: duplicate names, NaN and infinities, integers that not
-every reader keeps exact, fractions (no call takes one), lone surrogates, NUL, deep nesting.
+Refused, each with its field: duplicate names, NaN and infinities, integers that not every reader keeps exact, fractions
+(no call takes one), lone surrogates, NUL, deep nesting.
 """
 
 import json
@@ -44,11 +44,11 @@ _TOO_LARGE: Final = _Refused(f"must be a whole number of at most {MAX_INTEGER}")
 
 
 def check_json(raw: bytes) -> None:
-    """Refuse what is no JSON, or JSON that two readers could understand differently.
+    """Refuse what is not JSON, and JSON that two readers could understand differently.
 
     Raises:
         BodyMalformedError: it is not JSON in UTF-8.
-        InputRefusedError: it is, with the errors by field.
+        InputRefusedError: it is JSON, but not acceptable; the errors are by field.
     """
     try:
         text = raw.decode("utf-8")
@@ -80,7 +80,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _errors_in(value: Any, path: Path = ()) -> Iterator[FieldError]:  # noqa: ANN401 - any JSON value
-    """Look at every value. The nesting is the sender's choice, but the recursion ends at the deepest level allowed."""
+    """Check every value. The sender chooses the nesting, but the recursion ends at the deepest allowed level."""
     if len(path) > _DEEPEST:
         yield FieldError(name_of(path[:_DEEPEST]), "is nested too deeply")
     elif isinstance(value, _Refused):

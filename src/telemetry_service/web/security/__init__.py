@@ -1,1 +1,1 @@
-"""Who may call what, and what keeps other sites out."""
+"""Authorization, and protection from other sites."""

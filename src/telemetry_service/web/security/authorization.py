@@ -1,8 +1,8 @@
-"""Authorization: who may call which route. No one may, unless the route says otherwise.
+"""Authorization: who may call which route. By default, no one may.
 
-Every route declares its access with one of the decorators below. A route that declares nothing
-responds 403 to everyone, and the application refuses to start with one (``check_routes``).
-Each change made with a session is checked for forgery here (``csrf.py``), so no route can forget that.
+Every route declares its access with one of the decorators below. A route without one responds with 403 to everyone, and
+the application refuses to start with such a route (``check_routes``). Each change made with a session is checked for
+forgery here (``csrf.py``), so no route can forget that.
 """
 
 from collections.abc import Callable
@@ -32,40 +32,40 @@ _BEARER = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call a route: anybody, the holders of any of ``scopes``, or a session alone."""
+    """Who may call a route: anyone, the holders of any of ``scopes``, or only a session."""
 
     public: bool = False
     scopes: frozenset[Scope] = frozenset()
     page: bool = False
-    """True for a page of the browser: without a session it leads to the login."""
+    """True for a browser page: without a session, it redirects to the login."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: a service with its token, or the administrator with a session."""
+    """The caller: a service with its token, or the administrator with a session."""
 
     actor: str
-    """As the activity list names it."""
+    """The name in the activity list."""
     scopes: frozenset[Scope]
     session: Session | None = field(default=None, repr=False)
 
 
 class LoginNeededError(errors.AccessDeniedError):
-    """A page was asked for without a session; the browser is led to the login."""
+    """A page was requested without a session; the browser is redirected to the login."""
 
 
 def public(endpoint: Endpoint) -> Endpoint:
-    """Let anybody call this route."""
+    """Let anyone call this route."""
     return _declare(endpoint, Rule(public=True))
 
 
 def needs(*scopes: Scope) -> Callable[[Endpoint], Endpoint]:
-    """Let those call this route who hold any of ``scopes``."""
+    """Let callers with any of ``scopes`` call this route."""
     return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes)))
 
 
 def page(endpoint: Endpoint) -> Endpoint:
-    """Let only the administrator's browser session call this route; others are led to the login."""
+    """Let only the administrator's browser session call this route; others are redirected to the login."""
     return _declare(endpoint, Rule(page=True))
 
 
@@ -84,14 +84,14 @@ async def authorize(request: Request, context: Context) -> None:
     """Authorize the caller, or refuse the request; the dependency of every route.
 
     Raises:
-        AccessDeniedError: no one is logged in, or the token is not valid.
+        AccessDeniedError: the caller is not logged in, or the token is not valid.
         ScopeMissingError: the caller may not do this, or no one may.
         ForgeryCheckError: the request was made by another site.
     """
     try:
         await _check_access(request, context)
     except LoginNeededError:
-        raise  # Led to the login, and not refused.
+        raise  # Redirected to the login instead of refused.
     except errors.TelemetryError as error:
         _log_refused(request, error)
         raise
@@ -145,13 +145,13 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
         check_origin(request)
         await check_token(request, sessions, token)
     elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
-        # No other site has business with the API; a link to a page may come from anywhere.
+        # Other sites must not call the API; a link to a page may come from anywhere.
         raise ForgeryCheckError(ForgeryCheck.SITE)
     return Caller(ADMINISTRATOR, SESSION_SCOPES, session)
 
 
 def _log_refused(request: Request, error: errors.TelemetryError) -> None:
-    """Write that a caller was refused access."""
+    """Log that a caller was refused access."""
     route = route_of(request)
     if isinstance(error, ForgeryCheckError):
         log_event(Event.CSRF_REFUSED, route=route, check=error.check)
@@ -182,9 +182,9 @@ async def session_of(request: Request) -> Session:
 
 
 async def check_recent_login(request: Request, context: Context) -> None:
-    """Ask the administrator for the password again where the last time is too long ago.
+    """Ask the administrator for the password again if the last time is too long ago.
 
-    A service token has no password: whoever holds the scope ``admin`` is trusted with the secret.
+    A service token has no password: a caller with the scope ``admin`` is trusted with the secret.
 
     Raises:
         RecentLoginRequiredError: the password was entered more than ten minutes ago.
@@ -201,7 +201,7 @@ RECENT_LOGIN = Depends(check_recent_login)
 
 
 class UndeclaredRouteError(Exception):
-    """A route does not say who may call it: a defect of the program, found at its start."""
+    """A route does not declare who may call it: a bug, found at the start."""
 
 
 def check_routes(app: FastAPI) -> None:
@@ -210,7 +210,7 @@ def check_routes(app: FastAPI) -> None:
     Raises:
         UndeclaredRouteError: with the paths of these routes.
     """
-    # Only FastAPI's own routes run the application's dependencies, and so the authorization.
+    # Only FastAPI's own routes run the application's dependencies, which include the authorization.
     unprotected = [
         str(getattr(found, "path", "?"))
         for found in iter_route_contexts(app.routes)

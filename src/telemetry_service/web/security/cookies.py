@@ -1,9 +1,9 @@
-"""The session cookie. Over TLS it is bound to this very host by its name's prefix."""
+"""The session cookie. Over TLS, the prefix of its name binds it to this host."""
 
 from fastapi import Request, Response
 
 SESSION_SECONDS = 12 * 60 * 60
-"""As long as the longest session; the server ends it earlier where no one uses it."""
+"""As long as the longest session; the server ends an unused one earlier."""
 
 _NAME = "telemetry_session"
 _NAME_OVER_TLS = f"__Host-{_NAME}"
@@ -15,7 +15,7 @@ def read_session_cookie(request: Request) -> str | None:
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Give the browser its session token, out of reach of any script."""
+    """Set the session token in the browser, inaccessible to scripts."""
     response.set_cookie(
         _name(request),
         token,
@@ -23,14 +23,14 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
-        # Lax and not strict: a link to a transmission, followed from elsewhere, must find its reader logged in.
-        # What changes something is guarded by csrf.py.
+        # Lax, not strict: a link from elsewhere to a transmission must find the reader logged in.
+        # csrf.py protects changes.
         samesite="lax",
     )
 
 
 def clear_session_cookie(request: Request, response: Response) -> None:
-    """Take the session token from the browser."""
+    """Delete the session token in the browser."""
     response.delete_cookie(
         _name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
     )

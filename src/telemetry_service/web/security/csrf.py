@@ -1,8 +1,7 @@
 """Keeps other sites from using the administrator's session.
 
-Two locks: the browser says where a request comes from (``Sec-Fetch-Site``, ``Origin``), and what
-changes something must carry the session's CSRF token, in the header ``X-CSRF-Token`` or the form
-field ``csrf_token``.
+Two defenses: the browser says where a request comes from (``Sec-Fetch-Site``, ``Origin``), and a change must carry the
+session's CSRF token, in the header ``X-CSRF-Token`` or the form field ``csrf_token``.
 """
 
 from enum import StrEnum
@@ -23,7 +22,7 @@ _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
 class ForgeryCheck(StrEnum):
-    """What a request is checked for."""
+    """The checks of a request."""
 
     SITE = "sec-fetch-site"
     ORIGIN_HIDDEN = "origin-hidden"
@@ -57,10 +56,10 @@ _SENTENCES = {
 
 
 class ForgeryCheckError(RequestForgeryError):
-    """The request did not pass one of the checks."""
+    """The request failed one of the checks."""
 
     def __init__(self, check: ForgeryCheck) -> None:
-        """Say which, and how to mend it."""
+        """Say which one, and how to fix it."""
         self.check = check
         super().__init__(_SENTENCES[check])
 
@@ -68,8 +67,8 @@ class ForgeryCheckError(RequestForgeryError):
 def check_origin(request: Request) -> None:
     """Refuse what a browser sends on behalf of another site.
 
-    ``Sec-Fetch-Site`` is the browser's own word on it; where there is none, as without TLS, the ``Origin``
-    must be this host. A caller that says nothing of where it comes from is no browser of today, and passes.
+    ``Sec-Fetch-Site`` is the browser's own statement. If it is missing, as without TLS, the ``Origin`` must be this
+    host. A caller that sends neither is not a current browser, and passes.
 
     Raises:
         RequestForgeryError: the request comes from another site.
@@ -89,7 +88,7 @@ async def check_token(request: Request, sessions: Sessions, session_token: str) 
     """Refuse a change that does not carry the session's CSRF token.
 
     Raises:
-        RequestForgeryError: the token is missing or another session's.
+        RequestForgeryError: the token is missing or belongs to another session.
     """
     proof = request.headers.get(HEADER) or await _field(request)
     if not proof:
@@ -106,7 +105,7 @@ async def _field(request: Request) -> str | None:
 
 
 def _is_own(origin: str, request: Request) -> bool:
-    # The scheme is left out: behind a proxy that ends TLS the browser's is not the one seen here.
+    # The scheme is ignored: behind a proxy that terminates TLS, it differs from the browser's.
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The headers of every answer: nothing inline, nothing from elsewhere, nothing kept, nothing guessed."""
+"""The headers of every response: nothing inline, nothing from other origins, no caching, no sniffing."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,19 +22,19 @@ ALWAYS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: browsers would then say Origin: null of our own plain forms, and csrf.py refuses that.
+    # Not no-referrer: browsers would then send Origin: null with our own plain forms, which csrf.py refuses.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": PERMISSIONS_POLICY,
 }
 _HSTS = "max-age=31536000"
-"""A year. Not for subdomains: they are not this service's to speak for."""
+"""A year. Without subdomains, which this service must not decide about."""
 
 
 @http_middleware
 async def security_headers(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Set the headers; a route may set a Cache-Control of its own."""
+    """Set the headers; a route may set its own Cache-Control."""
 
     def complete(headers: MutableHeaders) -> None:
         headers.update(ALWAYS)

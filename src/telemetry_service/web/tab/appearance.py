@@ -1,4 +1,4 @@
-"""Light or dark: as the system has it, unless the administrator has chosen."""
+"""Light or dark: the system's choice, unless the administrator has chosen."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def theme_of(request: Request) -> str | None:
-    """Return the chosen theme, or None where the system decides."""
+    """Return the chosen theme, or None if the system decides."""
     theme = request.cookies.get(_COOKIE)
     return theme if theme in _THEMES else None
 
@@ -27,7 +27,7 @@ def theme_of(request: Request) -> str | None:
 def choose_appearance(
     request: Request, theme: Annotated[str, Form()], back: Annotated[str, Form()] = paths.TAB
 ) -> Response:
-    """Keep the choice in the browser, and go back to where it was made."""
+    """Store the choice in the browser, and go back to the page where it was made."""
     response = RedirectResponse(local_address(back), HTTPStatus.SEE_OTHER)
     if theme in _THEMES:
         response.set_cookie(
@@ -40,6 +40,6 @@ def choose_appearance(
 
 
 def local_address(address: str) -> str:
-    """Return the address where it is one of this service's pages, else the tab's: no one is led elsewhere."""
+    """Return the address if it is one of this service's pages, else the tab's: no redirect leads elsewhere."""
     ours = address.startswith(paths.TAB) and address[len(paths.TAB) :][:1] in {"", "/", "?", "#"}
     return address if ours and "\\" not in address and address.isprintable() and address.isascii() else paths.TAB

@@ -1,4 +1,4 @@
-"""Serves the static files: public, compressed, and kept by the browser permanently."""
+"""Serves the static files: public, compressed, and cached permanently by the browser."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -14,7 +14,7 @@ router = APIRouter(include_in_schema=False)
 @router.get(f"{PREFIX}/{{name}}")
 @public
 async def find_asset(request: Request, name: str) -> Response:
-    """Lead a host console, which cannot know the digest, to the present version of a file."""
+    """Redirect a host console, which cannot know the digest, to the present version of a file."""
     assets = pages_of(request).assets
     if not assets.has(name):
         raise NotFoundError
@@ -24,7 +24,7 @@ async def find_asset(request: Request, name: str) -> Response:
 @router.get(f"{PREFIX}/{{digest}}/{{name}}")
 @public
 async def get_asset(request: Request) -> Response:
-    """Return a static file, or 404 where the address names another version's."""
+    """Return a static file, or 404 if the address is that of another version."""
     asset = pages_of(request).assets.find(request.url.path)
     if asset is None:
         raise NotFoundError

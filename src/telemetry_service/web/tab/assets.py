@@ -1,4 +1,4 @@
-"""The static files, each under an address that holds the digest of its content, so that it may be kept permanently."""
+"""The static files. The address of each contains the digest of its content, so that it may be cached permanently."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ STYLES = (
     "base",
     "type",
     "layout",
-    "signs",
+    "badges",
     "buttons",
     "fields",
     "settings",
@@ -27,7 +27,7 @@ STYLES = (
     "toasts",
     "shell",
 )
-"""The sections of the stylesheet in the order of the cascade: where two rules weigh the same, the later one holds."""
+"""The sections of the stylesheet in the order of the cascade: of two rules with equal weight, the later one wins."""
 SCRIPTS = (
     "page",
     "times",
@@ -40,7 +40,7 @@ SCRIPTS = (
     "connection",
     "copy",
 )
-"""The topics of the script in the order in which they hear of an event."""
+"""The topics of the script in the order in which they handle an event."""
 _FOLDER = Path(__file__).parent.parent / "static"
 _DIGEST_CHARACTERS = 16
 _MEDIA_TYPES = {
@@ -64,7 +64,7 @@ class Assets:
     """All static files, read once and compressed once."""
 
     def __init__(self) -> None:
-        """Read the folder; what is no stylesheet, script or image (such as VENDORED.md) is not served."""
+        """Read the folder; other files than stylesheets, scripts and images, such as VENDORED.md, are not served."""
         contents = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES}
         contents["tab.css"] = _joined(_FOLDER / "styles", STYLES, ".css")
         contents["tab.js"] = _joined(_FOLDER / "scripts", SCRIPTS, ".js")
@@ -72,7 +72,7 @@ class Assets:
         self._by_url = {asset.url: asset for asset in self._by_name.values()}
 
     def url(self, name: str) -> str:
-        """Return the address of a file; a name that is none of ours is a fault of a template."""
+        """Return the address of a file; an unknown name is a bug in a template."""
         return self._by_name[name].url
 
     def has(self, name: str) -> bool:
@@ -80,17 +80,17 @@ class Assets:
         return name in self._by_name
 
     def find(self, url: str) -> Asset | None:
-        """Return the file under an address, or None: also where the digest is another version's."""
+        """Return the file at an address, or None, even if only the digest is that of another version."""
         return self._by_url.get(url)
 
 
 def _joined(folder: Path, names: tuple[str, ...], suffix: str) -> bytes:
-    """Make one file of several: a page asks for one stylesheet and one script, whatever they are made of."""
+    """Join several files: a page loads one stylesheet and one script."""
     return b"\n".join((folder / f"{name}{suffix}").read_bytes() for name in names)
 
 
 def _asset(name: str, content: bytes) -> Asset:
     digest = hashlib.sha256(content).hexdigest()[:_DIGEST_CHARACTERS]
-    # The same bytes at each start: the moment of compression is left out.
+    # The same bytes at each start: the time of compression is omitted.
     compressed = gzip.compress(content, 9, mtime=0)
     return Asset(f"{PREFIX}/{digest}/{name}", _MEDIA_TYPES[Path(name).suffix], content, compressed)

@@ -1,4 +1,4 @@
-"""How the tab shows an error: a page for a browser, a toast for htmx, and the login where a session has ended."""
+"""How the tab shows an error: a page for a browser, a toast for htmx, and the login if the session has ended."""
 
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
@@ -24,7 +24,7 @@ class TabErrorPages:
         return request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT))
 
     async def respond(self, request: Request, problem: Problem) -> Response:
-        """Return the response that the browser can show. No change is lost that a form of ours was sent with."""
+        """Return a response that the browser can show. Changes in one of our forms are not lost."""
         if isinstance(problem.error, LoginNeededError):
             return await keep_form(request, _to_login(request, problem))
         if isinstance(problem.error, RequestForgeryError) and (again := await form_again(request)) is not None:
@@ -46,7 +46,7 @@ def _title(problem: Problem) -> str:
 
 
 def _toast(request: Request, problem: Problem) -> Response:
-    """Leave the page as it is and say what is wrong. The status is for htmx, which shows nothing of a refusal."""
+    """Leave the page unchanged and show the problem. The status is for htmx, which does not show refusals."""
     shown = {"toast": Badge(problem.detail, "cross", "bad")}
     response = pages_of(request).fragments(request, None, ("telemetry/toasts.html",), shown)
     response.headers["HX-Reswap"] = "none"
@@ -54,7 +54,7 @@ def _toast(request: Request, problem: Problem) -> Response:
 
 
 def _to_login(request: Request, problem: Problem) -> Response:
-    """Send the browser to the login, from where it comes back to the page that it asked for."""
+    """Redirect the browser to the login, which leads back to the requested page."""
     if is_htmx(request):
         # htmx would follow a redirect and put the login into the middle of the page.
         response = problem_response(problem)
@@ -66,9 +66,9 @@ def _to_login(request: Request, problem: Problem) -> Response:
 
 
 def _login(asked_for: str, *, ended: bool) -> str:
-    """Return the login's address, which leads on to ``asked_for`` and says that a session has ended.
+    """Return the address of the login, which redirects to ``asked_for`` and says that a session has ended.
 
-    Of the address only what stands on this site is kept; the login follows nothing but the service's own pages.
+    Only the part of the address on this site is kept; the login redirects only to the service's own pages.
     """
     parts = urlsplit(asked_for)
     address = parts.path + (f"?{parts.query}" if parts.query else "")

@@ -1,4 +1,4 @@
-"""How the templates write values: moments in UTC with their zone, numbers with their unit, distances in words.
+"""How the templates write values: times in UTC with their zone, numbers with their unit, distances in words.
 
 Each function is a filter of the same name. The browser adds its local time.
 """
@@ -20,20 +20,20 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def iso(at: datetime) -> str:
-    """Return a moment for the ``datetime`` attribute of ``<time>``."""
+    """Return a time for the ``datetime`` attribute of ``<time>``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ago(at: datetime, now: datetime) -> str:
     """Return how long ago something happened: ``3 hours ago``, ``just now``.
 
-    Where the clock was set back since, it is never said to be still to come.
+    If the clock was set back since, it is never shown as being in the future.
     """
     return relative(min(at, now), now)
 
 
 def exact(at: datetime) -> str:
-    """Return a moment to the second: ``15 Nov 2026, 02:03:17 UTC``."""
+    """Return a time to the second: ``15 Nov 2026, 02:03:17 UTC``."""
     utc = at.astimezone(UTC)
     return f"{day(utc.date())}, {utc:%H:%M:%S} UTC"
 
@@ -44,12 +44,12 @@ def weekday(when: date) -> str:
 
 
 def counted_up_to(number: int, most: int, one: str) -> str:
-    """Return a number with its unit where counting ended beyond ``most``: ``more than 1,204 rows``."""
+    """Return a number with its unit; beyond ``most``, where counting ends, ``more than 1,204 rows``."""
     return f"more than {counted(most, one)}" if number > most else counted(number, one)
 
 
 def duration(milliseconds: int | None) -> str:
-    """Return a duration in ms below a second, in s below a minute, else in min; a dash where there is none."""
+    """Return a duration in ms below a second, in s below a minute, else in min; a dash if there is none."""
     if milliseconds is None:
         return "—"
     if milliseconds == 0:
@@ -69,7 +69,7 @@ def size(octets: int) -> str:
 
 
 def codes(codes_: Sequence[str]) -> str:
-    """Name the first extension codes, and how many more there are."""
+    """Return the first extension codes, and how many more there are."""
     if not codes_:
         return "[] (none)"
     more = f" and {grouped(len(codes_) - _CODES_SHOWN)} more" if len(codes_) > _CODES_SHOWN else ""

@@ -1,4 +1,4 @@
-"""Which part of the history is looked at, as an address names it."""
+"""Which part of the history is shown, as in the address."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,15 +16,15 @@ _BACKWARDS = "“From” is later than “To”, so no filter was applied."
 
 @dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """A filter, and the page of what it finds."""
+    """A filter, and the page of its results."""
 
     filter: HistoryFilter = _WHOLE
     cursor: str | None = None
     wrong: str | None = None
-    """What is wrong with the filter, which then was not applied."""
+    """The problem with a filter that was not applied."""
 
     def __str__(self) -> str:
-        """Write it as the query of an address; empty for the newest page of the whole history."""
+        """Return the query of the address; empty for the newest page of the whole history."""
         chosen = self.filter
         values = {
             "status": chosen.status,
@@ -36,17 +36,17 @@ class HistoryQuery:
         return urlencode({name: value for name, value in values.items() if value})
 
     def at(self, cursor: str | None) -> Self:
-        """Return the same filter at another page; None is the newest."""
+        """Return the same filter for another page; None is the newest."""
         return replace(self, cursor=cursor)
 
     @property
     def filtered(self) -> bool:
-        """Whether the filter leaves anything out."""
+        """Whether the filter excludes anything."""
         return self.filter != _WHOLE
 
 
 def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
-    """Return what query parameters name; a filter that is none is not applied, and says so."""
+    """Return the query in the parameters; an invalid filter is not applied, and reported."""
     values = {name: value for name, value in parameters.items() if value}
     try:
         chosen = HistoryFilter(
@@ -63,5 +63,5 @@ def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
 
 
 def history_query_in(query: str) -> HistoryQuery:
-    """Return what the text of a query names."""
+    """Return the query in a text."""
     return history_query_of({name: values[-1] for name, values in parse_qs(query).items()})

@@ -1,4 +1,4 @@
-"""The words that the tab shows for the closed sets of the domain, each set complete."""
+"""The words that the tab shows for each member of the domain's closed sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from telemetry_service.domain.verdict import ConnectionBadge
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word with its icon and tone; the tone repeats what word and icon say and never says it alone."""
+    """A word with its icon and tone. The tone only repeats what word and icon say."""
 
     word: str
     icon: str
@@ -46,7 +46,7 @@ STATUS: dict[RowStatus, Badge] = {
     RowStatus.SUCCESS: Badge("Success", "check", "good"),
     RowStatus.FAILED: Badge("Failed", "cross", "bad"),
 }
-"""The guide knows two words, Success and Failed; what ``domain/transmission_texts.py`` says beside them is finer."""
+"""The guide has two words, Success and Failed; ``domain/transmission_texts.py`` adds the finer ones."""
 
 ATTEMPT_STATUS: dict[State, Badge] = {
     State.PENDING: STATUS[RowStatus.SENDING],
@@ -90,7 +90,7 @@ class StepWords:
 
     name: str
     tried: str
-    """What the step tries; beside every result but *passed*, so that nothing that failed is said to work."""
+    """What the step tries; shown with every result but *passed*, so that a failure is never described as working."""
     passed: str
 
 
@@ -149,7 +149,7 @@ def label(member: StrEnum) -> str:
 
 
 def turn(owner: Owner | None) -> str:
-    """Return who can take a next step, as it stands beside it; empty where no one has to."""
+    """Return who can take a next step; empty if no one has to."""
     return "" if owner in {None, Owner.NOBODY} else str(owner)
 
 

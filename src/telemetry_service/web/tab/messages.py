@@ -1,4 +1,4 @@
-"""What a toast says. A redirect carries only the token of its message, so that no one can put words into the page."""
+"""The messages of toasts. A redirect carries only the token of its message, so that no one can inject text."""
 
 from telemetry_service.web.tab.labels import Badge
 
@@ -11,7 +11,7 @@ MESSAGES: dict[str, Badge] = {
     "sent": Badge("Sent and accepted by the License Server.", "check", "good"),
     "sent-failed": Badge("Not accepted. It will be retried.", "warning", "warn"),
     "not-sent": Badge("Not sent. The payload is kept; see Error Details.", "warning", "warn"),
-    "unanswered": Badge(
+    "no-response": Badge(
         "No response, so whether it arrived is unknown. It will be sent again and counted once.",
         "warning",
         "warn",

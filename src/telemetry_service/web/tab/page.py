@@ -1,4 +1,4 @@
-"""What the tab shows, each part out of one snapshot: the whole page, or the sections that something has changed."""
+"""The content of the tab, from one snapshot: the whole page, or the sections that have changed."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ DRAWER = "telemetry/drawer.html"
 NO_DIALOG = "telemetry/no_dialog.html"
 EVERYTHING_BUT_THE_FORM = ("telemetry/health.html", "telemetry/preview.html", HISTORY, ACTIVITY)
 BESIDE = (*EVERYTHING_BUT_THE_FORM, "telemetry/toasts.html")
-"""What a form may change beside itself."""
+"""What a form may change in addition to itself."""
 
 
 def page_sections(
     snapshot: Snapshot, query: HistoryQuery, typed: TypedForm | None = None, *, all_activity: bool = False
 ) -> dict[str, Any]:
-    """Return what the whole page shows."""
+    """Return the sections of the whole page."""
     beside = sections_beside_the_form(snapshot, query, all_activity=all_activity)
     return beside | settings_section(snapshot, typed)
 
 
 def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery, *, all_activity: bool = False) -> dict[str, Any]:
-    """Return what ``EVERYTHING_BUT_THE_FORM`` shows: all that a send or a retry may change."""
+    """Return the sections of ``EVERYTHING_BUT_THE_FORM``: all that a send or a retry may change."""
     return {
         "preview": build_preview(snapshot),
         **history_section(snapshot, query),

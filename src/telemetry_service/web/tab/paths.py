@@ -1,4 +1,4 @@
-"""Where the tab and its forms are. Templates and routes name these and nothing else."""
+"""The addresses of the tab and its forms. Templates and routes use only these."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ HISTORY = f"{TAB}/history"
 RETRY_FAILED = f"{TAB}/history/retry-failed"
 ACTIVITY = f"{TAB}/activity"
 EXPORT = "/api/v1/telemetry/history/export"
-"""The REST API's own: a session may read there too."""
+"""The REST API's, which a session may also read."""
 
 APPEARANCE = f"{TAB}/appearance"
 LOGIN = "/login"
@@ -22,20 +22,20 @@ LOGOUT = "/logout"
 
 
 def transmission(transmission_id: UUID | str, query: str = "") -> str:
-    """Return the address of one transmission; ``query`` keeps the filters of the history behind it."""
+    """Return the address of one transmission; ``query`` preserves the filters of the history behind it."""
     return f"{HISTORY}/{transmission_id}" + (f"?{query}" if query else "")
 
 
 def retry(transmission_id: UUID | str) -> str:
-    """Return where *Retry* of one transmission is sent to."""
+    """Return the address for *Retry* of one transmission."""
     return f"{HISTORY}/{transmission_id}/retry"
 
 
 def attempt_payload(transmission_id: UUID | str, number: int) -> str:
-    """Return where the payload of one attempt can be downloaded as it was sent."""
+    """Return the address of one attempt's payload as it was sent."""
     return f"{HISTORY}/{transmission_id}/attempts/{number}/payload"
 
 
 def attempt_body(transmission_id: UUID | str, number: int) -> str:
-    """Return where the body of one attempt can be downloaded as it crossed the network."""
+    """Return the address of one attempt's body as it crossed the network."""
     return f"{HISTORY}/{transmission_id}/attempts/{number}/body"

@@ -1,4 +1,4 @@
-"""Renders templates: whole pages for a browser, and for htmx the very fragments that the pages include."""
+"""Renders templates: whole pages for a browser, and for htmx the same fragments that the pages include."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ HTMX_CONFIGURATION = {
     "allowScriptTags": False,
     "includeIndicatorStyles": False,
     "selfRequestsOnly": True,
-    # Pages hold what only the administrator may see: nothing of them is kept by the browser.
+    # Pages contain what only the administrator may see, so the browser must not cache them.
     "historyEnabled": False,
     "historyCacheSize": 0,
     "defaultFocusScroll": False,
@@ -53,7 +53,7 @@ _ABSENT: dict[str, Any] = {
     "toast": None,
     "unsaved_key": False,
 }
-"""What a template may ask for and most pages do not have."""
+"""Variables that a template may use but most pages do not set."""
 _CONSTANTS: dict[str, Any] = {
     "EXPLANATIONS": EXPLANATIONS,
     "FREQUENCY": labels.FREQUENCY,
@@ -67,7 +67,7 @@ _CONSTANTS: dict[str, Any] = {
 
 
 class Pages:
-    """The templates and what each of them may name."""
+    """The templates and their common variables."""
 
     def __init__(self, deployment: Deployment) -> None:
         """Read nothing yet: each template is read and compiled once, when it is first used."""
@@ -99,18 +99,18 @@ class Pages:
     def page(
         self, request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
     ) -> Response:
-        """Answer with a whole page."""
+        """Respond with a whole page."""
         full = {"theme": theme_of(request), "here": _here(request), "whole": True, **context}
         return compressed(request, self.text(template, full), status)
 
     def fragments(
         self, request: Request, main: str | None, beside: Sequence[str], context: Mapping[str, Any]
     ) -> Response:
-        """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
+        """Respond to htmx with one fragment for the request's target, and with others that are swapped out of band."""
         return compressed(request, self.parts(main, beside, context), HTTPStatus.OK)
 
     def parts(self, main: str | None, beside: Sequence[str], context: Mapping[str, Any]) -> str:
-        """Return the fragments of such an answer."""
+        """Return the fragments of such a response."""
         full = {**context, "whole": False}
         parts = [self.text(main, {**full, "oob": False})] if main else []
         parts += [self.text(name, {**full, "oob": True}) for name in beside]
@@ -124,20 +124,20 @@ def pages_of(request: Request) -> Pages:
 
 
 def is_htmx(request: Request) -> bool:
-    """Whether htmx asks, and so takes fragments."""
+    """Whether the request comes from htmx, which expects fragments."""
     return request.headers.get("hx-request") == "true"
 
 
 def see_other(address: str) -> Response:
-    """Lead the browser on after a form, or to where a page is."""
+    """Redirect the browser after a form, or to the address of a page."""
     return RedirectResponse(address, HTTPStatus.SEE_OTHER)
 
 
 def compressed(request: Request, html: str, status: int) -> Response:
-    """Answer with HTML, compressed where the browser takes that.
+    """Respond with HTML, compressed if the browser accepts that.
 
-    The pages repeat nothing that another site could choose (the filters are values of closed sets, a wrong form
-    does not repeat the key), so that the length of an answer tells nothing of the CSRF token in it.
+    The pages repeat nothing that another site could choose (the filters are values of closed sets, a wrong form does
+    not repeat the key), so the length of a response reveals nothing about its CSRF token.
     """
     body = html.encode()
     response = HTMLResponse(body, status)
@@ -150,5 +150,5 @@ def compressed(request: Request, html: str, status: int) -> Response:
 
 
 def _here(request: Request) -> str:
-    """Return where the page is, without its query: nothing that another site chose stands in a page."""
+    """Return the address of the page without its query: a page contains nothing that another site chose."""
     return request.url.path if request.method == "GET" else paths.TAB

@@ -16,7 +16,7 @@ from telemetry_service.web.tab.sections import proof_routes, view_routes
 
 
 def add_tab(app: FastAPI) -> None:
-    """Add all routes, and the pages that they render. They need the context."""
+    """Add all routes and the pages that they render. They need the context."""
     context: WebContext = app.state.context
     app.state.pages = Pages(context.runtime.deployment)
     forms = (login_routes, appearance, settings_routes, connection_routes, key_routes, delivery_routes)

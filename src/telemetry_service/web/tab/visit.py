@@ -1,4 +1,4 @@
-"""A request of a page's own: who makes it, and the ways to answer, each as a page for a browser and for htmx."""
+"""A request to one of the pages: its caller, and the possible responses, for a browser and for htmx."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Visit:
 
     @property
     def runtime(self) -> Runtime:
-        """The installation."""
+        """The runtime."""
         return self.context.runtime
 
     @property
@@ -40,24 +40,24 @@ class Visit:
 
     @property
     def htmx(self) -> bool:
-        """Whether htmx asks, and so takes fragments."""
+        """Whether the request comes from htmx, which expects fragments."""
         return is_htmx(self.request)
 
     @property
     def query_behind(self) -> HistoryQuery:
-        """What part of the history the page shows from which htmx asks."""
+        """The part of the history on the page that htmx requests from."""
         return history_query_in(self.request.headers.get("x-history-query", ""))
 
     def page(self, template: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
-        """Answer with a whole page."""
+        """Respond with a whole page."""
         return self.pages.page(self.request, template, self.with_token(shown), status)
 
     def fragments(self, main: str | None, shown: Mapping[str, Any], *beside: str) -> Response:
-        """Answer htmx with one fragment for the request's own target, and with others that find their places alone."""
+        """Respond to htmx with one fragment for the request's target, and with others that are swapped out of band."""
         return self.pages.fragments(self.request, main, beside, self.with_token(shown))
 
     def dialog(self, dialog: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
-        """Answer with a dialog: as a page of its own, or for htmx over the page, whatever the target of a form was."""
+        """Respond with a dialog: as a separate page, or for htmx over the page, whatever the target of a form was."""
         if not self.htmx:
             return self.page(_ALONE, {**shown, "dialog": dialog}, status)
         response = self.fragments(dialog, shown)
@@ -67,7 +67,7 @@ class Visit:
         return response
 
     def with_token(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is shown, with what every form of a session needs."""
+        """Return the variables with those that every form of a session needs."""
         return {**shown, "csrf_token": self.session.csrf_token}
 
 

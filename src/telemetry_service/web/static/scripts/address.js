@@ -48,7 +48,7 @@
     followHistory();
   }
 
-  /* The message that the address asks for has been shown; a reload must not show it again. */
+  /* The message in the address has been shown; a reload must not show it again. */
   function forgetMessage() {
     const url = new URL(location.href);
     if (!tab() || !url.searchParams.has("done")) return;

@@ -1,4 +1,4 @@
-/* The License Server connection: the API key hides itself again, and a test tells each step when it begins. */
+/* The License Server connection: the API key hides itself again, and a test shows each step when it begins. */
 (() => {
   "use strict";
 
@@ -36,7 +36,7 @@
     for (const box of document.querySelectorAll("[data-revealed]")) hide(box);
   });
 
-  /* The answer of a test holds a fragment for each step: the latest one is shown while it grows, and the last one stays. */
+  /* The response of a test has a fragment for each step: the latest is shown as it arrives, and the last one stays. */
 
   const NEXT = "\n<!-- next -->\n"; // As in step_stream.py.
 
@@ -49,7 +49,7 @@
 
   document.addEventListener("htmx:beforeSend", ({ detail: { elt, target, xhr } }) => {
     if (elt.id !== "test") return;
-    const place = () => document.getElementById(target.id); // A save may put another form in its place in the meantime.
+    const place = () => document.getElementById(target.id); // A save may replace the form in the meantime.
     xhr.addEventListener("progress", () => showProgress(xhr, place()));
     target.addEventListener(
       "htmx:beforeSwap",

@@ -1,4 +1,4 @@
-/* Buttons that copy what an element holds. */
+/* Buttons that copy the content of an element. */
 (() => {
   "use strict";
 

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
 
-  let opener = null; // The id of what had the focus before a dialog opened.
+  let opener = null; // The ID of the element that had the focus before a dialog opened.
 
   function rememberOpener() {
     const focused = document.activeElement;

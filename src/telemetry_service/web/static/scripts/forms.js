@@ -1,4 +1,4 @@
-/* The settings form says what is not saved yet and survives the end of a session; the theme is applied at once. */
+/* The settings form shows unsaved changes and keeps them when the session ends; the theme is applied at once. */
 (() => {
   "use strict";
 
@@ -9,7 +9,7 @@
 
   function watch(form) {
     form.dataset.started = "";
-    const saved = "notSaved" in form.dataset ? null : typed(form); // What came back unsaved differs from what is saved.
+    const saved = "notSaved" in form.dataset ? null : typed(form); // Restored changes differ from what is saved.
     const look = () => {
       const changed = typed(form) !== saved;
       for (const it of form.querySelectorAll("[data-unsaved]")) it.hidden = !changed;
@@ -38,7 +38,7 @@
     try {
       await keepDraft(form);
     } catch {
-      // Nothing answers: the login will say so.
+      // There is no response: the login will show that.
     }
     location.assign(login);
   }

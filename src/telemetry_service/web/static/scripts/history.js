@@ -17,7 +17,7 @@
   document.addEventListener("telemetry:opened", (event) => mark(event.target));
   document.addEventListener("telemetry:closed", unmark);
 
-  // While a year is typed, its date passes through the years 2, 20 and 202, which nobody filters by.
+  // While a year is typed, the date has the years 2, 20 and 202, which no one filters by.
   document.addEventListener(
     "change",
     (event) => {
@@ -27,13 +27,13 @@
     { capture: true },
   );
 
-  // Tells the server which part of the history is shown, so that it can refresh that part.
+  // Sends the server which part of the history is shown, so that it can refresh that part.
   document.addEventListener("htmx:configRequest", (event) => {
     const shown = document.getElementById("history");
     if (shown) event.detail.headers["X-History-Query"] = new URL(shown.dataset.url, location).search.slice(1);
   });
 
-  // A new page of the history is read from its top.
+  // Scroll a new page of the history to its top.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (PAGE_LINKS.has(event.detail.requestConfig?.elt?.id)) document.getElementById("history-title")?.focus();
   });

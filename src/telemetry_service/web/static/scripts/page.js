@@ -1,4 +1,4 @@
-/* What the other scripts of the settings tab build on: an event each time that something new is on the page.
+/* The base of the other scripts: an event each time that something new is on the page.
 
    Nothing depends on scripts: every form and link works without them. Each file is strict, keeps its names to itself and is
    about one topic. They are served as one file, tab.js, and speak to each other through attributes and these events:
@@ -9,10 +9,10 @@
 (() => {
   "use strict";
 
-  // Before the page is drawn, so that what only works with scripts never appears late.
+  // Before the page is drawn, so that what needs scripts never appears late.
   document.documentElement.classList.add("js");
 
-  let focusedBefore = null; // The id of what had the focus when a request began.
+  let focusedBefore = null; // The ID of the element that had the focus when a request began.
 
   const announce = () => document.dispatchEvent(new Event("telemetry:content"));
 
@@ -24,7 +24,7 @@
     return true;
   }
 
-  /* The focus disappears with a part that is replaced: it moves to what has taken its place. */
+  /* Replacing a part loses the focus: move it to the replacement. */
   function keepFocus() {
     if (focusWanted() || document.activeElement !== document.body || !focusedBefore) return;
     const candidates = [focusedBefore, focusedBefore.replace(/^retry-/u, "row-"), "history-title"];
@@ -44,5 +44,5 @@
   document.addEventListener("htmx:oobAfterSwap", announce);
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", announce);
-  else queueMicrotask(announce); // The scripts below listen by then.
+  else queueMicrotask(announce); // By then the scripts below are listening.
 })();

@@ -1,4 +1,4 @@
-/* No request twice: a button that was pressed waits for its answer. */
+/* No duplicate requests: a clicked button waits for its response. */
 (() => {
   "use strict";
 

@@ -16,7 +16,7 @@
     try {
       return localStorage.getItem(STORED) ?? "utc";
     } catch {
-      return "utc"; // The browser keeps nothing for this page.
+      return "utc"; // The browser stores nothing for this page.
     }
   }
 
@@ -24,7 +24,7 @@
     try {
       localStorage.setItem(STORED, chosen);
     } catch {
-      // The choice holds for this page only.
+      // The choice applies only to this page.
     }
   }
 

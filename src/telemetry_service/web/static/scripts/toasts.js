@@ -1,4 +1,4 @@
-/* Toasts: what has just been done, and what went wrong. */
+/* Toasts: what was just done, and errors. */
 (() => {
   "use strict";
 
@@ -6,7 +6,7 @@
 
   const region = () => document.getElementById("toasts");
 
-  /* A message replaces an earlier copy of itself, and a success replaces the faults before it. */
+  /* A message replaces an earlier copy of itself, and a success replaces the errors before it. */
   function replaces(toast, older) {
     const overcome = toast.dataset.tone === "good" && ["bad", "warn"].includes(older.dataset.tone);
     return overcome || older.textContent.trim() === toast.textContent.trim();
@@ -18,7 +18,7 @@
     }
   }
 
-  /* The toast disappears by itself, but not while the pointer or the focus is in it. */
+  /* The toast disappears automatically, but not while the pointer or the focus is in it. */
   function leaveInTime(toast) {
     let timer = null;
     const wait = () => clearTimeout(timer);
@@ -34,7 +34,7 @@
   function start(toast) {
     toast.dataset.started = "";
     removeOlder(toast);
-    if (toast.dataset.tone !== "bad") leaveInTime(toast); // A fault stays until it is dismissed.
+    if (toast.dataset.tone !== "bad") leaveInTime(toast); // An error stays until it is dismissed.
   }
 
   /* A modal dialog covers everything that was there before it, so the toasts move above it each time. */
@@ -83,7 +83,7 @@
     say("Still running. Reload to see the result.");
   });
   document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
-    if (xhr.getResponseHeader("HX-Redirect")) return; // The login says what is the matter.
+    if (xhr.getResponseHeader("HX-Redirect")) return; // The login shows the reason.
     say(problemOf(xhr.responseText) ?? "The telemetry service could not complete this. Try again.");
   });
 })();

@@ -1,4 +1,4 @@
-"""*Test Connection*: with the key that is typed, else with the saved one."""
+"""*Test Connection*: with the typed key, or else with the saved one."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ router = APIRouter(include_in_schema=False)
 @page
 @waits_for_license_server
 def test_the_connection(visit: CurrentVisit, form: SentForm) -> Response:
-    """Test, and save nothing; what was changed in the form stays there."""
+    """Test without saving; changes in the form stay there."""
     if visit.htmx:
         return _stream(visit, form.key)
     shown = _test(visit, form.key)
@@ -41,7 +41,7 @@ def test_the_connection(visit: CurrentVisit, form: SentForm) -> Response:
 
 
 def _stream(visit: Visit, typed_key: str | None) -> Response:
-    """Answer with each step as it begins, and then as any other request of htmx is answered."""
+    """Respond with each step as it begins, and then as to any other request of htmx."""
     pages = visit.pages
 
     def running(step: StepName) -> str:
@@ -51,7 +51,7 @@ def _stream(visit: Visit, typed_key: str | None) -> Response:
         shown = read_now(visit.runtime, sections_beside_the_form, visit.query_behind)
         return pages.parts(_RESULT, _BESIDE, visit.with_token(shown | result | {"streamed": True}))
 
-    # Proxies that hold answers back are asked not to.
+    # Ask proxies not to buffer the response.
     headers = {"Vary": "Cookie, HX-Request", "X-Accel-Buffering": "no"}
     steps = stream_steps(
         visit.context.pools.exchanges,
@@ -64,8 +64,8 @@ def _stream(visit: Visit, typed_key: str | None) -> Response:
 
 
 def _test(visit: Visit, typed_key: str | None, on_step: OnStep = ignore_step) -> dict[str, Any]:
-    if typed_key is not None and (fault := api_key_error(typed_key)) is not None:
-        return {"refusal": fault}
+    if typed_key is not None and (problem := api_key_error(typed_key)) is not None:
+        return {"refusal": problem}
     try:
         check = check_connection(visit.runtime, visit.actor, typed_key, on_step)
     except TelemetryError as refusal:

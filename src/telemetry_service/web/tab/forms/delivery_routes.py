@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 @router.get(paths.SEND_NOW)
 @page
 def ask_send_now(visit: CurrentVisit) -> Response:
-    """Show the payload before it is sent. The form holds the key that makes pressing twice harmless."""
+    """Show the payload before it is sent. The form contains the key that makes clicking twice harmless."""
     return _dialog(visit)
 
 
@@ -43,7 +43,7 @@ def send(
     request_key: Annotated[UUID, Form()],
     shown: Annotated[str, Form(max_length=80)] = "",
 ) -> Response:
-    """Close the period and send it, if it is still what the dialog showed. The same form sent twice is one."""
+    """Close the period and send it, if it is still what the dialog showed. Sending the same form twice counts once."""
     try:
         detail = send_now(visit.runtime, visit.actor, str(request_key), frozenset({shown}))
     except PreviewStaleError as stale:
@@ -78,7 +78,7 @@ def retry_all(visit: CurrentVisit, query: Annotated[str, Form()] = "") -> Respon
 
 
 def _dialog(visit: Visit, changed: str | None = None) -> Response:
-    """Answer with the dialog; ``changed`` says why it is shown again."""
+    """Respond with the dialog; ``changed`` says why it is shown again."""
     preview = read_now(visit.runtime, build_preview)
     status = HTTPStatus.PRECONDITION_FAILED if changed else HTTPStatus.OK
     shown = {"preview": preview, "changed": changed, "request_key": str(uuid4())}
@@ -86,7 +86,7 @@ def _dialog(visit: Visit, changed: str | None = None) -> Response:
 
 
 def _token(detail: TransmissionDetail, done: str) -> str:
-    """Return the message of what became of a transmission; someone else may be sending it at this moment."""
+    """Return the message about the outcome of a transmission; another process may be sending it now."""
     match detail.transmission.state:
         case State.SUCCESS:
             return done
@@ -94,7 +94,7 @@ def _token(detail: TransmissionDetail, done: str) -> str:
             return "sending"
         case _:
             written = request_written(detail.transmission.cause, detail.transmission.response_code)
-            return {True: f"{done}-failed", False: "not-sent", None: "unanswered"}[written]
+            return {True: f"{done}-failed", False: "not-sent", None: "no-response"}[written]
 
 
 def _in_drawer(visit: Visit, detail: TransmissionDetail, token: str) -> Response:
@@ -109,7 +109,7 @@ def _in_drawer(visit: Visit, detail: TransmissionDetail, token: str) -> Response
 
 def _in_history(visit: Visit, query: str, token: str) -> Response:
     if not visit.htmx:
-        # The filters are read and written again, so that nothing else can travel through this redirect.
+        # The filters are parsed and written again, so that this redirect contains nothing else.
         parameters = "&".join(part for part in (str(history_query_in(query)), f"done={token}") if part)
         return see_other(f"{paths.TAB}?{parameters}#history")
     shown = read_now(visit.runtime, sections_beside_the_form, visit.query_behind)

@@ -1,4 +1,4 @@
-"""*Show*, after a recent login, and *Remove API key*, asked first: nothing can be sent without one."""
+"""*Show*, after a recent login, and *Remove API key*, with a confirmation, because nothing can be sent without one."""
 
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
         shown |= read_now(visit.runtime, activity_section)
         return visit.fragments("telemetry/revealed_key.html", shown, ACTIVITY, NO_DIALOG)
     response = visit.page(PAGE, shown | read_now(visit.runtime, page_sections, visit.query_behind))
-    # Without JavaScript the browser itself leaves the page that shows the key.
+    # Without JavaScript, a refresh leaves the page that shows the key.
     response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.TAB}"
     return response
 
@@ -68,14 +68,14 @@ def _ask_password(visit: Visit, wrong: str | None) -> Response:
 def _key(visit: Visit) -> dict[str, Any]:
     try:
         return {"revealed_key": reveal_api_key(visit.runtime, visit.actor)}
-    except (NotConfiguredError, KeyUnusableError) as fault:
-        return {"reveal_wrong": fault.text}
+    except (NotConfiguredError, KeyUnusableError) as error:
+        return {"reveal_wrong": error.text}
 
 
 @router.get(paths.REMOVE_KEY)
 @page
 def ask_remove_api_key(visit: CurrentVisit) -> Response:
-    """Say what stops, and what happens to the payloads that wait."""
+    """Say what stops, and what happens to waiting payloads."""
     with open_snapshot(visit.runtime) as snapshot:
         shown = {"key": snapshot.configuration.api_key, "waiting": snapshot.situation.waiting.total}
     return visit.dialog("telemetry/remove_key.html", shown)
@@ -84,7 +84,7 @@ def ask_remove_api_key(visit: CurrentVisit) -> Response:
 @router.post(paths.REMOVE_KEY)
 @page
 def remove_key(visit: CurrentVisit, form: SentForm) -> Response:
-    """Forget the API key. What else was changed in the form stays there, not saved."""
+    """Remove the API key. Other changes in the form stay there, unsaved."""
     remove_api_key(visit.runtime, visit.actor)
     if not visit.htmx:
         return see_other(f"{paths.TAB}?done={_REMOVED}")

@@ -23,8 +23,8 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 @public
-def show_front_door() -> Response:
-    """Lead to the tab, which leads to the login where no one is logged in."""
+def show_root() -> Response:
+    """Redirect to the tab, which redirects to the login if no one is logged in."""
     return see_other(paths.TAB)
 
 
@@ -36,7 +36,7 @@ def show_login(
     next: str = paths.TAB,  # noqa: A002 - the parameter's name
     ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
-    """Show the login; who was in the middle of something is told that the session has ended."""
+    """Show the login, and say that the session has ended if it interrupted something."""
     return pages_of(request).page(request, _LOGIN, _shown(request, context, next) | {"ended": ended})
 
 
@@ -50,7 +50,7 @@ def log_in(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = paths.TAB,  # noqa: A002 - the field's name
 ) -> Response:
-    """Open a session and go to the page that was asked for. A wrong login keeps nothing that was typed."""
+    """Open a session and redirect to the requested page. A wrong login keeps nothing that was typed."""
     try:
         opened = context.authentication.sessions.log_in(name, password)
     except (LoginFailedError, LoginThrottledError) as refusal:
@@ -80,5 +80,5 @@ def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, o
         "wrong": None,
         "ended": False,
         "draft": read_draft(request) is not None,
-        "nobody": not context.authentication.accounts.exist(),
+        "no_administrator": not context.authentication.accounts.exist(),
     }

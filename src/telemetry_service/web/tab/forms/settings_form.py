@@ -1,4 +1,4 @@
-"""The settings form: what was typed, what is wrong with it, and what has to be asked before it is saved."""
+"""The settings form: what was typed, its errors, and what must be confirmed before saving."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -19,12 +19,12 @@ _ON = "on"
 
 
 class SettingsForm(BaseModel):
-    """The form as it arrives; a checkbox that is off does not arrive at all."""
+    """The form as received; a checkbox that is off is not sent at all."""
 
     version: int = 0
-    """What the form has seen; 0, which is never saved, where the form does not save."""
+    """The version that the form has seen; 0, which is never saved, if the form does not save."""
     seen: str = ""
-    """The values that the form was shown with, so that of a stale one only what it changed is kept."""
+    """The values that the form was shown with, so that only the changes of a stale form are kept."""
     enabled: str | None = None
     encrypt_payload: str | None = None
     anonymize_pii: str | None = None
@@ -33,15 +33,15 @@ class SettingsForm(BaseModel):
     api_key: str = Field(default="", repr=False)
     confirmed: str = ""
     key_typed: str = ""
-    """Set where a key was typed that is not in this form: it is a secret, and the form only shall be kept."""
+    """Set if a key was typed that is not in this form, because a secret must not be kept with the form."""
 
     @property
     def key(self) -> str | None:
-        """The API key that was typed: whoever pastes one often pastes the end of a line with it."""
+        """The typed API key, without a line end, which is often pasted with it."""
         return self.api_key.strip() or None
 
     def repeated(self, confirmed: tuple[str, ...]) -> dict[str, object]:
-        """Return the form once more for the confirmation, all but the API key: a secret is never repeated."""
+        """Return the form again for the confirmation, without the API key: a secret is never repeated."""
         values = self.model_dump(exclude={"api_key", "key_typed"}) | {"confirmed": " ".join(confirmed)}
         return {name: value for name, value in values.items() if value}
 
@@ -50,16 +50,16 @@ SentForm = Annotated[SettingsForm, Form()]
 
 
 def read_form(form: SettingsForm, saved: Configuration, *, locked: bool = False) -> TypedForm:
-    """Return the values of a form; where one is wrong, what is ``saved`` stands in its place.
+    """Return the values of a form; a wrong one is replaced by the ``saved`` one.
 
     A locked switch is not part of the form, so that saving the rest leaves it as it is.
     """
     frequency, retention = _FREQUENCIES.get(form.frequency), _RETENTIONS.get(form.retention_days)
-    key_fault = api_key_error(form.key) if form.key else None
+    key_error = api_key_error(form.key) if form.key else None
     errors = {
         "frequency": None if frequency else "Choose one of the four frequencies.",
         "retention_days": None if retention else "Choose one of the four retention periods.",
-        "api_key": f"{key_fault} Enter the key again." if key_fault else None,
+        "api_key": f"{key_error} Enter the key again." if key_error else None,
     }
     values = {
         "enabled": not locked and form.enabled == _ON,
@@ -73,19 +73,19 @@ def read_form(form: SettingsForm, saved: Configuration, *, locked: bool = False)
 
 
 def kept_form(form: SettingsForm, present: ConfigurationView) -> TypedForm:
-    """Keep what was chosen in a form that is not being saved: what it was sent for must not undo it."""
+    """Keep the choices in a form that was sent for something other than saving."""
     return TypedForm(read_form(form, present.stored.values, locked=present.locked).values)
 
 
 def overtaken(typed: TypedForm, form: SettingsForm, present: ConfigurationView) -> TypedForm:
-    """Return a form as it is shown again because somebody else has saved since it was shown."""
+    """Return a form to show again because someone else has saved since it was shown."""
     return replace(typed, values=keep_changes(typed.values, form.seen, present.values), stale=True)
 
 
 def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Configuration:
-    """Return what is saved at ``present`` with the changes that a form made to the values it had ``seen``.
+    """Return the ``present`` values with the changes that a form made to the values it had ``seen``.
 
-    A form that does not say what it has seen keeps all that was typed.
+    A form that does not say what it has seen keeps everything that was typed.
     """
     try:
         before = Configuration.model_validate_json(seen)
@@ -97,22 +97,22 @@ def keep_changes(typed: Configuration, seen: str, present: Configuration) -> Con
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a save would do that cannot be taken back, or is not obvious: it is asked first."""
+    """Effects of a save that cannot be undone or are not obvious, to be confirmed first."""
 
     after: Configuration
     switched_off: bool
     waiting: int
-    """Payloads that would have to wait; counted only where telemetry is switched off."""
+    """Payloads that would have to wait; counted only if telemetry is turned off."""
     found: Consequences
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """What has to be confirmed; empty where nothing is lost."""
+        """What must be confirmed; empty if nothing is lost."""
         off = ("off",) if self.switched_off else ()
         return (*off, f"retention-{self.after.retention_days}") if self.found.rows_deleted else off
 
     def confirmed_by(self, form: SettingsForm) -> bool:
-        """Whether a form confirms all of it."""
+        """Whether a form confirms everything."""
         return set(self.tokens) <= set(form.confirmed.split())
 
 

@@ -1,4 +1,4 @@
-"""Saves the settings: validated in place, never over a newer version, and asked first where something would be lost."""
+"""Saves the settings: validates them, never overwrites a newer version, and asks before anything is lost."""
 
 from http import HTTPStatus
 from typing import Any
@@ -32,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 @router.post(paths.SAVE)
 @page
 def save(visit: CurrentVisit, form: SentForm) -> Response:
-    """Save all settings, and the API key where one was typed, in one step."""
+    """Save all settings, and the API key if one was typed, in one step."""
     runtime = visit.runtime
     before = read_now(runtime, read_configuration)
     typed = read_form(form, before.stored.values, locked=before.locked)
@@ -66,7 +66,7 @@ def _form_again(visit: Visit, typed: TypedForm) -> Response:
 
 
 def _ask(visit: Visit, form: SettingsForm, losses: Losses) -> Response:
-    """Ask before something is lost; htmx sends the key again that is still in the form behind the dialog."""
+    """Ask before anything is lost; htmx sends the key again, which is still in the form behind the dialog."""
     key_dropped = form.key is not None and not visit.htmx
     shown = {"losses": losses, "hidden": form.repeated(losses.tokens), "key_dropped": key_dropped}
     return visit.dialog("telemetry/confirm.html", shown)

@@ -1,8 +1,7 @@
-"""A connection test as it happens: each step is told to the browser when it begins, the verdict when there is one.
+"""Streams a connection test: the browser gets each step as it begins, and finally the verdict.
 
-It is one answer, so that any replica may give it: fragments of the page, divided by a mark that none of them contains.
-The last one is the answer proper; whoever has the stream only at its end, as behind a proxy that holds it back, sees
-that alone.
+It is one response, so that any replica can send it: fragments of the page, separated by a mark that none of them
+contains. The last one is the actual result; behind a proxy that buffers the stream, the browser shows only that.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.http.pools import BoundedPool, leave
 
 NEXT = "\n<!-- next -->\n"
-"""Divides the fragments; ``tab.js`` knows it too."""
+"""Separates the fragments; the script of the tab uses it too."""
 
 Result = TypeVar("Result")
 
@@ -30,22 +29,21 @@ async def stream_steps(
     finished: Callable[[Result], str],
     refused: Callable[[TelemetryError], Result],
 ) -> AsyncIterator[str]:
-    """Yield a fragment for each step that ``test`` begins, and the last one for its result; raises what it raises.
+    """Yield a fragment for each step that ``test`` begins, then one for its result; raises what it raises.
 
-    Where ``pool`` has no thread for it, the one fragment is that of ``refused``.
+    If ``pool`` has no thread for it, the only fragment is that of ``refused``.
 
-    Where the browser goes away in the meantime, the test ends by itself, and its result is noted all the same; a fault
-    of the program in it is a line of the log.
+    If the browser disconnects, the test still ends and its result is recorded; a bug in it is logged.
     """
     loop, request = asyncio.get_running_loop(), copy_context()
     steps: asyncio.Queue[StepName | None] = asyncio.Queue()
 
-    def tell(step: StepName) -> None:
+    def report(step: StepName) -> None:
         loop.call_soon_threadsafe(steps.put_nowait, step)
 
     try:
-        # It runs in the context of the request, whose ID its lines in the log bear.
-        under_way = pool.begin(partial(test, tell))
+        # It runs in the context of the request, so its log lines have the request's ID.
+        under_way = pool.begin(partial(test, report))
     except TelemetryError as busy:
         yield await run_in_threadpool(finished, refused(busy))
         return

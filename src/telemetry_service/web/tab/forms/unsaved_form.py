@@ -1,7 +1,7 @@
-"""What was changed in the settings form when the session ended: it comes back after the login, not saved yet.
+"""Keeps unsaved changes in the settings form when the session ends, and shows them again after the login.
 
-The browser keeps it meanwhile, in a cookie that holds values of closed sets and nothing else. No secret is in it: of an
-API key only that one was typed. It is shown once, and whoever looks at it has to save it.
+The browser keeps them in a cookie that contains only values of closed sets. It contains no secret: for an API key, only
+that one was typed. The changes are shown once, and still have to be saved.
 """
 
 import base64
@@ -22,16 +22,16 @@ from telemetry_service.web.tab.rendering import is_htmx, see_other
 from telemetry_service.web.tab.sections.settings import TypedForm
 
 KEPT_SECONDS = 60 * 60
-"""Longer than anybody takes to log in again."""
+"""Longer than it takes to log in again."""
 
 _NAME = "telemetry_draft"
 _NAME_OVER_TLS = f"__Host-{_NAME}"
 _FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
-"""Where the whole form goes: without JavaScript all of its buttons send it."""
+"""The addresses that receive the whole form: without JavaScript, all of its buttons send it."""
 
 
 class Draft(BaseModel):
-    """A form that was not saved: the version and the values that it was shown with, and what was made of them."""
+    """An unsaved form: the version and the values that it was shown with, and the changed values."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ class Draft(BaseModel):
 
 
 def draft_of(form: SettingsForm) -> Draft | None:
-    """Return what a form has changed; None where it has changed nothing, or is none of ours."""
+    """Return the changes in a form; None if there are none, or it is not our form."""
     try:
         seen = Configuration.model_validate_json(form.seen)
     except ValidationError:
@@ -54,7 +54,7 @@ def draft_of(form: SettingsForm) -> Draft | None:
 
 
 def read_draft(request: Request) -> Draft | None:
-    """Return what the browser keeps."""
+    """Return the draft that the browser keeps."""
     try:
         kept = request.cookies.get(_cookie(request)["key"], "")
         return Draft.model_validate_json(base64.urlsafe_b64decode(kept))
@@ -63,7 +63,7 @@ def read_draft(request: Request) -> Draft | None:
 
 
 def resumed(request: Request, present: ConfigurationView) -> TypedForm | None:
-    """Return the form as it comes back: its changes to what is saved now, and whether that is another version."""
+    """Return the form to show again: its changes to the saved values, and whether those are a newer version."""
     draft = read_draft(request)
     if draft is None:
         return None
@@ -75,7 +75,7 @@ def resumed(request: Request, present: ConfigurationView) -> TypedForm | None:
 
 
 def forget_draft(request: Request, response: Response) -> Response:
-    """Let the browser keep it no longer."""
+    """Delete the draft in the browser."""
     cookie = _cookie(request)
     if cookie["key"] in request.cookies:
         response.delete_cookie(**cookie)
@@ -83,12 +83,12 @@ def forget_draft(request: Request, response: Response) -> Response:
 
 
 async def keep_form(request: Request, response: Response) -> Response:
-    """Let the browser keep what was changed in a form that was sent without a session."""
+    """Keep the changes of a form that was sent without a session in the browser."""
     return _keep(request, response, await _draft_in(request))
 
 
 async def form_again(request: Request) -> Response | None:
-    """Lead a form with the proof of an earlier session back to the tab, with what was changed in it; else None."""
+    """Redirect a form with the CSRF token of an earlier session to the tab, keeping its changes; else None."""
     draft = await _draft_in(request)
     if draft is None:
         return None
@@ -97,7 +97,7 @@ async def form_again(request: Request) -> Response | None:
 
 
 async def _draft_in(request: Request) -> Draft | None:
-    """Return the draft in a form of our own pages: another site's would only bring what that site wants saved."""
+    """Return the draft in a form of our own pages; another site's form contains what that site wants saved."""
     if request.method != "POST" or request.url.path not in _FORMS:
         return None
     try:
@@ -115,7 +115,7 @@ def _keep(request: Request, response: Response, draft: Draft | None) -> Response
 
 
 def _cookie(request: Request) -> dict[str, Any]:
-    """Return the name of the cookie, and to whom the browser shows it."""
+    """Return the name and attributes of the cookie."""
     secure = request.url.scheme == "https"
     name = _NAME_OVER_TLS if secure else _NAME
     return {"key": name, "path": "/", "secure": secure, "httponly": True, "samesite": "strict"}

@@ -1,1 +1,1 @@
-"""The sections of the tab: each loads what it shows, and nothing else."""
+"""The sections of the tab. Each loads only what it shows."""

@@ -31,7 +31,7 @@ def activity_section(snapshot: Snapshot, *, whole: bool = False) -> dict[str, An
 
 
 def details(entry: Activity) -> str:
-    """Return what an entry says beside its action: ``frequency: weekly → daily``."""
+    """Return the details of an entry: ``frequency: weekly → daily``."""
     said = ((name, value) for name, value in entry.details.items() if name != _TRANSMISSION)
     return ", ".join(f"{_NAMES.get(name, name)}: {_words(value)}" for name, value in said)
 

@@ -7,19 +7,20 @@ from datetime import date, datetime, timedelta
 from telemetry_service.domain.periods import DayCount
 
 WIDTH, HEIGHT = 100, 168
-"""Percent across, so that the bars follow the page's width while the words keep their size; pixels down."""
+"""Horizontal values are percentages, so that the bars follow the page's width while text keeps its size; vertical
+values are pixels."""
 
 _TOP, _FLOOR = 10, HEIGHT - 24
 _LONGEST_DAYS = 62
 _WIDEST_BAR = 4.0
 _LABELS = 6
 _SCALES = ((10, 2), (10, 1), (15, 3), (20, 4), (20, 2), (25, 5), (30, 3), (40, 4), (50, 5), (60, 3), (80, 4))
-"""Tenths that the scale may end at, times a power of ten, and into how many even parts its grid divides them."""
+"""Tenths at which the scale may end, times a power of ten, and into how many equal parts its grid divides them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day: two rectangles, production below sandbox. Across in percent, down in pixels."""
+    """One day: two rectangles, production below sandbox. Horizontally in percent, vertically in pixels."""
 
     of: DayCount
     x: float
@@ -37,13 +38,13 @@ class Chart:
     days: tuple[DayCount, ...]
     bars: tuple[Bar, ...]
     lines: tuple[tuple[float, str], ...]
-    """How far down a line of the grid is, and its label."""
+    """The vertical position of a grid line, and its label."""
     labels: tuple[tuple[float, date], ...]
-    """How far across the name of a day stands below its bar."""
+    """The horizontal position of a day's name below its bar."""
 
 
 def chart(counts: Sequence[DayCount], opened_at: datetime, now: datetime) -> Chart | None:
-    """Return the chart of a period; None where nothing was counted."""
+    """Return the chart of a period; None if nothing was counted."""
     if not any(count.total_events for count in counts):
         return None
     days = _every_day(counts, opened_at.date(), now.date())
@@ -59,7 +60,7 @@ def chart(counts: Sequence[DayCount], opened_at: datetime, now: datetime) -> Cha
 
 
 def _every_day(counts: Sequence[DayCount], first: date, last: date) -> tuple[DayCount, ...]:
-    """Fill the days without a count with zero, so that a quiet day is seen; at most two months."""
+    """Fill days without a count with zero, so that quiet days are visible; at most two months."""
     known = {c.day: c for c in counts}
     first = max(min(first, *known), max(last, *known) - timedelta(days=_LONGEST_DAYS - 1))
     last = max(last, *known)
@@ -88,9 +89,9 @@ def _labels(days: Sequence[DayCount], slot: float) -> tuple[tuple[float, date], 
 
 
 def scale_of(largest: int) -> tuple[int, int]:
-    """Return where the scale ends, and into how many parts its grid divides it: little of it stays empty.
+    """Return where the scale ends, and into how many parts its grid divides it, leaving little of it empty.
 
-    Every line of the grid is a whole number, for there are no half events.
+    Every grid line is a whole number, because there are no half events.
     """
     tenth = 1
     while True:

@@ -16,7 +16,7 @@ from telemetry_service.web.tab.history_query import HistoryQuery
 
 PAGE_SIZE = 25
 STATUSES = {Status.SUCCESS: "Success", Status.FAILED: "Failed", Status.PENDING: "Pending"}
-"""The choices of the filter, in their order."""
+"""The choices of the filter, in order."""
 _CURSOR_UNKNOWN = "That page of the history does not exist, so the newest page is shown."
 
 
@@ -27,7 +27,7 @@ def history_section(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
     except CursorInvalidError:
         return history_section(snapshot, replace(query, cursor=None, wrong=_CURSOR_UNKNOWN))
     if page.newer_cursor is None:
-        query = replace(query, cursor=None)  # Turning back has led to the newest page, which has one address.
+        query = replace(query, cursor=None)  # Paging back has reached the newest page, which has only one address.
     return {"now": snapshot.now, "verdict": snapshot.verdict, "history": page, "history_query": query}
 
 

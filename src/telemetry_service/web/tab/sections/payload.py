@@ -10,7 +10,7 @@ from telemetry_service.web.tab.filters import codes, grouped
 def fields(payload: Mapping[str, Any]) -> tuple[tuple[FieldEntry, Any], ...]:
     """Return the fields of a payload, each as its entry in the dictionary and its value."""
     found = ((entry, _value(payload, entry.name)) for entry in field_dictionary())
-    # The objects themselves are left out: their fields say all that is in them.
+    # The objects themselves are omitted: their fields contain everything.
     return tuple((entry, value) for entry, value in found if not isinstance(value, dict))
 
 

@@ -1,4 +1,4 @@
-"""What left, as files: the very bytes whose digests the drawer shows."""
+"""What was sent, as files: the bytes whose digests the drawer shows."""
 
 from typing import Literal
 from uuid import UUID
@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 @router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")
 @page
 def download_part(context: Context, transmission_id: UUID, number: int, part: Literal["payload", "body"]) -> Response:
-    """Make what an attempt sent again, and hand it out.
+    """Reproduce what an attempt sent, and return it.
 
     That is the canonical payload before encryption, or the body as it crossed the network, which needs the API key
     that sealed it.
@@ -35,7 +35,7 @@ def download_part(context: Context, transmission_id: UUID, number: int, part: Li
         raise NotFoundError
     ending = "jwe" if part == "body" and attempt.encrypted else "json"
     name = f"telemetry-{transmission_id}-attempt-{number}-{part}.{ending}"
-    # Not the media type that it was sent with: some browsers would add an ending of their own to the name.
+    # Not the media type that it was sent with: some browsers would add their own extension to the name.
     return Response(
         content,
         media_type="application/octet-stream",

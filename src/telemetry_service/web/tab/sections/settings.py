@@ -1,4 +1,4 @@
-"""The settings form as it stands, or as someone has filled it in and must look at it again."""
+"""The settings form: as saved, or as the administrator filled it in and must check it again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ DATES_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class TypedForm:
-    """What the form shows: what is saved, or what was chosen in it and not saved, and what is wrong with that."""
+    """What the form shows: the saved values, or the unsaved choices with their errors."""
 
     values: Configuration
     errors: Mapping[str, str] = field(default_factory=dict)
     stale: bool = False
     """Whether someone else has saved since the form was shown."""
     resumed: bool = False
-    """Whether it comes from before a login."""
+    """Whether it was filled in before a login."""
     key_dropped: bool = False
-    """Whether a key was typed that this answer does not repeat."""
+    """Whether a key was typed that this response does not repeat."""
 
 
 def settings_section(snapshot: Snapshot, typed: TypedForm | None) -> dict[str, Any]:
-    """Return what is saved, what the form shows instead, and how many rows each shorter retention would delete."""
+    """Return the saved values, what the form shows instead, and how many rows each shorter retention would delete."""
     configuration = read_configuration(snapshot)
     shorter = (days for days in RETENTION if days < configuration.stored.values.retention_days)
     return {

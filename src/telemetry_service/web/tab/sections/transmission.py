@@ -1,4 +1,4 @@
-"""One transmission: what was sent, what proves it, every attempt in plain words, and what comes next."""
+"""One transmission: what was sent, its proof, every attempt in plain words, and what comes next."""
 
 import json
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from telemetry_service.web.tab.history_query import HistoryQuery
 
 @dataclass(frozen=True, slots=True)
 class Drawer:
-    """A transmission in its drawer, and what the bytes of its latest attempt show."""
+    """A transmission in its drawer, with the bytes of its latest attempt."""
 
     detail: TransmissionDetail
     proof: Proof | None
     """The latest attempt's; None before the first."""
     key_id: str | None
-    """That of the present API key; None where there is none."""
+    """That of the present API key; None if there is none."""
     query: HistoryQuery
-    """The part of the history that is behind the drawer."""
+    """The part of the history behind the drawer."""
 
     @property
     def latest(self) -> Attempt | None:
@@ -31,12 +31,12 @@ class Drawer:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The payload: as the latest attempt prepared it, else as it is stored."""
+        """The payload as the latest attempt prepared it, or else as stored."""
         payload: dict[str, Any] = json.loads(self.proof.payload if self.proof else self.detail.transmission.payload)
         return payload
 
     def body_gone(self, attempt: Attempt) -> bool:
-        """Whether the API key that encrypted the body has been replaced, so that it cannot be made again."""
+        """Whether the API key that encrypted the body has been replaced, so that it cannot be reproduced."""
         return attempt.encrypted and attempt.key_id != self.key_id
 
 

@@ -1,4 +1,4 @@
-"""The tab, its fragments and its dialogs, as far as they only look."""
+"""The read-only routes of the tab, its fragments and its dialogs."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -54,11 +54,11 @@ def show_tab(
 @router.get(paths.HISTORY)
 @page
 def show_history(visit: CurrentVisit) -> Response:
-    """Show one page of the history; a browser that asks for it directly finds it in the tab."""
+    """Show one page of the history; a browser that requests it directly gets the whole tab."""
     if not visit.htmx:
         return see_other(f"{paths.TAB}?{visit.request.url.query}#history")
     query = history_query_of(visit.request.query_params)
-    # Who only chooses another filter has seen the rest; what was in flight may have changed all of it.
+    # Choosing another filter changes nothing else, but a finished transmission may change everything.
     if "x-polling" not in visit.request.headers:
         return visit.fragments(HISTORY, read_now(visit.runtime, history_section, query))
     beside = (name for name in EVERYTHING_BUT_THE_FORM if name != HISTORY)
@@ -77,7 +77,7 @@ def show_activity(visit: CurrentVisit) -> Response:
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
 @page
 def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
-    """Show one transmission in its drawer; it has an address of its own."""
+    """Show one transmission in its drawer, which has its own address."""
     query = history_query_of(visit.request.query_params)
     with open_snapshot(visit.runtime) as snapshot:
         shown = transmission_section(snapshot, transmission_id, query)
@@ -89,7 +89,7 @@ def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
 @router.get(paths.PAYLOAD)
 @page
 def show_payload(visit: CurrentVisit) -> Response:
-    """Show exactly what would leave if the period ended now."""
+    """Show exactly what would be sent if the period ended now."""
     with open_snapshot(visit.runtime) as snapshot:
         shown = {"preview": build_preview(snapshot)} if visit.htmx else _page_sections(visit, snapshot)
     return visit.fragments(_PAYLOAD, shown) if visit.htmx else _page(visit, shown | {"dialog": _PAYLOAD})
@@ -98,7 +98,7 @@ def show_payload(visit: CurrentVisit) -> Response:
 @router.get(paths.PAYLOAD_FILE)
 @page
 def download_payload(context: Context) -> Response:
-    """Download what would leave, in its canonical form."""
+    """Download what would be sent, in its canonical form."""
     payload = read_now(context.runtime, build_preview).payload or {}
     name = 'attachment; filename="telemetry-payload.json"'
     return Response(canonical_json(payload), media_type="application/json", headers={"Content-Disposition": name})
@@ -111,6 +111,6 @@ def _page_sections(visit: Visit, snapshot: Snapshot, *, all_activity: bool = Fal
 
 
 def _page(visit: Visit, shown: dict[str, Any]) -> Response:
-    """Answer with the whole tab; what came back in its form from before a login is not kept any longer."""
+    """Respond with the whole tab, and delete the kept form, which it now shows."""
     toast = message(visit.request.query_params.get("done"))
     return forget_draft(visit.request, visit.page(PAGE, shown | {"toast": toast}))
