@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.databases import RunDatabases
 from tests.support.loopback import LoopbackGuard
+from tests.support.memory import memory
 from tests.support.postgres import PostgresServer
 from tests.support.turns import WORKERS_FOR_A_CORE, waiting_first
 
@@ -46,7 +47,11 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist exp
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run its shared folder: the main process creates it, the workers get its path."""
+    """Give the run its folders: the main process creates them, the workers get their paths."""
+    if folder := memory(for_programs=True):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+    # Each TLS context reads all authorities of the machine, which takes as long as a quick test; no test needs one.
+    os.environ["SSL_CERT_FILE"] = os.devnull
     shared = getattr(config, "workerinput", {}).get(_FOLDER)
     config.stash[_DATABASES] = RunDatabases(Path(shared)) if shared else RunDatabases.make()
     config.stash[_GUARD] = LoopbackGuard()

@@ -14,6 +14,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import PASSWORD, Console
 from tests.browser.visitor import Faults, Look, log_in, visit
 from tests.support.license_server import API_KEY
+from tests.support.running import UNUSED_TLS
 
 TYPED_KEY = "ck_typed_before_the_login_0123"
 
@@ -144,20 +145,22 @@ FORM = {
 
 def test_another_sites_form_leaves_nothing_behind(console: Console) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}):
-        response = httpx.post(f"{console.tab}/save", data=FORM, headers=headers)
+        response = httpx.post(f"{console.tab}/save", data=FORM, headers=headers, trust_env=False, verify=UNUSED_TLS)
         assert response.status_code == 303
         assert "set-cookie" not in response.headers
 
 
 def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Console) -> None:
-    response = httpx.post(f"{console.tab}/save", data=FORM)
+    response = httpx.post(f"{console.tab}/save", data=FORM, trust_env=False, verify=UNUSED_TLS)
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     kept = json.loads(base64.urlsafe_b64decode(response.cookies["telemetry_draft"]))
     assert kept.keys() == {"version", "seen", "typed", "key_typed"}
     assert API_KEY not in json.dumps(kept)
-    wrong = httpx.post(f"{console.tab}/save", data=FORM | {"frequency": "<b>hourly</b>"})
+    wrong = httpx.post(
+        f"{console.tab}/save", data=FORM | {"frequency": "<b>hourly</b>"}, trust_env=False, verify=UNUSED_TLS
+    )
     assert "set-cookie" not in wrong.headers
 
 

@@ -15,7 +15,10 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Service, open_service, set_up
 from telemetry_service.settings import load_settings
+from tests.support.databases import on_sqlite
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+
+__all__ = ["on_sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,6 @@ def bare(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
     """A command line in an empty folder, for which nothing is set."""
     monkeypatch.chdir(tmp_path)
     return CommandLine(capsys, monkeypatch)
-
-
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
-    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
-    return url
 
 
 @pytest.fixture

@@ -18,13 +18,21 @@ import pytest
 from psycopg import sql
 
 from telemetry_service.storage.migrate import migrate
+from tests.support.memory import memory
 from tests.support.postgres import PostgresServer, plain_url
 
 ON_BOTH = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-"""For a test in a folder whose tests run on SQLite alone: this one is about what the databases do differently."""
+"""For a test among others that run ``on_sqlite`` alone: this one is about what the databases do differently."""
 
 TEST_SERVER_VARIABLE = "TELEMETRY_TEST_DATABASE_URL"
 """The URL of a PostgreSQL database whose role may create databases; without it the run starts its own server."""
+
+
+@pytest.fixture(name="database_url")
+def on_sqlite(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
+    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    return url
 
 
 class RunDatabases:
@@ -37,7 +45,7 @@ class RunDatabases:
     @staticmethod
     def make() -> "RunDatabases":
         """Return a new run's databases; nothing is started yet."""
-        return RunDatabases(Path(tempfile.mkdtemp(prefix="telemetry-run-")))
+        return RunDatabases(Path(tempfile.mkdtemp(prefix="telemetry-run-", dir=memory(for_programs=True))))
 
     def sqlite(self, folder: Path, *, migrated: bool = True) -> str:
         """Return the URL of a fresh database file in ``folder``."""

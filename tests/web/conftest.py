@@ -4,15 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases import RunDatabases
+from tests.support.databases import RunDatabases, on_sqlite
 from tests.support.running import Running
 
-
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest) -> str:
-    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
-    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
-    return url
+__all__ = ["on_sqlite"]
 
 
 @pytest.fixture
