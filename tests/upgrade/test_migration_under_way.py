@@ -4,19 +4,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from telemetry_service.domain.errors import StorageBusyError
+from telemetry_service.domain.errors import MigrationUnderWayError, StorageBusyError
 from telemetry_service.storage import migrate as migrating
 from telemetry_service.storage.deadline import ORDINARY
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
 from telemetry_service.storage.version_table import adopt_revision
 from tests.support.databases import RunDatabases
-from tests.support.lived_in import LivedIn, postgresql_lived_in
+from tests.support.lived_in import postgresql_lived_in, sqlite_lived_in
 from tests.support.postgres import plain_url
 
 pytestmark = pytest.mark.waits
@@ -54,13 +55,20 @@ def test_on_postgresql_a_look_waits_for_its_end(run_databases: RunDatabases, use
         assert schema_state(lived_in.database_url).missing == ()
 
 
-def test_a_look_does_not_wait_long_and_a_start_does(lived_in: LivedIn) -> None:
-    with ThreadPoolExecutor(2) as pool:
+def test_on_postgresql_a_look_does_not_wait_long_and_a_start_does(run_databases: RunDatabases) -> None:
+    with postgresql_lived_in(run_databases) as lived_in, ThreadPoolExecutor(2) as pool:
         with half_migrated(lived_in.database_url):
             looks = pool.submit(schema_state, lived_in.database_url)
             starts = pool.submit(migrate, lived_in.database_url)
-            with pytest.raises(StorageBusyError):
+            with pytest.raises(MigrationUnderWayError):
                 looks.result()
             time.sleep(ORDINARY.lock)
             assert not starts.done()
         assert starts.result() == schema_state(lived_in.database_url).newest
+
+
+def test_on_sqlite_nobody_sees_half_of_it_and_a_start_says_that_the_database_is_busy(tmp_path: Path) -> None:
+    lived_in = sqlite_lived_in(tmp_path)
+    with half_migrated(lived_in.database_url), pytest.raises(StorageBusyError):
+        migrate(lived_in.database_url)
+    assert schema_state(lived_in.database_url).missing == ()

@@ -53,6 +53,13 @@ class StorageBusyError(StorageUnavailableError):
     sentence = "The database is locked by another process. Nothing was recorded; try again."
 
 
+class MigrationUnderWayError(StorageBusyError):
+    """Another process is bringing the database to its own version."""
+
+    code = "migration-under-way"
+    sentence = "Another process is upgrading the database. Nothing was recorded; try again when it is done."
+
+
 class StorageDamagedError(StorageUnavailableError):
     """The file is not a database, or its pages contradict each other."""
 

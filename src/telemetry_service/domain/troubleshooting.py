@@ -117,6 +117,10 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
         "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell with"
         " an open transaction, or a second service on the same SQLite file."
     ),
+    errors.MigrationUnderWayError: (
+        "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
+        " service that starts in the meantime waits until it is done; run a command again after that."
+    ),
     errors.StorageFullError: "Acknowledged usage is safe. The service continues on its own once there is space.",
     errors.StorageDamagedError: (
         "First check that `TELEMETRY_DATABASE_URL` names the right file; a file that is not a SQLite database is"

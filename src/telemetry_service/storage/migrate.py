@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, make_url, text
 
 from telemetry_service.domain.errors import (
     DatabaseMissingError,
+    MigrationUnderWayError,
     SchemaBehindError,
     SchemaIncompleteError,
     SchemaTooNewError,
@@ -44,8 +45,8 @@ def migrate(database_url: str) -> str:
         StorageUnavailableError: the database cannot be used.
     """
     make_private_file(database_url)
-    # Busy: another process is migrating. Wait for its lock below, however long that takes.
-    with suppress(StorageBusyError):
+    # If another process is migrating, wait for its lock below, however long that takes.
+    with suppress(MigrationUnderWayError):
         state = schema_state(database_url, may_create=True)
         if state.current:
             return _complete(state.newest, state.missing)
@@ -87,7 +88,7 @@ def schema_state(database_url: str, *, may_create: bool = False) -> SchemaState:
     Pass ``may_create`` if you are about to set it up: the first connection decides how an empty file is used.
 
     Raises:
-        StorageBusyError: another process is migrating it.
+        MigrationUnderWayError: another process is migrating it, on PostgreSQL. On SQLite the database is busy then.
         StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
             acknowledged.
     """
@@ -178,8 +179,13 @@ def _keep_migrations_out(connection: Connection) -> None:
 
     SQLite's transactions need no such lock.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+    if connection.dialect.name != "postgresql":
+        return
+    try:
+        with translated():
+            connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+    except StorageBusyError:
+        raise MigrationUnderWayError from None
 
 
 def _configuration() -> Config:
