@@ -145,6 +145,17 @@ def test_two_replicas_whose_clocks_are_far_apart_do_not_send_without_a_pause(sit
     assert after - before <= 4, "each takes the other's plan for void once a minute, and its own runs on"
 
 
+def test_a_plan_of_a_clock_that_was_ahead_is_acted_on_as_soon_as_something_may_be_sent_again(site: Site) -> None:
+    """A waking while nothing may be sent does not count as the one attempt of this minute."""
+    waiting = waiting_id(site)
+    site.clock.advance(days=-40)
+    site.configure(enabled=False)
+    assert deliver_due(site.runtime) == 0
+    site.configure(enabled=True)
+    assert deliver_due(site.runtime) == 1
+    assert read_now(site.runtime, read_transmission, waiting).transmission.state is State.SUCCESS
+
+
 @pytest.mark.parametrize(
     ("sooner", "trigger"), [(timedelta(0), AttemptTrigger.BACK_OFF), (MICROSECOND, AttemptTrigger.TICK)]
 )

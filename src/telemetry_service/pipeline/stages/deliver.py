@@ -4,7 +4,6 @@ A payload may be delivered more than once, always under one ID, so the License S
 """
 
 import time
-from collections.abc import Iterator
 from uuid import UUID
 
 from telemetry_service.domain.causes import Cause
@@ -33,16 +32,18 @@ def deliver_due(runtime: Runtime) -> int:
     attempts = 0
     for transmission_id in _due(runtime):
         outcome = _deliver_whatever_happens(runtime, transmission_id)
-        attempts += outcome is not None
+        if outcome is not None:
+            attempts += 1
+            runtime.attempted_at[transmission_id] = time.monotonic()
         if _found_no_connection(outcome) or _is_busy(outcome) or runtime.stopping.is_set():
             break
     return attempts
 
 
-def _due(runtime: Runtime) -> Iterator[UUID]:
-    """Yield what is due, oldest first.
+def _due(runtime: Runtime) -> list[UUID]:
+    """Return what is due, oldest first.
 
-    A transmission that is due only because the clock was set back is taken at most once per shortest back-off.
+    A transmission that is due only because the clock was set back is attempted at most once per shortest back-off.
     Otherwise two replicas whose clocks are hours apart would each consider the other's plan void, and send without a
     pause.
     """
@@ -50,15 +51,10 @@ def _due(runtime: Runtime) -> Iterator[UUID]:
     with runtime.database.read() as tx:
         due = tx.transmissions.due(now, runtime.retry_policy.longest, ROUND)
         early = tx.transmissions.planned_later(due, now)
-    taken, pause = runtime.taken_early, runtime.retry_policy.shortest.total_seconds()
-    for old in [known for known, at in taken.items() if moment - at >= pause]:
-        del taken[old]
-    for transmission_id in due:
-        if transmission_id not in early:
-            yield transmission_id
-        elif transmission_id not in taken:
-            taken[transmission_id] = moment
-            yield transmission_id
+    attempted, pause = runtime.attempted_at, runtime.retry_policy.shortest.total_seconds()
+    for old in [known for known, at in attempted.items() if moment - at >= pause]:
+        del attempted[old]
+    return [waiting for waiting in due if waiting not in early or waiting not in attempted]
 
 
 def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
