@@ -7,12 +7,15 @@ import pytest
 
 from telemetry_service.web.tab import paths
 from tests.browser.console import Console
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site_fixtures import clock, server
 from tests.support.statements import Asked, counted_statements
 
 __all__ = ["clock", "server"]
+
+pytestmark = ON_BOTH
 
 TRANSACTIONS = 2
 """One that recognizes the session, and one in which all that is shown is read."""
@@ -23,7 +26,7 @@ DIALOGS = {"send now": (paths.SEND_NOW, 12), "remove key": (paths.REMOVE_KEY, 8)
 
 @pytest.fixture
 def console(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[Console]:
-    """A console with something to show in every section, once on each kind of database."""
+    """A console with something to show in every section."""
     with Console(database_url, clock, server) as running:
         running.set_key()
         running.register_pairs(3)
@@ -43,7 +46,7 @@ def look(console: Console, address: str, headers: dict[str, str] | None = None) 
     return asked
 
 
-def test_a_page_is_read_in_twenty_statements_of_one_transaction(console: Console) -> None:
+def test_a_page_is_read_in_twenty_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
     for address in (paths.TAB, paths.PAYLOAD, f"{paths.TAB}?fragment=true", f"{paths.TAB}?activity=all"):
         asked = look(console, address)
         assert (asked.transactions, asked.statements <= 20) == (TRANSACTIONS, True), (address, asked)
@@ -55,7 +58,7 @@ def test_a_fragment_reads_what_it_shows_and_nothing_else(console: Console) -> No
         assert (asked.transactions, asked.statements <= most) == (TRANSACTIONS, True), (name, asked)
 
 
-def test_a_drawer_is_read_in_ten_statements_of_one_transaction(console: Console) -> None:
+def test_a_drawer_is_read_in_ten_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
     sent = console.send().transmission.transmission_id
     asked = look(console, paths.transmission(sent), HTMX)
     assert (asked.transactions, asked.statements <= 10) == (TRANSACTIONS, True), asked
