@@ -154,15 +154,15 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "The License Server does not accept the API key.",
         "Verify that the API key is correct and not expired, then save it again.",
         _ADMIN,
-        "Held transmissions are sent as soon as a new key is saved, and at every tick. You can test a key before you"
-        " save it.",
+        "Held transmissions are sent as soon as a new key is saved, and at every scheduled run. You can test a key"
+        " before you save it.",
     ),
     Cause.FORBIDDEN: Explanation(
         "The License Server recognizes the API key but refuses this installation.",
         "Check the subscription, or contact support.",
         _ADMIN,
-        "The key is correct. Held transmissions are retried at every tick, when the key or the connection changes, and"
-        " after a successful *Test Connection*.",
+        "The key is correct. Held transmissions are retried at every scheduled run, when the key or the connection"
+        " changes, and after a successful *Test Connection*.",
     ),
     Cause.BUSY: Explanation(
         "The License Server is busy.",
@@ -175,7 +175,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "No action needed; the payload is kept and retried.",
         _NOBODY,
         "The response was another 5xx status, or a status that HTTP does not define. The payload is retried after 1"
-        " minute, then at increasing intervals of up to 6 hours, and at every tick.",
+        " minute, then at increasing intervals of up to 6 hours, and at every scheduled run.",
     ),
     Cause.REDIRECTED: Explanation(
         "The response was a redirect, which the service never follows.",
@@ -194,7 +194,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "Check that the encryption and anonymization settings match the License Server. If they do, contact support.",
         _VENDOR,
         "The response was 400, 411, 413, 415, or 422. A refused payload never blocks the ones after it. It is retried"
-        " at the next tick, and when you click *Retry*.",
+        " at the next run, and when you click *Retry*.",
     ),
     Cause.ID_CONFLICT: Explanation(
         "The License Server already has a different payload with this ID.",
@@ -213,7 +213,7 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "Check for a captive portal or a proxy in between.",
         _NETWORK,
         "A login page also responds with 200; only a response that names this transmission is an acceptance. The"
-        " payload is retried at the next tick, and when you click *Retry*.",
+        " payload is retried at the next run, and when you click *Retry*.",
     ),
     Cause.RESPONSE_TOO_LARGE: Explanation(
         "The response was too large to come from a License Server.",

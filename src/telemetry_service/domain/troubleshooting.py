@@ -39,14 +39,14 @@ SYMPTOMS = (
     Symptom(
         "Zero values in the preview.",
         "Are bouncers registered (`GET /api/v1/bouncers`)? Do they report (`POST /api/v1/usage` returns the number of"
-        " accepted reports)? Was a payload sent a moment ago? *Send Now* and every tick start a new period at zero. A"
-        " repeated `report_id` is a duplicate and is not counted again.",
+        " accepted reports)? Was a payload sent a moment ago? *Send Now* and every scheduled run start a new period at"
+        " zero. A repeated `report_id` is a duplicate and is not counted again.",
     ),
     Symptom(
         "Transmissions fail.",
         "Open one in the history: each attempt shows its cause, its response code, and its time. *Retrying* ones are"
         " retried automatically, *held* ones wait for a new API key or connection, and *rejected* ones wait for the"
-        " next tick or *Retry*. None is ever lost, and each counts once, no matter how often it is retried.",
+        " next run or *Retry*. None is ever lost, and each counts once, no matter how often it is retried.",
     ),
     Symptom(
         "Encryption or anonymization errors.",
@@ -70,9 +70,9 @@ SYMPTOMS = (
     Symptom(
         "Nothing happens at 02:00 UTC.",
         "The period closes at that time; the payload is sent up to `TELEMETRY_SEND_SPREAD_SECONDS` later. The tab"
-        " shows both times. A tick missed while the service was down runs once at the next start. A tick that created"
-        " no payload because something was not configured is repeated once it is configured, unless *Send Now* or"
-        " turning telemetry off closed its period in between.",
+        " shows both times. Runs missed while the service was down are repeated as one at the next start. A run that"
+        " created no payload because something was not configured is repeated once it is configured, unless *Send Now*"
+        " or turning telemetry off closed its period in between.",
     ),
     Symptom(
         "The service does not start.",
@@ -115,7 +115,7 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
     ),
     errors.StorageBusyError: (
         "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell with"
-        " an open transaction, or a second service on the same SQLite file."
+        " an open transaction, a migration on SQLite, or a second service on the same SQLite file."
     ),
     errors.MigrationUnderWayError: (
         "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
