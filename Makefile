@@ -1,4 +1,4 @@
-# The work of this repository by name. `make` alone lists it.
+# The commands of this repository. `make` alone lists them.
 # Python 3.11 or newer and make are all that `make demo` needs; everything else is installed into .venv.
 
 .DEFAULT_GOAL := help
@@ -20,16 +20,16 @@ run: .venv/.runtime ## Start the service with the settings of the environment
 test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
 
-coverage: .venv/.dev .venv/.programs ## Run all tests with coverage measured; fail below what pyproject.toml asks for
+coverage: .venv/.dev .venv/.programs ## Run all tests with coverage measured; fail below the share in pyproject.toml
 	$(BIN)/python -m pytest --cov $(ARGS)
 
-torture: .venv/.dev ## Kill replicas and break everything round them at random (ARGS="--kills 1000 --json report.json")
+torture: .venv/.dev ## Kill replicas and break everything around them at random (ARGS="--kills 1000 --json report.json")
 	$(BIN)/python -m tests.torture $(ARGS)
 
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-check: .venv/.dev ## Lint, check types, layers, dependencies, templates, scripts, stylesheets, prose, the database schema and the generated pages
+check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, prose, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -63,7 +63,7 @@ docs: .venv/.dev ## Write the pages that are generated from the code
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py
 	$(BIN)/python .ci/log_events_table.py
 
-lock: .venv/.dev ## Write the hash-pinned requirements anew (ARGS=--upgrade takes newer ones)
+lock: .venv/.dev ## Write the hash-pinned requirements again (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)
 
 clean: ## Remove the environment and all caches; the databases stay

@@ -1,7 +1,8 @@
 """Fails if prose does not keep to the project's words: see prose.toml.
 
-It reads the pages without their code, the templates without their tags, the sentences of the tab's scripts, and the
-docstrings, the comments and every string with a space in the Python sources.
+It reads the pages without their code, the templates without their tags, the sentences of the tab's scripts, the
+docstrings, the comments and every string with a space in the Python sources, and the comments of the files that
+configure, build and deploy the service.
 """
 
 import ast
@@ -17,9 +18,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RULES = Path(__file__).with_suffix(".toml")
-PAGES = ("*.md", "docs/*.md", "deploy/*.md", ".ci/*.md.in")
-NOT_READ = frozenset({"CHANGELOG.md", "docs/decisions.md"})
-"""Dated records: they say what was so on their day, in the words of their day."""
+PAGES = ("*.md", "docs/*.md", "deploy/*.md")
+CONFIGURATION = (
+    "Makefile",
+    "Dockerfile",
+    "pyproject.toml",
+    "alembic.ini",
+    ".pre-commit-config.yaml",
+    ".dockerignore",
+    ".editorconfig",
+    "requirements/*.in",
+    "deploy/*.yaml",
+    "deploy/*.service",
+    ".ci/*.toml",
+    *(
+        f".ci/{script}"
+        for script in ("check-schema", "environment", "lint-web", "lock", "node/install", "programs", "run")
+    ),
+)
 
 _CODE = re.compile(
     r"^( *)(```|~~~).*?^\1\2|<!--.*?-->|`[^`\n]*`|(?<=\])\([^)\s]*\)|https?://\S+|<[^>\n]*>", re.DOTALL | re.MULTILINE
@@ -30,7 +46,9 @@ _TEMPLATE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<!--.*?-->", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>", re.DOTALL)
 _READ_ALOUD = re.compile(r'(?:aria-label|title|placeholder|alt)="([^"]*)"')
 _SCRIPT_SENTENCE = re.compile(r'"([A-Z][^"\n]* [^"\n]*)"')
-_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|id = 1)\b")
+_CONFIGURED = re.compile(r'(?:^|(?<=\s))#+ (?P<comment>.*)|^(?:name|description|"\S+"\.msg) = "(?P<text>.*)"')
+"""A comment; or, in pyproject.toml, a text that a tool prints."""
+_SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|id\s=\s1)\b")
 _SENTENCE = re.compile(r"[^.!?:;|]+")
 
 
@@ -99,6 +117,13 @@ def of_script(text: str, where: str) -> Iterator[Finding]:
         yield from findings(match.group(1), where, 1 + text.count("\n", 0, match.start()))
 
 
+def of_configuration(text: str, where: str) -> Iterator[Finding]:
+    """Yield what is found in a file with ``#`` comments. A phrase may continue on the next line."""
+    found = (_CONFIGURED.search(line) for line in text.split("\n"))
+    prose = "\n".join((match["comment"] or match["text"] or "") if match else "" for match in found)
+    yield from findings(_LITERAL.sub(_blank, prose), where)
+
+
 def of_source(text: str, where: str) -> Iterator[Finding]:
     """Yield what is found in the strings, the docstrings and the comments of a Python module."""
     tree = ast.parse(text)
@@ -152,13 +177,12 @@ def all_findings(root: Path = ROOT) -> Iterator[Finding]:
         (of_page, PAGES),
         (of_template, ("templates/**/*.html",)),
         (of_script, ("src/**/static/scripts/*.js",)),
-        (of_source, ("src/**/*.py",)),
+        (of_source, ("src/**/*.py", "benchmarks/*.py", "migrations/**/*.py", ".ci/*.py")),
+        (of_configuration, CONFIGURATION),
     )
     for read, patterns in readers:
         for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
-            where = path.relative_to(root).as_posix()
-            if where not in NOT_READ:
-                yield from read(path.read_text(), where)
+            yield from read(path.read_text(), path.relative_to(root).as_posix())
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ BOUNCERS = 10_000
 """That report each day, in each environment."""
 
 DAYS = 30
-"""Over which the ids of the reports are spread."""
+"""The days over which the IDs of the reports are spread."""
 
 ATTEMPTS = 4
 """Of each transmission."""
@@ -93,7 +93,7 @@ class OldRowsWriter:
         self._last_day = old.toordinal()
 
     def write(self, rows: OldRows, *, random_ids: bool) -> None:
-        """Write all of them; ``random_ids`` gives the reports random ids instead of time-ordered ones."""
+        """Write all of them; ``random_ids`` gives the reports random IDs instead of time-ordered ones."""
         made = self._words.random_id if random_ids else self._words.ordered_id.format(n="n")
         received_on = f"{self._last_day - DAYS} + n * {DAYS} / {rows.report_ids}"
         self._insert("usage_report_ids (report_id, received_on)", (made, received_on), rows.report_ids)

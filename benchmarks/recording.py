@@ -1,7 +1,7 @@
 """Recording against the bare driver doing the same durable inserts, in the same run.
 
-Both write the reports' 16-byte ids and the counters, and both commit to disk before a report counts
-as acknowledged. The bare driver is one caller in a loop, which is the best that it can do by itself:
+Both write the reports' 16-byte IDs and the counters, and both commit to disk before a report counts
+as acknowledged. The bare driver is one caller in a loop, which is the best that it can do alone:
 it does not validate, does not recognize duplicates, and does not share commits. Run it with
 ``python -m benchmarks.recording``.
 """

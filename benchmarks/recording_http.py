@@ -1,7 +1,7 @@
 """Recording over HTTP against the bare driver doing the same durable inserts, in the same run.
 
 The whole path of a report: request, token, strict validation, shared commit, response. The service runs
-in a process of its own and so does each half of the callers, on the same machine: what the callers
+in its own process, and so does each half of the callers, on the same machine: what the callers
 cost is taken from the service. Run it with ``python -m benchmarks.recording_http``.
 """
 

@@ -179,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=KINDS, nargs="+", default=list(KINDS))
     parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--random-ids", action="store_true", help="reports whose ids are not time-ordered")
+    parser.add_argument("--random-ids", action="store_true", help="reports whose IDs are not time-ordered")
     options = parser.parse_args()
     for kind in options.database:
         measure(kind, OldRows.share(options.rows), random_ids=options.random_ids)

@@ -57,6 +57,13 @@ def test_the_repository_has_no_finding() -> None:
         ("src/package/module.py", 'class A:\n    """{}"""\n'),
         ("src/package/module.py", 'a: int\n"""{}"""\n'),
         ("src/package/module.py", "a = 1  # {}\n"),
+        ("benchmarks/speed.py", '"""{}"""\n'),
+        (".ci/script.py", "# {}\n"),
+        (".ci/programs", "#!/bin/sh\n# {}\n"),
+        ("Makefile", "test: ## {}\n\t@true\n"),
+        ("deploy/service.yaml", "a: 1\nb: {{c: 2}} # {}\n"),
+        ("pyproject.toml", 'name = "{}"\n'),
+        ("pyproject.toml", '"a.module".msg = "{}"\n'),
     ],
 )
 def test_a_sentence_that_does_not_keep_to_it_is_found_wherever_it_is(tmp_path: Path, file: str, text: str) -> None:
@@ -75,6 +82,17 @@ def test_code_comments_and_addresses_of_a_page_are_no_prose(code: str) -> None:
 
 def test_the_code_in_a_docstring_is_no_prose() -> None:
     assert list(prose.of_source('"""Return ``nobody`` for `told`."""\n', "module.py")) == []
+
+
+def test_a_phrase_in_a_comment_may_continue_on_the_next_line() -> None:
+    (finding,) = prose.of_configuration("a: 1\n# It goes\n# out again.\n", "file.yaml")
+    assert (finding.line, finding.found) == (2, "goes out")
+
+
+def test_only_the_comments_of_a_configuration_are_prose() -> None:
+    assert (
+        list(prose.of_configuration('nobody: "#anew"\nurl: https://host/#id\n# the user ``nobody``\n', "a.yaml")) == []
+    )
 
 
 def test_a_sentence_may_not_be_too_long() -> None:
