@@ -21,9 +21,9 @@ from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
 from telemetry_service.pipeline.actions.start import create_first_rows, start
+from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
 from telemetry_service.pipeline.stages.deliver import deliver_due
-from telemetry_service.pipeline.stages.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import run_due_tick

@@ -1,4 +1,4 @@
-"""The page over HTTP, REST and the command line say one thing at one moment (behavior, 7)."""
+"""The page over HTTP, REST and the command line say one thing at one moment."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""The field dictionary is made from the payload's schema; a field without its entry is an error (behavior, 4)."""
+"""The field dictionary is made from the payload's schema; a field without its entry is an error."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Health: the first match wins, and each state names its cause and says who can do what (behavior, 7)."""
+"""Health: the first match wins, and each state names its cause and says who can do what."""
 
 from dataclasses import replace
 from datetime import timedelta

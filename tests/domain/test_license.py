@@ -1,4 +1,4 @@
-"""What the payload says of the license (behavior, 4)."""
+"""What the payload says of the license."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What can come of an attempt, as a closed type, and how long a passing fault is waited out (behavior, 5)."""
+"""What can come of an attempt, as a closed type, and how long a passing fault is waited out."""
 
 from datetime import timedelta
 from random import Random

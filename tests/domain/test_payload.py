@@ -1,4 +1,4 @@
-"""Nothing leaves that is not on the list: the payload is a closed world (behavior, 4)."""
+"""Nothing leaves that is not on the list: the payload is a closed world."""
 
 import json
 import re

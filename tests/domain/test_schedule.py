@@ -1,4 +1,4 @@
-"""When payloads are due (behavior, 6), against an oracle that walks through the calendar hour by hour."""
+"""When payloads are due, against an oracle that walks through the calendar hour by hour."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The decision table: over every situation no two of its words contradict each other (behavior, 7)."""
+"""The decision table: over every situation no two of its words contradict each other."""
 
 import re
 from collections.abc import Callable, Iterator

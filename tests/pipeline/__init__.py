@@ -1,1 +1,1 @@
-"""Tests of the pipeline: the sentences of the behavior page, on both databases and over a real wire."""
+"""Tests of the pipeline, on both databases and with a real License Server."""

@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import RecordingResult, UsageReport
-from telemetry_service.domain.transmissions import LEASE, State
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.domain.transmissions import LEASE, HistoryFilter, State
+from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge

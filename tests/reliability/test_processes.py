@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.domain.transmissions import LEASE
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.domain.transmissions import LEASE, HistoryFilter
+from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake

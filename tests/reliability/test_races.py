@@ -22,7 +22,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.domain.transmissions import LEASE, State
+from telemetry_service.domain.transmissions import LEASE, HistoryFilter, State
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
@@ -30,7 +30,7 @@ from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due

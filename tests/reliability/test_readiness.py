@@ -1,4 +1,4 @@
-"""Ready means: it wakes, and it can write. Nothing else makes it ready or unready (operations, *Probes*)."""
+"""Ready means: it wakes, and it can write. Nothing else counts (``docs/operations.md``, *Probes*)."""
 
 import sqlite3
 import threading
@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.pipeline.actions.configure import set_api_key
-from telemetry_service.pipeline.stages.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from tests.reliability.test_disk_faults import fill, small_disk
 from tests.support.fault_server import Visit
 from tests.support.frozen_clock import FrozenClock

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemetry_service.domain.errors import KeyUnusableError
-from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
-from tests.support.each import each
+from telemetry_service.sealing.keyring import KeyRing
 
 OLD, NEW, OTHER = (bytes([number]) * 32 for number in (1, 2, 3))
 KEYS = st.binary(min_size=32, max_size=32)
@@ -82,38 +81,6 @@ def test_a_digest_matches_nothing_else(secret: bytes, other: bytes, purpose: str
     assert ring.matches(digest, other, other_purpose) == ((secret, purpose) == (other, other_purpose))
     assert not ring.matches(digest[:-1], secret, purpose)
     assert not ring.matches(b"", secret, purpose)
-
-
-def test_a_generated_key_is_one_that_settings_accept() -> None:
-    keys = [generate_key() for _ in range(20)]
-    assert len(set(keys)) == 20
-    assert all(len(key) == 32 for key in parse_keys(",".join(keys)))
-
-
-def test_several_keys_are_read_in_their_order_with_blanks_and_padding() -> None:
-    new, old = generate_key(), generate_key()
-    assert parse_keys(f" {new}= , {old}\n") == parse_keys(new) + parse_keys(old)
-
-
-@each(
-    "wrong",
-    [
-        "",
-        " ",
-        "too-short",
-        "A" * 42,
-        "A" * 44,
-        "A" * 42 + "B",
-        "A" * 42 + "!",
-        "é" * 43,
-        "A" * 43 + "==",
-        "+/" * 21 + "A",
-    ],
-)
-def test_a_wrong_key_is_named_by_its_place_and_never_quoted(wrong: str) -> None:
-    with pytest.raises(ValueError, match="key 2 of 2 is not 32 bytes in URL-safe base64") as raised:
-        parse_keys(f"{generate_key()},{wrong}")
-    assert not wrong.strip() or wrong not in str(raised.value)
 
 
 @pytest.mark.parametrize("keys", [(), (b"short",), (NEW, b"x" * 33)])

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
-from telemetry_service.sealing.keyring import KeyRing, generate_key, parse_keys
+from telemetry_service.sealing.keyring import KeyRing, generate_key
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.settings import Settings, load_settings
 from tests.settings.keys import VALID
@@ -37,11 +37,18 @@ def accepted(name: str, value: str) -> Settings | None:
         return None
 
 
+def keys_in(text: str) -> tuple[bytes, ...]:
+    settings = load_settings(VALID | {"ENCRYPTION_KEY": text})
+    return tuple(key.get_secret_value() for key in settings.encryption_keys)
+
+
 def test_a_generated_key_is_a_setting_and_a_key_of_the_ring() -> None:
-    text = f"{generate_key()},{generate_key()}"
-    keys = tuple(key.get_secret_value() for key in load_settings(VALID | {"ENCRYPTION_KEY": text}).encryption_keys)
-    assert keys == parse_keys(text)
-    KeyRing(keys)
+    KeyRing(keys_in(f"{generate_key()},{generate_key()}"))
+
+
+def test_several_keys_are_read_in_their_order_with_blanks_and_padding() -> None:
+    new, old = generate_key(), generate_key()
+    assert keys_in(f" {new}= , {old}\n") == keys_in(new) + keys_in(old)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from telemetry_service.domain.transmissions import HistoryFilter
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
 from telemetry_service.pipeline.queries.health import count_by_state, read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from tests.support.site import Site, usage

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from telemetry_service.app import create_app
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
+from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Options
 from telemetry_service.settings import load_settings

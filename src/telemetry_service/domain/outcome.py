@@ -94,7 +94,7 @@ _RESPONDED = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
 """There was some response, so the request was written."""
 
 _EXPLICIT_REFUSALS = frozenset({400, 401, 403, 413, 415, 422})
-"""Status codes that say that the payload was not taken (behavior, section 5)."""
+"""Status codes that say that the payload was not taken."""
 
 
 def request_written(cause: Cause | None, response_code: int | None) -> bool | None:

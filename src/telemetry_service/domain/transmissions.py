@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
@@ -66,6 +66,16 @@ class AttemptTrigger(StrEnum):
     RETRY = "retry"
     SEND_NOW = "send_now"
     CONNECTION_CHANGED = "connection_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which transmissions a history shows; None does not filter. Days are UTC and inclusive."""
+
+    status: Status | None = None
+    trigger: Trigger | None = None
+    from_day: date | None = None
+    to_day: date | None = None
 
 
 def status_of(state: State) -> Status:

@@ -29,7 +29,7 @@ READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
 """The body matters only for these; for others it is not even read."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far a message's timestamp may be from the License Server's clock (protocol, last section)."""
+"""How far a message's timestamp may be from the License Server's clock (``docs/license-server.md``)."""
 
 _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
 """Status codes for a message whose timestamp the License Server refuses."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from telemetry_service.domain.base64url import from_base64url, to_base64url
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.errors import KeyUnusableError
 from telemetry_service.sealing.derivation import KEY_BYTES, derive_key
 
@@ -31,28 +31,6 @@ _DIGEST_KEY = "control-core-telemetry/key-ring/digest/v1"
 def generate_key() -> str:
     """Return a new key in the form of the settings: 32 random bytes in URL-safe base64."""
     return to_base64url(secrets.token_bytes(KEY_BYTES)).decode()
-
-
-def parse_keys(text: str) -> tuple[bytes, ...]:
-    """Read keys from a setting: 32 bytes each in URL-safe base64 (padding is optional), separated by commas.
-
-    Raises:
-        ValueError: says which key is wrong, and never its value.
-
-    """
-    parts = text.split(",")
-    return tuple(_parse_key(part, f"key {number} of {len(parts)}") for number, part in enumerate(parts, start=1))
-
-
-def _parse_key(part: str, name: str) -> bytes:
-    try:
-        key = from_base64url(part.strip().removesuffix("="))
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        msg = f"{name} is not {KEY_BYTES} bytes in URL-safe base64"
-        raise ValueError(msg)
-    return key
 
 
 class KeyRing:

@@ -32,6 +32,7 @@ from telemetry_service.domain.transmissions import (
     LONGEST_CLAIM,
     Attempt,
     AttemptTrigger,
+    HistoryFilter,
     State,
     Status,
     Transmission,
@@ -47,16 +48,6 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 _PLANNED = "planned"
 _ATTEMPT = tuple(Attempt.__slots__)
 _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryFilter:
-    """Which transmissions a history shows; None does not filter. Days are UTC and inclusive."""
-
-    status: Status | None = None
-    trigger: Trigger | None = None
-    from_day: date | None = None
-    to_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One save is one step, audited, and never over a newer one (behavior, 8)."""
+"""One save is one step, audited, and never over a newer one."""
 
 from dataclasses import replace
 

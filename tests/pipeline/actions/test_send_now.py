@@ -1,12 +1,13 @@
-"""Send Now sends what was shown, but for counts, health and times, or nothing (behavior, 5)."""
+"""Send Now sends what was shown, but for counts, health and times, or nothing."""
 
 import pytest
 
 from telemetry_service.domain.errors import PreviewStaleError
 from telemetry_service.domain.idempotency_key import request_key_of
+from telemetry_service.domain.transmissions import HistoryFilter
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import API_KEY

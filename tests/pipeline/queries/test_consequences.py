@@ -1,11 +1,11 @@
-"""What a save would lose is looked at in the transaction of the save, not before it (behavior, 9)."""
+"""What a save would lose is looked at in the transaction of the save, not before it."""
 
 import pytest
 
 from telemetry_service.domain.errors import ConfirmationRequiredError
-from telemetry_service.pipeline.actions.configure import save_configuration
+from telemetry_service.pipeline.actions.configure import refuse_if_something_is_lost, save_configuration
 from telemetry_service.pipeline.queries.configuration import read_configuration
-from telemetry_service.pipeline.queries.consequences import read_consequences, refuse_if_something_is_lost
+from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.site import Site, usage
 

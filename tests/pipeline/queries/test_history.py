@@ -1,4 +1,4 @@
-"""The history: newest first, page by page, and as far as it is filtered (behavior, 11)."""
+"""The history: newest first, page by page, and as far as it is filtered."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from telemetry_service.domain.transmissions import State, Status, Trigger
+from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import count_by_state
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_newer_transmissions, list_transmissions
+from telemetry_service.pipeline.queries.history import list_newer_transmissions, list_transmissions
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.site import Site

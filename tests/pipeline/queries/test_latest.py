@@ -1,4 +1,4 @@
-"""A sequence, never a clock, shows which exchange and which tick is the latest (behavior, 7)."""
+"""A sequence, never a clock, shows which exchange and which tick is the latest."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,15 +1,16 @@
-"""Tab, REST and command line show one figure and one sentence for one thing (behavior, 7)."""
+"""Tab, REST and command line show one figure and one sentence for one thing."""
 
 from collections.abc import Callable
 
 import pytest
 
 from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.transmissions import HistoryFilter
 from telemetry_service.pipeline.actions.configure import remove_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, HistoryPage, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.history import HistoryPage, list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.schemas.configuration import ConfigurationResponse

@@ -1,4 +1,4 @@
-"""The preview: the open period by days, its sealed form, and what it is compared with (behavior, 4 and 11)."""
+"""The preview: the open period by days, its sealed form, and what it is compared with."""
 
 import pytest
 

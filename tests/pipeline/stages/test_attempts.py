@@ -8,16 +8,11 @@ from datetime import timedelta
 import pytest
 
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, LastExchange, State
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, HistoryFilter, LastExchange, State
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import (
-    HistoryFilter,
-    TransmissionDetail,
-    list_transmissions,
-    read_transmission,
-)
+from telemetry_service.pipeline.queries.history import TransmissionDetail, list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.identity import key_id

@@ -17,6 +17,7 @@ from telemetry_service.domain.transmissions import (
     LEASE,
     LONGEST_CLAIM,
     AttemptTrigger,
+    HistoryFilter,
     State,
     Transmission,
 )
@@ -28,7 +29,7 @@ from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.api_key import seal_api_key
 from telemetry_service.pipeline.queries.facts import read_license
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due

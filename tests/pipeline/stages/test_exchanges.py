@@ -1,4 +1,4 @@
-"""What an exchange says holds for the API key and the connection that it was made with (behavior, 7)."""
+"""What an exchange says holds for the API key and the connection that it was made with."""
 
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verdict import ConnectionBadge

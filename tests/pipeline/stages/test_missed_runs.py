@@ -1,4 +1,4 @@
-"""A run that made no payload for lack of something is made up for once that is in place (behavior, 8)."""
+"""A run that made no payload for lack of something is made up for once that is in place."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +9,12 @@ import pytest
 
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.transmissions import HistoryFilter
 from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
 from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake

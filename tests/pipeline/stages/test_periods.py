@@ -1,4 +1,4 @@
-"""There is always exactly one open period, and every acknowledged report is in exactly one (behavior, 3)."""
+"""There is always exactly one open period, and every acknowledged report is in exactly one."""
 
 from datetime import timedelta
 

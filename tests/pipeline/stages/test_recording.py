@@ -1,4 +1,4 @@
-"""Usage reports: each counts once for ever, in the period that is open when it is acknowledged (behavior, 2 and 3)."""
+"""Usage reports: each counts once for ever, in the period that is open when it is acknowledged."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The purge deletes what is older than the retention, and never what must stay (behavior, 9)."""
+"""The purge deletes what is older than the retention, and never what must stay."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import StorageFullError
-from telemetry_service.domain.transmissions import State
+from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.log.events import Event as LogEvent
 from telemetry_service.pipeline.actions.report_facts import redeem_code
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.consequences import count_rows_to_purge
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now

@@ -1,4 +1,4 @@
-"""The figures of a period (behavior, 4): the database adds up what a few lines of Python add up too."""
+"""The figures of a period: the database adds up what a few lines of Python add up too."""
 
 from collections import defaultdict
 from random import Random

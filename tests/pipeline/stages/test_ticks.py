@@ -1,4 +1,4 @@
-"""The schedule: one tick makes one payload, and none runs twice, whatever the clock does (behavior, 6)."""
+"""The schedule: one tick makes one payload, and none runs twice, whatever the clock does."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.schedule import Frequency, send_offset
-from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
+from telemetry_service.domain.transmissions import AttemptTrigger, HistoryFilter, Trigger
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake

@@ -1,4 +1,4 @@
-"""A transmission from its first attempt to its acceptance, whatever the License Server does (behavior, 5)."""
+"""A transmission from its first attempt to its acceptance, whatever the License Server does."""
 
 import json
 from collections.abc import Callable
@@ -16,18 +16,13 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     NotFoundError,
 )
-from telemetry_service.domain.transmissions import AttemptTrigger, State, Transmission, Trigger
+from telemetry_service.domain.transmissions import AttemptTrigger, HistoryFilter, State, Transmission, Trigger
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.history import (
-    HistoryFilter,
-    TransmissionDetail,
-    list_transmissions,
-    read_transmission,
-)
+from telemetry_service.pipeline.queries.history import TransmissionDetail, list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due

@@ -1,4 +1,4 @@
-"""A healthy installation says so in every payload, at every frequency (behavior, 4 and 7).
+"""A healthy installation says so in every payload, at every frequency.
 
 The rules are walked over a whole year in ``tests/domain/test_year.py``; here real exchanges show that a real schedule
 and real acceptances lead to the situations that the rules are walked over.

@@ -1,4 +1,4 @@
-"""What a save by REST would lose for good is said first, in numbers (behavior, 9; integration, REST conventions)."""
+"""What a save by REST would lose for good is said first, in numbers."""
 
 from datetime import timedelta
 from uuid import uuid4

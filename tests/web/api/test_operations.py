@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.pipeline.stages.heartbeat import HeartbeatLimits
+from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.errors.statuses import STATUS

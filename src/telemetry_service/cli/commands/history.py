@@ -31,7 +31,8 @@ def history(
         message = "must not be later than --to."
         raise typer.BadParameter(message, param_hint="--from")
     with opened_service() as service:
-        from telemetry_service.pipeline.queries.history import HistoryFilter, list_transmissions
+        from telemetry_service.domain.transmissions import HistoryFilter
+        from telemetry_service.pipeline.queries.history import list_transmissions
         from telemetry_service.pipeline.snapshot import read_now
 
         wanted = HistoryFilter(status, trigger, _day(from_day), _day(to_day))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.errors import LockedByDeploymentError, StaleConfigurationError
+from telemetry_service.domain.errors import ConfirmationRequiredError, LockedByDeploymentError, StaleConfigurationError
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.log.events import Event
@@ -13,6 +13,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
+from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.storage.database import Transaction
@@ -56,6 +57,21 @@ def save_configuration(
         log_event(Event.API_KEY_SET, actor=actor)
     log_event(Event.CONFIGURATION_SAVED, actor=actor, changed=tuple(changes))
     return view
+
+
+def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
+    """Refuse an unconfirmed save, in the transaction of the save, before anything is changed.
+
+    This includes what was counted since the settings were shown.
+
+    Raises:
+        ConfirmationRequiredError: something would be lost; the sentence says how much.
+    """
+    snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
+    found = read_consequences(snapshot, after)
+    if found.sentences:
+        sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
+        raise ConfirmationRequiredError(sentence)
 
 
 def set_api_key(runtime: Runtime, api_key: str, actor: str) -> ConfigurationView:

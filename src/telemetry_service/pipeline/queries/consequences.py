@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.errors import ConfirmationRequiredError
 from telemetry_service.domain.phrases import counted
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import count
@@ -56,18 +55,3 @@ def count_rows_to_purge(snapshot: Snapshot, retention_days: int) -> int:
     Counting stops at one more than ``MOST_COUNTED``.
     """
     return snapshot.tx.retention.count(snapshot.now - timedelta(days=retention_days), MOST_COUNTED + 1)
-
-
-def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
-    """Refuse an unconfirmed save, in the transaction of the save, before anything is changed.
-
-    This includes what was counted since the settings were shown.
-
-    Raises:
-        ConfirmationRequiredError: something would be lost; the sentence says how much.
-    """
-    snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
-    found = read_consequences(snapshot, after)
-    if found.sentences:
-        sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
-        raise ConfirmationRequiredError(sentence)

@@ -1,33 +1,17 @@
 """The transmission history: newest first, by cursor, with every attempt."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
-from telemetry_service.domain.transmissions import Attempt, Transmission
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.domain.transmissions import Attempt, HistoryFilter, Transmission
 from telemetry_service.pipeline.snapshot import Snapshot
-from telemetry_service.storage.transmissions import HistoryFilter
-
-__all__ = [
-    "HistoryFilter",
-    "HistoryPage",
-    "TransmissionDetail",
-    "export_transmissions",
-    "is_newer_cursor",
-    "list_newer_transmissions",
-    "list_transmissions",
-    "read_transmission",
-]
 
 _CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
 _NEWER = re.compile(r"after-(0|[1-9][0-9]{0,17})\Z")
-_EXPORT_STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +87,6 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
         raise NotFoundError
     texts = describe(transmission, snapshot.situation).texts
     return TransmissionDetail(transmission, texts, transmissions.attempts(transmission_id), snapshot.situation)
-
-
-def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Iterator[DescribedTransmission]:
-    """Return all transmissions of the filtered history, newest first, without holding them all at once."""
-    now = runtime.clock.now()
-    with runtime.database.write() as tx:
-        tx.activity.note(now, actor, Action.EXPORTED)
-        situation = Snapshot(runtime, tx, now).situation
-    return (describe(transmission, situation) for transmission in _each(runtime, filter_))
-
-
-def _each(runtime: Runtime, filter_: HistoryFilter) -> Iterator[Transmission]:
-    before: int | None = None
-    while True:
-        with runtime.database.read() as tx:
-            found = tx.transmissions.page(filter_, before, _EXPORT_STEP)
-        yield from found
-        if len(found) < _EXPORT_STEP:
-            return
-        before = found[-1].sequence
 
 
 def _before(cursor: str | None) -> int | None:

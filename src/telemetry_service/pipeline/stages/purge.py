@@ -11,8 +11,8 @@ from telemetry_service.domain.activity import Action
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.batch_size import BatchSize
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.stages.batch_size import BatchSize
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import Sweep
 from telemetry_service.storage.redating import Redating

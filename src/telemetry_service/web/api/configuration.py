@@ -9,9 +9,15 @@ from telemetry_service.domain.configuration import ApiKeyInput, Configuration
 from telemetry_service.domain.connection_check import ConnectionCheck
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
-from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
+from telemetry_service.pipeline.actions.configure import (
+    refuse_if_something_is_lost,
+    remove_api_key,
+    reveal_api_key,
+    save_configuration,
+    set_api_key,
+)
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
-from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences, refuse_if_something_is_lost
+from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.configuration import (
     ConfigurationResponse,

@@ -13,8 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
-from telemetry_service.domain.transmissions import Status, Trigger
-from telemetry_service.pipeline.queries.history import HistoryFilter
+from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100

@@ -5,12 +5,12 @@ from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.export_history import export_transmissions
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import (
     HistoryPage,
     TransmissionDetail,
-    export_transmissions,
     list_transmissions,
     read_transmission,
 )

@@ -6,8 +6,7 @@ from datetime import date
 from typing import Self
 from urllib.parse import parse_qs, urlencode
 
-from telemetry_service.domain.transmissions import Status, Trigger
-from telemetry_service.pipeline.queries.history import HistoryFilter
+from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
 
 _WHOLE = HistoryFilter()
 _NOT_UNDERSTOOD = "A filter is not valid, so no filter was applied."

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry_service.pipeline.stages.batch_size import STEP_SECONDS, BatchSize
+from telemetry_service.pipeline.batch_size import STEP_SECONDS, BatchSize
 
 
 def test_it_begins_with_the_least() -> None:

@@ -1,4 +1,4 @@
-"""A waiting payload is sent for the customer that it was closed for, even if the customer changes (G9)."""
+"""A waiting payload is sent for the customer that it was closed for, even if the customer changes."""
 
 from dataclasses import replace
 from uuid import UUID
