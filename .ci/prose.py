@@ -54,7 +54,7 @@ _SENTENCE = re.compile(r"[^.!?:;|]+")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that should be written otherwise."""
+    """Something that should be worded differently."""
 
     where: str
     line: int
@@ -75,7 +75,7 @@ def rules() -> tuple[dict[re.Pattern[str], str], re.Pattern[str], int]:
 
 
 def findings(text: str, where: str = "", first_line: int = 1) -> Iterator[Finding]:
-    """Yield what a text should say otherwise."""
+    """Yield what a text should word differently."""
     patterns, allowed, _ = rules()
     text = allowed.sub(_blank, text)
     for pattern, instead in patterns.items():
@@ -85,7 +85,7 @@ def findings(text: str, where: str = "", first_line: int = 1) -> Iterator[Findin
 
 
 def too_long(text: str, where: str) -> Iterator[Finding]:
-    """Yield the sentences of a page that are too long to be read in one breath; a row of a table is no sentence."""
+    """Yield the sentences of a page that are too long; a row of a table is not a sentence."""
     longest = rules()[2]
     for paragraph in re.finditer(r"(?:^(?!\||#).+\n?)+", text, re.MULTILINE):
         for match in _SENTENCE.finditer(paragraph.group()):
@@ -167,7 +167,7 @@ def _value(node: ast.AST) -> str | None:
 
 
 def _blank(match: re.Match[str]) -> str:
-    """Return as much white space, so that lines keep their numbers."""
+    """Return white space of the same length, so that lines keep their numbers."""
     return re.sub(r"[^\n]", " ", match.group())
 
 
