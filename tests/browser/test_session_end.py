@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from telemetry_service.domain.base64url import from_base64url
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
@@ -60,7 +61,7 @@ def test_what_was_changed_comes_back_after_the_login(ready: Console, page: Page,
     before = read_now(ready.runtime, read_configuration).stored
     page.locator(button).click()
     page.wait_for_url(re.compile(r"/login"))
-    expect(page.locator("#draft-kept")).to_contain_text("Your unsaved changes will be restored")
+    expect(page.locator("#unsaved-form-kept")).to_contain_text("Your unsaved changes will be restored")
     log_in_again(page)
     came_back(page)
     expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
@@ -129,7 +130,7 @@ def test_nothing_is_kept_of_a_form_that_changed_nothing(ready: Console, plain: P
     ready.clock.advance(hours=3)
     plain.locator("#save-all").click()
     plain.wait_for_url(re.compile(r"/login"))
-    expect(plain.locator("#draft-kept")).to_have_count(0)
+    expect(plain.locator("#unsaved-form-kept")).to_have_count(0)
     log_in_again(plain)
     expect(plain.locator("#resumed")).to_have_count(0)
 
@@ -155,7 +156,7 @@ def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Conso
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    kept = json.loads(base64.urlsafe_b64decode(response.cookies["telemetry_draft"]))
+    kept = json.loads(from_base64url(response.cookies["telemetry_unsaved_form"]))
     assert kept.keys() == {"version", "seen", "typed", "key_typed"}
     assert API_KEY not in json.dumps(kept)
     wrong = httpx.post(
@@ -164,10 +165,10 @@ def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Conso
     assert "set-cookie" not in wrong.headers
 
 
-@pytest.mark.parametrize("cookie", ["x", "", "e30=", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
-def test_a_cookie_that_is_no_draft_counts_as_none(ready: Console, page: Page, cookie: str) -> None:
+@pytest.mark.parametrize("cookie", ["x", "", "e30", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
+def test_a_cookie_that_is_no_unsaved_form_counts_as_none(ready: Console, page: Page, cookie: str) -> None:
     response = page.request.get(
-        ready.tab, headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_draft={cookie}"}
+        ready.tab, headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={cookie}"}
     )
     assert response.ok
     assert "Not saved" not in response.text()

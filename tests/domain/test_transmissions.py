@@ -1,4 +1,4 @@
-"""Claims as leases, and the latest contact."""
+"""Claims as leases, and the last exchange."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

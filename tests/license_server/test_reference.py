@@ -11,7 +11,7 @@ from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from telemetry_service.domain.outcome import Accepted, Held, Rejected
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
-from telemetry_service.reference.background import ReferenceProcess, throwaway_options
+from telemetry_service.reference.background import ReferenceProcess, temporary_options
 from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.sealing.receipt import ReceiptKey
@@ -32,7 +32,7 @@ def now() -> datetime:
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Iterator[ReferenceProcess]:
     """A License Server of its own process, with TLS."""
-    options = throwaway_options(
+    options = temporary_options(
         tmp_path_factory.mktemp("reference"), now, [Grant(api_key=API_KEY, customer_id=CUSTOMER)]
     )
     with ReferenceProcess(options) as running:

@@ -65,9 +65,9 @@ def test_a_receipt_may_say_all_that_the_protocol_lists(
 def test_receipt_and_license_are_passed_on_unverified(server: FaultServer, transmit: Transmit) -> None:
     posture = {"tier": "enterprise", "license_status": "active", "expires_at": "2027-01-01T01:00:00+01:00"}
     server.mode = faults.accept_with(receipt=RECEIPT, license=posture)
-    news = LicenseUpdate("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
+    update = LicenseUpdate("enterprise", "active", datetime(2027, 1, 1, tzinfo=UTC))
     outcome = transmit()
-    assert outcome == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=news)
+    assert outcome == Accepted(200, duplicate=False, receipt=RECEIPT, receipt_verified=None, license=update)
     assert isinstance(outcome, Accepted)
     assert outcome.license is not None
     assert outcome.license.expires_at is not None
@@ -126,7 +126,7 @@ GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
 
 
 @each(
-    ("block", "news", "note"),
+    ("block", "update", "note"),
     [
         (GOLD, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
         (GOLD | {"tier": "<script>"}, LicenseUpdate("unknown", "active", None), Note.LICENSE_VALUE_UNKNOWN),
@@ -150,10 +150,10 @@ GOLD = {"tier": "gold", "license_status": "active", "expires_at": None}
     ],
 )
 def test_a_license_that_is_new_or_unreadable_undoes_no_acceptance_and_is_noted(
-    server: FaultServer, transmit: Transmit, block: object, news: LicenseUpdate | None, note: Note
+    server: FaultServer, transmit: Transmit, block: object, update: LicenseUpdate | None, note: Note
 ) -> None:
     server.mode = faults.accept_with(license=block)
-    assert transmit() == Accepted(200, duplicate=False, license=news, notes=(note,))
+    assert transmit() == Accepted(200, duplicate=False, license=update, notes=(note,))
 
 
 @each(

@@ -7,7 +7,7 @@ import pytest
 
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import LicenseStatus, Tier
-from telemetry_service.reference.background import ReferenceProcess, throwaway_options
+from telemetry_service.reference.background import ReferenceProcess, temporary_options
 from telemetry_service.reference.faults import Faults
 from telemetry_service.reference.options import Grant, LicenseBlock, ReferenceOptions
 from tests.reference.sender import API_KEY, CUSTOMER, Line, connect
@@ -15,7 +15,7 @@ from tests.reference.sender import API_KEY, CUSTOMER, Line, connect
 
 def options_in(directory: Path, *, require_encryption: bool = False) -> ReferenceOptions:
     grant = Grant(api_key=API_KEY, customer_id=CUSTOMER)
-    return throwaway_options(
+    return temporary_options(
         directory,
         SystemClock().now(),
         [grant],

@@ -124,11 +124,11 @@ class Promises(RuleBasedStateMachine):
     def open(self) -> Runtime:
         return self.replica.open(self.clock, self.watch)
 
-    def watch(self, milestone: Failpoint) -> None:
-        if self.interlude is not None and milestone is self.interlude[0]:
+    def watch(self, failpoint: Failpoint) -> None:
+        if self.interlude is not None and failpoint is self.interlude[0]:
             (_, act), self.interlude = self.interlude, None
             act()
-        if milestone is self.death:
+        if failpoint is self.death:
             self.death = None
             raise Killed
 

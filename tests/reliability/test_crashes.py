@@ -39,9 +39,9 @@ WHILE_A_TICK_RUNS = (
 WHILE_SENDING_NOW = WHILE_A_TICK_RUNS[1:]
 
 
-def crash(site: Site, tmp_path: Path, deed: Deed, milestone: Failpoint, *reports: UsageReport) -> None:
-    """Let a process of its own die at a milestone."""
-    orders = Orders(site.replica, tmp_path / "clock", [deed], reports, milestone)
+def crash(site: Site, tmp_path: Path, deed: Deed, failpoint: Failpoint, *reports: UsageReport) -> None:
+    """Let a process of its own die at a failpoint."""
+    orders = Orders(site.replica, tmp_path / "clock", [deed], reports, failpoint)
     assert exit_code(launch(orders)) == -signal.SIGKILL
 
 
@@ -52,17 +52,17 @@ def recover(site: Site) -> None:
         wake(site.runtime)
 
 
-def test_every_milestone_is_one_that_a_test_dies_at() -> None:
+def test_every_failpoint_is_one_that_a_test_dies_at() -> None:
     assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, Failpoint.PURGE_STEP} == set(Failpoint)
 
 
-@pytest.mark.parametrize("milestone", WHILE_RECORDING)
+@pytest.mark.parametrize("failpoint", WHILE_RECORDING)
 def test_a_reporter_that_got_no_response_reports_again_and_counts_once(
-    site: Site, tmp_path: Path, milestone: Failpoint
+    site: Site, tmp_path: Path, failpoint: Failpoint
 ) -> None:
     report = usage(7, 3, 2)
-    crash(site, tmp_path, Deed.RECORD, milestone, report)
-    assert site.report(report).duplicates == (0 if milestone in BEFORE_COMMIT else 1)
+    crash(site, tmp_path, Deed.RECORD, failpoint, report)
+    assert site.report(report).duplicates == (0 if failpoint in BEFORE_COMMIT else 1)
     assert reckon(site.replica.database_url, ()).open == Amount(7, 3, 2)
 
 
@@ -71,8 +71,8 @@ def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Si
     responses: list[Future[RecordingResult]] = []
     acknowledged: list[bool] = []
 
-    def look(milestone: Failpoint) -> None:
-        if milestone is Failpoint.USAGE_WRITTEN:
+    def look(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.USAGE_WRITTEN:
             submitted.wait(30)
             acknowledged.append(responses[0].done())
 
@@ -85,14 +85,14 @@ def test_a_report_is_not_acknowledged_while_its_own_transaction_is_open(site: Si
     assert acknowledged == [False]
 
 
-@pytest.mark.parametrize("milestone", WHILE_A_TICK_RUNS)
+@pytest.mark.parametrize("failpoint", WHILE_A_TICK_RUNS)
 def test_a_tick_that_was_killed_is_finished_by_the_next_process(
-    site: Site, tmp_path: Path, milestone: Failpoint
+    site: Site, tmp_path: Path, failpoint: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
     site.redeem("EXT-30D-7Q2M")
     site.clock.set(site.next_run_at())
-    crash(site, tmp_path, Deed.WAKE, milestone)
+    crash(site, tmp_path, Deed.WAKE, failpoint)
     recover(site)
     journal = site.server.journal()
     reckoning = reckon(site.replica.database_url, journal)
@@ -103,15 +103,15 @@ def test_a_tick_that_was_killed_is_finished_by_the_next_process(
     assert transmission.state is State.SUCCESS
 
 
-@pytest.mark.parametrize("milestone", WHILE_SENDING_NOW)
+@pytest.mark.parametrize("failpoint", WHILE_SENDING_NOW)
 def test_a_send_now_that_was_killed_is_finished_by_the_next_process_or_never_happened(
-    site: Site, tmp_path: Path, milestone: Failpoint
+    site: Site, tmp_path: Path, failpoint: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
-    crash(site, tmp_path, Deed.SEND_NOW, milestone)
+    crash(site, tmp_path, Deed.SEND_NOW, failpoint)
     recover(site)
     reckoning = reckon(site.replica.database_url, site.server.journal())
-    rolled_back = milestone in {Failpoint.PERIOD_CLOSED, Failpoint.PREPARED}
+    rolled_back = failpoint in {Failpoint.PERIOD_CLOSED, Failpoint.PREPARED}
     assert (reckoning.open if rolled_back else reckoning.accepted) == Amount(7, 3, 2)
     assert reckoning.total == Amount(7, 3, 2)
 

@@ -35,8 +35,8 @@ def test_a_report_that_waited_while_its_period_was_closed_counts_in_the_next_one
     with ThreadPoolExecutor(1) as pool:
         waiting = []
 
-        def report_meanwhile(milestone: Failpoint) -> None:
-            if milestone is Failpoint.PREPARED:
+        def report_meanwhile(failpoint: Failpoint) -> None:
+            if failpoint is Failpoint.PREPARED:
                 waiting.append(pool.submit(record_call, reporter, report))
                 with pytest.raises(TimeoutError):
                     waiting[0].result(0.5)

@@ -34,13 +34,13 @@ BETWEEN_TRANSACTIONS = [Failpoint.CLAIMED, Failpoint.SENT]
 
 
 class Strike:
-    """Does something once, at a milestone."""
+    """Does something once, at a failpoint."""
 
-    def __init__(self, milestone: Failpoint, act: Callable[[], object]) -> None:
-        self.milestone, self.act, self.struck = milestone, act, False
+    def __init__(self, failpoint: Failpoint, act: Callable[[], object]) -> None:
+        self.failpoint, self.act, self.struck = failpoint, act, False
 
-    def __call__(self, failpoint: Failpoint) -> None:
-        if failpoint is self.milestone and not self.struck:
+    def __call__(self, reached: Failpoint) -> None:
+        if reached is self.failpoint and not self.struck:
             self.struck = True
             self.act()
 
@@ -110,18 +110,18 @@ def survives(site: Site, strike: Strike) -> None:
     assert read_now(struck, read_health).waiting == 0
 
 
-@pytest.mark.parametrize("milestone", IN_A_TRANSACTION + BETWEEN_TRANSACTIONS)
+@pytest.mark.parametrize("failpoint", IN_A_TRANSACTION + BETWEEN_TRANSACTIONS)
 def test_connections_to_postgresql_that_are_cut_in_mid_transaction_do_no_harm(
-    crashing_site: Site, crashing_server: PostgresServer, milestone: Failpoint
+    crashing_site: Site, crashing_server: PostgresServer, failpoint: Failpoint
 ) -> None:
-    survives(crashing_site, Strike(milestone, crashing_server.kill_connections))
+    survives(crashing_site, Strike(failpoint, crashing_server.kill_connections))
 
 
-@pytest.mark.parametrize("milestone", [Failpoint.USAGE_WRITTEN, Failpoint.PREPARED, Failpoint.SENT])
+@pytest.mark.parametrize("failpoint", [Failpoint.USAGE_WRITTEN, Failpoint.PREPARED, Failpoint.SENT])
 def test_a_crash_of_postgresql_in_mid_transaction_does_no_harm(
-    crashing_site: Site, crashing_server: PostgresServer, milestone: Failpoint
+    crashing_site: Site, crashing_server: PostgresServer, failpoint: Failpoint
 ) -> None:
-    survives(crashing_site, Strike(milestone, lambda: crashing_server.restart(crash=True)))
+    survives(crashing_site, Strike(failpoint, lambda: crashing_server.restart(crash=True)))
 
 
 def test_while_postgresql_is_away_all_is_refused_and_when_it_is_back_all_goes_on(

@@ -147,7 +147,7 @@ def test_a_disk_that_is_full_when_the_license_server_has_just_accepted_makes_a_d
     site = Site(Replica(url, server.server.url, server.server.ca_pem_path), clock, server)
     site.report(usage(7, 3, 2))
     filler = small_disk / "filler"
-    sender = site.open(lambda milestone: fill(filler) if milestone is Failpoint.SENT else None)
+    sender = site.open(lambda failpoint: fill(filler) if failpoint is Failpoint.SENT else None)
     with pytest.raises(StorageFullError):
         send_now(sender, "admin", None)
     assert [entry.times_received for entry in server.journal()] == [1]

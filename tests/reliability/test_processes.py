@@ -39,20 +39,20 @@ wake(Replica(sys.argv[1], sys.argv[2], Path(sys.argv[3])).open(SystemClock()))
 """
 
 
-@pytest.mark.parametrize("milestone", [Failpoint.CLAIMED, Failpoint.SENT])
+@pytest.mark.parametrize("failpoint", [Failpoint.CLAIMED, Failpoint.SENT])
 def test_a_process_stopped_beyond_its_lease_does_no_harm_when_it_goes_on(
-    site: Site, tmp_path: Path, milestone: Failpoint
+    site: Site, tmp_path: Path, failpoint: Failpoint
 ) -> None:
     site.report(usage(7, 3, 2))
     site.clock.set(site.next_run_at())
-    process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=milestone))
+    process = launch(Orders(site.replica, tmp_path / "clock", [Deed.WAKE], stop_at=failpoint))
     stopped = await_stop(process)
     site.clock.advance(seconds=LEASE.total_seconds() + 1)
     assert wake(site.runtime).attempts == 1
     os.kill(stopped, signal.SIGCONT)
     assert exit_code(process) == 0
     (entry,) = site.server.journal()
-    assert (entry.times_received, entry.conflicts) == (2 if milestone is Failpoint.SENT else 1, 0)
+    assert (entry.times_received, entry.conflicts) == (2 if failpoint is Failpoint.SENT else 1, 0)
     assert reckon(site.replica.database_url, site.server.journal()).accepted == Amount(7, 3, 2)
 
 
@@ -113,7 +113,7 @@ def test_some_cycles_of_the_torture_lose_nothing_and_double_nothing(
 ) -> None:
     """``make torture`` runs hundreds of them; these see to it that it goes on working."""
     with arena() as here:
-        tally = torture(Plan(kills=10, minutes=1.0, replicas=2, seed=11, kills_between_reckonings=10), here, print)
-    assert tally.kills.total() >= 10
-    assert tally.reports_acknowledged > 0
-    assert tally.clean, tally.as_text()
+        report = torture(Plan(kills=10, minutes=1.0, replicas=2, seed=11, kills_between_reckonings=10), here, print)
+    assert report.kills.total() >= 10
+    assert report.reports_acknowledged > 0
+    assert report.clean, report.as_text()

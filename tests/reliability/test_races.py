@@ -108,8 +108,8 @@ def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_und
     transmission_id = waiting_id(site)
     arrived, go_on = threading.Event(), threading.Event()
 
-    def hold(milestone: Failpoint) -> None:
-        if milestone is Failpoint.CLAIMED:
+    def hold(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.CLAIMED:
             arrived.set()
             go_on.wait(30)
 
@@ -216,8 +216,8 @@ def test_a_tick_that_waited_for_a_switch_off_sends_nothing(site: Site) -> None:
 def test_switched_off_while_a_transmission_is_under_way_its_outcome_is_noted_and_nothing_follows(site: Site) -> None:
     site.report(usage(5))
 
-    def switch_off(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def switch_off(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.configure(enabled=False)
 
     sender = site.open(switch_off)
@@ -241,8 +241,8 @@ def test_a_claim_holds_although_the_clocks_of_two_replicas_differ(site: Site) ->
     site.server.trouble()
     seen = []
 
-    def meanwhile(milestone: Failpoint) -> None:
-        if milestone is Failpoint.CLAIMED:
+    def meanwhile(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.CLAIMED:
             present = site.clock.now()
             site.clock.set(slow_clock_says)
             seen.append(deliver(site.runtime, transmission_id))
@@ -256,8 +256,8 @@ def test_a_replica_paused_beyond_its_lease_before_it_sent_sends_nothing(site: Si
     transmission_id = waiting_id(site)
     site.server.trouble()
 
-    def pause(milestone: Failpoint) -> None:
-        if milestone is Failpoint.CLAIMED:
+    def pause(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.CLAIMED:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             assert deliver_due(site.runtime) == 1
 
@@ -272,8 +272,8 @@ def test_the_late_failure_of_a_paused_replica_changes_nothing(site: Site, status
     transmission_id = waiting_id(site)
     site.server.trouble(Trouble(before=reply(status), times=1))
 
-    def pause(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def pause(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             assert deliver_due(site.runtime) == 1
 
@@ -288,8 +288,8 @@ def test_the_late_acceptance_of_a_paused_replica_counts(site: Site) -> None:
     transmission_id = waiting_id(site)
     site.server.trouble()
 
-    def pause(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def pause(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             site.server.trouble(Trouble(before=reply(503)))
             assert deliver_due(site.runtime) == 1
@@ -302,8 +302,8 @@ def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> No
     transmission_id = waiting_id(site)
     site.server.trouble(Trouble(before=reply(401), times=1))
 
-    def change_key(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def change_key(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.server.store.add_key("another-key-0123456789", "cus_Nq4Rz7WkX2")
             set_api_key(site.runtime, "another-key-0123456789", "admin")
 

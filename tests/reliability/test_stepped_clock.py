@@ -20,7 +20,7 @@ import pytest
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
-from telemetry_service.reference.background import ReferenceProcess, throwaway_options
+from telemetry_service.reference.background import ReferenceProcess, temporary_options
 from telemetry_service.reference.faults import Faults, ResponseStatus
 from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.keyring import generate_key
@@ -113,7 +113,7 @@ def clock(tmp_path: Path) -> SteppedClock:
 def server(tmp_path: Path) -> Iterator[ReferenceProcess]:
     """The reference License Server, a process whose clock is right."""
     grant = Grant(api_key=API_KEY, customer_id=CUSTOMER)
-    options = throwaway_options(tmp_path / "license-server", SystemClock().now(), [grant])
+    options = temporary_options(tmp_path / "license-server", SystemClock().now(), [grant])
     with ReferenceProcess(options) as running:
         yield running
 

@@ -91,7 +91,7 @@ def await_file(path: Path) -> None:
 
 
 def _watcher(orders: Orders) -> Callable[[Failpoint], None]:
-    """Return a watcher that kills its process, as ``kill -9`` does, or stops it, at a milestone."""
+    """Return a watcher that kills its process, as ``kill -9`` does, or stops it, at a failpoint."""
 
     def watch(failpoint: Failpoint) -> None:
         if failpoint is orders.die_at:

@@ -150,7 +150,7 @@ class FaultServer:
         self.port: int = self._reserved.getsockname()[1]
         self._listener: socket.socket | None = None
         self._accepting = threading.Event()
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     @property
@@ -175,7 +175,7 @@ class FaultServer:
 
     def refuse(self) -> None:
         """Refuse connections from now on."""
-        with self._gate:
+        with self._lock:
             listener, self._listener = self._listener, None
             if listener is not None:
                 listener.close()
@@ -190,7 +190,7 @@ class FaultServer:
 
     def stop_accepting(self) -> None:
         """Leave connections in the kernel's queue: the client is connected, and nobody is there."""
-        with self._gate:
+        with self._lock:
             self._accepting.clear()
 
     def start_accepting(self) -> None:
@@ -208,8 +208,8 @@ class FaultServer:
 
     def _accept(self) -> None:
         while not self.closing.is_set():
-            # Once the gate is closed, no one else is admitted. The wait lets earlier callers reach it.
-            with self._gate:
+            # Whoever holds the lock keeps everyone else out. The wait lets those take it who want to.
+            with self._lock:
                 if self._listener is not None and self._accepting.is_set():
                     self._accept_one(self._listener)
             self.closing.wait(_POLL_SECONDS / 10)

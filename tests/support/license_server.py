@@ -72,7 +72,7 @@ class LicenseServer:
         self._signer: ReceiptSigner = load_signer(folder / "receipt-key.pem")
         self._receiver = Receiver(self.store, require_encryption=False, clock=lambda: clock.now().timestamp())
         self._trouble = NO_TROUBLE
-        self._gate = threading.Lock()
+        self._lock = threading.Lock()
         self.server = FaultServer(folder, self._serve)
 
     def __enter__(self) -> Self:
@@ -90,7 +90,7 @@ class LicenseServer:
 
     def trouble(self, trouble: Trouble = NO_TROUBLE) -> None:
         """Let this go wrong from now on, or nothing."""
-        with self._gate:
+        with self._lock:
             self._trouble = trouble
 
     def journal(self) -> tuple[JournalEntry, ...]:
@@ -118,7 +118,7 @@ class LicenseServer:
         visit.send(content)
 
     def _take(self) -> Trouble:
-        with self._gate:
+        with self._lock:
             struck = self._trouble
             if struck.times is not None:
                 left = struck.times - 1

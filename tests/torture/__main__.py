@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.torture.arena import postgresql_arena, sqlite_arena
 from tests.torture.ordeal import Plan, torture
-from tests.torture.report import Tally
+from tests.torture.report import Report
 
 _ARENAS = {"sqlite": (sqlite_arena, 2), "postgresql": (postgresql_arena, 3)}
 
@@ -15,14 +15,14 @@ _ARENAS = {"sqlite": (sqlite_arena, 2), "postgresql": (postgresql_arena, 3)}
 def main() -> int:
     """Torture each database in turn, print what came of it, and return 0 only where every promise was kept."""
     options = _options()
-    tallies = [_run(name, options) for name in options.database]
-    sys.stdout.write("\n\n".join(tally.as_text() for tally in tallies) + "\n")
+    reports = [_run(name, options) for name in options.database]
+    sys.stdout.write("\n\n".join(report.as_text() for report in reports) + "\n")
     if options.json:
-        options.json.write_text("[" + ",".join(tally.as_json() for tally in tallies) + "]\n")
-    return 0 if all(tally.clean for tally in tallies) else 1
+        options.json.write_text("[" + ",".join(report.as_json() for report in reports) + "]\n")
+    return 0 if all(report.clean for report in reports) else 1
 
 
-def _run(name: str, options: argparse.Namespace) -> Tally:
+def _run(name: str, options: argparse.Namespace) -> Report:
     make_arena, replicas = _ARENAS[name]
     seed = options.seed if options.seed is not None else random.randrange(1 << 32)  # noqa: S311 - chance, not a secret
     plan = Plan(options.kills, options.minutes, options.replicas or replicas, seed)

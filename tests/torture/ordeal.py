@@ -33,7 +33,7 @@ from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 from tests.torture import worker
 from tests.torture.arena import Arena
-from tests.torture.report import Tally
+from tests.torture.report import Report
 from tests.torture.troubles import make_trouble
 from tests.torture.usage_source import Receipts, batch, code
 
@@ -87,22 +87,22 @@ class Ordeal:
         self._receipts = [Receipts(folder, reporter) for reporter in range(plan.replicas)]
         self._not_reported: dict[int, Amount] = {}
         self._started = 0
-        self.tally = Tally(arena.url.partition(":")[0].partition("+")[0], plan.replicas)
+        self.report = Report(arena.url.partition(":")[0].partition("+")[0], plan.replicas)
         server.store.add_key(worker.SECOND_API_KEY, CUSTOMER)
 
-    def run(self, say: Callable[[str], None]) -> Tally:
-        """Go through the plan and return the tally."""
+    def run(self, say: Callable[[str], None]) -> Report:
+        """Go through the plan and return the report."""
         _CONTEXT.set_forkserver_preload([worker.__name__])
         began = time.monotonic()
         self._prepare()
-        while self.tally.kills.total() < self._plan.kills and time.monotonic() - began < self._plan.minutes * 60:
-            until = self.tally.kills.total() + self._plan.kills_between_reckonings
-            while self.tally.kills.total() < min(until, self._plan.kills):
+        while self.report.kills.total() < self._plan.kills and time.monotonic() - began < self._plan.minutes * 60:
+            until = self.report.kills.total() + self._plan.kills_between_reckonings
+            while self.report.kills.total() < min(until, self._plan.kills):
                 self._cycle()
             self._reckon()
-            self.tally.seconds = time.monotonic() - began
-            say(f"{self.tally.kills.total()} kills, {self.tally.lost} lost, {self.tally.doubled} doubled")
-        return self.tally
+            self.report.seconds = time.monotonic() - began
+            say(f"{self.report.kills.total()} kills, {self.report.lost} lost, {self.report.doubled} doubled")
+        return self.report
 
     def end(self) -> None:
         """Leave no process behind."""
@@ -142,10 +142,10 @@ class Ordeal:
         self._clock.set(self._clock.now() + self._random.choice(_STEPS))
         began = make_trouble(self._server, self._random) if self._random.random() < 0.5 else None
         if began is not None:
-            self.tally.faults[began] += 1
+            self.report.faults[began] += 1
         if self._random.random() < 0.06:
             name = self._random.choice(list(self._arena.faults))
-            self.tally.faults[name] += 1
+            self.report.faults[name] += 1
             self._arena.faults[name](self._random)
         if self._random.random() < 0.05:
             self._pause()
@@ -160,21 +160,21 @@ class Ordeal:
             self._clock.advance(seconds=LEASE.total_seconds() + 1)
             time.sleep(0.15)
             os.kill(process.pid, signal.SIGCONT)
-            self.tally.faults["replica paused beyond its lease"] += 1
+            self.report.faults["replica paused beyond its lease"] += 1
 
     def _kill(self, victim: _Running) -> None:
         victim.process.kill()
         victim.process.join()
         self._running.remove(victim)
         moment = "at random" if victim.ready_file.exists() else "while starting"
-        self.tally.kills[moment] += victim.process.exitcode == -signal.SIGKILL
+        self.report.kills[moment] += victim.process.exitcode == -signal.SIGKILL
 
     def _bury(self) -> None:
-        """Count those who have killed themselves at a milestone."""
+        """Count those who have killed themselves at a failpoint."""
         for running in [running for running in self._running if running.process.exitcode is not None]:
             self._running.remove(running)
             if running.process.exitcode == -signal.SIGKILL and running.die_at is not None:
-                self.tally.kills[f"at {running.die_at.value}"] += 1
+                self.report.kills[f"at {running.die_at.value}"] += 1
 
     def _reckon(self) -> None:
         """Kill all, let all be well, deliver what waits, and compare what the License Server has with what it must."""
@@ -198,11 +198,11 @@ class Ordeal:
     @property
     def _may_switch(self) -> bool:
         """Telemetry is switched off only between every other two reckonings: between the others all usage is sent."""
-        return self.tally.reckonings % 2 == 0
+        return self.report.reckonings % 2 == 0
 
     def _look_at_deliveries(self, connection: Connection) -> None:
-        self.tally.undelivered = max(self.tally.undelivered, sum(undelivered(connection)))
-        self.tally.other_payloads = len(unfaithful(connection, self._server.journal()))
+        self.report.undelivered = max(self.report.undelivered, sum(undelivered(connection)))
+        self.report.other_payloads = len(unfaithful(connection, self._server.journal()))
 
     def _finish_reports(self, runtime: Runtime) -> None:
         """Get each reporter a response to its last batch, so that it is known what was acknowledged."""
@@ -230,7 +230,7 @@ class Ordeal:
                 send_now(runtime, "admin", None)
 
     def _compare(self, reckoning: Reckoning) -> None:
-        tally, journal = self.tally, self._server.journal()
+        report, journal = self.report, self._server.journal()
         # Retention deletes old periods that were not reported, so what was seen of them is kept here.
         earlier = add_up(self._not_reported.values())
         self._not_reported |= reckoning.not_reported_periods
@@ -240,24 +240,24 @@ class Ordeal:
         found = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open).plus(not_reported)
         codes, redeemed = codes_of(journal), set().union(*(receipts.codes() for receipts in self._receipts))
         differences = found.minus(expected)
-        self.tally = replace(
-            tally,
-            reckonings=tally.reckonings + 1,
+        self.report = replace(
+            report,
+            reckonings=report.reckonings + 1,
             reports_acknowledged=sum(receipts.reports() for receipts in self._receipts),
             events_acknowledged=expected.events,
             events_accepted=reckoning.accepted.events,
             events_not_reported=not_reported.events,
             transmissions_accepted=len(journal),
             sent_again_and_recognized=sum(entry.times_received - 1 for entry in journal),
-            lost=max(tally.lost, -min(differences)),
-            doubled=max(tally.doubled, *differences),
-            withheld_wrongly=tally.withheld_wrongly + wrongly,
+            lost=max(report.lost, -min(differences)),
+            doubled=max(report.doubled, *differences),
+            withheld_wrongly=report.withheld_wrongly + wrongly,
             ids_with_two_payloads=sum(entry.conflicts > 0 for entry in journal),
             codes_redeemed=len(redeemed),
             codes_lost=len(redeemed - set(codes)),
             codes_doubled=len(codes) - len(set(codes)),
             unexpected_errors=len(list(self._folder.glob("unexpected-*"))),
-            damaged_database=tally.damaged_database + self._arena.damaged(),
+            damaged_database=report.damaged_database + self._arena.damaged(),
         )
 
 
@@ -271,8 +271,8 @@ def _patiently(act: Callable[[], Runtime]) -> Runtime:
     return act()
 
 
-def torture(plan: Plan, arena: Arena, say: Callable[[str], None]) -> Tally:
-    """Run ``plan`` on ``arena`` and return the tally."""
+def torture(plan: Plan, arena: Arena, say: Callable[[str], None]) -> Report:
+    """Run ``plan`` on ``arena`` and return the report."""
     with tempfile.TemporaryDirectory(prefix="torture-") as name:
         folder = Path(name)
         clock = SharedClock(folder / "clock")

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Tally:
+class Report:
     """The counts of one run. ``lost`` and ``doubled`` are audit events, summed over all reckonings."""
 
     database: str
     replicas: int
     seconds: float = 0.0
     kills: Counter[str] = field(default_factory=Counter)
-    """By the moment: ``at random``, or the milestone."""
+    """By the moment: ``at random``, ``while starting``, or at a failpoint."""
     faults: Counter[str] = field(default_factory=Counter)
     reckonings: int = 0
     reports_acknowledged: int = 0
@@ -47,12 +47,12 @@ class Tally:
         return not any((*usage, *transmissions, *codes, self.unexpected_errors, self.damaged_database))
 
     def as_json(self) -> str:
-        """Return the tally as JSON."""
+        """Return the report as JSON."""
         counted = {"kills": dict(self.kills), "faults": dict(self.faults), "clean": self.clean}
         return json.dumps({**vars(self), **counted}, indent=2)
 
     def as_text(self) -> str:
-        """Return the tally as an aligned list."""
+        """Return the report as an aligned list."""
         lines = [
             (f"{self.database}, {self.replicas} processes on one database", f"{self.seconds / 60:.1f} min"),
             ("processes killed (SIGKILL)", f"{self.kills.total():,}"),

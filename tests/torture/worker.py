@@ -34,7 +34,7 @@ _BREATH = 0.004
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs to know; with a milestone it kills itself when it has come there so many times."""
+    """What a worker needs to know; with a failpoint it kills itself when it has come there so many times."""
 
     replica: Replica
     folder: Path
@@ -78,9 +78,9 @@ def _work(work: Work) -> None:
 def _assassin(work: Work) -> Callable[[Failpoint], None]:
     visits = 0
 
-    def watch(milestone: Failpoint) -> None:
+    def watch(failpoint: Failpoint) -> None:
         nonlocal visits
-        visits += milestone is work.die_at
+        visits += failpoint is work.die_at
         if work.die_at is not None and visits > work.die_after:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -39,7 +39,7 @@ class Failpoint(StrEnum):
     PURGE_STEP = "purge_step"
 
 
-def pass_failpoint(_milestone: Failpoint) -> None:
+def pass_failpoint(_failpoint: Failpoint) -> None:
     """Do nothing: failpoints are only used in tests."""
 
 

@@ -158,7 +158,7 @@ class ReferenceProcess:
             raise ValueError(msg)
 
 
-def throwaway_options(
+def temporary_options(
     directory: Path,
     now: datetime,
     grants: Sequence[Grant],

@@ -163,10 +163,10 @@ class TransmissionStore:
         query = select(Log.state, func.count()).group_by(Log.state)
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
-    def wake(
+    def make_due(
         self, states: frozenset[State], at: datetime, trigger: AttemptTrigger, planned_at: datetime | None = None
     ) -> None:
-        """Plan transmissions in ``states`` for ``at``, unless they are due sooner.
+        """Make transmissions in ``states`` due at ``at``, unless they are due sooner.
 
         ``planned_at`` is the present time, if ``at`` is a later one.
         """
@@ -187,14 +187,16 @@ class TransmissionStore:
         query = select(Log.transmission_id).where(*_held_with_other_connection(connections, latest=latest)).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def wake_held_with_other_connection(self, connections: Collection[bytes], at: datetime, *, latest: bool) -> bool:
-        """Plan such transmissions for ``at``; False if there are none."""
-        woken = self._connection.execute(
+    def make_due_held_with_other_connection(
+        self, connections: Collection[bytes], at: datetime, *, latest: bool
+    ) -> bool:
+        """Make such transmissions due at ``at``; False if there are none."""
+        changed = self._connection.execute(
             update(Log)
             .where(*_held_with_other_connection(connections, latest=latest))
             .values(next_attempt_at=at, planned_at=at, next_trigger=AttemptTrigger.CONNECTION_CHANGED)
         )
-        return woken.rowcount > 0
+        return changed.rowcount > 0
 
     def claim(self, transmission_id: UUID, token: UUID, now: datetime, due_within: timedelta | None = None) -> bool:
         """Take the lease on a transmission; False if it is taken, or the transmission was accepted.

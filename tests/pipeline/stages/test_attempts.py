@@ -27,8 +27,8 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
     site.configure(encrypt_payload=encrypt)
     before: list[TransmissionDetail] = []
 
-    def look(milestone: Failpoint) -> None:
-        if milestone is Failpoint.CLAIMED:
+    def look(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.CLAIMED:
             (transmission,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
             before.append(read_now(site.runtime, read_transmission, transmission.transmission_id))
             assert site.server.server.requests == []
@@ -138,8 +138,8 @@ def test_an_attempt_changes_nothing_of_the_attempts_of_other_transmissions(site:
 def test_an_attempt_leaves_open_what_another_transmission_is_in_the_middle_of(site: Site) -> None:
     seen: list[TransmissionDetail] = []
 
-    def send_another(milestone: Failpoint) -> None:
-        if milestone is Failpoint.CLAIMED:
+    def send_another(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.CLAIMED:
             (mine,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
             send_now(site.runtime, "admin", None)
             seen.append(read_now(site.runtime, read_transmission, mine.transmission_id))

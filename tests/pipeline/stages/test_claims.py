@@ -167,7 +167,7 @@ def test_a_tick_wakes_what_is_planned_for_later_and_leaves_what_is_due_by_then(
     planned = read_now(site.runtime, read_transmission, waiting).transmission.next_attempt_at
     assert planned is not None
     with site.runtime.database.write() as tx:
-        tx.transmissions.wake(FAILED_STATES, planned - sooner, AttemptTrigger.TICK)
+        tx.transmissions.make_due(FAILED_STATES, planned - sooner, AttemptTrigger.TICK)
         assert tx.transmissions.next_trigger(waiting) is trigger
         assert tx.transmissions.due(planned - sooner, timedelta(hours=6)) == (waiting,)
 
@@ -197,11 +197,11 @@ def test_an_attempt_that_a_crash_left_open_is_shown_as_interrupted_once_another_
     assert (second.number, second.state) == (2, State.SUCCESS)
 
 
-def crash_at(site: Site, milestone: Failpoint, error: type[Exception]) -> Runtime:
-    """Open a replica in which an error strikes at a milestone."""
+def crash_at(site: Site, failpoint: Failpoint, error: type[Exception]) -> Runtime:
+    """Open a replica in which an error strikes at a failpoint."""
 
-    def strike(failpoint: Failpoint) -> None:
-        if failpoint is milestone:
+    def strike(reached: Failpoint) -> None:
+        if reached is failpoint:
             raise error
 
     return site.open(strike)
@@ -212,8 +212,8 @@ def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_t
     site.clock.advance(hours=7)
     site.server.trouble(Trouble(before=reply(503), times=1))
 
-    def pause(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def pause(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             site.server.trouble(Trouble(before=reply(422)))
             assert deliver_due(site.runtime) == 1
@@ -221,17 +221,17 @@ def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_t
     deliver(site.open(pause), waiting)
     found = read_now(site.runtime, read_transmission, waiting).transmission
     assert (found.state, found.cause, found.next_attempt_at) == (State.REJECTED, Cause.PAYLOAD_REFUSED, None)
-    contact = read_now(site.runtime, read_health).last_exchange
-    assert contact is not None
-    assert contact.cause is Cause.PAYLOAD_REFUSED
+    exchange = read_now(site.runtime, read_health).last_exchange
+    assert exchange is not None
+    assert exchange.cause is Cause.PAYLOAD_REFUSED
 
 
 def test_of_two_acceptances_of_one_transmission_the_one_that_was_noted_first_stands(site: Site) -> None:
     waiting = waiting_id(site)
     site.clock.advance(hours=7)
 
-    def pause(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def pause(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             site.clock.advance(seconds=LEASE.total_seconds() + 1)
             assert deliver_due(site.runtime) == 1
             noted.append(read_now(site.runtime, read_transmission, waiting).transmission)
@@ -296,13 +296,15 @@ def test_a_start_waits_for_a_save_that_is_under_way_and_follows_its_switch(site:
         assert not tx.periods.open().reportable
 
 
-def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_they_do_not_tell(site: Site) -> None:
+def test_a_license_that_is_being_reported_while_an_update_arrives_keeps_what_the_update_does_not_say(
+    site: Site,
+) -> None:
     site.server.server.mode = faults.accept_with(license={"tier": "enterprise", "license_status": "grace"})
     report_license(site.runtime, LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE))
     accepted, being_reported = threading.Event(), threading.Event()
 
-    def hold(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def hold(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             accepted.set()
             being_reported.wait(30)
 
@@ -319,8 +321,8 @@ def test_a_license_that_is_being_reported_while_news_of_it_arrive_keeps_what_the
             with pytest.raises(TimeoutError):
                 sending.result(0.5)
         sending.result(30)
-    news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE}
-    assert read_now(site.runtime, read_license).posture == refreshed.model_copy(update=news)
+    updated = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE}
+    assert read_now(site.runtime, read_license).posture == refreshed.model_copy(update=updated)
 
 
 def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
@@ -330,8 +332,8 @@ def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Sit
     site.server.trouble(Trouble(before=reply(401), times=1))
     refused, being_set = threading.Event(), threading.Event()
 
-    def hold(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def hold(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             refused.set()
             being_set.wait(30)
 
@@ -341,7 +343,7 @@ def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Sit
         with site.runtime.database.write() as tx:
             tx.configuration.get(lock=True)
             tx.configuration.set_api_key(seal_api_key(site.runtime, ANOTHER_KEY, site.clock.now()), site.clock.now())
-            tx.transmissions.wake(frozenset({State.HELD}), site.clock.now(), AttemptTrigger.CONNECTION_CHANGED)
+            tx.transmissions.make_due(frozenset({State.HELD}), site.clock.now(), AttemptTrigger.CONNECTION_CHANGED)
             being_set.set()
             with pytest.raises(TimeoutError):
                 sending.result(0.5)

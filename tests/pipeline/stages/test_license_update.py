@@ -72,8 +72,8 @@ def test_the_license_of_an_acceptance_is_taken_over_and_the_rest_of_the_posture_
     report_license(site.runtime, REPORTED)
     site.server.server.mode = faults.accept_with(license=NEWS)
     assert send(site).state is State.SUCCESS
-    news = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
-    assert posture(site) == REPORTED.model_copy(update=news)
+    updated = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
+    assert posture(site) == REPORTED.model_copy(update=updated)
 
 
 def test_the_license_of_an_acceptance_is_taken_over_although_none_was_reported(site: Site) -> None:

@@ -18,35 +18,35 @@ from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, usage
 
 
-class Gate:
-    """Stops the recorder in the middle of a transaction until it is opened."""
+class Hold:
+    """Stops the recorder in the middle of a transaction until it is released."""
 
     def __init__(self) -> None:
         self.arrived = threading.Event()
-        self.opened = threading.Event()
+        self.released = threading.Event()
         self.transactions = 0
 
-    def __call__(self, milestone: Failpoint) -> None:
-        if milestone is Failpoint.USAGE_WRITTEN:
+    def __call__(self, failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.USAGE_WRITTEN:
             self.transactions += 1
             self.arrived.set()
-            self.opened.wait(30)
+            self.released.wait(30)
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def hold() -> Hold:
+    return Hold()
 
 
 @pytest.fixture
-def recorder(site: Site, gate: Gate) -> Iterator[Recorder]:
-    """A recorder that is held up in its first transaction, with one call in it, until the gate is opened."""
-    running = Recorder(site.open(gate))
+def recorder(site: Site, hold: Hold) -> Iterator[Recorder]:
+    """A recorder that is held up in its first transaction, with one call in it, until it is released."""
+    running = Recorder(site.open(hold))
     running.start()
     running.submit([usage(1)])
-    gate.arrived.wait(30)
+    hold.arrived.wait(30)
     yield running
-    gate.opened.set()
+    hold.released.set()
     running.stop()
 
 
@@ -118,49 +118,49 @@ def test_counts_are_kept_by_utc_day(site: Site) -> None:
     ]
 
 
-def test_many_calls_share_one_commit(site: Site, recorder: Recorder, gate: Gate) -> None:
+def test_many_calls_share_one_commit(site: Site, recorder: Recorder, hold: Hold) -> None:
     responses = [recorder.submit([usage(2)]) for _ in range(50)]
-    gate.opened.set()
+    hold.released.set()
     assert [response.result(30) for response in responses] == [RecordingResult(1, 0)] * 50
-    assert gate.transactions == 2, "the one that was held up, and one for all the others"
+    assert hold.transactions == 2, "the one that was held up, and one for all the others"
     assert reckon(site.replica.database_url, ()).open.events == 101
 
 
-def test_a_call_is_not_acknowledged_before_it_is_on_disk(site: Site, recorder: Recorder, gate: Gate) -> None:
+def test_a_call_is_not_acknowledged_before_it_is_on_disk(site: Site, recorder: Recorder, hold: Hold) -> None:
     response: Future[RecordingResult] = recorder.submit([usage(2)])
     assert not response.done()
-    gate.opened.set()
+    hold.released.set()
     response.result(30)
     assert reckon(site.replica.database_url, ()).open.events == 3
 
 
-def test_a_caller_that_disconnects_does_not_affect_others(recorder: Recorder, gate: Gate) -> None:
+def test_a_caller_that_disconnects_does_not_affect_others(recorder: Recorder, hold: Hold) -> None:
     gone, stays = recorder.submit([usage(2)]), recorder.submit([usage(2)])
     assert gone.cancel()
-    gate.opened.set()
+    hold.released.set()
     assert stays.result(30).accepted == 1
     assert recorder.submit([usage(2)]).result(30).accepted == 1
 
 
 def test_a_caller_cannot_go_away_any_more_once_its_reports_are_being_written(site: Site) -> None:
-    gate = Gate()
-    recorder = Recorder(site.open(gate))
+    hold = Hold()
+    recorder = Recorder(site.open(hold))
     recorder.start()
     response = recorder.submit([usage(2)])
-    gate.arrived.wait(30)
+    hold.arrived.wait(30)
     assert not response.cancel()
-    gate.opened.set()
+    hold.released.set()
     recorder.stop()
     assert response.result(30).accepted == 1
 
 
 def test_what_was_handed_in_before_a_stop_is_written_and_what_comes_later_is_refused(
-    site: Site, recorder: Recorder, gate: Gate
+    site: Site, recorder: Recorder, hold: Hold
 ) -> None:
     responses = [recorder.submit([usage(1)]) for _ in range(5)]
     stopping = threading.Thread(target=recorder.stop)
     stopping.start()
-    gate.opened.set()
+    hold.released.set()
     stopping.join(30)
     assert all(response.result(30).accepted == 1 for response in responses)
     with pytest.raises(StorageBusyError):
@@ -176,12 +176,12 @@ def test_beyond_what_may_wait_a_call_is_refused_as_busy(recorder: Recorder) -> N
 
 
 def test_one_call_that_cannot_be_written_does_not_take_the_others_with_it(
-    site: Site, recorder: Recorder, gate: Gate
+    site: Site, recorder: Recorder, hold: Hold
 ) -> None:
     fine = recorder.submit([usage(2)])
     impossible = recorder.submit([usage(2, bouncer=None)])  # type: ignore[arg-type]  # what validation would refuse
     fine_too = recorder.submit([usage(2)])
-    gate.opened.set()
+    hold.released.set()
     assert (fine.result(30).accepted, fine_too.result(30).accepted) == (1, 1)
     assert impossible.exception(30) is not None
     assert reckon(site.replica.database_url, ()).open.events == 5

@@ -215,8 +215,8 @@ def test_an_installation_that_is_up_an_hour_now_and_then_is_purged(site: Site, a
 
 
 def test_a_purge_that_meets_an_error_is_taken_up_again_the_same_day(site: Site) -> None:
-    def fail(milestone: Failpoint) -> None:
-        if milestone is Failpoint.PURGE_STEP:
+    def fail(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.PURGE_STEP:
             raise StorageFullError
 
     site.report(usage(5))
@@ -237,8 +237,8 @@ def test_a_purge_that_meets_an_error_is_taken_up_again_the_same_day(site: Site) 
 def test_a_purge_that_was_under_way_when_the_clock_was_set_back_is_taken_up_within_a_day(
     site: Site, back: timedelta
 ) -> None:
-    def die(milestone: Failpoint) -> None:
-        if milestone is Failpoint.PURGE_STEP:
+    def die(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.PURGE_STEP:
             raise StorageFullError
 
     site.report(usage(5))
@@ -314,8 +314,8 @@ def test_no_step_of_a_purge_holds_more_rows_than_its_bound(site: Site) -> None:
     write_more_than_a_step_has(site)
     left = [sum(rows(site).values())]
 
-    def count(milestone: Failpoint) -> None:
-        if milestone is Failpoint.PURGE_STEP:
+    def count(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.PURGE_STEP:
             left.append(sum(rows(site).values()))
 
     deleted = purge(replace(site.runtime, failpoint=count))
@@ -330,8 +330,8 @@ def test_recording_has_its_turn_between_two_steps_of_a_purge(site: Site) -> None
     recorder, accepted = Recorder(site.runtime), list[int]()
     recorder.start()
 
-    def record_meanwhile(milestone: Failpoint) -> None:
-        if milestone is Failpoint.PURGE_STEP:
+    def record_meanwhile(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.PURGE_STEP:
             accepted.append(recorder.submit([usage(1)]).result(timeout=60).accepted)
 
     purge(replace(site.runtime, failpoint=record_meanwhile))

@@ -15,8 +15,8 @@ def test_a_round_of_deliveries_ends_after_the_one_that_is_being_sent(site: Site)
     site.server.trouble()
     site.tick_only()
 
-    def asked_to_stop(milestone: Failpoint) -> None:
-        if milestone is Failpoint.SENT:
+    def asked_to_stop(failpoint: Failpoint) -> None:
+        if failpoint is Failpoint.SENT:
             stopping.stopping.set()
 
     stopping = site.open(asked_to_stop)

@@ -36,7 +36,7 @@ def license_server(
     from telemetry_service.cli.server import until_stopped
     from telemetry_service.domain.clock import SystemClock
     from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN
-    from telemetry_service.reference.background import throwaway_options
+    from telemetry_service.reference.background import temporary_options
     from telemetry_service.reference.options import Grant
     from telemetry_service.reference.serve import serve
 
@@ -45,7 +45,7 @@ def license_server(
         raise typer.BadParameter(message, param_hint="--customer-id")
     with written_into(folder):
         grant = Grant(api_key=_api_key(folder / "api-key"), customer_id=customer_id)
-        options = throwaway_options(
+        options = temporary_options(
             folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
         ).model_copy(update={"control_token": None})
     with until_stopped():

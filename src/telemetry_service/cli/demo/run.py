@@ -24,7 +24,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.options import LogFormat, LogLevel
 from telemetry_service.log.setup import set_up_log
 from telemetry_service.pipeline.stages.tick import wake
-from telemetry_service.reference.background import ReferenceProcess, throwaway_options
+from telemetry_service.reference.background import ReferenceProcess, temporary_options
 from telemetry_service.reference.options import Grant, LicenseBlock
 from telemetry_service.settings import Settings, load_settings
 
@@ -55,7 +55,7 @@ class Demo:
         trial = LicenseBlock(
             tier=Tier.TRIAL, license_status=LicenseStatus.TRIAL, expires_at=self.secrets.trial_expires_at
         )
-        options = throwaway_options(
+        options = temporary_options(
             self.folder.path / "license-server",
             SystemClock().now(),
             [Grant(api_key=key, customer_id=CUSTOMER_ID) for key in (self.secrets.api_key, self.secrets.later_api_key)],

@@ -67,6 +67,6 @@ def _note(runtime: Runtime, actor: str, result: ConnectionCheck, tested_key_id: 
             tx.exchanges.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
             return False
         if result.ok:
-            tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
+            tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
         tx.exchanges.tested(now, ok=result.ok, cause=result.cause)
     return True

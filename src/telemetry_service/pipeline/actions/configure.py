@@ -136,7 +136,7 @@ def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Conf
 def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datetime) -> None:
     before, key = tx.configuration.get().api_key, seal_api_key(runtime, api_key, now)
     tx.configuration.set_api_key(key, now)
-    tx.transmissions.wake(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
+    tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
     latest = tx.exchanges.record().last_exchange
     same = before is not None and before.key_id == key.fact.key_id
     if not same or (latest is not None and not latest.ok):

@@ -54,7 +54,7 @@ def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]
     with runtime.database.write() as tx:
         _may_send(Snapshot(runtime, tx, now))
         failed = tx.transmissions.waiting(FAILED_STATES)
-        tx.transmissions.wake(FAILED_STATES, now, AttemptTrigger.RETRY)
+        tx.transmissions.make_due(FAILED_STATES, now, AttemptTrigger.RETRY)
         tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
     deliver_due(runtime)
     with open_snapshot(runtime) as snapshot:

@@ -53,6 +53,6 @@ def _make_due(runtime: Runtime, known_as: tuple[bytes, ...], *, changed: bool, n
         if changed:
             tx.installation.remember_connection(known_as[0])
             tx.exchanges.connection_changed()
-        woken = tx.transmissions.wake_held_with_other_connection(known_as, now, latest=new)
-    if woken or not first:
+        due = tx.transmissions.make_due_held_with_other_connection(known_as, now, latest=new)
+    if due or not first:
         log_event(Event.CONNECTION_CHANGED)

@@ -47,7 +47,7 @@ class Recorder:
         self._thread = Thread(target=self._run, name="recorder", daemon=True)
         self._stopping = False
         # No stop may come between checking the flag and queueing: the call would never get a result.
-        self._gate = Lock()
+        self._queue_lock = Lock()
 
     def start(self) -> None:
         """Start writing."""
@@ -55,7 +55,7 @@ class Recorder:
 
     def stop(self) -> None:
         """Write what was submitted, then stop. Later calls are refused as busy."""
-        with self._gate:
+        with self._queue_lock:
             self._stopping = True
             self._calls.put(None)
         if self._thread.is_alive():
@@ -69,7 +69,7 @@ class Recorder:
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
         """Submit the reports of one call. The future completes when they are on disk, or with one of our errors."""
         call = _Call(reports, Future())
-        with self._gate:
+        with self._queue_lock:
             if self._stopping:
                 raise StorageBusyError
             try:

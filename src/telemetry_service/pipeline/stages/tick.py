@@ -104,7 +104,7 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime
     send_at = max(now, due + send_offset(snapshot.state.instance_id, runtime.deployment.send_spread))
-    snapshot.tx.transmissions.wake(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
+    snapshot.tx.transmissions.make_due(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
     gap = missing(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for later.

@@ -27,7 +27,7 @@
   /* The session has ended: the changes are kept through the login, except for the API key. The form is sent without its
      CSRF token, so the server keeps it and never saves it, whatever state the session is in. */
 
-  function keepDraft(form) {
+  function keepForm(form) {
     const fields = new URLSearchParams(new FormData(form));
     if (fields.get("api_key")) fields.set("key_typed", "on");
     for (const name of ["api_key", "csrf_token"]) fields.delete(name);
@@ -36,7 +36,7 @@
 
   async function leaveFor(login, form) {
     try {
-      await keepDraft(form);
+      await keepForm(form);
     } catch {
       // There is no response: the login will show that.
     }

@@ -13,7 +13,7 @@ from telemetry_service.web.security.authorization import CurrentSession, page, p
 from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
-from telemetry_service.web.tab.forms.unsaved_form import forget_draft, read_draft
+from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form
 from telemetry_service.web.tab.rendering import pages_of, see_other
 
 _LOGIN = "login.html"
@@ -71,7 +71,7 @@ def log_out(request: Request, context: Context, session: CurrentSession) -> Resp
     context.authentication.sessions.log_out(session)
     response = see_other(paths.LOGIN)
     clear_session_cookie(request, response)
-    return forget_draft(request, response)
+    return forget_unsaved_form(request, response)
 
 
 def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, object]:
@@ -79,6 +79,6 @@ def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, o
         "next": local_address(asked_for),
         "wrong": None,
         "ended": False,
-        "draft": read_draft(request) is not None,
+        "unsaved_form": read_unsaved_form(request) is not None,
         "no_administrator": not context.authentication.accounts.exist(),
     }

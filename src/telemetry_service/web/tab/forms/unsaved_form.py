@@ -4,14 +4,13 @@ The browser keeps them in a cookie that contains only values of closed sets. It 
 that one was typed. The changes are shown once, and still have to be saved.
 """
 
-import base64
-import binascii
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
@@ -24,13 +23,13 @@ from telemetry_service.web.tab.sections.settings import TypedForm
 KEPT_SECONDS = 60 * 60
 """Longer than it takes to log in again."""
 
-_NAME = "telemetry_draft"
+_NAME = "telemetry_unsaved_form"
 _NAME_OVER_TLS = f"__Host-{_NAME}"
 _FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
 """The addresses that receive the whole form: without JavaScript, all of its buttons send it."""
 
 
-class Draft(BaseModel):
+class UnsavedForm(BaseModel):
     """An unsaved form: the version and the values that it was shown with, and the changed values."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -41,7 +40,7 @@ class Draft(BaseModel):
     key_typed: bool
 
 
-def draft_of(form: SettingsForm) -> Draft | None:
+def unsaved_form_of(form: SettingsForm) -> UnsavedForm | None:
     """Return the changes in a form; None if there are none, or it is not our form."""
     try:
         seen = Configuration.model_validate_json(form.seen)
@@ -50,32 +49,32 @@ def draft_of(form: SettingsForm) -> Draft | None:
     typed, key_typed = read_form(form, seen), bool(form.api_key or form.key_typed)
     if typed.errors.keys() - {"api_key"} or (typed.values == seen and not key_typed):
         return None
-    return Draft(version=form.version, seen=seen, typed=typed.values, key_typed=key_typed)
+    return UnsavedForm(version=form.version, seen=seen, typed=typed.values, key_typed=key_typed)
 
 
-def read_draft(request: Request) -> Draft | None:
-    """Return the draft that the browser keeps."""
+def read_unsaved_form(request: Request) -> UnsavedForm | None:
+    """Return the form that the browser keeps."""
     try:
         kept = request.cookies.get(_cookie(request)["key"], "")
-        return Draft.model_validate_json(base64.urlsafe_b64decode(kept))
-    except (binascii.Error, ValueError):
+        return UnsavedForm.model_validate_json(from_base64url(kept))
+    except ValueError:
         return None
 
 
 def resumed(request: Request, present: ConfigurationView) -> TypedForm | None:
     """Return the form to show again: its changes to the saved values, and whether those are a newer version."""
-    draft = read_draft(request)
-    if draft is None:
+    unsaved = read_unsaved_form(request)
+    if unsaved is None:
         return None
-    values = keep_changes(draft.typed, draft.seen.model_dump_json(), present.values)
-    if values == present.values and not draft.key_typed:
+    values = keep_changes(unsaved.typed, unsaved.seen.model_dump_json(), present.values)
+    if values == present.values and not unsaved.key_typed:
         return None
-    stale = draft.version != present.stored.version
-    return TypedForm(values, stale=stale, key_dropped=draft.key_typed, resumed=True)
+    stale = unsaved.version != present.stored.version
+    return TypedForm(values, stale=stale, key_dropped=unsaved.key_typed, resumed=True)
 
 
-def forget_draft(request: Request, response: Response) -> Response:
-    """Delete the draft in the browser."""
+def forget_unsaved_form(request: Request, response: Response) -> Response:
+    """Delete the form that the browser keeps."""
     cookie = _cookie(request)
     if cookie["key"] in request.cookies:
         response.delete_cookie(**cookie)
@@ -84,32 +83,32 @@ def forget_draft(request: Request, response: Response) -> Response:
 
 async def keep_form(request: Request, response: Response) -> Response:
     """Keep the changes of a form that was sent without a session in the browser."""
-    return _keep(request, response, await _draft_in(request))
+    return _keep(request, response, await _unsaved_form_in(request))
 
 
 async def form_again(request: Request) -> Response | None:
     """Redirect a form with the CSRF token of an earlier session to the tab, keeping its changes; else None."""
-    draft = await _draft_in(request)
-    if draft is None:
+    unsaved = await _unsaved_form_in(request)
+    if unsaved is None:
         return None
     back = Response(headers={"HX-Redirect": paths.TAB})
-    return _keep(request, back if is_htmx(request) else see_other(paths.TAB), draft)
+    return _keep(request, back if is_htmx(request) else see_other(paths.TAB), unsaved)
 
 
-async def _draft_in(request: Request) -> Draft | None:
-    """Return the draft in a form of our own pages; another site's form contains what that site wants saved."""
+async def _unsaved_form_in(request: Request) -> UnsavedForm | None:
+    """Return the changes in a form of our own pages; another site's form contains what that site wants saved."""
     if request.method != "POST" or request.url.path not in _FORMS:
         return None
     try:
         check_origin(request)
-        return draft_of(SettingsForm.model_validate(dict(await request.form())))
+        return unsaved_form_of(SettingsForm.model_validate(dict(await request.form())))
     except (RequestForgeryError, ValidationError):
         return None
 
 
-def _keep(request: Request, response: Response, draft: Draft | None) -> Response:
-    if draft is not None:
-        value = base64.urlsafe_b64encode(draft.model_dump_json().encode()).decode()
+def _keep(request: Request, response: Response, unsaved: UnsavedForm | None) -> Response:
+    if unsaved is not None:
+        value = to_base64url(unsaved.model_dump_json().encode()).decode()
         response.set_cookie(value=value, max_age=KEPT_SECONDS, **_cookie(request))
     return response
 

@@ -13,7 +13,7 @@ from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.unsaved_form import forget_draft, resumed
+from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, resumed
 from telemetry_service.web.tab.history_query import history_query_of
 from telemetry_service.web.tab.messages import message
 from telemetry_service.web.tab.page import (
@@ -48,7 +48,7 @@ def show_tab(
         shown = _page_sections(visit, snapshot, all_activity=whole)
     if not fragment:
         return _page(visit, shown)
-    return forget_draft(visit.request, visit.fragments("telemetry/tab.html", shown | {"standalone": False}))
+    return forget_unsaved_form(visit.request, visit.fragments("telemetry/tab.html", shown | {"standalone": False}))
 
 
 @router.get(paths.HISTORY)
@@ -113,4 +113,4 @@ def _page_sections(visit: Visit, snapshot: Snapshot, *, all_activity: bool = Fal
 def _page(visit: Visit, shown: dict[str, Any]) -> Response:
     """Respond with the whole tab, and delete the kept form, which it now shows."""
     toast = message(visit.request.query_params.get("done"))
-    return forget_draft(visit.request, visit.page(PAGE, shown | {"toast": toast}))
+    return forget_unsaved_form(visit.request, visit.page(PAGE, shown | {"toast": toast}))
