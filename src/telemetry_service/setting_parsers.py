@@ -88,6 +88,7 @@ def _key(text: str) -> SecretBytes:
     if not _KEY_TEXT.fullmatch(text):
         message = "must be 32 bytes in URL-safe base64 (separate several keys with commas, newest first)."
         raise RefusedValueError(message)
+    # The spare bits of the last character may have any value: some write a key as 43 random characters.
     key = base64.urlsafe_b64decode(text[:43] + "=")
     if len(set(key)) < _DISTINCT_BYTES_MINIMUM:
         message = "is not random. Generate a key with: telemetry-service generate-key"

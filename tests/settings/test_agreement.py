@@ -51,6 +51,11 @@ def test_several_keys_are_read_in_their_order_with_blanks_and_padding() -> None:
     assert keys_in(f" {new}= , {old}\n") == keys_in(new) + keys_in(old)
 
 
+def test_the_spare_bits_of_the_last_character_of_a_key_do_not_matter() -> None:
+    beginning = generate_key()[:42]
+    assert keys_in(f"{beginning}A") == keys_in(f"{beginning}B")
+
+
 @pytest.mark.parametrize(
     "text", [RAW, RAW.rstrip("="), PEM, PEM.replace("\n", "\\n")], ids=["raw", "bare", "pem", "one line"]
 )

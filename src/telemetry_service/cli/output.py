@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from telemetry_service.domain.phrases import iso
 
 if TYPE_CHECKING:
     from telemetry_service.schemas.base import ResponseModel
@@ -43,5 +45,5 @@ def say_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def moment(value: datetime | None) -> str | None:
-    """Write a time in UTC, to the second, readable for people and scripts."""
-    return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a time in UTC, to the second; None stays None."""
+    return None if value is None else iso(value)

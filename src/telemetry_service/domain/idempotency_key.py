@@ -3,8 +3,8 @@
 import hashlib
 import re
 
-IDEMPOTENCY_KEY_FORM = "must be 1 to 200 visible ASCII characters"
-"""The end of a sentence that begins with where the key was given."""
+IDEMPOTENCY_KEY_FORM = "1 to 200 visible ASCII characters"
+"""The form of a key, for messages and the OpenAPI description."""
 
 _FORM = re.compile(r"[\x21-\x7e]{1,200}")
 

@@ -44,6 +44,11 @@ def to_the_minute(at: datetime) -> str:
     return f"{day(utc.date())}, {utc:%H:%M} UTC"
 
 
+def iso(at: datetime) -> str:
+    """Return ``2026-11-15T02:03:17Z``, which people and programs can read."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def relative(at: datetime, now: datetime) -> str:
     """Return the distance from ``now`` to ``at`` in its largest unit: ``in 5 days``, ``3 hours ago``."""
     distance = abs(at - now)

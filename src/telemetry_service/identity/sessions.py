@@ -4,8 +4,6 @@ The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of
 digest of it for another purpose, so it needs no storage.
 """
 
-import base64
-import binascii
 import re
 import secrets
 from contextlib import suppress
@@ -14,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
@@ -121,8 +120,8 @@ class Sessions:
         """Whether ``csrf_token`` belongs to the session of this cookie. Takes the same time either way."""
         match = _TOKEN.fullmatch(token)
         try:
-            digest = base64.urlsafe_b64decode(csrf_token.encode("ascii") + b"=")
-        except (UnicodeEncodeError, binascii.Error):
+            digest = from_base64url(csrf_token)
+        except ValueError:
             return False
         return match is not None and self._keys.matches(digest, match[2].encode(), _CSRF)
 
@@ -153,7 +152,7 @@ class Sessions:
             created_at=stored.created_at,
             authenticated_at=stored.authenticated_at,
             expires_at=stored.expires_at,
-            csrf_token=base64.urlsafe_b64encode(self._keys.digest(secret.encode(), _CSRF)).decode().rstrip("="),
+            csrf_token=to_base64url(self._keys.digest(secret.encode(), _CSRF)).decode(),
         )
 
     def _touch(self, stored: StoredSession, now: datetime) -> None:

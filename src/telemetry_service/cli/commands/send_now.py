@@ -27,6 +27,6 @@ def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> 
 
 def _checked(idempotency_key: str | None) -> str | None:
     if idempotency_key is not None and not is_idempotency_key(idempotency_key):
-        message = f"{IDEMPOTENCY_KEY_FORM}."
+        message = f"must be {IDEMPOTENCY_KEY_FORM}."
         raise typer.BadParameter(message, param_hint="--idempotency-key")
     return idempotency_key

@@ -129,10 +129,10 @@ async def checked_key(
     """Return the caller's ``Idempotency-Key``, or None if there is none.
 
     Raises:
-        InputRefusedError: it is not 1 to 200 visible ASCII characters.
+        InputRefusedError: it does not have the form of a key.
     """
     if idempotency_key is not None and not is_idempotency_key(idempotency_key):
-        raise InputRefusedError([FieldError("Idempotency-Key", IDEMPOTENCY_KEY_FORM)])
+        raise InputRefusedError([FieldError("Idempotency-Key", f"must be {IDEMPOTENCY_KEY_FORM}")])
     return idempotency_key
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
+from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_history import export_transmissions
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
@@ -37,9 +38,7 @@ _FORMATS = {"csv": ("text/csv", csv_lines), "jsonl": ("application/jsonl", json_
 
 _VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
 _IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION)
-_IDEMPOTENCY_KEY = header(
-    "Idempotency-Key", "1 to 200 visible ASCII characters. Repeating a key sends nothing new.", "run-7"
-)
+_IDEMPOTENCY_KEY = header("Idempotency-Key", f"{IDEMPOTENCY_KEY_FORM}. Repeating a key sends nothing new.", "run-7")
 
 router = APIRouter(prefix="/telemetry", tags=["transmissions"])
 

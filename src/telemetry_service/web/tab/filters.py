@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from telemetry_service.domain.phrases import counted, day, grouped, payloads_kept, relative, to_come, to_the_minute
+from telemetry_service.domain.phrases import counted, day, grouped, iso, payloads_kept, relative, to_come, to_the_minute
 
 __all__ = ["ago", "codes", "counted", "counted_up_to", "day", "duration", "exact", "grouped", "iso", "pretty", "size"]
 
@@ -17,11 +17,6 @@ _MINUTE_MS = 60_000
 _KIBIBYTE = 1_024
 _CODES_SHOWN = 5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-def iso(at: datetime) -> str:
-    """Return a time for the ``datetime`` attribute of ``<time>``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def ago(at: datetime, now: datetime) -> str:
