@@ -24,7 +24,7 @@ def read_settings() -> "Settings":
     """Return the settings of the environment.
 
     Raises:
-        SettingsError: the deployment's settings are wrong; raised at startup, one line per problem.
+        SettingsError: a setting is wrong; one sentence for each problem.
     """
     from telemetry_service.settings import load_settings
 

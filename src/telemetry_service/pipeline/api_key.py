@@ -26,8 +26,8 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
     A key that cannot be opened is logged here for all callers, with the ``transmission_id`` that could not be sent.
 
     Raises:
-        NotConfiguredError: the API key, the License Server or the customer ID is missing.
-        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        NotConfiguredError: no API key is stored.
+        KeyUnusableError: the stored API key cannot be opened.
     """
     if stored is None:
         raise NotConfiguredError

@@ -64,8 +64,8 @@ class Snapshot:
         """The API key unencrypted.
 
         Raises:
-            NotConfiguredError: the API key, the License Server or the customer ID is missing.
-            KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+            NotConfiguredError: no API key is stored.
+            KeyUnusableError: the stored API key cannot be opened.
         """
         if isinstance(self._opened_key, Exception):
             raise self._opened_key

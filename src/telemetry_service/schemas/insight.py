@@ -1,4 +1,4 @@
-"""How things are, the open period, the field dictionary, and what the probes tell."""
+"""The health, the preview, the field dictionary, and the probes' responses."""
 
 from datetime import date
 from typing import Any, Literal

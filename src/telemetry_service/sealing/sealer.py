@@ -73,6 +73,9 @@ def payload_bytes(payload: TelemetryAggregatePayload) -> bytes:
 
     The last validation comes after the last transformation: it catches an object that bypassed its validators, or a
     serializer that changes something, before anything is sent.
+
+    Raises:
+        PayloadContradictionError: the payload is not valid, or its bytes do not read back as the same payload.
     """
     try:
         plaintext = canonical_json(payload.model_dump(mode="json", warnings="none"))

@@ -107,8 +107,7 @@ class Database:
         """Check that the schema is present and the disk has room.
 
         Raises:
-            StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
-                acknowledged.
+            StorageUnavailableError: the database cannot be read.
         """
         with translated(), transaction_deadline() as deadline, self._begun(deadline, self._reading) as connection:
             connection.execute(SELECT_REVISION)

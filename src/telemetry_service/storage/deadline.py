@@ -25,7 +25,7 @@ ORDINARY = Patience(transaction=15, statement=15, lock=10)
 """The limits of every transaction except a migration."""
 
 MIGRATING = Patience(transaction=1800, statement=0, lock=600)
-"""Migrating a large database takes a while, and a process that starts meanwhile waits for the one that migrates."""
+"""Migrating a large database takes a while. On PostgreSQL, a process that starts meanwhile waits for it to end."""
 
 CALL_SECONDS = 25
 """What all transactions of one call may take together, so that it gets a response within the documented 30 seconds."""

@@ -49,13 +49,13 @@ class InstallationStore:
         self._create_defaults(now)
         return True
 
-    def connection_fingerprint(self) -> bytes | None:
-        """Return the digest of the connection settings at the last start."""
-        return self._connection.execute(select(Installation.connection_fingerprint)).scalar_one()
+    def connection_digest(self) -> bytes | None:
+        """Return the digest of the connection that a process last started to use; None if none ever did."""
+        return self._connection.execute(select(Installation.connection_digest)).scalar_one()
 
-    def remember_connection(self, fingerprint: bytes) -> None:
-        """Store the digest of the present connection settings."""
-        self._connection.execute(update(Installation).values(connection_fingerprint=fingerprint))
+    def remember_connection(self, digest: bytes) -> None:
+        """Store the digest of the connection that a process starts to use."""
+        self._connection.execute(update(Installation).values(connection_digest=digest))
 
     def _create_defaults(self, now: datetime) -> None:
         execute = self._connection.execute

@@ -89,8 +89,7 @@ def schema_state(database_url: str, *, may_create: bool = False) -> SchemaState:
 
     Raises:
         MigrationUnderWayError: another process is migrating it, on PostgreSQL. On SQLite the database is busy then.
-        StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
-            acknowledged.
+        StorageUnavailableError: the database cannot be read.
     """
     engine = make_engine(database_url, may_create=may_create)
     try:
@@ -125,9 +124,13 @@ def require_current(database_url: str) -> None:
     """Check that the database exists and has the schema of this version, without changing anything.
 
     Raises:
-        StorageUnavailableError: the database cannot be used.
-        SchemaTooNewError: the database belongs to a newer version.
+        DatabaseMissingError: there is no database, or it is empty.
         SchemaBehindError: the database was created by an older version.
+        SchemaTooNewError: the database belongs to a newer version.
+        SchemaIncompleteError: the database claims to be current but is not.
+        StorageLoginError: the schema is not current, and this role may not migrate it.
+        MigrationUnderWayError: another process is migrating it, on PostgreSQL.
+        StorageUnavailableError: the database cannot be read.
     """
     url = make_url(database_url)
     # Not Path.exists, which raises if a parent folder may not be read.

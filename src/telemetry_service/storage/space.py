@@ -10,9 +10,12 @@ LEAST_BYTES = 1024 * 1024
 
 
 def check_space(file: Path) -> None:
-    """Raise ``StorageFullError`` if the disk of ``file`` is almost full.
+    """Check that the disk of ``file`` has room.
 
     If the disk does not report its size, writing will show whether there is room.
+
+    Raises:
+        StorageFullError: the disk is almost full.
     """
     try:
         disk = os.statvfs(file)

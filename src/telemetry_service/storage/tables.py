@@ -67,7 +67,7 @@ class Installation(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     instance_id: Mapped[UUID]
     created_at: Mapped[datetime]
-    connection_fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    connection_digest: Mapped[bytes | None] = mapped_column("connection_fingerprint", LargeBinary(32))
     """Keyed digest of the deployment's connection settings; a change makes held transmissions due."""
 
 

@@ -45,8 +45,7 @@ class Metrics(Collector):
         """Return the metrics in Prometheus format.
 
         Raises:
-            StorageUnavailableError: the database cannot be used now. Nothing was lost: the request was not
-                acknowledged.
+            StorageUnavailableError: the database cannot be read.
         """
         return generate_latest(self._registry)
 

@@ -25,9 +25,9 @@ def check_connection(
     because the connection has evidently changed.
 
     Raises:
-        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
-        NotConfiguredError: the API key, the License Server or the customer ID is missing.
-        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        TelemetryDisabledError: telemetry is off.
+        NotConfiguredError: the API key or the License Server is missing.
+        KeyUnusableError: the stored API key cannot be opened.
     """
     used_key = _key_to_try(runtime, api_key)
     result = _try(runtime, used_key, on_step)

@@ -105,8 +105,8 @@ def reveal_api_key(runtime: Runtime, actor: str) -> str:
     """Return the API key unencrypted; audited.
 
     Raises:
-        NotConfiguredError: the API key, the License Server or the customer ID is missing.
-        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        NotConfiguredError: no API key is stored.
+        KeyUnusableError: the stored API key cannot be opened.
     """
     with runtime.database.write() as tx:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())

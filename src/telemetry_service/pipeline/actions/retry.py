@@ -20,12 +20,12 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
     """Send one transmission again and return it, after the attempt.
 
     Raises:
-        NotFoundError: there is no such thing.
-        AlreadyDeliveredError: the transmission was accepted already, so there is nothing to retry.
-        AttemptUnderWayError: this transmission is being sent right now.
-        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
-        NotConfiguredError: the API key, the License Server or the customer ID is missing.
-        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        NotFoundError: there is no such transmission.
+        AlreadyDeliveredError: the License Server has accepted it already.
+        AttemptUnderWayError: it is being sent right now.
+        TelemetryDisabledError: telemetry is off.
+        NotConfiguredError: the API key or the License Server is missing.
+        KeyUnusableError: the stored API key cannot be opened.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:

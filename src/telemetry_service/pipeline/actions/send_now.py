@@ -25,9 +25,9 @@ def send_now(
 
     Raises:
         PreviewStaleError: the payload is not one of ``shown``.
-        TelemetryDisabledError: telemetry is off, so nothing contacts the License Server.
+        TelemetryDisabledError: telemetry is off.
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
-        KeyUnusableError: a stored secret cannot be opened with any of the configured keys.
+        KeyUnusableError: the stored API key cannot be opened.
         PayloadContradictionError: the period's numbers contradict each other, so the payload is not built.
     """
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None

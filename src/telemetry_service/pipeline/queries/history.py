@@ -79,7 +79,7 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
     """Return one transmission with its attempts.
 
     Raises:
-        NotFoundError: there is no such thing.
+        NotFoundError: there is no such transmission.
     """
     transmissions = snapshot.tx.transmissions
     transmission = transmissions.get(transmission_id)

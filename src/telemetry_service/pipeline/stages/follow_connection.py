@@ -12,6 +12,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
 
 _PURPOSE = "connection-fingerprint"
+"""The digests that are stored were made for it, so it never changes."""
 
 
 def follow_connection(runtime: Runtime) -> None:
@@ -43,13 +44,13 @@ def connection_digest(runtime: Runtime) -> bytes:
 
 def _changed(tx: Transaction, known_as: tuple[bytes, ...], *, new: bool) -> bool:
     """Whether the last process that started using a connection used a different one."""
-    return new and tx.installation.connection_fingerprint() not in known_as
+    return new and tx.installation.connection_digest() not in known_as
 
 
 def _make_due(runtime: Runtime, known_as: tuple[bytes, ...], *, changed: bool, new: bool) -> None:
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        first = tx.installation.connection_fingerprint() is None
+        first = tx.installation.connection_digest() is None
         if changed:
             tx.installation.remember_connection(known_as[0])
             tx.exchanges.connection_changed()

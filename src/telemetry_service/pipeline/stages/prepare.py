@@ -1,6 +1,6 @@
 """Prepares a payload: anonymizes the customer, closes the period and writes the transmission, in one transaction.
 
-Only this module, ``claim`` and ``proof`` seal.
+Only this module (for the preview too), ``claim``, ``proof`` and ``check_connection`` seal.
 """
 
 from dataclasses import dataclass
@@ -93,7 +93,14 @@ def _check_shown(closing: Closing, present: str) -> None:
 
 
 def outgoing_customer_id(snapshot: Snapshot) -> str:
-    """Return the customer ID as it is sent: its pseudonym, unless anonymization is off."""
+    """Return the customer ID as it is sent: its pseudonym, unless anonymization is off.
+
+    Raises:
+        LicenseServerMissingError: no License Server is configured.
+        CustomerIdMissingError: the customer ID is unknown.
+        NotConfiguredError: no API key is stored.
+        KeyUnusableError: the stored API key cannot be opened.
+    """
     if snapshot.runtime.client is None:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:

@@ -67,7 +67,11 @@ class Recorder:
         return self._thread.is_alive()
 
     def submit(self, reports: Sequence[UsageReport]) -> Future[RecordingResult]:
-        """Submit the reports of one call. The future completes when they are on disk, or with one of our errors."""
+        """Submit the reports of one call. The future completes when they are on disk, or with one of our errors.
+
+        Raises:
+            StorageBusyError: too many calls are waiting, or the recorder is stopping.
+        """
         call = _Call(reports, Future())
         with self._queue_lock:
             if self._stopping:

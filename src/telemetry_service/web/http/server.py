@@ -38,7 +38,7 @@ def server_config(
     limits: ConnectionLimits | None = None,
     connection: type[CallerConnection] = CallerConnection,
 ) -> uvicorn.Config:
-    """Return the configuration; logging is the caller's (see ``logs.py``), and stays as it is.
+    """Return the configuration; logging is the caller's (see ``log/setup.py``), and stays as it is.
 
     Only ``trusted_proxies`` (addresses or networks) may report where a caller comes from.
     """

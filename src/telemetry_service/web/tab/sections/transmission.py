@@ -44,7 +44,7 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
     """Return the drawer of a transmission.
 
     Raises:
-        NotFoundError: there is no such thing.
+        NotFoundError: there is no such transmission.
     """
     detail = read_transmission(snapshot, transmission_id)
     proof = prove(snapshot, detail.transmission, detail.attempts[-1]) if detail.attempts else None
