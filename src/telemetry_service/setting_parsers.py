@@ -35,6 +35,8 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 """A name of labels, an IPv4 address (which looks like one), or an IPv6 address, the only one with colons."""
+_AUTHORITY = re.compile(r"(?:\[[^\[\]]+\]|[^\[\]]+)(?::[0-9]*)?")
+"""A host and perhaps a port. Brackets enclose the whole host: urlsplit ignores any text before or after them."""
 _SQLITE_URL = re.compile(r"sqlite:///(?!:memory:|file:)[^?#\x00]+")
 _POSTGRESQL_URL = re.compile(
     r"postgres(?:ql)?(?:\+psycopg)?://"
@@ -155,7 +157,8 @@ def _split(text: str) -> SplitResult:
 
 def _check_host(parts: SplitResult) -> None:
     try:
-        valid = bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+        authority = parts.netloc.rpartition("@")[2]
+        valid = bool(_AUTHORITY.fullmatch(authority) and _HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:  # A port that is not a number from 1 to 65535.
         valid = False
     if not valid or parts.netloc.endswith(":"):
