@@ -61,8 +61,9 @@ class Runtime:
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)
     """Set when the process is asked to stop: no further delivery and no further step of a purge begins."""
-    attempted_at: dict[UUID, float] = field(default_factory=dict)
-    """When (monotonic, in seconds) the schedule of this process attempted a transmission, for the shortest back-off."""
+    attempted_early: dict[UUID, float] = field(default_factory=dict)
+    """Transmissions that are due only because the clock was set back, and when (monotonic, in seconds) this process
+    last attempted them."""
     failpoint: Callable[[Failpoint], None] = pass_failpoint
     """Called at each failpoint; the crash tests stop the process there."""
 

@@ -30,31 +30,31 @@ def deliver_due(runtime: Runtime) -> int:
     """
     follow_connection(runtime)
     attempts = 0
-    for transmission_id in _due(runtime):
+    due, early = _due(runtime)
+    for transmission_id in due:
         outcome = _deliver_whatever_happens(runtime, transmission_id)
-        if outcome is not None:
-            attempts += 1
-            runtime.attempted_at[transmission_id] = time.monotonic()
+        attempts += outcome is not None
+        if outcome is not None and transmission_id in early:
+            runtime.attempted_early[transmission_id] = time.monotonic()
         if _found_no_connection(outcome) or _is_busy(outcome) or runtime.stopping.is_set():
             break
     return attempts
 
 
-def _due(runtime: Runtime) -> list[UUID]:
-    """Return what is due, oldest first.
+def _due(runtime: Runtime) -> tuple[list[UUID], frozenset[UUID]]:
+    """Return what is due, oldest first, and which of it is due only because the clock was set back.
 
-    A transmission that is due only because the clock was set back is attempted at most once per shortest back-off.
-    Otherwise two replicas whose clocks are hours apart would each consider the other's plan void, and send without a
-    pause.
+    The latter is attempted at most once per shortest back-off. Otherwise two replicas whose clocks are hours apart
+    would each consider the other's plan void, and send without a pause.
     """
     now, moment = runtime.clock.now(), time.monotonic()
     with runtime.database.read() as tx:
         due = tx.transmissions.due(now, runtime.retry_policy.longest, ROUND)
         early = tx.transmissions.planned_later(due, now)
-    attempted, pause = runtime.attempted_at, runtime.retry_policy.shortest.total_seconds()
+    attempted, pause = runtime.attempted_early, runtime.retry_policy.shortest.total_seconds()
     for old in [known for known, at in attempted.items() if moment - at >= pause]:
         del attempted[old]
-    return [waiting for waiting in due if waiting not in early or waiting not in attempted]
+    return [waiting for waiting in due if waiting not in early or waiting not in attempted], early
 
 
 def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:
