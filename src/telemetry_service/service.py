@@ -88,7 +88,6 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
         SettingsError: a file that a setting names cannot be used.
         SchemaTooNewError: the database belongs to a newer version.
         StorageUnavailableError: the database cannot be used.
-
     """
     migrate(settings.database_url.get_secret_value())
     service = _assemble(settings, options or Options())
@@ -113,7 +112,6 @@ def open_for_command(settings: Settings) -> Service:
         SchemaBehindError: the database was created by an older version.
         SchemaTooNewError: the database belongs to a newer version.
         StorageUnavailableError: the database cannot be used.
-
     """
     require_current(settings.database_url.get_secret_value())
     service = _assemble(settings, Options(scheduled=False))
@@ -142,7 +140,6 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
 
     Raises:
         SettingsError: a file that a setting names cannot be used.
-
     """
     keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
     pinned = settings.license_server_public_key

@@ -10,3 +10,8 @@ SPHINX_ROLE = re.compile(r":(?:class|func|meth|data|attr|mod|exc):`|:(?:param|re
 def test_no_docstring_is_written_in_another_convention() -> None:
     found = [str(path) for path in SOURCE.rglob("*.py") if SPHINX_ROLE.search(path.read_text())]
     assert found == []
+
+
+def test_no_docstring_ends_with_an_empty_line() -> None:
+    found = [str(path) for path in SOURCE.rglob("*.py") if re.search(r'\n\n +"""\n', path.read_text())]
+    assert found == []

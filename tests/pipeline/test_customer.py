@@ -79,9 +79,10 @@ def test_what_waited_leaves_under_the_customer_that_it_was_closed_for(site: Site
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
 
 
-def test_its_pseudonym_follows_the_key_while_nothing_can_have_arrived(site: Site) -> None:
+@pytest.mark.parametrize("named_since", [SOMEBODY_ELSE, None], ids=["another customer", "no customer"])
+def test_its_pseudonym_follows_the_key_while_nothing_can_have_arrived(site: Site, named_since: str | None) -> None:
     waiting = held(site)
-    name_customer(site, SOMEBODY_ELSE)
+    name_customer(site, named_since)
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
     set_api_key(site.runtime, ANOTHER_KEY, "admin")
     assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
@@ -110,14 +111,6 @@ def test_what_may_have_arrived_under_a_pseudonym_is_never_repeated_in_clear(site
     site.server.trouble()
     site.configure(anonymize_pii=False)
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
-
-
-def test_it_leaves_although_no_customer_is_known_any_more(site: Site) -> None:
-    waiting = held(site)
-    name_customer(site, None)
-    site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
-    set_api_key(site.runtime, ANOTHER_KEY, "admin")
-    assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
 
 
 def test_the_customer_is_kept_sealed_and_can_be_opened_in_its_own_row_only(site: Site) -> None:

@@ -1,10 +1,15 @@
 """Moves a database up and down the chain of migrations as a developer does: with Alembic's own commands."""
 
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Connection
+
+from telemetry_service.storage.engine import make_migrating_engine
 
 _ROOT = Path(__file__).parents[2]
 FIRST = "0001"
@@ -31,3 +36,14 @@ def downgrade(database_url: str, revision: str = BASE) -> None:
 def check(database_url: str) -> None:
     """Ask Alembic whether the database has the tables of the code; it raises an error where not."""
     command.check(_configuration(database_url))
+
+
+@contextmanager
+def connected(database_url: str) -> Iterator[Connection]:
+    """Connect as a migration does, for one transaction."""
+    engine = make_migrating_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()

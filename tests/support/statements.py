@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, event
 
@@ -13,9 +13,9 @@ _OF_A_TRANSACTION = ("BEGIN", "PRAGMA", "SET ", "SHOW ")
 
 @dataclass
 class Asked:
-    """How many statements were executed, and in how many transactions."""
+    """The statements that were executed, each by its verb, and the number of transactions."""
 
-    statements: int = 0
+    statements: list[str] = field(default_factory=list)
     transactions: int = 0
 
 
@@ -26,7 +26,7 @@ def counted_statements() -> Iterator[Asked]:
 
     def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         if _serves() and not statement.lstrip().upper().startswith(_OF_A_TRANSACTION):
-            asked.statements += 1
+            asked.statements.append(statement.split(maxsplit=1)[0])
 
     def begin(_connection: object) -> None:
         asked.transactions += _serves()

@@ -1,14 +1,11 @@
 """Revision 0010 renames two causes and the table of the last exchange, and changes nothing else."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from sqlalchemy import Connection, Row, inspect, text
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.storage.database import Database
-from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate
 from tests.support import migrations
 from tests.support.lived_in import LivedIn
@@ -19,23 +16,13 @@ RENAMED = {"answer_malformed": "response_malformed", "answer_too_large": "respon
 LOGS, ATTEMPTS = "telemetry_transmission_logs", "telemetry_transmission_attempts"
 
 
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    engine = make_migrating_engine(url)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
 def execute(url: str, statement: str, **values: object) -> None:
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         connection.execute(text(statement), values)
 
 
 def rows(url: str, query: str) -> list[Row[tuple[object, ...]]]:
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         return list(connection.execute(text(query)).all())
 
 
@@ -102,7 +89,7 @@ def test_the_service_reads_what_was_renamed(lived_in: LivedIn) -> None:
 
 def schema(url: str) -> dict[str, object]:
     """Return the schema of the tables that the migration changes."""
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         inspector = inspect(connection)
         present = {OLD, NEW, LOGS, ATTEMPTS} & set(inspector.get_table_names())
         found = {name: described(connection, name) for name in sorted(present)}
@@ -148,13 +135,13 @@ def test_the_number_of_a_transmission_that_was_purged_is_not_given_again(lived_i
 
 
 def highest(url: str) -> int:
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         return int(connection.execute(text(f"SELECT max(sequence) FROM {LOGS}")).scalar_one())  # noqa: S608 - our own
 
 
 def insert_a_copy(url: str) -> None:
     """Insert a transmission whose number the database chooses, for a period that has none."""
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         names = [column["name"] for column in inspect(connection).get_columns(LOGS) if column["name"] != "sequence"]
         chosen = {
             "transmission_id": "randomblob(16)" if "sqlite" in url else "gen_random_uuid()",

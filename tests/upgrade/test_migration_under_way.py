@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from telemetry_service.domain.errors import MigrationUnderWayError, StorageBusyError
 from telemetry_service.storage import migrate as migrating
 from telemetry_service.storage.deadline import ORDINARY
-from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
 from telemetry_service.storage.version_table import adopt_revision
+from tests.support import migrations
 from tests.support.databases import RunDatabases
 from tests.support.lived_in import postgresql_lived_in, sqlite_lived_in
 from tests.support.postgres import plain_url
@@ -26,14 +26,10 @@ pytestmark = pytest.mark.waits
 @contextmanager
 def half_migrated(url: str) -> Iterator[Connection]:
     """Be the other process, in the middle of its work."""
-    engine = make_migrating_engine(url)
-    try:
-        with engine.begin() as connection:
-            migrating._take_lock(connection)  # noqa: SLF001 - what the other process does first
-            adopt_revision(connection)
-            yield connection
-    finally:
-        engine.dispose()
+    with migrations.connected(url) as connection:
+        migrating._take_lock(connection)  # noqa: SLF001 - what the other process does first
+        adopt_revision(connection)
+        yield connection
 
 
 def await_waiting(url: str) -> None:

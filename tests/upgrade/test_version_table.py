@@ -3,13 +3,11 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import inspect, text
 
 from telemetry_service.domain.errors import SchemaIncompleteError, SchemaTooNewError
 from telemetry_service.sealing.keyring import generate_key
@@ -21,29 +19,19 @@ OURS, ALEMBICS = "telemetry_alembic_version", "alembic_version"
 ROOT = Path(__file__).parents[2]
 
 
-@contextmanager
-def connected(url: str) -> Iterator[Connection]:
-    engine = create_engine(url)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
 def tables(url: str) -> set[str]:
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         return set(inspect(connection).get_table_names())
 
 
 def revisions(url: str, table: str) -> list[str]:
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         return list(connection.execute(text(f"SELECT version_num FROM {table}")).scalars())  # noqa: S608 - two names
 
 
 def another_application(url: str, revision: str) -> None:
     """Let another application that uses Alembic make its table of versions."""
-    with connected(url) as connection:
+    with migrations.connected(url) as connection:
         connection.execute(text(f"CREATE TABLE {ALEMBICS} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
         connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
 
@@ -80,7 +68,7 @@ def test_another_applications_table_is_left_alone_and_is_no_newer_version(
 
 
 def test_another_applications_revision_beside_ours_stays(lived_in: LivedIn) -> None:
-    with connected(lived_in.database_url) as connection:
+    with migrations.connected(lived_in.database_url) as connection:
         connection.execute(text("INSERT INTO alembic_version VALUES ('1975ea83b712')"))
     migrate(lived_in.database_url)
     assert revisions(lived_in.database_url, ALEMBICS) == ["1975ea83b712"]
@@ -88,7 +76,7 @@ def test_another_applications_revision_beside_ours_stays(lived_in: LivedIn) -> N
 
 
 def test_our_own_table_shows_a_newer_version(database_url: str) -> None:
-    with connected(database_url) as connection:
+    with migrations.connected(database_url) as connection:
         connection.execute(text("UPDATE telemetry_alembic_version SET version_num = '9999'"))
     assert schema_state(database_url).too_new
     with pytest.raises(SchemaTooNewError):
@@ -96,7 +84,7 @@ def test_our_own_table_shows_a_newer_version(database_url: str) -> None:
 
 
 def test_tables_without_a_revision_are_not_made_a_second_time(database_url: str) -> None:
-    with connected(database_url) as connection:
+    with migrations.connected(database_url) as connection:
         connection.execute(text(f"DROP TABLE {OURS}"))
     assert schema_state(database_url).missing == (OURS,)
     with pytest.raises(SchemaIncompleteError, match=OURS):

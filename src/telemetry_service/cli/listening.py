@@ -30,7 +30,6 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         CannotListenError: the address is taken, not local, or invalid.
-
     """
     try:
         if host == _EVERY_IPV6:

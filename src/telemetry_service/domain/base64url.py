@@ -14,7 +14,6 @@ def from_base64url(text: str) -> bytes:
 
     Raises:
         ValueError: the text is not exactly what ``to_base64url`` writes. The message does not quote it.
-
     """
     try:
         raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -27,7 +27,6 @@ class Authorities:
 
         Raises:
             SettingsError: ``ca_file`` cannot be read as PEM certificates.
-
         """
         self._ca_file = ca_file
         self._lock = Lock()

@@ -36,7 +36,6 @@ class LicenseServerClient:
 
         Raises:
             SettingsError: the CA file cannot be read, or a URL of the endpoint is invalid.
-
         """
         silence_library_logs()
         self._user_agent = endpoint.user_agent

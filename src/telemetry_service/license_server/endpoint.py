@@ -24,7 +24,6 @@ class Endpoint:
 
         Raises:
             SettingsError: the License Server would be reached without TLS.
-
         """
         if not self.base_url.startswith("https://"):
             raise SettingsError(("TELEMETRY_LICENSE_SERVER_URL must begin with https://.",))

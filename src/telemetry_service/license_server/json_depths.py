@@ -19,7 +19,6 @@ def without_depths(text: str) -> str:
 
     Raises:
         ValueError: its brackets do not match.
-
     """
     kept: list[str] = []
     opened: list[str] = []

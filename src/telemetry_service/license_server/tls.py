@@ -30,7 +30,6 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
     Raises:
         SettingsError: ``ca_file`` cannot be read as PEM certificates.
-
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

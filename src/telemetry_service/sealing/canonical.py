@@ -13,7 +13,6 @@ def canonical_json(value: Mapping[str, JsonValue]) -> bytes:
     Raises:
         ValueError: the value contains something that canonical JSON cannot represent exactly (NaN, an infinity, an
             integer beyond 2^53 - 1, a lone surrogate). The message does not contain the value.
-
     """
     try:
         return rfc8785.dumps(cast("dict[str, str]", value))

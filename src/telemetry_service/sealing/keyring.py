@@ -43,7 +43,6 @@ class KeyRing:
 
         Raises:
             ValueError: there is none, or one is not 32 bytes long.
-
         """
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             msg = f"a key ring needs at least one key, of {KEY_BYTES} bytes each"
@@ -62,7 +61,6 @@ class KeyRing:
 
         Raises:
             KeyUnusableError: none of the keys sealed it, it was changed, or it has a different purpose.
-
         """
         head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES : _HEAD_BYTES + _NONCE_BYTES]
         for key in self._keys:

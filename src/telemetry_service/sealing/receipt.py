@@ -30,7 +30,6 @@ class ReceiptKey:
 
         Raises:
             ValueError: it is neither. The message does not quote it.
-
         """
         try:
             key = _read_pem(text) if "-----BEGIN" in text else _read_raw(text)

@@ -46,7 +46,6 @@ def seal(
 
     Raises:
         PayloadContradictionError: the bytes to be sent are not a valid payload.
-
     """
     plaintext = payload_bytes(payload)
     if encrypt:

@@ -36,7 +36,6 @@ class ControlPlane:
 
         Raises:
             CallFailedError: it was refused, or there was no response.
-
         """
         headers = {"Authorization": f"Bearer {self.token}"}
         if if_match is not None:

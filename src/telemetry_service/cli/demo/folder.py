@@ -80,7 +80,6 @@ class DemoFolder:
 
         Raises:
             DemoFolderError: it contains something else, another demo is using it, or it cannot be written.
-
         """
         self._check()
         try:
