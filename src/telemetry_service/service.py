@@ -37,7 +37,7 @@ from telemetry_service.storage.migrate import migrate, require_current
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What only tests change: the clock, limits, costs and the failpoint hook."""
+    """What only tests, the demo and commands change: the clock, limits, costs and the failpoint hook."""
 
     clock: Clock | None = None
     limits: ExchangeLimits | None = None
@@ -124,7 +124,7 @@ def open_for_command(settings: Settings) -> Service:
 
 
 def set_up(settings: Settings) -> str:
-    """Migrate the database, create the first rows, and return the revision; for the errors see above."""
+    """Migrate the database, create the first rows, and return the revision; for the errors see ``migrate``."""
     url = settings.database_url.get_secret_value()
     revision = migrate(url)
     database = Database(url)

@@ -14,7 +14,7 @@ from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.snapshot import open_snapshot
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -55,14 +55,14 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the database."""
-        report = read_now(self._runtime, read_health)
+        with open_snapshot(self._runtime) as snapshot:
+            report, states = read_health(snapshot), count_by_state(snapshot)
         yield InfoMetricFamily("telemetry_build", "The version of this service.", {"version": __version__})
         status = [(status, status is report.health.status) for status in HealthStatus]
         yield _one_of_each("telemetry_health", "Health status: 1 for the current one.", "status", status)
         yield GaugeMetricFamily(
             "telemetry_transmissions_waiting", "Transmissions not accepted yet.", value=report.waiting
         )
-        states = read_now(self._runtime, count_by_state)
         yield _one_of_each("telemetry_transmissions", "Transmissions in the history.", "state", states.items())
         for name, meaning, value in _moments(report, self._runtime.clock.now()):
             if value is not None:

@@ -22,6 +22,7 @@ from telemetry_service.web.errors.statuses import STATUS
 from tests.support.databases import ON_BOTH
 from tests.support.postgres import PostgresServer
 from tests.support.running import Running, code_in
+from tests.support.statements import counted_statements
 from tests.web.api.test_facts import report, send
 
 QUICK = HeartbeatLimits(every=0.2, stale_after=3)
@@ -271,3 +272,10 @@ def test_the_dictionary_has_every_field_of_the_payload(shared: Running) -> None:
     payload = shared.call(Scope.READ, "GET", "telemetry/preview").json()["payload"]
     assert set(payload) <= names
     assert all(field["meaning"] and field["why"] and field["source"] for field in fields)
+
+
+def test_a_scrape_reads_one_moment(shared: Running) -> None:
+    shared.call(Scope.READ, "GET", "/metrics")  # From now on the token is known.
+    with counted_statements() as asked:
+        assert shared.call(Scope.READ, "GET", "/metrics").status_code == 200
+    assert asked.transactions == 1, asked

@@ -11,14 +11,14 @@ from telemetry_service.domain.configuration import API_KEY_FORM, API_KEY_REPEATE
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
-from telemetry_service.domain.phrases import relative, to_come, to_the_minute
+from telemetry_service.domain.phrases import counted, iso, relative, to_come, to_the_minute
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmission_texts import RowStatus
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.domain.verdict import ConnectionBadge
 from telemetry_service.web.tab import labels as words
 from telemetry_service.web.tab.appearance import local_address
-from telemetry_service.web.tab.filters import ago, counted, counted_up_to, duration, iso, size
+from telemetry_service.web.tab.filters import ago, counted_up_to, duration, size
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, read_form
 from telemetry_service.web.tab.history_query import history_query_in, history_query_of
 from telemetry_service.web.tab.sections.chart import HEIGHT, WIDTH, chart, scale_of

@@ -18,7 +18,7 @@ from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, lo
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
 
 ROUND = 100
-"""The most attempts of one waking: after a long outage, neither the next tick nor the License Server must suffer."""
+"""The most attempts in one round, so that a long outage is not followed by a flood of requests."""
 
 
 def deliver_due(runtime: Runtime) -> int:
@@ -52,9 +52,10 @@ def _due(runtime: Runtime) -> tuple[list[UUID], frozenset[UUID]]:
         due = tx.transmissions.due(now, runtime.retry_policy.longest, ROUND)
         early = tx.transmissions.planned_later(due, now)
     attempted, pause = runtime.attempted_early, runtime.retry_policy.shortest.total_seconds()
-    for old in [known for known, at in attempted.items() if moment - at >= pause]:
-        del attempted[old]
-    return [waiting for waiting in due if waiting not in early or waiting not in attempted], early
+    for known, at in list(attempted.items()):  # A copy: *Retry* delivers in another thread meanwhile.
+        if moment - at >= pause:
+            attempted.pop(known, None)
+    return [sent for sent in due if sent not in early or sent not in attempted], early
 
 
 def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None = None) -> Outcome | None:

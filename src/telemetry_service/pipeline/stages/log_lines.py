@@ -1,4 +1,4 @@
-"""What the stages log: each attempt, connection test, tick and purge, with its cause."""
+"""What the stages and the connection test log: each attempt, test and tick, with its cause."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What the schedule does when it wakes: run the tick that is due, then deliver what is due.
+"""Runs the tick that is due.
 
 The database decides: the process that moves the next run forward, and writes the tick's unique key in the same
 transaction, owns the tick. Any number of replicas make one payload.
@@ -35,7 +35,7 @@ class WakeReport:
 
 
 def wake(runtime: Runtime) -> WakeReport:
-    """Run the due tick and deliver what is due."""
+    """Run the due tick and deliver what is due, in one thread; the service has a job for each."""
     tick = run_due_tick(runtime)
     return WakeReport(tick, deliver_due(runtime))
 

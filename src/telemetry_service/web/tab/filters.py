@@ -10,8 +10,6 @@ from typing import Any
 
 from telemetry_service.domain.phrases import counted, day, grouped, iso, payloads_kept, relative, to_come, to_the_minute
 
-__all__ = ["ago", "codes", "counted", "counted_up_to", "day", "duration", "exact", "grouped", "iso", "pretty", "size"]
-
 _SECOND_MS = 1_000
 _MINUTE_MS = 60_000
 _KIBIBYTE = 1_024

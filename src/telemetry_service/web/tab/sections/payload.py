@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
-from telemetry_service.web.tab.filters import codes, grouped
+from telemetry_service.domain.phrases import grouped
+from telemetry_service.web.tab.filters import codes
 
 
 def fields(payload: Mapping[str, Any]) -> tuple[tuple[FieldEntry, Any], ...]:
