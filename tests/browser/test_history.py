@@ -214,7 +214,7 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Verified")
     expect(drawer).to_contain_text("As sent by attempt 1, encrypted.")
-    expect(drawer).to_contain_text("Verified: matches the digests recorded before sending.")
+    expect(drawer).to_contain_text("Verified: the payload and the body match the digests recorded for this attempt.")
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
     assert page.locator("#sent-exact").text_content() == payload_as_sent(detail.transmission, attempt).decode()
@@ -287,8 +287,8 @@ def test_a_replaced_key_still_proves_the_payload(ready: Console, page: Page) -> 
     detail = ready.send()
     ready.set_key("ck_test_another_key_0123456789")
     page.goto(transmission_url(ready, detail.transmission.transmission_id))
-    expect(page.locator("#drawer")).to_contain_text("because its API key was replaced.")
-    expect(page.locator("#drawer")).to_contain_text("its API key was replaced or removed")
+    expect(page.locator("#drawer")).to_contain_text("because its API key was replaced or removed.")
+    expect(page.locator("#drawer")).to_contain_text("Unavailable: its API key was replaced or removed.")
     expect(page.locator("#sent-body-file")).to_have_count(0)
     _, payload = downloaded(page, page.locator("#sent-payload-file"))
     assert hashlib.sha256(payload).hexdigest() == detail.attempts[0].payload_sha256

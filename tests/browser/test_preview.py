@@ -57,7 +57,7 @@ def test_bouncers_that_are_silent_are_named_as_the_cause_of_zeros(console: Conso
     console.clock.advance(hours=1)
     page.reload()
     expect(page.locator("#preview")).not_to_contain_text("just started")
-    expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but none has reported")
+    expect(page.locator("#preview")).to_contain_text("1 bouncer registered, but no usage was counted")
     expect(page.locator("#preview")).to_contain_text("check that policies are being evaluated")
     expect(page.locator("#preview")).to_contain_text("check the backend logs for aggregation errors")
 

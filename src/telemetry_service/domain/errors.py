@@ -54,7 +54,7 @@ class StorageBusyError(StorageUnavailableError):
 
 
 class MigrationUnderWayError(StorageBusyError):
-    """Another process is bringing the database to its own version."""
+    """Another process is migrating the database to the schema of its version."""
 
     code = "migration-under-way"
     sentence = "Another process is upgrading the database. Nothing was recorded; try again when it is done."
@@ -347,10 +347,10 @@ class ExtensionCodesFullError(TelemetryError):
 
 
 class NotFoundError(TelemetryError):
-    """There is no such thing."""
+    """Nothing has this address or ID."""
 
     code = "not-found"
-    sentence = "Not found."
+    sentence = "Nothing exists at this address or with this ID. It may have been deleted."
 
 
 class AlreadyDeliveredError(TelemetryError):

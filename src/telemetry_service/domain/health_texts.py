@@ -8,7 +8,7 @@ from telemetry_service.domain.phrases import counted, relative, to_come, to_the_
 
 
 class Finding(NamedTuple):
-    """How the cause of a health state ends."""
+    """A finding that is appended to the cause of a health state."""
 
     code: str
     cause: str

@@ -152,7 +152,7 @@ EVENTS: dict[Event, Meaning] = {
     Event.RESPONSE_PARTLY_IGNORED: Meaning(
         WARNING,
         ("transmission_id", "note"),
-        ("The payload was accepted; the note says what else the response contained."),
+        ("The payload was accepted; the note says which part of the response was not used as sent."),
     ),
     Event.RECEIPT_NOT_VERIFIED: Meaning(
         WARNING, ("transmission_id", "number"), "The payload was accepted without a valid receipt from the pinned key."
