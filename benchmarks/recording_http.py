@@ -25,6 +25,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Options, open_service
 from telemetry_service.settings import load_settings
+from tests.support.actors import CLI
 
 CALLERS = (1, 16)
 
@@ -93,7 +94,7 @@ def main() -> None:
                 "TELEMETRY_DATABASE_URL": make_url(),
             }
             service = open_service(load_settings(environ), Options(scheduled=False))
-            token = service.authentication.tokens.create("benchmark", {Scope.REPORT}, "cli").token
+            token = service.authentication.tokens.create("benchmark", {Scope.REPORT}, CLI).token
             service.runtime.database.close()
             stop = spawn.Event()
             process = spawn.Process(target=serve, args=(environ, listener, stop))

@@ -9,6 +9,7 @@ from pathlib import Path
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.service import Options, open_service
+from tests.support.actors import CLI
 from tests.support.postgres import PostgresServer
 from tests.support.settings import settings_for
 
@@ -36,7 +37,7 @@ def make_runtime(database_url: str) -> Runtime:
     """Return an installation that is fully configured; its License Server is a closed port of this machine."""
     settings = settings_for(database_url, "https://127.0.0.1:9", "cus_benchmark")
     runtime = open_service(settings, Options(scheduled=False)).runtime
-    set_api_key(runtime, "benchmark-key-0123456789", "cli")
+    set_api_key(runtime, "benchmark-key-0123456789", CLI)
     return runtime
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from telemetry_service import __version__
+from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.errors import DatabaseMissingError
@@ -99,7 +100,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
 def _set_first_password(accounts: Accounts, password: str) -> None:
     """Set it at the first start. Later starts only warn if the setting is not the present password."""
-    if not accounts.set_first_password(password, "deployment") and not accounts.has_password(password):
+    if not accounts.set_first_password(password, DEPLOYMENT) and not accounts.has_password(password):
         warn_of(StartWarning.PASSWORD_IGNORED)
 
 

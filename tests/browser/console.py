@@ -27,6 +27,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.service import Options
 from telemetry_service.settings import load_settings
 from telemetry_service.web.http.server import server_config
+from tests.support.actors import ADMIN, STRANGER
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import LIMITS, usage
@@ -106,19 +107,19 @@ class Console:
 
     def session_cookie(self) -> str:
         """Log in beside the browser, and return the value of the session's cookie."""
-        return self.app.state.context.authentication.sessions.log_in("admin", PASSWORD).token  # type: ignore[no-any-return]
+        return self.app.state.context.authentication.sessions.log_in("admin", PASSWORD, STRANGER).token  # type: ignore[no-any-return]
 
     # What happens at the site while the administrator looks at the tab.
 
     def set_key(self, api_key: str = API_KEY) -> None:
         """Configure the API key."""
-        set_api_key(self.runtime, api_key, "admin")
+        set_api_key(self.runtime, api_key, ADMIN)
 
     def configure(self, **changes: object) -> None:
         """Save the configuration with some values changed, as somebody else would."""
         stored = read_now(self.runtime, read_configuration).stored
         values = stored.values.model_copy(update=changes)
-        save_configuration(self.runtime, values, stored.version, "admin")
+        save_configuration(self.runtime, values, stored.version, ADMIN)
 
     def register_pairs(self, pairs: int) -> None:
         """Register so many bouncer pairs; every fourth lacks its sandbox bouncer."""
@@ -160,11 +161,11 @@ class Console:
 
     def send(self) -> TransmissionDetail:
         """Click Send Now, as somebody else would."""
-        return self._sender.submit(send_now, self.runtime, "admin", str(uuid4())).result()
+        return self._sender.submit(send_now, self.runtime, ADMIN, str(uuid4())).result()
 
     def retry_all(self) -> None:
         """Click Retry all failed, as somebody else would."""
-        self._sender.submit(retry_failed, self.runtime, "admin").result()
+        self._sender.submit(retry_failed, self.runtime, ADMIN).result()
 
     def tick(self) -> None:
         """Let the next run fall due, and wake."""

@@ -15,6 +15,7 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Service, open_service, set_up
 from telemetry_service.settings import load_settings
+from tests.support.actors import ADMIN
 from tests.support.databases import on_sqlite
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 
@@ -94,6 +95,6 @@ def connected(cli: CommandLine, license_server: LicenseServer) -> CommandLine:
         TELEMETRY_CUSTOMER_ID=CUSTOMER,
     )
     service = cli.service()
-    set_api_key(service.runtime, API_KEY, "admin")
+    set_api_key(service.runtime, API_KEY, ADMIN)
     service.runtime.database.close()
     return cli

@@ -5,6 +5,7 @@ import pytest
 from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.settings import load_settings
 from tests.cli.conftest import CommandLine
+from tests.support.actors import STRANGER
 
 
 def test_generated_keys_are_what_the_settings_take_and_differ(bare: CommandLine) -> None:
@@ -18,9 +19,9 @@ def test_a_password_from_standard_input_lets_the_administrator_in(cli: CommandLi
     assert ended.code == 0
     assert "a long enough password" not in ended.out + ended.err
     service = cli.service()
-    assert service.authentication.sessions.log_in("admin", "a long enough password").token
+    assert service.authentication.sessions.log_in("admin", "a long enough password", STRANGER).token
     with pytest.raises(LoginFailedError):
-        service.authentication.sessions.log_in("admin", "another password")
+        service.authentication.sessions.log_in("admin", "another password", STRANGER)
     service.runtime.database.close()
 
 

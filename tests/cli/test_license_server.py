@@ -7,6 +7,7 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.reference.journal import read_journal
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.support.actors import ADMIN
 from tests.support.program import Program
 
 
@@ -17,7 +18,7 @@ def test_a_service_with_the_printed_settings_delivers_to_it(bare: CommandLine, t
         printed = dict(line.split("=", 1) for line in running.output.splitlines())
         bare.set(ENCRYPTION_KEY=generate_key(), CREDENTIAL_ENCRYPTION_KEY=generate_key(), **printed)
         service = bare.service()
-        set_api_key(service.runtime, (tmp_path / "license-server-data" / "api-key").read_text().strip(), "admin")
+        set_api_key(service.runtime, (tmp_path / "license-server-data" / "api-key").read_text().strip(), ADMIN)
         service.runtime.database.close()
         assert bare("test-connection").code == 0
         sent = bare("send-now", "--json").json()

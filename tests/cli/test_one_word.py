@@ -18,6 +18,7 @@ from telemetry_service.pipeline.actions.configure import remove_api_key
 from telemetry_service.web.tab.labels import CONNECTION_BADGE, HEALTH
 from tests.browser.console import TAB, Console, Deployed
 from tests.cli.conftest import CommandLine
+from tests.support.actors import ADMIN, CLI
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
 
@@ -58,7 +59,7 @@ def off(console: Console) -> None:
 
 def keyless(console: Console) -> None:
     failed(503)(console)
-    remove_api_key(console.runtime, "admin")
+    remove_api_key(console.runtime, ADMIN)
 
 
 def rejected(console: Console) -> None:
@@ -143,7 +144,7 @@ def test_page_rest_and_command_line_say_one_thing(
 
 def look(cli: CommandLine, console: Console) -> Said:
     console.clock.set(MACHINE.now())
-    token = console.app.state.context.authentication.tokens.create(uuid4().hex, [Scope.READ], "cli").token
+    token = console.app.state.context.authentication.tokens.create(uuid4().hex, [Scope.READ], CLI).token
     authorization = {"Authorization": f"Bearer {token}"}
     cookies = {"telemetry_session": console.session_cookie()}
     with (

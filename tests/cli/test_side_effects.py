@@ -20,6 +20,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine, Ended
+from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.dump import changed, dump, tables
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
@@ -202,8 +203,8 @@ def connection_changed(cli: CommandLine, license_server: LicenseServer, tmp_path
             TELEMETRY_ADMIN_PASSWORD="another long password",
         )
         service = cli.service()
-        set_api_key(service.runtime, API_KEY, "admin")
-        held = send_now(service.runtime, "admin", None).transmission
+        set_api_key(service.runtime, API_KEY, ADMIN)
+        held = send_now(service.runtime, ADMIN, None).transmission
         assert held.state is State.HELD
         service.runtime.database.close()
     cli("token", "create", "kept", "--scope", "read")

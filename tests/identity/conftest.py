@@ -9,6 +9,7 @@ from telemetry_service.identity.authentication import Authentication, make_authe
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
+from tests.support.actors import CLI
 from tests.support.frozen_clock import FrozenClock
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
@@ -36,7 +37,7 @@ def authentication(database: Database, clock: FrozenClock) -> Authentication:
 @pytest.fixture
 def administered(authentication: Authentication) -> Authentication:
     """Authentication whose administrator has a password."""
-    authentication.accounts.set_password(PASSWORD, "cli")
+    authentication.accounts.set_password(PASSWORD, CLI)
     return authentication
 
 

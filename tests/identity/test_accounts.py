@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError, TelemetryError
 from telemetry_service.identity.accounts import LoginBlockedError, block_after
 from telemetry_service.identity.authentication import Authentication, make_authentication
@@ -16,6 +17,7 @@ from telemetry_service.identity.passwords import HashCost, PasswordRefusedError,
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.support.actors import CLI, STRANGER
 from tests.support.frozen_clock import FrozenClock
 
 WRONG = "not the password at all"
@@ -25,7 +27,7 @@ def test_there_is_no_default_account(authentication: Authentication) -> None:
     assert not authentication.accounts.exist()
     for password in ("", "admin", "password", PASSWORD, "nobody has this password"):
         with pytest.raises(LoginFailedError):
-            authentication.sessions.log_in("admin", password)
+            authentication.sessions.log_in("admin", password, STRANGER)
 
 
 def test_logins_before_there_is_an_account_leave_no_trace(authentication: Authentication, database: Database) -> None:
@@ -35,25 +37,25 @@ def test_logins_before_there_is_an_account_leave_no_trace(authentication: Authen
 
 
 def test_the_first_password_is_set_only_once(authentication: Authentication) -> None:
-    assert authentication.accounts.set_first_password(PASSWORD, "deployment")
-    assert not authentication.accounts.set_first_password("another password", "deployment")
-    authentication.sessions.log_in("admin", PASSWORD)
+    assert authentication.accounts.set_first_password(PASSWORD, DEPLOYMENT)
+    assert not authentication.accounts.set_first_password("another password", DEPLOYMENT)
+    authentication.sessions.log_in("admin", PASSWORD, STRANGER)
 
 
 def test_replicas_that_start_together_agree_on_the_first_password(authentication: Authentication) -> None:
     passwords = [f"the password of replica {number}" for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
         made = list(
-            pool.map(lambda password: authentication.accounts.set_first_password(password, "deployment"), passwords)
+            pool.map(lambda password: authentication.accounts.set_first_password(password, DEPLOYMENT), passwords)
         )
     assert made.count(True) == 1
-    authentication.sessions.log_in("admin", passwords[made.index(True)])
+    authentication.sessions.log_in("admin", passwords[made.index(True)], STRANGER)
 
 
 @pytest.mark.parametrize("password", ["", "elevenchars", "x" * 1025, "lone surrogate \ud800"])
 def test_a_password_has_twelve_to_a_thousand_characters_of_text(authentication: Authentication, password: str) -> None:
     with pytest.raises(PasswordRefusedError):
-        authentication.accounts.set_password(password, "cli")
+        authentication.accounts.set_password(password, CLI)
     assert not authentication.accounts.exist()
 
 
@@ -100,11 +102,11 @@ def test_a_password_of_an_earlier_version_lets_in_and_gets_todays_cost_whatever_
     authentication: Authentication, database: Database, clock: FrozenClock, odd: str
 ) -> None:
     with pytest.raises(PasswordRefusedError):
-        authentication.accounts.set_password(odd, "cli")
+        authentication.accounts.set_password(odd, CLI)
     with database.write() as tx:
         tx.identity.set_password(PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(odd), clock.now())
     for _ in range(2):
-        authentication.sessions.log_in("admin", odd)
+        authentication.sessions.log_in("admin", odd, STRANGER)
     with database.read() as tx:
         account = tx.identity.account()
     assert account is not None
@@ -114,8 +116,8 @@ def test_a_password_of_an_earlier_version_lets_in_and_gets_todays_cost_whatever_
 def test_the_same_letters_are_the_same_password_however_a_keyboard_composes_them(
     authentication: Authentication,
 ) -> None:
-    authentication.accounts.set_password("Zürich am Abend", "cli")
-    authentication.sessions.log_in("admin", "Zu\u0308rich am Abend")
+    authentication.accounts.set_password("Zürich am Abend", CLI)
+    authentication.sessions.log_in("admin", "Zu\u0308rich am Abend", STRANGER)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_a_wrong_name_and_a_wrong_password_are_refused_alike(
     administered: Authentication, name: str, password: str
 ) -> None:
     with pytest.raises(LoginFailedError) as refusal:
-        administered.sessions.log_in(name, password)
+        administered.sessions.log_in(name, password, STRANGER)
     assert refusal.value.text == LoginFailedError.sentence
 
 
@@ -146,7 +148,7 @@ def test_five_failures_are_free_and_then_each_doubles_the_wait() -> None:
 
 def _fail(authentication: Authentication, name: str = "admin") -> type[TelemetryError]:
     with pytest.raises(TelemetryError) as refusal:
-        authentication.sessions.log_in(name, WRONG)
+        authentication.sessions.log_in(name, WRONG, STRANGER)
     return type(refusal.value)
 
 
@@ -154,10 +156,10 @@ def _fail(authentication: Authentication, name: str = "admin") -> type[Telemetry
 def test_guessing_is_slowed_down_whatever_the_name(administered: Authentication, clock: FrozenClock, name: str) -> None:
     assert [_fail(administered, name) for _ in range(6)] == [LoginFailedError] * 5 + [LoginBlockedError]
     with pytest.raises(LoginBlockedError) as blocked:
-        administered.sessions.log_in("admin", PASSWORD)
+        administered.sessions.log_in("admin", PASSWORD, STRANGER)
     assert blocked.value.retry_after == 30
     clock.advance(timedelta(seconds=30))
-    administered.sessions.log_in("admin", PASSWORD)
+    administered.sessions.log_in("admin", PASSWORD, STRANGER)
 
 
 def test_a_refusal_during_a_block_does_not_prolong_it(administered: Authentication, clock: FrozenClock) -> None:
@@ -171,7 +173,7 @@ def test_a_refusal_during_a_block_does_not_prolong_it(administered: Authenticati
 def test_a_right_password_forgets_the_failures(administered: Authentication) -> None:
     for _ in range(4):
         _fail(administered)
-    administered.sessions.log_in("admin", PASSWORD)
+    administered.sessions.log_in("admin", PASSWORD, STRANGER)
     assert [_fail(administered) for _ in range(5)] == [LoginFailedError] * 5
 
 
@@ -188,49 +190,49 @@ def test_a_clock_set_back_does_not_make_a_block_last_for_years(
         _fail(administered)
     clock.advance(timedelta(days=-3650))
     with pytest.raises(LoginBlockedError) as blocked:
-        administered.sessions.log_in("admin", PASSWORD)
+        administered.sessions.log_in("admin", PASSWORD, STRANGER)
     assert blocked.value.retry_after <= 30, "as long as it was meant, and not as long as any may be"
     clock.advance(timedelta(seconds=30))
-    administered.sessions.log_in("admin", PASSWORD)
+    administered.sessions.log_in("admin", PASSWORD, STRANGER)
 
 
 def test_setting_the_password_lifts_a_block_and_ends_every_session(administered: Authentication) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     for _ in range(6):
         _fail(administered)
-    administered.accounts.set_password("another good password", "cli")
+    administered.accounts.set_password("another good password", CLI)
     with pytest.raises(AccessDeniedError):
         administered.sessions.find(opened.token)
-    administered.sessions.log_in("admin", "another good password")
+    administered.sessions.log_in("admin", "another good password", STRANGER)
 
 
 def test_a_password_hashed_at_another_cost_is_rehashed_at_the_next_login(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     dearer = make_authentication(database, clock, KeyRing((KEY,)), HashCost(rounds=2, memory_kib=16, lanes=1))
-    dearer.sessions.log_in("admin", PASSWORD)
+    dearer.sessions.log_in("admin", PASSWORD, STRANGER)
     with database.read() as tx:
         account = tx.identity.account()
     assert account is not None
     assert "$m=16,t=2,p=1$" in account.password_hash
     assert dearer.sessions.find(opened.token) == opened.session
-    dearer.sessions.log_in("admin", PASSWORD)
+    dearer.sessions.log_in("admin", PASSWORD, STRANGER)
 
 
 def test_a_login_checked_against_a_password_that_was_replaced_meanwhile_is_refused(
     administered: Authentication, database: Database
 ) -> None:
-    checked = administered.accounts.check("admin", PASSWORD)
-    administered.accounts.set_password("another good password", "cli")
+    checked = administered.accounts.check("admin", PASSWORD, STRANGER)
+    administered.accounts.set_password("another good password", CLI)
     with pytest.raises(LoginFailedError), database.write() as tx:
         administered.accounts.accept(tx, checked)
 
 
 def test_logins_are_noted_and_what_was_typed_is_not(administered: Authentication, database: Database) -> None:
     with pytest.raises(LoginFailedError):
-        administered.sessions.log_in("my-password-in-the-wrong-field", "neither")
-    administered.sessions.log_in("admin", PASSWORD)
+        administered.sessions.log_in("my-password-in-the-wrong-field", "neither", STRANGER)
+    administered.sessions.log_in("admin", PASSWORD, STRANGER)
     noted = activity(database)
     assert [(entry.action, entry.actor) for entry in noted] == [
         (Action.PASSWORD_SET, "cli"),

@@ -7,6 +7,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.service import Options, Service, open_for_command, open_service
 from telemetry_service.settings import load_settings
 from tests.settings.keys import VALID
+from tests.support.actors import STRANGER
 from tests.support.log_lines import lines_of
 from tests.support.running import CHEAP, PASSWORD
 
@@ -31,8 +32,8 @@ def test_a_password_that_comes_too_late_is_ignored_and_the_start_says_so(
     assert "password_ignored" in warnings_of(caplog)
     assert CORRECTED not in caplog.text
     with pytest.raises(LoginFailedError):
-        service.authentication.sessions.log_in("admin", CORRECTED)
-    assert service.authentication.sessions.log_in("admin", PASSWORD).token
+        service.authentication.sessions.log_in("admin", CORRECTED, STRANGER)
+    assert service.authentication.sessions.log_in("admin", PASSWORD, STRANGER).token
     service.runtime.database.close()
 
 

@@ -10,6 +10,7 @@ from telemetry_service.identity.authentication import Authentication, make_authe
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.support.actors import ADMIN, STRANGER
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 
@@ -17,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def _log_in(authentication: Authentication) -> str:
-    return authentication.sessions.log_in("admin", PASSWORD).token
+    return authentication.sessions.log_in("admin", PASSWORD, STRANGER).token
 
 
 def _is_valid(authentication: Authentication, token: str) -> bool:
@@ -29,7 +30,7 @@ def _is_valid(authentication: Authentication, token: str) -> bool:
 
 
 def test_a_session_is_found_by_its_cookie(administered: Authentication) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     assert administered.sessions.find(opened.token) == opened.session
 
 
@@ -48,7 +49,7 @@ def test_a_session_with_another_secret_is_refused(administered: Authentication) 
 
 
 def test_the_database_does_not_hold_what_the_cookie_holds(administered: Authentication, database: Database) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     with database.read() as tx:
         stored = tx.identity.session(opened.session.session_id)
     assert opened.token.partition(".")[2] not in repr(stored)
@@ -75,25 +76,40 @@ def test_a_session_ends_after_twelve_hours_however_busy_it_is(administered: Auth
 
 
 def test_logging_out_ends_the_session_and_no_other(administered: Authentication, database: Database) -> None:
-    gone, stays = administered.sessions.log_in("admin", PASSWORD), _log_in(administered)
-    administered.sessions.log_out(gone.session)
+    gone, stays = administered.sessions.log_in("admin", PASSWORD, STRANGER), _log_in(administered)
+    administered.sessions.log_out(gone.session, ADMIN)
     assert not _is_valid(administered, gone.token)
     assert _is_valid(administered, stays)
     assert activity(database)[-1].action is Action.LOGGED_OUT
 
 
 def test_the_password_counts_as_recent_for_ten_minutes(administered: Authentication, clock: FrozenClock) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(10 * MINUTE)
     assert opened.session.is_recent(clock.now())
     clock.advance(timedelta(seconds=1))
     assert not opened.session.is_recent(clock.now())
-    administered.sessions.reauthenticate(opened.session, PASSWORD)
+    administered.sessions.reauthenticate(opened.session, PASSWORD, ADMIN)
     assert administered.sessions.find(opened.token).is_recent(clock.now())
 
 
+def test_a_session_that_is_used_notes_its_person_and_a_wrong_password_nobody(
+    administered: Authentication, database: Database
+) -> None:
+    session = administered.sessions.log_in("admin", PASSWORD, STRANGER).session
+    with pytest.raises(LoginFailedError):
+        administered.sessions.reauthenticate(session, "not the password at all", ADMIN)
+    administered.sessions.reauthenticate(session, PASSWORD, ADMIN)
+    administered.sessions.log_out(session, ADMIN)
+    assert [(entry.action, entry.actor) for entry in activity(database)[-3:]] == [
+        (Action.LOGIN_FAILED, "nobody"),
+        (Action.LOGGED_IN, "admin"),
+        (Action.LOGGED_OUT, "admin"),
+    ]
+
+
 def test_a_login_from_the_future_is_not_recent(administered: Authentication, clock: FrozenClock) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(-MINUTE)
     assert not opened.session.is_recent(clock.now())
 
@@ -102,16 +118,16 @@ def test_a_login_from_the_future_is_not_recent(administered: Authentication, clo
 def test_a_clock_set_back_makes_no_session_last_longer(
     administered: Authentication, clock: FrozenClock, back: timedelta
 ) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(-back)
     assert not _is_valid(administered, opened.token)
-    assert _is_valid(administered, administered.sessions.log_in("admin", PASSWORD).token)
+    assert _is_valid(administered, administered.sessions.log_in("admin", PASSWORD, STRANGER).token)
 
 
 def test_a_session_goes_on_across_clocks_that_differ_a_little_and_is_idle_by_the_clock_that_is_right(
     administered: Authentication, clock: FrozenClock
 ) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(-4 * MINUTE)
     assert _is_valid(administered, opened.token)
     clock.advance(90 * MINUTE)
@@ -123,16 +139,16 @@ def test_a_session_goes_on_across_clocks_that_differ_a_little_and_is_idle_by_the
 
 
 def test_a_wrong_password_does_not_count_as_recent(administered: Authentication, clock: FrozenClock) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(11 * MINUTE)
     with pytest.raises(LoginFailedError):
-        administered.sessions.reauthenticate(opened.session, "not the password at all")
+        administered.sessions.reauthenticate(opened.session, "not the password at all", ADMIN)
     assert not administered.sessions.find(opened.token).is_recent(clock.now())
 
 
 def test_a_csrf_token_is_the_proof_of_its_own_session_alone(administered: Authentication) -> None:
-    mine = administered.sessions.log_in("admin", PASSWORD)
-    other = administered.sessions.log_in("admin", PASSWORD)
+    mine = administered.sessions.log_in("admin", PASSWORD, STRANGER)
+    other = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     sessions = administered.sessions
     assert sessions.is_proof(mine.token, mine.session.csrf_token)
     assert not sessions.is_proof(mine.token, other.session.csrf_token)
@@ -144,7 +160,7 @@ def test_a_csrf_token_is_the_proof_of_its_own_session_alone(administered: Authen
 def test_sessions_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     rotated = make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP)
     found = rotated.sessions.find(opened.token)
     assert found.session_id == opened.session.session_id
@@ -156,7 +172,7 @@ def test_sessions_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
 def test_expired_sessions_are_cleared_away_by_the_next_login(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:
-    opened = administered.sessions.log_in("admin", PASSWORD)
+    opened = administered.sessions.log_in("admin", PASSWORD, STRANGER)
     clock.advance(timedelta(hours=13))
     _log_in(administered)
     with database.read() as tx:

@@ -13,16 +13,17 @@ from telemetry_service.identity.tokens import REMEMBERED, TokenRefusedError
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, KEY, activity
+from tests.support.actors import ADMIN, CLI
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 
 
 def _create(authentication: Authentication, name: str = "reporter", *scopes: Scope) -> str:
-    return authentication.tokens.create(name, scopes or (Scope.REPORT,), "cli").token
+    return authentication.tokens.create(name, scopes or (Scope.REPORT,), CLI).token
 
 
 def test_a_token_says_what_it_is(authentication: Authentication) -> None:
-    created = authentication.tokens.create("reporter", [Scope.ADMIN, Scope.REPORT], "cli")
+    created = authentication.tokens.create("reporter", [Scope.ADMIN, Scope.REPORT], CLI)
     assert re.fullmatch(r"cct_[a-z2-7]{12}_[A-Za-z0-9_-]{43}", created.token)
     assert created.facts.token_id in created.token
     assert created.facts.scopes == (Scope.REPORT, Scope.ADMIN)
@@ -68,35 +69,35 @@ def test_a_token_needs_a_plain_name(authentication: Authentication, name: str) -
 
 def test_a_token_needs_a_scope(authentication: Authentication) -> None:
     with pytest.raises(TokenRefusedError):
-        authentication.tokens.create("reporter", (), "cli")
+        authentication.tokens.create("reporter", (), CLI)
 
 
 def test_two_valid_tokens_do_not_share_a_name(authentication: Authentication) -> None:
-    first = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    first = authentication.tokens.create("reporter", [Scope.REPORT], CLI)
     with pytest.raises(TokenRefusedError):
         _create(authentication, "reporter")
-    authentication.tokens.revoke(first.facts.token_id, "cli")
+    authentication.tokens.revoke(first.facts.token_id, CLI)
     _create(authentication, "reporter")
 
 
 def test_a_revoked_token_is_refused_at_once_here(authentication: Authentication) -> None:
-    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    created = authentication.tokens.create("reporter", [Scope.REPORT], CLI)
     authentication.tokens.verify(created.token)
-    authentication.tokens.revoke(created.facts.token_id, "cli")
+    authentication.tokens.revoke(created.facts.token_id, CLI)
     assert authentication.tokens.remembered(created.token) is None
     with pytest.raises(AccessDeniedError):
         authentication.tokens.verify(created.token)
     with pytest.raises(NotFoundError):
-        authentication.tokens.revoke(created.facts.token_id, "cli")
+        authentication.tokens.revoke(created.facts.token_id, CLI)
 
 
 def test_another_replica_believes_a_revoked_token_for_five_seconds_at_most(
     authentication: Authentication, database: Database, clock: FrozenClock
 ) -> None:
     replica = make_authentication(database, clock, KeyRing((KEY,)), CHEAP)
-    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
+    created = authentication.tokens.create("reporter", [Scope.REPORT], CLI)
     replica.tokens.verify(created.token)
-    authentication.tokens.revoke(created.facts.token_id, "cli")
+    authentication.tokens.revoke(created.facts.token_id, CLI)
     assert timedelta(seconds=5) == REMEMBERED
     clock.advance(timedelta(seconds=4.9))
     assert replica.tokens.remembered(created.token) is not None
@@ -139,8 +140,8 @@ def test_a_clock_set_back_does_not_keep_the_use_of_a_token_from_being_noted(
 
 
 def test_making_and_revoking_is_noted(authentication: Authentication, database: Database) -> None:
-    created = authentication.tokens.create("reporter", [Scope.REPORT], "cli")
-    authentication.tokens.revoke(created.facts.token_id, "admin")
+    created = authentication.tokens.create("reporter", [Scope.REPORT], CLI)
+    authentication.tokens.revoke(created.facts.token_id, ADMIN)
     assert [(entry.action, entry.actor, entry.details["token_id"]) for entry in activity(database)] == [
         (Action.TOKEN_CREATED, "cli", created.facts.token_id),
         (Action.TOKEN_REVOKED, "admin", created.facts.token_id),

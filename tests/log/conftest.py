@@ -19,6 +19,7 @@ from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
+from tests.support.actors import ADMIN, CLI
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.program import Program
 from tests.support.running import UNUSED_TLS
@@ -42,9 +43,9 @@ class Deployment:
     def prepare(self) -> None:
         """Save the API key and make tokens, before the service runs."""
         service = open_service(load_settings(self.environment))
-        set_api_key(service.runtime, API_KEY, "admin")
+        set_api_key(service.runtime, API_KEY, ADMIN)
         for scope in (Scope.READ, Scope.REPORT, Scope.ADMIN):
-            self.tokens[scope] = service.authentication.tokens.create(f"t-{scope.value}", [scope], "cli").token
+            self.tokens[scope] = service.authentication.tokens.create(f"t-{scope.value}", [scope], CLI).token
         service.runtime.database.close()
 
     def program(self, *options: str, **environment: str) -> Program:

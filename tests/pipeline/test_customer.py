@@ -17,6 +17,7 @@ from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
 from tests.support.site import Site, usage
 
@@ -40,7 +41,7 @@ def held(site: Site) -> Transmission:
     """Return a transmission of 1,000 events that the License Server did not let in."""
     site.report(usage(1_000))
     site.server.trouble(Trouble(before=reply(401)))
-    transmission = send_now(site.runtime, "admin", None).transmission
+    transmission = send_now(site.runtime, ADMIN, None).transmission
     site.server.trouble()
     assert transmission.state is State.HELD
     return transmission
@@ -48,7 +49,7 @@ def held(site: Site) -> Transmission:
 
 def sent_as(site: Site, transmission: Transmission) -> str:
     """Retry, and return the name under which the events have arrived."""
-    assert retry(site.runtime, transmission.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert retry(site.runtime, transmission.transmission_id, ADMIN).transmission.state is State.SUCCESS
     (payload,) = site.server.payloads()
     assert payload.total_events == 1_000
     return payload.customer_id
@@ -84,7 +85,7 @@ def test_its_pseudonym_follows_the_key_while_nothing_can_have_arrived(site: Site
     waiting = held(site)
     name_customer(site, named_since)
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
-    set_api_key(site.runtime, ANOTHER_KEY, "admin")
+    set_api_key(site.runtime, ANOTHER_KEY, ADMIN)
     assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
 
 
@@ -107,7 +108,7 @@ def test_what_may_have_arrived_under_a_pseudonym_is_never_repeated_in_clear(site
     waiting = held(site)
     site.configure(anonymize_pii=True)
     site.server.trouble(Trouble(before=reply(503)))
-    retry(site.runtime, waiting.transmission_id, "admin")
+    retry(site.runtime, waiting.transmission_id, ADMIN)
     site.server.trouble()
     site.configure(anonymize_pii=False)
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
@@ -130,7 +131,7 @@ def test_what_version_0_1_0_left_waiting_keeps_the_customer_whom_its_pseudonym_n
     start(site.runtime)
     name_customer(site, SOMEBODY_ELSE)
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
-    set_api_key(site.runtime, ANOTHER_KEY, "admin")
+    set_api_key(site.runtime, ANOTHER_KEY, ADMIN)
     assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
 
 
@@ -146,7 +147,7 @@ def test_without_its_encryption_key_the_stored_name_is_final(site: Site) -> None
     waiting = held(site)
     replica = replace(site.replica, customer_id=None, encryption_keys=(bytes(range(1, 33)),))
     site.runtime = site.open(replica=replica)
-    set_api_key(site.runtime, API_KEY, "admin")
+    set_api_key(site.runtime, API_KEY, ADMIN)
     deliver_due(site.runtime)
     (payload,) = site.server.payloads()
     assert payload.customer_id == pseudonym(API_KEY, CUSTOMER)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.facts import (
     BouncerRegistration,
     Environment,
@@ -27,6 +28,7 @@ from telemetry_service.pipeline.actions.report_facts import redeem_code, registe
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.record import record
+from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.fault_server import ReceivedRequest
 from tests.support.license_server import CUSTOMER, LicenseServer, Trouble, reply
@@ -34,6 +36,7 @@ from tests.support.shared_clock import START, SharedClock
 from tests.support.site import Replica, Site, usage
 
 CANARY = "canary"
+CANARY_ACTOR = Actor(ActorKind.TOKEN, CANARY, CANARY, CANARY)
 HEADERS = {
     "host",
     "content-type",
@@ -158,7 +161,7 @@ def test_whatever_is_reported_only_what_is_on_the_list_leaves(
         redeem_code(site.runtime, ExtensionCode(code_id=code, redeemed_at=START))
     with site.runtime.database.read() as tx:
         waiting = tx.extension_codes.waiting()
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     body = site.server.server.requests[-1].body
     payload = json.loads(body)
     assert list(strays(payload)) == []
@@ -186,15 +189,15 @@ def everything(request: ReceivedRequest, journal_payload: bytes) -> bytes:
 def test_a_canary_in_every_input_never_arrives(site: Site, encrypt: bool, anonymize: bool) -> None:  # noqa: FBT001
     key = f"{CANARY}-key-0123456789"
     site.server.store.add_key(key, CUSTOMER)
-    set_api_key(site.runtime, key, f"token:{CANARY}")
+    set_api_key(site.runtime, key, CANARY_ACTOR)
     site.configure(encrypt_payload=encrypt, anonymize_pii=anonymize)
     site.register(f"{CANARY}-registered", Environment.SANDBOX, f"{CANARY}-pair")
     site.report(usage(5, 3, 2, bouncer=f"{CANARY}:bouncer"), usage(1, bouncer=f"{CANARY}-registered"))
-    check_connection(site.runtime, f"token:{CANARY}")
+    check_connection(site.runtime, CANARY_ACTOR)
     site.server.trouble(Trouble(before=reply(503)))
-    sent = send_now(site.runtime, f"token:{CANARY}", f"{CANARY}-request-key")
+    sent = send_now(site.runtime, CANARY_ACTOR, f"{CANARY}-request-key")
     site.server.trouble()
-    retry(site.runtime, sent.transmission.transmission_id, f"token:{CANARY}")
+    retry(site.runtime, sent.transmission.transmission_id, CANARY_ACTOR)
     (entry,) = site.server.journal()
     requests = site.server.server.requests
     assert [request.path for request in requests] == ["/v1/telemetry/ping", "/v1/telemetry", "/v1/telemetry"]
@@ -206,6 +209,6 @@ def test_a_canary_in_every_input_never_arrives(site: Site, encrypt: bool, anonym
 
 def test_a_connection_test_carries_no_telemetry(site: Site) -> None:
     site.report(usage(5))
-    assert check_connection(site.runtime, "admin").ok
+    assert check_connection(site.runtime, ADMIN).ok
     (request,) = site.server.server.requests
     assert request.body == b"{}"

@@ -33,6 +33,7 @@ from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from tests.reliability.promises import Promises
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply, reset
 from tests.support.reckoning import Amount
 from tests.support.shared_clock import START
@@ -116,18 +117,18 @@ class Lifetime(Promises):
     @rule(death=deaths, key=st.one_of(st.none(), st.integers(0, 5)))
     def send_now(self, death: Failpoint | None, key: int | None) -> None:
         request_key = None if key is None else f"{key:064x}"
-        self.survive(death, lambda i: send_now(i, "admin", request_key))
+        self.survive(death, lambda i: send_now(i, ADMIN, request_key))
 
     @rule(death=deaths)
     def retry_failed(self, death: Failpoint | None) -> None:
-        self.survive(death, lambda i: retry_failed(i, "admin"))
+        self.survive(death, lambda i: retry_failed(i, ADMIN))
 
     @rule(death=deaths, choice=st.integers(0, 100))
     def retry_one(self, death: Failpoint | None, choice: int) -> None:
         with self.runtime.database.read() as tx:
             failed = tx.transmissions.waiting(FAILED_STATES)
         if failed:
-            self.survive(death, lambda i: retry(i, failed[choice % len(failed)], "admin"))
+            self.survive(death, lambda i: retry(i, failed[choice % len(failed)], ADMIN))
 
     @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
     def purge(self, death: Failpoint | None, days: int = 0) -> None:
@@ -148,7 +149,7 @@ class Lifetime(Promises):
     def another_replica_acts_meanwhile(self, at: Failpoint, deed: str, late: bool) -> None:  # noqa: FBT001
         """Something else is done while one replica sends, or is stopped for longer than its lease lasts."""
         self.interlude = (at, partial(self.meanwhile, deed, late))
-        self.survive(None, lambda i: send_now(i, "admin", None))
+        self.survive(None, lambda i: send_now(i, ADMIN, None))
         self.interlude = None
         self.heard = len(self.server.server.requests)  # What was being sent may still arrive after a switch-off.
 
@@ -176,12 +177,12 @@ class Lifetime(Promises):
     @rule(kind=st.sampled_from(["fresh", "wrong", "none", "right"]))
     def change_key(self, kind: str) -> None:
         if kind == "none":
-            remove_api_key(self.runtime, "admin")
+            remove_api_key(self.runtime, ADMIN)
             return
         if kind == "fresh":
             self.api_key = f"key-{uuid4().hex}"
             self.server.store.add_key(self.api_key, self.customer)
-        set_api_key(self.runtime, STRANGER if kind == "wrong" else self.api_key, "admin")
+        set_api_key(self.runtime, STRANGER if kind == "wrong" else self.api_key, ADMIN)
 
     @rule(name=st.sampled_from(sorted(TROUBLES)))
     def license_server_changes(self, name: str) -> None:
@@ -189,7 +190,7 @@ class Lifetime(Promises):
 
     @rule()
     def check_connection(self) -> None:
-        self.survive(None, lambda i: check_connection(i, "admin"))
+        self.survive(None, lambda i: check_connection(i, ADMIN))
 
     @rule()
     def preview(self) -> None:
@@ -201,8 +202,8 @@ class Lifetime(Promises):
             self.clock.advance(seconds=LEASE.total_seconds() + 1)
         deeds: dict[str, Callable[[], object]] = {
             "wake": lambda: wake(self.runtime),
-            "send now": lambda: send_now(self.runtime, "admin", None),
-            "retry": lambda: retry_failed(self.runtime, "admin"),
+            "send now": lambda: send_now(self.runtime, ADMIN, None),
+            "retry": lambda: retry_failed(self.runtime, ADMIN),
             "purge": lambda: self.purge(None),
             "switch off": lambda: self.save(enabled=False),
             "another key": lambda: self.change_key("fresh"),

@@ -23,6 +23,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.journal import JournalEntry
+from tests.support.actors import ADMIN
 from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import START, SharedClock
@@ -50,7 +51,7 @@ class Promises(RuleBasedStateMachine):
         self.death: Failpoint | None = None
         self.interlude: tuple[Failpoint, Callable[[], None]] | None = None
         self.runtime = self.open()
-        set_api_key(self.runtime, self.api_key, "admin")
+        set_api_key(self.runtime, self.api_key, ADMIN)
         self.acknowledged = Amount()
         self.codes: set[str] = set()
         self.ever_waiting: set[UUID] = set()
@@ -102,12 +103,12 @@ class Promises(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Remove all faults: then everything is delivered, and every code was sent exactly once."""
         self.server.trouble()
-        set_api_key(self.runtime, self.api_key, "admin")
+        set_api_key(self.runtime, self.api_key, ADMIN)
         self.save(enabled=True)
-        send_now(self.runtime, "admin", None)
+        send_now(self.runtime, ADMIN, None)
         for _ in range(3):
             self.clock.advance(hours=7)
-            retry_failed(self.runtime, "admin")
+            retry_failed(self.runtime, ADMIN)
             wake(self.runtime)
         assert self.reckoning().waiting_ids == frozenset()
         with self.engine.connect() as connection:
@@ -150,7 +151,7 @@ class Promises(RuleBasedStateMachine):
         values = stored.values.model_copy(update=changes)
         if values.enabled != self.enabled:
             self.withheld = self.withheld.plus(self.reckoning().open)
-        save_configuration(self.runtime, values, stored.version, "admin")
+        save_configuration(self.runtime, values, stored.version, ADMIN)
         self.enabled = values.enabled
 
     def journal(self) -> list[JournalEntry]:

@@ -7,6 +7,7 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from tests.support.actors import ADMIN
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, record_call, usage
 
@@ -41,7 +42,7 @@ def test_a_report_that_waited_while_its_period_was_closed_counts_in_the_next_one
                 with pytest.raises(TimeoutError):
                     waiting[0].result(0.5)
 
-        send_now(site.open(report_meanwhile), "admin", None)
+        send_now(site.open(report_meanwhile), ADMIN, None)
         result = waiting[0].result(30)
     assert result.accepted == 1
     assert reckon(site.replica.database_url, site.server.journal()).open == Amount(7, 3, 2)

@@ -20,6 +20,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
+from tests.support.actors import ADMIN
 from tests.support.child import Deed, Orders, await_file, exit_code, launch
 from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, reckon
@@ -131,7 +132,7 @@ def test_a_full_disk_is_named_nothing_is_acknowledged_and_all_goes_on_once_there
     with pytest.raises(StorageFullError):
         site.report(*reports)
     with pytest.raises(StorageUnavailableError):
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     filler.unlink()
     assert site.report(*reports).duplicates == 0
     assert site.tick().attempts == 1
@@ -149,7 +150,7 @@ def test_a_disk_that_is_full_when_the_license_server_has_just_accepted_makes_a_d
     filler = small_disk / "filler"
     sender = site.open(lambda failpoint: fill(filler) if failpoint is Failpoint.SENT else None)
     with pytest.raises(StorageFullError):
-        send_now(sender, "admin", None)
+        send_now(sender, ADMIN, None)
     assert [entry.times_received for entry in server.journal()] == [1]
     filler.unlink()
     site.clock.advance(seconds=LEASE.total_seconds() + 1)

@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 from telemetry_service.domain.errors import StorageNotOpenedError
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, codes_of, reckon, undelivered
 from tests.support.site import Replica, Site, usage
@@ -63,7 +64,7 @@ def test_what_an_older_backup_holds_is_sent_again_under_its_id_and_counted_once(
     site.redeem("EXT-30D-7Q2M")
     site.report(usage(7, 3, 2))
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     backup = back_up(site, tmp_path / "backup.db")
     site.server.trouble()
     site.tick()
@@ -85,7 +86,7 @@ def test_two_installations_with_one_copied_database_are_counted_once_for_what_wa
 ) -> None:
     site.report(usage(7, 3, 2))
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     copied = Replica(f"sqlite:///{back_up(site, tmp_path / 'copy.db')}", site.replica.base_url, site.replica.ca_file)
     copy = site.open(replica=copied)
     site.server.trouble()

@@ -21,6 +21,7 @@ from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate, schema_state
+from tests.support.actors import ADMIN
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.pooler import PROGRAM, Pooler
@@ -71,7 +72,7 @@ def test_recording_tick_delivery_and_pages_work(direct_url: str, pooler: Pooler,
         }
         with Running(pooler.url(direct_url), environment, clock) as service:
             replica = open_service(load_settings(environment), Options(clock=clock, hash_cost=CHEAP, scheduled=False))
-            set_api_key(replica.runtime, API_KEY, "admin")
+            set_api_key(replica.runtime, API_KEY, ADMIN)
             with ThreadPoolExecutor(20) as pool:
                 statuses = Counter(pool.map(Caller(service, replica), range(300)))
             assert statuses == {200: 300}

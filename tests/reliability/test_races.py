@@ -36,6 +36,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
@@ -65,7 +66,7 @@ def waiting_id(site: Site) -> UUID:
     """Make a transmission that was refused once and is due again."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
-    transmission_id = send_now(site.runtime, "admin", None).transmission.transmission_id
+    transmission_id = send_now(site.runtime, ADMIN, None).transmission.transmission_id
     site.clock.advance(hours=7)
     return transmission_id
 
@@ -97,7 +98,7 @@ def test_many_replicas_that_wake_at_once_count_everything_once(site: Site) -> No
 def test_send_now_pressed_in_many_replicas_with_one_key_sends_one_period_once(site: Site) -> None:
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
-    details = together(site, lambda replica: send_now(replica, "admin", "0" * 64))
+    details = together(site, lambda replica: send_now(replica, ADMIN, "0" * 64))
     assert not [detail for detail in details if isinstance(detail, Exception)]
     ids = {detail.transmission.transmission_id for detail in details if not isinstance(detail, Exception)}
     assert len(ids) == 1
@@ -116,9 +117,9 @@ def test_retry_pressed_in_many_replicas_makes_no_second_attempt_while_one_is_und
     site.server.trouble()
     slow = site.open(hold)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(retry, slow, transmission_id, "admin")
+        first = pool.submit(retry, slow, transmission_id, ADMIN)
         arrived.wait(30)
-        results = together(site, lambda replica: retry(replica, transmission_id, "admin"))
+        results = together(site, lambda replica: retry(replica, transmission_id, ADMIN))
         go_on.set()
         assert first.result(30).transmission.state is State.SUCCESS
     assert all(isinstance(result, AttemptUnderWayError) for result in results)
@@ -144,7 +145,7 @@ def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_th
         reporting = pool.submit(together, site, report_many)
         closed = 0
         while not reporting.done():
-            send_now(site.runtime, "admin", None)
+            send_now(site.runtime, ADMIN, None)
             closed += 1
         assert reporting.result() == [rounds] * REPLICAS
     assert closed
@@ -175,7 +176,7 @@ def test_of_many_saves_of_one_version_one_is_taken(site: Site) -> None:
 
     def save(replica: Runtime) -> int:
         values = stored.values.model_copy(update={"frequency": Frequency.DAILY})
-        return save_configuration(replica, values, stored.version, "admin").stored.version
+        return save_configuration(replica, values, stored.version, ADMIN).stored.version
 
     results = together(site, save)
     assert [result for result in results if isinstance(result, int)] == [stored.version + 1]
@@ -189,7 +190,7 @@ def test_what_was_counted_while_telemetry_was_off_is_not_sent_by_a_send_now_that
             stored = tx.configuration.get(lock=True)
             tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
             follow_switch(site.runtime, tx, site.clock.now())
-            pressed = pool.submit(send_now, site.open_without_start(), "admin", None)
+            pressed = pool.submit(send_now, site.open_without_start(), ADMIN, None)
             with pytest.raises(TimeoutError):
                 pressed.result(0.5)
         with pytest.raises(TelemetryDisabledError):
@@ -221,7 +222,7 @@ def test_switched_off_while_a_transmission_is_under_way_its_outcome_is_noted_and
             site.configure(enabled=False)
 
     sender = site.open(switch_off)
-    assert send_now(sender, "admin", None).transmission.state is State.SUCCESS
+    assert send_now(sender, ADMIN, None).transmission.state is State.SUCCESS
     site.clock.advance(days=40)
     wake(site.runtime)
     assert len(site.server.server.requests) == 1
@@ -305,7 +306,7 @@ def test_a_key_set_while_the_old_one_is_being_refused_is_tried(site: Site) -> No
     def change_key(failpoint: Failpoint) -> None:
         if failpoint is Failpoint.SENT:
             site.server.store.add_key("another-key-0123456789", "cus_Nq4Rz7WkX2")
-            set_api_key(site.runtime, "another-key-0123456789", "admin")
+            set_api_key(site.runtime, "another-key-0123456789", ADMIN)
 
     deliver(site.open(change_key), transmission_id)
     assert read_now(site.runtime, read_transmission, transmission_id).transmission.state is State.HELD
@@ -342,6 +343,6 @@ def test_a_period_is_closed_in_turn_although_others_record_without_a_pause(site:
             pool.submit(share, replica)
             stop.wait(0.05)
         for _ in range(3):
-            send_now(site.runtime, "admin", None)
+            send_now(site.runtime, ADMIN, None)
         stop.set()
     assert len(read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items) == 3

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from tests.reliability.test_disk_faults import fill, small_disk
+from tests.support.actors import ADMIN
 from tests.support.fault_server import Visit
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, hang
@@ -135,7 +136,7 @@ def test_a_license_server_that_hangs_leaves_it_ready(sqlite_url: str, tmp_path: 
             "TELEMETRY_SEND_SPREAD_SECONDS": "0",
         }
         with Running(sqlite_url, connected, clock, heartbeat=UNHURRIED, scheduled=True) as service:
-            set_api_key(service.context.runtime, API_KEY, "admin")
+            set_api_key(service.context.runtime, API_KEY, ADMIN)
             clock.advance(timedelta(days=20))
             assert arrived.wait(_PATIENCE_SECONDS), "the tick's payload is being sent"
             until = time.monotonic() + 1.2 * UNHURRIED.stale_after

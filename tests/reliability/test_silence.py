@@ -15,6 +15,7 @@ from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.migrate import migrate
+from tests.support.actors import STRANGER
 from tests.support.postgres import PostgresServer, plain_url
 from tests.support.running import PASSWORD, Running, code_in
 from tests.support.silent_proxy import SilentProxy
@@ -91,7 +92,7 @@ def test_each_call_gets_a_response_while_the_database_is_silent_and_works_once_i
     ]
     with ThreadPoolExecutor(12) as pool:
         responses = [pool.submit(timed, call) for call in calls]
-        login = pool.submit(service.context.authentication.sessions.log_in, "admin", PASSWORD)
+        login = pool.submit(service.context.authentication.sessions.log_in, "admin", PASSWORD, STRANGER)
         waking = pool.submit(wake, service.context.runtime)
         for response, seconds in (future.result(150) for future in responses):
             assert response.status_code == 503

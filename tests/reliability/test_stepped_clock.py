@@ -26,6 +26,7 @@ from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import open_service
 from telemetry_service.settings import load_settings
+from tests.support.actors import ADMIN, CLI
 from tests.support.databases import ON_BOTH, on_sqlite
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.program import Program
@@ -137,8 +138,8 @@ def serve(database_url: str, folder: Path, clock: SteppedClock, server: Referenc
         "TELEMETRY_SEND_SPREAD_SECONDS": "0",
     }
     service = open_service(load_settings(environment))
-    set_api_key(service.runtime, API_KEY, "admin")
-    token = service.authentication.tokens.create("test", [Scope.ADMIN], "cli").token
+    set_api_key(service.runtime, API_KEY, ADMIN)
+    token = service.authentication.tokens.create("test", [Scope.ADMIN], CLI).token
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     faked = {**environment, **clock.environment}

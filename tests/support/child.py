@@ -20,6 +20,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 
@@ -135,6 +136,6 @@ def _do(deed: Deed, runtime: Runtime, orders: Orders) -> None:
         case Deed.WAKE:
             wake(runtime)
         case Deed.SEND_NOW:
-            send_now(runtime, "admin", None)
+            send_now(runtime, ADMIN, None)
         case Deed.PURGE:
             purge(runtime)

@@ -21,6 +21,7 @@ from telemetry_service.settings import load_settings
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.http.connection_limits import ConnectionLimits
 from telemetry_service.web.http.server import server_config
+from tests.support.actors import CLI, STRANGER
 from tests.support.frozen_clock import FrozenClock
 
 PASSWORD = "correct horse battery"
@@ -61,7 +62,7 @@ class Running:
         self._thread.start()
         self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60, verify=UNUSED_TLS)
         for scope in Scope:
-            self.tokens[scope] = self.context.authentication.tokens.create(scope.value, [scope], "cli").token
+            self.tokens[scope] = self.context.authentication.tokens.create(scope.value, [scope], CLI).token
         return self
 
     def __exit__(
@@ -91,7 +92,7 @@ class Running:
 
     def log_in(self) -> tuple[dict[str, str], str]:
         """Return the cookies and the CSRF token of a new session."""
-        opened = self.context.authentication.sessions.log_in("admin", PASSWORD)
+        opened = self.context.authentication.sessions.log_in("admin", PASSWORD, STRANGER)
         return {"telemetry_session": opened.token}, opened.session.csrf_token
 
     def _address(self) -> str:

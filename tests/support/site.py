@@ -29,6 +29,7 @@ from telemetry_service.service import Options, make_runtime
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.types import Id16
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.settings import ENCRYPTION_KEY, VERSION, settings_for
 from tests.support.shared_clock import SharedClock
@@ -86,7 +87,7 @@ class Site:
         self.server = server
         self._opened: list[Runtime] = []
         self.runtime = self.open()
-        set_api_key(self.runtime, API_KEY, "admin")
+        set_api_key(self.runtime, API_KEY, ADMIN)
 
     def open(self, failpoint: Callable[[Failpoint], None] = pass_failpoint, replica: Replica | None = None) -> Runtime:
         """Open one more replica, of the same deployment or of another."""
@@ -125,7 +126,7 @@ class Site:
         """Save the configuration with some values changed."""
         stored = read_now(self.runtime, read_configuration).stored
         values = stored.values.model_copy(update=changes)
-        return save_configuration(self.runtime, values, stored.version, "admin")
+        return save_configuration(self.runtime, values, stored.version, ADMIN)
 
     def next_run_at(self) -> datetime:
         """Return the moment of the next tick."""

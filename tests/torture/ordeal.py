@@ -27,6 +27,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import SharedClock
@@ -112,7 +113,7 @@ class Ordeal:
 
     def _prepare(self) -> None:
         runtime = self._replica.open(self._clock)
-        set_api_key(runtime, API_KEY, "admin")
+        set_api_key(runtime, API_KEY, ADMIN)
         runtime.database.close()
 
     def _cycle(self) -> None:
@@ -217,17 +218,17 @@ class Ordeal:
     def _deliver_all(self, runtime: Runtime) -> None:
         stored = read_now(runtime, read_configuration).stored
         values = stored.values.model_copy(update={"enabled": True})
-        save_configuration(runtime, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, ADMIN)
         for _ in range(_ROUNDS):
             self._clock.advance(hours=7)
             wake(runtime)
-            retry_failed(runtime, "admin")
+            retry_failed(runtime, ADMIN)
             with open_snapshot(runtime) as snapshot:
                 waiting, codes = snapshot.situation.waiting.total, snapshot.tx.extension_codes.waiting()
             if not waiting and not codes:
                 return
             if codes:
-                send_now(runtime, "admin", None)
+                send_now(runtime, ADMIN, None)
 
     def _compare(self, reckoning: Reckoning) -> None:
         report, journal = self.report, self._server.journal()

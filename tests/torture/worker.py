@@ -23,6 +23,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
@@ -130,7 +131,7 @@ def _change_configuration(runtime: Runtime, random: Random) -> None:
             {"retention_days": random.choice([30, 90])},
         ]
     )
-    save_configuration(runtime, stored.values.model_copy(update=change), stored.version, "admin")
+    save_configuration(runtime, stored.values.model_copy(update=change), stored.version, ADMIN)
 
 
 def _switch(runtime: Runtime, random: Random) -> None:
@@ -138,7 +139,7 @@ def _switch(runtime: Runtime, random: Random) -> None:
     for enabled in (False, True):
         stored = read_now(runtime, read_configuration).stored
         values = stored.values.model_copy(update={"enabled": enabled})
-        save_configuration(runtime, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, ADMIN)
         time.sleep(random.random() * _BREATH)
 
 
@@ -147,14 +148,14 @@ def _switch_on(runtime: Runtime, _random: Random) -> None:
     stored = read_now(runtime, read_configuration).stored
     if not stored.values.enabled:
         values = stored.values.model_copy(update={"enabled": True})
-        save_configuration(runtime, values, stored.version, "admin")
+        save_configuration(runtime, values, stored.version, ADMIN)
 
 
 _WEIGHTED: dict[Callable[[Runtime, Random], object], int] = {
     lambda runtime, _: wake(runtime): 12,
-    lambda runtime, _: send_now(runtime, "admin", None): 3,
-    lambda runtime, _: retry_failed(runtime, "admin"): 2,
-    lambda runtime, random: set_api_key(runtime, random.choice([API_KEY, SECOND_API_KEY]), "admin"): 1,
+    lambda runtime, _: send_now(runtime, ADMIN, None): 3,
+    lambda runtime, _: retry_failed(runtime, ADMIN): 2,
+    lambda runtime, random: set_api_key(runtime, random.choice([API_KEY, SECOND_API_KEY]), ADMIN): 1,
     lambda runtime, _: read_now(runtime, build_preview): 1,
     lambda runtime, _: purge(runtime): 1,
     _change_configuration: 1,

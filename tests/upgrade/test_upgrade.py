@@ -17,6 +17,7 @@ from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_migrating_engine
 from telemetry_service.storage.migrate import migrate, schema_state
 from tests.support import migrations
+from tests.support.actors import STRANGER
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import LicenseServer
 from tests.support.lived_in import LivedIn
@@ -68,7 +69,7 @@ def check_all_is_kept(lived_in: LivedIn, clock: FrozenClock) -> None:
         assert admin.ask("telemetry/preview")["payload"]["instance_id"] == kept["instance_id"]
         assert len(admin.ask("bouncers")["bouncers"]) == kept["bouncers"]
         sessions = service.context.authentication.sessions
-        assert sessions.log_in("admin", kept["environment"]["TELEMETRY_ADMIN_PASSWORD"]).token
+        assert sessions.log_in("admin", kept["environment"]["TELEMETRY_ADMIN_PASSWORD"], STRANGER).token
 
 
 def test_everything_that_version_0_1_0_knew_still_holds(lived_in: LivedIn, clock: FrozenClock) -> None:

@@ -1,12 +1,14 @@
 """Opens the service for a command: with the environment's settings, running nothing, closed at the end."""
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.output import say_on_stderr
+from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.errors import DatabaseMissingError, SchemaBehindError, TelemetryError
 
 if TYPE_CHECKING:
@@ -16,8 +18,18 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 """The start of the URL of a database file; its path follows."""
 
-ACTOR = "cli"
-"""The actor of commands."""
+
+def command_actor() -> Actor:
+    """Return the actor of a command: the user of the operating system whom the process runs as.
+
+    Variables such as ``USER`` are not asked, because anyone can set them.
+    """
+    uid = os.getuid()
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:  # As in a container that runs as any number.
+        user = str(uid)
+    return Actor(ActorKind.COMMAND, user)
 
 
 def read_settings() -> "Settings":

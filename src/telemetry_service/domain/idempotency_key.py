@@ -3,6 +3,8 @@
 import hashlib
 import re
 
+from telemetry_service.domain.actor import Actor
+
 IDEMPOTENCY_KEY_FORM = "1 to 200 visible ASCII characters"
 """The form of a key, for messages and the OpenAPI description."""
 
@@ -14,6 +16,6 @@ def is_idempotency_key(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
-def request_key_of(actor: str, idempotency_key: str) -> str:
+def request_key_of(actor: Actor, idempotency_key: str) -> str:
     """Return what is stored for a key: a digest with the caller, because one key from two callers is two requests."""
-    return hashlib.sha256(f"{actor}\0{idempotency_key}".encode()).hexdigest()
+    return hashlib.sha256(f"{actor.label}\0{idempotency_key}".encode()).hexdigest()

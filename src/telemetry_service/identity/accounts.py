@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
 from telemetry_service.identity.passwords import Passwords
@@ -17,10 +18,7 @@ from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredAccount
 
 ADMINISTRATOR = "admin"
-"""The account's name, and the actor of actions in a browser."""
-
-NOBODY = "nobody"
-"""The actor of a failed login. The typed name is never stored: it may be a password."""
+"""The account's name."""
 
 FREE_FAILURES = 5
 FIRST_BLOCK = timedelta(seconds=30)
@@ -35,6 +33,11 @@ class LoginBlockedError(LoginThrottledError):
         """Say how long to wait."""
         self.retry_after = max(1, round(wait.total_seconds()))
         super().__init__(f"Too many incorrect passwords. Try again in {self.retry_after} seconds.")
+
+
+def administrator(address: str | None) -> Actor:
+    """Return the administrator, in a browser at ``address``, as the actor."""
+    return Actor(ActorKind.PERSON, ADMINISTRATOR, address=address)
 
 
 def block_after(failures: int) -> timedelta | None:
@@ -66,7 +69,7 @@ class Accounts:
         with self._database.read() as tx:
             return tx.identity.account() is not None
 
-    def set_password(self, password: str, actor: str) -> None:
+    def set_password(self, password: str, actor: Actor) -> None:
         """Set the administrator's password; it ends every session and lifts a block.
 
         Raises:
@@ -79,7 +82,7 @@ class Accounts:
             tx.identity.remove_all_sessions()
             tx.activity.note(now, actor, Action.PASSWORD_SET)
 
-    def set_first_password(self, password: str, actor: str) -> bool:
+    def set_first_password(self, password: str, actor: Actor) -> bool:
         """Set the password if there is none yet; False, with nothing changed, if there is one.
 
         Raises:
@@ -102,8 +105,8 @@ class Accounts:
             account = tx.identity.account()
         return account is not None and self._passwords.verify(account.password_hash, password)
 
-    def check(self, name: str, password: str) -> CheckedPassword:
-        """Check a login outside of a transaction, for ``accept`` to use inside one.
+    def check(self, name: str, password: str, caller: Actor) -> CheckedPassword:
+        """Check a login outside of a transaction, for ``accept`` to use inside one; ``caller`` is noted if it fails.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
@@ -120,7 +123,7 @@ class Accounts:
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
-            self._note_failure(account.failed_logins + 1)
+            self._note_failure(caller, account.failed_logins + 1)
             log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
             raise LoginFailedError
         return CheckedPassword(stored, self._passwords.renewed(stored, password))
@@ -155,9 +158,9 @@ class Accounts:
                 tx.identity.note_login(account.failed_logins, blocked_until)
         raise LoginBlockedError(blocked_until - now)
 
-    def _note_failure(self, failures: int) -> None:
+    def _note_failure(self, caller: Actor, failures: int) -> None:
         with self._database.write() as tx:
-            tx.activity.note(self._clock.now(), NOBODY, Action.LOGIN_FAILED, failed_logins=str(failures))
+            tx.activity.note(self._clock.now(), caller, Action.LOGIN_FAILED, failed_logins=str(failures))
 
 
 def _believable(account: StoredAccount, now: datetime) -> datetime | None:

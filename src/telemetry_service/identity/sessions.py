@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor, stranger
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
-from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
+from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts, administrator
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.sealing.keyring import KeyRing
@@ -72,14 +73,14 @@ class Sessions:
         self._keys = keys
         self._accounts = accounts
 
-    def log_in(self, name: str, password: str) -> OpenedSession:
-        """Open a session for the administrator.
+    def log_in(self, name: str, password: str, caller: Actor) -> OpenedSession:
+        """Open a session for the administrator, asked for by a ``caller`` who is a stranger until then.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._accounts.check(name, password)
+        checked = self._accounts.check(name, password, caller)
         now = self._clock.now()
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         stored = StoredSession(
@@ -94,7 +95,7 @@ class Sessions:
             self._accounts.accept(tx, checked)
             tx.identity.purge_sessions(now)
             tx.identity.add_session(stored)
-            tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+            tx.activity.note(now, administrator(caller.address), Action.LOGGED_IN)
         log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
@@ -125,26 +126,26 @@ class Sessions:
             return False
         return match is not None and self._keys.matches(digest, match[2].encode(), _CSRF)
 
-    def reauthenticate(self, session: Session, password: str) -> None:
+    def reauthenticate(self, session: Session, password: str, actor: Actor) -> None:
         """Take the password again, so that the session counts as recent.
 
         Raises:
             LoginFailedError: the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._accounts.check(ADMINISTRATOR, password)
+        checked = self._accounts.check(ADMINISTRATOR, password, stranger(actor.address))
         now = self._clock.now()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
             tx.identity.reauthenticate_session(session.session_id, now)
-            tx.activity.note(now, ADMINISTRATOR, Action.LOGGED_IN)
+            tx.activity.note(now, actor, Action.LOGGED_IN)
         log_event(Event.LOGIN_SUCCEEDED)
 
-    def log_out(self, session: Session) -> None:
+    def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""
         with self._database.write() as tx:
             tx.identity.remove_session(session.session_id)
-            tx.activity.note(self._clock.now(), ADMINISTRATOR, Action.LOGGED_OUT)
+            tx.activity.note(self._clock.now(), actor, Action.LOGGED_OUT)
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
         return Session(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, StorageUnavailableError, TelemetryError
 from telemetry_service.identity.scopes import Scope, granted
@@ -95,7 +96,7 @@ class ServiceTokens:
         self._keys = keys
         self._verified: dict[bytes, _Remembered] = {}
 
-    def create(self, name: str, scopes: Collection[Scope], actor: str) -> CreatedToken:
+    def create(self, name: str, scopes: Collection[Scope], actor: Actor) -> CreatedToken:
         """Create a token. Its text is only in the return value.
 
         Raises:
@@ -123,7 +124,7 @@ class ServiceTokens:
         with self._database.read() as tx:
             return tuple(_facts(stored) for stored in tx.identity.tokens())
 
-    def revoke(self, token_id: str, actor: str) -> None:
+    def revoke(self, token_id: str, actor: Actor) -> None:
         """Revoke a token. It works for at most ``REMEMBERED`` longer, in every replica.
 
         Raises:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select
 
 from telemetry_service.domain.activity import Action, Activity
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.storage.tables import ActivityEntry as Row
 
@@ -19,9 +20,9 @@ class ActivityStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def note(self, now: datetime, actor: str, action: Action, **details: str) -> None:
+    def note(self, now: datetime, actor: Actor, action: Action, **details: str) -> None:
         """Add an entry; ``details`` hold only values of closed sets, numbers and our own IDs."""
-        self._connection.execute(insert(Row).values(at=now, actor=actor, action=action, details=details))
+        self._connection.execute(insert(Row).values(at=now, actor=actor.label, action=action, details=details))
 
     def latest(self, limit: int) -> tuple[Activity, ...]:
         """Return the latest entries, newest first."""

@@ -3,6 +3,7 @@
 from telemetry_service.domain.activity import Action, Activity
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site
 
@@ -14,16 +15,16 @@ def latest(site: Site) -> Activity:
 
 
 def test_a_send_now_says_who_pressed_it_and_what_it_made(site: Site) -> None:
-    sent = send_now(site.runtime, "token:ops", None).transmission
+    sent = send_now(site.runtime, OPS, None).transmission
     made = {"transmission_id": str(sent.transmission_id)}
     assert latest(site) == Activity(site.clock.now(), "token:ops", Action.SENT_NOW, made)
 
 
 def test_a_retry_says_who_pressed_it_and_what_was_sent_again(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(422)))
-    failed = send_now(site.runtime, "admin", None).transmission
+    failed = send_now(site.runtime, ADMIN, None).transmission
     site.clock.advance(hours=1)
-    retry(site.runtime, failed.transmission_id, "token:ops")
+    retry(site.runtime, failed.transmission_id, OPS)
     again = {"transmission_id": str(failed.transmission_id)}
     assert latest(site) == Activity(site.clock.now(), "token:ops", Action.RETRIED, again)
 
@@ -31,9 +32,9 @@ def test_a_retry_says_who_pressed_it_and_what_was_sent_again(site: Site) -> None
 def test_a_retry_of_all_says_who_pressed_it_and_how_many_there_were(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(422)))
     for _ in range(3):
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     site.clock.advance(hours=1)
-    retry_failed(site.runtime, "token:ops")
+    retry_failed(site.runtime, OPS)
     assert latest(site) == Activity(site.clock.now(), "token:ops", Action.RETRIED, {"transmissions": "3"})
 
 

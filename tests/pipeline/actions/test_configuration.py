@@ -16,6 +16,7 @@ from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Replica, Site
@@ -54,8 +55,8 @@ def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> 
 def test_every_change_counts_the_version_up(site: Site) -> None:
     version = read_now(site.runtime, read_configuration).stored.version
     assert site.configure(retention_days=7).stored.version == version + 1
-    assert set_api_key(site.runtime, API_KEY, "admin").stored.version == version + 2
-    assert remove_api_key(site.runtime, "admin").stored.version == version + 3
+    assert set_api_key(site.runtime, API_KEY, ADMIN).stored.version == version + 2
+    assert remove_api_key(site.runtime, ADMIN).stored.version == version + 3
 
 
 @pytest.mark.parametrize("step", [-1, 1, 100])
@@ -63,14 +64,14 @@ def test_a_save_that_names_another_version_is_refused_and_not_merged(site: Site,
     stored = read_now(site.runtime, read_configuration).stored
     changed = stored.values.model_copy(update={"retention_days": 7, "enabled": False})
     with pytest.raises(StaleConfigurationError):
-        save_configuration(site.runtime, changed, stored.version + step, "admin", "another-key-0123456789")
+        save_configuration(site.runtime, changed, stored.version + step, ADMIN, "another-key-0123456789")
     assert read_now(site.runtime, read_configuration).stored == stored
-    assert reveal_api_key(site.runtime, "admin") == API_KEY
+    assert reveal_api_key(site.runtime, ADMIN) == API_KEY
 
 
 def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site) -> None:
     stored = site.configure(frequency=Frequency.DAILY, anonymize_pii=False).stored
-    save_configuration(site.runtime, stored.values, stored.version, "token:ops", "a-secret-key-0123456789")
+    save_configuration(site.runtime, stored.values, stored.version, OPS, "a-secret-key-0123456789")
     assert activity(site)[:3] == [
         ("token:ops", Action.CONFIGURATION_SAVED, {}),
         ("token:ops", Action.API_KEY_SET, {}),
@@ -84,11 +85,11 @@ def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site)
 
 def test_saving_without_a_key_keeps_the_key(site: Site) -> None:
     site.configure(retention_days=7)
-    assert reveal_api_key(site.runtime, "admin") == API_KEY
+    assert reveal_api_key(site.runtime, ADMIN) == API_KEY
 
 
 def test_revealing_the_key_is_audited(site: Site) -> None:
-    assert reveal_api_key(site.runtime, "admin") == API_KEY
+    assert reveal_api_key(site.runtime, ADMIN) == API_KEY
     assert activity(site)[0] == ("admin", Action.API_KEY_REVEALED, {})
 
 
@@ -100,11 +101,11 @@ def test_of_the_key_only_its_end_is_shown(site: Site) -> None:
 
 
 def test_a_key_that_was_removed_is_gone(site: Site) -> None:
-    remove_api_key(site.runtime, "admin")
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
+    remove_api_key(site.runtime, ADMIN)
     assert [entry[1] for entry in activity(site)] == [Action.API_KEY_REMOVED, Action.API_KEY_SET]
     with pytest.raises(NotConfiguredError):
-        reveal_api_key(site.runtime, "admin")
+        reveal_api_key(site.runtime, ADMIN)
 
 
 def test_an_encryption_key_is_rotated_without_entering_the_api_key_again(site: Site) -> None:
@@ -114,26 +115,26 @@ def test_an_encryption_key_is_rotated_without_entering_the_api_key_again(site: S
         )
 
     both = site.open(replica=with_keys(NEWER_KEY, ENCRYPTION_KEY))
-    assert reveal_api_key(both, "admin") == API_KEY
+    assert reveal_api_key(both, ADMIN) == API_KEY
     with pytest.raises(KeyUnusableError):
-        reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), "admin")
-    set_api_key(both, API_KEY, "admin")
-    assert reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), "admin") == API_KEY
+        reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), ADMIN)
+    set_api_key(both, API_KEY, ADMIN)
+    assert reveal_api_key(site.open(replica=with_keys(NEWER_KEY)), ADMIN) == API_KEY
 
 
 @pytest.mark.parametrize(("encrypt", "media_type"), [(True, "application/jose"), (False, "application/json")])
 def test_the_encryption_setting_takes_effect_with_the_next_attempt(site: Site, encrypt: bool, media_type: str) -> None:  # noqa: FBT001
     site.configure(encrypt_payload=encrypt)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     (request,) = site.server.server.requests
     assert request.headers["content-type"] == media_type
     assert (CUSTOMER.encode() in request.body) is False
 
 
 def test_without_anonymization_the_customer_id_leaves_and_with_it_only_its_pseudonym(site: Site) -> None:
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.configure(anonymize_pii=False)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     pseudonym, clear = (payload.customer_id for payload in site.server.payloads())
     assert pseudonym.startswith("anon_")
     assert clear == CUSTOMER
@@ -144,8 +145,8 @@ def test_while_the_deployment_locks_the_switch_off_the_administrators_own_stays_
     view = read_now(locked, read_configuration)
     assert (view.enabled, view.locked) == (False, True)
     with pytest.raises(LockedByDeploymentError):
-        save_configuration(locked, view.stored.values, view.stored.version, "admin")
+        save_configuration(locked, view.stored.values, view.stored.version, ADMIN)
     off = view.stored.values.model_copy(update={"enabled": False, "frequency": Frequency.DAILY})
-    saved = save_configuration(locked, off, view.stored.version, "admin")
+    saved = save_configuration(locked, off, view.stored.version, ADMIN)
     assert (saved.enabled, saved.stored.values.frequency) == (False, Frequency.DAILY)
     assert read_now(site.open(), read_configuration).enabled is True

@@ -10,6 +10,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY
 from tests.support.site import Site, usage
 
@@ -30,7 +31,7 @@ def test_what_was_shown_is_sent_with_the_counts_of_the_moment(site: Site) -> Non
     shown = seen(site)
     site.report(usage(5))
     site.clock.advance(minutes=3)
-    send_now(site.runtime, "admin", None, shown)
+    send_now(site.runtime, ADMIN, None, shown)
     assert [payload.total_events for payload in site.server.payloads()] == [5]
 
 
@@ -39,9 +40,9 @@ def test_another_configuration_than_the_one_that_was_shown_is_refused(site: Site
     shown = seen(site)
     site.configure(**changes)
     with pytest.raises(PreviewStaleError, match="The settings or the API key have changed"):
-        send_now(site.runtime, "admin", None, shown)
+        send_now(site.runtime, ADMIN, None, shown)
     assert nothing_was_sent(site)
-    send_now(site.runtime, "admin", None, seen(site))
+    send_now(site.runtime, ADMIN, None, seen(site))
     assert not nothing_was_sent(site)
 
 
@@ -49,25 +50,25 @@ def test_another_key_or_an_extension_code_that_was_not_shown_is_refused(site: Si
     shown = seen(site)
     site.redeem("EXT-30D-7Q2M")
     with pytest.raises(PreviewStaleError, match="extension codes"):
-        send_now(site.runtime, "admin", None, shown)
+        send_now(site.runtime, ADMIN, None, shown)
     shown = seen(site)
-    set_api_key(site.runtime, OTHER_KEY, "admin")
+    set_api_key(site.runtime, OTHER_KEY, ADMIN)
     with pytest.raises(PreviewStaleError):
-        send_now(site.runtime, "admin", None, shown)
-    set_api_key(site.runtime, API_KEY, "admin")
+        send_now(site.runtime, ADMIN, None, shown)
+    set_api_key(site.runtime, API_KEY, ADMIN)
     assert nothing_was_sent(site)
 
 
 def test_the_same_request_again_names_its_transmission_whatever_has_changed_since(site: Site) -> None:
     shown = seen(site)
-    first = send_now(site.runtime, "admin", "key", shown)
+    first = send_now(site.runtime, ADMIN, "key", shown)
     site.configure(encrypt_payload=False)
-    again = send_now(site.runtime, "admin", "key", shown)
+    again = send_now(site.runtime, ADMIN, "key", shown)
     assert again.transmission.transmission_id == first.transmission.transmission_id
 
 
 def test_of_the_key_of_a_request_a_digest_is_kept(site: Site) -> None:
-    sent = send_now(site.runtime, "admin", "run-7").transmission
+    sent = send_now(site.runtime, ADMIN, "run-7").transmission
     with site.runtime.database.read() as tx:
         assert tx.transmissions.by_request_key("run-7") is None
-        assert tx.transmissions.by_request_key(request_key_of("admin", "run-7")) == sent
+        assert tx.transmissions.by_request_key(request_key_of(ADMIN, "run-7")) == sent

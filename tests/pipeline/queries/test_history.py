@@ -11,13 +11,14 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import count_by_state
 from telemetry_service.pipeline.queries.history import list_newer_transmissions, list_transmissions
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.site import Site
 
 
 def send(site: Site, strike: Strike | None = None) -> UUID:
     site.server.trouble(Trouble(before=strike) if strike else Trouble())
-    return send_now(site.runtime, "admin", None).transmission.transmission_id
+    return send_now(site.runtime, ADMIN, None).transmission.transmission_id
 
 
 def found(site: Site, filter_: HistoryFilter) -> list[UUID]:

@@ -13,6 +13,7 @@ from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.identity import key_id
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
 from tests.support.site import Site
 
@@ -22,22 +23,22 @@ YEAR = 365 * DAY
 
 def fail_to_send(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.server.trouble()
 
 
 def fail_the_check(site: Site) -> None:
     site.server.store.revoke_key(key_id(API_KEY))
-    check_connection(site.runtime, "admin")
+    check_connection(site.runtime, ADMIN)
     site.server.store.add_key(API_KEY, CUSTOMER, restore=True)
 
 
 def send_well(site: Site) -> None:
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
 
 
 def check_well(site: Site) -> None:
-    assert check_connection(site.runtime, "admin").ok
+    assert check_connection(site.runtime, ADMIN).ok
 
 
 @pytest.mark.parametrize("ahead", [HOUR, DAY, YEAR], ids=["an hour", "a day", "a year"])
@@ -73,11 +74,11 @@ def test_the_result_of_the_latest_tick_is_shown_although_an_earlier_one_ran_unde
     site: Site,
 ) -> None:
     right = site.clock.now()
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
     site.clock.set(right + YEAR)
     site.tick()
     assert read_now(site.runtime, read_health).last_tick_result == "api_key_missing"
-    set_api_key(site.runtime, API_KEY, "admin")
+    set_api_key(site.runtime, API_KEY, ADMIN)
     site.clock.set(right)
     assert wake(site.runtime).tick == "prepared", "the plan is pulled back, and the missed run made up for"
     assert site.tick().tick == "prepared", "the clock that was ahead has run it, and its day has come only now"

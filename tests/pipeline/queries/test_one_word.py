@@ -18,6 +18,7 @@ from telemetry_service.schemas.insight import HealthResponse, PreviewResponse
 from telemetry_service.schemas.transmissions import HistoryResponse
 from telemetry_service.web.tab.history_query import HistoryQuery
 from telemetry_service.web.tab.page import page_sections
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
 
@@ -33,18 +34,18 @@ def off(site: Site) -> None:
 
 def keyless(site: Site) -> None:
     refused(site, 503)
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
 
 
 def refused(site: Site, status: int) -> None:
     site.server.trouble(Trouble(before=reply(status)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.server.trouble()
 
 
 def rejected(site: Site) -> None:
     refused(site, 422)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
 
 
 def outage(site: Site) -> None:
@@ -52,7 +53,7 @@ def outage(site: Site) -> None:
 
 
 def missed(site: Site) -> None:
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
     site.tick()
 
 

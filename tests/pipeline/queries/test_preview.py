@@ -6,6 +6,7 @@ from telemetry_service.domain.facts import Environment
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
 
@@ -21,7 +22,7 @@ def test_the_days_of_a_period_follow_each_other_although_a_clock_was_set_back(si
 
 def test_the_days_of_the_open_period_are_shown_and_no_others(site: Site) -> None:
     site.report(usage(1))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.report(usage(2, environment=Environment.SANDBOX), usage(4, 3, 1))
     (day,) = read_now(site.runtime, build_preview).days
     assert (day.sandbox_events, day.production_events, day.policy_decisions, day.successful_decisions) == (2, 4, 3, 1)
@@ -36,8 +37,8 @@ def test_the_sealed_form_is_the_one_in_which_it_would_leave(site: Site, encrypt:
 
 
 def test_it_is_compared_with_the_accepted_transmission_of_the_latest_period(site: Site) -> None:
-    send_now(site.runtime, "admin", None)
-    latest = send_now(site.runtime, "admin", None).transmission
+    send_now(site.runtime, ADMIN, None)
+    latest = send_now(site.runtime, ADMIN, None).transmission
     site.server.trouble(Trouble(before=reply(422)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert read_now(site.runtime, build_preview).last_accepted_id == str(latest.transmission_id)

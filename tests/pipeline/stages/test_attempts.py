@@ -16,6 +16,7 @@ from telemetry_service.pipeline.queries.history import TransmissionDetail, list_
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.identity import key_id
+from tests.support.actors import ADMIN
 from tests.support.fault_server import Visit
 from tests.support.faults import response
 from tests.support.license_server import API_KEY, Trouble, hang, reply
@@ -33,7 +34,7 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
             before.append(read_now(site.runtime, read_transmission, transmission.transmission_id))
             assert site.server.server.requests == []
 
-    send_now(site.open(look), "admin", None)
+    send_now(site.open(look), ADMIN, None)
     (request,), (entry,) = site.server.server.requests, site.server.journal()
     (seen,) = before
     assert (seen.transmission.state, seen.transmission.attempts_made) == (State.PENDING, 1)
@@ -64,7 +65,7 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
 
 
 def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
-    detail = send_now(site.runtime, "admin", None)
+    detail = send_now(site.runtime, ADMIN, None)
     transmission, (attempt,) = detail.transmission, detail.attempts
     (entry,) = site.server.journal()
     assert (transmission.state, transmission.accepted_at) == (State.SUCCESS, site.clock.now())
@@ -87,7 +88,7 @@ def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
 
 def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(503, Retry_After="120")))
-    detail = send_now(site.runtime, "admin", None)
+    detail = send_now(site.runtime, ADMIN, None)
     transmission, (attempt,) = detail.transmission, detail.attempts
     assert (transmission.state, transmission.cause, transmission.response_code) == (State.RETRYING, Cause.BUSY, 503)
     assert transmission.next_attempt_at == site.clock.now() + timedelta(seconds=120)
@@ -102,7 +103,7 @@ def test_of_a_failed_transmission_everything_is_known(site: Site) -> None:
 def test_how_long_an_attempt_took_is_kept_in_milliseconds(site: Site) -> None:
     site.server.trouble(Trouble(before=hang))
     began = time.monotonic()
-    transmission = send_now(site.runtime, "admin", None).transmission
+    transmission = send_now(site.runtime, ADMIN, None).transmission
     longest = (time.monotonic() - began) * 1000
     assert transmission.last_duration_ms is not None
     assert LIMITS.deadline.total_seconds() * 1000 * 0.9 < transmission.last_duration_ms <= longest
@@ -112,7 +113,7 @@ def test_a_conflict_about_the_body_of_an_earlier_attempt_is_an_acceptance(site: 
     """The License Server already has it: it names the body that it received with this ID, which was ours."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
-    failed = send_now(site.runtime, "admin", None).transmission
+    failed = send_now(site.runtime, ADMIN, None).transmission
     site.clock.advance(minutes=5)
     first = site.server.server.requests[0]
     conflict = {"transmission_id": str(failed.transmission_id), "body_sha256": hashlib.sha256(first.body).hexdigest()}
@@ -121,16 +122,16 @@ def test_a_conflict_about_the_body_of_an_earlier_attempt_is_an_acceptance(site: 
         visit.send(response(409, json.dumps(conflict).encode()))
 
     site.server.trouble(Trouble(before=strike))
-    detail = retry(site.runtime, failed.transmission_id, "admin")
+    detail = retry(site.runtime, failed.transmission_id, ADMIN)
     assert detail.transmission.state is State.SUCCESS
     assert (detail.attempts[-1].response_code, detail.attempts[-1].duplicate) == (409, True)
 
 
 def test_an_attempt_changes_nothing_of_the_attempts_of_other_transmissions(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(422)))
-    failed = send_now(site.runtime, "admin", None)
+    failed = send_now(site.runtime, ADMIN, None)
     site.server.trouble()
-    assert send_now(site.runtime, "admin", None).transmission.state is State.SUCCESS
+    assert send_now(site.runtime, ADMIN, None).transmission.state is State.SUCCESS
     found = read_now(site.runtime, read_transmission, failed.transmission.transmission_id)
     assert (found.transmission, found.attempts) == (failed.transmission, failed.attempts)
 
@@ -141,9 +142,9 @@ def test_an_attempt_leaves_open_what_another_transmission_is_in_the_middle_of(si
     def send_another(failpoint: Failpoint) -> None:
         if failpoint is Failpoint.CLAIMED:
             (mine,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).items
-            send_now(site.runtime, "admin", None)
+            send_now(site.runtime, ADMIN, None)
             seen.append(read_now(site.runtime, read_transmission, mine.transmission_id))
 
-    send_now(site.open(send_another), "admin", None)
+    send_now(site.open(send_another), ADMIN, None)
     (attempt,) = seen[0].attempts
     assert (attempt.state, attempt.finished_at) == (State.PENDING, None)

@@ -30,6 +30,7 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
+from tests.support.actors import ADMIN
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
 
@@ -75,7 +76,7 @@ def test_a_refused_report_counts_in_the_next_period(site: Site) -> None:
     refused = usage(7)
     with pytest.raises(PeriodFullError):
         site.report(refused)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert site.report(refused) == RecordingResult(accepted=1, duplicates=0)
     assert reckon(site.replica.database_url, site.server.journal()).open.events == 7
 
@@ -133,7 +134,7 @@ def test_a_period_takes_no_more_bouncers_than_the_deployment_says(site: Site) ->
     assert record_call(few, usage(1, bouncer="bouncer-0", environment=Environment.SANDBOX)).accepted == 1
     assert record_call(bounded(few, 1), usage(1, bouncer="bouncer-2")).accepted == 1, "after the bound was lowered"
     assert read_now(few, build_preview).counts.bouncer_count == 3
-    send_now(few, "admin", None)
+    send_now(few, ADMIN, None)
     assert record_call(few, usage(1, bouncer="bouncer-4")).accepted == 1
 
 
@@ -205,5 +206,5 @@ def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
     made_up_codes(site, MAX_WAITING_CODES)
     with pytest.raises(ExtensionCodesFullError):
         site.redeem("one-more")
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert site.redeem("one-more")

@@ -36,6 +36,7 @@ from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.transmissions import CLOCKS_DIFFER
 from tests.support import faults
+from tests.support.actors import ADMIN
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.site import Site, usage
@@ -63,7 +64,7 @@ def waiting_id(site: Site) -> UUID:
     """Make a transmission that was refused once and waits for its back-off."""
     site.report(usage(5))
     site.server.trouble(Trouble(before=reply(503)))
-    waiting = send_now(site.runtime, "admin", None).transmission.transmission_id
+    waiting = send_now(site.runtime, ADMIN, None).transmission.transmission_id
     site.server.trouble()
     return waiting
 
@@ -175,7 +176,7 @@ def test_a_tick_wakes_what_is_planned_for_later_and_leaves_what_is_due_by_then(
 @pytest.mark.parametrize("status", [401, 422, 503, None])
 def test_a_concluded_attempt_leaves_no_claim_behind(site: Site, status: int | None) -> None:
     site.server.trouble(Trouble(before=reply(status)) if status else Trouble())
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     engine = create_engine(site.replica.database_url)
     with engine.connect() as connection:
         claims = connection.execute(text("SELECT claim_token, claimed_until FROM telemetry_transmission_logs")).all()
@@ -186,7 +187,7 @@ def test_a_concluded_attempt_leaves_no_claim_behind(site: Site, status: int | No
 def test_an_attempt_that_a_crash_left_open_is_shown_as_interrupted_once_another_one_begins(site: Site) -> None:
     crash = crash_at(site, Failpoint.CLAIMED, RuntimeError)
     with pytest.raises(RuntimeError):
-        send_now(crash, "admin", None)
+        send_now(crash, ADMIN, None)
     began = site.clock.now()
     site.clock.advance(seconds=LEASE.total_seconds())
     assert deliver_due(site.runtime) == 1
@@ -309,7 +310,7 @@ def test_a_license_that_is_being_reported_while_an_update_arrives_keeps_what_the
             being_reported.wait(30)
 
     with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(send_now, site.open(hold), "admin", None)
+        sending = pool.submit(send_now, site.open(hold), ADMIN, None)
         accepted.wait(30)
         with site.runtime.database.write() as tx:
             refreshed = LicensePosture(

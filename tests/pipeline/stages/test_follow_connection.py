@@ -12,6 +12,7 @@ from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site
@@ -34,7 +35,7 @@ def renewed(site: Site, elsewhere: LicenseServer) -> Replica:
 
 def hold(site: Site) -> Transmission:
     site.server.trouble(REFUSED)
-    held = send_now(site.runtime, "admin", None).transmission
+    held = send_now(site.runtime, ADMIN, None).transmission
     assert held.state is State.HELD
     return held
 
@@ -118,7 +119,7 @@ def test_an_authority_that_is_replaced_in_place_is_a_changed_connection_without_
     running = site.open(replica=replace(site.replica, ca_file=file))
     certificates = site.server.server.certificates
     certificates.renew()
-    held = send_now(running, "admin", None).transmission
+    held = send_now(running, ADMIN, None).transmission
     assert (held.state, held.cause) == (State.HELD, "certificate_untrusted")
     assert attempts(running) == [0]
     file.write_bytes(certificates.authority.cert_pem.bytes())

@@ -19,6 +19,7 @@ from telemetry_service.pipeline.queries.facts import read_license
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from tests.support import faults
+from tests.support.actors import ADMIN
 from tests.support.fault_server import Mode, Visit
 from tests.support.license_server import Trouble, reset
 from tests.support.log_lines import lines_in, lines_of
@@ -41,7 +42,7 @@ def posture(site: Site) -> LicensePosture:
 
 
 def send(site: Site) -> Transmission:
-    return send_now(site.runtime, "admin", None).transmission
+    return send_now(site.runtime, ADMIN, None).transmission
 
 
 def pin(site: Site, public_key: str) -> None:
@@ -161,7 +162,7 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
     lost = send(site)
     site.clock.advance(minutes=5)
     site.server.trouble()
-    accepted = retry(site.runtime, lost.transmission_id, "admin").transmission
+    accepted = retry(site.runtime, lost.transmission_id, ADMIN).transmission
     assert accepted.receipt is not None
     assert accepted.receipt_verified is True
 

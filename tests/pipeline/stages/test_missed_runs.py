@@ -18,6 +18,7 @@ from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site, usage
 
@@ -25,11 +26,11 @@ Cure = Callable[[Site], Runtime]
 
 
 def without_key(site: Site) -> Cure:
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
     site.tick()
 
     def cure(site: Site) -> Runtime:
-        set_api_key(site.runtime, API_KEY, "admin")
+        set_api_key(site.runtime, API_KEY, ADMIN)
         return site.runtime
 
     return cure
@@ -104,7 +105,7 @@ def test_a_missed_run_is_due_while_nothing_else_changes_and_only_once_everything
         assert wake(site.runtime).tick is None
     note = read_now(site.runtime, read_health).verdict.run_note or ""
     assert note.endswith("It runs again once an API key is saved.")
-    set_api_key(site.runtime, API_KEY, "admin")
+    set_api_key(site.runtime, API_KEY, ADMIN)
     assert (read_now(site.runtime, read_health).verdict.run_note or "").endswith("It runs again now.")
     assert wake(site.runtime).tick == "prepared"
 
@@ -132,7 +133,7 @@ def test_of_many_replicas_one_makes_up_for_the_missed_run(site: Site) -> None:
 def test_what_was_sent_by_hand_since_is_not_made_up_for(site: Site) -> None:
     cure = without_key(site)
     cure(site)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert read_now(site.runtime, read_health).verdict.run_note is None
     assert wake(site.runtime).tick is None
     assert payloads(site) == 1

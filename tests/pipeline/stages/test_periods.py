@@ -17,6 +17,7 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Replica, Site, usage
@@ -44,14 +45,14 @@ def test_a_tick_closes_the_period_and_opens_the_next(site: Site) -> None:
 
 def test_send_now_closes_the_period_and_opens_the_next(site: Site) -> None:
     site.report(usage(4))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert periods(site) == [(ClosedBy.SEND_NOW.value, True), (None, True)]
 
 
 def test_periods_follow_each_other_without_a_gap(site: Site) -> None:
     for _ in range(3):
         site.clock.advance(hours=1)
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     engine = create_engine(site.replica.database_url)
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT opened_at, closed_at FROM reporting_periods ORDER BY id")).all()
@@ -90,18 +91,18 @@ def test_saving_something_else_leaves_the_period_open(site: Site) -> None:
 
 def test_while_telemetry_is_off_nothing_contacts_the_license_server(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(503)))
-    waiting = send_now(site.runtime, "admin", None).transmission.transmission_id
+    waiting = send_now(site.runtime, ADMIN, None).transmission.transmission_id
     site.configure(enabled=False)
     before = site.server.server.connections
     site.clock.advance(days=40)
     wake(site.runtime)
     deliver_due(site.runtime)
     for refused in (
-        lambda: send_now(site.runtime, "admin", None),
-        lambda: retry(site.runtime, waiting, "admin"),
-        lambda: retry_failed(site.runtime, "admin"),
-        lambda: check_connection(site.runtime, "admin"),
-        lambda: check_connection(site.runtime, "admin", "another-key-0123456789"),
+        lambda: send_now(site.runtime, ADMIN, None),
+        lambda: retry(site.runtime, waiting, ADMIN),
+        lambda: retry_failed(site.runtime, ADMIN),
+        lambda: check_connection(site.runtime, ADMIN),
+        lambda: check_connection(site.runtime, ADMIN, "another-key-0123456789"),
     ):
         with pytest.raises(TelemetryDisabledError):
             refused()
@@ -111,7 +112,7 @@ def test_while_telemetry_is_off_nothing_contacts_the_license_server(site: Site) 
 def test_a_transmission_that_was_waiting_goes_out_once_telemetry_is_on_again(site: Site) -> None:
     site.report(usage(4))
     site.server.trouble(Trouble(before=reply(503)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.configure(enabled=False)
     site.server.trouble()
     site.clock.advance(days=1)
@@ -154,7 +155,7 @@ def test_a_deployment_that_switches_telemetry_off_closes_the_open_period_at_its_
     assert periods(site) == [("switched_off", True), (None, False)]
     assert reckon(site.replica.database_url, ()).not_reported.events == 4
     with pytest.raises(TelemetryDisabledError):
-        send_now(restarted, "admin", None)
+        send_now(restarted, ADMIN, None)
     assert read_now(restarted, read_health).health.code == "disabled_by_deployment"
 
 
@@ -165,7 +166,7 @@ def test_a_replica_that_was_not_restarted_yet_sends_nothing_of_a_period_that_is_
     site.clock.set(site.next_run_at())
     assert run_due_tick(site.runtime) == "disabled"
     with pytest.raises(TelemetryDisabledError):
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     assert site.server.server.requests == []
     assert reckon(site.replica.database_url, ()).open.events == 4
 
@@ -176,7 +177,7 @@ def test_a_replica_that_is_turned_off_sends_nothing_of_a_period_that_another_one
     site.report(usage(4))
     site.clock.set(site.next_run_at())
     with pytest.raises(TelemetryDisabledError):
-        send_now(off, "admin", None)
+        send_now(off, ADMIN, None)
     assert run_due_tick(off) == "disabled"
     assert site.server.server.requests == []
     assert reckon(site.replica.database_url, ()).open.events == 4
@@ -198,7 +199,7 @@ def test_a_second_start_changes_nothing(site: Site) -> None:
 def test_a_payload_whose_numbers_contradict_each_other_is_not_sent_and_the_period_stays_open(site: Site) -> None:
     site.report(usage(4, decisions=1, successful=2))
     with pytest.raises(PayloadContradictionError):
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     assert site.tick().tick == "payload-contradiction"
     assert periods(site) == [(None, True)]
     assert read_now(site.runtime, read_health).last_tick_result == "payload-contradiction"
@@ -231,6 +232,6 @@ def test_a_period_without_usage_is_sent_all_the_same(site: Site) -> None:
 
 def test_the_date_of_a_payload_is_the_utc_date_of_the_periods_end(site: Site) -> None:
     site.clock.set(site.next_run_at() - timedelta(hours=2, seconds=1))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.tick()
     assert [payload.date for payload in site.server.payloads()] == ["2026-11-14", "2026-11-15"]

@@ -14,6 +14,7 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import WAITING_CALLS, Recorder, record
+from tests.support.actors import ADMIN
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, usage
 
@@ -78,7 +79,7 @@ def test_a_report_that_stands_in_two_calls_of_one_commit_counts_once(site: Site)
 def test_a_report_repeated_after_its_period_was_closed_is_still_a_duplicate(site: Site) -> None:
     again = usage(10)
     site.report(again)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert site.report(again).duplicates == 1
     reckoning = reckon(site.replica.database_url, site.server.journal())
     assert (reckoning.accepted.events, reckoning.open.events) == (10, 0)

@@ -23,6 +23,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.reckoning import reckon
@@ -95,7 +96,7 @@ def test_a_transmission_that_was_not_accepted_is_never_deleted_nor_its_period(si
     site.report(usage(5))
     site.redeem("EXT-1")
     site.server.trouble(Trouble(before=reply(422)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.clock.advance(days=1_000)
     purge(site.runtime)
     (waiting,) = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 10).items
@@ -108,7 +109,7 @@ def test_a_transmission_that_was_not_accepted_is_never_deleted_nor_its_period(si
 
 def test_the_age_of_a_transmission_is_counted_from_its_acceptance(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(422)))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     site.clock.advance(days=100)
     site.server.trouble()
     site.tick()
@@ -449,7 +450,7 @@ def test_what_a_clock_far_ahead_has_dated_is_kept_for_the_retention_once_a_right
     site.clock.set(right)
     assert purge(site.runtime) == 0
     assert days_of_ids(site) == {(right + timedelta(days=2_000)).toordinal()}, "nothing says yet that it is right"
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     assert purge(site.runtime) == 0
     assert days_of_ids(site) == {right.toordinal()}
     assert site.report(report).duplicates == 1
@@ -461,7 +462,7 @@ def test_what_a_clock_far_ahead_has_dated_is_kept_for_the_retention_once_a_right
 def test_a_purge_under_a_clock_far_behind_makes_nothing_older_than_it_is(new_site: NewSite) -> None:
     site = new_site(START + timedelta(days=1_000))
     site.report(report := usage(5))
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     before, days = rows(site), days_of_ids(site)
     site.clock.set(START)
     purge(site.runtime)

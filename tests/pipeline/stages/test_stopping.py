@@ -3,6 +3,7 @@
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.stages.deliver import deliver_due
+from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
 
@@ -11,7 +12,7 @@ def test_a_round_of_deliveries_ends_after_the_one_that_is_being_sent(site: Site)
     for events in (1, 2, 3):
         site.report(usage(events))
         site.server.trouble(Trouble(before=reply(422)))
-        send_now(site.runtime, "admin", None)
+        send_now(site.runtime, ADMIN, None)
     site.server.trouble()
     site.tick_only()
 

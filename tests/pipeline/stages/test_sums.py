@@ -12,6 +12,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.facts import list_bouncers
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN
 from tests.support.site import Site, usage
 
 _COUNTERS = text(
@@ -78,7 +79,7 @@ def test_the_database_adds_up_what_the_counters_hold(site: Site) -> None:
         assert sum(day.sandbox_events + day.production_events for day in preview.days) == preview.counts.total_events
         site.clock.advance(hours=random.randint(1, 40))
         if number == 7:
-            send_now(site.runtime, "admin", None)
+            send_now(site.runtime, ADMIN, None)
             assert read_now(site.runtime, build_preview).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
 
 

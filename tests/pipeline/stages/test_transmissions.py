@@ -29,6 +29,7 @@ from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.identity import pseudonym
 from tests.support import faults
+from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, hang, reply, reset
 from tests.support.log_lines import lines_of
 from tests.support.reckoning import codes_of
@@ -60,7 +61,7 @@ def send(site: Site, *strikes: Strike, events: int = 5) -> Transmission:
     """Send the open period while these things go wrong, one for each attempt."""
     site.report(usage(events))
     site.server.trouble(Trouble(before=strikes[0]) if strikes else Trouble())
-    return send_now(site.runtime, "admin", None).transmission
+    return send_now(site.runtime, ADMIN, None).transmission
 
 
 def read(site: Site, transmission: Transmission | UUID) -> TransmissionDetail:
@@ -96,10 +97,10 @@ def test_what_goes_wrong_has_a_state_and_a_cause_and_the_same_payload_is_accepte
 def test_accepted_without_a_word_it_is_sent_again_and_recognized(site: Site, strike: Strike) -> None:
     site.report(usage(5))
     site.server.trouble(Trouble(after=strike))
-    failed = send_now(site.runtime, "admin", None).transmission
+    failed = send_now(site.runtime, ADMIN, None).transmission
     assert failed.state is not State.SUCCESS
     site.server.trouble()
-    detail = retry(site.runtime, failed.transmission_id, "admin")
+    detail = retry(site.runtime, failed.transmission_id, ADMIN)
     assert detail.transmission.state is State.SUCCESS
     assert detail.attempts[-1].duplicate
     (entry,) = site.server.journal()
@@ -151,13 +152,13 @@ def test_a_held_or_rejected_transmission_is_tried_again_at_every_tick(site: Site
 
 def change_key(site: Site) -> None:
     site.server.store.add_key("another-key-0123456789", CUSTOMER)
-    set_api_key(site.runtime, "another-key-0123456789", "admin")
+    set_api_key(site.runtime, "another-key-0123456789", ADMIN)
 
 
 def save_with_key(site: Site) -> None:
     with site.runtime.database.read() as tx:
         stored = tx.configuration.get()
-    save_configuration(site.runtime, stored.values, stored.version, "admin", API_KEY)
+    save_configuration(site.runtime, stored.values, stored.version, ADMIN, API_KEY)
 
 
 def restart_with_another_connection(site: Site) -> None:
@@ -171,7 +172,7 @@ def restart_with_another_connection(site: Site) -> None:
         change_key,
         save_with_key,
         restart_with_another_connection,
-        lambda site: check_connection(site.runtime, "admin"),
+        lambda site: check_connection(site.runtime, ADMIN),
     ],
     ids=["key set", "form saved with a key", "connection changed", "connection test succeeded"],
 )
@@ -249,7 +250,7 @@ def test_what_was_sent_by_each_attempt_can_be_reproduced_byte_for_byte(site: Sit
     site.clock.advance(hours=7)
     deliver_due(site.runtime)
     site.server.trouble()
-    retry(site.runtime, failed.transmission_id, "admin")
+    retry(site.runtime, failed.transmission_id, ADMIN)
     detail = read(site, failed)
     proofs = [read_now(site.runtime, prove, detail.transmission, attempt) for attempt in detail.attempts]
     assert [proof.body for proof in proofs] == [request.body for request in site.server.server.requests]
@@ -262,7 +263,7 @@ def test_retry_sends_the_stored_payload_under_the_same_id_now(site: Site) -> Non
     failed = send(site, reply(422))
     site.report(usage(99))
     site.server.trouble()
-    assert retry(site.runtime, failed.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert retry(site.runtime, failed.transmission_id, ADMIN).transmission.state is State.SUCCESS
     assert [payload.total_events for payload in site.server.payloads()] == [5]
     assert received_ids(site) == [str(failed.transmission_id)] * 2
 
@@ -270,20 +271,20 @@ def test_retry_sends_the_stored_payload_under_the_same_id_now(site: Site) -> Non
 def test_retry_of_what_was_accepted_is_refused(site: Site) -> None:
     accepted = send(site)
     with pytest.raises(AlreadyDeliveredError):
-        retry(site.runtime, accepted.transmission_id, "admin")
+        retry(site.runtime, accepted.transmission_id, ADMIN)
     assert len(site.server.server.requests) == 1
 
 
 def test_retry_of_what_there_is_not_is_refused(site: Site) -> None:
     with pytest.raises(NotFoundError):
-        retry(site.runtime, UUID(int=7), "admin")
+        retry(site.runtime, UUID(int=7), ADMIN)
 
 
 def test_retry_failed_sends_all_that_failed_oldest_first(site: Site) -> None:
     failed = [send(site, reply(503)), send(site, reply(422)), send(site, reply(401))]
     site.server.server.requests.clear()
     site.server.trouble()
-    details = retry_failed(site.runtime, "admin")
+    details = retry_failed(site.runtime, ADMIN)
     assert [detail.transmission.state for detail in details] == [State.SUCCESS] * 3
     assert [detail.transmission.transmission_id for detail in details] == [one.transmission_id for one in failed]
     assert received_ids(site) == [str(transmission.transmission_id) for transmission in failed]
@@ -294,7 +295,7 @@ def test_retry_failed_leaves_to_the_next_wakings_what_it_does_not_come_to(site: 
     failed = [send(site, reply(422)) for _ in range(3)]
     site.server.server.requests.clear()
     site.server.trouble(Trouble(before=reset))
-    details = retry_failed(site.runtime, "admin")
+    details = retry_failed(site.runtime, ADMIN)
     assert received_ids(site) == [str(failed[0].transmission_id)]
     assert [detail.transmission.transmission_id for detail in details] == [one.transmission_id for one in failed]
     assert [detail.transmission.state for detail in details] == [State.RETRYING, State.REJECTED, State.REJECTED]
@@ -309,17 +310,17 @@ def test_retry_failed_goes_on_after_one_whose_payload_is_not_valid_any_more(site
     spoiled, fine = send(site, reply(422)), send(site, reply(422))
     site.spoil_payload(spoiled.transmission_id)
     site.server.trouble()
-    details = retry_failed(site.runtime, "admin")
+    details = retry_failed(site.runtime, ADMIN)
     assert [detail.transmission.state for detail in details] == [State.REJECTED, State.SUCCESS]
     assert details[1].transmission.transmission_id == fine.transmission_id
 
 
 def test_send_now_pressed_twice_with_one_key_is_one_transmission(site: Site) -> None:
     site.report(usage(5))
-    first = send_now(site.runtime, "admin", "0" * 64)
+    first = send_now(site.runtime, ADMIN, "0" * 64)
     site.report(usage(7))
-    assert send_now(site.runtime, "admin", "0" * 64) == first
-    assert send_now(site.runtime, "admin", "1" * 64).transmission.records_sent == 7
+    assert send_now(site.runtime, ADMIN, "0" * 64) == first
+    assert send_now(site.runtime, ADMIN, "1" * 64).transmission.records_sent == 7
     assert [payload.total_events for payload in site.server.payloads()] == [5, 7]
 
 
@@ -356,13 +357,13 @@ def test_codes_ride_oldest_first_and_at_most_a_thousand_at_a_time(site: Site) ->
 
 def test_without_an_api_key_what_waits_stays_and_goes_out_once_there_is_one(site: Site) -> None:
     failed = send(site, reply(503))
-    remove_api_key(site.runtime, "admin")
+    remove_api_key(site.runtime, ADMIN)
     site.server.trouble()
     site.clock.advance(hours=7)
     assert deliver(site.runtime, failed.transmission_id) is None
     with pytest.raises(NotConfiguredError):
-        retry(site.runtime, failed.transmission_id, "admin")
-    set_api_key(site.runtime, API_KEY, "admin")
+        retry(site.runtime, failed.transmission_id, ADMIN)
+    set_api_key(site.runtime, API_KEY, ADMIN)
     assert deliver_due(site.runtime) == 1
     assert len(site.server.journal()) == 1
 
@@ -378,10 +379,10 @@ def test_a_key_that_cannot_be_opened_keeps_everything_until_it_is_entered_again(
     )
     assert deliver(strange, failed.transmission_id) is None
     with pytest.raises(KeyUnusableError):
-        retry(strange, failed.transmission_id, "admin")
+        retry(strange, failed.transmission_id, ADMIN)
     with pytest.raises(KeyUnusableError):
-        send_now(strange, "admin", None)
-    set_api_key(strange, API_KEY, "admin")
+        send_now(strange, ADMIN, None)
+    set_api_key(strange, API_KEY, ADMIN)
     assert deliver_due(strange) == 1
 
 
@@ -414,14 +415,14 @@ def test_without_a_pinned_key_nothing_is_said_of_the_receipt(site: Site) -> None
 
 def test_a_retry_that_is_refused_is_not_noted_as_one(site: Site) -> None:
     with pytest.raises(NotFoundError):
-        retry(site.runtime, UUID(int=7), "admin")
+        retry(site.runtime, UUID(int=7), ADMIN)
     with site.runtime.database.read() as tx:
         assert [entry.action for entry in tx.activity.latest(5)] == [Action.API_KEY_SET]
 
 
 def mistype_key(site: Site) -> None:
     """Enter an API key that the License Server does not know."""
-    set_api_key(site.runtime, "mistyped-key-0123456789", "admin")
+    set_api_key(site.runtime, "mistyped-key-0123456789", ADMIN)
 
 
 def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_right(site: Site) -> None:
@@ -429,7 +430,7 @@ def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_rig
     mistype_key(site)
     held = send(site)
     assert (held.state, held.cause) == (State.HELD, Cause.API_KEY_NOT_ACCEPTED)
-    set_api_key(site.runtime, API_KEY, "admin")
+    set_api_key(site.runtime, API_KEY, ADMIN)
     assert wake(site.runtime).attempts == 1
     detail = read(site, held)
     assert detail.transmission.state is State.SUCCESS
@@ -443,10 +444,10 @@ def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_rig
 def test_what_may_have_arrived_is_repeated_as_it_was_although_the_key_has_changed(site: Site) -> None:
     site.report(usage(5))
     site.server.trouble(Trouble(after=reset))
-    lost = send_now(site.runtime, "admin", None).transmission
+    lost = send_now(site.runtime, ADMIN, None).transmission
     change_key(site)
     site.server.trouble()
-    detail = retry(site.runtime, lost.transmission_id, "admin")
+    detail = retry(site.runtime, lost.transmission_id, ADMIN)
     assert detail.transmission.state is State.SUCCESS
     assert len({attempt.customer_id for attempt in detail.attempts}) == 1
     (entry,) = site.server.journal()
@@ -457,12 +458,12 @@ def test_what_may_have_arrived_under_a_mistyped_key_follows_the_key_once_just_th
     mistype_key(site)
     site.report(usage(5))
     site.server.trouble(Trouble(before=reset))
-    lost = send_now(site.runtime, "admin", None).transmission
-    set_api_key(site.runtime, API_KEY, "admin")
+    lost = send_now(site.runtime, ADMIN, None).transmission
+    set_api_key(site.runtime, API_KEY, ADMIN)
     site.server.trouble()
-    refused = retry(site.runtime, lost.transmission_id, "admin").transmission
+    refused = retry(site.runtime, lost.transmission_id, ADMIN).transmission
     assert (refused.state, refused.cause) == (State.HELD, Cause.FORBIDDEN)
-    assert retry(site.runtime, lost.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert retry(site.runtime, lost.transmission_id, ADMIN).transmission.state is State.SUCCESS
     assert [entry.conflicts for entry in site.server.journal()] == [0]
 
 
@@ -471,7 +472,7 @@ def test_a_payload_prepared_in_clear_leaves_under_its_pseudonym_once_anonymizati
     refused = send(site, reply(401))
     site.configure(anonymize_pii=True)
     site.server.trouble()
-    assert retry(site.runtime, refused.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert retry(site.runtime, refused.transmission_id, ADMIN).transmission.state is State.SUCCESS
     (payload,) = site.server.payloads()
     assert payload.customer_id.startswith("anon_")
 
@@ -480,10 +481,10 @@ def test_a_payload_in_clear_that_may_have_arrived_is_repeated_as_it_was(site: Si
     site.configure(anonymize_pii=False)
     site.report(usage(5))
     site.server.trouble(Trouble(after=reset))
-    lost = send_now(site.runtime, "admin", None).transmission
+    lost = send_now(site.runtime, ADMIN, None).transmission
     site.configure(anonymize_pii=True)
     site.server.trouble()
-    assert retry(site.runtime, lost.transmission_id, "admin").transmission.state is State.SUCCESS
+    assert retry(site.runtime, lost.transmission_id, ADMIN).transmission.state is State.SUCCESS
     assert [entry.conflicts for entry in site.server.journal()] == [0]
 
 
@@ -491,6 +492,6 @@ def test_a_payload_prepared_under_a_pseudonym_never_leaves_in_clear(site: Site) 
     refused = send(site, reply(401))
     site.configure(anonymize_pii=False)
     site.server.trouble()
-    retry(site.runtime, refused.transmission_id, "admin")
+    retry(site.runtime, refused.transmission_id, ADMIN)
     (payload,) = site.server.payloads()
     assert payload.customer_id.startswith("anon_")

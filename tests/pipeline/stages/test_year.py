@@ -13,6 +13,7 @@ from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.actors import ADMIN
 from tests.support.site import Site
 
 _WELL = {HealthStatus.HEALTHY, HealthStatus.WARNING}
@@ -25,7 +26,7 @@ RUNS = {Frequency.TWICE_MONTHLY: 8, Frequency.WEEKLY: 6, Frequency.MONTHLY: 5, F
 @pytest.mark.parametrize("frequency", Frequency)
 def test_runs_that_are_accepted_minutes_later_are_available_throughout(site: Site, frequency: Frequency) -> None:
     site.configure(frequency=frequency)
-    send_now(site.runtime, "admin", None)
+    send_now(site.runtime, ADMIN, None)
     for _ in range(RUNS[frequency]):
         before = read_now(site.runtime, read_health)
         assert before.health.owner is Owner.NOBODY, before.health
@@ -54,7 +55,7 @@ def test_runs_while_telemetry_was_off_were_not_due(site: Site) -> None:
     site.configure(enabled=False)
     site.tick()
     site.configure(enabled=True)
-    assert check_connection(site.runtime, "admin").ok
+    assert check_connection(site.runtime, ADMIN).ok
     assert read_now(site.runtime, read_health).health.code in {"ok", "on_schedule"}
     site.tick()
     assert site.server.payloads()[-1].telemetry_availability is TelemetryAvailability.AVAILABLE

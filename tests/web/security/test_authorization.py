@@ -22,6 +22,7 @@ from telemetry_service.web.security.authorization import (
     page,
     public,
 )
+from tests.support.actors import CLI
 from tests.support.each import each
 from tests.support.running import Running, code_in
 
@@ -111,8 +112,8 @@ class Credentials(NamedTuple):
 def callers(shared: Running) -> dict[str, Credentials]:
     """Return what each kind of caller shows."""
     authentication = shared.context.authentication
-    revoked = authentication.tokens.create("revoked", list(Scope), "cli")
-    authentication.tokens.revoke(revoked.facts.token_id, "cli")
+    revoked = authentication.tokens.create("revoked", list(Scope), CLI)
+    authentication.tokens.revoke(revoked.facts.token_id, CLI)
     expired, expired_proof = shared.log_in()
     shared.clock.advance(timedelta(hours=13))
     made_up = {"telemetry_session": "0" * 32 + "." + "A" * 43}
@@ -204,7 +205,7 @@ def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: d
 
 
 def test_a_revoked_token_is_refused_within_five_seconds_although_it_was_believed(shared: Running) -> None:
-    created = shared.context.authentication.tokens.create("leaving", [READ], "cli")
+    created = shared.context.authentication.tokens.create("leaving", [READ], CLI)
     shown = Credentials(_bearer(created.token), {})
     assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
     with shared.context.runtime.database.write() as tx:  # As another replica does it.

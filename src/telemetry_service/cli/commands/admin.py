@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import say
 from telemetry_service.domain.plain_text import first_text_of
 
@@ -25,5 +25,5 @@ def set_password(
     else:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt="Repeat the password")
     with opened_service() as service:
-        service.authentication.accounts.set_password(password, ACTOR)
+        service.authentication.accounts.set_password(password, command_actor())
     say("The password for 'admin' is set. All browser sessions have ended.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson
 from telemetry_service.cli.transmission_output import say_transmission
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
@@ -21,7 +21,7 @@ def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> 
     with opened_service() as service:
         from telemetry_service.pipeline.actions import send_now as actions
 
-        detail = actions.send_now(service.runtime, ACTOR, chosen)
+        detail = actions.send_now(service.runtime, command_actor(), chosen)
     say_transmission(detail, as_json=as_json)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
-from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson, say, say_as, say_table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def check_connection(*, api_key_stdin: FromStdin = False, as_json: AsJson = Fals
     with opened_service() as service:
         from telemetry_service.pipeline.actions.check_connection import check_connection as check
 
-        result = check(service.runtime, ACTOR, api_key)
+        result = check(service.runtime, command_actor(), api_key)
     if as_json:
         from telemetry_service.schemas.configuration import ConnectionCheckResponse
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telemetry_service.cli.open_service import ACTOR, opened_service
+from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_json, say_table
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.identity.scopes import Scope
@@ -22,7 +22,7 @@ Scopes = Annotated[
 def create(name: Name, scope: Scopes, *, as_json: AsJson = False) -> None:
     """Create a service token. It is shown only once, alone on the last line."""
     with opened_service() as service:
-        created = service.authentication.tokens.create(name, scope, ACTOR)
+        created = service.authentication.tokens.create(name, scope, command_actor())
     if as_json:
         say_json({"token": created.token, **_shown(created.facts)})
         return
@@ -54,7 +54,7 @@ def revoke(token: Annotated[str, typer.Argument(help="The token's ID or name.")]
     with opened_service() as service:
         tokens = service.authentication.tokens
         try:
-            tokens.revoke(_id_of(tokens, token), ACTOR)
+            tokens.revoke(_id_of(tokens, token), command_actor())
         except NotFoundError:
             message = "No valid token has this ID or name. List them with: telemetry-service token list"
             raise NotFoundError(message) from None

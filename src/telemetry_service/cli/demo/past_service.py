@@ -8,6 +8,7 @@ from threading import Event, Thread
 from telemetry_service.app import make_app
 from telemetry_service.cli.demo.offset_clock import OffsetClock
 from telemetry_service.cli.listening import listen, url_of
+from telemetry_service.cli.open_service import command_actor
 from telemetry_service.cli.server import server_for
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.service import Options, Service, open_service
@@ -25,7 +26,7 @@ class PastService:
 
     def make_token(self, name: str, *scopes: Scope) -> str:
         """Create a service token."""
-        return self.service.authentication.tokens.create(name, scopes, "cli").token
+        return self.service.authentication.tokens.create(name, scopes, command_actor()).token
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """*Test Connection*: a signed message without telemetry, step by step."""
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
 from telemetry_service.domain.obstacles import bars_test
@@ -14,7 +15,7 @@ from telemetry_service.sealing.sealer import seal_ping
 
 def check_connection(
     runtime: Runtime,
-    actor: str,
+    actor: Actor,
     api_key: str | None = None,
     on_step: OnStep = ignore_step,
 ) -> ConnectionCheck:
@@ -55,7 +56,7 @@ def _try(runtime: Runtime, api_key: str, on_step: OnStep) -> ConnectionCheck:
     return runtime.client.check_connection(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), on_step)
 
 
-def _note(runtime: Runtime, actor: str, result: ConnectionCheck, tested_key_id: str) -> bool:
+def _note(runtime: Runtime, actor: Actor, result: ConnectionCheck, tested_key_id: str) -> bool:
     """Record the result; return whether the tested key is the stored one. Another one counts only once it is saved."""
     now = runtime.clock.now()
     verdict = "ok" if result.cause is None else result.cause.value

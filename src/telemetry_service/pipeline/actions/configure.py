@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import ConfirmationRequiredError, LockedByDeploymentError, StaleConfigurationError
 from telemetry_service.domain.schedule import next_run_after
@@ -26,7 +27,7 @@ def save_configuration(
     runtime: Runtime,
     values: Configuration,
     expected_version: int,
-    actor: str,
+    actor: Actor,
     api_key: str | None = None,
     check: Check | None = None,
 ) -> ConfigurationView:
@@ -54,8 +55,8 @@ def save_configuration(
         tx.activity.note(now, actor, Action.CONFIGURATION_SAVED, **changes)
         view = read_configuration(Snapshot(runtime, tx, now))
     if api_key is not None:
-        log_event(Event.API_KEY_SET, actor=actor)
-    log_event(Event.CONFIGURATION_SAVED, actor=actor, changed=tuple(changes))
+        log_event(Event.API_KEY_SET, actor=actor.label)
+    log_event(Event.CONFIGURATION_SAVED, actor=actor.label, changed=tuple(changes))
     return view
 
 
@@ -74,7 +75,7 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
         raise ConfirmationRequiredError(sentence)
 
 
-def set_api_key(runtime: Runtime, api_key: str, actor: str) -> ConfigurationView:
+def set_api_key(runtime: Runtime, api_key: str, actor: Actor) -> ConfigurationView:
     """Save a new API key. Payloads held for the old key are tried at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
@@ -82,11 +83,11 @@ def set_api_key(runtime: Runtime, api_key: str, actor: str) -> ConfigurationView
         _replace_api_key(runtime, tx, api_key, now)
         tx.activity.note(now, actor, Action.API_KEY_SET)
         view = read_configuration(Snapshot(runtime, tx, now))
-    log_event(Event.API_KEY_SET, actor=actor)
+    log_event(Event.API_KEY_SET, actor=actor.label)
     return view
 
 
-def remove_api_key(runtime: Runtime, actor: str) -> ConfigurationView:
+def remove_api_key(runtime: Runtime, actor: Actor) -> ConfigurationView:
     """Forget the API key. Nothing can be sent until another one is set."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
@@ -97,11 +98,11 @@ def remove_api_key(runtime: Runtime, actor: str) -> ConfigurationView:
             tx.activity.note(now, actor, Action.API_KEY_REMOVED)
         view = read_configuration(Snapshot(runtime, tx, now))
     if present:
-        log_event(Event.API_KEY_REMOVED, actor=actor)
+        log_event(Event.API_KEY_REMOVED, actor=actor.label)
     return view
 
 
-def reveal_api_key(runtime: Runtime, actor: str) -> str:
+def reveal_api_key(runtime: Runtime, actor: Actor) -> str:
     """Return the API key unencrypted; audited.
 
     Raises:
@@ -111,7 +112,7 @@ def reveal_api_key(runtime: Runtime, actor: str) -> str:
     with runtime.database.write() as tx:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
         tx.activity.note(runtime.clock.now(), actor, Action.API_KEY_REVEALED)
-    log_event(Event.API_KEY_REVEALED, actor=actor)
+    log_event(Event.API_KEY_REVEALED, actor=actor.label)
     return api_key
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
 from telemetry_service.domain.transmissions import HistoryFilter, Transmission
 from telemetry_service.pipeline.runtime import Runtime
@@ -12,7 +13,7 @@ _STEP = 500
 """The transmissions that are read at once."""
 
 
-def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: str) -> Iterator[DescribedTransmission]:
+def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[DescribedTransmission]:
     """Return all transmissions of the filtered history, newest first, without holding them all at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:

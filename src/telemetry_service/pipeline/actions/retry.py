@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
@@ -16,7 +17,7 @@ from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 
 
-def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDetail:
+def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> TransmissionDetail:
     """Send one transmission again and return it, after the attempt.
 
     Raises:
@@ -44,7 +45,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: str) -> TransmissionDe
         return read_transmission(snapshot, transmission_id)
 
 
-def retry_failed(runtime: Runtime, actor: str) -> tuple[TransmissionDetail, ...]:
+def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ...]:
     """Send every failed transmission again, oldest first, and return them after their attempts.
 
     All of them become due, so that those that this round does not get to, because there is no connection or there are

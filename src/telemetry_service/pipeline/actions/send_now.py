@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import TelemetryDisabledError
 from telemetry_service.domain.idempotency_key import request_key_of
 from telemetry_service.domain.obstacles import bars_everything, bars_payloads
@@ -16,7 +17,7 @@ from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 
 
 def send_now(
-    runtime: Runtime, actor: str, idempotency_key: str | None, shown: frozenset[str] | None = None
+    runtime: Runtime, actor: Actor, idempotency_key: str | None, shown: frozenset[str] | None = None
 ) -> TransmissionDetail:
     """Send the open period and return its transmission, after the attempt.
 
@@ -40,7 +41,7 @@ def send_now(
         return read_transmission(snapshot, transmission_id)
 
 
-def _prepare(runtime: Runtime, actor: str, request_key: str | None, shown: frozenset[str] | None) -> UUID:
+def _prepare(runtime: Runtime, actor: Actor, request_key: str | None, shown: frozenset[str] | None) -> UUID:
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         # Lock first: telemetry may have been turned off while this waited for the lock, and what was counted while it

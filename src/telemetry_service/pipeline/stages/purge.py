@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from time import monotonic, perf_counter
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -95,7 +96,7 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
         tx.identity.purge_sessions(now)
         tx.activity.purge(now)
         if deleted:
-            tx.activity.note(now, "schedule", Action.PURGED, rows=str(deleted))
+            tx.activity.note(now, SCHEDULE, Action.PURGED, rows=str(deleted))
     _free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.activity import Action
+from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.obstacles import bars_payloads, missing
@@ -23,7 +24,6 @@ from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
-_SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _run_missed(runtime: Runtime, now: datetime) -> str | None:
 def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
     tx = snapshot.tx
     result = _run(snapshot, datetime.fromisoformat(tick_key))
-    tx.activity.note(snapshot.now, _SCHEDULE, Action.TICK, result=result)
+    tx.activity.note(snapshot.now, SCHEDULE, Action.TICK, result=result)
     tx.schedule.tick_result(tick_key, result, tx.exchanges.next_sequence())
     return result
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
+from starlette.types import Scope
+
 Address = IPv4Address | IPv6Address
 
 _SITE_BITS = 64
@@ -30,6 +32,12 @@ def read_address(text: str) -> Address | None:
 def canonical(text: str) -> str:
     """Return the canonical notation of an address; other text is returned unchanged."""
     return str(read_address(text) or text)
+
+
+def caller_address(scope: Scope) -> str | None:
+    """Return the address that a request came from, if need be as reported by a trusted proxy; None if unknown."""
+    client = scope.get("client")
+    return str(client[0]) if client else None
 
 
 def caller_group(text: str) -> str:

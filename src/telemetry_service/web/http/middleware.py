@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from telemetry_service.log.context import REQUEST_ID_HEADER, is_safe_request_id, request_context
 from telemetry_service.storage.deadline import one_call
+from telemetry_service.web.http.addresses import caller_address
 
 P = ParamSpec("P")
 
@@ -48,8 +49,7 @@ async def request_ids(app: ASGIApp, scope: Scope, receive: Receive, send: Send) 
     It wraps everything, so that every log line and response of a request has its ID.
     """
     request_id = request_id_of(scope)
-    client = scope.get("client")
-    with request_context(request_id, client[0] if client else None):
+    with request_context(request_id, caller_address(scope)):
         await app(scope, receive, with_headers(send, lambda headers: headers.update({REQUEST_ID_HEADER: request_id})))
 
 

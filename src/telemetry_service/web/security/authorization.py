@@ -14,13 +14,15 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain import errors
-from telemetry_service.identity.accounts import ADMINISTRATOR
+from telemetry_service.domain.actor import Actor, ActorKind, stranger
+from telemetry_service.identity.accounts import administrator
 from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
 from telemetry_service.identity.sessions import Session
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.log_lines import route_of
+from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
 
@@ -44,8 +46,7 @@ class Rule:
 class Caller:
     """The caller: a service with its token, or the administrator with a session."""
 
-    actor: str
-    """The name in the activity list."""
+    actor: Actor
     scopes: frozenset[Scope]
     session: Session | None = field(default=None, repr=False)
 
@@ -106,7 +107,7 @@ async def _check_access(request: Request, context: WebContext) -> None:
             check_origin(request)
         return
     caller = await _identify(request, context, rule)
-    request.state.actor = caller.actor
+    request.state.actor = caller.actor.label
     if not (rule.page or caller.scopes & rule.scopes):
         raise errors.ScopeMissingError
     request.state.caller = caller
@@ -117,14 +118,14 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
     if authorization is not None:
         if rule.page:
             raise errors.ScopeMissingError
-        return await _token_holder(authorization, context)
+        return await _token_holder(request, context, authorization)
     token = read_session_cookie(request)
     if token is None:
         raise LoginNeededError if rule.page else errors.AccessDeniedError
     return await _session_holder(request, context, token, rule)
 
 
-async def _token_holder(authorization: str, context: WebContext) -> Caller:
+async def _token_holder(request: Request, context: WebContext, authorization: str) -> Caller:
     if not authorization[: len(_BEARER)].lower() == _BEARER:
         raise errors.AccessDeniedError
     token = authorization[len(_BEARER) :].strip(" ")
@@ -132,7 +133,8 @@ async def _token_holder(authorization: str, context: WebContext) -> Caller:
     holder = tokens.remembered(token)
     if holder is None:
         holder = await run_in_threadpool(tokens.verify, token)
-    return Caller(f"token:{holder.name}", holder.scopes)
+    actor = Actor(ActorKind.TOKEN, holder.token_id, holder.name, caller_address(request.scope))
+    return Caller(actor, holder.scopes)
 
 
 async def _session_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:
@@ -147,7 +149,7 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
     elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
         # Other sites must not call the API; a link to a page may come from anywhere.
         raise ForgeryCheckError(ForgeryCheck.SITE)
-    return Caller(ADMINISTRATOR, SESSION_SCOPES, session)
+    return Caller(administrator(caller_address(request.scope)), SESSION_SCOPES, session)
 
 
 def _log_refused(request: Request, error: errors.TelemetryError) -> None:
@@ -173,6 +175,11 @@ async def caller_of(request: Request) -> Caller:
     return caller
 
 
+async def stranger_of(request: Request) -> Actor:
+    """Return the actor of a ``public`` route, which no one is logged in for."""
+    return stranger(caller_address(request.scope))
+
+
 async def session_of(request: Request) -> Session:
     """Return the browser session of a ``page``."""
     session = (await caller_of(request)).session
@@ -195,6 +202,7 @@ async def check_recent_login(request: Request, context: Context) -> None:
 
 
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
+CurrentStranger = Annotated[Actor, Depends(stranger_of)]
 CurrentSession = Annotated[Session, Depends(session_of)]
 RECENT_LOGIN = Depends(check_recent_login)
 """For ``dependencies=[...]`` of a route that shows a secret."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
+from telemetry_service.domain.actor import Actor
 from telemetry_service.identity.sessions import Session
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.web.context import Context, WebContext
@@ -26,7 +27,7 @@ class Visit:
     request: Request
     context: WebContext
     session: Session
-    actor: str
+    actor: Actor
 
     @property
     def runtime(self) -> Runtime:

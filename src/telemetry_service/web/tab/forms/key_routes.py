@@ -56,7 +56,7 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
 
 def _authenticate(visit: Visit, password: str | None) -> None:
     if password:
-        visit.context.authentication.sessions.reauthenticate(visit.session, password)
+        visit.context.authentication.sessions.reauthenticate(visit.session, password, visit.actor)
     elif not visit.session.is_recent(visit.runtime.clock.now()):
         raise RecentLoginRequiredError
 

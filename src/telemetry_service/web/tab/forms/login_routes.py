@@ -9,7 +9,7 @@ from telemetry_service.domain.errors import LoginFailedError, LoginThrottledErro
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
-from telemetry_service.web.security.authorization import CurrentSession, page, public
+from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, CurrentStranger, page, public
 from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
@@ -46,13 +46,14 @@ def show_login(
 def log_in(
     request: Request,
     context: Context,
+    caller: CurrentStranger,
     name: Annotated[str, Form()] = "",
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = paths.TAB,  # noqa: A002 - the field's name
 ) -> Response:
     """Open a session and redirect to the requested page. A wrong login keeps nothing that was typed."""
     try:
-        opened = context.authentication.sessions.log_in(name, password)
+        opened = context.authentication.sessions.log_in(name, password, caller)
     except (LoginFailedError, LoginThrottledError) as refusal:
         problem = problem_of(refusal)
         shown = _shown(request, context, next) | {"wrong": problem.detail}
@@ -66,9 +67,9 @@ def log_in(
 
 @router.post(paths.LOGOUT)
 @page
-def log_out(request: Request, context: Context, session: CurrentSession) -> Response:
+def log_out(request: Request, context: Context, caller: CurrentCaller, session: CurrentSession) -> Response:
     """End the session."""
-    context.authentication.sessions.log_out(session)
+    context.authentication.sessions.log_out(session, caller.actor)
     response = see_other(paths.LOGIN)
     clear_session_cookie(request, response)
     return forget_unsaved_form(request, response)

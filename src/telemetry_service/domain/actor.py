@@ -1,0 +1,55 @@
+"""Who does something, and where from."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ActorKind(StrEnum):
+    """What an actor can be."""
+
+    PERSON = "person"
+    TOKEN = "token"  # noqa: S105 - the name of a kind
+    COMMAND = "command"
+    SCHEDULE = "schedule"
+    DEPLOYMENT = "deployment"
+    STRANGER = "stranger"
+    """Someone who is not logged in. The name typed at a failed login is never stored: it may be a password."""
+
+
+_FIXED_LABELS = {
+    ActorKind.COMMAND: "cli",
+    ActorKind.SCHEDULE: "schedule",
+    ActorKind.DEPLOYMENT: "deployment",
+    ActorKind.STRANGER: "nobody",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An actor: what kind, and what is known of it."""
+
+    kind: ActorKind
+    id: str | None = None
+    """A token's ID, a person's account, or the operating system's user of a command."""
+    name: str | None = None
+    """A token's name, or a person's display name."""
+    address: str | None = None
+    """The caller's IP address, as far as a trusted proxy tells it; None where no call came over the network."""
+
+    @property
+    def label(self) -> str:
+        """The actor in the log and in the activity list. Stored request keys depend on it."""
+        if self.kind is ActorKind.PERSON:
+            return f"{self.id}"
+        if self.kind is ActorKind.TOKEN:
+            return f"token:{self.name}"
+        return _FIXED_LABELS[self.kind]
+
+
+SCHEDULE = Actor(ActorKind.SCHEDULE)
+DEPLOYMENT = Actor(ActorKind.DEPLOYMENT)
+
+
+def stranger(address: str | None) -> Actor:
+    """Return the actor of a call from ``address`` that no one is logged in for."""
+    return Actor(ActorKind.STRANGER, address=address)
