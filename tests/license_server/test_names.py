@@ -10,10 +10,12 @@ import pytest
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.outcome import Accepted, Held, Retrying
+from telemetry_service.license_server.absolute_name import absolute_name
 from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint
 from tests.license_server.conftest import NOW
 from tests.support import connect_proxy, faults
+from tests.support.each import each
 from tests.support.fault_server import FaultServer
 
 
@@ -64,15 +66,77 @@ def test_the_final_dot_is_for_the_resolver_and_the_license_server_gets_the_name_
     assert named == ["localhost"]
 
 
-def test_the_resolver_is_asked_for_the_name_with_its_final_dot(message: SealedMessage) -> None:
+def test_the_resolver_is_asked_once_for_the_complete_name(message: SealedMessage) -> None:
     """So that it adds no search domain. The name is longer than one can be, so that no name server is asked."""
-    host = ".".join(["no-such-host" * 5] * 5) + "."
-    asked: list[object] = []
-    sys.addaudithook(lambda event, details: asked.append(details[0]) if event == "socket.getaddrinfo" else None)
+    host = ".".join(["no-such-host" * 5] * 5)
+    asked = names_asked_for()
     assert LicenseServerClient(Endpoint(f"https://{host}")).transmit(message, (), NOW) == Retrying(
         Cause.NAME_NOT_RESOLVED
     )
-    assert host in [name.decode() if isinstance(name, bytes) else name for name in asked]
+    assert asked == [f"{host}."]
+
+
+def test_through_a_proxy_only_the_proxy_is_looked_up_as_it_is_written(
+    server: FaultServer, endpoint: Endpoint, message: SealedMessage, tmp_path: Path
+) -> None:
+    server.mode = faults.accept
+    asked = names_asked_for()
+    with connect_proxy.proxy(tmp_path / "proxy", connect_proxy.tunnel_home) as proxy:
+        proxied = replace(
+            endpoint,
+            base_url=f"https://license-server.example:{server.port}",
+            proxy_url=f"http://localhost:{proxy.port}",
+        )
+        LicenseServerClient(proxied).transmit(message, (), NOW)
+    assert proxy.requests[0].path == f"license-server.example:{server.port}"
+    assert asked == ["localhost"]
+
+
+HOSTS = """
+127.0.0.1\tlocalhost  # the machine itself
+10.0.0.7 license-server.example License-Server
+# 10.0.0.8 commented.example
+"""
+
+
+@each(
+    ("host", "complete"),
+    [
+        ("telemetry.vendor.example", "telemetry.vendor.example."),
+        ("telemetry.vendor.example.", "telemetry.vendor.example."),
+        ("telemetry", "telemetry."),
+        ("commented.example", "commented.example."),
+        ("license-server.example", "license-server.example"),
+        ("LICENSE-SERVER", "LICENSE-SERVER"),
+        ("localhost", "localhost"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("127.1", "127.1"),
+        ("::1", "::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_a_name_is_complete_unless_the_hosts_file_has_it(host: str, complete: str, tmp_path: Path) -> None:
+    hosts_file = tmp_path / "hosts"
+    hosts_file.write_text(HOSTS)
+    assert absolute_name(host, hosts_file) == complete
+
+
+def test_without_a_hosts_file_every_name_is_complete(tmp_path: Path) -> None:
+    assert absolute_name("localhost", tmp_path / "hosts") == "localhost."
+
+
+def names_asked_for() -> list[str]:
+    """Return the names that the resolver is asked for from now on, in a list that grows."""
+    asked: list[str] = []
+
+    def listen(event: str, details: tuple[object, ...]) -> None:
+        if event == "socket.getaddrinfo":
+            name = details[0].decode() if isinstance(details[0], bytes) else str(details[0])
+            # The proxy of a test connects by address.
+            asked.extend({name} - {"127.0.0.1"})
+
+    sys.addaudithook(listen)
+    return asked
 
 
 def test_a_common_name_is_no_name_of_a_host(server: FaultServer, endpoint: Endpoint, message: SealedMessage) -> None:

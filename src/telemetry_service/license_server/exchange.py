@@ -44,7 +44,7 @@ class Exchange:
         self._proxy = proxy
         self._limits = limits
         self._steps = steps
-        self._network = Network(steps, limits.response_bytes)
+        self._network = Network(steps, limits.response_bytes, proxied=proxy is not None)
         self._status: int | None = None
 
     def post(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:

@@ -31,6 +31,13 @@ def _resolve(host: str, port: int, found: "Future[list[str]]") -> None:
     # From here on it cannot be canceled, so its result can always be delivered.
     found.set_running_or_notify_cancel()
     try:
-        found.set_result([str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        found.set_result(_addresses(host, port))
     except (OSError, UnicodeError) as error:
         found.set_exception(error)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    # Only a name server responds to a complete name. It is asked only for the kinds of addresses that this machine has:
+    # one question instead of two. Any other name may be in a file: the `::1` of `localhost` always works.
+    flags = socket.AI_ADDRCONFIG if host.endswith(".") else 0
+    return [str(target[0]) for *_, target in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]

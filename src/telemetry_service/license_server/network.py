@@ -12,6 +12,7 @@ import httpcore
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.license_server import tls
+from telemetry_service.license_server.absolute_name import absolute_name
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.name_lookup import look_up
 from telemetry_service.license_server.steps import Steps
@@ -20,11 +21,12 @@ from telemetry_service.license_server.steps import Steps
 class Network(httpcore.AsyncNetworkBackend):
     """Connects to the License Server, or to its proxy."""
 
-    def __init__(self, steps: Steps, most_bytes: int) -> None:
+    def __init__(self, steps: Steps, most_bytes: int, *, proxied: bool) -> None:
         """Serve one exchange, which may receive at most ``most_bytes``."""
         self._tcp = httpcore.AnyIOBackend()
         self._steps = steps
         self._bytes_left = most_bytes
+        self._proxied = proxied
         self._connection: httpcore.AsyncNetworkStream | None = None
         self.cut_off = False
         """Whether the other side has closed its half of the connection."""
@@ -36,10 +38,14 @@ class Network(httpcore.AsyncNetworkBackend):
             ExchangeError: the name is unknown, or no address accepts.
         """
         self._steps.reach(StepName.NAME)
-        addresses = await look_up(host.strip("[]"), port)
+        addresses = await look_up(self._name(host.strip("[]")), port)
         self._steps.reach(StepName.TCP)
         self._connection = await self._dial(addresses, port)
         return _CountedStream(self._connection, self)
+
+    def _name(self, host: str) -> str:
+        # A proxy belongs to the customer's network, whose search domains may complete its name.
+        return host if self._proxied else absolute_name(host)
 
     async def _dial(self, addresses: list[str], port: int) -> httpcore.AsyncNetworkStream:
         cause = Cause.CONNECTION_FAILED
