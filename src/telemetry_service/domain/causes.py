@@ -68,8 +68,8 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "The License Server's name could not be resolved.",
         "Check that this host can resolve public names (DNS).",
         _NETWORK,
-        "Check the DNS resolver of the host or the pod. With an outbound proxy, only the proxy resolves the name: set"
-        " `TELEMETRY_PROXY_URL`.",
+        "Check the DNS resolver of the host or the pod. It is asked for the complete name, without a search domain."
+        " With an outbound proxy, only the proxy resolves the name: set `TELEMETRY_PROXY_URL`.",
     ),
     Cause.CONNECTION_REFUSED: Explanation(
         "The License Server, or a firewall in front of it, refused the connection.",

@@ -1,4 +1,4 @@
-"""What other services may report: closed like the payload, and never content.
+"""What other services may report: closed like the payload. Only a ``code_id`` contains text that a person chose.
 
 Bouncer and pair IDs are opaque and are never sent; a ``code_id`` is, so its pattern is the payload's.
 """

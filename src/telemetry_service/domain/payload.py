@@ -167,15 +167,19 @@ class PreparedPayload(_Closed):
 
     customer_id: str = _field(
         meaning=(
-            "Stripe customer identifier (mapped from your installation); a pseudonym while PII anonymization is on."
+            "Stripe customer identifier (mapped from your installation); while PII anonymization is on, a pseudonym"
+            " that the License Server can link to it."
         ),
         why=_VERIFY,
-        source="The deployment (TELEMETRY_CUSTOMER_ID) or the license posture; anonymized with the API key",
+        source=(
+            "The deployment (TELEMETRY_CUSTOMER_ID) or the license posture; the pseudonym is derived from it and the"
+            " API key"
+        ),
         example="anon_" + "5f" * 32,
         pattern=f"{CUSTOMER_ID_PATTERN}|{PSEUDONYM_PATTERN}",
     )
     instance_id: str = _field(
-        meaning="Control Plane installation id (random UUID, no IP).",
+        meaning="Control Plane installation id (random UUID, no IP). It never changes.",
         why="Tell a customer's installations apart",
         source="Generated at random at the first start",
         example="0f8fad5b-d9cb-469f-a165-70867728950e",
