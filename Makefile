@@ -43,6 +43,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/hadolint Dockerfile
 	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
 	.ci/check-schema
+	PYTHONPATH=. $(BIN)/python .ci/payload_schema.py --check
 	$(BIN)/python .ci/payload_page.py --check
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
@@ -59,6 +60,7 @@ format: .venv/.dev ## Format the code, and repair what a linter can
 	.ci/lint-web --fix
 
 docs: .venv/.dev ## Write the pages that are generated from the code
+	PYTHONPATH=. $(BIN)/python .ci/payload_schema.py
 	$(BIN)/python .ci/payload_page.py
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py
 	$(BIN)/python .ci/log_events_table.py

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.payload_schemas.published import current_schema
+
 _USE = """
 from pathlib import Path
 import telemetry_service
+from telemetry_service.domain.payload_schemas.published import published
 from telemetry_service.resources import migrations_folder, templates_folder
 from telemetry_service.storage.migrate import migrate
 home = Path(telemetry_service.__file__).parent
 assert home in templates_folder().parents, "templates are not the package's own"
 assert home in migrations_folder().parents, "migrations are not the package's own"
-print(home, any(templates_folder().rglob("*.html")), migrate("sqlite:///installed.db"))
+print(home, any(templates_folder().rglob("*.html")), migrate("sqlite:///installed.db"), published().current.sha256)
 """
 
 
@@ -42,7 +45,7 @@ def metadata(installed: Path) -> PackageMetadata:
     return Distribution.at(folder).metadata
 
 
-def test_the_wheel_carries_its_templates_and_migrations(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_carries_its_templates_migrations_and_payload_schemas(installed: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     used = subprocess.run(
@@ -53,9 +56,9 @@ def test_the_wheel_carries_its_templates_and_migrations(installed: Path, tmp_pat
         capture_output=True,
         text=True,
     )
-    home, templates, revision = used.stdout.split()
+    home, templates, revision, schema = used.stdout.split()
     assert Path(home) == installed / "telemetry_service"
-    assert (templates, bool(revision)) == ("True", True)
+    assert (templates, bool(revision), schema) == ("True", True, current_schema().sha256)
     assert (elsewhere / "installed.db").exists()
 
 

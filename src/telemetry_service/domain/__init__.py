@@ -1,1 +1,1 @@
-"""The rules of the product. They do no input or output and read no clock."""
+"""The rules of the product. They read no clock, and no file but the payload schemas that are part of the package."""

@@ -1,14 +1,15 @@
-"""The field dictionary, generated from the payload's own schema.
+"""The field dictionary: what a schema says about each of its fields.
 
-The API, the settings tab and the documentation show it. A field without a complete entry is an error here, so no field
-can be added silently.
+The API, the settings tab and the documentation show that of the current schema. A stored payload is shown with that of
+the schema it was prepared with.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.domain.payload_schemas.published import current_schema
+from telemetry_service.domain.payload_schemas.schema import ObjectType, PayloadSchema, type_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,46 +25,24 @@ class FieldEntry:
 
 
 def field_dictionary() -> tuple[FieldEntry, ...]:
-    """Return an entry for each field of the payload, nested ones after the object that holds them."""
-    schema = TelemetryAggregatePayload.model_json_schema()
-    return tuple(_entries(schema, schema["$defs"], prefix=""))
+    """Return an entry for each field that can be sent, nested ones after the object that holds them."""
+    return entries(current_schema())
 
 
-def _entries(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[FieldEntry]:
-    for name, declared in schema["properties"].items():
-        # Pydantic omits a description that equals that of the type it refers to.
-        target = _resolve(declared, definitions)
+def entries(schema: PayloadSchema) -> tuple[FieldEntry, ...]:
+    """Return an entry for each field of a schema, nested ones after the object that holds them."""
+    return tuple(_entries(schema.root, ""))
+
+
+def _entries(declared: ObjectType, prefix: str) -> Iterator[FieldEntry]:
+    for field in declared.fields:
         yield FieldEntry(
-            name=prefix + name,
-            meaning=declared.get("description") or target["description"],
-            why=declared["why"],
-            type=_type_of(declared, definitions),
-            example=declared["examples"][0],
-            source=declared["source"],
+            name=prefix + field.name,
+            meaning=field.meaning,
+            why=field.why,
+            type=type_text(field.type, nullable=field.nullable),
+            example=field.example,
+            source=field.source,
         )
-        if target.get("type") == "object":
-            yield from _entries(target, definitions, prefix=f"{prefix}{name}.")
-
-
-def _resolve(declared: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    reference = declared.get("$ref")
-    resolved: dict[str, Any] = definitions[reference.rpartition("/")[2]] if reference else declared
-    return resolved
-
-
-def _type_of(declared: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Write a type so that a reader sees which values it allows."""
-    if "anyOf" in declared:
-        return " or ".join(_type_of(option, definitions) for option in declared["anyOf"])
-    target = _resolve(declared, definitions)
-    if "enum" in target:
-        return "one of " + ", ".join(target["enum"])
-    match target["type"]:
-        case "integer":
-            return f"integer {target['minimum']} … {target['maximum']}"
-        case "string":
-            return f"string {target['pattern']}"
-        case "array":
-            return f"up to {target['maxItems']} of: {_type_of(target['items'], definitions)}"
-        case other:
-            return str(other)
+        if isinstance(field.type, ObjectType):
+            yield from _entries(field.type, f"{prefix}{field.name}.")

@@ -2,16 +2,19 @@
 
 The payload is closed: every model is strict, frozen and refuses extra fields, and every string is an enumeration, a
 UUID, a date or an anchored pattern. Only the content of extension codes is chosen by an outsider, within their pattern.
-The field dictionary (``dictionary.py``) is generated from these models.
+``make docs`` writes these models, with their dictionary entries and rules, as the current schema document in
+``payload_schemas/published/``. Everything else reads that document.
 
-Rule of change: a field may be added only together with its dictionary entry, the product guide, the snapshot of the
-JSON Schema in ``tests/`` and the CHANGELOG. Loosening a pattern counts as adding a field.
+Rule of change: a field may be added only together with its dictionary entry, the product guide, the schema document and
+the CHANGELOG. Loosening a pattern counts as adding a field.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from telemetry_service.domain.payload_schemas.rules import Distinct, NotAbove, Rule, Sum
 
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8785 section 3.2.2.3)."""
@@ -45,6 +48,15 @@ class _Closed(BaseModel):
         extra="forbid",
         allow_inf_nan=False,
     )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What holds between the fields."""
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.holds(vars(self)):
+                raise ValueError(rule.meaning)
+        return self
 
 
 class HealthStatus(StrEnum):
@@ -103,6 +115,13 @@ CodeId = Annotated[str, Field(pattern=CODE_ID_PATTERN)]
 class BouncerPairs(_Closed):
     """Pair counts for billing; the last three add up to the first."""
 
+    rules = (
+        Sum(
+            parts=("sandbox_only_count", "production_only_count", "paired_count"),
+            total="total_pairs",
+            meaning="Sandbox-only, production-only and complete pairs add up to all pairs.",
+        ),
+    )
     total_pairs: Count = _field(
         meaning="Bouncer pairs known to the Control Plane.", why=_BILLING, source=_REGISTRY, example=12
     )
@@ -115,13 +134,6 @@ class BouncerPairs(_Closed):
     paired_count: Count = _field(
         meaning="Pairs with both bouncers registered.", why=_BILLING, source=_REGISTRY, example=9
     )
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Self:
-        if self.sandbox_only_count + self.production_only_count + self.paired_count != self.total_pairs:
-            msg = "sandbox-only, production-only and complete pairs must add up to all pairs"
-            raise ValueError(msg)
-        return self
 
 
 class LicenseMetrics(_Closed):
@@ -165,6 +177,24 @@ class LicenseMetrics(_Closed):
 class PreparedPayload(_Closed):
     """The payload as stored in the transmission log: everything but the time of sending."""
 
+    rules = (
+        Sum(
+            parts=("sandbox_events", "production_events"),
+            total="total_events",
+            meaning="Sandbox and production events add up to all events.",
+        ),
+        NotAbove(
+            smaller="successful_decisions",
+            larger="policy_decision_count",
+            meaning="There are no more successful decisions than decisions.",
+        ),
+        NotAbove(
+            smaller="active_reporting_bouncer_count",
+            larger="bouncer_count",
+            meaning="A bouncer with decisions counts as one with traffic.",
+        ),
+        Distinct(name="redeemed_extension_codes", meaning="An extension code is redeemed only once."),
+    )
     customer_id: str = _field(
         meaning=(
             "Stripe customer identifier (mapped from your installation); while PII anonymization is on, a pseudonym"
@@ -282,22 +312,6 @@ class PreparedPayload(_Closed):
         example=["EXT-30D-7Q2M"],
         max_length=MAX_CODES,
     )
-
-    @model_validator(mode="after")
-    def _numbers_agree(self) -> Self:
-        if self.sandbox_events + self.production_events != self.total_events:
-            msg = "sandbox and production events must add up to all events"
-            raise ValueError(msg)
-        if self.successful_decisions > self.policy_decision_count:
-            msg = "there cannot be more successful decisions than decisions"
-            raise ValueError(msg)
-        if self.active_reporting_bouncer_count > self.bouncer_count:
-            msg = "a bouncer with decisions must count as one with traffic"
-            raise ValueError(msg)
-        if len(set(self.redeemed_extension_codes)) != len(self.redeemed_extension_codes):
-            msg = "an extension code can be redeemed only once"
-            raise ValueError(msg)
-        return self
 
 
 class TelemetryAggregatePayload(PreparedPayload):

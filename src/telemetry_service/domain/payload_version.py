@@ -6,10 +6,10 @@ extension codes and the schema.
 
 import hashlib
 import json
-from functools import cache
 
 from telemetry_service.domain.configuration import StoredConfiguration
-from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.payload import PreparedPayload
+from telemetry_service.domain.payload_schemas.published import current_schema
 
 _NAMED = ("customer_id", "instance_id", "deployment_version", "tier", "license_status", "redeemed_extension_codes")
 _SETTINGS = "The settings or the API key have changed."
@@ -19,7 +19,7 @@ _CONTENT = "The customer, the license, the extension codes, or the fields have c
 def version_of(configuration: StoredConfiguration, payload: PreparedPayload) -> str:
     """Return the version of what would be sent as ``payload``."""
     values = payload.model_dump(mode="json", include=set(_NAMED))
-    digest = hashlib.sha256(json.dumps([values, _schema_digest()], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([values, current_schema().sha256], sort_keys=True).encode()).hexdigest()
     return f"{configuration.version}-{digest[:32]}"
 
 
@@ -28,10 +28,3 @@ def what_changed(shown: str, present: str) -> str:
     before, after = shown.partition("-"), present.partition("-")
     parts = ((before[0] != after[0], _SETTINGS), (before[2] != after[2], _CONTENT))
     return " ".join(sentence for changed, sentence in parts if changed)
-
-
-@cache
-def _schema_digest() -> str:
-    return hashlib.sha256(
-        json.dumps(TelemetryAggregatePayload.model_json_schema(), sort_keys=True).encode()
-    ).hexdigest()

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from telemetry_service.domain.payload_schemas.published import published
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.control import Control
 from telemetry_service.reference.date_header import Dated
@@ -29,12 +30,18 @@ _OTHER_PAYLOAD = "0" * 64
 
 
 def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -> Starlette:
-    """Return the application of a License Server with these ``options``."""
+    """Return the application of a License Server with these ``options``.
+
+    Raises:
+        OSError: the folder of schemas cannot be read.
+        ValueError: the folder of schemas contains a file that is not the schema that its name says.
+    """
     for grant in options.grants:
         store.add_key(grant.api_key, grant.customer_id)
     switch = FaultSwitch()
     clock = OffsetClock()
-    receiver = Receiver(store, require_encryption=options.require_encryption, clock=clock)
+    schemas = published() if options.schema_folder is None else published().with_folder(options.schema_folder)
+    receiver = Receiver(store, require_encryption=options.require_encryption, clock=clock, schemas=schemas)
     protocol = Protocol(options, receiver, signer, switch)
     routes = [
         Route("/v1/telemetry", protocol.telemetry, methods=["POST"]),

@@ -48,5 +48,7 @@ class ReferenceOptions(_Closed):
     licenses: dict[str, LicenseBlock] = Field(default_factory=dict)
     """By customer ID: the license block in the responses to that customer."""
     require_encryption: bool = False
+    schema_folder: Path | None = None
+    """Holds payload schemas that are accepted beside the published ones, for example those of a newer version."""
     control_token: str | None = Field(default=None, min_length=16, repr=False)
     """Gives access to the control interface. Without it, there is none."""

@@ -2,15 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import rfc8785
-from pydantic import ValidationError
 from starlette.datastructures import Headers
 
-from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.domain.payload_schemas.check import Problem, check
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
 from telemetry_service.reference import strict_json
 from telemetry_service.reference.authentication import ApiKey, Authenticated, authenticate
 from telemetry_service.reference.derivation import pseudonym
@@ -21,7 +22,6 @@ from telemetry_service.reference.store import Store, Verdict
 
 _JSON = "application/json"
 _JOSE = "application/jose"
-_EXTRA = "extra_forbidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,20 @@ class Acceptance:
 class Receiver:
     """Receives transmissions and connection tests."""
 
-    def __init__(self, store: Store, *, require_encryption: bool, clock: Callable[[], float] = time.time) -> None:
-        """Store what is accepted in ``store``; ``clock`` returns Unix seconds."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        require_encryption: bool,
+        clock: Callable[[], float] = time.time,
+        schemas: PublishedSchemas | None = None,
+    ) -> None:
+        """Store what is accepted in ``store``; ``clock`` returns Unix seconds.
+
+        A payload of any of ``schemas`` is accepted; by default, of those that this version ships.
+        """
         self._store = store
+        self._schemas = schemas or published()
         self._require_encryption = require_encryption
         self._clock = clock
 
@@ -51,8 +62,8 @@ class Receiver:
         sender = authenticate(headers, body, self._store.find_key, now)
         plaintext = self._open(sender, body)
         strict_json.require_canonical(plaintext)
-        payload = _validate(plaintext)
-        self._check_customer(payload.customer_id, sender.key)
+        payload = self._validate(strict_json.parse(plaintext))
+        self._check_customer(payload.get("customer_id"), sender.key)
         entry = JournalEntry(
             transmission_id=sender.transmission_id,
             customer_id=sender.key.customer_id,
@@ -90,7 +101,15 @@ class Receiver:
             case _:
                 raise RefusalError(Reason.CONTENT_TYPE_UNSUPPORTED)
 
-    def _check_customer(self, named: str, key: ApiKey) -> None:
+    def _validate(self, payload: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+        """Return the payload if one of the schemas allows it; else report the problems with the most similar one."""
+        found = [check(schema, payload) for schema in self._schemas]
+        if fewest := min(found, key=len):
+            raise RefusalError(Reason.SCHEMA_VIOLATED, errors=_errors(fewest))
+        valid: dict[str, Any] = payload
+        return valid
+
+    def _check_customer(self, named: object, key: ApiKey) -> None:
         """Require the customer of the key: unencrypted, or as a pseudonym.
 
         A stored payload keeps the pseudonym of the API key it was prepared with, but may be signed with a later one. So
@@ -109,22 +128,8 @@ class Receiver:
         return Acceptance(stored, duplicate=verdict is Verdict.DUPLICATE)
 
 
-def _validate(plaintext: bytes) -> TelemetryAggregatePayload:
-    try:
-        return TelemetryAggregatePayload.model_validate_json(plaintext)
-    except ValidationError as error:
-        raise RefusalError(Reason.SCHEMA_VIOLATED, errors=_errors(error)) from None
-
-
-def _errors(error: ValidationError) -> list[dict[str, str]]:
-    """Return places and kinds, never a value; the name of an extra field is a value too."""
-    return [
-        {
-            "field": "" if found["type"] == _EXTRA else ".".join(str(part) for part in found["loc"]),
-            "problem": found["type"],
-        }
-        for found in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+def _errors(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"field": problem.field, "problem": problem.violation} for problem in problems]
 
 
 def _content_sha256(plaintext: bytes) -> str:

@@ -36,7 +36,8 @@ def serve(options: ReferenceOptions, announce: Callable[[Listening], None] | Non
 
     Raises:
         OSError: a file or the address cannot be used.
-        ValueError: the signing key file does not contain an Ed25519 key.
+        ValueError: the signing key file does not contain an Ed25519 key, or a file in the folder of schemas is not
+            the schema that its name says.
     """
     signer = load_signer(options.signing_key_file)
     with closing(Store(options.store)) as store:

@@ -126,6 +126,8 @@ class FieldResponse(ResponseModel):
 class DictionaryResponse(ResponseModel):
     """Every field that can be sent, what it means, and why it is collected."""
 
+    schema_sha256: str
+    """Names the current payload schema: the SHA-256 of its document."""
     fields: tuple[FieldResponse, ...]
 
 

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.storage.migrate import migrate
@@ -267,11 +268,13 @@ def test_a_response_is_valid_by_its_description(service: Running, kind: str) -> 
 
 
 def test_the_dictionary_has_every_field_of_the_payload(shared: Running) -> None:
-    fields = shared.call(Scope.READ, "GET", "telemetry/dictionary").json()["fields"]
+    dictionary = shared.call(Scope.READ, "GET", "telemetry/dictionary").json()
+    fields = dictionary["fields"]
     names = {field["name"] for field in fields}
     payload = shared.call(Scope.READ, "GET", "telemetry/preview").json()["payload"]
     assert set(payload) <= names
     assert all(field["meaning"] and field["why"] and field["source"] for field in fields)
+    assert dictionary["schema_sha256"] == current_schema().sha256
 
 
 def test_a_scrape_reads_one_moment(shared: Running) -> None:

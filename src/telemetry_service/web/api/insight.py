@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
+from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.health import HealthReport, read_health
 from telemetry_service.pipeline.queries.preview import Preview, build_preview
@@ -30,6 +31,6 @@ def get_health(context: Context) -> HealthReport:
 
 @router.get("/dictionary", response_model=DictionaryResponse)
 @needs(Scope.READ)
-def get_dictionary() -> dict[str, tuple[FieldEntry, ...]]:
+def get_dictionary() -> dict[str, str | tuple[FieldEntry, ...]]:
     """List every field that can be sent, what it means, and why it is collected."""
-    return {"fields": field_dictionary()}
+    return {"schema_sha256": current_schema().sha256, "fields": field_dictionary()}

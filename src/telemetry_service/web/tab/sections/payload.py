@@ -3,23 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
+from telemetry_service.domain.dictionary import FieldEntry
+from telemetry_service.domain.payload_schemas.published import current_schema
+from telemetry_service.domain.payload_schemas.reading import shown_fields
+from telemetry_service.domain.payload_schemas.schema import PayloadSchema
 from telemetry_service.domain.phrases import grouped
 from telemetry_service.web.tab.filters import codes
 
 
-def fields(payload: Mapping[str, Any]) -> tuple[tuple[FieldEntry, Any], ...]:
-    """Return the fields of a payload, each as its entry in the dictionary and its value."""
-    found = ((entry, _value(payload, entry.name)) for entry in field_dictionary())
-    # The objects themselves are omitted: their fields contain everything.
-    return tuple((entry, value) for entry, value in found if not isinstance(value, dict))
+def fields(payload: Mapping[str, Any], schema: PayloadSchema | None = None) -> tuple[tuple[FieldEntry, Any], ...]:
+    """Return the fields of a payload, each as its entry in the dictionary of ``schema`` and its value.
 
-
-def _value(payload: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
-    value: Any = payload
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    ``schema`` is the one that the payload was prepared with; by default, the current one.
+    """
+    return tuple((field.entry, field.value) for field in shown_fields(schema or current_schema(), payload))
 
 
 def json_value(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,0 +1,1 @@
+"""Tests of the published payload schemas, with documents of other versions."""
