@@ -22,6 +22,7 @@ def versed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         altered_document(add_a_field),
         altered_document(remove("days_remaining")),
         altered_document(add_a_field, change("bouncer_count", maximum=20)),
+        altered_document(change("tier", values=["trial", "free"])),
     )
     options = options_in(folder).model_copy(update={"schema_folder": schemas})
     with ReferenceProcess(options) as server, connect(server.ca_file) as client:
@@ -32,7 +33,7 @@ def without(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any 
     return {field: value for field, value in payload(**changes).items() if field != name}
 
 
-@each("sent", [payload(), payload(**{NEW_FIELD: 3}), without("days_remaining")])
+@each("sent", [payload(), payload(**{NEW_FIELD: 3}), without("days_remaining"), payload(tier="free")])
 def test_a_payload_of_any_of_them_is_accepted_and_kept(versed: Line, sent: dict[str, Any]) -> None:
     draft = Draft(canonical(sent))
     assert versed.send(draft.signed()).json()["status"] == "accepted"
@@ -46,6 +47,7 @@ def test_a_payload_of_any_of_them_is_accepted_and_kept(versed: Line, sent: dict[
     [
         (payload(**{NEW_FIELD: 1001}), [{"field": "", "problem": "extra"}]),
         (without("days_remaining", **{NEW_FIELD: 3}), None),
+        (without("days_remaining", tier="free"), None),
         (without("tier"), [{"field": "tier", "problem": "missing"}]),
     ],
 )

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas
 from telemetry_service.reference.journal import JournalEntry
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from telemetry_service.reference.receiver import Acceptance, Receiver
@@ -64,13 +65,15 @@ def hang(visit: Visit) -> None:
 class LicenseServer:
     """Use it as a context manager. ``journal`` is the oracle: what was accepted, once for ever."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        """Keep everything in ``folder``, and go by ``clock``."""
+    def __init__(self, folder: Path, clock: Clock, schemas: PublishedSchemas | None = None) -> None:
+        """Keep everything in ``folder``, go by ``clock``, and accept payloads of ``schemas`` (the published ones)."""
         folder.mkdir(exist_ok=True)
         self.store = Store(folder / "license-server.sqlite3")
         self.store.add_key(API_KEY, CUSTOMER)
         self._signer: ReceiptSigner = load_signer(folder / "receipt-key.pem")
-        self._receiver = Receiver(self.store, require_encryption=False, clock=lambda: clock.now().timestamp())
+        self._receiver = Receiver(
+            self.store, require_encryption=False, clock=lambda: clock.now().timestamp(), schemas=schemas
+        )
         self._trouble = NO_TROUBLE
         self._lock = threading.Lock()
         self.server = FaultServer(folder, self._serve)

@@ -178,3 +178,17 @@ def test_a_nest_of_any_depth_is_refused() -> None:
     for _ in range(100_000):
         nest = [nest]
     assert check(current_schema(), RIGHT | {"tier": nest}) == (Problem("tier", Violation.ENUM),)
+
+
+def test_a_text_may_be_as_long_as_its_schema_says() -> None:
+    assert RIGHT["deployment_version"] == "4.2.0"
+    assert check(altered(change("deployment_version", max_length=5)), RIGHT) == ()
+    short = altered(change("deployment_version", max_length=4))
+    assert check(short, RIGHT) == (Problem("deployment_version", Violation.LENGTH),)
+
+
+def test_a_rule_about_what_an_attempt_adds_waits_for_the_attempt() -> None:
+    late = altered(lambda document: document["attempt_fields"].append("total_events"))
+    stored = {name: value for name, value in RIGHT.items() if name not in {"transmitted_at", "total_events"}}
+    assert check_prepared(late, stored) == ()
+    assert check(late, RIGHT | {"total_events": 0}) == (Problem("", Violation.RULE),)

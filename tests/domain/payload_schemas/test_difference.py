@@ -31,8 +31,8 @@ def of_items(**members: object) -> Alteration:
     return lambda document: field(document, "redeemed_extension_codes")["type"]["items"].update(members)
 
 
-def as_text(name: str, pattern: str) -> Alteration:
-    text = {"kind": "text", "patterns": [pattern], "max_length": None}
+def as_text(name: str, pattern: str, max_length: int | None = None) -> Alteration:
+    text = {"kind": "text", "patterns": [pattern], "max_length": max_length}
     return lambda document: field(document, name).update(type=text)
 
 
@@ -116,6 +116,7 @@ def test_what_allows_more_is_widened_and_its_reverse_narrowed(alteration: Altera
         (of_items(patterns=["^[a-z]{1,99}$"]), "redeemed_extension_codes"),
         (as_text("bouncer_count", "^[0-9]{1,16}$"), "bouncer_count"),
         (as_text("tier", "^[a-t]{1,20}$"), "tier"),
+        (as_text("tier", "^[a-z]{1,20}$", max_length=11), "tier"),
     ],
 )
 def test_what_cannot_be_compared_is_taken_for_widened_too(alteration: Alteration, place: str) -> None:

@@ -109,7 +109,7 @@ def _scalar(
         case TextType():
             return _text(allowed, value)
         case EnumType():
-            return None if isinstance(value, str) and value in allowed.values else Violation.ENUM
+            return None if value in allowed.values else Violation.ENUM
 
 
 def _integer(allowed: IntegerType, value: Any) -> Violation | None:  # noqa: ANN401 - any JSON value
