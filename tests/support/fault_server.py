@@ -40,6 +40,8 @@ class ReceivedRequest:
     path: str
     headers: dict[str, str]
     body: bytes
+    head: str = ""
+    """The request line and the headers as they came, without line ends."""
 
 
 class Certificates:
@@ -89,12 +91,15 @@ class Visit:
     def read_request(self) -> ReceivedRequest:
         """Read a whole request and keep it in the server's list."""
         stream = self.socket.makefile("rb")
-        method, path, _ = stream.readline().decode().split(" ")
+        head = [stream.readline().decode()]
+        method, path, _ = head[0].split(" ")
         headers = {}
         while line := stream.readline().decode().strip():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        request = ReceivedRequest(method, path, headers, stream.read(int(headers.get("content-length", "0"))))
+            head.append(line)
+        body = stream.read(int(headers.get("content-length", "0")))
+        request = ReceivedRequest(method, path, headers, body, "\n".join(map(str.strip, head)))
         self.server.requests.append(request)
         return request
 

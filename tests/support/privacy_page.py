@@ -7,6 +7,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
 _FORMS = {
     "<host>": r"[a-z0-9.\[\]:-]+",
+    "<path>": r"/base",
     "<port>": r"[0-9]{1,5}",
     "<UUID>": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "<Unix seconds>": r"[0-9]{10}",
@@ -44,6 +45,12 @@ def headers(first_column: str = "header") -> list[Header]:
 def literals(cell: str) -> list[str]:
     """Return what a cell has as code."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def request_lines() -> list[str]:
+    """Return the regular expressions of the request lines that the page lists."""
+    found: list[str] = re.findall(r"`((?:POST|CONNECT) [^`]+)`", PAGE.read_text())
+    return [form_of(" ".join(line.split())) for line in found]
 
 
 def form_of(literal: str) -> str:
