@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from telemetry_service.storage.engine import make_migrating_engine
-from telemetry_service.storage.tables import Base
+from telemetry_service.storage.partial_indexes import METADATA
 from telemetry_service.storage.version_table import VERSION_TABLE, adopt_revision
 
 
@@ -12,7 +12,7 @@ def run(connection: Connection) -> None:
     """Migrate within the transaction of ``connection``."""
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=METADATA,
         version_table=VERSION_TABLE,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,

@@ -1,11 +1,10 @@
 """Turns the drivers' errors into our own errors, and hides their texts."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-from psycopg import errors as postgresql
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -16,12 +15,8 @@ from telemetry_service.domain.errors import (
     StorageDamagedError,
     StorageDiskError,
     StorageFullError,
-    StorageHostUnknownError,
-    StorageLoginError,
     StorageNotOpenedError,
-    StorageOptionsError,
     StorageReadOnlyError,
-    StorageTlsError,
     StorageUnavailableError,
     TelemetryError,
 )
@@ -47,29 +42,6 @@ _SQLITE: dict[int, _Kind] = {
 _SQLITE_INCOMPLETE = ("no such table", "no such column", "has no column named")
 """SQLite has one code for every statement that it cannot prepare. Its texts are the same in every language."""
 
-_POSTGRESQL: tuple[tuple[tuple[type[psycopg.Error], ...], _Kind], ...] = (
-    ((postgresql.DiskFull,), StorageFullError),
-    ((postgresql.LockNotAvailable, postgresql.DeadlockDetected), StorageBusyError),
-    ((postgresql.DataCorrupted, postgresql.IndexCorrupted), StorageDamagedError),
-    ((postgresql.UndefinedTable, postgresql.UndefinedColumn), SchemaIncompleteError),
-    ((postgresql.ReadOnlySqlTransaction,), StorageReadOnlyError),
-    ((postgresql.InsufficientPrivilege,), StorageLoginError),
-    ((postgresql.IoError,), StorageDiskError),
-)
-
-_CONNECTING: tuple[tuple[tuple[str, ...], _Kind], ...] = (
-    (("failed to resolve host", "could not translate host name"), StorageHostUnknownError),
-    (("certificate", "does not support SSL", "SSL error"), StorageTlsError),
-    (("authentication failed", "pg_hba.conf", "no password", "not permitted to log in"), StorageLoginError),
-    (("permission denied for database", '" does not exist'), StorageLoginError),
-    (
-        ("connection is bad: invalid", "invalid connection option", "bad value for", "unsupported startup parameter"),
-        StorageOptionsError,
-    ),
-)
-"""A failed connection has no code, so its text is inspected, but never shown. Errors of a server whose language is not
-English are reported less precisely."""
-
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -83,7 +55,7 @@ def translated() -> Iterator[None]:
         raise (found or StorageUnavailableError) from None
     except PoolTimeoutError:
         raise StorageBusyError from None
-    except (sqlite3.Error, psycopg.Error) as error:
+    except _drivers_errors() as error:
         raise (_kind_of(error) or StorageUnavailableError) from None
 
 
@@ -91,19 +63,29 @@ def connected(engine: Engine) -> Connection:
     """Connect. Any exception becomes one of our errors: a driver may meet what it was never tested with."""
     try:
         return engine.connect()
-    except (TelemetryError, SQLAlchemyError, sqlite3.Error, psycopg.Error):
+    except (TelemetryError, SQLAlchemyError):
+        raise
+    except _drivers_errors():
         raise
     except Exception as error:  # noqa: BLE001 - a driver's own mistake may be of any kind
         log_exception(error, "connect")
         raise StorageUnavailableError from None
 
 
+def _drivers_errors() -> tuple[type[Exception], ...]:
+    """Return the roots of the errors of the loaded drivers: psycopg is loaded with the first PostgreSQL engine."""
+    loaded = sys.modules.get("psycopg")
+    return (sqlite3.Error,) if loaded is None else (sqlite3.Error, loaded.Error)
+
+
 def _kind_of(error: BaseException | None) -> _Kind | None:
     if isinstance(error, sqlite3.Error):
         return _sqlite_kind(error)
-    if isinstance(error, psycopg.Error):
-        return _postgresql_kind(error)
-    return None
+    if not isinstance(error, _drivers_errors()):
+        return None
+    from telemetry_service.storage.postgresql_errors import kind_of
+
+    return kind_of(error)
 
 
 def _sqlite_kind(error: sqlite3.Error) -> _Kind | None:
@@ -111,13 +93,3 @@ def _sqlite_kind(error: sqlite3.Error) -> _Kind | None:
     if code == sqlite3.SQLITE_ERROR and any(text in str(error) for text in _SQLITE_INCOMPLETE):
         return SchemaIncompleteError
     return _SQLITE.get(code)
-
-
-def _postgresql_kind(error: psycopg.Error) -> _Kind | None:
-    for raised, kind in _POSTGRESQL:
-        if isinstance(error, raised):
-            return kind
-    if error.sqlstate is not None:
-        return None
-    text = str(error)
-    return next((kind for texts, kind in _CONNECTING if any(part in text for part in texts)), None)

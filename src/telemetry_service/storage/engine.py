@@ -13,7 +13,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from telemetry_service.domain.errors import StorageNotOpenedError
 from telemetry_service.storage.deadline import MIGRATING, ORDINARY, Patience, ends_at, seconds_until
-from telemetry_service.storage.postgresql import postgresql_engine
 
 READ_ONLY = "telemetry_read_only"
 """Execution option of a read-only connection."""
@@ -52,6 +51,8 @@ def make_engine(database_url: str, patience: Patience = ORDINARY, *, may_create:
         if may_create:
             event.listen(engine, "connect", _enable_incremental_vacuum, insert=True)
         return engine
+    from telemetry_service.storage.postgresql import postgresql_engine
+
     return postgresql_engine(url, patience)
 
 

@@ -5,10 +5,6 @@ import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, make_url, text
 
 from telemetry_service.domain.errors import (
@@ -22,10 +18,10 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.resources import migrations_folder
 from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import make_engine, make_migrating_engine, make_private_file
 from telemetry_service.storage.link import Link, link_of
+from telemetry_service.storage.revisions import revisions
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, adopt_revision, current_revision, has_old_revision
 
@@ -95,9 +91,9 @@ def schema_state(database_url: str, *, may_create: bool = False) -> SchemaState:
     try:
         with translated(), connected(engine) as connection:
             _keep_migrations_out(connection)
-            present, scripts = current_revision(connection), _scripts()
-            too_new = present is not None and not _known(scripts, present)
-            newest = scripts.get_current_head() or ""
+            present, known = current_revision(connection), revisions()
+            too_new = present is not None and present not in known
+            newest = known[-1]
             current = present == newest and not has_old_revision(connection)
             missing = _missing(connection) if current else _without_revision(connection, present)
             return SchemaState(
@@ -191,30 +187,18 @@ def _keep_migrations_out(connection: Connection) -> None:
         raise MigrationUnderWayError from None
 
 
-def _configuration() -> Config:
-    config = Config()
-    # Alembic reads this as an ini file, in which a percent sign starts the name of an option.
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_configuration())
-
-
 def _upgrade(connection: Connection) -> str:
-    config = _configuration()
-    config.attributes["connection"] = connection
-    scripts = _scripts()
-    present = current_revision(connection)
-    if present is not None and not _known(scripts, present):
+    present, known = current_revision(connection), revisions()
+    if present is not None and present not in known:
         raise SchemaTooNewError
     if without := _without_revision(connection, present):
         raise SchemaIncompleteError(without)
     adopt_revision(connection)
-    newest = scripts.get_current_head() or ""
-    command.upgrade(config, newest)
+    newest = known[-1]
     if present != newest:
+        from telemetry_service.storage.upgrade import run_migrations
+
+        run_migrations(connection, newest)
         log_event(Event.DATABASE_MIGRATED, before=present or "nothing", revision=newest)
     return _complete(newest, _missing(connection))
 
@@ -240,10 +224,3 @@ def _missing(connection: Connection) -> tuple[str, ...]:
                 f"{table.name}.{column.name}" for column in table.columns if column.name not in present[table.name]
             ]
     return tuple(missing)
-
-
-def _known(scripts: ScriptDirectory, revision: str) -> bool:
-    try:
-        return scripts.get_revision(revision) is not None
-    except CommandError:
-        return False

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.periods import ClosedBy, DayCount, Period, PeriodCounts, add_up
@@ -88,5 +87,5 @@ def period_in(row: RowMapping) -> Period:
     return Period(row[_TABLE.c.id], row[_TABLE.c.opened_at], row[_TABLE.c.reportable])
 
 
-def _how_many(flag: InstrumentedAttribute[bool]) -> ColumnElement[int]:
+def _how_many(flag: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((flag, 1), else_=0)), 0)

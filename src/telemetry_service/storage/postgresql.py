@@ -12,12 +12,12 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import RV, PQGen
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
-from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from telemetry_service.domain.errors import StorageOptionsError
 from telemetry_service.storage.deadline import Patience, ends_at, seconds_until
+from telemetry_service.storage.postgresql_errors import judge
 
 PING_SECONDS = 5
 """How long a pooled connection has to show that it is alive before another one is opened."""
@@ -38,14 +38,6 @@ _DEFAULTS: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
 }
 """Defaults that the URL may override."""
-
-_STATEMENT_ERRORS = (errors.IntegrityError, errors.DataError)
-"""These concern a statement rather than the session, and are part of normal work."""
-
-_SESSION_STATES = ("08", "57P", "25006", "0A000", "53300")
-"""Broken connections, a server shutting down, sessions left read-only by a failover, outdated plans: all connections of
-the pool are likely to have the same problem."""
-
 
 _TAKEN = "telemetry_taken"
 """The connection in this slot of the pool that was used before."""
@@ -90,7 +82,7 @@ def postgresql_engine(url: URL, patience: Patience) -> Engine:
     event.listen(engine, "connect", partial(_prepare, patience))
     event.listen(engine, "checkout", partial(_take, patience, engine.dialect))
     event.listen(engine, "begin", partial(_begin, patience))
-    event.listen(engine, "handle_error", _judge)
+    event.listen(engine, "handle_error", judge)
     return engine
 
 
@@ -209,15 +201,3 @@ def _begin(patience: Patience, connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     if driver.pooled:
         connection.exec_driver_sql(_settings(patience, "true"))
-
-
-def _judge(context: ExceptionContext) -> None:
-    """Return no failed session to the pool: the next call gets a new one.
-
-    It is not known which errors leave a session intact, and a new one costs milliseconds.
-    """
-    error = context.original_exception
-    if not isinstance(error, psycopg.Error) or isinstance(error, _STATEMENT_ERRORS):
-        return
-    context.is_disconnect = True
-    context.invalidate_pool_on_disconnect = error.sqlstate is None or error.sqlstate.startswith(_SESSION_STATES)

@@ -8,11 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, literal, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from telemetry_service.domain.clock import EARLIEST
+from telemetry_service.storage.declaration import Mapped
 from telemetry_service.storage.expiry import prefer_indexes
-from telemetry_service.storage.tables import ReportingPeriod, TelemetryTick, TelemetryTransmissionLog, UsageReportId
+from telemetry_service.storage.tables import (
+    Base,
+    ReportingPeriod,
+    TelemetryTick,
+    TelemetryTransmissionLog,
+    UsageReportId,
+)
 
 FAR_AHEAD = timedelta(days=365)
 """Rows dated further ahead than this are dated again. Nearer ones expire soon enough: keeping a row too long does less
@@ -22,8 +28,9 @@ harm than dating it by a clock that is behind, and deleting it too early."""
 class _Dated(NamedTuple):
     """A column that decides the age of a row."""
 
-    key: InstrumentedAttribute[Any]
-    date: InstrumentedAttribute[Any]
+    row: type[Base]
+    key: Mapped[Any]
+    date: Mapped[Any]
     whole_days: bool = False
     only: tuple[ColumnElement[bool], ...] = ()
 
@@ -32,10 +39,11 @@ class _Dated(NamedTuple):
 
 
 _COLUMNS = (
-    _Dated(UsageReportId.report_id, UsageReportId.received_on, whole_days=True),
-    _Dated(TelemetryTransmissionLog.sequence, TelemetryTransmissionLog.accepted_at),
+    _Dated(UsageReportId, UsageReportId.report_id, UsageReportId.received_on, whole_days=True),
+    _Dated(TelemetryTransmissionLog, TelemetryTransmissionLog.sequence, TelemetryTransmissionLog.accepted_at),
     # A period with a transmission is shown with it and deleted after it.
     _Dated(
+        ReportingPeriod,
         ReportingPeriod.id,
         ReportingPeriod.closed_at,
         # One period at a time: PostgreSQL would turn a NOT EXISTS into a scan of all of them.
@@ -47,7 +55,7 @@ _COLUMNS = (
             .is_(None),
         ),
     ),
-    _Dated(TelemetryTick.tick_key, TelemetryTick.ran_at),
+    _Dated(TelemetryTick, TelemetryTick.tick_key, TelemetryTick.ran_at),
 )
 
 
@@ -67,7 +75,7 @@ class Redating:
         while self._left:
             dated, wrong = self._left[0]
             some = select(dated.key).where(wrong, *dated.only).limit(rows)
-            anew = update(dated.key.class_).where(dated.key.in_(some)).values({dated.date: dated.of(self._now)})
+            anew = update(dated.row).where(dated.key.in_(some)).values({dated.date: dated.of(self._now)})
             if done := connection.execute(anew).rowcount:
                 return done
             del self._left[0]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
-from sqlalchemy.orm import aliased
 
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
@@ -126,5 +125,5 @@ class ScheduleStore:
 
 def _used_too_early() -> ColumnElement[bool]:
     """Whether a tick with an earlier key ran after this one. Keys are times that sort as text."""
-    other = aliased(TelemetryTick)
+    other = TelemetryTick.__table__.alias().c
     return exists().where(other.tick_key < TelemetryTick.tick_key, other.sequence > TelemetryTick.sequence)

@@ -1,12 +1,13 @@
 """The tables. Every constraint has a name, so that a migration can find it on both databases."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Date,
     ForeignKey,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from telemetry_service.domain.activity import Action
 from telemetry_service.domain.causes import Cause
@@ -28,6 +28,7 @@ from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
+from telemetry_service.storage.declaration import Declarative, Mapped, mapped_column
 from telemetry_service.storage.types import Id16, UtcDateTime, closed_set
 
 NAMING = {
@@ -42,11 +43,12 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite assigns row numbers only in a column of type INTEGER."""
 
 
-class Base(DeclarativeBase):
+class Base(Declarative):
     """The root of the tables."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 - read once by SQLAlchemy, as its documentation asks
+    types: ClassVar = {
+        bool: Boolean(),
         datetime: UtcDateTime(),
         UUID: Id16(),
         int: BigInteger(),
@@ -137,13 +139,7 @@ class ReportingPeriod(Base):
 
     __tablename__ = "reporting_periods"
     __table_args__ = (
-        Index(
-            "uq_reporting_periods_open",
-            "is_open",
-            unique=True,
-            sqlite_where=text("is_open"),
-            postgresql_where=text("is_open"),
-        ),
+        # With a partial index; see partial_indexes.py.
         Index("ix_reporting_periods_closed_at", "closed_at"),
         CheckConstraint("is_open = (closed_at IS NULL)", name="open_or_closed"),
         {"sqlite_autoincrement": True},

@@ -4,12 +4,17 @@ Version 0.1.0 used Alembic's own name, ``alembic_version``. If that table contai
 exist, the revision is moved. Another application's table of that name is left alone and ignored.
 """
 
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 VERSION_TABLE = "telemetry_alembic_version"
 
 SELECT_REVISION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a name of our own
+
+_CREATE = text(
+    f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
+    f" CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
+)
+"""The table as Alembic creates it."""
 
 _OLD_TABLE = "alembic_version"
 _OLD_REVISION = "0001"
@@ -39,8 +44,7 @@ def adopt_revision(connection: Connection) -> None:
     """Move the revision of version 0.1.0 to our own table. Repeating it is safe."""
     if not has_old_revision(connection):
         return
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    context._ensure_version_table()  # noqa: SLF001 - no public way makes the table without a whole environment
+    connection.execute(_CREATE)
     ours = {"ours": _OLD_REVISION}
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} (version_num) VALUES (:ours)"), ours)  # noqa: S608 - our own name
     connection.execute(text(f"DELETE FROM {_OLD_TABLE} WHERE version_num = :ours"), ours)  # noqa: S608 - a name of our own
