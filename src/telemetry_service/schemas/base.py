@@ -8,6 +8,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, PlainSerializer, W
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.owner import Owner
+from telemetry_service.schemas.member_texts import describe_members
 
 Moment = Annotated[
     datetime,
@@ -20,7 +21,7 @@ Moment = Annotated[
 class ResponseModel(BaseModel):
     """The root of the responses: closed, so that nothing gets into a response by accident."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, json_schema_extra=describe_members)
 
 
 def read_from(path: str) -> Any:  # noqa: ANN401 - the field's own annotation says its type

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
 from telemetry_service.identity.accounts import LoginBlockedError
 from telemetry_service.log.context import current_request
+from telemetry_service.schemas.member_texts import describe_members
 from telemetry_service.web.errors import request_errors as requests
 from telemetry_service.web.errors.request_errors import FieldError
 from telemetry_service.web.errors.statuses import status_of
@@ -55,7 +56,7 @@ class Problem:
 class ProblemDocument(BaseModel):
     """An error (RFC 9457). It never repeats the content of the request."""
 
-    model_config = ConfigDict(title="Problem", use_attribute_docstrings=True)
+    model_config = ConfigDict(title="Problem", json_schema_extra=describe_members)
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri", "examples": [f"{PROBLEM_TYPE}input-invalid"]})]
     title: str
