@@ -7,7 +7,9 @@ Anything that needs a running part of it, including tests and benchmarks, gets i
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
@@ -18,7 +20,6 @@ from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.identity.accounts import Accounts
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.passwords import HashCost
-from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
 from telemetry_service.pipeline.actions.start import create_first_rows, start
@@ -28,12 +29,15 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import run_due_tick
-from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job, Scheduler
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate, require_current
+
+if TYPE_CHECKING:
+    from telemetry_service.license_server.client import LicenseServerClient
+    from telemetry_service.scheduler import Job, Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +57,20 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """One process of the service, with everything that runs in it."""
+class OpenService:
+    """What a command works with; nothing runs."""
 
     runtime: Runtime
     authentication: Authentication
+
+
+@dataclass(frozen=True, slots=True)
+class Service(OpenService):
+    """One process of the service, with everything that runs in it."""
+
     recorder: Recorder
     heartbeat: Heartbeat
-    scheduler: Scheduler
+    scheduler: "Scheduler"
 
     def start(self) -> None:
         """Start recording and waking."""
@@ -92,6 +102,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     """
     migrate(settings.database_url.get_secret_value())
     service = _assemble(settings, options or Options())
+    _ = service.runtime.client  # What is wrong with its files is an error of the start, and is found before the rows.
     start(service.runtime)
     if settings.admin_password is not None:
         _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
@@ -104,7 +115,7 @@ def _set_first_password(accounts: Accounts, password: str) -> None:
         warn_of(StartWarning.PASSWORD_IGNORED)
 
 
-def open_for_command(settings: Settings) -> Service:
+def open_for_command(settings: Settings) -> OpenService:
     """Assemble the parts on a database that is ready. Nothing is created, migrated, recorded or run.
 
     Raises:
@@ -115,7 +126,7 @@ def open_for_command(settings: Settings) -> Service:
         StorageUnavailableError: the database cannot be used.
     """
     require_current(settings.database_url.get_secret_value())
-    service = _assemble(settings, Options(scheduled=False))
+    service = _open(settings, Options())
     with service.runtime.database.read() as tx:
         exists = tx.installation.exists()
     if not exists:
@@ -159,7 +170,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             ephemeral_keys=settings.ephemeral_keys,
         ),
         keys=keys,
-        client=_client(settings, options),
+        make_client=partial(_client, settings, options),
         receipt_key=ReceiptKey.parse(pinned) if pinned else None,
         connection=_connection(settings),
         retry_policy=options.retry_policy or RetryPolicy(),
@@ -168,11 +179,12 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
     )
 
 
-def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[Job, ...]:
+def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
     """Return the regular jobs. Nothing that waits for a network is part of the waking.
 
     So a License Server that hangs delays neither the heartbeat nor the tick.
     """
+    from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job
 
     def waking() -> None:
         heartbeat.beat_if_due()
@@ -187,18 +199,26 @@ def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple[J
     return wake, delivery, purge
 
 
-def _assemble(settings: Settings, options: Options) -> Service:
+def _open(settings: Settings, options: Options) -> OpenService:
     runtime = make_runtime(settings, options)
     credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
-    authentication = make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost)
-    heartbeat = Heartbeat(runtime, options.heartbeat)
-    scheduler = Scheduler(_jobs(runtime, heartbeat, scheduled=options.scheduled))
-    return Service(runtime, authentication, Recorder(runtime), heartbeat, scheduler)
+    return OpenService(runtime, make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost))
 
 
-def _client(settings: Settings, options: Options) -> LicenseServerClient | None:
-    if settings.license_server_url is None:
-        return None
+def _assemble(settings: Settings, options: Options) -> Service:
+    from telemetry_service.scheduler import Scheduler
+
+    opened = _open(settings, options)
+    heartbeat = Heartbeat(opened.runtime, options.heartbeat)
+    scheduler = Scheduler(_jobs(opened.runtime, heartbeat, scheduled=options.scheduled))
+    return Service(opened.runtime, opened.authentication, Recorder(opened.runtime), heartbeat, scheduler)
+
+
+def _client(settings: Settings, options: Options) -> "LicenseServerClient":
+    """Return the client of the configured License Server."""
+    from telemetry_service.license_server.client import LicenseServerClient
+
+    assert settings.license_server_url is not None  # noqa: S101 - Runtime.client asks for nothing else
     endpoint = Endpoint(
         base_url=settings.license_server_url.get_secret_value(),
         ca_file=settings.license_server_ca_file,

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with ``arguments``, or with those of the process, and exit."""
+    from telemetry_service.cli.loading import pause_collection
+
+    if arguments is None:
+        pause_collection()
     from telemetry_service.cli.main import run
     from telemetry_service.log.silence import silence
 

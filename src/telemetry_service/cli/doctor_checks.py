@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
 from telemetry_service.domain.owner import Owner
 
 if TYPE_CHECKING:
-    from telemetry_service.service import Service
+    from telemetry_service.service import OpenService
     from telemetry_service.settings import Settings
     from telemetry_service.storage.link import Link
     from telemetry_service.storage.migrate import SchemaState
@@ -141,6 +142,7 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
     except TelemetryError as error:
         yield _failed("service", with_place(error, settings))
         return
+    resume_collection()
     checks = (
         ("writing", lambda: _writing(service)),
         ("clock", lambda: _clock(service, clock.now())),
@@ -162,12 +164,12 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
         return _failed(name, error)
 
 
-def _writing(service: "Service") -> Finding:
+def _writing(service: "OpenService") -> Finding:
     service.runtime.database.try_writing()
     return Finding("writing", Result.OK, "The database is writable.")
 
 
-def _clock(service: "Service", now: datetime) -> Finding:
+def _clock(service: "OpenService", now: datetime) -> Finding:
     with service.runtime.database.read() as tx:
         opened_at = tx.periods.open().opened_at
     if now < _RELEASED:
@@ -181,14 +183,14 @@ def _clock(service: "Service", now: datetime) -> Finding:
     return Finding("clock", Result.OK, "This machine's clock agrees with the database.")
 
 
-def _administrator(service: "Service") -> Finding:
+def _administrator(service: "OpenService") -> Finding:
     if service.authentication.accounts.exist():
         return Finding("administrator", Result.OK, "The administrator has a password.")
     sentence = "No one can log in yet. Set a password with: telemetry-service admin set-password"
     return Finding("administrator", Result.WARNING, sentence)
 
 
-def _health(service: "Service") -> Finding:
+def _health(service: "OpenService") -> Finding:
     from telemetry_service.domain.health_texts import NOT_DELIVERED
     from telemetry_service.domain.payload import HealthStatus
     from telemetry_service.pipeline.queries.health import read_health
@@ -206,7 +208,7 @@ def _health(service: "Service") -> Finding:
     return Finding("health", Result.WARNING, sentence)
 
 
-def _connection(service: "Service", *, offline: bool) -> Finding:
+def _connection(service: "OpenService", *, offline: bool) -> Finding:
     from telemetry_service.pipeline.actions.check_connection import try_connection
 
     if offline:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.output import say_on_stderr
 from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.errors import DatabaseMissingError, SchemaBehindError, TelemetryError
 
 if TYPE_CHECKING:
-    from telemetry_service.service import Service
+    from telemetry_service.service import OpenService
     from telemetry_service.settings import Settings
 
 SQLITE = "sqlite:///"
@@ -62,7 +63,7 @@ def with_place(error: TelemetryError, settings: "Settings") -> TelemetryError:
 
 
 @contextmanager
-def opened_service() -> Iterator["Service"]:
+def opened_service() -> Iterator["OpenService"]:
     """Open the service without changing anything.
 
     It creates, migrates and records nothing; only the service and ``migrate`` do.
@@ -78,6 +79,7 @@ def opened_service() -> Iterator["Service"]:
         service = open_for_command(settings)
     except TelemetryError as error:
         raise with_place(error, settings) from None
+    resume_collection()
     try:
         yield service
     finally:

@@ -3,18 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from random import Random
 from threading import Event
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
-from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKey
 from telemetry_service.storage.database import Database
+
+if TYPE_CHECKING:
+    from telemetry_service.license_server.client import LicenseServerClient
 
 
 @dataclass
@@ -52,7 +56,8 @@ class Runtime:
     deployment: Deployment
     keys: KeyRing
     """Protects secrets for the License Server."""
-    client: LicenseServerClient | None
+    make_client: Callable[[], "LicenseServerClient"]
+    """Only for ``client``."""
     receipt_key: ReceiptKey | None
     connection: bytes = field(repr=False)
     """Identifies the deployment's connection settings; only a keyed digest of it is stored."""
@@ -66,6 +71,17 @@ class Runtime:
     last attempted them."""
     failpoint: Callable[[Failpoint], None] = pass_failpoint
     """Called at each failpoint; the crash tests stop the process there."""
+
+    @cached_property
+    def client(self) -> "LicenseServerClient | None":
+        """The client of the License Server, if one is configured.
+
+        It is made when it is first needed: most commands never load the HTTP libraries.
+
+        Raises:
+            SettingsError: the CA file cannot be read, or a URL is invalid.
+        """
+        return self.make_client() if self.deployment.license_server_configured else None
 
     def present_connection(self) -> bytes:
         """Return what identifies the present connection, including the content of the CA file."""

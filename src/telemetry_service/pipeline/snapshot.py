@@ -79,7 +79,7 @@ class Snapshot:
             locked=not self.runtime.deployment.enabled,
             api_key=self.configuration.api_key is not None,
             api_key_usable=not isinstance(self._opened_key, KeyUnusableError),
-            license_server=self.runtime.client is not None,
+            license_server=self.runtime.deployment.license_server_configured,
             customer_id=self.customer_id is not None,
         )
 

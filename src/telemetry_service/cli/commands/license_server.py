@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemetry_service.cli.folders import written_into
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.output import say, say_on_stderr
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def license_server(
         options = temporary_options(
             folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
         ).model_copy(update={"control_token": None})
+    resume_collection()
     with until_stopped():
         try:
             serve(options, lambda listening: _announce(listening, options, customer_id))

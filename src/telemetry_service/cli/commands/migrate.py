@@ -1,5 +1,6 @@
 """``telemetry-service migrate``."""
 
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.open_service import read_settings
 from telemetry_service.cli.output import AsJson, say, say_json
 
@@ -12,6 +13,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     settings = read_settings()
     from telemetry_service.service import set_up
 
+    resume_collection()
     revision = set_up(settings)
     if as_json:
         say_json({"revision": revision})

@@ -13,6 +13,7 @@ import typer
 
 from telemetry_service import __version__
 from telemetry_service.cli.listening import bound_to, is_loopback, listen
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
             log_level=settings.log_level,
         )
         with until_stopped():
-            run_server(make_app(service), listener, started, proxies)
+            app = make_app(service)
+            resume_collection()
+            run_server(app, listener, started, proxies)
         log_event(Event.SERVICE_STOPPED)
 
 

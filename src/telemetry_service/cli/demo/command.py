@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from telemetry_service.cli.commands.serve import DEFAULT_PORT
+from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.output import say, say_on_stderr
 
 _LOOPBACK = "127.0.0.1"
@@ -31,6 +32,7 @@ def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh 
         from telemetry_service.cli.demo.run import Demo
         from telemetry_service.domain.clock import SystemClock
 
+        resume_collection()
         kept = DemoFolder(folder)
         with kept.taken(SystemClock().now(), fresh=fresh) as secrets, _listen(port) as listener:
             Demo(kept, secrets, listener).run()

@@ -64,7 +64,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
     token = time_ordered_id(now)
     with runtime.database.write() as tx:
         configuration = tx.configuration.get()
-        if not runtime.enabled(configuration) or runtime.client is None:
+        if not runtime.enabled(configuration) or not runtime.deployment.license_server_configured:
             return None
         try:
             api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)

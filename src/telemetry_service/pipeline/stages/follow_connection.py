@@ -22,7 +22,7 @@ def follow_connection(runtime: Runtime) -> None:
     only those never tried with this one. While telemetry is off, the connection is not used, so changes are not
     noticed.
     """
-    if runtime.client is None:
+    if not runtime.deployment.license_server_configured:
         return
     present = runtime.present_connection()
     new = present != runtime.seen_connection.connection

@@ -101,7 +101,7 @@ def outgoing_customer_id(snapshot: Snapshot) -> str:
         NotConfiguredError: no API key is stored.
         KeyUnusableError: the stored API key cannot be opened.
     """
-    if snapshot.runtime.client is None:
+    if not snapshot.runtime.deployment.license_server_configured:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:
         raise CustomerIdMissingError
