@@ -33,6 +33,7 @@ class ConfigurationResponse(ResponseModel):
     frequency: Frequency = read_from("values.frequency")
     encrypt_payload: bool = read_from("values.encrypt_payload")
     anonymize_pii: bool = read_from("values.anonymize_pii")
+    """Whether the customer ID is sent as a pseudonym, which the License Server can link to the customer."""
     retention_days: int = read_from("values.retention_days")
     locked: bool
     """True while the deployment has turned telemetry off (TELEMETRY_ENABLED=false)."""
