@@ -24,13 +24,14 @@ from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
 from telemetry_service.pipeline.actions.start import create_first_rows, start
 from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.sealing.receipt import ReceiptKey
+from telemetry_service.sealing.receipt import ReceiptKeys
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate, require_current
@@ -137,13 +138,12 @@ def open_for_command(settings: Settings) -> OpenService:
 
 def set_up(settings: Settings) -> str:
     """Migrate the database, create the first rows, and return the revision; for the errors see ``migrate``."""
-    url = settings.database_url.get_secret_value()
-    revision = migrate(url)
-    database = Database(url)
+    revision = migrate(settings.database_url.get_secret_value())
+    runtime = make_runtime(settings, Options())
     try:
-        create_first_rows(database, SystemClock().now())
+        create_first_rows(runtime)
     finally:
-        database.close()
+        runtime.database.close()
     return revision
 
 
@@ -154,9 +154,10 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         SettingsError: a file that a setting names cannot be used.
     """
     keys = KeyRing(tuple(key.get_secret_value() for key in settings.encryption_keys))
+    signer = LedgerSigner(keys)
     pinned = settings.license_server_public_key
     return Runtime(
-        database=Database(settings.database_url.get_secret_value()),
+        database=Database(settings.database_url.get_secret_value(), signer),
         clock=options.clock or SystemClock(),
         deployment=Deployment(
             license_server_configured=settings.license_server_url is not None,
@@ -170,8 +171,9 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             ephemeral_keys=settings.ephemeral_keys,
         ),
         keys=keys,
+        signer=signer,
         make_client=partial(_client, settings, options),
-        receipt_key=ReceiptKey.parse(pinned) if pinned else None,
+        receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
         retry_policy=options.retry_policy or RetryPolicy(),
         random=options.random or Random(),  # noqa: S311 - jitter

@@ -177,8 +177,13 @@ def certificate_file(text: str) -> Path:
     raise RefusedValueError(message)
 
 
+def public_keys(text: str) -> str:
+    """Return the text of Ed25519 public keys, separated by commas: PEM, or their 32 bytes in URL-safe base64."""
+    return ",".join(public_key(part) for part in text.split(","))
+
+
 def public_key(text: str) -> str:
-    """Return the text of an Ed25519 public key: PEM, or its 32 bytes in URL-safe base64."""
+    """Return the text of one of them."""
     # Line ends are often lost when PEM is passed in an environment variable.
     text = text.replace("\\n", "\n").strip()
     pem = _PEM_PUBLIC_KEY.fullmatch(text)

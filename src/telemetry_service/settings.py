@@ -133,7 +133,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         database_url=source.read("TELEMETRY_DATABASE_URL", values.database_url, SecretStr(DEFAULT_DATABASE_URL)),
         license_server_url=source.read("TELEMETRY_LICENSE_SERVER_URL", values.license_server_url, None),
         license_server_ca_file=source.read("TELEMETRY_LICENSE_SERVER_CA_FILE", values.certificate_file, None),
-        license_server_public_key=source.read("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", values.public_key, None),
+        license_server_public_key=source.read("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", values.public_keys, None),
         proxy_url=source.read("TELEMETRY_PROXY_URL", values.proxy_url, None),
         customer_id=source.read("TELEMETRY_CUSTOMER_ID", values.customer_id, None),
         deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),

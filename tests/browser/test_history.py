@@ -8,7 +8,8 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from telemetry_service.pipeline.queries.proof import payload_as_sent
+from telemetry_service.pipeline.queries.sent import read_sent
+from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console, transmission_url
 from tests.browser.visitor import Look, log_in, picture, visit
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
@@ -214,10 +215,13 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     drawer = page.locator("#drawer")
     expect(drawer).to_contain_text("Verified")
     expect(drawer).to_contain_text("As sent by attempt 1, encrypted.")
-    expect(drawer).to_contain_text("Verified: the payload and the body match the digests recorded for this attempt.")
+    expect(drawer).to_contain_text(
+        "Verified just now: all stored data matches the 3 signed ledger entries about this transmission."
+    )
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
-    assert page.locator("#sent-exact").text_content() == payload_as_sent(detail.transmission, attempt).decode()
+    _attempt, sent = read_now(ready.runtime, read_sent, detail.transmission.transmission_id, 1, "payload")
+    assert page.locator("#sent-exact").text_content() == sent.decode()
     page.get_by_text("Digests of attempt 1").click()
     expect(page.locator(".attempt")).to_contain_text(attempt.payload_sha256)
     expect(page.locator(".attempt")).to_contain_text(attempt.body_sha256)

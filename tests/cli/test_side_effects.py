@@ -43,9 +43,11 @@ class Command:
         return cli(*self.arguments, *self.made(transmission_id), stdin=self.stdin)
 
 
-SENDING = frozenset(
+NOTING = frozenset({"ledger_head", "ledger_salted_values", "telemetry_ledger"})
+"""Each act is an entry of the ledger."""
+SENDING = NOTING | frozenset(
     {
-        "activity",
+        "evidence",
         "license_server_last_exchange",
         "reporting_periods",
         "telemetry_transmission_attempts",
@@ -59,17 +61,15 @@ COMMANDS = {
     "doctor": Command(("doctor",)),
     "doctor --offline": Command(("doctor", "--offline")),
     "token list": Command(("token", "list")),
-    "token create": Command(
-        ("token", "create", "reporter", "--scope", "report"), frozenset({"activity", "service_tokens"})
-    ),
-    "token revoke": Command(("token", "revoke", "kept"), frozenset({"activity", "service_tokens"})),
+    "token create": Command(("token", "create", "reporter", "--scope", "report"), NOTING | {"service_tokens"}),
+    "token revoke": Command(("token", "revoke", "kept"), NOTING | {"service_tokens"}),
     "admin set-password": Command(
         ("admin", "set-password", "--stdin"),
-        frozenset({"activity", "admin_accounts", "admin_sessions"}),
+        NOTING | {"admin_accounts", "admin_sessions"},
         stdin="a long enough password\n",
     ),
     "test-connection": Command(
-        ("test-connection",), frozenset({"activity", "license_server_last_exchange", "telemetry_transmission_logs"})
+        ("test-connection",), NOTING | {"license_server_last_exchange", "telemetry_transmission_logs"}
     ),
     "send-now": Command(("send-now",), SENDING),
 }

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry_service.domain.activity import Activity
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.support.actors import CLI
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import signed_database
 
 KEY, OLD_KEY = b"k" * 32, b"o" * 32
 CHEAP = HashCost(rounds=1, memory_kib=8, lanes=1)
@@ -24,7 +24,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
+    database = signed_database(database_url)
     yield database
     database.close()
 
@@ -39,9 +39,3 @@ def administered(authentication: Authentication) -> Authentication:
     """Authentication whose administrator has a password."""
     authentication.accounts.set_password(PASSWORD, CLI)
     return authentication
-
-
-def activity(database: Database) -> list[Activity]:
-    """Return what was noted, oldest first."""
-    with database.read() as tx:
-        return list(reversed(tx.activity.latest(100)))

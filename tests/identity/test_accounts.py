@@ -8,17 +8,18 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError, TelemetryError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.accounts import LoginBlockedError, block_after
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.passwords import HashCost, PasswordRefusedError, Passwords
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
-from tests.identity.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.identity.conftest import CHEAP, KEY, PASSWORD
 from tests.support.actors import CLI, STRANGER
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import entries
 
 WRONG = "not the password at all"
 
@@ -33,7 +34,7 @@ def test_there_is_no_default_account(authentication: Authentication) -> None:
 def test_logins_before_there_is_an_account_leave_no_trace(authentication: Authentication, database: Database) -> None:
     for _ in range(20):
         assert _fail(authentication) is LoginFailedError
-    assert activity(database) == []
+    assert entries(database) == []
 
 
 def test_the_first_password_is_set_only_once(authentication: Authentication) -> None:
@@ -233,11 +234,11 @@ def test_logins_are_noted_and_what_was_typed_is_not(administered: Authentication
     with pytest.raises(LoginFailedError):
         administered.sessions.log_in("my-password-in-the-wrong-field", "neither", STRANGER)
     administered.sessions.log_in("admin", PASSWORD, STRANGER)
-    noted = activity(database)
-    assert [(entry.action, entry.actor) for entry in noted] == [
-        (Action.PASSWORD_SET, "cli"),
-        (Action.LOGIN_FAILED, "nobody"),
-        (Action.LOGGED_IN, "admin"),
+    noted = entries(database)
+    assert [(entry.kind, entry.actor) for entry in noted] == [
+        (Kind.PASSWORD_SET, "cli (operator)"),
+        (Kind.LOGIN_FAILED, "nobody"),
+        (Kind.LOGIN, "admin"),
     ]
     assert "my-password" not in repr(noted)
 

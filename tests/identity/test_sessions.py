@@ -4,15 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
-from tests.identity.conftest import CHEAP, KEY, PASSWORD, activity
+from tests.identity.conftest import CHEAP, KEY, PASSWORD
 from tests.support.actors import ADMIN, STRANGER
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import entries
 
 MINUTE = timedelta(minutes=1)
 
@@ -80,7 +81,7 @@ def test_logging_out_ends_the_session_and_no_other(administered: Authentication,
     administered.sessions.log_out(gone.session, ADMIN)
     assert not _is_valid(administered, gone.token)
     assert _is_valid(administered, stays)
-    assert activity(database)[-1].action is Action.LOGGED_OUT
+    assert entries(database)[-1].kind is Kind.LOGOUT
 
 
 def test_the_password_counts_as_recent_for_ten_minutes(administered: Authentication, clock: FrozenClock) -> None:
@@ -101,10 +102,10 @@ def test_a_session_that_is_used_notes_its_person_and_a_wrong_password_nobody(
         administered.sessions.reauthenticate(session, "not the password at all", ADMIN)
     administered.sessions.reauthenticate(session, PASSWORD, ADMIN)
     administered.sessions.log_out(session, ADMIN)
-    assert [(entry.action, entry.actor) for entry in activity(database)[-3:]] == [
-        (Action.LOGIN_FAILED, "nobody"),
-        (Action.LOGGED_IN, "admin"),
-        (Action.LOGGED_OUT, "admin"),
+    assert [(entry.kind, entry.actor) for entry in entries(database)[-3:]] == [
+        (Kind.LOGIN_FAILED, "nobody"),
+        (Kind.LOGIN, "admin"),
+        (Kind.LOGOUT, "admin"),
     ]
 
 

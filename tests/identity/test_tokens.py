@@ -5,17 +5,18 @@ from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.identity.tokens import REMEMBERED, TokenRefusedError
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
-from tests.identity.conftest import CHEAP, KEY, activity
+from tests.identity.conftest import CHEAP, KEY
 from tests.support.actors import ADMIN, CLI
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import entries
 
 
 def _create(authentication: Authentication, name: str = "reporter", *scopes: Scope) -> str:
@@ -142,9 +143,9 @@ def test_a_clock_set_back_does_not_keep_the_use_of_a_token_from_being_noted(
 def test_making_and_revoking_is_noted(authentication: Authentication, database: Database) -> None:
     created = authentication.tokens.create("reporter", [Scope.REPORT], CLI)
     authentication.tokens.revoke(created.facts.token_id, ADMIN)
-    assert [(entry.action, entry.actor, entry.details["token_id"]) for entry in activity(database)] == [
-        (Action.TOKEN_CREATED, "cli", created.facts.token_id),
-        (Action.TOKEN_REVOKED, "admin", created.facts.token_id),
+    assert [(entry.kind, entry.actor, entry.details["token_id"]) for entry in entries(database)] == [
+        (Kind.TOKEN_CREATED, "cli (operator)", created.facts.token_id),
+        (Kind.TOKEN_REVOKED, "admin", created.facts.token_id),
     ]
 
 

@@ -1,5 +1,6 @@
 """After a long outage much waits at once: it goes out in turn, floods nobody, and one bad row starves no other."""
 
+from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
 from telemetry_service.pipeline.queries.health import read_health
@@ -14,7 +15,7 @@ from tests.support.site import Site
 def pile_up(site: Site, number: int) -> list[str]:
     """Let so many transmissions wait, all of them due; return their ids, oldest first."""
     now = site.clock.now()
-    closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, now)
+    closing = Closing(SCHEDULE, Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, now)
     with site.runtime.database.write() as tx:
         tx.periods.lock_open()
         return [str(close_and_prepare(Snapshot(site.runtime, tx, now), closing)) for _ in range(number)]

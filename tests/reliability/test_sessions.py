@@ -106,7 +106,7 @@ def test_a_plan_that_does_not_fit_any_more_fails_one_call_at_most(service: Runni
     runtime = service.context.runtime
     for _ in range(10):
         read_now(runtime, list_activity)
-    alter(service, "ALTER TABLE activity ALTER COLUMN actor TYPE varchar(90)")
+    alter(service, "ALTER TABLE telemetry_ledger ALTER COLUMN actor TYPE varchar(90)")
     with pytest.raises(StorageUnavailableError):
         read_now(runtime, list_activity)
     for _ in range(10):

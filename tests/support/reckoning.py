@@ -10,7 +10,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from telemetry_service.reference.journal import JournalEntry
 
@@ -72,7 +72,7 @@ def reckon(database_url: str, journal: Collection[JournalEntry]) -> Reckoning:
 def reckon_on(connection: Connection, journal: Collection[JournalEntry]) -> Reckoning:
     """Do the same on a connection that is there already."""
     accepted_ids = {entry.transmission_id for entry in journal}
-    waiting = {i: payload for i, payload in _payloads(connection).items() if i not in accepted_ids}
+    waiting = {i: payload for i, payload in _payloads(connection, _WAITING).items() if i not in accepted_ids}
     return Reckoning(
         accepted=add_up(amount_of(entry.payload) for entry in journal),
         waiting=add_up(map(amount_of, waiting.values())),
@@ -91,11 +91,11 @@ def amount_of(payload: bytes) -> Amount:
 def unfaithful(connection: Connection, journal: Collection[JournalEntry]) -> frozenset[UUID]:
     """Return the ids under which the License Server holds something else than the service shows as sent, or nothing.
 
-    Kept are the payload, to which an attempt adds its moment and how it names the customer, and every attempt's digest.
+    Kept are the payload, to which an attempt adds its moment and nothing else, and every attempt's digest.
     """
-    logs = connection.execute(text("SELECT transmission_id, payload, state FROM telemetry_transmission_logs")).all()
-    kept = {_uuid(row[0]): _content(bytes(row[1])) for row in logs}
-    delivered = {_uuid(row[0]) for row in logs if row[2] == "success"}
+    logs = connection.execute(text("SELECT transmission_id, state FROM telemetry_transmission_logs")).all()
+    kept = {transmission_id: _content(payload) for transmission_id, payload in _payloads(connection).items()}
+    delivered = {_uuid(row[0]) for row in logs if row[1] == "success"}
     attempts = connection.execute(text("SELECT transmission_id, payload_sha256 FROM telemetry_transmission_attempts"))
     sent = {(_uuid(row[0]), row[1]) for row in attempts}
     other = frozenset(
@@ -131,13 +131,23 @@ def add_up(amounts: Iterable[Amount]) -> Amount:
 def _content(payload: bytes) -> dict[str, Any]:
     """Return what no attempt may change."""
     stated: dict[str, Any] = json.loads(payload)
-    return {name: value for name, value in stated.items() if name not in {"transmitted_at", "customer_id"}}
+    return {name: value for name, value in stated.items() if name != "transmitted_at"}
 
 
-def _payloads(connection: Connection) -> dict[UUID, bytes]:
-    # One that is shown as accepted and that the License Server does not have is lost, and not waiting.
-    query = "SELECT transmission_id, payload FROM telemetry_transmission_logs WHERE state <> 'success'"
-    rows = connection.execute(text(query))
+_LOG = "telemetry_transmission_logs"
+# One that is shown as accepted and that the License Server does not have is lost, and not waiting.
+_WAITING = "WHERE l.state <> 'success'"
+_STORED = (
+    "SELECT l.transmission_id, e.content FROM telemetry_transmission_logs l JOIN evidence e"
+    " ON e.transmission_id = l.transmission_id AND e.sha256 = l.prepared_sha256"
+)
+_STORED_BY_0_1_0 = "SELECT l.transmission_id, l.payload FROM telemetry_transmission_logs l"
+
+
+def _payloads(connection: Connection, condition: str = "") -> dict[UUID, bytes]:
+    """Return the stored payloads, in a database of this version or of 0.1.0."""
+    old = "payload" in {column["name"] for column in inspect(connection).get_columns(_LOG)}
+    rows = connection.execute(text(f"{_STORED_BY_0_1_0 if old else _STORED} {condition}"))
     return {_uuid(row[0]): bytes(row[1]) for row in rows}
 
 

@@ -10,7 +10,7 @@ from telemetry_service.storage.migrate import migrate
 from tests.support import migrations
 from tests.support.lived_in import LivedIn
 
-BEFORE = "0009"
+BEFORE, AFTER = "0009", "0010"
 OLD, NEW = "license_server_contact", "license_server_last_exchange"
 RENAMED = {"answer_malformed": "response_malformed", "answer_too_large": "response_too_large"}
 LOGS, ATTEMPTS = "telemetry_transmission_logs", "telemetry_transmission_attempts"
@@ -116,7 +116,7 @@ def test_nothing_of_the_schema_changes_but_names(lived_in: LivedIn) -> None:
     url = lived_in.database_url
     migrations.upgrade(url, BEFORE)
     before = schema(url)
-    migrations.upgrade(url)
+    migrations.upgrade(url, AFTER)
     assert schema(url) == before
     migrations.downgrade(url, BEFORE)
     assert schema(url) == before

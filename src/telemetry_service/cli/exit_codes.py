@@ -28,6 +28,8 @@ class ExitCode(IntEnum):
     """The License Server did not accept, or the connection does not work. Nothing is lost."""
     NOT_READY = 6
     """Telemetry is off, or something is not configured, so nothing was tried."""
+    NOT_VERIFIED = 7
+    """Something is not as it was signed."""
     NOT_SET_UP = 8
     """There is no database, or it has the schema of an older version. Nothing was created or changed."""
     INTERRUPTED = 130

@@ -34,8 +34,8 @@ def _print(detail: "TransmissionDetail") -> None:
         else f"Records to send: {transmission.records_sent}; nothing was sent."
     )
     say(f"{records} Response code: {transmission.response_code or 'none'}.")
-    if transmission.receipt_verified is not None:
-        say("Its receipt is verified." if transmission.receipt_verified else "It has no valid receipt (unverified).")
+    if detail.receipt_verified is not None:
+        say("Its receipt is verified." if detail.receipt_verified else "It has no valid receipt (unverified).")
     if words.cause is not None:
         say(f"{words.cause.sentence} {words.cause.next_step} ({words.cause.code.value})")
     if words.next_attempt_at is not None:

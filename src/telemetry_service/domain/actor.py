@@ -12,6 +12,8 @@ class ActorKind(StrEnum):
     COMMAND = "command"
     SCHEDULE = "schedule"
     DEPLOYMENT = "deployment"
+    SERVICE = "service"
+    """The service itself, for what nobody asked for at that moment."""
     STRANGER = "stranger"
     """Someone who is not logged in. The name typed at a failed login is never stored: it may be a password."""
 
@@ -20,6 +22,7 @@ _FIXED_LABELS = {
     ActorKind.COMMAND: "cli",
     ActorKind.SCHEDULE: "schedule",
     ActorKind.DEPLOYMENT: "deployment",
+    ActorKind.SERVICE: "service",
     ActorKind.STRANGER: "nobody",
 }
 
@@ -37,6 +40,11 @@ class Actor:
     """The caller's IP address, as far as a trusted proxy tells it; None where no call came over the network."""
 
     @property
+    def personal(self) -> bool:
+        """Whether its ID and its name are those of a person, so that the ledger has only their salted digests."""
+        return self.kind in {ActorKind.PERSON, ActorKind.COMMAND}
+
+    @property
     def label(self) -> str:
         """The actor in the log and in the activity list. Stored request keys depend on it."""
         if self.kind is ActorKind.PERSON:
@@ -48,6 +56,7 @@ class Actor:
 
 SCHEDULE = Actor(ActorKind.SCHEDULE)
 DEPLOYMENT = Actor(ActorKind.DEPLOYMENT)
+SERVICE = Actor(ActorKind.SERVICE)
 
 
 def stranger(address: str | None) -> Actor:

@@ -38,6 +38,7 @@ class Cause(StrEnum):
     RESPONSE_TOO_LARGE = "response_too_large"
     INTERRUPTED = "interrupted"
     PAYLOAD_INVALID = "payload_invalid"
+    PAYLOAD_CHANGED = "payload_changed"
 
     @property
     def sentence(self) -> str:
@@ -233,6 +234,14 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         _VENDOR,
         "The payload is checked again after the last change and before it is sealed, so nothing that is not on the"
         " list can be sent.",
+    ),
+    Cause.PAYLOAD_CHANGED: Explanation(
+        "The stored payload is not the one that was signed when its period was closed, so it was not sent.",
+        "Find out who changed the database. Restore it from a backup, then click Retry.",
+        _ADMIN,
+        "When a period is closed, the ledger signs the digest of its payload, and before each attempt the stored bytes"
+        " are compared with it. They differ, or the ledger's entry was changed. Nothing is sent, and no run of the"
+        " schedule tries again.",
     ),
 }
 

@@ -285,6 +285,20 @@ class PayloadContradictionError(TelemetryError):
     sentence = "This period's counts are inconsistent, so it was not sent. The period stays open; contact support."
 
 
+class PayloadChangedError(TelemetryError):
+    """The stored payload is not the one that was signed when its period was closed, so it is not sent."""
+
+    code = "payload-changed"
+    sentence = "The stored payload is not the one that was signed when its period was closed, so it is not sent."
+
+
+class PayloadSchemaUnknownError(TelemetryError):
+    """The stored payload has a schema that only a newer version knows."""
+
+    code = "payload-schema-unknown"
+    sentence = "A newer version of the service prepared this payload; only that version can send it."
+
+
 class UsageRefusedError(TelemetryError):
     """Reports that the open period has no room for. Nothing of their call was recorded."""
 

@@ -16,3 +16,17 @@ class SealedMessage:
     """The whole value of ``X-Telemetry-Signature``."""
     content_type: str
     body: bytes
+    ledger: str | None = None
+    """The value of ``X-Telemetry-Ledger``: the head of the ledger before the attempt; None where nobody could echo
+    it."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the protocol, in the order in which they are sent."""
+        named = {
+            "Content-Type": self.content_type,
+            "X-Telemetry-Id": str(self.transmission_id),
+            "X-Telemetry-Timestamp": str(self.timestamp),
+            "X-Telemetry-Signature": self.signature,
+            "X-Telemetry-Key-Id": self.key_id,
+        }
+        return named if self.ledger is None else {**named, "X-Telemetry-Ledger": self.ledger}

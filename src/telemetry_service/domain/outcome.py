@@ -86,6 +86,7 @@ _NEVER_WRITTEN = frozenset(
         Cause.CERTIFICATE_WRONG_HOST,
         Cause.CERTIFICATE_UNTRUSTED,
         Cause.PAYLOAD_INVALID,
+        Cause.PAYLOAD_CHANGED,
     }
 )
 """Ends an attempt before any byte of the request is written."""

@@ -1,8 +1,10 @@
 """The texts about one transmission: in its history row, in its drawer, in the REST API and on the command line."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
@@ -64,6 +66,8 @@ class DescribedTransmission:
 
     transmission: Transmission
     texts: TransmissionTexts
+    receipt_verified: bool | None
+    """Whether its receipt was verified just now; None if no key is pinned, or it is not accepted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,15 @@ def row_of(transmission: Transmission, now: datetime) -> Row:
     )
 
 
-def describe(transmission: Transmission, situation: Situation) -> DescribedTransmission:
-    """Return a transmission with its texts in a situation."""
-    return DescribedTransmission(transmission, texts_of(row_of(transmission, situation.now), situation))
+def describe(transmission: Transmission, situation: Situation, receipts: Mapping[UUID, bool]) -> DescribedTransmission:
+    """Return a transmission with its texts in a situation; ``receipts`` says which are verified."""
+    verified = receipts.get(transmission.transmission_id)
+    return DescribedTransmission(transmission, texts_about(transmission, situation), verified)
+
+
+def texts_about(transmission: Transmission, situation: Situation) -> TransmissionTexts:
+    """Return the texts about a transmission in a situation."""
+    return texts_of(row_of(transmission, situation.now), situation)
 
 
 def texts_of(row: Row, situation: Situation) -> TransmissionTexts:

@@ -1,6 +1,6 @@
 """A transmission is the message, an attempt is one try to deliver it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -25,9 +25,6 @@ LEASE = timedelta(minutes=2)
 LONGEST_CLAIM = 2 * LEASE
 """A claim that seems to last longer was made by a wrong clock, and is void. The clocks of two replicas may differ by a
 whole lease before one of them mistakes the other's claim for a void one."""
-
-_PSEUDONYM = "anon_"
-"""The prefix of every pseudonym, and of no customer ID."""
 
 
 class State(StrEnum):
@@ -102,15 +99,13 @@ def state_after(outcome: Outcome) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver. It suffices to reproduce the sent bytes exactly (``docs/proof.md``)."""
+    """One try to deliver. What it sent is kept as evidence under these digests (``docs/proof.md``)."""
 
     number: int
     trigger: AttemptTrigger
     started_at: datetime
     finished_at: datetime | None
     transmitted_at: str
-    customer_id: str
-    """As it was sent: the payload's own, or its pseudonym under another API key (``customer_id_to_send``)."""
     timestamp: int
     """Unix seconds, as in ``X-Telemetry-Timestamp``."""
     payload_sha256: str
@@ -119,7 +114,6 @@ class Attempt:
     """Hex digest of the exact bytes sent; equals ``payload_sha256`` if the payload was not encrypted."""
     body_bytes: int
     encrypted: bool
-    iv: bytes | None
     key_id: str
     state: State
     cause: Cause | None
@@ -149,8 +143,8 @@ class Transmission:
     period_closed_at: datetime
     trigger: Trigger
     state: State
-    payload: bytes
-    """The canonical payload without ``transmitted_at``; never changed once written."""
+    prepared_sha256: str
+    """Hex digest of the canonical payload without ``transmitted_at``."""
     records_sent: int
     created_at: datetime
     next_attempt_at: datetime | None
@@ -160,7 +154,6 @@ class Transmission:
     cause: Cause | None
     response_code: int | None
     receipt: str | None
-    receipt_verified: bool | None
     last_attempt_at: datetime | None
     last_duration_ms: int | None
 
@@ -210,28 +203,9 @@ class DeliveryRecord:
         return latest if latest is not None and latest.sequence > self.connection_sequence else None
 
 
-def customer_id_to_send(
-    prepared: str, earlier: Sequence[Attempt], key_id: str, pseudonym: str, *, anonymize: bool
-) -> str:
-    """Return how the customer is named in the next attempt, which is signed with the API key ``key_id``.
-
-    A pseudonym belongs to the API key it was derived from. If that key was mistyped, no one else knows the pseudonym,
-    and the payload would always be refused. So the present key's ``pseudonym`` is sent as long as no earlier attempt
-    can have arrived. If one may have, it is repeated unchanged, because an ID has one payload; only if the License
-    Server refuses exactly that under the present key is the pseudonym replaced. Likewise, a payload that was prepared
-    with the customer ID is sent under the pseudonym once ``anonymize`` is on. One that was prepared or tried under a
-    pseudonym is never sent with the customer ID, even after ``anonymize`` is turned off.
-    """
-    named = {prepared, *(attempt.customer_id for attempt in earlier)}
-    if not anonymize and not any(name.startswith(_PSEUDONYM) for name in named):
-        return prepared
-    perhaps_arrived = [attempt for attempt in earlier if attempt.may_have_arrived]
-    if not perhaps_arrived:
-        return pseudonym
-    latest = earlier[-1]
-    if latest.key_id == key_id and latest.cause is Cause.FORBIDDEN:
-        return pseudonym
-    return perhaps_arrived[-1].customer_id
+def nothing_can_have_arrived(attempts: Iterable[Attempt]) -> bool:
+    """Whether none of the attempts can have brought the payload to the License Server, so that it may still change."""
+    return not any(attempt.may_have_arrived for attempt in attempts)
 
 
 def cause_of(outcome: Outcome) -> Cause | None:

@@ -7,10 +7,10 @@ Unknown names count, and cost, the same as wrong passwords.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.passwords import Passwords
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -80,7 +80,7 @@ class Accounts:
         with self._database.write() as tx:
             tx.identity.set_password(password_hash, now)
             tx.identity.remove_all_sessions()
-            tx.activity.note(now, actor, Action.PASSWORD_SET)
+            tx.ledger.note(now, actor, Kind.PASSWORD_SET)
 
     def set_first_password(self, password: str, actor: Actor) -> bool:
         """Set the password if there is none yet; False, with nothing changed, if there is one.
@@ -96,7 +96,7 @@ class Accounts:
             # Several replicas may start at once; the first one wins.
             if not tx.identity.add_account(password_hash, now):
                 return False
-            tx.activity.note(now, actor, Action.PASSWORD_SET)
+            tx.ledger.note(now, actor, Kind.PASSWORD_SET)
         return True
 
     def has_password(self, password: str) -> bool:
@@ -160,7 +160,7 @@ class Accounts:
 
     def _note_failure(self, caller: Actor, failures: int) -> None:
         with self._database.write() as tx:
-            tx.activity.note(self._clock.now(), caller, Action.LOGIN_FAILED, failed_logins=str(failures))
+            tx.ledger.note_often(self._clock.now(), caller, Kind.LOGIN_FAILED, {"failed_logins": failures})
 
 
 def _believable(account: StoredAccount, now: datetime) -> datetime | None:

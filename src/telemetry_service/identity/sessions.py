@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor, stranger
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts, administrator
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -95,7 +95,7 @@ class Sessions:
             self._accounts.accept(tx, checked)
             tx.identity.purge_sessions(now)
             tx.identity.add_session(stored)
-            tx.activity.note(now, administrator(caller.address), Action.LOGGED_IN)
+            tx.ledger.note(now, administrator(caller.address), Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
@@ -138,14 +138,14 @@ class Sessions:
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
             tx.identity.reauthenticate_session(session.session_id, now)
-            tx.activity.note(now, actor, Action.LOGGED_IN)
+            tx.ledger.note(now, actor, Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
 
     def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""
         with self._database.write() as tx:
             tx.identity.remove_session(session.session_id)
-            tx.activity.note(self._clock.now(), actor, Action.LOGGED_OUT)
+            tx.ledger.note(self._clock.now(), actor, Kind.LOGOUT)
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
         return Session(

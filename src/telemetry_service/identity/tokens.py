@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, StorageUnavailableError, TelemetryError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
@@ -116,7 +116,7 @@ class ServiceTokens:
             if any(other.name == name and other.revoked_at is None for other in tx.identity.tokens()):
                 raise TokenRefusedError(NAME_TAKEN)
             tx.identity.add_token(stored)
-            tx.activity.note(now, actor, Action.TOKEN_CREATED, token_id=token_id, scopes=" ".join(ordered))
+            tx.ledger.note(now, actor, Kind.TOKEN_CREATED, {"token_id": token_id, "scopes": " ".join(ordered)})
         return CreatedToken(f"cct_{token_id}_{secret}", _facts(stored))
 
     def list(self) -> tuple[TokenFacts, ...]:
@@ -134,7 +134,7 @@ class ServiceTokens:
         with self._database.write() as tx:
             if not tx.identity.revoke_token(token_id, now):
                 raise NotFoundError
-            tx.activity.note(now, actor, Action.TOKEN_REVOKED, token_id=token_id)
+            tx.ledger.note(now, actor, Kind.TOKEN_REVOKED, {"token_id": token_id})
         self._verified.clear()
 
     def remembered(self, token: str) -> TokenHolder | None:

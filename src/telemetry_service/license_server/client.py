@@ -90,11 +90,7 @@ class LicenseServerClient:
         """Return only the protocol's headers: nothing else identifies the sender."""
         return (
             ("Host", self._host),
-            ("Content-Type", message.content_type),
-            ("X-Telemetry-Id", str(message.transmission_id)),
-            ("X-Telemetry-Timestamp", str(message.timestamp)),
-            ("X-Telemetry-Signature", message.signature),
-            ("X-Telemetry-Key-Id", message.key_id),
+            *message.headers().items(),
             ("User-Agent", self._user_agent),
             ("Accept", "application/json"),
             ("Accept-Encoding", "identity"),

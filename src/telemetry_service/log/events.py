@@ -54,6 +54,8 @@ class Event(StrEnum):
     FORWARDED_NOT_TRUSTED = "forwarded_not_trusted"
     CALL_REFUSED = "call_refused"
 
+    LEDGER_WRITTEN = "ledger_written"
+
     STORAGE_FAILED = "storage_failed"
     STORAGE_RECOVERED = "storage_recovered"
     UNEXPECTED_EXCEPTION = "unexpected_exception"
@@ -245,6 +247,11 @@ EVENTS: dict[Event, Meaning] = {
         ("code", "status", "route", "address"),
         "A request was refused; the code says why.",
         _CALLERS,
+    ),
+    Event.LEDGER_WRITTEN: Meaning(
+        INFO,
+        ("seq", "head"),
+        "An entry was added to the ledger; keep these lines elsewhere, and a ledger that is cut short is noticed.",
     ),
     Event.STORAGE_FAILED: Meaning(
         ERROR, ("code",), "The database cannot be used. Logged once when the problem begins, not for each request."

@@ -4,18 +4,23 @@ The customer ID is stored sealed in the transmission's row, because the pseudony
 payload may have arrived.
 """
 
+import json
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
-from telemetry_service.domain.payload import PreparedPayload
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.database import Transaction
 
 _CLEAR = "cus_"
+_PSEUDONYM = "anon_"
+"""The prefix of every pseudonym, and of no customer ID."""
+
+
+def is_pseudonym(customer_id: str) -> bool:
+    """Whether a customer ID is named by its pseudonym."""
+    return customer_id.startswith(_PSEUDONYM)
 
 
 def seal_customer(runtime: Runtime, transmission_id: UUID, customer_id: str) -> bytes:
@@ -62,9 +67,10 @@ def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
 
 def _name_in(payload: bytes) -> str | None:
     try:
-        return PreparedPayload.model_validate_json(payload).customer_id
-    except ValidationError:
-        return None  # It is rejected when it is due.
+        named: str | None = json.loads(payload)["customer_id"]
+    except (ValueError, KeyError, TypeError):
+        return None  # It is refused when it is due.
+    return named
 
 
 def _purpose(transmission_id: UUID) -> str:

@@ -13,9 +13,10 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.sealing.receipt import ReceiptKey
-from telemetry_service.storage.database import Database
+from telemetry_service.sealing.receipt import ReceiptKeys
+from telemetry_service.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
@@ -56,9 +57,12 @@ class Runtime:
     deployment: Deployment
     keys: KeyRing
     """Protects secrets for the License Server."""
+    signer: LedgerSigner
+    """Signs the ledger. Its keys are sealed with the same ``keys``."""
     make_client: Callable[[], "LicenseServerClient"]
     """Only for ``client``."""
-    receipt_key: ReceiptKey | None
+    receipt_keys: ReceiptKeys | None
+    """The License Server's public keys that the deployment pins."""
     connection: bytes = field(repr=False)
     """Identifies the deployment's connection settings; only a keyed digest of it is stored."""
     seen_connection: SeenConnection = field(default_factory=SeenConnection)
@@ -86,6 +90,10 @@ class Runtime:
     def present_connection(self) -> bytes:
         """Return what identifies the present connection, including the content of the CA file."""
         return self.connection + (self.client.authorities_digest() if self.client else b"")
+
+    def ledger_keys(self, tx: Transaction) -> dict[str, bytes]:
+        """Return the raw public keys by their IDs that lines of this ledger are verified with."""
+        return self.signer.public_keys(tx.ledger.keys())
 
     def customer_id(self, posture: LicensePosture | None) -> str | None:
         """Return the customer ID: the deployment's, else the reported one."""

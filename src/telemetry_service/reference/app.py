@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from telemetry_service.domain.payload_schemas.published import published
+from telemetry_service.reference.authentication import ledger_of
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.control import Control
 from telemetry_service.reference.date_header import Dated
@@ -79,12 +80,13 @@ class Protocol:
         body = await read_body(request)
         faults = self._switch.take(ping=False)
         _refuse_listed(request, faults)
+        ledger = ledger_of(request.headers)
         if not faults.after_storing and (instead := await strike(faults.failure, request)):
             return instead
         acceptance = await run_in_threadpool(self._receiver.receive, request.headers, body)
         if faults.after_storing and (instead := await strike(faults.failure, request)):
             return instead
-        return JSONResponse(self._body(acceptance, faults))
+        return JSONResponse(self._body(acceptance, faults, ledger))
 
     async def ping(self, request: Request) -> Response:
         """Receive a connection test."""
@@ -95,7 +97,7 @@ class Protocol:
         await run_in_threadpool(self._receiver.ping, request.headers, body)
         return JSONResponse({"status": "ok"})
 
-    def _body(self, acceptance: Acceptance, faults: Faults) -> dict[str, object]:
+    def _body(self, acceptance: Acceptance, faults: Faults, ledger: str | None) -> dict[str, object]:
         entry = acceptance.entry
         body: dict[str, object] = {
             "transmission_id": str(entry.transmission_id),
@@ -104,7 +106,7 @@ class Protocol:
         }
         block = self._licenses.get(entry.customer_id)
         license_ = None if block is None else block.model_dump(mode="json")
-        receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at, license_)
+        receipt = Receipt(entry.transmission_id, entry.payload_sha256, entry.received_at, license_, ledger)
         if token := self._receipt(receipt, faults):
             body["receipt"] = token
         if license_ is not None:

@@ -17,6 +17,7 @@ TOLERANCE_SECONDS = 300
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{0,11}")
+_LEDGER = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -61,6 +62,15 @@ def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey
     if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         raise RefusalError(Reason.TIMESTAMP_OUT_OF_TOLERANCE)
     return Authenticated(UUID(transmission_id), int(timestamp), key, _one(headers, "Content-Type"))
+
+
+def ledger_of(headers: Headers) -> str | None:
+    """Return what the sender tells of its ledger: opaque, and optional.
+
+    Raises:
+        RefusalError: the header occurs twice, or is not a digest.
+    """
+    return _one(headers, "X-Telemetry-Ledger", _LEDGER) if "X-Telemetry-Ledger" in headers else None
 
 
 def _one(headers: Headers, name: str, form: re.Pattern[str] | None = None) -> str:

@@ -29,6 +29,8 @@ class Receipt:
     payload_sha256: str
     received_at: str
     license: Mapping[str, object] | None = None
+    ledger: str | None = None
+    """What the sender told of the head of its ledger, repeated as it came."""
 
 
 class ReceiptSigner:
@@ -51,6 +53,8 @@ class ReceiptSigner:
             "payload_sha256": receipt.payload_sha256,
             "received_at": receipt.received_at,
         }
+        if receipt.ledger is not None:
+            claims["ledger"] = receipt.ledger
         if receipt.license is not None:
             claims["license"] = dict(receipt.license)
         signed = f"{header}.{_base64url(rfc8785.dumps(claims))}"

@@ -1,11 +1,12 @@
 """Transmissions and their attempts."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AliasGenerator, AliasPath, ConfigDict, Json
+from pydantic import AliasGenerator, AliasPath, BeforeValidator, ConfigDict
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status, Trigger
 from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
 
@@ -41,8 +42,9 @@ class TransmissionResponse(ResponseModel):
     next_attempt_note: str | None = read_from("texts.next_attempt_note")
     """What the next attempt waits for, if it is not scheduled."""
     accepted_at: Moment | None
-    receipt_verified: bool | None
-    """Null if no License Server key is pinned or the transmission is not accepted yet."""
+    receipt_verified: bool | None = read_from("receipt_verified")
+    """Whether the receipt was verified for this response; null if no License Server key is pinned, or the transmission
+    is not accepted yet."""
 
 
 class AttemptCauseResponse(ResponseModel):
@@ -81,8 +83,10 @@ class AttemptResponse(ResponseModel):
 class TransmissionDetailResponse(TransmissionResponse):
     """A transmission with its payload and every attempt."""
 
-    payload: Json[dict[str, Any]]
-    """As stored; each attempt adds its own `transmitted_at`."""
+    payload: Annotated[dict[str, Any] | None, BeforeValidator(read_stored)] = read_from("payload")
+    """As stored; each attempt adds its own `transmitted_at`. Null if it cannot be read."""
+    prepared_sha256: str
+    """The digest of the stored payload, which the ledger names."""
     receipt: str | None
     attempts: tuple[AttemptResponse, ...] = read_from("attempts")
 

@@ -1,5 +1,6 @@
-"""Verifies the License Server's receipt for a payload with the key that the deployment pins."""
+"""Verifies the License Server's receipt for a payload with the keys that the deployment pins."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,40 @@ _ALGORITHMS = ("EdDSA", "Ed25519")
 """Two names for one signature: RFC 8037 introduced the first, RFC 9864 prefers the second."""
 
 
+class ReceiptKeys:
+    """The pinned public keys of the License Server. Several, so that it can replace its key."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, keys: Collection["ReceiptKey"]) -> None:
+        """Pin ``keys``; ``parse`` reads them from a setting."""
+        self._keys = tuple(keys)
+
+    @classmethod
+    def parse(cls, text: str) -> "ReceiptKeys":
+        """Read public keys, separated by commas.
+
+        Raises:
+            ValueError: one of them is no such key. The message does not quote it.
+        """
+        return cls([ReceiptKey.parse(part) for part in text.split(",")])
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The hex SHA-256 digest of each raw key."""
+        return tuple(key.fingerprint for key in self._keys)
+
+    def read(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> Mapping[str, Any] | None:
+        """Return the claims of ``token``, or None if it is not this License Server's receipt for one of our payloads.
+
+        ``payload_digests`` are hex SHA-256 digests of the canonical payloads of the transmission's attempts.
+        """
+        read = (key.read(token, transmission_id, payload_digests) for key in self._keys)
+        return next((claims for claims in read if claims is not None), None)
+
+
 class ReceiptKey:
-    """The pinned public key (Ed25519) of the License Server."""
+    """One public key (Ed25519) of the License Server."""
 
     __slots__ = ("_key",)
 
@@ -39,6 +72,11 @@ class ReceiptKey:
             msg = "not an Ed25519 public key (PEM, or 32 bytes in URL-safe base64)"
             raise ValueError(msg)  # noqa: TRY004 - the text is wrong, not its type
         return cls(key)
+
+    @property
+    def fingerprint(self) -> str:
+        """The hex SHA-256 digest of the raw key."""
+        return hashlib.sha256(self._key.public_bytes_raw()).hexdigest()
 
     def verify(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> bool:
         """Whether ``token`` is this License Server's receipt for one of our payloads."""

@@ -21,43 +21,41 @@ _PING = b"{}"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed attempt, and what is stored to reproduce it byte for byte."""
+    """A sealed attempt: what is sent, and what is kept of it."""
 
     message: SealedMessage
+    payload: bytes
+    """The canonical payload, before encryption."""
     payload_sha256: str
     """Hex digest of the canonical payload, before encryption."""
     body_sha256: str
     """Hex digest of the bytes as sent."""
-    iv: bytes | None
     encrypted: bool
 
 
-def seal(
-    payload: TelemetryAggregatePayload,
+def seal(  # noqa: PLR0913, PLR0917 - what makes up one message
+    plaintext: bytes,
     transmission_id: UUID,
     timestamp: int,
     api_key: str,
     encrypt: bool,  # noqa: FBT001 - a setting's value, passed on
     iv: bytes | None = None,
+    ledger: str | None = None,
 ) -> Sealed:
-    """Return the payload as it is sent. ``timestamp`` is in Unix seconds.
+    """Return the canonical payload as it is sent. ``timestamp`` is in Unix seconds.
 
-    Pass ``iv`` only to reproduce an earlier attempt; otherwise a new one is generated.
-
-    Raises:
-        PayloadContradictionError: the bytes to be sent are not a valid payload.
+    ``ledger`` is the head of the ledger, where it is told.
+    Pass ``iv`` only to take over what version 0.1.0 sent; otherwise a new one is generated.
     """
-    plaintext = payload_bytes(payload)
     if encrypt:
-        used_iv = secrets.token_bytes(jwe.IV_BYTES) if iv is None else iv
-        content_type, body = JOSE_TYPE, jwe.encrypt(plaintext, api_key, used_iv)
+        content_type, body = JOSE_TYPE, jwe.encrypt(plaintext, api_key, iv or secrets.token_bytes(jwe.IV_BYTES))
     else:
-        used_iv, content_type, body = None, JSON_TYPE, plaintext
+        content_type, body = JSON_TYPE, plaintext
     return Sealed(
-        message=_message(transmission_id, timestamp, api_key, content_type, body),
+        message=_message(transmission_id, timestamp, api_key, content_type, body, ledger),
         payload_sha256=hashlib.sha256(plaintext).hexdigest(),
+        payload=plaintext,
         body_sha256=hashlib.sha256(body).hexdigest(),
-        iv=used_iv,
         encrypted=encrypt,
     )
 
@@ -85,7 +83,9 @@ def payload_bytes(payload: TelemetryAggregatePayload) -> bytes:
     raise PayloadContradictionError
 
 
-def _message(transmission_id: UUID, timestamp: int, api_key: str, content_type: str, body: bytes) -> SealedMessage:
+def _message(
+    transmission_id: UUID, timestamp: int, api_key: str, content_type: str, body: bytes, ledger: str | None = None
+) -> SealedMessage:
     return SealedMessage(
         transmission_id=transmission_id,
         timestamp=timestamp,
@@ -93,4 +93,5 @@ def _message(transmission_id: UUID, timestamp: int, api_key: str, content_type: 
         signature=sign(api_key, transmission_id, timestamp, body),
         content_type=content_type,
         body=body,
+        ledger=ledger,
     )

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from telemetry_service.domain.errors import StorageBusyError
-from telemetry_service.storage.activity import ActivityStore
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
 from telemetry_service.storage.availability_log import AvailabilityLog
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
@@ -17,11 +18,14 @@ from telemetry_service.storage.current_state import CurrentStateStore
 from telemetry_service.storage.deadline import ORDINARY, Deadline, transaction_deadline
 from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import READ_ONLY, make_engine
+from telemetry_service.storage.evidence import EvidenceStore
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
 from telemetry_service.storage.heartbeats import HeartbeatStore
 from telemetry_service.storage.identity import IdentityStore
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.last_exchange import LastExchangeStore
+from telemetry_service.storage.ledger import LedgerStore, Signer
+from telemetry_service.storage.legacy import LegacyStore
 from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
@@ -40,17 +44,19 @@ class _RollbackError(Exception):
 class Transaction:
     """One transaction, with a store for each aggregate. It ends with the block that opened it."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Work on a connection that has begun a transaction."""
+    def __init__(self, connection: Connection, signer: Signer | None = None) -> None:
+        """Work on a connection that has begun a transaction; ``signer`` signs what it writes into the ledger."""
         self.identity = IdentityStore(connection)
-        self.activity = ActivityStore(connection)
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection)
         self.current_state = CurrentStateStore(connection)
+        self.evidence = EvidenceStore(connection)
         self.exchanges = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
         self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection)
+        self.ledger = LedgerStore(connection, signer)
+        self.legacy = LegacyStore(connection)
         self.license = LicenseStore(connection)
         self.periods = PeriodStore(connection)
         self.retention = RetentionStore(connection)
@@ -63,8 +69,9 @@ class Transaction:
 class Database:
     """The service's database. It raises only our own errors."""
 
-    def __init__(self, database_url: str) -> None:
-        """Prepare an engine for ``database_url``; nothing is connected yet."""
+    def __init__(self, database_url: str, signer: Signer | None = None) -> None:
+        """Prepare an engine for ``database_url``; nothing is connected yet. Without ``signer``, no act is recorded."""
+        self._signer = signer
         self._engine = make_engine(database_url)
         self._embedded = self._engine.dialect.name == "sqlite"
         self._reading: dict[str, Any] = {READ_ONLY: True} if self._embedded else {"isolation_level": "REPEATABLE READ"}
@@ -90,7 +97,11 @@ class Database:
             self._one_writer(deadline),
             self._begun(deadline, {}) as connection,
         ):
-            yield Transaction(connection)
+            tx = Transaction(connection, self._signer)
+            yield tx
+            tx.ledger.flush()
+        for head in tx.ledger.written:
+            log_event(Event.LEDGER_WRITTEN, seq=head.seq, head=head.sha256)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -31,6 +31,7 @@ from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.transmissions import State
 from telemetry_service.storage.tables import (
+    EvidenceRow,
     ReportingPeriod,
     TelemetryTick,
     TelemetryTransmissionAttempt,
@@ -184,6 +185,7 @@ class _Transmissions:
             if size > rows:
                 break
             ids.append(row.transmission_id)
+        connection.execute(delete(EvidenceRow).where(EvidenceRow.transmission_id.in_(ids)))
         attempts = connection.execute(delete(attempt).where(attempt.transmission_id.in_(ids))).rowcount
         return attempts + connection.execute(delete(log).where(log.transmission_id.in_(ids))).rowcount
 

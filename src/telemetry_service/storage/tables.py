@@ -17,11 +17,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     false,
     text,
 )
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import Environment, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
@@ -256,7 +256,8 @@ class TelemetryTransmissionLog(Base):
     request_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     """``request_key_of`` the caller's Idempotency-Key, if there was one."""
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
-    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    prepared_sha256: Mapped[str] = mapped_column(String(64))
+    """The digest of its payload, whose bytes are evidence: whoever swaps them is noticed."""
     customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The sealed ID of the customer that the period was closed for; None if a row of version 0.1.0 does not show it."""
     records_sent: Mapped[int]
@@ -272,13 +273,12 @@ class TelemetryTransmissionLog(Base):
     cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "cause"))
     response_code: Mapped[int | None] = mapped_column(Integer)
     receipt: Mapped[str | None] = mapped_column(String(4096))
-    receipt_verified: Mapped[bool | None]
     last_attempt_at: Mapped[datetime | None]
     last_duration_ms: Mapped[int | None] = mapped_column(Integer)
 
 
 class TelemetryTransmissionAttempt(Base):
-    """One try to deliver, with everything needed to reproduce the sent bytes."""
+    """One try to deliver. What it sent is evidence, under these digests."""
 
     __tablename__ = "telemetry_transmission_attempts"
 
@@ -290,7 +290,8 @@ class TelemetryTransmissionAttempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     transmitted_at: Mapped[str] = mapped_column(String(24))
-    customer_id: Mapped[str] = mapped_column(String(80))
+    customer_id: Mapped[str | None] = mapped_column(String(80))
+    """Written by version 0.1.0 only: today the payload is kept as it was sent."""
     timestamp: Mapped[int]
     payload_sha256: Mapped[str] = mapped_column(String(64))
     body_sha256: Mapped[str] = mapped_column(String(64))
@@ -338,8 +339,8 @@ class LastExchangeRow(Base):
     """No CHECK constraint: it is copied into ``test_cause``, which has one."""
 
 
-class ActivityEntry(Base):
-    """Who did what."""
+class OldActivity(Base):
+    """What version 0.1.0 kept in place of the ledger; taken over at the first start, and empty from then on."""
 
     __tablename__ = "activity"
     __table_args__ = (Index("ix_activity_at", "at"), {"sqlite_autoincrement": True})
@@ -347,8 +348,105 @@ class ActivityEntry(Base):
     id: Mapped[int] = mapped_column(BigId, Identity(), primary_key=True)
     at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(80))
-    action: Mapped[Action] = mapped_column(closed_set(Action, "action"))
+    action: Mapped[str] = mapped_column(String(32))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LedgerLineRow(Base):
+    """The ledger. ``line`` is the signed entry; the other columns are an index of it that nothing trusts."""
+
+    __tablename__ = "telemetry_ledger"
+    __table_args__ = (
+        Index("ix_telemetry_ledger_transmission_id", "transmission_id", "seq"),
+        Index("ix_telemetry_ledger_kind", "kind", "seq"),
+    )
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    line: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(32))
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(80))
+    transmission_id: Mapped[UUID | None]
+
+
+class LedgerHeadRow(Base):
+    """The latest line and the key that signs the next; one row, locked last by each transaction that writes lines."""
+
+    __tablename__ = "ledger_head"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime | None]
+    """What the clock showed when the latest line was written."""
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    """None before the first line of a new or migrated database."""
+    checkpoint: Mapped[str | None] = mapped_column(Text)
+    """The signed end of what was pruned, from which the chain starts; None while nothing was."""
+
+
+class LedgerKeyRow(Base):
+    """The keys that have signed lines. Of one that no longer signs, only the public key is left."""
+
+    __tablename__ = "ledger_keys"
+
+    key_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """The private key, or the public key of one that no longer signs, sealed so that no other can be put in its
+    place."""
+
+
+class LedgerVerification(Base):
+    """What the latest check of the whole ledger found; one row, sealed so that nobody else can write it."""
+
+    __tablename__ = "ledger_verification"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LedgerPendingRow(Base):
+    """What happens often and is counted until the next waking, rather than written as a line each time."""
+
+    __tablename__ = "ledger_pending"
+
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    actor: Mapped[str] = mapped_column(String(80), primary_key=True)
+    who: Mapped[dict[str, Any]] = mapped_column(JSON)
+    times: Mapped[int]
+    """How often it happened since the line that was written first."""
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class LedgerSaltedValue(Base):
+    """What the salted digests in lines stand for: persons, addresses, customers and codes. It can be erased alone."""
+
+    __tablename__ = "ledger_salted_values"
+    __table_args__ = (Index("ix_ledger_salted_values_at", "at"),)
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    salted: Mapped[bytes] = mapped_column(LargeBinary)
+    """The 32 bytes of the salt, and the value in UTF-8."""
+    at: Mapped[datetime]
+
+
+class EvidenceRow(Base):
+    """The exact bytes that the digests in lines name: payloads, and bodies as they were sent.
+
+    They belong to their transmission, and are deleted with it.
+    """
+
+    __tablename__ = "evidence"
+    __table_args__ = (Index("ix_evidence_sha256", "sha256"),)
+
+    transmission_id: Mapped[UUID] = mapped_column(
+        ForeignKey("telemetry_transmission_logs.transmission_id", ondelete="CASCADE"), primary_key=True
+    )
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AdminAccount(Base):

@@ -38,6 +38,7 @@ from telemetry_service.domain.transmissions import (
     Transmission,
     Trigger,
 )
+from telemetry_service.storage.tables import EvidenceRow as Evidence
 from telemetry_service.storage.tables import ReportingPeriod
 from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
@@ -58,7 +59,7 @@ class NewTransmission:
     period_id: int
     trigger: Trigger
     request_key: str | None
-    payload: bytes
+    prepared_sha256: str
     customer_sealed: bytes
     records_sent: int
     created_at: datetime
@@ -67,7 +68,7 @@ class NewTransmission:
 
 
 class TransmissionStore:
-    """A transmission is written once; afterwards only its delivery changes, never its ID or its payload."""
+    """A transmission is written once; afterwards its delivery changes, and never its ID."""
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
@@ -110,6 +111,15 @@ class TransmissionStore:
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
         return tuple(Attempt(*row) for row in self._connection.execute(query))
 
+    def payload_digests(self, transmission_ids: Collection[UUID]) -> dict[UUID, set[str]]:
+        """Return the digests of the payloads that the attempts of each transmission sent."""
+        found: dict[UUID, set[str]] = {}
+        asked = select(AttemptRow.transmission_id, AttemptRow.payload_sha256)
+        rows = self._connection.execute(asked.where(AttemptRow.transmission_id.in_(transmission_ids)))
+        for row in rows if transmission_ids else ():
+            found.setdefault(row.transmission_id, set()).add(row.payload_sha256)
+        return found
+
     def sealed_customer(self, transmission_id: UUID) -> bytes | None:
         """Return the sealed ID of the customer that a transmission was made for, or None if it was not stored."""
         query = select(Log.customer_sealed).where(Log.transmission_id == transmission_id)
@@ -117,14 +127,21 @@ class TransmissionStore:
 
     def without_customer(self) -> tuple[tuple[UUID, bytes], ...]:
         """Return ID and payload of waiting transmissions without a stored customer, oldest first."""
-        query = select(Log.transmission_id, Log.payload).order_by(Log.sequence)
+        of_row = (Evidence.transmission_id == Log.transmission_id) & (Evidence.sha256 == Log.prepared_sha256)
+        query = select(Log.transmission_id, Evidence.content).join(Evidence, of_row).order_by(Log.sequence)
         waiting = query.where(Log.customer_sealed.is_(None), Log.state != State.SUCCESS)
-        return tuple((row.transmission_id, row.payload) for row in self._connection.execute(waiting))
+        return tuple((row.transmission_id, bytes(row.content)) for row in self._connection.execute(waiting))
 
     def keep_customer(self, transmission_id: UUID, customer_sealed: bytes) -> None:
         """Store the customer that a transmission was made for."""
         self._connection.execute(
             update(Log).where(Log.transmission_id == transmission_id).values(customer_sealed=customer_sealed)
+        )
+
+    def prepare_again(self, transmission_id: UUID, prepared_sha256: str) -> None:
+        """Replace the payload of a transmission, of which nothing can have arrived."""
+        self._connection.execute(
+            update(Log).where(Log.transmission_id == transmission_id).values(prepared_sha256=prepared_sha256)
         )
 
     def due(self, now: datetime, longest_wait: timedelta, limit: int | None = None) -> tuple[UUID, ...]:

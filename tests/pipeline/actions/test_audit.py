@@ -1,6 +1,7 @@
 """Who did what: each use of the pipeline that somebody asked for, and each tick, leaves an entry."""
 
 from telemetry_service.domain.activity import Action, Activity
+
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from tests.support.actors import ADMIN, OPS

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-
 from telemetry_service.domain.activity import Action
+
 from telemetry_service.domain.errors import (
     KeyUnusableError,
     LockedByDeploymentError,

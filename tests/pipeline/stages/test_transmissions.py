@@ -7,8 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-
 from telemetry_service.domain.activity import Action
+
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry_service.domain.activity import Action
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.snapshot import read_now
@@ -97,10 +97,10 @@ def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running
     removed = service.call(Scope.ADMIN, "DELETE", f"{CONFIG}/api-key")
     assert removed.json()["api_key"]["configured"] is False
     noted = [entry for entry in read_now(service.context.runtime, list_activity) if entry.actor == "token:admin"]
-    assert [entry.action for entry in noted] == [
-        Action.API_KEY_REMOVED,
-        Action.API_KEY_REVEALED,
-        Action.API_KEY_SET,
+    assert [entry.kind for entry in noted] == [
+        Kind.KEY_REMOVED,
+        Kind.KEY_REVEALED,
+        Kind.KEY_SET,
     ]
 
 

@@ -54,6 +54,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{T}/history/retry-failed"): {ADMIN},
     ("GET", H): {READ},
     ("GET", f"{H}/attempts/{{number}}/payload"): {READ},
+    ("GET", f"{H}/attempts/{{number}}/body"): {READ},
     ("POST", f"{H}/retry"): {ADMIN},
     ("GET", "/metrics"): {READ},
     ("GET", "/healthz"): PUBLIC,

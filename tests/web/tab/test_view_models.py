@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.configuration import API_KEY_FORM, API_KEY_REPEATED, Configuration
 from telemetry_service.domain.connection_check import StepName
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import DayCount
 from telemetry_service.domain.phrases import counted, iso, relative, to_come, to_the_minute
@@ -75,7 +75,7 @@ def test_every_number_has_its_unit() -> None:
         (words.TRIGGER, Trigger),
         (words.ATTEMPT_TRIGGER, AttemptTrigger),
         (words.STEP, StepName),
-        (words.ACTION, Action),
+        (words.ENTRY, Kind),
     ],
 )
 def test_every_member_of_a_closed_set_has_its_words(table: dict[object, object], closed_set: type) -> None:

@@ -14,8 +14,7 @@ from telemetry_service.cli.output import say
 from telemetry_service.domain.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from telemetry_service.domain.message import SealedMessage
-    from telemetry_service.domain.transmissions import Attempt, Transmission
+    from telemetry_service.domain.transmissions import Attempt
     from telemetry_service.pipeline.queries.history import TransmissionDetail
     from telemetry_service.pipeline.queries.proof import Proof
     from telemetry_service.pipeline.snapshot import Snapshot
@@ -26,9 +25,9 @@ Folder = Annotated[Path | None, typer.Option(help="Output folder. [default: ./pr
 
 
 def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder = None) -> None:
-    """Export the proof of an attempt. Writes its payload, body, headers, and receipt to a folder. Works offline.
+    """Export the proof of an attempt. Writes its payload, body, headers, receipt and ledger entries to a folder.
 
-    Exits with 1 if the bytes do not match the digest recorded before the attempt.
+    Works offline. Exits with 7 if anything about the transmission is not as it was signed.
     """
     with opened_service() as service:
         from telemetry_service.pipeline.queries import proof as queries
@@ -37,14 +36,14 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
         with open_snapshot(service.runtime) as snapshot:
             detail = _read(snapshot, transmission_id)
             tried = _chosen(detail.attempts, attempt)
-            proof = queries.prove(snapshot, detail.transmission, tried)
+            proof = queries.prove(snapshot, detail)
     target = folder or Path(f"proof-{transmission_id}-{tried.number}")
     # A folder must contain the proof of only one attempt.
     with written_into(target, empty=True):
-        _write(target, proof, detail.transmission, tried)
-    _print(target, proof, tried.request_written)
-    if not proof.payload_matches or proof.body_matches is False:
-        raise typer.Exit(ExitCode.FAILED)
+        _write(target, proof, detail, tried)
+    _print(target, proof, detail, tried)
+    if not proof.holds:
+        raise typer.Exit(ExitCode.NOT_VERIFIED)
 
 
 def _read(snapshot: "Snapshot", transmission_id: UUID) -> "TransmissionDetail":
@@ -65,14 +64,16 @@ def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":
     return found[-1]
 
 
-def _write(target: Path, proof: "Proof", transmission: "Transmission", attempt: "Attempt") -> None:
-    (target / "payload.json").write_bytes(proof.payload)
-    if proof.body is not None:
-        (target / "body").write_bytes(proof.body)
-    if proof.message is not None:
-        (target / "headers.txt").write_text(_headers(proof.message))
+def _write(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: "Attempt") -> None:
+    transmission = detail.transmission
+    for name, content in (("payload.json", proof.payload_of(attempt)), ("body", proof.body_of(attempt))):
+        if content is not None:
+            (target / name).write_bytes(content)
+    if headers := proof.headers_of(attempt):
+        (target / "headers.txt").write_text("".join(f"{name}: {value}\n" for name, value in headers.items()))
     if transmission.receipt is not None:
         (target / "receipt.jws").write_text(transmission.receipt)
+    (target / "ledger.txt").write_text("".join(f"{line}\n" for line in proof.lines))
     kept = {
         "transmission_id": str(transmission.transmission_id),
         "attempt": attempt.number,
@@ -87,17 +88,6 @@ def _write(target: Path, proof: "Proof", transmission: "Transmission", attempt: 
     (target / "kept.json").write_text(json.dumps(kept, indent=2) + "\n")
 
 
-def _headers(message: "SealedMessage") -> str:
-    named = {
-        "Content-Type": message.content_type,
-        "X-Telemetry-Id": message.transmission_id,
-        "X-Telemetry-Timestamp": message.timestamp,
-        "X-Telemetry-Signature": message.signature,
-        "X-Telemetry-Key-Id": message.key_id,
-    }
-    return "".join(f"{name}: {value}\n" for name, value in named.items())
-
-
 _WRITTEN = {
     True: "Its request was sent.",
     False: "Nothing was sent: the attempt ended first.",
@@ -105,15 +95,16 @@ _WRITTEN = {
 }
 
 
-def _print(target: Path, proof: "Proof", written: bool | None) -> None:  # noqa: FBT001 - a plain fact
-    verdicts = {
-        True: "matches the one recorded before the attempt",
-        False: ("DOES NOT MATCH the one recorded before the attempt"),
-    }
-    say(f"The digest of payload.json {verdicts[proof.payload_matches]}.")
-    if proof.body_matches is not None:
-        say(f"The digest of body {verdicts[proof.body_matches]}.")
-    if proof.message is None:
-        say("The API key it was sealed with has been replaced, so the sealed body cannot be reproduced.")
-    say(_WRITTEN[written])
+def _print(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: "Attempt") -> None:
+    for finding in proof.findings:
+        say(f"NOT VERIFIED. {finding.sentence}")
+    if proof.holds:
+        say(f"Verified: all rows and bytes match the {proof.entries} signed ledger entries about this transmission.")
+    if proof.taken_over:
+        say("An earlier version without a ledger made it, so what happened before the upgrade is not proved.")
+    if proof.body_of(attempt) is None:
+        say("The bytes of its body were not kept by the version that sent it.")
+    if detail.receipt_verified is not None:
+        say("Its receipt is verified." if detail.receipt_verified else "It has no valid receipt.")
+    say(_WRITTEN[attempt.request_written])
     say(f"Written to {target}. How to verify it without this program: docs/proof.md")

@@ -1,9 +1,9 @@
 """*Test Connection*: a signed message without telemetry, step by step."""
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import bars_test
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.runtime import Runtime
@@ -63,7 +63,7 @@ def _note(runtime: Runtime, actor: Actor, result: ConnectionCheck, tested_key_id
     with runtime.database.write() as tx:
         stored = tx.configuration.get(lock=True).api_key
         saved = stored is not None and stored.key_id == tested_key_id
-        tx.activity.note(now, actor, Action.CONNECTION_TESTED, result=verdict, key="saved" if saved else "unsaved")
+        tx.ledger.note(now, actor, Kind.CONNECTION_TESTED, {"result": verdict, "key": "saved" if saved else "unsaved"})
         if not saved:
             tx.exchanges.tested_typed(tested_key_id, ok=result.ok, cause=result.cause)
             return False

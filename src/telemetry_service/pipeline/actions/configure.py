@@ -3,10 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.errors import ConfirmationRequiredError, LockedByDeploymentError, StaleConfigurationError
+from telemetry_service.domain.errors import (
+    ConfirmationRequiredError,
+    KeyUnusableError,
+    LockedByDeploymentError,
+    NotConfiguredError,
+    StaleConfigurationError,
+)
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.log.events import Event
@@ -17,6 +23,7 @@ from telemetry_service.pipeline.queries.configuration import ConfigurationView, 
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
 from telemetry_service.storage.database import Transaction
 
 Check = Callable[[Snapshot, Configuration], None]
@@ -49,10 +56,12 @@ def save_configuration(
             check(Snapshot(runtime, tx, now), values)
         _apply(runtime, tx, before.values, values, now)
         if api_key is not None:
-            _replace_api_key(runtime, tx, api_key, now)
-            tx.activity.note(now, actor, Action.API_KEY_SET)
+            _replace_api_key(runtime, tx, api_key, now, actor)
+        elif values.anonymize_pii and not before.values.anonymize_pii:
+            _anonymize_waiting(runtime, tx, actor)
         changes = _changes(before.values, values)
-        tx.activity.note(now, actor, Action.CONFIGURATION_SAVED, **changes)
+        if changes:
+            tx.ledger.note(now, actor, Kind.SETTINGS, {"changes": changes})
         view = read_configuration(Snapshot(runtime, tx, now))
     if api_key is not None:
         log_event(Event.API_KEY_SET, actor=actor.label)
@@ -80,8 +89,7 @@ def set_api_key(runtime: Runtime, api_key: str, actor: Actor) -> ConfigurationVi
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.configuration.get(lock=True)
-        _replace_api_key(runtime, tx, api_key, now)
-        tx.activity.note(now, actor, Action.API_KEY_SET)
+        _replace_api_key(runtime, tx, api_key, now, actor)
         view = read_configuration(Snapshot(runtime, tx, now))
     log_event(Event.API_KEY_SET, actor=actor.label)
     return view
@@ -95,7 +103,7 @@ def remove_api_key(runtime: Runtime, actor: Actor) -> ConfigurationView:
         if present:
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
-            tx.activity.note(now, actor, Action.API_KEY_REMOVED)
+            tx.ledger.note(now, actor, Kind.KEY_REMOVED)
         view = read_configuration(Snapshot(runtime, tx, now))
     if present:
         log_event(Event.API_KEY_REMOVED, actor=actor.label)
@@ -111,7 +119,7 @@ def reveal_api_key(runtime: Runtime, actor: Actor) -> str:
     """
     with runtime.database.write() as tx:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
-        tx.activity.note(runtime.clock.now(), actor, Action.API_KEY_REVEALED)
+        tx.ledger.note(runtime.clock.now(), actor, Kind.KEY_REVEALED)
     log_event(Event.API_KEY_REVEALED, actor=actor.label)
     return api_key
 
@@ -134,7 +142,15 @@ def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Conf
         tx.schedule.plan(next_run_after(after.frequency, now))
 
 
-def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datetime) -> None:
+def _anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
+    try:
+        api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
+    except (NotConfiguredError, KeyUnusableError):
+        return  # Without a key there is no pseudonym, and nothing is sent. The next key prepares them again.
+    prepare_waiting_again(runtime, tx, api_key, actor, Reason.ANONYMIZED)
+
+
+def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor) -> None:
     before, key = tx.configuration.get().api_key, seal_api_key(runtime, api_key, now)
     tx.configuration.set_api_key(key, now)
     tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
@@ -144,6 +160,8 @@ def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datet
         # Nothing is known about another key; and saving the same key again after a failure counts as a change.
         tx.exchanges.connection_changed()
     tx.exchanges.key_saved(key.fact.key_id, now)
+    prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
+    tx.ledger.note(now, actor, Kind.KEY_SET, {"key_id": key.fact.key_id, "before": before.key_id if before else None})
 
 
 def _changes(before: Configuration, after: Configuration) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
-from telemetry_service.domain.transmissions import HistoryFilter, Transmission
+from telemetry_service.domain.transmissions import HistoryFilter
+from telemetry_service.pipeline.queries.receipts import verified_receipts
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 
 _STEP = 500
 """The transmissions that are read at once."""
@@ -17,17 +19,18 @@ def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor)
     """Return all transmissions of the filtered history, newest first, without holding them all at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        tx.activity.note(now, actor, Action.EXPORTED)
+        tx.ledger.note_often(now, actor, Kind.EXPORTED, {"of": "history"})
         situation = Snapshot(runtime, tx, now).situation
-    return (describe(transmission, situation) for transmission in _each(runtime, filter_))
+    return _each(runtime, filter_, situation)
 
 
-def _each(runtime: Runtime, filter_: HistoryFilter) -> Iterator[Transmission]:
+def _each(runtime: Runtime, filter_: HistoryFilter, situation: Situation) -> Iterator[DescribedTransmission]:
     before: int | None = None
     while True:
-        with runtime.database.read() as tx:
-            found = tx.transmissions.page(filter_, before, _STEP)
-        yield from found
+        with open_snapshot(runtime) as snapshot:
+            found = snapshot.tx.transmissions.page(filter_, before, _STEP)
+            receipts = verified_receipts(snapshot, found)
+        yield from (describe(transmission, situation, receipts) for transmission in found)
         if len(found) < _STEP:
             return
         before = found[-1].sequence

@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
     NotFoundError,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import bars_attempts
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
@@ -38,7 +38,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
             raise AlreadyDeliveredError
         if transmission.in_flight(now):
             raise AttemptUnderWayError
-        tx.activity.note(now, actor, Action.RETRIED, transmission_id=str(transmission_id))
+        tx.ledger.note(now, actor, Kind.RETRIED, transmission_id=transmission_id)
     if deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
         raise AttemptUnderWayError
     with open_snapshot(runtime) as snapshot:
@@ -56,7 +56,7 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
         _may_send(Snapshot(runtime, tx, now))
         failed = tx.transmissions.waiting(FAILED_STATES)
         tx.transmissions.make_due(FAILED_STATES, now, AttemptTrigger.RETRY)
-        tx.activity.note(now, actor, Action.RETRIED, transmissions=str(len(failed)))
+        tx.ledger.note(now, actor, Kind.RETRIED, {"transmissions": len(failed)})
     deliver_due(runtime)
     with open_snapshot(runtime) as snapshot:
         return tuple(read_transmission(snapshot, transmission_id) for transmission_id in failed)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import TelemetryDisabledError
 from telemetry_service.domain.idempotency_key import request_key_of
@@ -59,7 +58,5 @@ def _prepare(runtime: Runtime, actor: Actor, request_key: str | None, shown: fro
         bar = bars_payloads(snapshot.setup)
         if bar is not None:
             raise bar.refusal()
-        closing = Closing(Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
-        transmission_id = close_and_prepare(snapshot, closing)
-        tx.activity.note(now, actor, Action.SENT_NOW, transmission_id=str(transmission_id))
-    return transmission_id
+        closing = Closing(actor, Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
+        return close_and_prepare(snapshot, closing)

@@ -1,25 +1,49 @@
-"""The first steps of a start: the first rows, the deployment's switch, the connection."""
+"""The first steps of a start: the first rows, the ledger, the deployment's switch, the connection."""
 
 from datetime import datetime
 
+from telemetry_service.domain.actor import DEPLOYMENT
+from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
-from telemetry_service.pipeline.customer import adopt_customers
+from telemetry_service.pipeline.actions.take_over import take_over
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.follow_connection import follow_connection
-from telemetry_service.storage.database import Database
+from telemetry_service.pipeline.stages.follow_connection import connection_digest, follow_connection
+from telemetry_service.sealing.ledger_key import unverified
+from telemetry_service.storage.database import Transaction
 
 
 def start(runtime: Runtime) -> None:
     """Prepare a migrated database; safe to run in any number of replicas at once."""
+    create_first_rows(runtime)
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        tx.installation.create(now)
+        tx.ledger.note_pending(now)
         follow_switch(runtime, tx, now)
-        adopt_customers(runtime, tx)
+        _note_deployment(runtime, tx, now)
     follow_connection(runtime)
 
 
-def create_first_rows(database: Database, now: datetime) -> None:
-    """Write the rows that everything else needs, unless they exist."""
-    with database.write() as tx:
-        tx.installation.create(now)
+def create_first_rows(runtime: Runtime) -> None:
+    """Write the rows that everything else needs, unless they exist, and begin the ledger."""
+    with runtime.database.write() as tx:
+        tx.installation.create(runtime.clock.now())
+    take_over(runtime)
+
+
+def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
+    """Write what the deployment decides into the ledger, if it differs from what was last written."""
+    tx.periods.lock_open()  # One replica at a time: all of them say the same.
+    deployed = _deployed(runtime)
+    last = tx.ledger.of_kind(Kind.DEPLOYMENT)
+    if last is None or any(unverified(last.line).get(name) != value for name, value in deployed.items()):
+        tx.ledger.note(now, DEPLOYMENT, Kind.DEPLOYMENT, deployed)
+
+
+def _deployed(runtime: Runtime) -> dict[str, Value]:
+    deployment, pinned = runtime.deployment, runtime.receipt_keys
+    return {
+        "version": deployment.version,
+        "destination": None if runtime.client is None else connection_digest(runtime).hex(),
+        "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
+        "enabled": deployment.enabled,
+    }

@@ -1,9 +1,83 @@
-"""The activity list: who changed, revealed, retried, sent."""
+"""The activity list: the ledger as people read it."""
 
-from telemetry_service.domain.activity import Activity
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from telemetry_service.domain.ledger import Kind, text_of
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.sealing.ledger_key import unverified
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import StoredLine
+
+_KINDS = {kind.value: kind for kind in Kind}
+_ERASED = "(erased)"
+_SHOWN_ELSEWHERE = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id"})
 
 
-def list_activity(snapshot: Snapshot, limit: int = 50) -> tuple[Activity, ...]:
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An entry in words. The list shows what the ledger says; it does not verify it."""
+
+    seq: int
+    at: datetime
+    kind: Kind | None
+    """None if this version does not know it."""
+    actor: str
+    source: str | None
+    """The caller's address, if there was one."""
+    transmission_id: UUID | None
+    details: Mapping[str, Any]
+
+
+def list_activity(
+    snapshot: Snapshot, limit: int = 50, before: int | None = None, kind: str | None = None, actor: str | None = None
+) -> tuple[Activity, ...]:
     """Return the latest entries, newest first."""
-    return snapshot.tx.activity.latest(limit)
+    return read_entries(snapshot.tx, snapshot.tx.ledger.latest(limit, before, kind, actor))
+
+
+def read_entries(tx: Transaction, lines: Sequence[StoredLine]) -> tuple[Activity, ...]:
+    """Return lines in words, with whatever their salted digests stand for."""
+    said = [unverified(line.line) for line in lines]
+    salted = tx.ledger.salted({digest for claims in said for digest in _digests(claims)})
+    return tuple(_activity(line, _clear(claims, salted)) for line, claims in zip(lines, said, strict=True))
+
+
+def _activity(line: StoredLine, claims: Mapping[str, Any]) -> Activity:
+    actor = claims.get("actor", {})
+    return Activity(
+        seq=line.seq,
+        at=line.at,
+        kind=_KINDS.get(line.kind),
+        actor=_name(actor) if isinstance(actor, dict) else "",
+        source=claims.get("source"),
+        transmission_id=line.transmission_id,
+        details={name: value for name, value in claims.items() if name not in _SHOWN_ELSEWHERE},
+    )
+
+
+def _name(actor: Mapping[str, str]) -> str:
+    named, kind = actor.get("name") or actor.get("id"), actor.get("type", "")
+    return {"token": f"token:{named}", "command": f"cli ({named})", "stranger": "nobody"}.get(kind, named or kind)
+
+
+def _digests(value: object) -> set[str]:
+    """Return the salted digests anywhere in what a line says."""
+    if not isinstance(value, dict):
+        return set()
+    if set(value) == {"salted"}:
+        return {value["salted"]}
+    return {digest for member in value.values() for digest in _digests(member)}
+
+
+def _clear(value: Any, salted: Mapping[str, bytes]) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a line says with the values in place of their digests."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"salted"}:
+        found = salted.get(value["salted"])
+        return _ERASED if found is None else text_of(found)
+    return {name: _clear(member, salted) for name, member in value.items()}

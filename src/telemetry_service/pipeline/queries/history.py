@@ -1,13 +1,15 @@
 """The transmission history: newest first, by cursor, with every attempt."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
+from telemetry_service.domain.transmission_texts import DescribedTransmission, describe, texts_about
 from telemetry_service.domain.transmissions import Attempt, HistoryFilter, Transmission
+from telemetry_service.pipeline.queries.receipts import verified_receipt, verified_receipts
 from telemetry_service.pipeline.snapshot import Snapshot
 
 _CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
@@ -21,6 +23,7 @@ class HistoryPage:
     items: tuple[Transmission, ...]
     situation: Situation
     """The situation in which they were read, which their texts depend on."""
+    receipts: Mapping[UUID, bool]
     next_cursor: str | None
     newer_cursor: str | None = None
     """The cursor that ``list_newer_transmissions`` takes to go one page back; None if these are the newest."""
@@ -28,7 +31,7 @@ class HistoryPage:
     @property
     def transmissions(self) -> tuple[DescribedTransmission, ...]:
         """The transmissions with their texts."""
-        return tuple(describe(transmission, self.situation) for transmission in self.items)
+        return tuple(describe(transmission, self.situation, self.receipts) for transmission in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class TransmissionDetail(DescribedTransmission):
 
     attempts: tuple[Attempt, ...]
     situation: Situation
+    payload: bytes | None
+    """As stored, without ``transmitted_at``; None if it is gone."""
 
 
 def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
@@ -49,7 +54,8 @@ def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str |
     found = snapshot.tx.transmissions.page(filter_, before, limit + 1)
     items = found[:limit]
     older = f"before-{items[-1].sequence}" if len(found) > limit else None
-    return HistoryPage(items, snapshot.situation, older, None if before is None else f"after-{before - 1}")
+    receipts = verified_receipts(snapshot, items)
+    return HistoryPage(items, snapshot.situation, receipts, older, None if before is None else f"after-{before - 1}")
 
 
 def is_newer_cursor(cursor: str) -> bool:
@@ -72,7 +78,10 @@ def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor:
     if len(found) <= limit:
         return list_transmissions(snapshot, filter_, None, limit)
     items = found[limit - 1 :: -1]
-    return HistoryPage(items, snapshot.situation, f"before-{items[-1].sequence}", f"after-{items[0].sequence}")
+    receipts = verified_receipts(snapshot, items)
+    return HistoryPage(
+        items, snapshot.situation, receipts, f"before-{items[-1].sequence}", f"after-{items[0].sequence}"
+    )
 
 
 def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
@@ -85,8 +94,15 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
     transmission = transmissions.get(transmission_id)
     if transmission is None:
         raise NotFoundError
-    texts = describe(transmission, snapshot.situation).texts
-    return TransmissionDetail(transmission, texts, transmissions.attempts(transmission_id), snapshot.situation)
+    attempts = transmissions.attempts(transmission_id)
+    return TransmissionDetail(
+        transmission,
+        texts_about(transmission, snapshot.situation),
+        verified_receipt(snapshot, transmission, attempts),
+        attempts,
+        snapshot.situation,
+        snapshot.tx.evidence.get(transmission_id, transmission.prepared_sha256),
+    )
 
 
 def _before(cursor: str | None) -> int | None:

@@ -15,6 +15,8 @@ from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import HealthStatus, PreparedPayload
 from telemetry_service.domain.payload_version import version_of
 from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
+from telemetry_service.domain.stored_payload import read_stored
+from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import aggregate
@@ -124,7 +126,7 @@ def build_preview(snapshot: Snapshot) -> Preview:
         error=contradiction or error,
         version=version_of(snapshot.configuration, payload) if payload and customer_id else None,
         sealed=_describe(sealed) if sealed else None,
-        difference=_difference(PreparedPayload.model_validate_json(last.payload), shown) if last and shown else (),
+        difference=_difference(_stored(snapshot, last), shown) if last and shown else (),
         last_accepted_id=str(last.transmission_id) if last else None,
         customer_id_clear=snapshot.customer_id,
         customer_id_sent=customer_id,
@@ -166,8 +168,13 @@ def _describe(sealed: Sealed) -> SealedDescription:
     )
 
 
-def _difference(before: PreparedPayload, after: dict[str, Any]) -> tuple[FieldChange, ...]:
-    old = _flat(before.model_dump(mode="json"))
+def _stored(snapshot: Snapshot, transmission: Transmission) -> dict[str, Any]:
+    content = snapshot.tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
+    return read_stored(content) or {}
+
+
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> tuple[FieldChange, ...]:
+    old = _flat(before)
     new = {name: value for name, value in _flat(after).items() if name != "transmitted_at"}
     names = dict.fromkeys((*new, *old))
     return tuple(FieldChange(n, old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n))

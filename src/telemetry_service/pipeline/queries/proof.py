@@ -1,75 +1,235 @@
-"""Proves what was sent: reproduces the bytes of an attempt and compares them with their stored digests."""
+"""Proves one transmission, in the very response that shows it: rows and bytes against the signed lines of the ledger.
 
-import hashlib
-from dataclasses import dataclass
+Nothing is derived again: what was sent was kept, under the digests that the ledger named before it was sent.
+"""
 
-from telemetry_service.domain.errors import KeyUnusableError
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
-from telemetry_service.domain.transmissions import Attempt, Transmission
+from telemetry_service.domain.transmissions import Attempt, State, Transmission
+from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
-from telemetry_service.sealing.identity import key_id
-from telemetry_service.sealing.sealer import payload_bytes, seal
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.digest import sha256_hex
+from telemetry_service.sealing.ledger_key import read_line
+from telemetry_service.storage.ledger import StoredLine
+
+
+class Flaw(StrEnum):
+    """What is wrong with a transmission's rows, bytes or lines; the code is stable."""
+
+    LINE_CHANGED = "line_changed"
+    NOT_IN_LEDGER = "not_in_ledger"
+    PAYLOAD_CHANGED = "payload_changed"
+    PAYLOAD_MISSING = "payload_missing"
+    ROW_CHANGED = "row_changed"
+    ATTEMPT_CHANGED = "attempt_changed"
+    BYTES_CHANGED = "bytes_changed"
+    BYTES_MISSING = "bytes_missing"
+    STATE_CHANGED = "state_changed"
+    RECEIPT_CHANGED = "receipt_changed"
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Flaw.LINE_CHANGED: "This ledger entry was changed, or this installation did not sign it.",
+    Flaw.NOT_IN_LEDGER: "The ledger has no entry for this transmission.",
+    Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
+    Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
+    Flaw.ROW_CHANGED: "The number of records or the period differs from the one that was signed.",
+    Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
+    Flaw.BYTES_CHANGED: "The kept bytes of this attempt do not match the digest that was signed before it was made.",
+    Flaw.BYTES_MISSING: "The bytes of this attempt are gone.",
+    Flaw.STATE_CHANGED: "The state differs from the outcome that was signed.",
+    Flaw.RECEIPT_CHANGED: "The receipt is not the one that was signed when it arrived.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A flaw, and where it was found."""
+
+    flaw: Flaw
+    attempt: int | None = None
+    seq: int | None = None
+    """The ledger entry."""
+
+    @property
+    def sentence(self) -> str:
+        """What it means, and where."""
+        where = f"Attempt {self.attempt}: " if self.attempt else f"Entry {self.seq}: " if self.seq else ""
+        return where + self.flaw.sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What one attempt sent, byte for byte."""
+    """What was checked of one transmission, and what was found."""
 
-    payload: bytes
-    """The canonical payload, before encryption."""
-    payload_matches: bool
-    """Whether its digest equals the one stored when it was sent."""
-    message: SealedMessage | None
-    """What was sent, headers included; None if the API key that sealed it has been replaced."""
-    body: bytes | None
-    """The bytes as sent; None if the API key that encrypted them has been replaced."""
-    body_matches: bool | None
+    findings: tuple[Finding, ...]
+    lines: tuple[str, ...]
+    """The ledger entries about it, oldest first."""
+    signed_attempts: Mapping[int, Mapping[str, Any]]
+    """What the ledger says of each attempt."""
+    taken_over: bool
+    """Whether a version without a ledger made it, so that nothing before the upgrade is proved."""
+    prepared: bytes | None
+    """The stored payload, whether it is right or not; None if it is gone."""
+    contents: Mapping[str, bytes] = field(repr=False)
+    """The bytes that are kept, by their digests."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that was checked is as it was signed."""
+        return not self.findings
+
+    @property
+    def entries(self) -> int:
+        """The number of ledger entries about it."""
+        return len(self.lines)
+
+    def headers_of(self, attempt: Attempt) -> dict[str, str]:
+        """Return the headers of the protocol that an attempt was made with; empty if they were not kept."""
+        said = self.signed_attempts.get(attempt.number)
+        return {} if said is None else message_of(said, self.body_of(attempt) or b"").headers()
+
+    def payload_of(self, attempt: Attempt) -> bytes | None:
+        """Return the canonical payload that an attempt sent, before encryption."""
+        return self.contents.get(attempt.payload_sha256)
+
+    def body_of(self, attempt: Attempt) -> bytes | None:
+        """Return the bytes of an attempt as they crossed the network."""
+        return self.contents.get(attempt.body_sha256)
 
 
-def prove(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> Proof:
-    """Reproduce what an attempt sent; without the key that sealed it, only the payload."""
-    payload = payload_as_sent(transmission, attempt)
-    message = _message(snapshot, transmission, attempt)
-    body = message.body if message else None if attempt.encrypted else payload
+def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
+    """Check a transmission now."""
+    transmission, attempts = detail.transmission, detail.attempts
+    lines = snapshot.tx.ledger.of_transmission(transmission.transmission_id)
+    keys = snapshot.runtime.ledger_keys(snapshot.tx)
+    digests = {digest for attempt in attempts for digest in (attempt.payload_sha256, attempt.body_sha256)}
+    digests.add(transmission.prepared_sha256)
+    contents = snapshot.tx.evidence.of(transmission.transmission_id, digests)
+    read = {line.seq: read_line(line.line, keys) for line in lines}
+    check = _Check(transmission, attempts, lines, read, contents)
     return Proof(
-        payload=payload,
-        payload_matches=hashlib.sha256(payload).hexdigest() == attempt.payload_sha256,
-        message=message,
+        findings=tuple(dict.fromkeys(check.findings())),
+        lines=tuple(line.line for line in lines),
+        signed_attempts=check.attempts_signed,
+        taken_over=any(line.kind == Kind.MIGRATED for line in lines),
+        prepared=contents.get(transmission.prepared_sha256),
+        contents=contents,
+    )
+
+
+def message_of(said: Mapping[str, Any], body: bytes) -> SealedMessage:
+    """Return the message of an attempt from what the ledger says of it, and its body."""
+    return SealedMessage(
+        transmission_id=UUID(said["transmission_id"]),
+        timestamp=said["timestamp"],
+        key_id=said["key_id"],
+        signature=said["signature"],
+        content_type=said["content_type"],
         body=body,
-        body_matches=None if body is None else hashlib.sha256(body).hexdigest() == attempt.body_sha256,
+        ledger=said["ledger"],
     )
 
 
-def payload_as_sent(transmission: Transmission, attempt: Attempt) -> bytes:
-    """Return the canonical payload of an attempt, with its ``transmitted_at``."""
-    return payload_bytes(_payload(transmission, attempt))
+@dataclass(frozen=True, slots=True)
+class _Check:
+    transmission: Transmission
+    attempts: tuple[Attempt, ...]
+    lines: tuple[StoredLine, ...]
+    read: Mapping[int, dict[str, Any] | None]
+    """What each line says; None if it is not ours."""
+    contents: Mapping[str, bytes]
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._lines()
+        yield from self._payload()
+        for attempt in self.attempts:
+            yield from self._attempt(attempt)
+        for number in self.attempts_signed.keys() - {attempt.number for attempt in self.attempts}:
+            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=number)
+        yield from self._outcome()
+
+    def _lines(self) -> Iterator[Finding]:
+        if not self.lines:
+            yield Finding(Flaw.NOT_IN_LEDGER)
+        for line in self.lines:
+            said = self.read[line.seq]
+            about = str(self.transmission.transmission_id)
+            if said is None or (said["seq"], said["kind"], said.get("transmission_id")) != (line.seq, line.kind, about):
+                yield Finding(Flaw.LINE_CHANGED, seq=line.seq)
+
+    def _payload(self) -> Iterator[Finding]:
+        content, digest = self.contents.get(self.transmission.prepared_sha256), self.transmission.prepared_sha256
+        if content is None:
+            yield Finding(Flaw.PAYLOAD_MISSING)
+        named = self._prepared()
+        if (content is not None and sha256_hex(content) != digest) or (named and named["prepared_sha256"] != digest):
+            yield Finding(Flaw.PAYLOAD_CHANGED)
+        if named and named["records"] != self.transmission.records_sent:
+            yield Finding(Flaw.ROW_CHANGED)
+
+    def _attempt(self, attempt: Attempt) -> Iterator[Finding]:
+        said = self.attempts_signed.get(attempt.number)
+        if said is None:
+            if attempt.number not in self._taken_over():
+                yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
+        elif any(said[name] != getattr(attempt, name) for name in _SIGNED_OF_ATTEMPT):
+            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
+        for digest in (attempt.payload_sha256, attempt.body_sha256):
+            content = self.contents.get(digest)
+            if content is not None and sha256_hex(content) != digest:
+                yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+            elif content is None and said is not None:
+                yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
+        sent = self.contents.get(attempt.payload_sha256)
+        if said is not None and sent is not None and not self._is_prepared(sent):
+            yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+
+    def _is_prepared(self, sent: bytes) -> bool:
+        """Whether what was sent is a payload that was signed, apart from its ``transmitted_at``."""
+        try:
+            document = json.loads(sent)
+            del document["transmitted_at"]
+            digest = sha256_hex(canonical_json(document))
+        except (ValueError, KeyError, TypeError):
+            return False
+        return any(said["prepared_sha256"] == digest for said in self._all(Kind.PREPARED, Kind.MIGRATED))
+
+    def _outcome(self) -> Iterator[Finding]:
+        accepted = self.transmission.state is State.SUCCESS
+        said = [a for a in self._all(Kind.ANSWERED, Kind.MIGRATED) if a.get("state") == State.SUCCESS]
+        if accepted != bool(said):
+            yield Finding(Flaw.STATE_CHANGED)
+        elif accepted and self.transmission.receipt not in {answer.get("receipt") for answer in said}:
+            yield Finding(Flaw.RECEIPT_CHANGED)
+
+    def _prepared(self) -> dict[str, Any] | None:
+        found = self._all(Kind.PREPARED, Kind.MIGRATED)
+        return found[-1] if found else None
+
+    def _taken_over(self) -> frozenset[int]:
+        """Return the numbers of the attempts that a version without a ledger made."""
+        return frozenset(number for said in self._all(Kind.MIGRATED) for number in said.get("attempts", ()))
+
+    @property
+    def attempts_signed(self) -> dict[int, dict[str, Any]]:
+        return {said["number"]: said for said in self._all(Kind.ATTEMPT)}
+
+    def _all(self, *kinds: Kind) -> list[dict[str, Any]]:
+        return [said for line in self.lines if (said := self.read[line.seq]) and said["kind"] in kinds]
 
 
-def _payload(transmission: Transmission, attempt: Attempt) -> TelemetryAggregatePayload:
-    prepared = PreparedPayload.model_validate_json(transmission.payload)
-    sent = {**dict(prepared), "customer_id": attempt.customer_id, "transmitted_at": attempt.transmitted_at}
-    return TelemetryAggregatePayload(**sent)
-
-
-def _message(snapshot: Snapshot, transmission: Transmission, attempt: Attempt) -> SealedMessage | None:
-    api_key = _key_of(snapshot, attempt)
-    if api_key is None:
-        return None
-    payload = _payload(transmission, attempt)
-    sealed = seal(
-        payload, transmission.transmission_id, attempt.timestamp, api_key, encrypt=attempt.encrypted, iv=attempt.iv
-    )
-    return sealed.message
-
-
-def _key_of(snapshot: Snapshot, attempt: Attempt) -> str | None:
-    """Return the API key if it is still the one that sealed the attempt."""
-    stored = snapshot.configuration.api_key
-    if stored is None or stored.key_id != attempt.key_id:
-        return None
-    try:
-        api_key = snapshot.api_key
-    except KeyUnusableError:
-        return None
-    return api_key if key_id(api_key) == attempt.key_id else None
+_SIGNED_OF_ATTEMPT = ("payload_sha256", "body_sha256", "encrypted", "key_id", "timestamp")

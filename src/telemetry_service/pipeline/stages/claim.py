@@ -1,31 +1,39 @@
 """Claims a transmission for one attempt: takes a lease with a conditional update, and writes the attempt's row.
 
-The digests of what will be sent are on disk before anything is sent, so that a receipt can be checked against them even
-after a crash. After a crash, the transmission is released when the lease expires.
+Before anything is sent, the stored payload is compared with its signed digest, the ledger has the digests of what will
+be sent, and its bytes are kept. So a receipt can be checked against them even after a crash. After a crash, the
+transmission is released when the lease expires.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import ValidationError
-
+from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.clock import time_ordered_id
-from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, PayloadContradictionError
-from telemetry_service.domain.outcome import Outcome, Rejected
-from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
-from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, customer_id_to_send
+from telemetry_service.domain.clock import rfc3339, time_ordered_id
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    NotConfiguredError,
+    PayloadChangedError,
+    PayloadContradictionError,
+    PayloadSchemaUnknownError,
+)
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.outcome import Held, Outcome, Rejected
+from telemetry_service.domain.payload_schemas.check import check
+from telemetry_service.domain.payload_schemas.published import schema_of
+from telemetry_service.domain.payload_schemas.reading import UnreadablePayload, read_prepared
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, state_after
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.customer import customer_of
+from telemetry_service.pipeline.prepared import Prepared, prepared_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
-from telemetry_service.pipeline.stages.prepare import complete
-from telemetry_service.sealing.identity import key_id, pseudonym
+from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.sealer import Sealed, seal
+from telemetry_service.storage.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +50,15 @@ class Claimed:
     trigger: AttemptTrigger
 
 
-@dataclass(frozen=True, slots=True)
-class _Customer:
-    """What decides how the next attempt names the customer."""
-
-    api_key: str = field(repr=False)
-    customer_id: str | None
-    """The customer ID when the period was closed; None if it is not known."""
-    anonymize: bool
-
-
 def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
     None if another process has the claim, or nothing may be sent now.
 
     Raises:
-        PayloadContradictionError: the stored payload is no longer valid; nothing is claimed.
+        PayloadChangedError: the stored payload is not the one that was signed; nothing is claimed.
+        PayloadContradictionError: the stored payload is not valid; nothing is claimed.
+        PayloadSchemaUnknownError: a newer version made the payload, and sends it; nothing is claimed.
     """
     now = runtime.clock.now()
     token = time_ordered_id(now)
@@ -76,16 +76,13 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         transmission = tx.transmissions.get(transmission_id)
         assert transmission is not None  # noqa: S101 - it was claimed a statement ago
         earlier = tx.transmissions.attempts(transmission_id)
-        prepared = _prepared(transmission)
-        customer_id = customer_of(runtime, tx, transmission_id, prepared.customer_id)
-        customer = _Customer(api_key, customer_id, configuration.values.anonymize_pii)
-        payload = _payload(prepared, earlier, customer, now)
-        sealed = seal(
-            payload, transmission_id, int(now.timestamp()), api_key, encrypt=configuration.values.encrypt_payload
-        )
+        payload = _completed(prepared_of(runtime, tx, transmission), now)
+        encrypt = configuration.values.encrypt_payload
+        head = tx.ledger.head().sha256 if runtime.receipt_keys else None
+        sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
         planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
-        attempt = _attempt(transmission, payload, sealed, planned_by, now)
-        tx.transmissions.begin_attempt(transmission_id, attempt, connection_digest(runtime))
+        attempt = _attempt(transmission, sealed, planned_by, now)
+        _record(runtime, tx, transmission_id, attempt, sealed)
     known = (*earlier, attempt)
     return Claimed(
         transmission=transmission,
@@ -99,58 +96,85 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
     )
 
 
-def reject_invalid(runtime: Runtime, transmission_id: UUID) -> Outcome:
-    """Reject a transmission whose stored payload is no longer valid: it stays visible and does not block others."""
+def refuse_payload(
+    runtime: Runtime, transmission_id: UUID, error: PayloadChangedError | PayloadContradictionError
+) -> Outcome:
+    """Keep a transmission whose stored payload must not be sent: it stays visible and does not block others."""
     now = runtime.clock.now()
     token = time_ordered_id(now)
-    outcome = Rejected(Cause.PAYLOAD_INVALID)
+    changed = isinstance(error, PayloadChangedError)
+    outcome = Held(Cause.PAYLOAD_CHANGED) if changed else Rejected(Cause.PAYLOAD_INVALID)
     with runtime.database.write() as tx:
-        if tx.transmissions.claim(transmission_id, token, now):
-            columns = {"state": State.REJECTED, "cause": outcome.cause, "next_attempt_at": None}
+        before = tx.transmissions.get(transmission_id)
+        if before is not None and tx.transmissions.claim(transmission_id, token, now):
+            columns = {"state": state_after(outcome), "cause": outcome.cause, "next_attempt_at": None}
             tx.transmissions.release(transmission_id, token, columns)
+            if before.cause is not outcome.cause:
+                tx.ledger.note(now, SERVICE, Kind.VERIFY_FAILED, {"cause": outcome.cause.value}, transmission_id)
     log_event(Event.PAYLOAD_INVALID, transmission_id=transmission_id, cause=outcome.cause)
     return outcome
 
 
-def _prepared(transmission: Transmission) -> PreparedPayload:
-    try:
-        return PreparedPayload.model_validate_json(transmission.payload)
-    except ValidationError:
-        raise PayloadContradictionError from None
+def _completed(prepared: Prepared, now: datetime) -> bytes:
+    """Add the time of sending to a stored payload; nothing else of it changes.
+
+    It is checked against its own schema, whatever today's is.
+
+    Raises:
+        PayloadContradictionError: it does not match its schema.
+        PayloadSchemaUnknownError: a newer version made it.
+    """
+    schema = schema_of(prepared.schema_sha256)
+    read = read_prepared(prepared.content, schema)
+    if schema is None:
+        raise PayloadSchemaUnknownError
+    if isinstance(read, UnreadablePayload):
+        raise PayloadContradictionError
+    document = {**read.members, "transmitted_at": rfc3339(now)}
+    if check(schema, document):
+        raise PayloadContradictionError
+    return canonical_json(document)
 
 
-def _payload(
-    prepared: PreparedPayload, earlier: Sequence[Attempt], customer: _Customer, now: datetime
-) -> TelemetryAggregatePayload:
-    known_as = prepared.customer_id
-    if customer.customer_id is not None:
-        known_as = pseudonym(customer.api_key, customer.customer_id)
-    named = customer_id_to_send(
-        prepared.customer_id, earlier, key_id(customer.api_key), known_as, anonymize=customer.anonymize
+def _record(runtime: Runtime, tx: Transaction, transmission_id: UUID, attempt: Attempt, sealed: Sealed) -> None:
+    """Write the attempt into its row and into the ledger, and keep the bytes of what it sends."""
+    connection = connection_digest(runtime)
+    tx.transmissions.begin_attempt(transmission_id, attempt, connection)
+    tx.evidence.keep(transmission_id, sealed.payload)
+    tx.evidence.keep(transmission_id, sealed.message.body)
+    tx.ledger.note(
+        attempt.started_at,
+        SERVICE,
+        Kind.ATTEMPT,
+        {
+            "number": attempt.number,
+            "trigger": attempt.trigger.value,
+            "payload_sha256": attempt.payload_sha256,
+            "body_sha256": attempt.body_sha256,
+            "encrypted": attempt.encrypted,
+            "key_id": attempt.key_id,
+            "timestamp": attempt.timestamp,
+            "signature": sealed.message.signature,
+            "content_type": sealed.message.content_type,
+            "ledger": sealed.message.ledger,
+            "destination": connection.hex(),
+        },
+        transmission_id,
     )
-    return complete(prepared.model_copy(update={"customer_id": named}), now)
 
 
-def _attempt(
-    transmission: Transmission,
-    payload: TelemetryAggregatePayload,
-    sealed: Sealed,
-    trigger: AttemptTrigger,
-    now: datetime,
-) -> Attempt:
+def _attempt(transmission: Transmission, sealed: Sealed, trigger: AttemptTrigger, now: datetime) -> Attempt:
     return Attempt(
         number=transmission.attempts_made,
         trigger=trigger,
         started_at=now,
         finished_at=None,
-        transmitted_at=payload.transmitted_at,
-        customer_id=payload.customer_id,
+        transmitted_at=rfc3339(now),
         timestamp=sealed.message.timestamp,
         payload_sha256=sealed.payload_sha256,
         body_sha256=sealed.body_sha256,
         body_bytes=len(sealed.message.body),
         encrypted=sealed.encrypted,
-        iv=sealed.iv,
         key_id=sealed.message.key_id,
         state=State.PENDING,
         cause=None,

@@ -7,12 +7,17 @@ import time
 from uuid import UUID
 
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.errors import PayloadContradictionError, TelemetryError
+from telemetry_service.domain.errors import (
+    PayloadChangedError,
+    PayloadContradictionError,
+    PayloadSchemaUnknownError,
+    TelemetryError,
+)
 from telemetry_service.domain.outcome import Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.stages.claim import claim, reject_invalid
+from telemetry_service.pipeline.stages.claim import claim, refuse_payload
 from telemetry_service.pipeline.stages.follow_connection import follow_connection
 from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, log_attempt_started
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
@@ -66,8 +71,10 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
     """
     try:
         claimed = claim(runtime, transmission_id, trigger)
-    except PayloadContradictionError:
-        return reject_invalid(runtime, transmission_id)
+    except (PayloadChangedError, PayloadContradictionError) as error:
+        return refuse_payload(runtime, transmission_id, error)
+    except PayloadSchemaUnknownError:
+        return None  # During a rolling update: a replica of the newer version sends it.
     if claimed is None or runtime.client is None:
         return None
     runtime.failpoint(Failpoint.CLAIMED)
@@ -85,9 +92,13 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
     return outcome
 
 
+_NOT_TRIED = frozenset({Cause.PAYLOAD_INVALID, Cause.PAYLOAD_CHANGED})
+"""Ends an attempt before anything is tried."""
+
+
 def _found_no_connection(outcome: Outcome | None) -> bool:
     """Whether an attempt failed before any response, so that another one would fail too."""
-    return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause is not Cause.PAYLOAD_INVALID
+    return isinstance(outcome, Failure) and outcome.response_code is None and outcome.cause not in _NOT_TRIED
 
 
 def _is_busy(outcome: Outcome | None) -> bool:

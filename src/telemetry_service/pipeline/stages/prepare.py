@@ -1,12 +1,13 @@
 """Prepares a payload: anonymizes the customer, closes the period and writes the transmission, in one transaction.
 
-Only this module (for the preview too), ``claim``, ``proof`` and ``check_connection`` seal.
+Only this module (for the preview), ``claim``, ``check_connection`` and ``take_over`` seal.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import rfc3339, time_ordered_id
 from telemetry_service.domain.errors import (
     CustomerIdMissingError,
@@ -14,7 +15,9 @@ from telemetry_service.domain.errors import (
     PayloadContradictionError,
     PreviewStaleError,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
+from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.domain.payload_version import version_of, what_changed
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
@@ -25,8 +28,9 @@ from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import aggregate
 from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.identity import pseudonym
-from telemetry_service.sealing.sealer import Sealed, seal
+from telemetry_service.sealing.sealer import Sealed, payload_bytes, seal
 from telemetry_service.storage.transmissions import NewTransmission
 
 
@@ -34,6 +38,7 @@ from telemetry_service.storage.transmissions import NewTransmission
 class Closing:
     """Why a period is closed, and when its payload is to be sent."""
 
+    actor: Actor
     trigger: Trigger
     closed_by: ClosedBy
     attempt_trigger: AttemptTrigger
@@ -62,27 +67,47 @@ def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
         raise
     _check_shown(closing, version_of(snapshot.configuration, payload))
     transmission_id = time_ordered_id(now)
-    customer_id = snapshot.customer_id
-    assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
     tx.periods.close(snapshot.period, closing.closed_by, now, reopen_reportable=True)
     runtime.failpoint(Failpoint.PERIOD_CLOSED)
-    tx.transmissions.add(
-        NewTransmission(
-            transmission_id=transmission_id,
-            period_id=snapshot.period.period_id,
-            trigger=closing.trigger,
-            request_key=closing.request_key,
-            payload=canonical_json(payload.model_dump(mode="json")),
-            customer_sealed=seal_customer(runtime, transmission_id, customer_id),
-            records_sent=payload.total_events,
-            created_at=now,
-            next_attempt_at=closing.send_at,
-            next_trigger=closing.attempt_trigger,
-        )
-    )
+    _write(snapshot, closing, transmission_id, payload)
     tx.extension_codes.assign(payload.redeemed_extension_codes, transmission_id)
     runtime.failpoint(Failpoint.PREPARED)
     return transmission_id
+
+
+def _write(snapshot: Snapshot, closing: Closing, transmission_id: UUID, payload: PreparedPayload) -> None:
+    runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
+    customer_id = snapshot.customer_id
+    assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
+    content = canonical_json(payload.model_dump(mode="json"))
+    new = NewTransmission(
+        transmission_id=transmission_id,
+        period_id=snapshot.period.period_id,
+        trigger=closing.trigger,
+        request_key=closing.request_key,
+        prepared_sha256=sha256_hex(content),
+        customer_sealed=seal_customer(runtime, transmission_id, customer_id),
+        records_sent=payload.total_events,
+        created_at=now,
+        next_attempt_at=closing.send_at,
+        next_trigger=closing.attempt_trigger,
+    )
+    tx.transmissions.add(new)
+    tx.evidence.keep(transmission_id, content)
+    period = {"opened_at": rfc3339(snapshot.period.opened_at), "closed_at": rfc3339(now)}
+    tx.ledger.note(
+        now,
+        closing.actor,
+        Kind.PREPARED,
+        {
+            "trigger": closing.trigger.value,
+            "prepared_sha256": new.prepared_sha256,
+            "schema_sha256": current_schema().sha256,
+            "period": period,
+            "records": new.records_sent,
+        },
+        transmission_id,
+    )
 
 
 def _check_shown(closing: Closing, present: str) -> None:
@@ -117,4 +142,5 @@ def complete(payload: PreparedPayload, now: datetime) -> TelemetryAggregatePaylo
 def seal_for_preview(snapshot: Snapshot, payload: PreparedPayload) -> Sealed:
     """Return the payload as it would be sent now. It is only shown, never sent."""
     encrypt, now = snapshot.configuration.values.encrypt_payload, snapshot.now
-    return seal(complete(payload, now), time_ordered_id(now), int(now.timestamp()), snapshot.api_key, encrypt)
+    plaintext = payload_bytes(complete(payload, now))
+    return seal(plaintext, time_ordered_id(now), int(now.timestamp()), snapshot.api_key, encrypt)

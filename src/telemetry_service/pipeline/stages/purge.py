@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.batch_size import BatchSize
@@ -91,12 +91,12 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
         retention = tx.configuration.get().values.retention_days
         redating = Redating(now, ahead=tx.exchanges.accepted_by(now))
     _redate(runtime, redating, lease)
-    deleted = _delete(runtime, now - timedelta(days=retention), lease)
+    cutoff = now - timedelta(days=retention)
+    deleted = _delete(runtime, cutoff, lease)
     with runtime.database.write() as tx:
         tx.identity.purge_sessions(now)
-        tx.activity.purge(now)
         if deleted:
-            tx.activity.note(now, SCHEDULE, Action.PURGED, rows=str(deleted))
+            tx.ledger.note(now, SCHEDULE, Kind.PURGED, {"rows": deleted, "accepted_before": rfc3339(cutoff)})
     _free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)

@@ -8,25 +8,30 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.facts import LicenseSource
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpdate, Note, Outcome, Retrying
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
+from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
+from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
 from telemetry_service.storage.database import Transaction
 
 
 def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outcome:
     """Verify the receipt where a key is pinned; then only a license in the receipt itself is trusted."""
-    if not isinstance(outcome, Accepted) or runtime.receipt_key is None:
+    if not isinstance(outcome, Accepted) or runtime.receipt_keys is None:
         return outcome
     signed: Mapping[str, object] | None = None
     if outcome.receipt is not None:
         transmission_id = claimed.transmission.transmission_id
-        signed = runtime.receipt_key.read(outcome.receipt, transmission_id, claimed.known_payloads)
+        signed = runtime.receipt_keys.read(outcome.receipt, transmission_id, claimed.known_payloads)
     license_, notes = read_license((signed or {}).get("license"))
     if outcome.license is not None and license_ is None:
         notes += (Note.LICENSE_UNSIGNED,)
@@ -53,7 +58,27 @@ def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duratio
         elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
             # The process that took over the expired lease knows better.
             tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
+        _note_answer(runtime, tx, claimed, outcome, now)
         runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
+
+
+def _note_answer(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
+    accepted = outcome if isinstance(outcome, Accepted) else None
+    tx.ledger.note(
+        now,
+        SERVICE,
+        Kind.ANSWERED,
+        {
+            "number": claimed.number,
+            "state": state_after(outcome).value,
+            "cause": None if accepted else cause_of(outcome),
+            "code": outcome.response_code,
+            "duplicate": accepted is not None and accepted.duplicate,
+            "receipt": accepted.receipt if accepted else None,
+            "receipt_expected": runtime.receipt_keys is not None,
+        },
+        claimed.transmission.transmission_id,
+    )
 
 
 def _note_acceptance(
@@ -63,7 +88,6 @@ def _note_acceptance(
         "accepted_at": now,
         "response_code": outcome.response_code,
         "receipt": outcome.receipt,
-        "receipt_verified": outcome.receipt_verified,
         "last_duration_ms": duration_ms,
     }
     if tx.transmissions.accept(transmission_id, columns):
@@ -92,7 +116,18 @@ def _note_failure(
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
         # The key was changed during this attempt with the old one, so nothing else would make it due.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
+        _prepare_again(runtime, tx, claimed)
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
+
+
+def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed) -> None:
+    """Prepare the payload for the new key: when that was saved, this attempt might still have arrived."""
+    try:
+        api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
+    except (NotConfiguredError, KeyUnusableError):
+        return
+    transmission_id = claimed.transmission.transmission_id
+    prepare_one_again(runtime, tx, transmission_id, api_key, SERVICE, Reason.API_KEY_CHANGED)
 
 
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:

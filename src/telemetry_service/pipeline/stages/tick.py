@@ -7,10 +7,10 @@ transaction, owns the tick. Any number of replicas make one payload.
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import bars_payloads, missing
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
@@ -23,6 +23,7 @@ from telemetry_service.pipeline.stages.log_lines import log_tick
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
+_PREPARED = "prepared"
 _EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
 
 
@@ -93,7 +94,8 @@ def _run_missed(runtime: Runtime, now: datetime) -> str | None:
 def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
     tx = snapshot.tx
     result = _run(snapshot, datetime.fromisoformat(tick_key))
-    tx.activity.note(snapshot.now, SCHEDULE, Action.TICK, result=result)
+    if result != _PREPARED:  # Its payload has an entry of its own.
+        tx.ledger.note(snapshot.now, SCHEDULE, Kind.TICK, {"result": result})
     tx.schedule.tick_result(tick_key, result, tx.exchanges.next_sequence())
     return result
 
@@ -108,13 +110,13 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
     gap = missing(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for later.
-    closing = Closing(Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
+    closing = Closing(SCHEDULE, Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
         # The waiting transmissions have a new plan, which affects the health in the payload.
         close_and_prepare(Snapshot(runtime, snapshot.tx, now), closing)
     except PayloadContradictionError:
         return CONTRADICTION  # The period stays open: its counts are included in a later payload.
-    return "prepared"
+    return _PREPARED
 
 
 def _correct_schedule(runtime: Runtime, planned: datetime, natural: datetime, now: datetime) -> None:

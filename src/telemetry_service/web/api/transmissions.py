@@ -15,7 +15,7 @@ from telemetry_service.pipeline.queries.history import (
     list_transmissions,
     read_transmission,
 )
-from telemetry_service.pipeline.queries.proof import payload_as_sent
+from telemetry_service.pipeline.queries.sent import read_sent
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.api.export import csv_lines, json_lines
@@ -111,11 +111,21 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
 @refused_with(errors.NotFoundError)
 def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
-    detail = read_now(context.runtime, read_transmission, transmission_id)
-    for attempt in detail.attempts:
-        if attempt.number == number:
-            return Response(payload_as_sent(detail.transmission, attempt), media_type="application/json")
-    raise errors.NotFoundError
+    _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "payload")
+    return Response(content, media_type="application/json")
+
+
+@router.get(
+    "/history/{transmission_id}/attempts/{number}/body",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+@needs(Scope.READ)
+@refused_with(errors.NotFoundError)
+def get_body_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
+    """Return the body of one attempt, byte for byte as it crossed the network."""
+    _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "body")
+    return Response(content, media_type="application/octet-stream")
 
 
 @router.post("/history/{transmission_id}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from telemetry_service.domain.activity import Action
 from telemetry_service.domain.connection_check import StepName
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.schedule import Frequency
@@ -105,23 +105,35 @@ STEP: dict[StepName, StepWords] = {
     StepName.API_KEY: StepWords("API key", "Check the API key", "The License Server accepts the API key"),
 }
 
-ACTION: dict[Action, str] = {
-    Action.CONFIGURATION_SAVED: "Saved the settings",
-    Action.API_KEY_SET: "Set a new API key",
-    Action.API_KEY_REMOVED: "Removed the API key",
-    Action.API_KEY_REVEALED: "Showed the API key",
-    Action.CONNECTION_TESTED: "Tested the connection",
-    Action.SENT_NOW: "Sent now",
-    Action.RETRIED: "Retried a transmission",
-    Action.EXPORTED: "Exported the history",
-    Action.TICK: "Ran as scheduled",
-    Action.PURGED: "Purged data older than the retention period",
-    Action.LOGGED_IN: "Logged in",
-    Action.LOGIN_FAILED: "Login failed",
-    Action.LOGGED_OUT: "Logged out",
-    Action.PASSWORD_SET: "Set the administrator’s password",
-    Action.TOKEN_CREATED: "Created a service token",
-    Action.TOKEN_REVOKED: "Revoked a service token",
+ENTRY: dict[Kind, str] = {
+    Kind.PREPARED: "Prepared a payload",
+    Kind.ATTEMPT: "Sent a payload",
+    Kind.ANSWERED: "Attempt ended",
+    Kind.RETRIED: "Retried a transmission",
+    Kind.TICK: "Ran as scheduled",
+    Kind.SETTINGS: "Saved the settings",
+    Kind.KEY_SET: "Set a new API key",
+    Kind.KEY_REMOVED: "Removed the API key",
+    Kind.KEY_REVEALED: "Showed the API key",
+    Kind.REVEAL_REFUSED: "Was refused the API key",
+    Kind.CONNECTION_TESTED: "Tested the connection",
+    Kind.LOGIN: "Logged in",
+    Kind.LOGIN_FAILED: "Login failed",
+    Kind.LOGIN_BLOCKED: "Login blocked",
+    Kind.LOGOUT: "Logged out",
+    Kind.PASSWORD_SET: "Set the administrator’s password",
+    Kind.TOKEN_CREATED: "Created a service token",
+    Kind.TOKEN_REVOKED: "Revoked a service token",
+    Kind.FACTS: "Reported facts",
+    Kind.DEPLOYMENT: "Started with other deployment settings",
+    Kind.EXPORTED: "Exported data",
+    Kind.PROVED: "Exported a proof",
+    Kind.BEGUN: "Began the ledger",
+    Kind.MIGRATED: "Took over an entry of an earlier version",
+    Kind.PURGED: "Purged data older than the retention period",
+    Kind.VERIFY_FAILED: "Verification failed",
+    Kind.CLOCK_MOVED: "The clock was set back",
+    Kind.LEDGER_KEY: "Took a new ledger key",
 }
 
 
@@ -134,7 +146,7 @@ _BADGES: dict[type[StrEnum], Mapping[Any, Badge]] = {
 _NAMES: dict[type[StrEnum], Mapping[Any, str]] = {
     Trigger: TRIGGER,
     AttemptTrigger: ATTEMPT_TRIGGER,
-    Action: ACTION,
+    Kind: ENTRY,
 }
 
 

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from telemetry_service.domain.activity import Activity
-from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.queries.activity import Activity, list_activity
 from telemetry_service.pipeline.snapshot import Snapshot
 
 SHOWN = 8
 LONGER = 50
-_TRANSMISSION = "transmission_id"
 
 _NAMES = {
     "enabled": "telemetry",
@@ -18,6 +16,18 @@ _NAMES = {
     "retention_days": "retention in days",
     "transmissions": "transmissions",
     "failed_logins": "failed logins in a row",
+    "result": "result",
+    "key": "key",
+    "trigger": "trigger",
+    "state": "state",
+    "cause": "cause",
+    "rows": "rows",
+    "token_id": "token",
+    "scopes": "scopes",
+    "times": "times",
+    "of": "of",
+    "action": "action",
+    "reason": "reason",
 }
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})
@@ -32,8 +42,9 @@ def activity_section(snapshot: Snapshot, *, whole: bool = False) -> dict[str, An
 
 def details(entry: Activity) -> str:
     """Return the details of an entry: ``frequency: weekly → daily``."""
-    said = ((name, value) for name, value in entry.details.items() if name != _TRANSMISSION)
-    return ", ".join(f"{_NAMES.get(name, name)}: {_words(value)}" for name, value in said)
+    said = {**entry.details, **(entry.details.get("changes") or {})}
+    shown = ((name, value) for name, value in said.items() if name in _NAMES and value is not None)
+    return ", ".join(f"{_NAMES[name]}: {_words(str(value).lower())}" for name, value in shown)
 
 
 def _words(value: str) -> str:

@@ -1,10 +1,10 @@
 """One transmission: what was sent, its proof, every attempt in plain words, and what comes next."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
@@ -17,10 +17,8 @@ class Drawer:
     """A transmission in its drawer, with the bytes of its latest attempt."""
 
     detail: TransmissionDetail
-    proof: Proof | None
-    """The latest attempt's; None before the first."""
-    key_id: str | None
-    """That of the present API key; None if there is none."""
+    proof: Proof
+    """What was checked of it just now."""
     query: HistoryQuery
     """The part of the history behind the drawer."""
 
@@ -30,14 +28,18 @@ class Drawer:
         return self.detail.attempts[-1] if self.detail.attempts else None
 
     @property
-    def payload(self) -> dict[str, Any]:
-        """The payload as the latest attempt prepared it, or else as stored."""
-        payload: dict[str, Any] = json.loads(self.proof.payload if self.proof else self.detail.transmission.payload)
-        return payload
+    def exact(self) -> bytes | None:
+        """The payload as the latest attempt sent it, or else as stored; None if it is gone."""
+        return self.proof.payload_of(self.latest) if self.latest else self.proof.prepared
+
+    @property
+    def payload(self) -> dict[str, Any] | None:
+        """The same as an object; None if it cannot be read."""
+        return read_stored(self.exact)
 
     def body_gone(self, attempt: Attempt) -> bool:
-        """Whether the API key that encrypted the body has been replaced, so that it cannot be reproduced."""
-        return attempt.encrypted and attempt.key_id != self.key_id
+        """Whether the bytes of an attempt are not kept, because a version without a ledger made it."""
+        return self.proof.body_of(attempt) is None
 
 
 def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: HistoryQuery) -> dict[str, Any]:
@@ -47,6 +49,4 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
         NotFoundError: there is no such transmission.
     """
     detail = read_transmission(snapshot, transmission_id)
-    proof = prove(snapshot, detail.transmission, detail.attempts[-1]) if detail.attempts else None
-    key = snapshot.configuration.api_key
-    return {"now": snapshot.now, "drawer": Drawer(detail, proof, key.key_id if key else None, query)}
+    return {"now": snapshot.now, "drawer": Drawer(detail, prove(snapshot, detail), query)}

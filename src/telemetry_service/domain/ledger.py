@@ -1,0 +1,144 @@
+"""The ledger: the signed, append-only list of what was done, by whom, and what left.
+
+A line contains digests and settings, never content, so the retention of telemetry never deletes one. Anything that
+identifies a person stands in it as a salted digest (``Salted``); the value itself is kept apart, and can be erased.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.clock import rfc3339
+
+FIRST_PREV = "0" * 64
+"""What the first line has in place of the digest of the line before it."""
+
+_SALT_BYTES = 32
+
+
+class Kind(StrEnum):
+    """The kinds of entries."""
+
+    PREPARED = "prepared"
+    ATTEMPT = "attempt"
+    ANSWERED = "answered"
+    RETRIED = "retried"
+    TICK = "tick"
+    SETTINGS = "settings"
+    KEY_SET = "key_set"
+    KEY_REMOVED = "key_removed"
+    KEY_REVEALED = "key_revealed"
+    REVEAL_REFUSED = "reveal_refused"
+    CONNECTION_TESTED = "connection_tested"
+    LOGIN = "login"
+    LOGIN_FAILED = "login_failed"
+    LOGIN_BLOCKED = "login_blocked"
+    LOGOUT = "logout"
+    PASSWORD_SET = "password_set"  # noqa: S105 - the name of a kind
+    TOKEN_CREATED = "token_created"  # noqa: S105 - the name of a kind
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of a kind
+    FACTS = "facts"
+    DEPLOYMENT = "deployment"
+    EXPORTED = "exported"
+    PROVED = "proved"
+    BEGUN = "begun"
+    MIGRATED = "migrated"
+    PURGED = "purged"
+    VERIFY_FAILED = "verify_failed"
+    CLOCK_MOVED = "clock_moved"
+    LEDGER_KEY = "ledger_key"
+
+
+class KeyReason(StrEnum):
+    """Why a ledger key signs from an entry on."""
+
+    FIRST = "first"
+    ROTATED = "rotated"
+    LOST = "lost"
+    CONFIRMED = "confirmed"
+    """By the new key itself, right after it was announced: its line covers everything before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Salted:
+    """A value that identifies a person, a customer or a code: a line has only its salted digest."""
+
+    text: str
+
+
+Value = str | int | bool | None | Salted | Sequence["Value"] | Mapping[str, "Value"]
+"""What an entry may contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one line says, before it has its place in the ledger."""
+
+    at: datetime
+    actor: Actor
+    kind: Kind
+    transmission_id: UUID | None = None
+    details: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Salter:
+    """Replaces salted values by their digests, and keeps what belongs to each digest."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.kept: dict[str, bytes] = {}
+        """The salt and the value in UTF-8, by the hex SHA-256 digest of both."""
+
+    def written(self, value: Value) -> object:
+        """Return ``value`` as it stands in a line."""
+        if isinstance(value, Salted):
+            return {"salted": self._digest(value.text)}
+        if isinstance(value, Mapping):
+            return {name: self.written(member) for name, member in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.written(member) for member in value]
+        return value
+
+    def _digest(self, text: str) -> str:
+        salted = secrets.token_bytes(_SALT_BYTES) + text.encode()
+        digest = hashlib.sha256(salted).hexdigest()
+        self.kept[digest] = salted
+        return digest
+
+
+def claims_of(entry: Entry, seq: int, prev: str, salter: Salter) -> dict[str, object]:
+    """Return what the line of ``entry`` at place ``seq`` says; ``prev`` is the digest of the line before it."""
+    about = {} if entry.transmission_id is None else {"transmission_id": str(entry.transmission_id)}
+    address = entry.actor.address
+    said: dict[str, Value] = {
+        **entry.details,
+        **about,
+        "seq": seq,
+        "prev": prev,
+        "at": rfc3339(entry.at),
+        "kind": entry.kind.value,
+        "actor": _actor(entry.actor),
+        "source": None if address is None else Salted(address),
+    }
+    return {name: salter.written(value) for name, value in said.items()}
+
+
+def _actor(actor: Actor) -> dict[str, Value]:
+    named = {name: value for name, value in (("id", actor.id), ("name", actor.name)) if value is not None}
+    who = {name: Salted(value) if actor.personal else value for name, value in named.items()}
+    return {"type": actor.kind.value, **who}
+
+
+def text_of(salted: bytes) -> str:
+    """Return the value that was salted."""
+    return salted[_SALT_BYTES:].decode()
+
+
+def digest_of(line: str) -> str:
+    """Return the hex SHA-256 digest of a line, which the next line repeats."""
+    return hashlib.sha256(line.encode("ascii")).hexdigest()

@@ -1,0 +1,71 @@
+"""Prepares waiting payloads again under a new API key, or once anonymization is on.
+
+A pseudonym depends on the API key, and a mistyped key's is known to nobody. So as long as nothing of a payload can have
+arrived, it is prepared again for the same customer, in the transaction of the change; afterwards its bytes never
+change. Anonymization that is turned off never reveals a pseudonym.
+"""
+
+import json
+from enum import StrEnum
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.errors import PayloadChangedError
+from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.transmissions import nothing_can_have_arrived
+from telemetry_service.pipeline.customer import customer_of, is_pseudonym
+from telemetry_service.pipeline.prepared import prepared_of
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.identity import pseudonym
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.expiry import WAITING
+
+
+class Reason(StrEnum):
+    """Why a payload was prepared again."""
+
+    API_KEY_CHANGED = "api_key_changed"
+    ANONYMIZED = "anonymized"
+    TAKEN_OVER = "taken_over"
+
+
+def prepare_waiting_again(runtime: Runtime, tx: Transaction, api_key: str, actor: Actor, reason: Reason) -> None:
+    """Prepare every waiting payload again whose customer would be named otherwise under ``api_key`` now."""
+    for transmission_id in tx.transmissions.waiting(frozenset(WAITING)):
+        prepare_one_again(runtime, tx, transmission_id, api_key, actor, reason)
+
+
+def prepare_one_again(
+    runtime: Runtime, tx: Transaction, transmission_id: UUID, api_key: str, actor: Actor, reason: Reason
+) -> None:
+    """Do so with one of them. A payload that was changed stays as it is: it is never sent."""
+    transmission = tx.transmissions.get(transmission_id)
+    if transmission is None or not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
+        return
+    try:
+        before = prepared_of(runtime, tx, transmission)
+    except PayloadChangedError:
+        return
+    document = json.loads(before.content)
+    named = _named(runtime, tx, transmission_id, document["customer_id"], api_key)
+    if named == document["customer_id"]:
+        return
+    digest = tx.evidence.keep(transmission_id, canonical_json({**document, "customer_id": named}))
+    tx.transmissions.prepare_again(transmission_id, digest)
+    said: dict[str, Value] = {
+        "prepared_sha256": digest,
+        "schema_sha256": before.schema_sha256,
+        "records": transmission.records_sent,
+        "replaces": transmission.prepared_sha256,
+        "reason": reason.value,
+    }
+    tx.ledger.note(runtime.clock.now(), actor, Kind.PREPARED, said, transmission_id)
+
+
+def _named(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str, api_key: str) -> str:
+    anonymize = tx.configuration.get().values.anonymize_pii
+    if not is_pseudonym(prepared) and not anonymize:
+        return prepared
+    customer_id = customer_of(runtime, tx, transmission_id, prepared)
+    return prepared if customer_id is None else pseudonym(api_key, customer_id)

@@ -1,0 +1,41 @@
+"""The exact bytes that digests name: payloads as prepared and as sent, and bodies as they crossed the network."""
+
+import hashlib
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from telemetry_service.storage.tables import EvidenceRow as Row
+from telemetry_service.storage.upsert import insert
+
+
+class EvidenceStore:
+    """Bytes belong to a transmission and are deleted with it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+
+    def keep(self, transmission_id: UUID, content: bytes) -> str:
+        """Keep ``content`` and return its hex SHA-256 digest."""
+        digest = hashlib.sha256(content).hexdigest()
+        row = {"transmission_id": transmission_id, "sha256": digest, "content": content}
+        self._connection.execute(insert(self._connection, Row).values(row).on_conflict_do_nothing())
+        return digest
+
+    def get(self, transmission_id: UUID, sha256: str) -> bytes | None:
+        """Return the bytes kept under a digest, whatever they are now; None if there are none."""
+        return self.of(transmission_id, {sha256}).get(sha256)
+
+    def of(self, transmission_id: UUID, digests: Collection[str]) -> dict[str, bytes]:
+        """Return the bytes kept under several digests of a transmission."""
+        query = select(Row.sha256, Row.content)
+        asked = query.where(Row.transmission_id == transmission_id, Row.sha256.in_(set(digests)))
+        return {row.sha256: bytes(row.content) for row in self._connection.execute(asked)}
+
+    def anywhere(self, sha256: str) -> bytes | None:
+        """Return the bytes kept under a digest for any transmission."""
+        query = select(Row.content).where(Row.sha256 == sha256).limit(1)
+        content = self._connection.execute(query).scalar()
+        return None if content is None else bytes(content)

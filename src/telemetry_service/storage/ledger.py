@@ -1,0 +1,344 @@
+"""The ledger's lines: written at the end of the transaction of the act that they record, each signed.
+
+A transaction locks the head last, signs its lines, and commits next, so a process that is stopped in between keeps
+nobody from recording usage: that writes no line.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from telemetry_service.domain.actor import SERVICE, Actor
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.ledger import (
+    FIRST_PREV,
+    Entry,
+    KeyReason,
+    Kind,
+    Salter,
+    Value,
+    claims_of,
+    digest_of,
+)
+from telemetry_service.storage.ledger_pending import LedgerPendingStore
+from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
+from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
+from telemetry_service.storage.tables import LedgerLineRow as LineRow
+from telemetry_service.storage.tables import LedgerSaltedValue as SaltedRow
+
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How much the clocks of two replicas may differ before a line says that the clock was set back."""
+
+_HEAD_LOCK = "SET LOCAL lock_timeout = '2s'"
+"""The longest wait for the head on PostgreSQL. Everything else that this transaction has locked waits with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key as it is stored, and what its first line says of it."""
+
+    key_id: str
+    sealed: bytes
+    public_key: str
+    """In URL-safe base64."""
+    fingerprint: str
+
+
+class Signer(Protocol):
+    """Signs lines. The private keys are in the database, sealed; only the signer can open them."""
+
+    def make(self) -> NewKey:
+        """Return a new key."""
+        ...
+
+    def sign(self, key_id: str, sealed: bytes, claims: Mapping[str, object]) -> str:
+        """Return the signed line.
+
+        Raises:
+            KeyUnusableError: the key cannot be opened.
+        """
+        ...
+
+    def retire(self, key_id: str, sealed: bytes) -> bytes:
+        """Return what is kept of a key that no longer signs: its public key, sealed.
+
+        Raises:
+            KeyUnusableError: the key cannot be opened.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKeys:
+    """All keys, sealed, by their IDs."""
+
+    signs: str | None
+    """The one that signs, of which the private key is stored; of the others, the public one is."""
+    sealed: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The place and the digest of a line."""
+
+    seq: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLine:
+    """A line with its index, which nothing trusts."""
+
+    seq: int
+    line: str
+    kind: str
+    at: datetime
+    actor: str
+    transmission_id: UUID | None
+
+
+_LINE = tuple(StoredLine.__slots__)
+
+
+class LedgerStore:
+    """Collects the entries of a transaction and writes their lines at its end."""
+
+    def __init__(self, connection: Connection, signer: Signer | None) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection, self._signer = connection, signer
+        self._pending = LedgerPendingStore(connection)
+        self._entries: list[Entry] = []
+        self.written: list[Head] = []
+        """The lines of this transaction, once it has flushed."""
+
+    def note(
+        self,
+        now: datetime,
+        actor: Actor,
+        kind: Kind,
+        details: Mapping[str, Value] | None = None,
+        transmission_id: UUID | None = None,
+    ) -> None:
+        """Add an entry. ``details`` hold values of closed sets, numbers, digests, our own IDs and salted values."""
+        self._entries.append(Entry(now, actor, kind, transmission_id, details or {}))
+
+    def note_often(self, now: datetime, actor: Actor, kind: Kind, details: Mapping[str, Value] | None = None) -> None:
+        """Add an entry for the first of many; the later ones until the next waking are counted in one line."""
+        if self._pending.count(now, actor, kind):
+            self.note(now, actor, kind, details)
+
+    def note_pending(self, now: datetime, begun_before: datetime | None = None) -> None:
+        """Add the entries of what was counted, all of it or what began before a time."""
+        for pending in self._pending.take(begun_before):
+            said: dict[str, Value] = {
+                "times": pending.times,
+                "since": rfc3339(pending.since),
+                "until": rfc3339(pending.until),
+            }
+            self.note(now, pending.actor, pending.kind, said)
+
+    def flush(self) -> None:
+        """Sign and write the lines of the entries, as the last thing of the transaction.
+
+        Raises:
+            StorageBusyError: another transaction holds the head for too long.
+        """
+        if not self._entries:
+            return
+        assert self._signer is not None  # noqa: S101 - only a migration has none, and it notes nothing
+        writer = _Writer(self._connection, self._signer)
+        for entry in self._entries:
+            writer.write(entry)
+        writer.finish()
+        self.written = writer.written
+        self._entries = []
+
+    def rotate_key(self, now: datetime, actor: Actor) -> None:
+        """Let a new key sign from here on; the entries noted so far are signed by the old one."""
+        self.flush()
+        assert self._signer is not None  # noqa: S101 - as above
+        writer = _Writer(self._connection, self._signer)
+        writer.rotate(now, actor)
+        writer.finish()
+        self.written += writer.written
+
+    def head(self) -> Head:
+        """Return the latest line's place and digest, as the head has it."""
+        row = self._connection.execute(select(HeadRow.seq, HeadRow.sha256)).one_or_none()
+        return Head(0, FIRST_PREV) if row is None else Head(row.seq, row.sha256)
+
+    def keys(self) -> StoredKeys:
+        """Return the sealed keys."""
+        query = select(KeyRow.key_id, KeyRow.sealed, HeadRow.id).outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)
+        rows = self._connection.execute(query).all()
+        signs = next((row.key_id for row in rows if row.id is not None), None)
+        return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows})
+
+    def lines(self, after: int = 0, limit: int = 1000) -> tuple[StoredLine, ...]:
+        """Return lines with a place above ``after``, oldest first."""
+        return self._stored(_lines().where(LineRow.seq > after).order_by(LineRow.seq).limit(limit))
+
+    def latest(
+        self, limit: int, before: int | None = None, kind: str | None = None, actor: str | None = None
+    ) -> tuple[StoredLine, ...]:
+        """Return lines with a place below ``before``, newest first."""
+        query = _lines().order_by(LineRow.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(LineRow.seq < before)
+        if kind is not None:
+            query = query.where(LineRow.kind == kind)
+        if actor is not None:
+            query = query.where(LineRow.actor == actor)
+        return self._stored(query)
+
+    def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
+        """Return the lines about a transmission, oldest first."""
+        return self._stored(_lines().where(LineRow.transmission_id == transmission_id).order_by(LineRow.seq))
+
+    def of_kind(self, kind: Kind) -> StoredLine | None:
+        """Return the latest line of a kind."""
+        found = self.latest(1, kind=kind.value)
+        return found[0] if found else None
+
+    def salted(self, digests: set[str]) -> dict[str, bytes]:
+        """Return what the salted digests stand for, as far as it was not erased."""
+        query = select(SaltedRow.sha256, SaltedRow.salted)
+        asked = query.where(SaltedRow.sha256.in_(digests))
+        return {row.sha256: bytes(row.salted) for row in self._connection.execute(asked)}
+
+    def count(self) -> int:
+        """Return the number of lines."""
+        return self._connection.execute(select(func.count()).select_from(LineRow)).scalar_one()
+
+    def _stored(self, query: Select[Any]) -> tuple[StoredLine, ...]:
+        return tuple(StoredLine(*row) for row in self._connection.execute(query))
+
+
+class _Writer:
+    """Writes lines behind the head, which it locks."""
+
+    def __init__(self, connection: Connection, signer: Signer) -> None:
+        self._connection, self._signer = connection, signer
+        self._rows: list[dict[str, object]] = []
+        self._salter = Salter()
+        self.written: list[Head] = []
+        head = self._lock_head()
+        self._seq, self._prev, self._at = head.seq, head.sha256, head.at
+        self._key_id: str | None = head.key_id
+        self._sealed: bytes | None = head.sealed
+
+    def write(self, entry: Entry) -> None:
+        """Sign an entry. If the key cannot be opened, or there is none, a new one takes over, and a line says why."""
+        self._have_key(entry.at)
+        self._note_clock(entry.at)
+        try:
+            self._sign(entry)
+        except KeyUnusableError:
+            self._take_new_key(entry.at, KeyReason.LOST)
+            self._sign(entry)
+
+    def rotate(self, now: datetime, actor: Actor) -> None:
+        """Announce a new key in a line that the old one signs, and let the new one confirm it."""
+        self._have_key(now)
+        assert self._key_id is not None and self._sealed is not None  # noqa: S101, PT018 - it has one now
+        new, old_id, old_sealed = self._signer.make(), self._key_id, self._sealed
+        self._sign(_about_key(now, actor, new, KeyReason.ROTATED))
+        self._connection.execute(
+            update(KeyRow).where(KeyRow.key_id == old_id).values(sealed=self._signer.retire(old_id, old_sealed))
+        )
+        self._use(new)
+        self._sign(_about_key(now, actor, new, KeyReason.CONFIRMED))
+
+    def finish(self) -> None:
+        """Store the lines, what their salted digests stand for, and the new head."""
+        self._connection.execute(insert(LineRow), self._rows)
+        if self._salter.kept:
+            at = self._rows[-1]["at"]
+            kept = [{"sha256": digest, "salted": salted, "at": at} for digest, salted in self._salter.kept.items()]
+            self._connection.execute(insert(SaltedRow), kept)
+        self._connection.execute(
+            update(HeadRow).values(seq=self._seq, sha256=self._prev, at=self._at, key_id=self._key_id)
+        )
+
+    def _lock_head(self) -> Any:  # noqa: ANN401 - a row of the query below
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(_HEAD_LOCK)
+        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, KeyRow.sealed)
+        joined = query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id).with_for_update(of=HeadRow)
+        row = self._connection.execute(joined).one_or_none()
+        if row is None:
+            # Someone has deleted it. The chain goes on behind the last line that is left.
+            self._restore_head()
+            row = self._connection.execute(joined).one()
+        return row
+
+    def _restore_head(self) -> None:
+        last = self._connection.execute(select(LineRow.seq, LineRow.line).order_by(LineRow.seq.desc()).limit(1)).first()
+        seq, sha256 = (0, FIRST_PREV) if last is None else (last.seq, digest_of(last.line))
+        self._connection.execute(insert(HeadRow).values(id=1, seq=seq, sha256=sha256, key_id=_GONE))
+
+    def _have_key(self, now: datetime) -> None:
+        if self._key_id is None:
+            self._take_new_key(now, KeyReason.FIRST)
+        elif self._sealed is None:
+            self._take_new_key(now, KeyReason.LOST)
+
+    def _take_new_key(self, now: datetime, reason: KeyReason) -> None:
+        new = self._signer.make()
+        self._use(new)
+        self._sign(_about_key(now, SERVICE, new, reason))
+
+    def _use(self, new: NewKey) -> None:
+        self._connection.execute(insert(KeyRow).values(key_id=new.key_id, sealed=new.sealed))
+        self._key_id, self._sealed = new.key_id, new.sealed
+
+    def _note_clock(self, now: datetime) -> None:
+        if self._at is not None and now < self._at - CLOCK_TOLERANCE:
+            self._sign(Entry(now, SERVICE, Kind.CLOCK_MOVED, details={"before": rfc3339(self._at)}))
+
+    def _sign(self, entry: Entry) -> None:
+        assert self._key_id is not None and self._sealed is not None  # noqa: S101, PT018 - it has one now
+        claims = claims_of(entry, self._seq + 1, self._prev, self._salter)
+        line = self._signer.sign(self._key_id, self._sealed, claims)
+        self._seq, self._prev, self._at = self._seq + 1, digest_of(line), entry.at
+        self.written.append(Head(self._seq, self._prev))
+        self._rows.append(
+            {
+                "seq": self._seq,
+                "line": line,
+                "kind": entry.kind.value,
+                "at": entry.at,
+                "actor": index_of(entry.actor),
+                "transmission_id": entry.transmission_id,
+            }
+        )
+
+
+_GONE = "-"
+"""In place of a key's ID, after the head was deleted: there was a key, and nobody knows which."""
+
+
+def _about_key(now: datetime, actor: Actor, key: NewKey, reason: KeyReason) -> Entry:
+    details = {"public_key": key.public_key, "fingerprint": key.fingerprint, "reason": reason.value}
+    return Entry(now, actor, Kind.LEDGER_KEY, details=details)
+
+
+def index_of(actor: Actor) -> str:
+    """Return what the index says of an actor: no name of a person, for it is not erased with them."""
+    return actor.kind.value if actor.id is None or actor.personal else f"{actor.kind.value} {actor.id}"
+
+
+def _lines() -> Select[Any]:
+    return select(*(getattr(LineRow, name) for name in _LINE))
+
+
+def each_line(store: LedgerStore, after: int = 0, step: int = 1000) -> Iterator[StoredLine]:
+    """Yield all lines above ``after``, oldest first, in steps."""
+    while found := store.lines(after, step):
+        yield from found
+        after = found[-1].seq
