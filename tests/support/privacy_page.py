@@ -14,6 +14,7 @@ _FORMS = {
     "<signature>": r"[A-Za-z0-9+/]{43}=",
     "<key ID>": r"[0-9a-f]{16}",
     "<version>": r"[0-9]+\.[0-9]+\.[0-9]+",
+    "<digest>": r"[0-9a-f]{64}",
     "<bytes>": r"[0-9]+",
     "<credentials>": r"[A-Za-z0-9+/]+=*",
 }
