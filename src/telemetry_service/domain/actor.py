@@ -13,7 +13,7 @@ class ActorKind(StrEnum):
     SCHEDULE = "schedule"
     DEPLOYMENT = "deployment"
     SERVICE = "service"
-    """The service itself, for what nobody asked for at that moment."""
+    """The service itself, for what it does without being asked."""
     STRANGER = "stranger"
     """Someone who is not logged in. The name typed at a failed login is never stored: it may be a password."""
 

@@ -1,4 +1,4 @@
-"""The ledger: the signed, append-only list of what was done, by whom, and what left.
+"""The ledger: the signed, append-only list of what was done and by whom, and of all that was sent.
 
 A line contains digests and settings, never content, so the retention of telemetry never deletes one. Anything that
 identifies a person stands in it as a salted digest (``Salted``); the value itself is kept apart, and can be erased.

@@ -17,8 +17,8 @@ class SealedMessage:
     content_type: str
     body: bytes
     ledger: str | None = None
-    """The value of ``X-Telemetry-Ledger``: the head of the ledger before the attempt; None where nobody could echo
-    it."""
+    """The value of ``X-Telemetry-Ledger``: the head of the ledger before the attempt; None if no receipt can
+    repeat it."""
 
     def headers(self) -> dict[str, str]:
         """Return the headers of the protocol, in the order in which they are sent."""

@@ -43,7 +43,10 @@ class LedgerSigner:
         return self._keys.seal(self._opened(key_id, sealed).public_key, _purpose(_SIGNED, key_id))
 
     def public_keys(self, stored: StoredKeys) -> dict[str, bytes]:
-        """Return the raw public keys by their IDs, of those that can be opened: nobody else can have put them there."""
+        """Return the raw public keys by their IDs.
+
+        Only those that can be opened: no one else can have stored them.
+        """
         found: dict[str, bytes] = {}
         for key_id, sealed in stored.sealed.items():
             with suppress(KeyUnusableError):

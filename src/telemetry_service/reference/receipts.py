@@ -30,7 +30,7 @@ class Receipt:
     received_at: str
     license: Mapping[str, object] | None = None
     ledger: str | None = None
-    """What the sender told of the head of its ledger, repeated as it came."""
+    """The head of its ledger as the sender reported it."""
 
 
 class ReceiptSigner:

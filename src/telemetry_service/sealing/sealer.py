@@ -44,7 +44,7 @@ def seal(  # noqa: PLR0913, PLR0917 - what makes up one message
 ) -> Sealed:
     """Return the canonical payload as it is sent. ``timestamp`` is in Unix seconds.
 
-    ``ledger`` is the head of the ledger, where it is told.
+    ``ledger`` is the head of the ledger, if it is to be reported.
     Pass ``iv`` only to take over what version 0.1.0 sent; otherwise a new one is generated.
     """
     if encrypt:

@@ -1,7 +1,7 @@
 """The ledger's lines: written at the end of the transaction of the act that they record, each signed.
 
-A transaction locks the head last, signs its lines, and commits next, so a process that is stopped in between keeps
-nobody from recording usage: that writes no line.
+A transaction locks the head last, signs its lines, and commits next. A process that is stopped in between does not
+keep others from recording usage, because that writes no line.
 """
 
 from collections.abc import Iterator, Mapping
@@ -272,7 +272,7 @@ class _Writer:
         joined = query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id).with_for_update(of=HeadRow)
         row = self._connection.execute(joined).one_or_none()
         if row is None:
-            # Someone has deleted it. The chain goes on behind the last line that is left.
+            # Someone has deleted it. The chain continues after the last line that is left.
             self._restore_head()
             row = self._connection.execute(joined).one()
         return row
@@ -320,7 +320,7 @@ class _Writer:
 
 
 _GONE = "-"
-"""In place of a key's ID, after the head was deleted: there was a key, and nobody knows which."""
+"""In place of a key's ID, after the head was deleted: there was a key, but it is unknown which."""
 
 
 def _about_key(now: datetime, actor: Actor, key: NewKey, reason: KeyReason) -> Entry:
@@ -329,7 +329,7 @@ def _about_key(now: datetime, actor: Actor, key: NewKey, reason: KeyReason) -> E
 
 
 def index_of(actor: Actor) -> str:
-    """Return what the index says of an actor: no name of a person, for it is not erased with them."""
+    """Return what the index says of an actor: never the name of a person, because the index is not erased with it."""
     return actor.kind.value if actor.id is None or actor.personal else f"{actor.kind.value} {actor.id}"
 
 

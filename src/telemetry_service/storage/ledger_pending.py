@@ -34,7 +34,7 @@ class LedgerPendingStore:
         self._connection = connection
 
     def count(self, now: datetime, actor: Actor, kind: Kind) -> bool:
-        """Count one more; True if it is the first, which is written as a line of its own."""
+        """Count one more; True if it is the first, which gets its own line."""
         who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
         new = insert(self._connection, Row).values(
             kind=kind.value, actor=actor.label, who=who, times=0, since=now, until=now

@@ -257,7 +257,7 @@ class TelemetryTransmissionLog(Base):
     """``request_key_of`` the caller's Idempotency-Key, if there was one."""
     state: Mapped[State] = mapped_column(closed_set(State, "state"))
     prepared_sha256: Mapped[str] = mapped_column(String(64))
-    """The digest of its payload, whose bytes are evidence: whoever swaps them is noticed."""
+    """The digest of its payload, whose bytes are evidence. If someone swaps them, they no longer match."""
     customer_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The sealed ID of the customer that the period was closed for; None if a row of version 0.1.0 does not show it."""
     records_sent: Mapped[int]
@@ -398,7 +398,7 @@ class LedgerKeyRow(Base):
 
 
 class LedgerVerification(Base):
-    """What the latest check of the whole ledger found; one row, sealed so that nobody else can write it."""
+    """What the latest check of the whole ledger found; one row, sealed so that no one else can write it."""
 
     __tablename__ = "ledger_verification"
     __table_args__ = (_single_row(),)

@@ -35,7 +35,7 @@ STEP = 200
 def take_over(runtime: Runtime) -> None:
     """Begin the ledger with all that is there, in steps; safe to repeat, and in any number of replicas.
 
-    Once the ledger says that it has begun, nothing is taken over any more: a row that it does not know is a forged one.
+    Once the ledger says that it has begun, nothing more is taken over: a row that it does not know is forged.
     """
     with runtime.database.read() as tx:
         if tx.ledger.of_kind(Kind.BEGUN) is not None:
@@ -139,7 +139,7 @@ class _Old:
 def _prepare_again(runtime: Runtime, transmission_ids: Sequence[UUID], api_key: str) -> None:
     """Name the customer under the present API key where nothing can have arrived yet.
 
-    In a transaction of its own: it reads what the ledger says of them.
+    In a separate transaction, because it reads what the ledger says of them.
     """
     with runtime.database.write() as tx:
         for transmission_id in transmission_ids:

@@ -1,4 +1,4 @@
-"""Proves one transmission, in the very response that shows it: rows and bytes against the signed lines of the ledger.
+"""Proves one transmission when it is shown: compares rows and bytes with the signed lines of the ledger.
 
 Nothing is derived again: what was sent was kept, under the digests that the ledger named before it was sent.
 """

@@ -1,4 +1,4 @@
-"""Verifies the receipts of accepted transmissions with the pinned keys, in the very response that shows them."""
+"""Verifies the receipts of accepted transmissions with the pinned keys, each time they are shown."""
 
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID

@@ -1,8 +1,8 @@
 """Prepares waiting payloads again under a new API key, or once anonymization is on.
 
-A pseudonym depends on the API key, and a mistyped key's is known to nobody. So as long as nothing of a payload can have
-arrived, it is prepared again for the same customer, in the transaction of the change; afterwards its bytes never
-change. Anonymization that is turned off never reveals a pseudonym.
+A pseudonym depends on the API key, and the License Server cannot know that of a mistyped key. So as long as nothing of
+a payload can have arrived, it is prepared again for the same customer, in the transaction of the change. After that,
+its bytes never change. Turning anonymization off never reveals a pseudonym.
 """
 
 import json

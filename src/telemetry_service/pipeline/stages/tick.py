@@ -94,7 +94,7 @@ def _run_missed(runtime: Runtime, now: datetime) -> str | None:
 def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
     tx = snapshot.tx
     result = _run(snapshot, datetime.fromisoformat(tick_key))
-    if result != _PREPARED:  # Its payload has an entry of its own.
+    if result != _PREPARED:  # Its payload has its own entry.
         tx.ledger.note(snapshot.now, SCHEDULE, Kind.TICK, {"result": result})
     tx.schedule.tick_result(tick_key, result, tx.exchanges.next_sequence())
     return result
