@@ -25,6 +25,7 @@ from telemetry_service.domain.ledger import (
     claims_of,
     digest_of,
 )
+from telemetry_service.storage import upsert
 from telemetry_service.storage.ledger_pending import LedgerPendingStore
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
@@ -268,19 +269,21 @@ class _Writer:
     def _lock_head(self) -> Any:  # noqa: ANN401 - a row of the query below
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(_HEAD_LOCK)
-        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, KeyRow.sealed)
-        joined = query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id).with_for_update(of=HeadRow)
-        row = self._connection.execute(joined).one_or_none()
-        if row is None:
+        lock = select(HeadRow.id).with_for_update()
+        if self._connection.execute(lock).one_or_none() is None:
             # Someone has deleted it. The chain continues after the last line that is left.
             self._restore_head()
-            row = self._connection.execute(joined).one()
-        return row
+            self._connection.execute(lock).one()
+        # A statement of its own: after a wait, the one that locks sees the head's new row, but the other tables as they
+        # were before the wait, and would miss the key that the holder has written.
+        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, KeyRow.sealed)
+        return self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
 
     def _restore_head(self) -> None:
         last = self._connection.execute(select(LineRow.seq, LineRow.line).order_by(LineRow.seq.desc()).limit(1)).first()
         seq, sha256 = (0, FIRST_PREV) if last is None else (last.seq, digest_of(last.line))
-        self._connection.execute(insert(HeadRow).values(id=1, seq=seq, sha256=sha256, key_id=_GONE))
+        row = upsert.insert(self._connection, HeadRow).values(id=1, seq=seq, sha256=sha256, key_id=_GONE)
+        self._connection.execute(row.on_conflict_do_nothing())
 
     def _have_key(self, now: datetime) -> None:
         if self._key_id is None:
