@@ -21,6 +21,7 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,31}", re.ASCII)
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z", re.ASCII)
 _LISTENING = re.compile(r"(?:[0-9.]{7,15}|\[[0-9a-f:.]{2,45}\]):[0-9]{1,5}", re.ASCII)
 _PLACE = re.compile(r"[A-Za-z0-9_./-]{1,120}:[0-9]{1,6}", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SENTENCE = re.compile(r"[A-Za-z0-9 ,.;:()'=_*-]{1,240}", re.ASCII)
 
 
@@ -37,6 +38,7 @@ class Form(StrEnum):
     ADDRESS = "IP address"
     LISTENING = "address and port"
     PLACE = "source file and line"
+    DIGEST = "hex SHA-256 digest"
     SENTENCE = "sentence from this service"
 
 
@@ -70,6 +72,7 @@ _FITS: dict[Form, Callable[[FieldValue], bool]] = {
     Form.LISTENING: _text_of(_LISTENING),
     Form.PLACE: _text_of(_PLACE),
     Form.SENTENCE: _text_of(_SENTENCE),
+    Form.DIGEST: _text_of(_DIGEST),
 }
 
 FIELDS: dict[str, Form] = {
@@ -87,7 +90,7 @@ FIELDS: dict[str, Form] = {
     "duration_ms": Form.COUNT,
     "error": Form.CODE,
     "failures": Form.COUNT,
-    "head": Form.CODE,
+    "head": Form.DIGEST,
     "job": Form.CODE,
     "key": Form.CODE,
     "listening": Form.LISTENING,
