@@ -56,7 +56,10 @@ class LedgerSigner:
     def _public_key(self, key_id: str, sealed: bytes, *, signs: bool) -> bytes:
         if signs:
             return self._opened(key_id, sealed).public_key
-        return self._keys.open(sealed, _purpose(_SIGNED, key_id))
+        with suppress(KeyUnusableError):
+            return self._keys.open(sealed, _purpose(_SIGNED, key_id))
+        # It could not be opened when another key took its place, so its private key is still there.
+        return LedgerKey(self._keys.open(sealed, _purpose(_SIGNS, key_id))).public_key
 
     def _opened(self, key_id: str, sealed: bytes) -> LedgerKey:
         known = self._open.get(sealed)
