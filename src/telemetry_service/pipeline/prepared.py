@@ -12,6 +12,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import StoredLine
 
 _PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of lines that name the payload of a transmission. The latest one counts."""
@@ -44,9 +45,15 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
 
 def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> Mapping[str, Any] | None:
     """Return what the latest line that names the payload says; None if there is none that we have signed."""
-    lines = [line for line in tx.ledger.of_transmission(transmission_id) if line.kind in _PREPARES]
-    if not lines:
-        return None
-    claims = read_line(lines[-1].line, runtime.ledger_keys(tx))
-    named = claims is not None and claims.get("transmission_id") == str(transmission_id)
-    return claims if named and claims is not None and claims.get("kind") in _PREPARES else None
+    lines, keys = tx.ledger.of_transmission(transmission_id), runtime.ledger_keys(tx)
+    read = [line_about(line, keys, transmission_id) for line in lines]
+    if None in read:
+        return None  # An earlier payload must not be sent because the line that replaced it was hidden.
+    return next((said for said in reversed(read) if said is not None and said["kind"] in _PREPARES), None)
+
+
+def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> dict[str, Any] | None:
+    """Return what a line about a transmission says; None if we have not signed it, or not for its place and index."""
+    said = read_line(line.line, keys)
+    index = (line.seq, line.kind, str(transmission_id))
+    return None if said is None or (said["seq"], said["kind"], said.get("transmission_id")) != index else said

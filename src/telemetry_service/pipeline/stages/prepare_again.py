@@ -5,13 +5,13 @@ a payload can have arrived, it is prepared again for the same customer, in the t
 its bytes never change. Turning anonymization off never reveals a pseudonym.
 """
 
-import json
 from enum import StrEnum
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import nothing_can_have_arrived
 from telemetry_service.pipeline.customer import customer_of, is_pseudonym
 from telemetry_service.pipeline.prepared import prepared_of
@@ -47,9 +47,12 @@ def prepare_one_again(
         before = prepared_of(runtime, tx, transmission)
     except PayloadChangedError:
         return
-    document = json.loads(before.content)
-    named = _named(runtime, tx, transmission_id, document["customer_id"], api_key)
-    if named == document["customer_id"]:
+    document = read_stored(before.content) or {}
+    prepared = document.get("customer_id")
+    if not isinstance(prepared, str):
+        return  # It was no payload when it was taken over, and is refused when it is due.
+    named = _named(runtime, tx, transmission_id, prepared, api_key)
+    if named == prepared:
         return
     digest = tx.evidence.keep(transmission_id, canonical_json({**document, "customer_id": named}))
     tx.transmissions.prepare_again(transmission_id, digest)

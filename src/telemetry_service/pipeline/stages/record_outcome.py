@@ -116,22 +116,22 @@ def _note_failure(
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
         # The key was changed during this attempt with the old one, so nothing else would make it due.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
-        _prepare_again(runtime, tx, claimed)
+    _prepare_again(runtime, tx, claimed)
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 
 
 def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed) -> None:
-    """Prepare the payload for the new key: when that was saved, this attempt might still have arrived."""
+    """Prepare the payload for a key, or the anonymization, that was saved while this attempt might still arrive."""
+    reason = Reason.API_KEY_CHANGED if _key_changed(tx, claimed) else Reason.ANONYMIZED
     try:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
     except (NotConfiguredError, KeyUnusableError):
         return
-    transmission_id = claimed.transmission.transmission_id
-    prepare_one_again(runtime, tx, transmission_id, api_key, SERVICE, Reason.API_KEY_CHANGED)
+    prepare_one_again(runtime, tx, claimed.transmission.transmission_id, api_key, SERVICE, reason)
 
 
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
-    # Locked: a concurrent change of the key has already searched for held transmissions.
+    # Locked: a concurrent save has already searched for held transmissions, and for payloads to prepare again.
     present = tx.configuration.get(lock=True).api_key
     return present is not None and present.key_id != claimed.api_key_id
 
