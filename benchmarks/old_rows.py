@@ -17,6 +17,9 @@ DAYS = 30
 ATTEMPTS = 4
 """Of each transmission."""
 
+KEPT = 1 + 2 * ATTEMPTS
+"""Pieces of evidence of each transmission."""
+
 _PERIODS = 20
 """Periods that have counters. Each other one has its transmission."""
 
@@ -105,6 +108,7 @@ class OldRowsWriter:
         self._insert("usage_counters", self._counter(first, rows.counters), rows.counters)
         self._insert(_LOG, self._transmission(first + _PERIODS), rows.transmissions)
         self._insert(_ATTEMPT, self._attempt(), rows.transmissions * ATTEMPTS)
+        self._insert("evidence (transmission_id, sha256, content)", self._evidence(), rows.transmissions * KEPT)
         with self._connected() as connection:
             connection.exec_driver_sql("ANALYZE")
 
@@ -121,15 +125,14 @@ class OldRowsWriter:
 
     def _transmission(self, first: int) -> tuple[str, ...]:
         made, accepted = self._moment("n"), self._moment("n + 1")
-        row = (self._words.numbered_id.format(n="n"), f"{first} + n", "'scheduled'", "'success'", self._words.payload)
+        row = (self._words.numbered_id.format(n="n"), f"{first} + n", "'scheduled'", "'success'", self._digest(0))
         return (*row, "1", made, "'tick'", str(ATTEMPTS), accepted)
 
     def _attempt(self) -> tuple[str, ...]:
         key = (self._words.numbered_id.format(n=f"n / {ATTEMPTS}"), f"{_rest('n', ATTEMPTS)} + 1")
-        digest = self._words.digest.format(n="n")
+        digest = self._digest("n")
         details = (
             "'2026-01-01T00:00:00.000Z'",
-            "'cus_benchmark'",
             "1",
             digest,
             digest,
@@ -138,6 +141,14 @@ class OldRowsWriter:
             f"substr({digest}, 1, 16)",
         )
         return (*key, "'tick'", self._moment("n"), *details, "'success'", "false")
+
+    def _evidence(self) -> tuple[str, ...]:
+        """Return the payload as prepared, and the payload and the body of each attempt."""
+        transmission_id = self._words.numbered_id.format(n=f"n / {KEPT}")
+        return transmission_id, self._digest(_rest("n", KEPT)), self._words.payload
+
+    def _digest(self, number: int | str) -> str:
+        return self._words.digest.format(n=number)
 
     def _moment(self, second: str) -> str:
         return self._words.moment.format(start=self._start, n=second)
@@ -165,10 +176,10 @@ def _rest(number: str, divisor: int) -> str:
 
 
 _LOG = (
-    "telemetry_transmission_logs (transmission_id, period_id, trigger, state, payload, records_sent, created_at,"
+    "telemetry_transmission_logs (transmission_id, period_id, trigger, state, prepared_sha256, records_sent, created_at,"
     " next_trigger, attempts_made, accepted_at)"
 )
 _ATTEMPT = (
-    "telemetry_transmission_attempts (transmission_id, number, trigger, started_at, transmitted_at, customer_id,"
-    " timestamp, payload_sha256, body_sha256, body_bytes, encrypted, key_id, state, duplicate)"
+    "telemetry_transmission_attempts (transmission_id, number, trigger, started_at, transmitted_at, timestamp,"
+    " payload_sha256, body_sha256, body_bytes, encrypted, key_id, state, duplicate)"
 )

@@ -116,10 +116,10 @@ def test_encryption_errors_name_the_key_that_cannot_be_opened_and_what_waits_for
         assert service.wait_for_event("tick_without_payload", result="api_key_unusable")
 
 
-def test_a_payload_that_is_not_valid_any_more_is_in_the_log_with_its_transmission(deployment: Deployment) -> None:
+def test_a_payload_that_someone_changed_is_in_the_log_with_its_transmission(deployment: Deployment) -> None:
     deployment.license_server.server.mode = faults.reply(503)
     with deployment.program() as service:
         waiting = _attempt(deployment, service, service.wait_for_url())["transmission_id"]
-        deployment.execute("""UPDATE telemetry_transmission_logs SET payload = CAST('{"x":"hello"}' AS BLOB)""")
+        deployment.execute("""UPDATE evidence SET content = CAST('{"x":"hello"}' AS BLOB)""")
         deployment.execute("UPDATE telemetry_transmission_logs SET next_attempt_at = created_at")
-        assert service.wait_for_event("payload_invalid", transmission_id=waiting)["cause"] == "payload_invalid"
+        assert service.wait_for_event("payload_invalid", transmission_id=waiting)["cause"] == "payload_changed"
