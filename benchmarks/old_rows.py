@@ -176,8 +176,8 @@ def _rest(number: str, divisor: int) -> str:
 
 
 _LOG = (
-    "telemetry_transmission_logs (transmission_id, period_id, trigger, state, prepared_sha256, records_sent, created_at,"
-    " next_trigger, attempts_made, accepted_at)"
+    "telemetry_transmission_logs (transmission_id, period_id, trigger, state, prepared_sha256, records_sent,"
+    " created_at, next_trigger, attempts_made, accepted_at)"
 )
 _ATTEMPT = (
     "telemetry_transmission_attempts (transmission_id, number, trigger, started_at, transmitted_at, timestamp,"
