@@ -2,7 +2,7 @@
 
 import pytest
 
-from telemetry_service.domain.actor import DEPLOYMENT, SCHEDULE, Actor, ActorKind, stranger
+from telemetry_service.domain.actor import DEPLOYMENT, SCHEDULE, SERVICE, Actor, ActorKind, stranger
 from tests.support.each import each
 
 LABELS = {
@@ -11,6 +11,7 @@ LABELS = {
     ActorKind.COMMAND: (Actor(ActorKind.COMMAND, "operator"), "cli"),
     ActorKind.SCHEDULE: (SCHEDULE, "schedule"),
     ActorKind.DEPLOYMENT: (DEPLOYMENT, "deployment"),
+    ActorKind.SERVICE: (SERVICE, "service"),
     ActorKind.STRANGER: (stranger("192.0.2.7"), "nobody"),
 }
 

@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import pytest
-
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.transmissions import (
     LEASE,
@@ -18,7 +16,7 @@ from telemetry_service.domain.transmissions import (
     Status,
     Transmission,
     Trigger,
-    customer_id_to_send,
+    nothing_can_have_arrived,
 )
 from tests.support.each import each
 
@@ -32,7 +30,7 @@ TRANSMISSION = Transmission(
     period_closed_at=NOW,
     trigger=Trigger.SCHEDULED,
     state=State.PENDING,
-    payload=b"{}",
+    prepared_sha256="0" * 64,
     records_sent=0,
     created_at=NOW,
     next_attempt_at=NOW,
@@ -42,7 +40,6 @@ TRANSMISSION = Transmission(
     cause=None,
     response_code=None,
     receipt=None,
-    receipt_verified=None,
     last_attempt_at=None,
     last_duration_ms=None,
 )
@@ -88,11 +85,7 @@ def test_the_last_exchange_is_the_later_of_attempt_and_test_whatever_the_clock_s
     assert DeliveryRecord(None, None, None).last_exchange is None
 
 
-OLD_KEY, PRESENT_KEY = "0" * 16, "1" * 16
-PREPARED, OTHER, PRESENT = "anon_" + "a" * 64, "anon_" + "b" * 64, "anon_" + "c" * 64
-
-
-def attempt(cause: Cause | None, code: int | None = None, *, named: str = PREPARED, key_id: str = OLD_KEY) -> Attempt:
+def attempt(cause: Cause | None, code: int | None = None) -> Attempt:
     """Return an attempt of which these things matter; None is the cause of one whose fate is not known yet."""
     return Attempt(
         number=1,
@@ -100,14 +93,12 @@ def attempt(cause: Cause | None, code: int | None = None, *, named: str = PREPAR
         started_at=NOW,
         finished_at=NOW,
         transmitted_at="",
-        customer_id=named,
         timestamp=0,
         payload_sha256="",
         body_sha256="",
         body_bytes=0,
         encrypted=False,
-        iv=None,
-        key_id=key_id,
+        key_id="",
         state=State.PENDING,
         cause=cause,
         response_code=code,
@@ -119,55 +110,31 @@ def attempt(cause: Cause | None, code: int | None = None, *, named: str = PREPAR
 NOT_ACCEPTED = attempt(Cause.API_KEY_NOT_ACCEPTED, 401)
 FORBIDDEN = attempt(Cause.FORBIDDEN, 403)
 LOST = attempt(Cause.CONNECTION_LOST)
-REFUSED = attempt(Cause.CONNECTION_REFUSED, named=OTHER)
+REFUSED = attempt(Cause.CONNECTION_REFUSED)
 
 
 @each(
-    ("earlier", "sent"),
+    ("earlier", "nothing"),
     [
-        ([], PRESENT),
-        ([NOT_ACCEPTED], PRESENT),
-        ([NOT_ACCEPTED, FORBIDDEN], PRESENT),
-        ([REFUSED], PRESENT),
-        ([attempt(Cause.CERTIFICATE_UNTRUSTED), attempt(Cause.PAYLOAD_REFUSED, 422)], PRESENT),
-        ([LOST], PREPARED),
-        ([LOST, REFUSED], PREPARED),
-        ([attempt(None)], PREPARED),
-        ([LOST, NOT_ACCEPTED], PREPARED),
-        ([LOST, FORBIDDEN], PREPARED),
-        ([LOST, attempt(Cause.API_KEY_NOT_ACCEPTED, 401, key_id=PRESENT_KEY)], PREPARED),
-        ([LOST, attempt(Cause.FORBIDDEN, 403, key_id=PRESENT_KEY)], PRESENT),
-        ([LOST, attempt(Cause.FORBIDDEN, 403, key_id=PRESENT_KEY), LOST], PREPARED),
-        ([LOST, attempt(Cause.INTERRUPTED, named=OTHER)], OTHER),
-        ([attempt(Cause.INTERRUPTED, named=OTHER), NOT_ACCEPTED], OTHER),
+        ([], True),
+        ([NOT_ACCEPTED], True),
+        ([NOT_ACCEPTED, FORBIDDEN], True),
+        ([REFUSED], True),
+        ([attempt(Cause.CERTIFICATE_UNTRUSTED), attempt(Cause.PAYLOAD_REFUSED, 422)], True),
+        ([attempt(Cause.PAYLOAD_CHANGED)], True),
+        ([LOST], False),
+        ([LOST, REFUSED], False),
+        ([attempt(None)], False),
+        ([LOST, NOT_ACCEPTED], False),
+        ([LOST, FORBIDDEN], False),
+        ([attempt(Cause.INTERRUPTED), NOT_ACCEPTED], False),
+        ([attempt(Cause.SERVER_ERROR, 500)], False),
+        ([attempt(Cause.RESPONSE_MALFORMED)], False),
+        ([attempt(None, 200)], False),
     ],
 )
-def test_a_pseudonym_follows_the_key_unless_it_may_have_arrived_as_it_was(earlier: list[Attempt], sent: str) -> None:
-    for anonymize in (True, False):
-        assert customer_id_to_send(PREPARED, earlier, PRESENT_KEY, PRESENT, anonymize=anonymize) == sent
-
-
-CLEAR = "cus_Nq4Rz7WkX2"
-
-
-@pytest.mark.parametrize("cause", [None, Cause.API_KEY_NOT_ACCEPTED, Cause.CONNECTION_LOST])
-def test_without_anonymization_a_customer_id_in_clear_is_sent_as_it_was_prepared(cause: Cause | None) -> None:
-    assert customer_id_to_send(CLEAR, [], PRESENT_KEY, PRESENT, anonymize=False) == CLEAR
-    earlier = [attempt(cause, named=CLEAR)]
-    assert customer_id_to_send(CLEAR, earlier, PRESENT_KEY, PRESENT, anonymize=False) == CLEAR
-
-
-@pytest.mark.parametrize(
-    ("earlier", "sent"),
-    [([LOST], PREPARED), ([LOST, REFUSED], PREPARED), ([attempt(None)], PREPARED), ([NOT_ACCEPTED], PRESENT)],
-)
-def test_what_was_tried_under_a_pseudonym_never_leaves_in_clear_though_anonymization_is_off_again(
-    earlier: list[Attempt], sent: str
+def test_a_payload_may_change_as_long_as_no_attempt_can_have_brought_it_there(
+    earlier: list[Attempt],
+    nothing: bool,  # noqa: FBT001 - the expected result
 ) -> None:
-    assert customer_id_to_send(CLEAR, earlier, PRESENT_KEY, PRESENT, anonymize=False) == sent
-
-
-def test_a_payload_prepared_in_clear_leaves_under_the_pseudonym_unless_it_may_have_arrived_in_clear() -> None:
-    assert customer_id_to_send(CLEAR, [], PRESENT_KEY, PRESENT, anonymize=True) == PRESENT
-    lost = attempt(Cause.CONNECTION_LOST, named=CLEAR)
-    assert customer_id_to_send(CLEAR, [lost], PRESENT_KEY, PRESENT, anonymize=True) == CLEAR
+    assert nothing_can_have_arrived(earlier) is nothing

@@ -15,7 +15,7 @@ from telemetry_service.reference.background import ReferenceProcess, temporary_o
 from telemetry_service.reference.options import Grant
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.sealing.receipt import ReceiptKey
-from telemetry_service.sealing.sealer import seal, seal_ping
+from telemetry_service.sealing.sealer import payload_bytes, seal, seal_ping
 from tests.license_server.conftest import API_KEY
 from tests.sealing.payloads import payload
 
@@ -50,7 +50,7 @@ def test_it_accepts_a_transmission_once_and_signs_for_it(
     reference: ReferenceProcess, client: LicenseServerClient, now: datetime, *, encrypted: bool, customer: str
 ) -> None:
     transmission_id, timestamp = time_ordered_id(now), int(now.timestamp())
-    sealed = seal(payload(customer_id=customer), transmission_id, timestamp, API_KEY, encrypted)
+    sealed = seal(payload_bytes(payload(customer_id=customer)), transmission_id, timestamp, API_KEY, encrypted)
     first, second = (client.transmit(sealed.message, (), now) for _ in range(2))
     assert isinstance(first, Accepted)
     assert isinstance(second, Accepted)
@@ -63,11 +63,13 @@ def test_it_accepts_a_transmission_once_and_signs_for_it(
 
 def test_it_refuses_a_wrong_key_and_another_payload_under_one_id(client: LicenseServerClient, now: datetime) -> None:
     transmission_id, timestamp = time_ordered_id(now), int(now.timestamp())
-    wrong = seal(payload(customer_id=CUSTOMER), transmission_id, timestamp, WRONG_KEY, encrypt=True)
+    plaintext = payload_bytes(payload(customer_id=CUSTOMER))
+    wrong = seal(plaintext, transmission_id, timestamp, WRONG_KEY, encrypt=True)
     assert client.transmit(wrong.message, (), now) == Held(Cause.API_KEY_NOT_ACCEPTED, 401)
-    right = seal(payload(customer_id=CUSTOMER), transmission_id, timestamp, API_KEY, encrypt=True)
+    right = seal(plaintext, transmission_id, timestamp, API_KEY, encrypt=True)
     assert isinstance(client.transmit(right.message, (), now), Accepted)
-    other = seal(payload(customer_id=CUSTOMER, bouncer_count=99), transmission_id, timestamp, API_KEY, encrypt=True)
+    changed = payload_bytes(payload(customer_id=CUSTOMER, bouncer_count=99))
+    other = seal(changed, transmission_id, timestamp, API_KEY, encrypt=True)
     assert client.transmit(other.message, (), now) == Rejected(Cause.ID_CONFLICT, 409)
 
 

@@ -15,7 +15,7 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.reference.faults import Faults
 from telemetry_service.reference.refusals import Reason, status_of
-from telemetry_service.sealing.sealer import seal
+from telemetry_service.sealing.sealer import payload_bytes, seal
 from tests.reference.sender import API_KEY, CUSTOMER, JOSE, JSON, Draft, Line, Message, canonical, encrypt, payload
 from tests.reference.sender import pseudonym as expected_pseudonym
 from tests.support.each import each
@@ -47,15 +47,8 @@ def example(document: str) -> Example:
 
 def sealed_by_the_service(*, encrypted: bool) -> Message:
     valid = TelemetryAggregatePayload.model_validate_json(canonical(payload()))
-    message = seal(valid, uuid4(), int(SystemClock().now().timestamp()), API_KEY, encrypted).message
-    headers = {
-        "Content-Type": message.content_type,
-        "X-Telemetry-Id": str(message.transmission_id),
-        "X-Telemetry-Timestamp": str(message.timestamp),
-        "X-Telemetry-Signature": message.signature,
-        "X-Telemetry-Key-Id": message.key_id,
-    }
-    return Message(message.body, headers)
+    message = seal(payload_bytes(valid), uuid4(), int(SystemClock().now().timestamp()), API_KEY, encrypted).message
+    return Message(message.body, message.headers())
 
 
 @pytest.mark.parametrize("encrypted", [True, False])

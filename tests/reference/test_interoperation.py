@@ -13,7 +13,7 @@ from telemetry_service.license_server.endpoint import Endpoint
 from telemetry_service.reference.faults import Drop, Faults, Garbage, ResponseStatus
 from telemetry_service.sealing.identity import pseudonym as sealed_pseudonym
 from telemetry_service.sealing.receipt import ReceiptKey
-from telemetry_service.sealing.sealer import Sealed, seal, seal_ping
+from telemetry_service.sealing.sealer import Sealed, payload_bytes, seal, seal_ping
 from tests.reference.sender import API_KEY, CUSTOMER, Line, canonical, payload, pseudonym
 
 
@@ -30,7 +30,7 @@ def sealed(transmission_id: UUID | None = None, *, encrypt: bool = True, api_key
     valid = TelemetryAggregatePayload.model_validate_json(
         canonical(payload(customer_id=sealed_pseudonym(API_KEY, CUSTOMER)))
     )
-    return seal(valid, transmission_id or uuid4(), unix_now(), api_key, encrypt)
+    return seal(payload_bytes(valid), transmission_id or uuid4(), unix_now(), api_key, encrypt)
 
 
 @pytest.mark.parametrize("encrypt", [True, False])
@@ -78,7 +78,7 @@ def test_a_conflict_with_a_body_of_our_own_is_an_acceptance(client: LicenseServe
     first = sealed(transmission_id)
     client.transmit(first.message, (), SystemClock().now())
     other = TelemetryAggregatePayload.model_validate_json(canonical(payload(bouncer_count=20)))
-    second = seal(other, transmission_id, unix_now(), API_KEY, encrypt=True)
+    second = seal(payload_bytes(other), transmission_id, unix_now(), API_KEY, encrypt=True)
     ours = client.transmit(second.message, {first.body_sha256}, SystemClock().now())
     assert isinstance(ours, Accepted)
     not_ours = client.transmit(second.message, (), SystemClock().now())

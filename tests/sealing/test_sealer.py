@@ -23,13 +23,14 @@ from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.derivation import derive_key
 from telemetry_service.sealing.jwe import encrypt
-from telemetry_service.sealing.sealer import seal, seal_ping
+from telemetry_service.sealing.sealer import payload_bytes, seal, seal_ping
 from tests.sealing.payloads import example_members, payload
 from tests.support.each import each
 
 API_KEY = "an-api-key-of-the-tests-of-sealing"
 TRANSMISSION_ID = UUID("0193b2f6-7a00-7000-8000-0000000000a1")
 TIMESTAMP = 1_763_172_197
+PLAINTEXT = payload_bytes(payload())
 
 API_KEYS = st.from_regex(API_KEY_PATTERN, fullmatch=True)
 
@@ -77,14 +78,14 @@ def test_an_iv_of_another_length_is_refused(length: int) -> None:
 @given(API_KEYS, st.booleans())
 def test_a_stock_verifier_accepts_the_signature_of_what_leaves(api_key: str, encrypted: bool) -> None:  # noqa: FBT001 - drawn
     now = int(SystemClock().now().timestamp())
-    message = seal(payload(), TRANSMISSION_ID, now, api_key, encrypted).message
+    message = seal(PLAINTEXT, TRANSMISSION_ID, now, api_key, encrypted).message
     verify_with_stock_library(message, api_key)
     with pytest.raises(WebhookVerificationError):
         verify_with_stock_library(message, api_key + "x")
 
 
 def test_an_encrypted_payload_is_the_canonical_one_inside() -> None:
-    sealed = seal(payload(), TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True, iv=bytes(12))
+    sealed = seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True, iv=bytes(12))
     plaintext = opened_by_jwcrypto(sealed.message.body, API_KEY)
     assert plaintext == canonical_json(example_members())
     assert sealed.message.content_type == "application/jose"
@@ -95,10 +96,10 @@ def test_an_encrypted_payload_is_the_canonical_one_inside() -> None:
 
 
 def test_a_clear_payload_is_sent_as_canonical_json() -> None:
-    sealed = seal(payload(), TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=False)
+    sealed = seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=False)
     assert sealed.message.body == canonical_json(example_members())
     assert sealed.message.content_type == "application/json"
-    assert (sealed.iv, sealed.encrypted) == (None, False)
+    assert not sealed.encrypted
     assert sealed.payload_sha256 == sealed.body_sha256 == hashlib.sha256(sealed.message.body).hexdigest()
 
 
@@ -108,12 +109,24 @@ def test_the_protected_header_is_exactly_that_of_the_protocol(known: dict[str, A
     assert body.split(b".")[1] == b""
 
 
-def test_each_attempt_has_a_fresh_iv_and_can_be_reproduced_from_it() -> None:
-    attempts = [seal(payload(), TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True) for _ in range(20)]
-    assert len({attempt.iv for attempt in attempts}) == 20
+def test_each_attempt_has_a_fresh_iv() -> None:
+    attempts = [seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True) for _ in range(20)]
+    assert len({attempt.message.body.split(b".")[2] for attempt in attempts}) == 20
     assert len({attempt.message.body for attempt in attempts}) == 20
-    for attempt in attempts:
-        assert seal(payload(), TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True, iv=attempt.iv) == attempt
+
+
+def test_what_version_0_1_0_sent_can_be_reproduced_from_its_iv() -> None:
+    """It kept no bytes, and the first start takes its attempts over."""
+    first, again = (
+        seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True, iv=bytes(range(12))) for _ in range(2)
+    )
+    assert again == first
+
+
+def test_the_head_of_the_ledger_is_told_in_a_header_where_somebody_may_echo_it() -> None:
+    told = seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=False, ledger="a" * 64).message
+    untold = seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=False).message
+    assert told.headers() == {**untold.headers(), "X-Telemetry-Ledger": "a" * 64}
 
 
 def test_a_ping_is_signed_and_holds_no_telemetry() -> None:
@@ -123,7 +136,7 @@ def test_a_ping_is_signed_and_holds_no_telemetry() -> None:
 
 
 def test_the_message_holds_nothing_of_the_key() -> None:
-    sealed = seal(payload(), TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True)
+    sealed = seal(PLAINTEXT, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True)
     assert API_KEY not in repr(sealed)
 
 
@@ -145,7 +158,7 @@ def test_an_object_built_around_its_validators_does_not_leave(member: str, value
     members = {name: getattr(valid, name) for name in TelemetryAggregatePayload.model_fields}
     forged = TelemetryAggregatePayload.model_construct(**members | {member: value})
     with pytest.raises(PayloadContradictionError) as raised:
-        seal(forged, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=True)
+        payload_bytes(forged)
     assert str(value) not in str(raised.value)
 
 
@@ -155,4 +168,4 @@ def test_a_payload_with_more_fields_than_the_list_does_not_leave() -> None:
 
     bigger = Bigger.model_validate_json(json.dumps(example_members() | {"policy_name": "salaries"}))
     with pytest.raises(PayloadContradictionError):
-        seal(bigger, TRANSMISSION_ID, TIMESTAMP, API_KEY, encrypt=False)
+        payload_bytes(bigger)
