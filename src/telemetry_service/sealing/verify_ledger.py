@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 MOST_PROBLEMS, MOST_LINE, MOST_EVIDENCE = 1000, 1 << 20, 1 << 24  # It stops after so many; the most bytes it reads.
 _HEX, _ANCHOR = re.compile(r"[0-9a-f]{64}"), re.compile(r"(?:([0-9]{1,18}):)?([0-9a-f]{64})")
 _AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_TYPES = {"seq": (int,), "prev": (str,), "at": (str,), "kind": (str,), "actor": (dict,), "source": (dict, type(None))}
 _DIGESTS = {"salted", "prepared_sha256", "payload_sha256", "body_sha256", "schema_sha256"}
 _ABOUT_TRANSMISSIONS = {"prepared", "attempt", "answered", "migrated", "withdrawn", "accepted_without_receipt"}
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -143,13 +144,9 @@ class Verifier:
     def _opened(self, line: str) -> tuple[str, _Claims]:
         """Return the key and the claims of a line whose form, signature and key are right."""
         kid, claims, signed, signature = _read_line(line)
-        plain = type(claims["seq"]) is int and _HEX.fullmatch(claims["prev"]) and _AT.fullmatch(claims["at"])
-        if not (
-            plain
-            and isinstance(claims["kind"], str)
-            and isinstance(claims["actor"]["type"], str)
-            and isinstance(claims["source"], dict | None)
-        ):
+        typed = all(type(claims[name]) in types for name, types in _TYPES.items())
+        right = typed and _HEX.fullmatch(claims["prev"]) and _AT.fullmatch(claims["at"])
+        if not (right and isinstance(claims["actor"]["type"], str)):
             raise ValueError
         reason, key = _key_reason(claims), self._keys.get(kid)
         if key is None and reason in {"first", "lost"}:  # Signed by the key that it announces; not yet trusted.
@@ -443,6 +440,8 @@ def _key(text: str) -> bytes:
 
 def _captured(folder: Path | None) -> dict[str, str]:
     """Return the names of captured bodies by digest, without those of connection tests."""
+    if folder and not folder.is_dir():
+        raise ValueError("--seen is not a folder")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder else []
     digests = {_sha256(path.read_bytes()): str(path) for path in files}
     return {digest: name for digest, name in digests.items() if digest != _sha256(b"{}")}
@@ -469,7 +468,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--vendor-key", action="append", default=[], help="of the License Server, for receipts")
     parser.add_argument("--anchor", action="append", default=[], help="HASH or SEQ:HASH that you kept elsewhere")
     parser.add_argument("--seen", type=Path, help="a folder with bodies that you captured")
-    given = parser.parse_args(arguments)
+    # One key in 64 begins with a hyphen, which would make it an option.
+    joined = re.sub("(--(?:ledger|vendor)-key)\0", r"\1=", "\0".join(sys.argv[1:] if arguments is None else arguments))
+    given = parser.parse_args(joined.split("\0") if joined else [])
     try:
         export = _open(given.export)
         checkpoint = _content(export, "checkpoint.jws")
