@@ -104,6 +104,12 @@ def test_entries_in_another_order_are_named() -> None:
     assert found(check(ledger)) == [(5, "missing"), (5, "order")]
 
 
+def test_an_attempt_that_stands_twice_is_one_problem() -> None:
+    ledger = small()
+    ledger.lines.insert(3, ledger.lines[2])
+    assert found(check(ledger)) == [(3, "order")]
+
+
 def test_an_entry_from_another_ledger_under_the_same_key_is_named() -> None:
     ledger, other = small(), small()
     other.lines = other.lines[:3]
@@ -230,6 +236,21 @@ def test_the_old_key_signs_nothing_after_the_new_one_was_announced() -> None:
     assert found(check(ledger)) == [(9, "key_order")]
 
 
+def test_a_key_that_was_not_announced_does_not_sign_even_if_it_is_given() -> None:
+    ledger = small()
+    ledger.key = NEW
+    ledger.write("tick")
+    assert found(check(ledger, KEY, NEW)) == [(9, "key_order")]
+
+
+def test_a_gap_takes_the_proof_from_what_is_before_it_once() -> None:
+    ledger = rotated()
+    del ledger.lines[3]
+    del ledger.lines[1]
+    problems = found(check(ledger, NEW))
+    assert [problem for problem in problems if problem[1] == "unknown_key"] == [(1, "unknown_key"), (3, "unknown_key")]
+
+
 def test_the_old_key_does_not_come_back_as_if_the_new_one_was_lost() -> None:
     ledger = rotated()
     ledger.lose(KEY)
@@ -265,6 +286,23 @@ def test_after_a_lost_key_the_new_one_must_be_given() -> None:
     assert found(check(ledger, KEY)) == [(9, "unknown_key")]
 
 
+def test_a_lost_key_does_not_come_back() -> None:
+    ledger = small()
+    ledger.lose(NEW)
+    ledger.lose(KEY)
+    assert found(check(ledger, KEY, NEW)) == [(10, "key_order")]
+
+
+def test_after_a_lost_key_each_part_is_a_problem_of_its_own() -> None:
+    ledger = small()
+    ledger.lose(NEW)
+    assert found(check(ledger, STRANGER)) == [(9, "key_lost"), (9, "unknown_key")]
+
+
+def test_the_report_names_the_keys_that_signed() -> None:
+    assert check(rotated()).signers == {KEY.kid, NEW.kid}
+
+
 def test_a_key_whose_fingerprint_is_that_of_another_is_not_announced() -> None:
     ledger = Ledger.begun(KEY)
     ledger.write("ledger_key", public_key=NEW.text, fingerprint=NEWEST.fingerprint, reason="rotated")
@@ -296,6 +334,22 @@ def test_what_is_missing_after_the_checkpoint_is_named() -> None:
     ledger.prune(5)
     del ledger.lines[1]
     assert found(check(ledger)) == [(6, "missing")]
+
+
+def test_only_entries_about_keys_outlive_the_pruning() -> None:
+    ledger = small()
+    old = ledger.lines[1]
+    ledger.prune(5)
+    ledger.lines.insert(1, old)
+    assert found(check(ledger)) == [(2, "order")]
+
+
+def test_a_checkpoint_needs_a_right_signature() -> None:
+    ledger = small()
+    ledger.prune(5)
+    head, body, _ = str(ledger.checkpoint).split(".")
+    ledger.checkpoint = f"{head}.{body}.{ledger.lines[0].split('.')[2]}"
+    assert found(check(ledger)) == [(None, "checkpoint")]
 
 
 def test_entries_before_the_first_one_are_missing_without_a_checkpoint() -> None:
@@ -344,7 +398,10 @@ def test_an_anchor_from_before_the_checkpoint_is_said_to_be_unchecked() -> None:
 def test_an_anchor_that_the_checkpoint_contradicts_is_a_rollback() -> None:
     ledger = small()
     ledger.prune(5)
-    assert found(check(ledger, anchors=["5:" + "ab" * 32])) == [(5, "rolled_back")]
+    report = check(ledger, anchors=["5:" + "ab" * 32, "7:" + "cd" * 32])
+    assert found(report) == [(5, "rolled_back"), (7, "rolled_back")]
+    assert report.notes == []
+    assert "(Only entries after 5 were searched.)" in report.problems[0].sentence
 
 
 def test_a_later_run_continues_where_the_earlier_one_ended() -> None:
@@ -363,6 +420,15 @@ def test_a_run_that_begins_in_the_middle_of_a_transmission_checks_what_it_can() 
     report = check(ledger, after=place, vendor_keys=[VENDOR.public])
     assert found(report) == []
     assert (report.counts["receipts verified"], report.counts["receipts not checked"]) == (1, 1)
+
+
+def test_a_run_that_begins_after_something_was_prepared_accepts_its_replacement() -> None:
+    ledger = Ledger.begun(KEY)
+    old = ledger.prepare(FIRST, 1)
+    place, ledger_lines = ledger.head, len(ledger.lines)
+    ledger.prepare(FIRST, 2, replaces=sha256(old))
+    ledger.lines = ledger.lines[ledger_lines:]
+    assert found(check(ledger, after=place)) == []
 
 
 def test_a_run_with_nothing_new_is_no_problem() -> None:
@@ -386,9 +452,10 @@ def test_the_entries_of_one_transmission_are_verified_alone() -> None:
     ledger = rotated()
     ledger.lines = ledger.lines[1:4]
     assert found(check(ledger, KEY, NEW, excerpt=True)) == []
-    ledger.lines = [ledger.lines[0], ledger.lines[2]]
+    ledger.lines = [ledger.lines[0], ledger.lines[2], rotated().lines[6]]
     assert found(check(ledger, KEY, NEW, excerpt=True)) == []
-    assert found(check(ledger, NEW, excerpt=True)) == [(1, "unknown_key")]
+    ledger.lines = ledger.lines[:2]
+    assert found(check(ledger, NEW, excerpt=True)) == [(1, "unknown_key"), (None, "empty")]
 
 
 def test_an_entry_of_an_excerpt_is_named_by_the_number_that_the_caller_gives() -> None:
@@ -548,6 +615,14 @@ def test_what_an_older_version_left_counts_as_not_proved() -> None:
     assert report.counts["migrated"] == 2
     ledger.evidence[sha256(waiting)] = b"other"
     assert found(check(ledger)) == [(2, "evidence_changed")]
+
+
+def test_what_an_older_version_left_is_replaced_by_name() -> None:
+    ledger = Ledger.begun(KEY)
+    old = ledger.keep(b'{"count":7}')
+    ledger.write("migrated", of="transmission", transmission_id=FIRST, prepared_sha256=old, state="held")
+    ledger.prepare(FIRST, 8)
+    assert found(check(ledger)) == [(3, "prepared_twice")]
 
 
 @each("members", [{}, {"transmission_id": ["x"]}, {"transmission_id": FIRST, "number": "1"}])

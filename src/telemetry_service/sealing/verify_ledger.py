@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 MOST_PROBLEMS, MOST_LINE, MOST_EVIDENCE = 1000, 1 << 20, 1 << 24  # It stops after so many; the most bytes it reads.
 _HEX, _ANCHOR = re.compile(r"[0-9a-f]{64}"), re.compile(r"(?:([0-9]{1,18}):)?([0-9a-f]{64})")
 _AT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_TYPES = {"seq": (int,), "prev": (str,), "at": (str,), "kind": (str,), "actor": (dict,), "source": (dict, type(None))}
 _DIGESTS = {"salted", "prepared_sha256", "payload_sha256", "body_sha256", "schema_sha256"}
 _ABOUT_TRANSMISSIONS = {"prepared", "attempt", "answered", "migrated", "withdrawn", "accepted_without_receipt"}
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -52,6 +53,7 @@ class Report(NamedTuple):
     problems: list[Problem]
     notes: list[Problem]
     counts: Counter[str]
+    signers: frozenset[str]  # IDs of the keys that signed entries.
 
 
 class _Transmission:
@@ -130,7 +132,8 @@ class Verifier:
         text = "The anchor {} is from before the part of the ledger that was verified, so it was not checked."
         old = [seq for seq in self._anchors.values() if seq is not None and seq < self._base[0]]
         notes = self._notes + [Problem(seq, "anchor", text.format(seq)) for seq in old]
-        return Report(self._head if self._head[0] else None, problems, notes, self._counts.copy())
+        head = self._head if self._head[0] else None
+        return Report(head, problems, notes, self._counts.copy(), frozenset(self._signers))
 
     def _say(self, seq: int, code: str, text: str) -> None:
         self.problems.append(Problem(seq, code, f"Entry {seq} {text}"))
@@ -143,13 +146,9 @@ class Verifier:
     def _opened(self, line: str) -> tuple[str, _Claims]:
         """Return the key and the claims of a line whose form, signature and key are right."""
         kid, claims, signed, signature = _read_line(line)
-        plain = type(claims["seq"]) is int and _HEX.fullmatch(claims["prev"]) and _AT.fullmatch(claims["at"])
-        if not (
-            plain
-            and isinstance(claims["kind"], str)
-            and isinstance(claims["actor"]["type"], str)
-            and isinstance(claims["source"], dict | None)
-        ):
+        typed = all(type(claims[name]) in types for name, types in _TYPES.items())
+        right = typed and _HEX.fullmatch(claims["prev"]) and _AT.fullmatch(claims["at"])
+        if not (right and isinstance(claims["actor"]["type"], str)):
             raise ValueError
         reason, key = _key_reason(claims), self._keys.get(kid)
         if key is None and reason in {"first", "lost"}:  # Signed by the key that it announces; not yet trusted.
@@ -179,14 +178,14 @@ class Verifier:
     def _follow_keys(self, kid: str, claims: _Claims, *, kept: bool, linked: bool) -> None:
         """Trust keys forward, from a trusted one, and backward: each line commits to all lines before it."""
         reason, seq = _key_reason(claims), claims["seq"]
-        if reason == "lost" and self._current not in {"", kid}:
+        if reason == "lost" and self._current != kid:
             self._retired.add(self._current)
             if self._pending:
                 text = "says that the key before it was lost: entry {} and later ones, signed by {}, are not proved."
                 self._say(seq, "key_lost", text.format(*self._pending))
             self._pending = None
         self._current = kid
-        if not kept and not linked:
+        if not linked:
             self.problems += self._unvouched()
             self._pending = None
         self._pending = None if kid in self._trusted else self._pending or (None if kept else (seq, kid))
@@ -288,17 +287,18 @@ class Verifier:
 
     def _missing(self) -> Iterator[Problem]:
         """Yield the problems of the ledger as a whole."""
-        if self._complete and not self._head[0] and not self.problems:
-            yield Problem(None, "empty", "The ledger is empty: even the entry about its first key is missing.")
+        if not self._head[0]:
+            yield Problem(None, "empty", "The ledger has no valid entry.")
         yield from self._unvouched()
         if self._checkpoint and not self._is_checkpoint_signed(self._checkpoint):
             yield Problem(None, "checkpoint", "The checkpoint was changed, or another key than the ledger's signed it.")
+        before = f" (Only entries after {self._base[0]} were searched.)" if self._base[0] else ""
         for digest, seq in self._anchors.items():
             if seq is None or seq >= self._base[0]:
-                text = "The ledger was truncated or rolled back: the line of the anchor {}{} is missing."
-                yield Problem(seq, "rolled_back", text.format(f"{seq}:" if seq else "", digest))
+                text = f"The ledger was truncated or rolled back: it has no line with the digest {digest}.{before}"
+                yield Problem(seq, "rolled_back", text)
         for name in self._seen.values():
-            yield Problem(None, "not_recorded", f"The ledger has no attempt that sent the captured body {name}.")
+            yield Problem(None, "not_recorded", f"No attempt in the ledger sent the captured body {name}.{before}")
 
     def _is_checkpoint_signed(self, checkpoint: str) -> bool:
         try:
@@ -443,6 +443,8 @@ def _key(text: str) -> bytes:
 
 def _captured(folder: Path | None) -> dict[str, str]:
     """Return the names of captured bodies by digest, without those of connection tests."""
+    if folder and not folder.is_dir():
+        raise ValueError("--seen is not a folder")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()] if folder else []
     digests = {_sha256(path.read_bytes()): str(path) for path in files}
     return {digest: name for digest, name in digests.items() if digest != _sha256(b"{}")}
@@ -450,6 +452,7 @@ def _captured(folder: Path | None) -> dict[str, str]:
 
 def _summary(report: Report, given: argparse.Namespace) -> Iterator[str]:
     yield "The last entry is {}, and the digest of its line is {}.".format(*report.head or ("missing", "missing"))
+    yield "It was signed by: {}.".format(", ".join(sorted(report.signers)) or "no key")
     yield from (f"Checked: {name}: {count}" for name, count in sorted(report.counts.items()))
     yield "Not checked: purged evidence, and what encrypted bodies contain (that takes the API key)."
     if not given.vendor_key:
@@ -465,11 +468,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("export", type=Path)
-    parser.add_argument("--ledger-key", action="append", required=True, help="public key, PEM or @FILE")
+    parser.add_argument(
+        "--ledger-key", action="append", required=True, help="public key, PEM or @FILE; the present one is enough"
+    )
     parser.add_argument("--vendor-key", action="append", default=[], help="of the License Server, for receipts")
     parser.add_argument("--anchor", action="append", default=[], help="HASH or SEQ:HASH that you kept elsewhere")
     parser.add_argument("--seen", type=Path, help="a folder with bodies that you captured")
-    given = parser.parse_args(arguments)
+    # One key in 64 begins with a hyphen, which would make it an option.
+    joined = re.sub("(--(?:ledger|vendor)-key)\0", r"\1=", "\0".join(sys.argv[1:] if arguments is None else arguments))
+    given = parser.parse_args(joined.split("\0") if joined else [])
     try:
         export = _open(given.export)
         checkpoint = _content(export, "checkpoint.jws")

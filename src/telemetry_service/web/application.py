@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cache
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
 from telemetry_service.web.api import configuration, facts, insight, operations, transmissions, usage
@@ -20,7 +22,8 @@ from telemetry_service.web.http.middleware import database_time, head_as_get, re
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab.error_pages import TabErrorPages
-from telemetry_service.web.tab.routes import add_tab
+from telemetry_service.web.tab.rendering import Pages
+from telemetry_service.web.tab.routes import TAB
 
 API_PREFIX = "/api/v1"
 
@@ -52,27 +55,37 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
             " error is a problem document (RFC 9457) with a stable type. Times are RFC 3339 in UTC."
         ),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        generate_unique_id_function=lambda route: route.name,
         # Swagger UI and ReDoc load from a CDN; the description itself is one of our routes, with its authorization.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        dependencies=[Depends(authorize)],
+        routes=list(_routes()),
         lifespan=lifespan,
         middleware=_around(errors),
         exception_handlers=errors.by_kind(),
-        responses=PROBLEMS,
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
     )
     app.state.context = context
     app.state.description = Description()
-    for topic in _API:
-        app.include_router(topic.router, prefix=API_PREFIX, dependencies=[Depends(refuse_repeated_parameters)])
-    app.include_router(operations.router)
-    add_tab(app)
+    app.state.pages = Pages(context.runtime.deployment)
     check_routes(app)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Return all routes. They are the same in each application of a process."""
+    root = APIRouter(
+        dependencies=[Depends(authorize)],
+        responses=PROBLEMS,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for topic in _API:
+        topic.router.add_to(root, API_PREFIX, [Depends(refuse_repeated_parameters)])
+    for router in (operations.router, *TAB):
+        router.add_to(root)
+    return tuple(root.routes)
 
 
 def _around(errors: ErrorHandler) -> list[Middleware]:

@@ -254,6 +254,18 @@ def test_an_application_with_a_route_that_no_authorization_protects_does_not_sta
             check_routes(app)
 
 
+def test_an_application_with_a_route_that_skips_the_authorization_does_not_start() -> None:
+    app = FastAPI(openapi_url=None)
+
+    @app.get("/open")
+    @needs(ADMIN)
+    async def endpoint() -> str:
+        return "yes"
+
+    with pytest.raises(UndeclaredRouteError, match="/open"):
+        check_routes(app)
+
+
 @pytest.mark.anyio
 async def test_a_route_that_declares_nothing_admits_no_one(shared: Running) -> None:
     app = _bare_app()

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.configuration import ApiKeyInput, Configuration
@@ -31,8 +31,9 @@ from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCaller, needs
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(prefix="/telemetry", tags=["configuration"])
+router = Topic("configuration", "/telemetry")
 
 _ETAG = response_header("ETag", "The version. Send it in `If-Match` to save.")
 _IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)

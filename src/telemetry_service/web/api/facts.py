@@ -4,7 +4,7 @@ import hashlib
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, RegisteredBouncer
@@ -23,8 +23,9 @@ from telemetry_service.web.api.parameters import BouncerId, TagsSeen
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.security.authorization import needs
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(tags=["facts"])
+router = Topic("facts")
 
 _BOUNCER = {"environment": "production", "pair_id": "pair-7"}
 _LICENSE = {

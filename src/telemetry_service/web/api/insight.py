@@ -1,7 +1,5 @@
 """The preview of the open period, the health, and every field that can be sent."""
 
-from fastapi import APIRouter
-
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.identity.scopes import Scope
@@ -11,8 +9,9 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.insight import DictionaryResponse, HealthResponse, PreviewResponse
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import needs
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(prefix="/telemetry", tags=["insight"])
+router = Topic("insight", "/telemetry")
 
 
 @router.get("/preview", response_model=PreviewResponse)

@@ -1,6 +1,6 @@
 """For operators: liveness, readiness, metrics, and the description of the API."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from telemetry_service.identity.scopes import Scope
@@ -9,8 +9,9 @@ from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.context import Context
 from telemetry_service.web.metrics import CONTENT_TYPE
 from telemetry_service.web.security.authorization import needs, public
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(tags=["operations"])
+router = Topic("operations")
 
 
 @router.get("/healthz", response_model=AliveResponse, responses={503: {"model": AliveResponse}})

@@ -1,6 +1,5 @@
 """*Send Now*, the history, *Retry* and the export."""
 
-from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
@@ -31,6 +30,7 @@ from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import CurrentCaller, needs
+from telemetry_service.web.topic import Topic
 
 _TEXT = {"schema": {"type": "string"}}
 _FORMATS = {"csv": ("text/csv", csv_lines), "jsonl": ("application/jsonl", json_lines)}
@@ -40,7 +40,7 @@ _VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
 _IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION)
 _IDEMPOTENCY_KEY = header("Idempotency-Key", f"{IDEMPOTENCY_KEY_FORM}. Repeating a key sends nothing new.", "run-7")
 
-router = APIRouter(prefix="/telemetry", tags=["transmissions"])
+router = Topic("transmissions", "/telemetry")
 
 
 @router.post(

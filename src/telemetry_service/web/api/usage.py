@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.facts import UsageBatch, UsageReport
@@ -13,8 +13,9 @@ from telemetry_service.web.api.openapi_parts import refused_with
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import UsageBody
 from telemetry_service.web.security.authorization import needs
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(tags=["facts"])
+router = Topic("facts")
 
 RECORDING_SECONDS = 25
 """How long a call waits for the disk: for the group being written when it arrives, and then for its own."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.actor import Actor, ActorKind, stranger
@@ -218,12 +219,16 @@ def check_routes(app: FastAPI) -> None:
     Raises:
         UndeclaredRouteError: with the paths of these routes.
     """
-    # Only FastAPI's own routes run the application's dependencies, which include the authorization.
     unprotected = [
         str(getattr(found, "path", "?"))
         for found in iter_route_contexts(app.routes)
-        if not isinstance(found.original_route, APIRoute) or rule_of(found.endpoint) is None
+        if not _authorizes(found.original_route) or rule_of(found.endpoint) is None
     ]
     if unprotected:
         message = f"routes without a declared access: {', '.join(unprotected)}"
         raise UndeclaredRouteError(message)
+
+
+def _authorizes(route: BaseRoute) -> bool:
+    """Whether a route runs the authorization. Only FastAPI's own routes have dependencies."""
+    return isinstance(route, APIRoute) and any(one.dependency is authorize for one in route.dependencies)

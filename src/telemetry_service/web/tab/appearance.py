@@ -3,17 +3,18 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
+from telemetry_service.web.topic import Topic
 
 _COOKIE = "telemetry_theme"
 _THEMES = frozenset({"light", "dark"})
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 def theme_of(request: Request) -> str | None:

@@ -1,14 +1,15 @@
 """Serves the static files: public, compressed, and cached permanently by the browser."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.web.security.authorization import public
 from telemetry_service.web.tab.assets import KEPT_FOR_EVER, PREFIX
 from telemetry_service.web.tab.rendering import pages_of
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.get(f"{PREFIX}/{{name}}")

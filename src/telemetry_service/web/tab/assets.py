@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PREFIX = "/static"
@@ -82,6 +83,12 @@ class Assets:
     def find(self, url: str) -> Asset | None:
         """Return the file at an address, or None, even if only the digest is that of another version."""
         return self._by_url.get(url)
+
+
+@cache
+def assets() -> Assets:
+    """Return the static files of this version."""
+    return Assets()
 
 
 def _joined(folder: Path, names: tuple[str, ...], suffix: str) -> bytes:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,7 @@ from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.tab import filters, labels, paths
 from telemetry_service.web.tab.appearance import theme_of
-from telemetry_service.web.tab.assets import Assets
+from telemetry_service.web.tab.assets import assets
 from telemetry_service.web.tab.sections import payload
 from telemetry_service.web.tab.sections.activity import details
 from telemetry_service.web.tab.sections.chart import chart
@@ -70,31 +71,13 @@ class Pages:
     """The templates and their common variables."""
 
     def __init__(self, deployment: Deployment) -> None:
-        """Read nothing yet: each template is read and compiled once, when it is first used."""
-        self.assets = Assets()
-        self._environment = Environment(
-            loader=FileSystemLoader(templates_folder()),
-            autoescape=select_autoescape(("html",)),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
-        self._environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
-        self._environment.globals |= _ABSENT | _CONSTANTS
-        self._environment.globals.update(
-            paths=paths,
-            deployment=deployment,
-            api_key_shortest=API_KEY_SHORTEST,
-            api_key_longest=API_KEY_LONGEST,
-            asset=self.assets.url,
-            htmx_config=json.dumps(HTMX_CONFIGURATION),
-        )
+        """Render for ``deployment``."""
+        self.assets = assets()
+        self._deployment = deployment
 
     def text(self, template: str, context: Mapping[str, Any]) -> str:
         """Return a rendered template."""
-        return self._environment.get_template(template).render(context)
+        return _environment().get_template(template).render(context, deployment=self._deployment)
 
     def page(
         self, request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
@@ -115,6 +98,30 @@ class Pages:
         parts = [self.text(main, {**full, "oob": False})] if main else []
         parts += [self.text(name, {**full, "oob": True}) for name in beside]
         return "\n".join(parts)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates. Each is read and compiled once in a process, when it is first used."""
+    environment = Environment(
+        loader=FileSystemLoader(templates_folder()),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
+    environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
+    environment.globals |= _ABSENT | _CONSTANTS
+    environment.globals.update(
+        paths=paths,
+        api_key_shortest=API_KEY_SHORTEST,
+        api_key_longest=API_KEY_LONGEST,
+        asset=assets().url,
+        htmx_config=json.dumps(HTMX_CONFIGURATION),
+    )
+    return environment
 
 
 def pages_of(request: Request) -> Pages:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain.configuration import api_key_error
@@ -19,11 +18,12 @@ from telemetry_service.web.tab.forms.step_stream import stream_steps
 from telemetry_service.web.tab.history_query import HistoryQuery
 from telemetry_service.web.tab.page import ACTIVITY, HISTORY, PAGE, page_sections, sections_beside_the_form
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
 
 _RESULT = "telemetry/connection_test.html"
 _BESIDE = ("telemetry/health.html", HISTORY, ACTIVITY)
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.post(paths.TEST_CONNECTION)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Form
+from fastapi import Form
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import PreviewStaleError
@@ -24,8 +24,9 @@ from telemetry_service.web.tab.page import BESIDE, DRAWER, NO_DIALOG, sections_b
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.transmission import transmission_section
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.get(paths.SEND_NOW)

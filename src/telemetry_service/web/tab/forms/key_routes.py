@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form
+from fastapi import Form
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import (
@@ -24,11 +24,12 @@ from telemetry_service.web.tab.page import ACTIVITY, BESIDE, NO_DIALOG, PAGE, SE
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
 
 HIDE_AFTER_SECONDS = 30
 _REMOVED = "key-removed"
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.post(paths.REVEAL)

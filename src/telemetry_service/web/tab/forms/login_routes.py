@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
@@ -15,10 +15,11 @@ from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form
 from telemetry_service.web.tab.rendering import pages_of, see_other
+from telemetry_service.web.topic import Topic
 
 _LOGIN = "login.html"
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.get("/")

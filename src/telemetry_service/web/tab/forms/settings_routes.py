@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import StaleConfigurationError
@@ -25,8 +24,9 @@ from telemetry_service.web.tab.page import BESIDE, NO_DIALOG, PAGE, SETTINGS, pa
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.settings import TypedForm
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.post(paths.SAVE)

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from telemetry_service.pipeline.queries.sent import Part, read_sent
@@ -10,8 +9,9 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from telemetry_service.pipeline.queries.configuration import read_configuration
@@ -30,10 +30,11 @@ from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.sections.history import history_section
 from telemetry_service.web.tab.sections.transmission import transmission_section
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
 
 _PAYLOAD = "telemetry/payload.html"
 
-router = APIRouter(include_in_schema=False)
+router = Topic("tab", described=False)
 
 
 @router.get(paths.TAB)
