@@ -21,7 +21,7 @@ class OldAttempt:
 
     number: int
     transmitted_at: str
-    customer_id: str
+    customer_id: str | None
     timestamp: int
     payload_sha256: str
     body_sha256: str

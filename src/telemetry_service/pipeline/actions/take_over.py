@@ -14,18 +14,20 @@ from uuid import UUID
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
-from telemetry_service.domain.ledger import Kind, Salted, Value
+from telemetry_service.domain.ledger import FIRST_PREV, Kind, Salted, Value, digest_of
 from telemetry_service.domain.payload_schemas.published import published
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.customer import adopt_customers
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
+from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.sealing.sealer import seal
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import Head, each_line
 from telemetry_service.storage.legacy import OldAttempt
 
 STEP = 200
@@ -38,16 +40,40 @@ def take_over(runtime: Runtime) -> None:
     Once the ledger says that it has begun, nothing more is taken over: a row that it does not know is forged.
     """
     with runtime.database.read() as tx:
-        if tx.ledger.of_kind(Kind.BEGUN) is not None:
+        if _has_begun(runtime, tx):
             return
     while _some_transmissions(runtime):
         pass
     while _some_activity(runtime):
         pass
+    _begin(runtime)
+
+
+def _has_begun(runtime: Runtime, tx: Transaction) -> bool:
+    """Whether the ledger has begun, or lines are missing, so that nobody knows whether it had."""
+    if tx.ledger.of_kind(Kind.BEGUN) is not None:
+        return True
+    keys, before = runtime.ledger_keys(tx), Head(0, FIRST_PREV)
+    for line in each_line(tx.ledger):
+        said = read_line(line.line, keys)
+        if said is None or (said["seq"], said["prev"]) != (before.seq + 1, before.sha256):
+            return True
+        if said["kind"] == Kind.BEGUN:
+            return True
+        before = Head(said["seq"], digest_of(line.line))
+    return tx.ledger.head() != before
+
+
+def _begin(runtime: Runtime) -> None:
+    """Prepare what waits under the present API key, as far as nothing of it can have arrived, and begin the ledger."""
     with runtime.database.write() as tx:
         tx.periods.lock_open()
-        if tx.ledger.of_kind(Kind.BEGUN) is None:
-            tx.ledger.note(runtime.clock.now(), SERVICE, Kind.BEGUN)
+        if tx.ledger.of_kind(Kind.BEGUN) is not None:
+            return
+        api_key = _api_key(runtime, tx)
+        if api_key is not None:
+            prepare_waiting_again(runtime, tx, api_key, SERVICE, Reason.TAKEN_OVER)
+        tx.ledger.note(runtime.clock.now(), SERVICE, Kind.BEGUN)
 
 
 def _some_transmissions(runtime: Runtime) -> bool:
@@ -59,8 +85,6 @@ def _some_transmissions(runtime: Runtime) -> bool:
         api_key = _api_key(runtime, tx)
         for transmission_id in left:
             _take_over(tx, transmission_id, api_key, now)
-    if api_key is not None:
-        _prepare_again(runtime, left, api_key)
     return bool(left)
 
 
@@ -101,8 +125,9 @@ class _Old:
 
     def as_last_sent(self) -> bytes:
         """Return the payload with the customer named as in the last attempt that may have arrived."""
-        arrived = [attempt for attempt in self.attempts if attempt.may_have_arrived]
-        return self._named(arrived[-1].customer_id) if arrived else self.prepared
+        named = [attempt.customer_id for attempt in self.attempts if attempt.may_have_arrived]
+        # Without a name, an attempt was made by a version with a ledger, before its schema was downgraded.
+        return self._named(named[-1]) if named and named[-1] else self.prepared
 
     def described(self, digest: str) -> dict[str, Value]:
         """Return what the ledger says of it."""
@@ -134,18 +159,6 @@ class _Old:
             return canonical_json({**json.loads(self.prepared), "customer_id": customer_id})
         except (ValueError, TypeError):
             return self.prepared
-
-
-def _prepare_again(runtime: Runtime, transmission_ids: Sequence[UUID], api_key: str) -> None:
-    """Name the customer under the present API key where nothing can have arrived yet.
-
-    In a separate transaction, because it reads what the ledger says of them.
-    """
-    with runtime.database.write() as tx:
-        for transmission_id in transmission_ids:
-            transmission = tx.transmissions.get(transmission_id)
-            if transmission is not None and transmission.accepted_at is None:
-                prepare_one_again(runtime, tx, transmission_id, api_key, SERVICE, Reason.TAKEN_OVER)
 
 
 def _some_activity(runtime: Runtime) -> bool:
