@@ -5,6 +5,7 @@ be sent, and its bytes are kept. So a receipt can be checked against them even a
 transmission is released when the lease expires.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -81,7 +82,7 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         head = tx.ledger.head().sha256 if runtime.receipt_keys else None
         sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
         planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
-        attempt = _attempt(transmission, sealed, planned_by, now)
+        attempt = _attempt(_number(transmission, earlier), sealed, planned_by, now)
         _record(runtime, tx, transmission_id, attempt, sealed)
     known = (*earlier, attempt)
     return Claimed(
@@ -163,9 +164,14 @@ def _record(runtime: Runtime, tx: Transaction, transmission_id: UUID, attempt: A
     )
 
 
-def _attempt(transmission: Transmission, sealed: Sealed, trigger: AttemptTrigger, now: datetime) -> Attempt:
+def _number(transmission: Transmission, earlier: Sequence[Attempt]) -> int:
+    """Return the number of the next attempt. A row that someone has inserted must not make every attempt fail."""
+    return max(transmission.attempts_made, *(attempt.number + 1 for attempt in earlier[-1:]), 1)
+
+
+def _attempt(number: int, sealed: Sealed, trigger: AttemptTrigger, now: datetime) -> Attempt:
     return Attempt(
-        number=transmission.attempts_made,
+        number=number,
         trigger=trigger,
         started_at=now,
         finished_at=None,
