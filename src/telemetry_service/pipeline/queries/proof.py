@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.transmissions import Attempt, State, Transmission
@@ -30,6 +31,7 @@ class Flaw(StrEnum):
     PAYLOAD_MISSING = "payload_missing"
     ROW_CHANGED = "row_changed"
     ATTEMPT_CHANGED = "attempt_changed"
+    OUTCOME_CHANGED = "outcome_changed"
     BYTES_CHANGED = "bytes_changed"
     BYTES_MISSING = "bytes_missing"
     STATE_CHANGED = "state_changed"
@@ -43,11 +45,12 @@ class Flaw(StrEnum):
 
 _SENTENCES = {
     Flaw.LINE_CHANGED: "This ledger entry was changed, or this installation did not sign it.",
-    Flaw.NOT_IN_LEDGER: "The ledger has no entry for this transmission.",
+    Flaw.NOT_IN_LEDGER: "The ledger has no entry that names the payload of this transmission.",
     Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
     Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
-    Flaw.ROW_CHANGED: "The number of records or the period differs from the one that was signed.",
+    Flaw.ROW_CHANGED: "The number of records differs from the one that was signed.",
     Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
+    Flaw.OUTCOME_CHANGED: "The outcome of this attempt differs from the one that was signed.",
     Flaw.BYTES_CHANGED: "The kept bytes of this attempt do not match the digest that was signed before it was made.",
     Flaw.BYTES_MISSING: "The bytes of this attempt are gone.",
     Flaw.STATE_CHANGED: "The state differs from the outcome that was signed.",
@@ -163,12 +166,13 @@ class _Check:
         yield from self._outcome()
 
     def _lines(self) -> Iterator[Finding]:
-        if not self.lines:
+        if self._prepared() is None:
             yield Finding(Flaw.NOT_IN_LEDGER)
+        about = str(self.transmission.transmission_id)
         for line in self.lines:
-            said = self.read[line.seq]
-            about = str(self.transmission.transmission_id)
-            if said is None or (said["seq"], said["kind"], said.get("transmission_id")) != (line.seq, line.kind, about):
+            said = self.read[line.seq] or {}
+            indexed = {"seq": line.seq, "kind": line.kind, "at": rfc3339(line.at), "transmission_id": about}
+            if any(said.get(name) != value for name, value in indexed.items()):
                 yield Finding(Flaw.LINE_CHANGED, seq=line.seq)
 
     def _payload(self) -> Iterator[Finding]:
@@ -186,8 +190,10 @@ class _Check:
         if said is None:
             if attempt.number not in self._taken_over():
                 yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
-        elif any(said[name] != getattr(attempt, name) for name in _SIGNED_OF_ATTEMPT):
+        elif any(said[name] != getattr(attempt, name) for name in _SIGNED_OF_ATTEMPT) or not self._is_timed(attempt):
             yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
+        elif not self._ended_so(attempt):
+            yield Finding(Flaw.OUTCOME_CHANGED, attempt=attempt.number)
         for digest in (attempt.payload_sha256, attempt.body_sha256):
             content = self.contents.get(digest)
             if content is not None and sha256_hex(content) != digest:
@@ -195,8 +201,23 @@ class _Check:
             elif content is None and said is not None:
                 yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
         sent = self.contents.get(attempt.payload_sha256)
-        if said is not None and sent is not None and not self._is_prepared(sent):
+        if said is not None and sent is not None and self._prepared() is not None and not self._is_prepared(sent):
             yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+
+    def _is_timed(self, attempt: Attempt) -> bool:
+        at: str = self.attempts_signed[attempt.number]["at"]
+        return at == rfc3339(attempt.started_at) == attempt.transmitted_at
+
+    def _ended_so(self, attempt: Attempt) -> bool:
+        """Whether it has the outcome that was signed last; without one, it is under way, or a crash has ended it."""
+        said = next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
+        if said is None:
+            return attempt.response_code is None and attempt.state in {State.PENDING, State.RETRYING}
+        return (said["state"], said["code"], said["duplicate"]) == (
+            attempt.state,
+            attempt.response_code,
+            attempt.duplicate,
+        )
 
     def _is_prepared(self, sent: bytes) -> bool:
         """Whether what was sent is a payload that was signed, apart from its ``transmitted_at``."""
@@ -213,7 +234,7 @@ class _Check:
         said = [a for a in self._all(Kind.ANSWERED, Kind.MIGRATED) if a.get("state") == State.SUCCESS]
         if accepted != bool(said):
             yield Finding(Flaw.STATE_CHANGED)
-        elif accepted and self.transmission.receipt not in {answer.get("receipt") for answer in said}:
+        elif self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
             yield Finding(Flaw.RECEIPT_CHANGED)
 
     def _prepared(self) -> dict[str, Any] | None:
@@ -232,4 +253,4 @@ class _Check:
         return [said for line in self.lines if (said := self.read[line.seq]) and said["kind"] in kinds]
 
 
-_SIGNED_OF_ATTEMPT = ("payload_sha256", "body_sha256", "encrypted", "key_id", "timestamp")
+_SIGNED_OF_ATTEMPT = ("trigger", "payload_sha256", "body_sha256", "encrypted", "key_id", "timestamp")
