@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, insert
 from telemetry_service.domain.transmissions import State
 from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.tables import (
+    EvidenceRow,
     ReportingPeriod,
     TelemetryTick,
     TelemetryTransmissionAttempt,
@@ -61,7 +62,7 @@ class OldRows:
                 period_id=period_id,
                 trigger="scheduled",
                 state=state,
-                payload=b"{}",
+                prepared_sha256="0" * 64,
                 records_sent=0,
                 created_at=OLD,
                 next_trigger="tick",
@@ -71,6 +72,8 @@ class OldRows:
         )
         rows = [self._attempt(transmission_id, number + 1) for number in range(attempts)]
         self._connection.execute(insert(TelemetryTransmissionAttempt), rows)
+        kept = {"transmission_id": transmission_id, "sha256": "0" * 64, "content": b"{}"}
+        self._connection.execute(insert(EvidenceRow).values(kept))
 
     def tick(self) -> None:
         self._connection.execute(insert(TelemetryTick).values(tick_key="2024", ran_at=OLD, result="closed"))
@@ -83,7 +86,6 @@ class OldRows:
             "trigger": "tick",
             "started_at": OLD,
             "transmitted_at": "2024-01-01T00:00:00.000Z",
-            "customer_id": "cus_old",
             "timestamp": 1,
             "payload_sha256": "0" * 64,
             "body_sha256": "0" * 64,

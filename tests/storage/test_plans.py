@@ -49,7 +49,7 @@ def costs_of(site: Site, look: Callable[[Snapshot], object]) -> dict[str, float]
         with open_snapshot(site.runtime) as snapshot:
             look(snapshot)
             event.remove(Engine, "before_cursor_execute", note)
-            connection = snapshot.tx.activity._connection  # noqa: SLF001 - to explain it where it was asked
+            connection = snapshot.tx.ledger._connection  # noqa: SLF001 - to explain it where it was asked
             for statement, parameters in asked:
                 plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
                 costs[statement] = plan[0]["Plan"]["Total Cost"]
