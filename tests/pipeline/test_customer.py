@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import bindparam, create_engine, text
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import State, Transmission
@@ -19,6 +20,7 @@ from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
 from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
+from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
 
 SOMEBODY_ELSE = "cus_SomebodyElse"
@@ -122,12 +124,15 @@ def test_the_customer_is_kept_sealed_and_can_be_opened_in_its_own_row_only(site:
     other = held(site)
     write_customer(site, waiting.transmission_id, column(site, "customer_sealed")[1])
     assert other.transmission_id != waiting.transmission_id
+    site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
+    set_api_key(site.runtime, ANOTHER_KEY, ADMIN)
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER), "the stored name, as nothing else is known"
 
 
 def test_what_version_0_1_0_left_waiting_keeps_the_customer_whom_its_pseudonym_names(site: Site) -> None:
     waiting = held(site)
     write_customer(site, waiting.transmission_id, None)
+    site.forget_ledger()
     start(site.runtime)
     name_customer(site, SOMEBODY_ELSE)
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
@@ -139,16 +144,20 @@ def test_if_the_customer_of_version_0_1_0_is_unknown_the_stored_name_is_final(si
     waiting = held(site)
     write_customer(site, waiting.transmission_id, None)
     name_customer(site, SOMEBODY_ELSE)
+    site.forget_ledger()
     start(site.runtime)
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)
 
 
-def test_without_its_encryption_key_the_stored_name_is_final(site: Site) -> None:
+def test_without_its_encryption_key_nothing_that_waited_leaves_until_that_key_is_back(site: Site) -> None:
+    """Nothing else can tell whether it is still the payload that was signed."""
     waiting = held(site)
-    replica = replace(site.replica, customer_id=None, encryption_keys=(bytes(range(1, 33)),))
-    site.runtime = site.open(replica=replica)
+    newer = bytes(range(1, 33))
+    site.runtime = site.open(replica=replace(site.replica, customer_id=None, encryption_keys=(newer,)))
     set_api_key(site.runtime, API_KEY, ADMIN)
     deliver_due(site.runtime)
-    (payload,) = site.server.payloads()
-    assert payload.customer_id == pseudonym(API_KEY, CUSTOMER)
-    assert waiting.records_sent == payload.total_events
+    refused = retry(site.runtime, waiting.transmission_id, ADMIN).transmission
+    assert (refused.state, refused.cause) == (State.HELD, Cause.PAYLOAD_CHANGED)
+    both = replace(site.replica, customer_id=None, encryption_keys=(newer, ENCRYPTION_KEY))
+    site.runtime = site.open(replica=both)
+    assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER)

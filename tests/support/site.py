@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, create_engine, text
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
+from telemetry_service.domain.ledger import FIRST_PREV
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer
@@ -34,8 +35,14 @@ from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.settings import ENCRYPTION_KEY, VERSION, settings_for
 from tests.support.shared_clock import SharedClock
 
-_SPOIL = text("UPDATE telemetry_transmission_logs SET payload = :payload WHERE transmission_id = :id").bindparams(
-    bindparam("id", type_=Id16())
+_SPOIL = text(
+    "UPDATE evidence SET content = :payload WHERE transmission_id = :id AND sha256 ="
+    " (SELECT prepared_sha256 FROM telemetry_transmission_logs l WHERE l.transmission_id = evidence.transmission_id)"
+).bindparams(bindparam("id", type_=Id16()))
+_FORGET = (
+    "DELETE FROM telemetry_ledger",
+    "DELETE FROM ledger_keys",
+    f"UPDATE ledger_head SET seq = 0, sha256 = '{FIRST_PREV}', at = NULL, key_id = NULL",  # noqa: S608 - our own
 )
 LIMITS = ExchangeLimits(deadline=timedelta(seconds=2))
 """Shorter than a deployment's, for the tests in which the License Server hangs."""
@@ -97,7 +104,7 @@ class Site:
 
     def open_without_start(self) -> Runtime:
         """Open one more replica that was started earlier: its start would wait for the present transaction."""
-        opened = replace(self.runtime, database=Database(self.replica.database_url))
+        opened = replace(self.runtime, database=Database(self.replica.database_url, self.runtime.signer))
         self._opened.append(opened)
         return opened
 
@@ -144,6 +151,14 @@ class Site:
         with engine.begin() as connection:
             spoiled = {"payload": b'{"free_text":"hello"}', "id": transmission_id}
             connection.execute(_SPOIL, spoiled)
+        engine.dispose()
+
+    def forget_ledger(self) -> None:
+        """Leave the database as a migration leaves one of a version without a ledger."""
+        engine = create_engine(self.replica.database_url)
+        with engine.begin() as connection:
+            for statement in _FORGET:
+                connection.execute(text(statement))
         engine.dispose()
 
     def tick(self) -> WakeReport:

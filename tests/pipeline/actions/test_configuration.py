@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from telemetry_service.domain.activity import Action
 
 from telemetry_service.domain.errors import (
     KeyUnusableError,
@@ -11,12 +10,15 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     StaleConfigurationError,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.sealing.identity import key_id
 from tests.support.actors import ADMIN, OPS
+from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Replica, Site
@@ -24,10 +26,10 @@ from tests.support.site import Replica, Site
 NEWER_KEY = bytes(range(1, 33))
 
 
-def activity(site: Site) -> list[tuple[str, Action, dict[str, str]]]:
+def activity(site: Site) -> list[tuple[str, str | None, dict[str, object]]]:
     """Return what was done, newest first."""
-    with site.runtime.database.read() as tx:
-        return [(entry.actor, entry.action, entry.details) for entry in tx.activity.latest(20)]
+    found = entries(site.runtime.database)
+    return [(entry.actor, entry.kind, dict(entry.details)) for entry in reversed(found)]
 
 
 def test_the_defaults_are_the_guides(site: Site) -> None:
@@ -72,15 +74,20 @@ def test_a_save_that_names_another_version_is_refused_and_not_merged(site: Site,
 def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site) -> None:
     stored = site.configure(frequency=Frequency.DAILY, anonymize_pii=False).stored
     save_configuration(site.runtime, stored.values, stored.version, OPS, "a-secret-key-0123456789")
-    assert activity(site)[:3] == [
-        ("token:ops", Action.CONFIGURATION_SAVED, {}),
-        ("token:ops", Action.API_KEY_SET, {}),
+    assert activity(site)[:2] == [
+        ("token:ops", Kind.KEY_SET, {"key_id": key_id("a-secret-key-0123456789"), "before": key_id(API_KEY)}),
         (
             "admin",
-            Action.CONFIGURATION_SAVED,
-            {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"},
+            Kind.SETTINGS,
+            {"changes": {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"}},
         ),
     ]
+
+
+def test_a_save_that_changes_nothing_leaves_no_entry(site: Site) -> None:
+    before = activity(site)
+    site.configure()
+    assert activity(site) == before
 
 
 def test_saving_without_a_key_keeps_the_key(site: Site) -> None:
@@ -90,7 +97,7 @@ def test_saving_without_a_key_keeps_the_key(site: Site) -> None:
 
 def test_revealing_the_key_is_audited(site: Site) -> None:
     assert reveal_api_key(site.runtime, ADMIN) == API_KEY
-    assert activity(site)[0] == ("admin", Action.API_KEY_REVEALED, {})
+    assert activity(site)[0] == ("admin", Kind.KEY_REVEALED, {})
 
 
 def test_of_the_key_only_its_end_is_shown(site: Site) -> None:
@@ -103,7 +110,7 @@ def test_of_the_key_only_its_end_is_shown(site: Site) -> None:
 def test_a_key_that_was_removed_is_gone(site: Site) -> None:
     remove_api_key(site.runtime, ADMIN)
     remove_api_key(site.runtime, ADMIN)
-    assert [entry[1] for entry in activity(site)] == [Action.API_KEY_REMOVED, Action.API_KEY_SET]
+    assert [entry[1] for entry in activity(site)][:2] == [Kind.KEY_REMOVED, Kind.KEY_SET]
     with pytest.raises(NotConfiguredError):
         reveal_api_key(site.runtime, ADMIN)
 

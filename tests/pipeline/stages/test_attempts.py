@@ -46,13 +46,11 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
             started_at=site.clock.now(),
             finished_at=None,
             transmitted_at="2026-11-03T10:00:00.000Z",
-            customer_id=json.loads(entry.payload)["customer_id"],
             timestamp=int(site.clock.now().timestamp()),
             payload_sha256=hashlib.sha256(entry.payload).hexdigest(),
             body_sha256=hashlib.sha256(request.body).hexdigest(),
             body_bytes=len(request.body),
             encrypted=encrypt,
-            iv=seen.attempts[0].iv,
             key_id=key_id(API_KEY),
             state=State.PENDING,
             cause=None,
@@ -61,7 +59,9 @@ def test_an_attempt_is_on_disk_with_its_digests_before_anything_is_sent(site: Si
             duration_ms=None,
         ),
     )
-    assert (seen.attempts[0].iv is not None) is encrypt
+    with site.runtime.database.read() as tx:
+        assert tx.evidence.get(seen.transmission.transmission_id, seen.attempts[0].payload_sha256) == entry.payload
+        assert tx.evidence.get(seen.transmission.transmission_id, seen.attempts[0].body_sha256) == request.body
 
 
 def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
@@ -71,13 +71,9 @@ def test_of_an_accepted_transmission_everything_is_known(site: Site) -> None:
     assert (transmission.state, transmission.accepted_at) == (State.SUCCESS, site.clock.now())
     assert (transmission.response_code, transmission.cause, transmission.next_attempt_at) == (200, None, None)
     assert transmission.receipt is not None
-    assert (
-        transmission.payload
-        == json.dumps(
-            {name: value for name, value in json.loads(entry.payload).items() if name != "transmitted_at"},
-            separators=(",", ":"),
-        ).encode()
-    )
+    prepared = {name: value for name, value in json.loads(entry.payload).items() if name != "transmitted_at"}
+    assert detail.payload == json.dumps(prepared, separators=(",", ":")).encode()
+    assert transmission.prepared_sha256 == hashlib.sha256(detail.payload).hexdigest()
     assert (attempt.state, attempt.finished_at, attempt.response_code) == (State.SUCCESS, site.clock.now(), 200)
     assert (attempt.cause, attempt.duplicate) == (None, False)
     assert attempt.duration_ms == transmission.last_duration_ms

@@ -10,12 +10,13 @@ import pytest
 
 from telemetry_service.domain.facts import LicensePosture, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
-from telemetry_service.domain.transmissions import State, Transmission
+from telemetry_service.domain.transmissions import State
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.facts import read_license
+from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from tests.support import faults
@@ -41,8 +42,8 @@ def posture(site: Site) -> LicensePosture:
     return read_now(site.runtime, read_license).posture
 
 
-def send(site: Site) -> Transmission:
-    return send_now(site.runtime, ADMIN, None).transmission
+def send(site: Site) -> TransmissionDetail:
+    return send_now(site.runtime, ADMIN, None)
 
 
 def pin(site: Site, public_key: str) -> None:
@@ -72,7 +73,7 @@ def accept_and_sign(
 def test_the_license_of_an_acceptance_is_taken_over_and_the_rest_of_the_posture_stays(site: Site) -> None:
     report_license(site.runtime, REPORTED)
     site.server.server.mode = faults.accept_with(license=NEWS)
-    assert send(site).state is State.SUCCESS
+    assert send(site).transmission.state is State.SUCCESS
     updated = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
     assert posture(site) == REPORTED.model_copy(update=updated)
 
@@ -116,7 +117,7 @@ def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.server.server.mode = faults.accept_with(license={"tier": "gold", "license_status": "active"}, receipt="")
-    assert send(site).state is State.SUCCESS
+    assert send(site).transmission.state is State.SUCCESS
     assert posture(site).tier is Tier.UNKNOWN
     notes = [line["note"] for line in lines_of(caplog, Event.RESPONSE_PARTLY_IGNORED)]
     assert {"receipt_dropped", "license_value_unknown"} <= set(notes)
@@ -135,9 +136,9 @@ def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are
     report_license(site.runtime, REPORTED)
     site.server.server.mode = accept_and_sign(load_signer(tmp_path / "another.pem"))
     accepted = send(site)
-    assert (accepted.state, accepted.receipt_verified) == (State.SUCCESS, False)
+    assert (accepted.transmission.state, accepted.receipt_verified) == (State.SUCCESS, False)
     [line] = lines_of(caplog, Event.RECEIPT_NOT_VERIFIED)
-    assert line["transmission_id"] == str(accepted.transmission_id)
+    assert line["transmission_id"] == str(accepted.transmission.transmission_id)
     assert posture(site) == REPORTED
 
 
@@ -148,7 +149,8 @@ def test_with_a_pinned_key_the_news_of_an_acceptance_without_a_receipt_are_not_b
     report_license(site.runtime, REPORTED)
     site.server.server.mode = faults.accept_with(license=NEWS)
     accepted = send(site)
-    assert (accepted.state, accepted.receipt, accepted.receipt_verified) == (State.SUCCESS, None, False)
+    assert (accepted.transmission.state, accepted.transmission.receipt) == (State.SUCCESS, None)
+    assert accepted.receipt_verified is False
     assert posture(site) == REPORTED
 
 
@@ -159,11 +161,11 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
     site.configure(encrypt_payload=encrypt)
     site.report(usage(5))
     site.server.trouble(Trouble(after=reset))
-    lost = send(site)
+    lost = send(site).transmission
     site.clock.advance(minutes=5)
     site.server.trouble()
-    accepted = retry(site.runtime, lost.transmission_id, ADMIN).transmission
-    assert accepted.receipt is not None
+    accepted = retry(site.runtime, lost.transmission_id, ADMIN)
+    assert accepted.transmission.receipt is not None
     assert accepted.receipt_verified is True
 
 

@@ -10,7 +10,9 @@ from threading import Event
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import StorageFullError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.log.events import Event as LogEvent
 from telemetry_service.pipeline.actions.report_facts import redeem_code
@@ -24,6 +26,7 @@ from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_d
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN
+from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.reckoning import reckon
@@ -36,6 +39,7 @@ TABLES = (
     "usage_report_ids",
     "telemetry_transmission_logs",
     "telemetry_transmission_attempts",
+    "evidence",
     "telemetry_ticks",
     "extension_codes",
 )
@@ -45,6 +49,10 @@ DANGLING = (
     text("SELECT count(*) FROM telemetry_transmission_logs WHERE period_id NOT IN (SELECT id FROM reporting_periods)"),
     text(
         "SELECT count(*) FROM telemetry_transmission_attempts"
+        " WHERE transmission_id NOT IN (SELECT transmission_id FROM telemetry_transmission_logs)"
+    ),
+    text(
+        "SELECT count(*) FROM evidence"
         " WHERE transmission_id NOT IN (SELECT transmission_id FROM telemetry_transmission_logs)"
     ),
 )
@@ -292,9 +300,10 @@ def test_a_purge_is_noted_with_the_number_of_rows(site: Site) -> None:
     site.tick()
     site.clock.advance(days=31)
     deleted = purge(site.runtime)
-    with site.runtime.database.read() as tx:
-        (latest,) = tx.activity.latest(1)
-    assert (latest.actor, latest.details) == ("schedule", {"rows": str(deleted)})
+    latest = entries(site.runtime.database)[-1]
+    cutoff = rfc3339(site.clock.now() - timedelta(days=30))
+    assert (latest.kind, latest.actor) == (Kind.PURGED, "schedule")
+    assert latest.details == {"rows": deleted, "accepted_before": cutoff}
 
 
 def write_more_than_a_step_has(site: Site) -> None:
@@ -427,14 +436,12 @@ def test_what_was_closed_and_run_before_the_clock_was_set_is_kept_for_the_retent
     site.tick()
     site.report(usage(5))
     site.configure(enabled=False)
-    with site.runtime.database.read() as tx:
-        activity = len(tx.activity.latest(100))
+    ledger = entries(site.runtime.database)
     before = rows(site)
     site.clock.set(START)
     assert purge(site.runtime) == 0
     assert rows(site) == before
-    with site.runtime.database.read() as tx:
-        assert len(tx.activity.latest(100)) == activity, "the audit trail too, which is not dated again"
+    assert entries(site.runtime.database) == ledger, "the ledger too, which is not dated again"
     site.clock.advance(days=31)
     purge(site.runtime)
     assert rows(site) == dict.fromkeys(TABLES, 0) | {"reporting_periods": 1}
