@@ -453,8 +453,8 @@ def _captured(folder: Path | None) -> dict[str, str]:
 def _summary(report: Report, given: argparse.Namespace) -> Iterator[str]:
     yield "The last entry is {}, and the digest of its line is {}.".format(*report.head or ("missing", "missing"))
     yield "It was signed by: {}.".format(", ".join(sorted(report.signers)) or "no key")
-    yield from (f"Checked: {name}: {count}" for name, count in sorted(report.counts.items()))
-    yield "Not checked: purged evidence, and what encrypted bodies contain (that takes the API key)."
+    yield from (f"{name.capitalize()}: {count}" for name, count in sorted(report.counts.items()))
+    yield "Not checked: purged evidence, what an older version left (migrated), and what encrypted bodies contain."
     if not given.vendor_key:
         yield "Not checked: the signatures of receipts (there is no --vendor-key)."
     if not given.anchor:
