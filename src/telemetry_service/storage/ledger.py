@@ -274,7 +274,7 @@ class _Writer:
             # Someone has deleted it. The chain continues after the last line that is left.
             self._restore_head()
             self._connection.execute(lock).one()
-        # A statement of its own: after a wait, the one that locks sees the head's new row, but the other tables as they
+        # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
         query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, KeyRow.sealed)
         return self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()

@@ -50,7 +50,7 @@ def take_over(runtime: Runtime) -> None:
 
 
 def _has_begun(runtime: Runtime, tx: Transaction) -> bool:
-    """Whether the ledger has begun, or lines are missing, so that nobody knows whether it had."""
+    """Whether the ledger has begun, or lines are missing, so that it may have begun."""
     if tx.ledger.of_kind(Kind.BEGUN) is not None:
         return True
     keys, before = runtime.ledger_keys(tx), Head(0, FIRST_PREV)
@@ -65,7 +65,7 @@ def _has_begun(runtime: Runtime, tx: Transaction) -> bool:
 
 
 def _begin(runtime: Runtime) -> None:
-    """Prepare what waits under the present API key, as far as nothing of it can have arrived, and begin the ledger."""
+    """Prepare the waiting payloads under the present API key where nothing can have arrived, and begin the ledger."""
     with runtime.database.write() as tx:
         tx.periods.lock_open()
         if tx.ledger.of_kind(Kind.BEGUN) is not None:
