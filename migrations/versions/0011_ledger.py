@@ -196,11 +196,12 @@ def _create_ledger() -> None:
         "ledger_pending",
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("actor", sa.String(80), nullable=False),
+        sa.Column("about", sa.String(40), nullable=False),
         sa.Column("who", sa.JSON(), nullable=False),
         sa.Column("times", sa.BigInteger(), nullable=False),
         sa.Column("since", types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("until", types.UtcDateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("kind", "actor", name=op.f("pk_ledger_pending")),
+        sa.PrimaryKeyConstraint("kind", "actor", "about", name=op.f("pk_ledger_pending")),
     )
 
 

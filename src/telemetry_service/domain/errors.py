@@ -53,6 +53,13 @@ class StorageBusyError(StorageUnavailableError):
     sentence = "The database is locked by another process. Nothing was recorded; try again."
 
 
+class LedgerBusyError(StorageBusyError):
+    """Another process held the end of the ledger for too long, so the act could not be recorded and did not happen."""
+
+    code = "ledger-busy"
+    sentence = "Another process is writing to the ledger. Nothing was changed; try again."
+
+
 class MigrationUnderWayError(StorageBusyError):
     """Another process is migrating the database to the schema of its version."""
 

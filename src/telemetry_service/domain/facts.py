@@ -135,6 +135,14 @@ class StoredPosture:
 
 
 @dataclass(frozen=True, slots=True)
+class PostureChange:
+    """The license posture before and after a report that changed something."""
+
+    old: LicensePosture
+    new: LicensePosture
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingResult:
     """The result of one call: how many reports were counted now, and how many had been counted before."""
 

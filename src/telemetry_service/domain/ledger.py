@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PASSWORD_SET = "password_set"  # noqa: S105 - the name of a kind
     TOKEN_CREATED = "token_created"  # noqa: S105 - the name of a kind
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of a kind
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a kind
     FACTS = "facts"
     DEPLOYMENT = "deployment"
     EXPORTED = "exported"
@@ -49,6 +50,8 @@ class Kind(StrEnum):
     BEGUN = "begun"
     MIGRATED = "migrated"
     PURGED = "purged"
+    ERASED = "erased"
+    INSTANCE_ID_RESET = "instance_id_reset"
     VERIFY_FAILED = "verify_failed"
     CLOCK_MOVED = "clock_moved"
     LEDGER_KEY = "ledger_key"

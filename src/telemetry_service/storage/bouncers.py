@@ -20,6 +20,12 @@ class BouncerStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
+    def get(self, bouncer_id: str) -> BouncerRegistration | None:
+        """Return the registration of a bouncer, or None."""
+        query = select(Bouncer.environment, Bouncer.pair_id).where(Bouncer.bouncer_id == bouncer_id)
+        row = self._connection.execute(query).first()
+        return None if row is None else BouncerRegistration(environment=row.environment, pair_id=row.pair_id)
+
     def put(self, bouncer_id: str, registration: BouncerRegistration, now: datetime) -> RegisteredBouncer:
         """Register a bouncer, or change its registration; the time of the first registration stays."""
         values = {"environment": registration.environment, "pair_id": registration.pair_id}

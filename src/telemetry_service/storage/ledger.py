@@ -5,6 +5,7 @@ keep others from recording usage, because that writes no line.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.errors import KeyUnusableError, LedgerBusyError, StorageBusyError
 from telemetry_service.domain.ledger import (
     FIRST_PREV,
     Entry,
@@ -26,6 +27,7 @@ from telemetry_service.domain.ledger import (
     digest_of,
 )
 from telemetry_service.storage import upsert
+from telemetry_service.storage.driver_errors import translated
 from telemetry_service.storage.ledger_pending import LedgerPendingStore
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
@@ -129,25 +131,36 @@ class LedgerStore:
         self._entries.append(Entry(now, actor, kind, transmission_id, details or {}))
 
     def note_often(self, now: datetime, actor: Actor, kind: Kind, details: Mapping[str, Value] | None = None) -> None:
-        """Add an entry for the first of many; the later ones until the next waking are counted in one line."""
-        if self._pending.count(now, actor, kind):
+        """Add an entry for the first of many; the later ones are counted, and ``note_pending`` adds one for them all.
+
+        What ``about_of`` the details returns is counted apart.
+        """
+        if self._pending.count(now, actor, kind, about_of(details)):
             self.note(now, actor, kind, details)
+
+    def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
+        """Count several more of what ``note_often`` has added an entry for."""
+        self._pending.count_more(now, actor, kind, about, times)
+
+    def pending_due(self, now: datetime, begun_before: datetime) -> bool:
+        """Whether ``note_pending`` has something to do."""
+        return self._pending.due(begun_before, now)
 
     def note_pending(self, now: datetime, begun_before: datetime | None = None) -> None:
         """Add the entries of what was counted, all of it or what began before a time."""
-        for pending in self._pending.take(begun_before):
+        for pending in self._pending.take(now, begun_before):
             said: dict[str, Value] = {
                 "times": pending.times,
                 "since": rfc3339(pending.since),
                 "until": rfc3339(pending.until),
             }
-            self.note(now, pending.actor, pending.kind, said)
+            self.note(now, pending.actor, pending.kind, said | ({"of": pending.about} if pending.about else {}))
 
     def flush(self) -> None:
         """Sign and write the lines of the entries, as the last thing of the transaction.
 
         Raises:
-            StorageBusyError: another transaction holds the head for too long.
+            LedgerBusyError: another transaction holds the head for too long.
         """
         if not self._entries:
             return
@@ -270,7 +283,9 @@ class _Writer:
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(_HEAD_LOCK)
         lock = select(HeadRow.id).with_for_update()
-        if self._connection.execute(lock).one_or_none() is None:
+        with _head_awaited():
+            found = self._connection.execute(lock).one_or_none()
+        if found is None:
             # Someone has deleted it. The chain continues after the last line that is left.
             self._restore_head()
             self._connection.execute(lock).one()
@@ -322,8 +337,23 @@ class _Writer:
         )
 
 
+def about_of(details: Mapping[str, Value] | None) -> str:
+    """Return what an entry is about if its kind has several, or why it was written: these are counted apart."""
+    said = details or {}
+    return str(said.get("of") or said.get("reason") or "")
+
+
 _GONE = "-"
 """In place of a key's ID, after the head was deleted: there was a key, but it is unknown which."""
+
+
+@contextmanager
+def _head_awaited() -> Iterator[None]:
+    try:
+        with translated():
+            yield
+    except StorageBusyError:
+        raise LedgerBusyError from None
 
 
 def _about_key(now: datetime, actor: Actor, key: NewKey, reason: KeyReason) -> Entry:

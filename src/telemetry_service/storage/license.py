@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, select
 
-from telemetry_service.domain.facts import LicensePosture, LicenseSource, StoredPosture
+from telemetry_service.domain.facts import LicensePosture, LicenseSource, PostureChange, StoredPosture
 from telemetry_service.storage.tables import LicensePostureRow as Row
 from telemetry_service.storage.upsert import insert
 
@@ -22,17 +22,20 @@ class LicenseStore:
 
     def report(
         self, reported: Mapping[str, object], unknown: LicensePosture, source: LicenseSource, now: datetime
-    ) -> None:
+    ) -> PostureChange | None:
         """Change the members in ``reported``. If nothing was known before, take the others from ``unknown``.
 
-        Repeating a report changes nothing, not even its source.
+        Repeating a report changes nothing, not even its source; then this returns None.
         """
         before = self.stored(lock=True)
-        if before is not None and before.values == before.values.model_copy(update=dict(reported)):
-            return
+        old = unknown if before is None else before.values
+        new = old.model_copy(update=dict(reported))
+        if before is not None and old == new:
+            return None
         trace = {"source": source, "updated_at": now}
         statement = insert(self._connection, Row).values(id=1, **unknown.model_dump() | dict(reported) | trace)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(reported) | trace))
+        return PostureChange(old, new)
 
     def get(self) -> LicensePosture | None:
         """Return the posture, or None before the first report."""

@@ -414,6 +414,8 @@ class LedgerPendingRow(Base):
 
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
     actor: Mapped[str] = mapped_column(String(80), primary_key=True)
+    about: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """What it was, if the kind has several; empty otherwise."""
     who: Mapped[dict[str, Any]] = mapped_column(JSON)
     times: Mapped[int]
     """How often it happened since the line that was written first."""

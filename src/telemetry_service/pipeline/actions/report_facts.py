@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.code_pattern import matches_whole
 from telemetry_service.domain.errors import (
     CustomerContradictionError,
@@ -17,8 +18,10 @@ from telemetry_service.domain.facts import (
     LicenseSource,
     RegisteredBouncer,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import MAX_CODES
+from telemetry_service.pipeline.facts_entries import of_bouncer, of_code, of_license
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -27,22 +30,33 @@ MAX_WAITING_CODES = 10 * MAX_CODES
 """Extension codes that may wait for a payload."""
 
 
-def register_bouncer(runtime: Runtime, bouncer_id: str, registration: BouncerRegistration) -> RegisteredBouncer:
+def register_bouncer(
+    runtime: Runtime, bouncer_id: str, registration: BouncerRegistration, actor: Actor
+) -> RegisteredBouncer:
     """Register a bouncer, or change its registration.
 
     Raises:
         RegistryFullError: the registry has reached its limit of bouncers.
     """
+    now = runtime.clock.now()
     with runtime.database.write() as tx:
         if not tx.bouncers.room(bouncer_id, runtime.deployment.max_bouncers):
             raise RegistryFullError
-        return tx.bouncers.put(bouncer_id, registration, runtime.clock.now())
+        before = tx.bouncers.get(bouncer_id)
+        if before != registration:
+            tx.ledger.note_often(now, actor, Kind.FACTS, of_bouncer(bouncer_id, before, registration))
+        return tx.bouncers.put(bouncer_id, registration, now)
 
 
-def remove_bouncer(runtime: Runtime, bouncer_id: str) -> bool:
+def remove_bouncer(runtime: Runtime, bouncer_id: str, actor: Actor) -> bool:
     """Remove a bouncer from the registry; False if it was not registered. Its counts stay."""
+    now = runtime.clock.now()
     with runtime.database.write() as tx:
-        return tx.bouncers.remove(bouncer_id)
+        before = tx.bouncers.get(bouncer_id)
+        removed = tx.bouncers.remove(bouncer_id)
+        if removed:
+            tx.ledger.note_often(now, actor, Kind.FACTS, of_bouncer(bouncer_id, before, None))
+        return removed
 
 
 def _as_it_is(_present: LicenseView) -> bool:
@@ -50,7 +64,7 @@ def _as_it_is(_present: LicenseView) -> bool:
 
 
 def report_license(
-    runtime: Runtime, posture: LicensePosture, as_seen: Callable[[LicenseView], bool] = _as_it_is
+    runtime: Runtime, posture: LicensePosture, actor: Actor, as_seen: Callable[[LicenseView], bool] = _as_it_is
 ) -> LicenseView:
     """Change the members of the license posture that ``posture`` names, if the present one is ``as_seen``.
 
@@ -67,11 +81,13 @@ def report_license(
         if not as_seen(read_license(Snapshot(runtime, tx, now))):
             raise StaleLicenseError
         reported = {name: getattr(posture, name) for name in posture.model_fields_set}
-        tx.license.report(reported, NO_POSTURE, LicenseSource.REPORTED, now)
+        change = tx.license.report(reported, NO_POSTURE, LicenseSource.REPORTED, now)
+        if change is not None:
+            tx.ledger.note(now, actor, Kind.FACTS, of_license(change))
         return read_license(Snapshot(runtime, tx, now))
 
 
-def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
+def redeem_code(runtime: Runtime, code: ExtensionCode, actor: Actor) -> bool:
     """Record a redeemed code; False if it was recorded before.
 
     Raises:
@@ -85,4 +101,6 @@ def redeem_code(runtime: Runtime, code: ExtensionCode) -> bool:
         recorded = tx.extension_codes.redeem(code)
         if recorded and tx.extension_codes.count_waiting(MAX_WAITING_CODES + 1) > MAX_WAITING_CODES:
             raise ExtensionCodesFullError
+        if recorded:
+            tx.ledger.note(runtime.clock.now(), actor, Kind.FACTS, of_code(code))
         return recorded

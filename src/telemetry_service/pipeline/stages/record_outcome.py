@@ -18,6 +18,7 @@ from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpd
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.facts_entries import of_license
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
@@ -93,7 +94,13 @@ def _note_acceptance(
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
     if outcome.license is not None:
-        tx.license.report(_reported(outcome.license), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
+        _update_license(tx, transmission_id, outcome.license, now)
+
+
+def _update_license(tx: Transaction, transmission_id: UUID, update: LicenseUpdate, now: datetime) -> None:
+    change = tx.license.report(_reported(update), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
+    if change is not None:
+        tx.ledger.note(now, SERVICE, Kind.FACTS, of_license(change), transmission_id)
 
 
 def _note_failure(

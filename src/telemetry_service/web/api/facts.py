@@ -22,7 +22,7 @@ from telemetry_service.web.api.openapi_parts import header, refused_with, respon
 from telemetry_service.web.api.parameters import BouncerId, TagsSeen
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
-from telemetry_service.web.security.authorization import needs
+from telemetry_service.web.security.authorization import CurrentCaller, needs
 from telemetry_service.web.topic import Topic
 
 router = Topic("facts")
@@ -48,17 +48,19 @@ Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode, _CODE))]
 @router.put("/bouncers/{bouncer_id}", response_model=BouncerResponse)
 @needs(Scope.REPORT)
 @refused_with(errors.RegistryFullError)
-def put_bouncer(context: Context, bouncer_id: BouncerId, registration: Registration) -> RegisteredBouncer:
+def put_bouncer(
+    context: Context, caller: CurrentCaller, bouncer_id: BouncerId, registration: Registration
+) -> RegisteredBouncer:
     """Register a bouncer, or change its registration."""
-    return register_bouncer(context.runtime, bouncer_id, registration)
+    return register_bouncer(context.runtime, bouncer_id, registration, caller.actor)
 
 
 @router.delete("/bouncers/{bouncer_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=[NO_BODY])
 @needs(Scope.REPORT)
 @refused_with(errors.NotFoundError)
-def delete_bouncer(context: Context, bouncer_id: BouncerId) -> None:
+def delete_bouncer(context: Context, caller: CurrentCaller, bouncer_id: BouncerId) -> None:
     """Remove a bouncer from the registry. Its reported usage stays counted."""
-    if not remove_bouncer(context.runtime, bouncer_id):
+    if not remove_bouncer(context.runtime, bouncer_id, caller.actor):
         raise errors.NotFoundError
 
 
@@ -72,7 +74,9 @@ def get_bouncers(context: Context) -> dict[str, tuple[RegisteredBouncer, ...]]:
 @router.put("/license", responses={200: {"headers": _ETAG}}, openapi_extra={"parameters": [_IF_MATCH]})
 @needs(Scope.REPORT)
 @refused_with(errors.CustomerContradictionError, errors.StaleLicenseError)
-def put_license(context: Context, response: Response, posture: Posture, seen: TagsSeen) -> LicenseResponse:
+def put_license(
+    context: Context, caller: CurrentCaller, response: Response, posture: Posture, seen: TagsSeen
+) -> LicenseResponse:
     """Change the license posture. An omitted member keeps its value; null removes it.
 
     For tier and status, `unknown` means that there is none. Repeating the same values changes nothing. The License
@@ -84,7 +88,7 @@ def put_license(context: Context, response: Response, posture: Posture, seen: Ta
     def as_seen(present: LicenseView) -> bool:
         return _tag(LicenseResponse.model_validate(present)) in seen
 
-    return _tagged(response, report_license(context.runtime, posture, as_seen))
+    return _tagged(response, report_license(context.runtime, posture, caller.actor, as_seen))
 
 
 @router.get("/license", responses={200: {"headers": _ETAG}})
@@ -97,9 +101,9 @@ def get_license(context: Context, response: Response) -> LicenseResponse:
 @router.post("/extension-codes")
 @needs(Scope.REPORT)
 @refused_with(errors.ExtensionCodeConflictError, errors.ExtensionCodeRefusedError, errors.ExtensionCodesFullError)
-def post_extension_code(context: Context, code: Code) -> ExtensionCodeResponse:
+def post_extension_code(context: Context, caller: CurrentCaller, code: Code) -> ExtensionCodeResponse:
     """Record a redeemed extension code. Repeating it changes nothing."""
-    recorded = redeem_code(context.runtime, code)
+    recorded = redeem_code(context.runtime, code, caller.actor)
     return ExtensionCodeResponse(code_id=code.code_id, recorded=recorded)
 
 

@@ -27,6 +27,11 @@ _NAMES = {
     "times": "times",
     "of": "of",
     "action": "action",
+    "change": "change",
+    "customer_id": "customer",
+    "tier": "tier",
+    "license_status": "license status",
+    "expires_at": "license expiry",
     "reason": "reason",
 }
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}

@@ -1,0 +1,43 @@
+"""What the ledger says of reported facts.
+
+IDs of bouncers and customers, and extension codes, are salted: other services choose them.
+"""
+
+from datetime import datetime
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, PostureChange
+from telemetry_service.domain.ledger import Salted, Value
+
+
+def of_bouncer(
+    bouncer_id: str, before: BouncerRegistration | None, after: BouncerRegistration | None
+) -> dict[str, Value]:
+    """Describe a bouncer that was registered, changed or removed."""
+    change = "registered" if before is None else "removed" if after is None else "changed"
+    return {"of": "bouncers", "change": change, "bouncer_id": Salted(bouncer_id)}
+
+
+def of_license(change: PostureChange) -> dict[str, Value]:
+    """Describe what changed in the license posture."""
+    old, new = dict(change.old), dict(change.new)
+    changed = {name: _license_value(name, old[name], new[name]) for name in new if old[name] != new[name]}
+    return {"of": "license", "changes": changed}
+
+
+def of_code(code: ExtensionCode) -> dict[str, Value]:
+    """Describe a redeemed extension code."""
+    return {"of": "extension_code", "code_id": Salted(code.code_id), "redeemed_at": rfc3339(code.redeemed_at)}
+
+
+def _license_value(name: str, old: object, new: object) -> Value:
+    """Return a change as ``old -> new``; of a customer, only who it is now."""
+    if name == "customer_id":
+        return None if new is None else Salted(str(new))
+    return f"{_written(old)} -> {_written(new)}"
+
+
+def _written(value: object) -> str:
+    if value is None:
+        return "none"
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
