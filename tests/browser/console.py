@@ -27,7 +27,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.service import Options
 from telemetry_service.settings import load_settings
 from telemetry_service.web.http.server import server_config
-from tests.support.actors import ADMIN, STRANGER
+from tests.support.actors import ADMIN, OPS, STRANGER
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import LIMITS, usage
@@ -153,11 +153,11 @@ class Console:
             token_issued_at=now,
             token_expires_at=now.replace(year=now.year + 1),
         )
-        report_license(self.runtime, posture)
+        report_license(self.runtime, posture, OPS)
 
     def redeem(self, code_id: str) -> None:
         """Redeem an extension code."""
-        redeem_code(self.runtime, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()))
+        redeem_code(self.runtime, ExtensionCode(code_id=code_id, redeemed_at=self.clock.now()), OPS)
 
     def send(self) -> TransmissionDetail:
         """Click Send Now, as somebody else would."""
@@ -179,7 +179,7 @@ class Console:
         self._sender.submit(wake, self.runtime).result()
 
     def _register(self, bouncer_id: str, environment: Environment, pair_id: str) -> None:
-        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id), OPS)
 
 
 def transmission_url(console: Console, transmission_id: UUID) -> str:

@@ -18,7 +18,7 @@ from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
@@ -29,7 +29,7 @@ ANOTHER_KEY = "another-key-0123456789"
 
 def name_customer(site: Site, customer_id: str | None) -> None:
     posture = LicensePosture(customer_id=customer_id, tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE)
-    report_license(site.runtime, posture)
+    report_license(site.runtime, posture, OPS)
 
 
 @pytest.fixture(autouse=True)

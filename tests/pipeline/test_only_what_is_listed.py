@@ -28,7 +28,7 @@ from telemetry_service.pipeline.actions.report_facts import redeem_code, registe
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.record import record
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.databases import RunDatabases
 from tests.support.fault_server import ReceivedRequest
 from tests.support.license_server import CUSTOMER, LicenseServer, Trouble, reply
@@ -155,10 +155,10 @@ def test_whatever_is_reported_only_what_is_on_the_list_leaves(
         report = usage(events, decisions, decisions // 2, bouncer=bouncer, environment=environment)
         record(site.runtime, [[report]])
     for bouncer, environment, pair in registered:
-        register_bouncer(site.runtime, bouncer, BouncerRegistration(environment=environment, pair_id=pair))
-    report_license(site.runtime, posture)
+        register_bouncer(site.runtime, bouncer, BouncerRegistration(environment=environment, pair_id=pair), OPS)
+    report_license(site.runtime, posture, OPS)
     for code in codes:
-        redeem_code(site.runtime, ExtensionCode(code_id=code, redeemed_at=START))
+        redeem_code(site.runtime, ExtensionCode(code_id=code, redeemed_at=START), OPS)
     with site.runtime.database.read() as tx:
         waiting = tx.extension_codes.waiting()
     send_now(site.runtime, ADMIN, None)

@@ -33,7 +33,7 @@ from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from tests.reliability.promises import Promises
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import Trouble, reply, reset
 from tests.support.reckoning import Amount
 from tests.support.shared_clock import START
@@ -85,21 +85,21 @@ class Lifetime(Promises):
     @rule(number=st.integers(0, 40))
     def redeem(self, number: int) -> None:
         code = ExtensionCode(code_id=f"EXT-{number}", redeemed_at=START + timedelta(minutes=number))
-        assert redeem_code(self.runtime, code) == (code.code_id not in self.codes)
+        assert redeem_code(self.runtime, code, OPS) == (code.code_id not in self.codes)
         self.codes.add(code.code_id)
 
     @rule(bouncer=bouncers, environment=environments)
     def register(self, bouncer: int, environment: Environment) -> None:
         registration = BouncerRegistration(environment=environment, pair_id=f"pair-{bouncer // 2}")
-        register_bouncer(self.runtime, f"bouncer-{bouncer}", registration)
+        register_bouncer(self.runtime, f"bouncer-{bouncer}", registration, OPS)
 
     @rule(bouncer=bouncers)
     def unregister(self, bouncer: int) -> None:
-        remove_bouncer(self.runtime, f"bouncer-{bouncer}")
+        remove_bouncer(self.runtime, f"bouncer-{bouncer}", OPS)
 
     @rule(tier=st.sampled_from(Tier), status=st.sampled_from(LicenseStatus))
     def report_license(self, tier: Tier, status: LicenseStatus) -> None:
-        report_license(self.runtime, LicensePosture(tier=tier, license_status=status))
+        report_license(self.runtime, LicensePosture(tier=tier, license_status=status), OPS)
 
     @rule(hours=st.sampled_from([0.01, 0.05, 1, 7, 24, 24 * 8, 24 * 20]), death=deaths)
     def time_passes(self, hours: float, death: Failpoint | None) -> None:

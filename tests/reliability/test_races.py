@@ -36,7 +36,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
@@ -155,19 +155,19 @@ def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_th
 
 def test_one_bouncer_registered_by_many_replicas_at_once_is_registered(site: Site) -> None:
     registration = BouncerRegistration(environment=Environment.SANDBOX, pair_id="pair-1")
-    results = together(site, lambda replica: register_bouncer(replica, "bouncer-1", registration))
+    results = together(site, lambda replica: register_bouncer(replica, "bouncer-1", registration, OPS))
     assert all(isinstance(result, RegisteredBouncer) for result in results), results
 
 
 def test_one_code_redeemed_by_many_replicas_at_once_is_new_once(site: Site) -> None:
     code = ExtensionCode(code_id="EXT-30D-7Q2M", redeemed_at=site.clock.now())
-    results = together(site, lambda replica: redeem_code(replica, code))
+    results = together(site, lambda replica: redeem_code(replica, code, OPS))
     assert sorted(map(str, results)) == ["False"] * (REPLICAS - 1) + ["True"]
 
 
 def test_the_license_reported_by_many_replicas_at_once_is_reported(site: Site) -> None:
     posture = LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE)
-    results = together(site, lambda replica: report_license(replica, posture).posture)
+    results = together(site, lambda replica: report_license(replica, posture, OPS).posture)
     assert results == [posture] * REPLICAS
 
 

@@ -30,7 +30,7 @@ from telemetry_service.service import Options, make_runtime
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.types import Id16
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.settings import ENCRYPTION_KEY, VERSION, settings_for
 from tests.support.shared_clock import SharedClock
@@ -119,11 +119,11 @@ class Site:
 
     def register(self, bouncer_id: str, environment: Environment, pair_id: str = "pair-1") -> None:
         """Register a bouncer."""
-        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id))
+        register_bouncer(self.runtime, bouncer_id, BouncerRegistration(environment=environment, pair_id=pair_id), OPS)
 
     def redeem(self, code_id: str) -> bool:
         """Redeem an extension code now."""
-        return redeem_code(self.runtime, self.code(code_id))
+        return redeem_code(self.runtime, self.code(code_id), OPS)
 
     def code(self, code_id: str) -> ExtensionCode:
         """Return an extension code that is redeemed now."""

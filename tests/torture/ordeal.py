@@ -27,7 +27,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.reckoning import Amount, Reckoning, add_up, codes_of, reckon_on, undelivered, unfaithful
 from tests.support.shared_clock import SharedClock
@@ -211,7 +211,7 @@ class Ordeal:
             number = receipts.next_number()
             redeemed = code(receipts.reporter, number)
             if redeemed is not None:
-                redeem_code(runtime, redeemed)
+                redeem_code(runtime, redeemed, OPS)
             record(runtime, [batch(receipts.reporter, number)])
             receipts.acknowledged(number)
 

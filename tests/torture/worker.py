@@ -23,7 +23,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
@@ -107,7 +107,7 @@ def _reported(runtime: Runtime, recorder: Recorder, reporter: int, number: int) 
     try:
         redeemed = code(reporter, number)
         if redeemed is not None:
-            redeem_code(runtime, redeemed)
+            redeem_code(runtime, redeemed, OPS)
         recorder.submit(batch(reporter, number)).result()
     except TelemetryError:
         return False

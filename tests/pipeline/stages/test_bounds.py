@@ -30,7 +30,7 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
 
@@ -164,7 +164,7 @@ def test_the_registry_is_bounded_too_and_its_bouncers_can_still_be_changed(site:
     with pytest.raises(RegistryFullError):
         site.register("three", Environment.SANDBOX)
     site.register("two", Environment.PRODUCTION)
-    remove_bouncer(site.runtime, "one")
+    remove_bouncer(site.runtime, "one", OPS)
     site.register("three", Environment.SANDBOX)
     assert [bouncer.bouncer_id for bouncer in read_now(site.runtime, list_bouncers)] == ["three", "two"]
 
@@ -174,7 +174,7 @@ def test_no_race_of_replicas_registers_one_bouncer_too_many(site: Site) -> None:
 
     def register(replica: Runtime, number: int) -> None:
         for step in range(10):
-            register_bouncer(replica, f"bouncer-{number}-{step}", sandbox)
+            register_bouncer(replica, f"bouncer-{number}-{step}", sandbox, OPS)
 
     at_once(site, register, most=25)
     assert len(read_now(site.runtime, list_bouncers)) == 25
@@ -197,7 +197,7 @@ def test_no_race_of_replicas_records_one_code_too_many(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
         with site.runtime.database.write() as tx:
             assert tx.extension_codes.redeem(site.code("the-last-one"))
-            second = pool.submit(redeem_code, other, site.code("one-too-many"))
+            second = pool.submit(redeem_code, other, site.code("one-too-many"), OPS)
             wait([second], timeout=1)
         assert isinstance(second.exception(), ExtensionCodesFullError)
 

@@ -36,7 +36,7 @@ from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.transmissions import CLOCKS_DIFFER
 from tests.support import faults
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.site import Site, usage
@@ -301,7 +301,7 @@ def test_a_license_that_is_being_reported_while_an_update_arrives_keeps_what_the
     site: Site,
 ) -> None:
     site.server.server.mode = faults.accept_with(license={"tier": "enterprise", "license_status": "grace"})
-    report_license(site.runtime, LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE))
+    report_license(site.runtime, LicensePosture(tier=Tier.STARTER, license_status=LicenseStatus.ACTIVE), OPS)
     accepted, being_reported = threading.Event(), threading.Event()
 
     def hold(failpoint: Failpoint) -> None:

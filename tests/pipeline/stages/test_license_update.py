@@ -20,7 +20,7 @@ from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from tests.support import faults
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.fault_server import Mode, Visit
 from tests.support.license_server import Trouble, reset
 from tests.support.log_lines import lines_in, lines_of
@@ -71,7 +71,7 @@ def accept_and_sign(
 
 
 def test_the_license_of_an_acceptance_is_taken_over_and_the_rest_of_the_posture_stays(site: Site) -> None:
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     site.server.server.mode = faults.accept_with(license=NEWS)
     assert send(site).transmission.state is State.SUCCESS
     updated = {"tier": Tier.ENTERPRISE, "license_status": LicenseStatus.GRACE, "expires_at": EXPIRES}
@@ -85,7 +85,7 @@ def test_the_license_of_an_acceptance_is_taken_over_although_none_was_reported(s
 
 
 def test_an_acceptance_without_a_license_leaves_the_posture_as_it_was(site: Site) -> None:
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     send(site)
     assert posture(site) == REPORTED
 
@@ -101,7 +101,7 @@ def test_with_a_pinned_key_the_news_of_a_signed_acceptance_are_believed(site: Si
 def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believed(site: Site, tmp_path: Path) -> None:
     signer = load_signer(tmp_path / "pinned.pem")
     pin(site, signer.public_key)
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     site.server.server.mode = accept_and_sign(signer, signed=None)
     assert send(site).receipt_verified is True
     assert posture(site) == REPORTED
@@ -133,7 +133,7 @@ def test_with_a_pinned_key_the_news_of_an_acceptance_that_another_key_signed_are
     site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pin(site, load_signer(tmp_path / "pinned.pem").public_key)
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     site.server.server.mode = accept_and_sign(load_signer(tmp_path / "another.pem"))
     accepted = send(site)
     assert (accepted.transmission.state, accepted.receipt_verified) == (State.SUCCESS, False)
@@ -146,7 +146,7 @@ def test_with_a_pinned_key_the_news_of_an_acceptance_without_a_receipt_are_not_b
     site: Site, tmp_path: Path
 ) -> None:
     pin(site, load_signer(tmp_path / "pinned.pem").public_key)
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     site.server.server.mode = faults.accept_with(license=NEWS)
     accepted = send(site)
     assert (accepted.transmission.state, accepted.transmission.receipt) == (State.SUCCESS, None)
@@ -172,11 +172,11 @@ def test_the_receipt_for_an_earlier_attempt_of_a_transmission_is_one_for_it(site
 def test_the_license_says_who_reported_it_last_and_when(site: Site) -> None:
     before = read_now(site.runtime, read_license)
     assert (before.source, before.updated_at) == (None, None)
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     reported = read_now(site.runtime, read_license)
     assert (reported.source, reported.updated_at) == (LicenseSource.REPORTED, site.clock.now())
     site.clock.advance(hours=1)
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     assert read_now(site.runtime, read_license) == reported, "repeating a report changes nothing"
     site.server.server.mode = faults.accept_with(license=NEWS)
     send(site)
@@ -188,11 +188,11 @@ def test_the_license_says_who_reported_it_last_and_when(site: Site) -> None:
 
 
 def test_a_report_changes_only_what_it_names(site: Site) -> None:
-    report_license(site.runtime, REPORTED)
+    report_license(site.runtime, REPORTED, OPS)
     renewed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=EXPIRES)
-    report_license(site.runtime, renewed)
+    report_license(site.runtime, renewed, OPS)
     changed = {"tier": Tier.ENTERPRISE, "expires_at": EXPIRES}
     assert posture(site) == REPORTED.model_copy(update=changed)
     removed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=None)
-    report_license(site.runtime, removed)
+    report_license(site.runtime, removed, OPS)
     assert posture(site) == REPORTED.model_copy(update={"tier": Tier.ENTERPRISE, "expires_at": None})

@@ -18,7 +18,7 @@ from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site, usage
 
@@ -61,7 +61,7 @@ def without_customer_id(site: Site) -> Cure:
 
     def cure(_site: Site) -> Runtime:
         posture = LicensePosture(customer_id=CUSTOMER, tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE)
-        report_license(other, posture)
+        report_license(other, posture, OPS)
         return other
 
     return cure

@@ -25,7 +25,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
-from tests.support.actors import ADMIN
+from tests.support.actors import ADMIN, OPS
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
@@ -135,11 +135,11 @@ def test_the_open_period_is_never_deleted(site: Site) -> None:
 
 def test_an_extension_code_is_never_deleted_because_its_id_is_its_idempotency_key(site: Site) -> None:
     code = site.code("EXT-1")
-    redeem_code(site.runtime, code)
+    redeem_code(site.runtime, code, OPS)
     site.tick()
     site.clock.advance(days=1_000)
     purge(site.runtime)
-    assert redeem_code(site.runtime, code) is False
+    assert redeem_code(site.runtime, code, OPS) is False
 
 
 def test_a_period_that_was_not_reported_is_deleted_in_its_time(site: Site) -> None:
