@@ -6,6 +6,7 @@ Anything that needs a running part of it, including tests and benchmarks, gets i
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -15,7 +16,7 @@ from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
-from telemetry_service.domain.errors import DatabaseMissingError
+from telemetry_service.domain.errors import DatabaseMissingError, StorageUnavailableError
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.identity.accounts import Accounts
 from telemetry_service.identity.authentication import Authentication, make_authentication
@@ -27,6 +28,7 @@ from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
 from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.note_counted import note_all_counted, note_counted
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import run_due_tick
@@ -84,7 +86,14 @@ class Service(OpenService):
         self.runtime.stopping.set()
         self.scheduler.stop()
         self.recorder.stop()
+        self._note_counted()
         self.runtime.database.close()
+
+    def _note_counted(self) -> None:
+        """Write what was only counted so far, unless the database cannot be written: no stop fails for it."""
+        with suppress(StorageUnavailableError):
+            self.authentication.refusals.flush()
+            note_all_counted(self.runtime)
 
     def threads(self) -> dict[str, bool]:
         """Return the threads that must live as long as the process, and whether they are alive."""
@@ -181,17 +190,21 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
     )
 
 
-def _jobs(runtime: Runtime, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
+def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
     """Return the regular jobs. Nothing that waits for a network is part of the waking.
 
     So a License Server that hangs delays neither the heartbeat nor the tick.
     """
     from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job
 
+    runtime = opened.runtime
+
     def waking() -> None:
         heartbeat.beat_if_due()
         if scheduled:
             run_due_tick(runtime)
+            opened.authentication.refusals.flush()
+            note_counted(runtime)
 
     wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
     if not scheduled:
@@ -212,7 +225,7 @@ def _assemble(settings: Settings, options: Options) -> Service:
 
     opened = _open(settings, options)
     heartbeat = Heartbeat(opened.runtime, options.heartbeat)
-    scheduler = Scheduler(_jobs(opened.runtime, heartbeat, scheduled=options.scheduled))
+    scheduler = Scheduler(_jobs(opened, heartbeat, scheduled=options.scheduled))
     return Service(opened.runtime, opened.authentication, Recorder(opened.runtime), heartbeat, scheduler)
 
 

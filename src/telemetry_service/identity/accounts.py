@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.identity.passwords import Passwords
+from telemetry_service.identity.refusals import Refusals
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.database import Database, Transaction
@@ -48,6 +49,18 @@ def block_after(failures: int) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """What a password was given for: the kinds of the entries if it is wrong, or not checked."""
+
+    failed: Kind
+    blocked: Kind
+
+
+LOGIN = Attempted(Kind.LOGIN_FAILED, Kind.LOGIN_BLOCKED)
+REVEAL = Attempted(Kind.REVEAL_REFUSED, Kind.REVEAL_REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
 class CheckedPassword:
     """The hash that a password matched, and a new one if that is outdated."""
 
@@ -58,11 +71,12 @@ class CheckedPassword:
 class Accounts:
     """Sets and checks the administrator's password."""
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
+    def __init__(self, database: Database, clock: Clock, passwords: Passwords, refusals: Refusals) -> None:
         """Store the account in ``database``."""
         self._database = database
         self._clock = clock
         self._passwords = passwords
+        self._refusals = refusals
 
     def exist(self) -> bool:
         """Whether a password was set, so that logging in is possible."""
@@ -79,8 +93,8 @@ class Accounts:
         now = self._clock.now()
         with self._database.write() as tx:
             tx.identity.set_password(password_hash, now)
-            tx.identity.remove_all_sessions()
-            tx.ledger.note(now, actor, Kind.PASSWORD_SET)
+            ended = tx.identity.remove_all_sessions()
+            tx.ledger.note(now, actor, Kind.PASSWORD_SET, {"sessions_ended": ended})
 
     def set_first_password(self, password: str, actor: Actor) -> bool:
         """Set the password if there is none yet; False, with nothing changed, if there is one.
@@ -105,8 +119,10 @@ class Accounts:
             account = tx.identity.account()
         return account is not None and self._passwords.verify(account.password_hash, password)
 
-    def check(self, name: str, password: str, caller: Actor) -> CheckedPassword:
-        """Check a login outside of a transaction, for ``accept`` to use inside one; ``caller`` is noted if it fails.
+    def check(self, name: str, password: str, caller: Actor, attempted: Attempted = LOGIN) -> CheckedPassword:
+        """Check a login outside of a transaction, for ``accept`` to use inside one.
+
+        If it fails, the ledger has an entry by ``caller`` of what was ``attempted``.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
@@ -115,15 +131,17 @@ class Accounts:
         try:
             account = self._count_attempt()
         except LoginBlockedError as blocked:
+            self._refusals.note(caller, attempted.blocked, {"reason": "login_blocked"})
             log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
             raise
         if account is None:
-            # There is no password to guess, so this needs no work and no row.
+            # There is no password to guess, so this needs no work and no row of its own.
+            self._refusals.note(caller, attempted.failed, {"reason": "no_password"})
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
-            self._note_failure(caller, account.failed_logins + 1)
+            self._note_failure(caller, attempted.failed, account.failed_logins + 1)
             log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
             raise LoginFailedError
         return CheckedPassword(stored, self._passwords.renewed(stored, password))
@@ -158,9 +176,10 @@ class Accounts:
                 tx.identity.note_login(account.failed_logins, blocked_until)
         raise LoginBlockedError(blocked_until - now)
 
-    def _note_failure(self, caller: Actor, failures: int) -> None:
+    def _note_failure(self, caller: Actor, kind: Kind, failures: int) -> None:
+        said: dict[str, Value] = {"reason": "wrong_password", "failed_logins": failures}
         with self._database.write() as tx:
-            tx.ledger.note_often(self._clock.now(), caller, Kind.LOGIN_FAILED, {"failed_logins": failures})
+            tx.ledger.note_often(self._clock.now(), caller, kind, said)
 
 
 def _believable(account: StoredAccount, now: datetime) -> datetime | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from telemetry_service.domain.actor import Actor, stranger
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts, administrator
+from telemetry_service.identity.accounts import ADMINISTRATOR, REVEAL, Accounts, administrator
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.sealing.keyring import KeyRing
@@ -127,13 +127,13 @@ class Sessions:
         return match is not None and self._keys.matches(digest, match[2].encode(), _CSRF)
 
     def reauthenticate(self, session: Session, password: str, actor: Actor) -> None:
-        """Take the password again, so that the session counts as recent.
+        """Take the password again, so that the session counts as recent and may be shown a secret.
 
         Raises:
             LoginFailedError: the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._accounts.check(ADMINISTRATOR, password, stranger(actor.address))
+        checked = self._accounts.check(ADMINISTRATOR, password, actor, REVEAL)
         now = self._clock.now()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
@@ -144,8 +144,8 @@ class Sessions:
     def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""
         with self._database.write() as tx:
-            tx.identity.remove_session(session.session_id)
-            tx.ledger.note(self._clock.now(), actor, Kind.LOGOUT)
+            if tx.identity.remove_session(session.session_id):
+                tx.ledger.note(self._clock.now(), actor, Kind.LOGOUT)
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
         return Session(

@@ -93,13 +93,13 @@ class IdentityStore:
         """Record that the password was entered again."""
         self._update_session(session_id, authenticated_at=authenticated_at)
 
-    def remove_session(self, session_id: UUID) -> None:
-        """End a session."""
-        self._connection.execute(delete(AdminSession).where(AdminSession.session_id == session_id))
+    def remove_session(self, session_id: UUID) -> bool:
+        """End a session; False if there is none."""
+        return self._connection.execute(delete(AdminSession).where(AdminSession.session_id == session_id)).rowcount == 1
 
-    def remove_all_sessions(self) -> None:
-        """End every session, as a new password must."""
-        self._connection.execute(delete(AdminSession))
+    def remove_all_sessions(self) -> int:
+        """End every session, as a new password must; return how many there were."""
+        return self._connection.execute(delete(AdminSession)).rowcount
 
     def purge_sessions(self, now: datetime) -> int:
         """Delete expired sessions; return how many."""

@@ -114,7 +114,7 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
 
 
 @router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN])
-@needs(Scope.ADMIN)
+@needs(Scope.ADMIN, secret=True)
 @refused_with(errors.RecentLoginRequiredError, errors.NotConfiguredError, errors.KeyUnusableError)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyResponse:
     """Show the API key. Audited and never cached."""

@@ -16,9 +16,11 @@ from starlette.routing import BaseRoute
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.actor import Actor, ActorKind, stranger
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.accounts import administrator
 from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
 from telemetry_service.identity.sessions import Session
+from telemetry_service.identity.tokens import TokenHolder
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
@@ -41,6 +43,8 @@ class Rule:
     scopes: frozenset[Scope] = frozenset()
     page: bool = False
     """True for a browser page: without a session, it redirects to the login."""
+    secret: bool = False
+    """True for a route that shows a secret: who is refused it stands in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,9 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declare(endpoint, Rule(public=True))
 
 
-def needs(*scopes: Scope) -> Callable[[Endpoint], Endpoint]:
-    """Let callers with any of ``scopes`` call this route."""
-    return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes)))
+def needs(*scopes: Scope, secret: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Let callers with any of ``scopes`` call this route, which may show a ``secret``."""
+    return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes), secret=secret))
 
 
 def page(endpoint: Endpoint) -> Endpoint:
@@ -110,6 +114,8 @@ async def _check_access(request: Request, context: WebContext) -> None:
     caller = await _identify(request, context, rule)
     request.state.actor = caller.actor.label
     if not (rule.page or caller.scopes & rule.scopes):
+        if rule.secret:
+            await run_in_threadpool(note_refused_reveal, context, caller.actor, "scope_missing")
         raise errors.ScopeMissingError
     request.state.caller = caller
 
@@ -133,9 +139,17 @@ async def _token_holder(request: Request, context: WebContext, authorization: st
     tokens = context.authentication.tokens
     holder = tokens.remembered(token)
     if holder is None:
-        holder = await run_in_threadpool(tokens.verify, token)
+        holder = await run_in_threadpool(_verified, context, token, stranger(caller_address(request.scope)))
     actor = Actor(ActorKind.TOKEN, holder.token_id, holder.name, caller_address(request.scope))
     return Caller(actor, holder.scopes)
+
+
+def _verified(context: WebContext, token: str, caller: Actor) -> TokenHolder:
+    try:
+        return context.authentication.tokens.verify(token)
+    except errors.AccessDeniedError:
+        context.authentication.refusals.note(caller, Kind.TOKEN_REFUSED)
+        raise
 
 
 async def _session_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:
@@ -189,6 +203,11 @@ async def session_of(request: Request) -> Session:
     return session
 
 
+def note_refused_reveal(context: WebContext, actor: Actor, reason: str) -> None:
+    """Note that a caller asked for a secret and did not get it."""
+    context.authentication.refusals.note(actor, Kind.REVEAL_REFUSED, {"reason": reason})
+
+
 async def check_recent_login(request: Request, context: Context) -> None:
     """Ask the administrator for the password again if the last time is too long ago.
 
@@ -197,8 +216,9 @@ async def check_recent_login(request: Request, context: Context) -> None:
     Raises:
         RecentLoginRequiredError: the password was entered more than ten minutes ago.
     """
-    session = (await caller_of(request)).session
-    if session is not None and not session.is_recent(context.runtime.clock.now()):
+    caller = await caller_of(request)
+    if caller.session is not None and not caller.session.is_recent(context.runtime.clock.now()):
+        await run_in_threadpool(note_refused_reveal, context, caller.actor, "no_recent_login")
         raise errors.RecentLoginRequiredError
 
 

@@ -16,7 +16,7 @@ from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.web.http.pools import checks_password
-from telemetry_service.web.security.authorization import page
+from telemetry_service.web.security.authorization import note_refused_reveal, page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
 from telemetry_service.web.tab.messages import message
@@ -59,6 +59,7 @@ def _authenticate(visit: Visit, password: str | None) -> None:
     if password:
         visit.context.authentication.sessions.reauthenticate(visit.session, password, visit.actor)
     elif not visit.session.is_recent(visit.runtime.clock.now()):
+        note_refused_reveal(visit.context, visit.actor, "no_recent_login")
         raise RecentLoginRequiredError
 
 

@@ -15,6 +15,7 @@ _NAMES = {
     "anonymize_pii": "anonymization",
     "retention_days": "retention in days",
     "transmissions": "transmissions",
+    "sessions_ended": "sessions ended",
     "failed_logins": "failed logins in a row",
     "result": "result",
     "key": "key",
