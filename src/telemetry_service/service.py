@@ -176,6 +176,8 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             send_spread=settings.send_spread,
             max_bouncers=settings.max_bouncers,
             extension_code_pattern=settings.extension_code_pattern,
+            proxy=settings.proxy_url is not None,
+            trusted_proxies=settings.trusted_proxies,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
         ),

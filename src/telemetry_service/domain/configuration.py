@@ -120,6 +120,10 @@ class Deployment:
     """Distinct bouncers in one period, and in the registry."""
     extension_code_pattern: str | None = None
     """A regular expression that the whole extension code must match. None accepts what the payload accepts."""
+    proxy: bool = False
+    """Whether the License Server is reached through a proxy."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Whose word counts for the address that a request comes from."""
     demo_mode: bool = False
     """Whether the service runs as a demo, which starts without any keys."""
     ephemeral_keys: bool = False

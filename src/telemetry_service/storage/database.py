@@ -1,21 +1,22 @@
 """The database and its transactions: one request or job step is one transaction, committed at its end."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from telemetry_service.domain.errors import StorageBusyError
+from telemetry_service.domain.errors import LedgerBusyError, StorageBusyError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.availability_log import AvailabilityLog
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
 from telemetry_service.storage.current_state import CurrentStateStore
-from telemetry_service.storage.deadline import ORDINARY, Deadline, transaction_deadline
+from telemetry_service.storage.deadline import ORDINARY, Deadline, one_call, transaction_deadline
 from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.evidence import EvidenceStore
@@ -35,6 +36,14 @@ from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
 from telemetry_service.storage.usage_bounds import UsageBoundStore
 from telemetry_service.storage.version_table import SELECT_REVISION
+
+T = TypeVar("T")
+
+HEAD_PATIENCE = 45
+"""Seconds; a stopped session is ended after 30."""
+
+_PAUSE_SECONDS = 0.2
+"""Between two tries, so that whoever waits for the other locks of a transaction gets them in turn."""
 
 
 class _RollbackError(Exception):
@@ -102,6 +111,33 @@ class Database:
             tx.ledger.flush()
         for head in tx.ledger.written:
             log_event(Event.LEDGER_WRITTEN, seq=head.seq, head=head.sha256)
+
+    def write_again(self, work: Callable[[Transaction], T], patience: float = HEAD_PATIENCE) -> T:
+        """Do ``work`` in a transaction that writes, all of it again while only the ledger's head is held by another.
+
+        For what no caller repeats, such as the outcome of an attempt. After ``patience``, in seconds, a process that
+        stopped while it held the head has lost it: PostgreSQL ends its session.
+
+        Raises:
+            LedgerBusyError: the head is still held; nothing was written.
+        """
+        try:
+            return self._do(work)
+        except LedgerBusyError:
+            until = time.monotonic() + patience
+        with one_call(patience):  # What is left of the call's time may be too little.
+            while True:
+                time.sleep(_PAUSE_SECONDS)
+                try:
+                    return self._do(work)
+                except LedgerBusyError:
+                    if time.monotonic() >= until:
+                        raise
+
+    def _do(self, work: Callable[[Transaction], T]) -> T:
+        with self.write() as tx:
+            result = work(tx)
+        return result
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -5,6 +5,7 @@ import resource
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
 
     settings = load_settings(os.environ)
     proxies = (*settings.trusted_proxies, *named)
+    settings = replace(settings, trusted_proxies=proxies)
     with listen(host, port) as listener:
         # A core dump would write the keys in this process's memory to a file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

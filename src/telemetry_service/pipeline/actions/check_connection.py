@@ -11,6 +11,7 @@ from telemetry_service.pipeline.snapshot import open_snapshot
 from telemetry_service.pipeline.stages.log_lines import log_connection_test
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import seal_ping
+from telemetry_service.storage.database import Transaction
 
 
 def check_connection(
@@ -60,7 +61,8 @@ def _note(runtime: Runtime, actor: Actor, result: ConnectionCheck, tested_key_id
     """Record the result; return whether the tested key is the stored one. Another one counts only once it is saved."""
     now = runtime.clock.now()
     verdict = "ok" if result.cause is None else result.cause.value
-    with runtime.database.write() as tx:
+
+    def note(tx: Transaction) -> bool:
         stored = tx.configuration.get(lock=True).api_key
         saved = stored is not None and stored.key_id == tested_key_id
         tx.ledger.note(now, actor, Kind.CONNECTION_TESTED, {"result": verdict, "key": "saved" if saved else "unsaved"})
@@ -70,4 +72,6 @@ def _note(runtime: Runtime, actor: Actor, result: ConnectionCheck, tested_key_id
         if result.ok:
             tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
         tx.exchanges.tested(now, ok=result.ok, cause=result.cause)
-    return True
+        return True
+
+    return runtime.database.write_again(note)

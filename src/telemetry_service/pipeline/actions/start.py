@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
@@ -40,10 +41,23 @@ def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
 
 
 def _deployed(runtime: Runtime) -> dict[str, Value]:
+    """Return what the deployment decides about what is sent, where to, and whose word is believed.
+
+    The License Server, the proxy and the customer are keyed digests: a salted one could not be compared.
+    """
     deployment, pinned = runtime.deployment, runtime.receipt_keys
+    customer = deployment.customer_id
     return {
         "version": deployment.version,
+        "service_version": __version__,
         "destination": None if runtime.client is None else connection_digest(runtime).hex(),
+        "proxy": deployment.proxy,
         "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
         "enabled": deployment.enabled,
+        "customer": None if customer is None else runtime.keys.digest(customer.encode(), "deployed-customer").hex(),
+        "send_spread_seconds": int(deployment.send_spread.total_seconds()),
+        "max_bouncers": deployment.max_bouncers,
+        "extension_code_pattern": deployment.extension_code_pattern,
+        "trusted_proxies": list(deployment.trusted_proxies),
+        "demo": deployment.demo_mode,
     }

@@ -61,29 +61,32 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         PayloadContradictionError: the stored payload is not valid; nothing is claimed.
         PayloadSchemaUnknownError: a newer version made the payload, and sends it; nothing is claimed.
     """
+    return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
+
+
+def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     now = runtime.clock.now()
     token = time_ordered_id(now)
-    with runtime.database.write() as tx:
-        configuration = tx.configuration.get()
-        if not runtime.enabled(configuration) or not runtime.deployment.license_server_configured:
-            return None
-        try:
-            api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
-        except (NotConfiguredError, KeyUnusableError):
-            return None  # The health says why; the transmission stays due.
-        due_within = runtime.retry_policy.longest if trigger is None else None
-        if not tx.transmissions.claim(transmission_id, token, now, due_within):
-            return None
-        transmission = tx.transmissions.get(transmission_id)
-        assert transmission is not None  # noqa: S101 - it was claimed a statement ago
-        earlier = tx.transmissions.attempts(transmission_id)
-        payload = _completed(prepared_of(runtime, tx, transmission), now)
-        encrypt = configuration.values.encrypt_payload
-        head = tx.ledger.head().sha256 if runtime.receipt_keys else None
-        sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
-        planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
-        attempt = _attempt(_number(transmission, earlier), sealed, planned_by, now)
-        _record(runtime, tx, transmission_id, attempt, sealed)
+    configuration = tx.configuration.get()
+    if not runtime.enabled(configuration) or not runtime.deployment.license_server_configured:
+        return None
+    try:
+        api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
+    except (NotConfiguredError, KeyUnusableError):
+        return None  # The health says why; the transmission stays due.
+    due_within = runtime.retry_policy.longest if trigger is None else None
+    if not tx.transmissions.claim(transmission_id, token, now, due_within):
+        return None
+    transmission = tx.transmissions.get(transmission_id)
+    assert transmission is not None  # noqa: S101 - it was claimed a statement ago
+    earlier = tx.transmissions.attempts(transmission_id)
+    payload = _completed(prepared_of(runtime, tx, transmission), now)
+    encrypt = configuration.values.encrypt_payload
+    head = tx.ledger.head().sha256 if runtime.receipt_keys else None
+    sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
+    planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
+    attempt = _attempt(_number(transmission, earlier), sealed, planned_by, now)
+    _record(runtime, tx, transmission_id, attempt, sealed)
     known = (*earlier, attempt)
     return Claimed(
         transmission=transmission,

@@ -40,27 +40,35 @@ def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outco
 
 
 def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write the outcome of an attempt and what follows in one transaction."""
+    """Write the outcome of an attempt and what follows in one transaction.
+
+    It was sent, so a ledger that is busy must not lose what came of it.
+    """
     now = runtime.clock.now()
+    runtime.database.write_again(lambda tx: _record(runtime, tx, claimed, outcome, now, duration_ms))
+
+
+def _record(
+    runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Outcome, now: datetime, duration_ms: int
+) -> None:
     transmission_id = claimed.transmission.transmission_id
-    with runtime.database.write() as tx:
-        attempt = {
-            "finished_at": now,
-            "state": state_after(outcome),
-            "cause": cause_of(outcome),
-            "response_code": outcome.response_code,
-            "duplicate": isinstance(outcome, Accepted) and outcome.duplicate,
-            "duration_ms": duration_ms,
-        }
-        tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
-        if isinstance(outcome, Accepted):
-            _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
-            tx.exchanges.attempted(now, ok=True, cause=None)
-        elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
-            # The process that took over the expired lease knows better.
-            tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
-        _note_answer(runtime, tx, claimed, outcome, now)
-        runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
+    attempt = {
+        "finished_at": now,
+        "state": state_after(outcome),
+        "cause": cause_of(outcome),
+        "response_code": outcome.response_code,
+        "duplicate": isinstance(outcome, Accepted) and outcome.duplicate,
+        "duration_ms": duration_ms,
+    }
+    tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
+    if isinstance(outcome, Accepted):
+        _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
+        tx.exchanges.attempted(now, ok=True, cause=None)
+    elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
+        # The process that took over the expired lease knows better.
+        tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
+    _note_answer(runtime, tx, claimed, outcome, now)
+    runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
 
 
 def _note_answer(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
