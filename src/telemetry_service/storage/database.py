@@ -136,8 +136,7 @@ class Database:
 
     def _do(self, work: Callable[[Transaction], T]) -> T:
         with self.write() as tx:
-            result = work(tx)
-        return result
+            return work(tx)  # Committed before it returns.
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
