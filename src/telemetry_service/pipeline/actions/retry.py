@@ -56,7 +56,8 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
         _may_send(Snapshot(runtime, tx, now))
         failed = tx.transmissions.waiting(FAILED_STATES)
         tx.transmissions.make_due(FAILED_STATES, now, AttemptTrigger.RETRY)
-        tx.ledger.note(now, actor, Kind.RETRIED, {"transmissions": len(failed)})
+        if failed:
+            tx.ledger.note(now, actor, Kind.RETRIED, {"transmissions": len(failed)})
     deliver_due(runtime)
     with open_snapshot(runtime) as snapshot:
         return tuple(read_transmission(snapshot, transmission_id) for transmission_id in failed)

@@ -1,0 +1,361 @@
+"""Every route that changes something writes exactly its entries, with actor and source; every other one none."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.tab import paths
+from tests.support.databases import RunDatabases
+from tests.support.each import each
+from tests.support.frozen_clock import FrozenClock
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.running import PASSWORD, Running
+from tests.web.acts import NOBODY, PERSON, PROXY, Desk, Written, answered, sent, token
+
+REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
+T, TAB = "/api/v1/telemetry", paths.TAB
+H = f"{T}/history/{{transmission_id}}"
+OTHER_KEY = "ck_other_0123456789"
+BOUNCER = {"environment": "production", "pair_id": "pair-1"}
+REPORTED = "token:report"
+
+Step = Callable[[Desk], object]
+Call = Callable[[Desk], httpx.Response]
+
+
+class Act(NamedTuple):
+    """A call, and the entries that it writes."""
+
+    do: Call
+    writes: list[Written]
+    after: Step = lambda _desk: None
+    """What comes before the call and is not measured."""
+
+
+def calls(scope: Scope | None, method: str, path: str, **request: object) -> Call:
+    return lambda desk: desk.api(scope, method, path, **request)
+
+
+def clicks(method: str, path: str, **form: str) -> Call:
+    return lambda desk: desk.tab(method, path, **form)
+
+
+def has_key(desk: Desk) -> None:
+    desk.api(ADMIN, "PUT", f"{T}/config/api-key", json={"api_key": API_KEY})
+
+
+def has_none(desk: Desk) -> None:
+    desk.api(ADMIN, "DELETE", f"{T}/config/api-key")
+
+
+def is_registered(desk: Desk) -> None:
+    desk.api(REPORT, "PUT", "/api/v1/bouncers/{bouncer_id}", json=BOUNCER)
+    desk.forget_counts()
+
+
+def is_gone(desk: Desk) -> None:
+    desk.api(REPORT, "DELETE", "/api/v1/bouncers/{bouncer_id}")
+    desk.forget_counts()
+
+
+def has_license(desk: Desk) -> None:
+    desk.api(REPORT, "PUT", "/api/v1/license", json={"tier": "trial", "license_status": "trial"})
+
+
+def was_long_ago(desk: Desk) -> None:
+    desk.log_in()
+    desk.service.clock.advance(timedelta(minutes=11))
+
+
+def is_blocked(desk: Desk) -> None:
+    for _ in range(6):
+        desk.tab("POST", paths.LOGIN, name="admin", password="guessed wrong")
+    desk.forget_counts()
+
+
+def reports(desk: Desk) -> httpx.Response:
+    counts = {"audit_events": 1, "policy_decisions": 1, "successful_decisions": 1}
+    report = {"report_id": str(uuid4()), "bouncer_id": "bnc-1", "environment": "production", **counts}
+    return desk.api(REPORT, "POST", "/api/v1/usage", json={"reports": [report]})
+
+
+def saves(**changes: object) -> Call:
+    def save(desk: Desk) -> httpx.Response:
+        read = desk.api(READ, "GET", f"{T}/config")
+        names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
+        values = {name: read.json()[name] for name in names} | changes
+        return desk.api(ADMIN, "PUT", f"{T}/config", json=values, headers={"If-Match": read.headers["ETag"]})
+
+    return save
+
+
+def saves_form(**changes: str) -> Call:
+    form = {"enabled": "on", "encrypt_payload": "on", "anonymize_pii": "on", "retention_days": "30"}
+
+    def save(desk: Desk) -> httpx.Response:
+        return desk.tab("POST", paths.SAVE, **form, version=desk.version(), **changes)
+
+    return save
+
+
+def frequency_is(frequency: str) -> Step:
+    def set_it(desk: Desk) -> None:
+        saves(frequency=frequency, retention_days=30)(desk)
+
+    return set_it
+
+
+def sends_by_click(desk: Desk) -> httpx.Response:
+    shown = desk.api(READ, "GET", f"{T}/preview").json()["version"]
+    return desk.tab("POST", paths.SEND_NOW, request_key=str(uuid4()), shown=shown)
+
+
+def sends_twice(desk: Desk) -> httpx.Response:
+    return desk.api(ADMIN, "POST", f"{T}/send-now", headers={"Idempotency-Key": "again"})
+
+
+def fails(desk: Desk) -> None:
+    desk.fail_to_send()
+
+
+def nothing_failed(desk: Desk) -> None:
+    desk.fail_to_send()
+    desk.api(ADMIN, "POST", f"{T}/history/retry-failed")
+
+
+def by(actor: str, *kinds: Kind) -> list[Written]:
+    return [Written(kind, actor) for kind in kinds]
+
+
+NONE: list[Written] = []
+CONFIG, KEY, REVEAL = ("PUT", f"{T}/config"), ("PUT", f"{T}/config/api-key"), ("POST", f"{T}/config/api-key/reveal")
+BOUNCERS, BOUNCER_GONE = ("PUT", "/api/v1/bouncers/{bouncer_id}"), ("DELETE", "/api/v1/bouncers/{bouncer_id}")
+LICENSE, CODES = ("PUT", "/api/v1/license"), ("POST", "/api/v1/extension-codes")
+KEY_GONE, TEST = ("DELETE", f"{T}/config/api-key"), ("POST", f"{T}/test-connection")
+CODE = {"code_id": "EXT-2026-11", "redeemed_at": "2026-11-03T10:00:00Z"}
+TIER = {"tier": "starter"}
+WRONG = {"Authorization": "Bearer cct_" + "a" * 12 + "_" + "A" * 43}
+ADMINS = token(ADMIN)
+
+ACTS: dict[tuple[str, str], dict[str, Act]] = {
+    BOUNCERS: {
+        "new": Act(calls(REPORT, *BOUNCERS, json=BOUNCER), by(REPORTED, Kind.FACTS), is_gone),
+        "the same": Act(calls(REPORT, *BOUNCERS, json=BOUNCER), NONE, is_registered),
+        "other": Act(
+            calls(REPORT, *BOUNCERS, json=BOUNCER | {"pair_id": "2"}), by(REPORTED, Kind.FACTS), is_registered
+        ),
+    },
+    BOUNCER_GONE: {
+        "there": Act(calls(REPORT, *BOUNCER_GONE), by(REPORTED, Kind.FACTS), is_registered),
+        "gone": Act(calls(REPORT, *BOUNCER_GONE), NONE, is_gone),
+    },
+    ("POST", "/api/v1/usage"): {"usage": Act(reports, NONE)},
+    LICENSE: {
+        "other": Act(calls(REPORT, *LICENSE, json=TIER), by(REPORTED, Kind.FACTS), has_license),
+        "the same": Act(calls(REPORT, *LICENSE, json={"tier": "trial"}), NONE, has_license),
+    },
+    CODES: {
+        "new": Act(calls(REPORT, *CODES, json=CODE), by(REPORTED, Kind.FACTS)),
+        "the same": Act(calls(REPORT, *CODES, json=CODE), NONE, calls(REPORT, *CODES, json=CODE)),
+    },
+    CONFIG: {
+        "other": Act(saves(frequency="daily"), by(ADMINS, Kind.SETTINGS), frequency_is("weekly")),
+        "the same": Act(saves(), NONE),
+    },
+    KEY: {
+        "nothing waits": Act(calls(ADMIN, *KEY, json={"api_key": OTHER_KEY}), by(ADMINS, Kind.KEY_SET), nothing_failed),
+        "one waits": Act(
+            calls(ADMIN, *KEY, json={"api_key": OTHER_KEY}), by(ADMINS, Kind.PREPARED, Kind.KEY_SET), fails
+        ),
+    },
+    KEY_GONE: {
+        "there": Act(calls(ADMIN, *KEY_GONE), by(ADMINS, Kind.KEY_REMOVED), has_key),
+        "gone": Act(calls(ADMIN, *KEY_GONE), NONE, has_none),
+    },
+    REVEAL: {
+        "shown": Act(calls(ADMIN, *REVEAL), by(ADMINS, Kind.KEY_REVEALED), has_key),
+        "scope missing": Act(calls(READ, *REVEAL), by(token(READ), Kind.REVEAL_REFUSED)),
+        "wrong token": Act(calls(None, *REVEAL, headers=WRONG), by(NOBODY, Kind.TOKEN_REFUSED)),
+        "no token": Act(calls(None, *REVEAL), NONE),
+    },
+    TEST: {
+        "saved key": Act(calls(ADMIN, *TEST), by(ADMINS, Kind.CONNECTION_TESTED), has_key),
+        "typed key": Act(calls(ADMIN, *TEST, json={"api_key": OTHER_KEY}), by(ADMINS, Kind.CONNECTION_TESTED)),
+    },
+    ("POST", f"{T}/send-now"): {
+        "sent": Act(calls(ADMIN, "POST", f"{T}/send-now"), sent(ADMINS), has_key),
+        "the same key": Act(sends_twice, NONE, sends_twice),
+    },
+    ("GET", f"{T}/history/export"): {
+        "first": Act(calls(READ, "GET", f"{T}/history/export?format=csv"), by(token(READ), Kind.EXPORTED)),
+        "again": Act(
+            calls(READ, "GET", f"{T}/history/export?format=csv"),
+            NONE,
+            calls(READ, "GET", f"{T}/history/export?format=csv"),
+        ),
+    },
+    ("POST", f"{T}/history/retry-failed"): {
+        "failed": Act(
+            calls(ADMIN, "POST", f"{T}/history/retry-failed"), [*by(ADMINS, Kind.RETRIED), *answered()], fails
+        ),
+        "none": Act(calls(ADMIN, "POST", f"{T}/history/retry-failed"), NONE, nothing_failed),
+    },
+    ("POST", f"{H}/retry"): {
+        "failed": Act(calls(ADMIN, "POST", f"{H}/retry"), [*by(ADMINS, Kind.RETRIED), *answered()], fails),
+        "delivered": Act(calls(ADMIN, "POST", f"{H}/retry"), NONE, nothing_failed),
+    },
+    ("POST", paths.LOGIN): {
+        "right": Act(clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(PERSON, Kind.LOGIN)),
+        "wrong": Act(clicks("POST", paths.LOGIN, name="admin", password="wrong"), by(NOBODY, Kind.LOGIN_FAILED)),
+        "blocked": Act(
+            clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(NOBODY, Kind.LOGIN_BLOCKED), is_blocked
+        ),
+    },
+    ("POST", paths.LOGOUT): {"out": Act(clicks("POST", paths.LOGOUT), by(PERSON, Kind.LOGOUT), Desk.log_in)},
+    ("POST", paths.APPEARANCE): {"theme": Act(clicks("POST", paths.APPEARANCE, theme="dark"), NONE)},
+    ("POST", paths.SAVE): {
+        "other": Act(saves_form(frequency="daily"), by(PERSON, Kind.SETTINGS), frequency_is("weekly")),
+        "key and settings": Act(
+            saves_form(frequency="monthly", api_key=API_KEY),
+            by(PERSON, Kind.KEY_SET, Kind.SETTINGS),
+            frequency_is("weekly"),
+        ),
+        "the same": Act(saves_form(frequency="weekly"), NONE, frequency_is("weekly")),
+    },
+    ("POST", paths.TEST_CONNECTION): {
+        "saved key": Act(clicks("POST", paths.TEST_CONNECTION), by(PERSON, Kind.CONNECTION_TESTED), has_key),
+        "no key": Act(clicks("POST", paths.TEST_CONNECTION), NONE, has_none),
+    },
+    ("POST", paths.REVEAL): {
+        "shown": Act(clicks("POST", paths.REVEAL), by(PERSON, Kind.KEY_REVEALED), has_key),
+        "long ago": Act(clicks("POST", paths.REVEAL), by(PERSON, Kind.REVEAL_REFUSED), was_long_ago),
+        "wrong password": Act(
+            clicks("POST", paths.REVEAL, password="wrong"),
+            by(PERSON, Kind.REVEAL_REFUSED),
+            was_long_ago,
+        ),
+        "password": Act(
+            clicks("POST", paths.REVEAL, password=PASSWORD), by(PERSON, Kind.LOGIN, Kind.KEY_REVEALED), was_long_ago
+        ),
+    },
+    ("POST", paths.REMOVE_KEY): {
+        "there": Act(clicks("POST", paths.REMOVE_KEY), by(PERSON, Kind.KEY_REMOVED), has_key),
+        "gone": Act(clicks("POST", paths.REMOVE_KEY), NONE, has_none),
+    },
+    ("POST", paths.SEND_NOW): {"sent": Act(sends_by_click, sent(PERSON), has_key)},
+    ("POST", paths.RETRY_FAILED): {
+        "failed": Act(clicks("POST", paths.RETRY_FAILED), [*by(PERSON, Kind.RETRIED), *answered()], fails)
+    },
+    ("POST", f"{TAB}/history/{{transmission_id}}/retry"): {
+        "failed": Act(
+            clicks("POST", f"{TAB}/history/{{transmission_id}}/retry"),
+            [*by(PERSON, Kind.RETRIED), *answered()],
+            fails,
+        )
+    },
+}
+"""What each of these routes writes, in each case that differs."""
+
+READS = {
+    "/api/v1/bouncers",
+    "/api/v1/license",
+    "/api/v1/openapi.json",
+    f"{T}/config",
+    f"{T}/preview",
+    f"{T}/health",
+    f"{T}/dictionary",
+    f"{T}/history",
+    H,
+    f"{H}/attempts/{{number}}/payload",
+    f"{H}/attempts/{{number}}/body",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/static/{digest}/{name}",
+    "/static/{name}",
+    "/",
+    paths.LOGIN,
+    paths.REMOVE_KEY,
+    paths.SEND_NOW,
+    TAB,
+    paths.HISTORY,
+    f"{paths.HISTORY}/{{transmission_id}}",
+    f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}",
+    paths.ACTIVITY,
+    paths.PAYLOAD,
+    paths.PAYLOAD_FILE,
+}
+"""What is only read, with ``GET``."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def desk(
+    request: pytest.FixtureRequest, run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    """A service behind a trusted proxy, which has sent something."""
+    folder, clock = tmp_path_factory.mktemp("desk"), FrozenClock()
+    with LicenseServer(folder / "license-server", clock) as license_server:
+        environment = settings(license_server)
+        if request.param == "sqlite":
+            yield from at_work(
+                Running(run_databases.sqlite(folder), environment, clock, proxies=(PROXY,)), license_server
+            )
+            return
+        with run_databases.postgresql() as url:
+            yield from at_work(Running(url, environment, clock, proxies=(PROXY,)), license_server)
+
+
+def settings(license_server: LicenseServer) -> dict[str, str]:
+    ca_file: Path = license_server.server.ca_pem_path
+    return {
+        "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
+        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(ca_file),
+        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+    }
+
+
+def at_work(service: Running, license_server: LicenseServer) -> Iterator[Desk]:
+    with service:
+        desk = Desk(service, license_server)
+        desk.fail_to_send()
+        yield desk
+
+
+def test_every_route_of_the_application_is_called(desk: Desk) -> None:
+    routes = {
+        (method, route.path) for route in iter_route_contexts(desk.service.app.routes) for method in route.methods or ()
+    }
+    assert routes == set(ACTS) | {("GET", path) for path in READS}
+
+
+@each("route", ACTS)
+def test_a_route_that_changes_something_writes_exactly_its_entries(desk: Desk, route: tuple[str, str]) -> None:
+    for name, act in ACTS[route].items():
+        desk.service.clock.advance(timedelta(hours=1))  # No block of an earlier case lasts as long.
+        desk.log_in()
+        desk.forget_counts()
+        act.after(desk)
+        assert desk.written_by(act.do) == act.writes, (route, name)
+
+
+@each("path", sorted(READS))
+def test_a_route_that_only_reads_writes_nothing(desk: Desk, path: str) -> None:
+    desk.log_in()
+    worked = []
+    for read in (*(calls(scope, "GET", path) for scope in Scope), clicks("GET", path)):
+
+        def reading(desk: Desk, read: Call = read) -> httpx.Response:
+            worked.append(read(desk))
+            return worked[-1]
+
+        assert desk.written_by(reading) == NONE
+    if "static" not in path:
+        assert any(response.status_code < 400 for response in worked), [response.text for response in worked]
