@@ -94,7 +94,7 @@ def test_the_password_counts_as_recent_for_ten_minutes(administered: Authenticat
     assert administered.sessions.find(opened.token).is_recent(clock.now())
 
 
-def test_a_session_that_is_used_notes_its_person_and_a_wrong_password_nobody(
+def test_a_session_that_is_used_notes_its_person_and_that_a_wrong_password_showed_nothing(
     administered: Authentication, database: Database
 ) -> None:
     session = administered.sessions.log_in("admin", PASSWORD, STRANGER).session
@@ -103,7 +103,7 @@ def test_a_session_that_is_used_notes_its_person_and_a_wrong_password_nobody(
     administered.sessions.reauthenticate(session, PASSWORD, ADMIN)
     administered.sessions.log_out(session, ADMIN)
     assert [(entry.kind, entry.actor) for entry in entries(database)[-3:]] == [
-        (Kind.LOGIN_FAILED, "nobody"),
+        (Kind.REVEAL_REFUSED, "admin"),
         (Kind.LOGIN, "admin"),
         (Kind.LOGOUT, "admin"),
     ]

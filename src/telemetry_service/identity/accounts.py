@@ -135,8 +135,7 @@ class Accounts:
             log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
             raise
         if account is None:
-            # There is no password to guess, so this needs no work and no row of its own.
-            self._refusals.note(caller, attempted.failed, {"reason": "no_password"})
+            # There is no password to guess, so this needs no work and no row.
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
         stored = account.password_hash if name == ADMINISTRATOR else None
