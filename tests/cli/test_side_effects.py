@@ -72,7 +72,12 @@ COMMANDS = {
         ("test-connection",), NOTING | {"license_server_last_exchange", "telemetry_transmission_logs"}
     ),
     "send-now": Command(("send-now",), SENDING),
+    "erase": Command(("erase", "--all", "--yes"), SENDING | {"admin_sessions", "extension_codes"}),
+    "erase --persons": Command(("erase", "--persons", "--yes"), NOTING),
+    "instance-id reset": Command(("instance-id", "reset", "--yes"), NOTING | {"installation"}),
 }
+VARIANTS = {"doctor --offline", "erase --persons"}
+"""Commands that are there twice, with other options."""
 NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
 THEY_MAKE_ONE = {"serve", "migrate"}
 
@@ -85,8 +90,7 @@ def names(cli: typer.Typer) -> Iterator[str]:
 
 
 def test_every_command_is_walked() -> None:
-    walked = {name for name in COMMANDS if name != "doctor --offline"}
-    assert set(names(make_cli())) == walked | NOT_OF_A_DATABASE | THEY_MAKE_ONE
+    assert set(names(make_cli())) == (set(COMMANDS) - VARIANTS) | NOT_OF_A_DATABASE | THEY_MAKE_ONE
 
 
 @pytest.fixture
@@ -215,7 +219,10 @@ def connection_changed(cli: CommandLine, license_server: LicenseServer, tmp_path
     return Changed(cli, held.transmission_id)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "test-connection"])
+LEAVES_NOTHING_TO_SEND = {"test-connection", "erase"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - LEAVES_NOTHING_TO_SEND))
 def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_connection_to_the_service(
     connection_changed: Changed, name: str
 ) -> None:
@@ -229,6 +236,15 @@ def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_con
     with service.runtime.database.read() as tx:
         attempts = tx.transmissions.attempts(connection_changed.held)
     assert (attempts[-1].trigger, attempts[-1].state) == (AttemptTrigger.CONNECTION_CHANGED, State.SUCCESS)
+    service.runtime.database.close()
+
+
+def test_an_erasure_changes_what_it_is_for_and_leaves_nothing_to_send(connection_changed: Changed) -> None:
+    before = dump(connection_changed.url)
+    assert COMMANDS["erase"].run(connection_changed.cli).code == 0
+    assert changed(before, dump(connection_changed.url)) <= COMMANDS["erase"].writes
+    service = connection_changed.cli.service()
+    assert wake(service.runtime).attempts == 0
     service.runtime.database.close()
 
 

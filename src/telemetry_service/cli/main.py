@@ -9,6 +9,7 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.commands.admin import set_password
 from telemetry_service.cli.commands.doctor import doctor
+from telemetry_service.cli.commands.erase import erase, reset_instance_id
 from telemetry_service.cli.commands.generate_key import generate_key
 from telemetry_service.cli.commands.history import history
 from telemetry_service.cli.commands.license_server import license_server
@@ -64,9 +65,11 @@ def make_cli() -> typer.Typer:
         ("history", history),
         ("prove", prove),
         ("doctor", doctor),
+        ("erase", erase),
     ):
         cli.command(name)(command)
     cli.add_typer(_group({"set-password": set_password}, "Manage the local administrator."), name="admin")
+    cli.add_typer(_group({"reset": reset_instance_id}, "Manage the installation's ID."), name="instance-id")
     tokens: dict[str, Callable[..., None]] = {"create": create, "list": list_tokens, "revoke": revoke}
     cli.add_typer(_group(tokens, "Manage service tokens."), name="token")
     return cli

@@ -19,6 +19,7 @@ from telemetry_service.storage.current_state import CurrentStateStore
 from telemetry_service.storage.deadline import ORDINARY, Deadline, one_call, transaction_deadline
 from telemetry_service.storage.driver_errors import connected, translated
 from telemetry_service.storage.engine import READ_ONLY, make_engine
+from telemetry_service.storage.erasure import ErasureStore
 from telemetry_service.storage.evidence import EvidenceStore
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
 from telemetry_service.storage.heartbeats import HeartbeatStore
@@ -59,6 +60,7 @@ class Transaction:
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection)
         self.current_state = CurrentStateStore(connection)
+        self.erasure = ErasureStore(connection)
         self.evidence = EvidenceStore(connection)
         self.exchanges = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)

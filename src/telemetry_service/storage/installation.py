@@ -28,6 +28,12 @@ class InstallationStore:
         """Return the random ID of this installation."""
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
+    def reset_instance_id(self) -> UUID:
+        """Replace the ID of this installation by a new random one, and return that."""
+        instance_id = uuid4()
+        self._connection.execute(update(Installation).values(instance_id=instance_id))
+        return instance_id
+
     def exists(self) -> bool:
         """Whether the rows of the first start exist."""
         return self._connection.execute(select(Installation.id)).first() is not None

@@ -92,12 +92,12 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
         redating = Redating(now, ahead=tx.exchanges.accepted_by(now))
     _redate(runtime, redating, lease)
     cutoff = now - timedelta(days=retention)
-    deleted = _delete(runtime, cutoff, lease)
+    deleted = delete_before(runtime, cutoff, lease)
     with runtime.database.write() as tx:
         tx.identity.purge_sessions(now)
         if deleted:
             tx.ledger.note(now, SCHEDULE, Kind.PURGED, {"rows": deleted, "accepted_before": rfc3339(cutoff)})
-    _free_space(runtime)
+    free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
     return deleted
@@ -110,7 +110,8 @@ def _redate(runtime: Runtime, redating: Redating, lease: _Lease | None) -> None:
         runtime.failpoint(Failpoint.PURGE_STEP)
 
 
-def _delete(runtime: Runtime, cutoff: datetime, lease: _Lease | None) -> int:
+def delete_before(runtime: Runtime, cutoff: datetime, lease: _Lease | None = None) -> int:
+    """Delete what was finished before ``cutoff``; return how many rows."""
     sweep, deleted = Sweep(cutoff), 0
 
     def step(tx: Transaction, rows: int) -> int:
@@ -124,7 +125,8 @@ def _delete(runtime: Runtime, cutoff: datetime, lease: _Lease | None) -> int:
     return deleted
 
 
-def _free_space(runtime: Runtime) -> None:
+def free_space(runtime: Runtime) -> None:
+    """Let SQLite return what was freed to the file system."""
     for _ in _steps(runtime, BatchSize(*_STEP_PAGES), lambda tx, pages: tx.retention.free_space(pages)):
         pass
 

@@ -1,0 +1,128 @@
+"""What is erased is gone from the database and from its file, and the ledger's lines stay."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.domain.errors import AttemptUnderWayError
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger
+from telemetry_service.pipeline.actions.erase import Erased, erase_everything, erase_persons, reset_instance_id
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.activity import Activity
+from telemetry_service.pipeline.stages.claim import claim
+from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.storage.ledger import StoredLine, each_line
+from tests.support.actors import ADMIN, CLI
+from tests.support.dump import dump
+from tests.support.ledger import entries
+from tests.support.license_server import Trouble, reply
+from tests.support.site import Site, record_call, usage
+
+CODE, BOUNCER = "EXT-CANARY-7", "bouncer-canary"
+ERASED_TABLES = {
+    "evidence",
+    "extension_codes",
+    "telemetry_transmission_attempts",
+    "telemetry_transmission_logs",
+    "telemetry_ticks",
+    "usage_bouncers",
+    "usage_counters",
+    "usage_report_ids",
+}
+
+
+@pytest.fixture
+def lived_in(site: Site) -> Site:
+    """A site with one transmission that was accepted, one that was refused, and counts since."""
+    site.redeem(CODE)
+    record_call(site.runtime, usage(bouncer=BOUNCER))
+    send_now(site.runtime, ADMIN, None)
+    site.server.trouble(Trouble(before=reply(422)))
+    record_call(site.runtime, usage(bouncer=BOUNCER))
+    send_now(site.runtime, ADMIN, None)
+    site.server.trouble()
+    record_call(site.runtime, usage(bouncer=BOUNCER))
+    return site
+
+
+def lines(site: Site) -> list[StoredLine]:
+    with site.runtime.database.read() as tx:
+        return list(each_line(tx.ledger))
+
+
+def last(site: Site) -> Activity:
+    return entries(site.runtime.database)[-1]
+
+
+def test_everything_is_erased_in_one_entry_and_no_line_of_the_ledger_is(lived_in: Site) -> None:
+    before = lines(lived_in)
+    erased = erase_everything(lived_in.runtime, CLI)
+    assert erased == Erased(transmissions=2, waiting=1, extension_codes=1, salted_values=erased.salted_values)
+    assert erased.salted_values > 0
+    rows = dump(lived_in.replica.database_url)
+    assert {name for name in ERASED_TABLES if rows[name]} == set()
+    assert sum(rows["reporting_periods"].values()) == 1
+    assert lines(lived_in)[: len(before)] == before
+    assert [line.kind for line in lines(lived_in)[len(before) :]] == [Kind.ERASED]
+    assert last(lived_in).actor == "cli (operator)"
+    assert {entry.actor for entry in entries(lived_in.runtime.database)} >= {"(erased)"}
+
+
+def content(site: Site) -> bytes:
+    site.close()  # So that all of it is in the one file.
+    return Path(site.replica.database_url.removeprefix("sqlite:///")).read_bytes()
+
+
+def test_nothing_of_it_is_left_in_the_file(lived_in: Site) -> None:
+    if not lived_in.replica.database_url.startswith("sqlite"):
+        return
+    canaries = (CODE.encode(), BOUNCER.encode())
+    assert all(canary in content(lived_in) for canary in canaries)
+    erase_everything(lived_in.runtime, CLI)
+    assert not any(canary in content(lived_in) for canary in canaries)
+
+
+def test_what_waited_is_never_sent_and_what_comes_next_is_counted_anew(lived_in: Site) -> None:
+    accepted = len(lived_in.server.journal())
+    erase_everything(lived_in.runtime, CLI)
+    lived_in.clock.advance(days=1)
+    assert deliver_due(lived_in.runtime) == 0
+    record_call(lived_in.runtime, usage(events=3))
+    sent = send_now(lived_in.runtime, ADMIN, None).transmission
+    journal = lived_in.server.journal()
+    assert len(journal) == accepted + 1
+    assert sent.records_sent == 3
+    assert CODE.encode() not in journal[-1].payload
+
+
+def test_nothing_is_erased_while_something_is_being_sent(lived_in: Site) -> None:
+    with lived_in.runtime.database.read() as tx:
+        (waiting,) = tx.transmissions.waiting(FAILED_STATES)
+    assert claim(lived_in.runtime, waiting, AttemptTrigger.RETRY)
+    before = dump(lived_in.replica.database_url)
+    with pytest.raises(AttemptUnderWayError):
+        erase_everything(lived_in.runtime, CLI)
+    assert dump(lived_in.replica.database_url) == before
+    lived_in.clock.advance(hours=1)
+    assert erase_everything(lived_in.runtime, CLI).waiting == 1
+
+
+def test_persons_are_erased_alone(lived_in: Site) -> None:
+    sent = dump(lived_in.replica.database_url)["telemetry_transmission_logs"]
+    assert erase_persons(lived_in.runtime, CLI) > 0
+    named = [entry.actor for entry in entries(lived_in.runtime.database)]
+    assert "admin" not in named
+    assert named[-1] == "cli (operator)"
+    assert CODE not in repr(entries(lived_in.runtime.database))
+    assert dump(lived_in.replica.database_url)["telemetry_transmission_logs"] == sent
+
+
+def test_a_new_instance_id_is_in_the_next_payload_and_nowhere_in_the_ledger(lived_in: Site) -> None:
+    old = lived_in.server.payloads()[-1].instance_id
+    new = reset_instance_id(lived_in.runtime, CLI)
+    assert (last(lived_in).kind, last(lived_in).details) == (Kind.INSTANCE_ID_RESET, {})
+    send_now(lived_in.runtime, ADMIN, None)
+    assert str(lived_in.server.payloads()[-1].instance_id) == str(new) != str(old)
+    wake(lived_in.runtime)
