@@ -13,16 +13,21 @@ import pytest
 import typer
 
 from telemetry_service.cli.main import make_cli
+from telemetry_service.cli.open_service import command_actor
 from telemetry_service.domain.clock import SystemClock
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.storage.database import Database
 from tests.cli.conftest import CommandLine, Ended
 from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.dump import changed, dump, tables
+from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.lived_in import LivedIn, postgresql_lived_in, sqlite_lived_in
 
@@ -31,10 +36,12 @@ NOBODYS = "01980000-0000-7000-8000-000000000001"
 
 @dataclass(frozen=True)
 class Command:
-    """A command, and the tables that it is for."""
+    """A command, the tables that it is for, and the entries that it writes."""
 
     arguments: tuple[str, ...]
     writes: frozenset[str] = frozenset()
+    notes: tuple[Kind, ...] = ()
+    """The entries that it writes."""
     stdin: str = ""
     made: Callable[[str], tuple[str, ...]] = field(default=lambda _id: ())
     """Arguments that name a transmission of the database."""
@@ -61,25 +68,43 @@ COMMANDS = {
     "doctor": Command(("doctor",)),
     "doctor --offline": Command(("doctor", "--offline")),
     "token list": Command(("token", "list")),
-    "token create": Command(("token", "create", "reporter", "--scope", "report"), NOTING | {"service_tokens"}),
-    "token revoke": Command(("token", "revoke", "kept"), NOTING | {"service_tokens"}),
+    "token create": Command(
+        ("token", "create", "reporter", "--scope", "report"), NOTING | {"service_tokens"}, (Kind.TOKEN_CREATED,)
+    ),
+    "token revoke": Command(("token", "revoke", "kept"), NOTING | {"service_tokens"}, (Kind.TOKEN_REVOKED,)),
     "admin set-password": Command(
         ("admin", "set-password", "--stdin"),
         NOTING | {"admin_accounts", "admin_sessions"},
+        (Kind.PASSWORD_SET,),
         stdin="a long enough password\n",
     ),
     "test-connection": Command(
-        ("test-connection",), NOTING | {"license_server_last_exchange", "telemetry_transmission_logs"}
+        ("test-connection",),
+        NOTING | {"license_server_last_exchange", "telemetry_transmission_logs"},
+        (Kind.CONNECTION_TESTED,),
     ),
-    "send-now": Command(("send-now",), SENDING),
-    "erase": Command(("erase", "--all", "--yes"), SENDING | {"admin_sessions", "extension_codes"}),
-    "erase --persons": Command(("erase", "--persons", "--yes"), NOTING),
-    "instance-id reset": Command(("instance-id", "reset", "--yes"), NOTING | {"installation"}),
+    "send-now": Command(("send-now",), SENDING, (Kind.PREPARED, Kind.ATTEMPT, Kind.ANSWERED)),
+    "erase": Command(("erase", "--all", "--yes"), SENDING | {"admin_sessions", "extension_codes"}, (Kind.ERASED,)),
+    "erase --persons": Command(("erase", "--persons", "--yes"), NOTING, (Kind.ERASED,)),
+    "instance-id reset": Command(
+        ("instance-id", "reset", "--yes"), NOTING | {"installation"}, (Kind.INSTANCE_ID_RESET,)
+    ),
 }
 VARIANTS = {"doctor --offline", "erase --persons"}
 """Commands that are there twice, with other options."""
 NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
 THEY_MAKE_ONE = {"serve", "migrate"}
+
+
+SERVICES_OWN = {Kind.ATTEMPT, Kind.ANSWERED}
+"""What a command asks for, and the service does."""
+
+
+def entries_of(url: str) -> list[Activity]:
+    database = Database(url)
+    found = entries(database)
+    database.close()
+    return found
 
 
 def names(cli: typer.Typer) -> Iterator[str]:
@@ -219,6 +244,13 @@ def connection_changed(cli: CommandLine, license_server: LicenseServer, tmp_path
     return Changed(cli, held.transmission_id)
 
 
+def assert_noted(site: Changed, known: int, command: Command) -> None:
+    """Whoever ran the command stands in its entry; there is no address, because no call came over a network."""
+    person = f"cli ({command_actor().id})"
+    expected = [(kind, "service" if kind in SERVICES_OWN else person, None) for kind in command.notes]
+    assert [(entry.kind, entry.actor, entry.source) for entry in entries_of(site.url)[known:]] == expected
+
+
 LEAVES_NOTHING_TO_SEND = {"test-connection", "erase"}
 
 
@@ -227,10 +259,11 @@ def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_con
     connection_changed: Changed, name: str
 ) -> None:
     cli, command = connection_changed.cli, COMMANDS[name]
-    before = dump(connection_changed.url)
+    before, known = dump(connection_changed.url), len(entries_of(connection_changed.url))
     ended = command.run(cli, str(connection_changed.held))
     assert ended.code == 0, ended
     assert changed(before, dump(connection_changed.url)) <= command.writes
+    assert_noted(connection_changed, known, command)
     service = cli.service()
     assert wake(service.runtime).attempts == 1
     with service.runtime.database.read() as tx:
@@ -240,15 +273,17 @@ def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_con
 
 
 def test_an_erasure_changes_what_it_is_for_and_leaves_nothing_to_send(connection_changed: Changed) -> None:
-    before = dump(connection_changed.url)
+    before, known = dump(connection_changed.url), len(entries_of(connection_changed.url))
     assert COMMANDS["erase"].run(connection_changed.cli).code == 0
     assert changed(before, dump(connection_changed.url)) <= COMMANDS["erase"].writes
+    assert_noted(connection_changed, known, COMMANDS["erase"])
     service = connection_changed.cli.service()
     assert wake(service.runtime).attempts == 0
     service.runtime.database.close()
 
 
 def test_a_connection_test_notes_its_result_and_what_it_shows(connection_changed: Changed) -> None:
-    before = dump(connection_changed.url)
+    before, known = dump(connection_changed.url), len(entries_of(connection_changed.url))
     assert COMMANDS["test-connection"].run(connection_changed.cli).code == 0
     assert changed(before, dump(connection_changed.url)) == COMMANDS["test-connection"].writes
+    assert_noted(connection_changed, known, COMMANDS["test-connection"])
