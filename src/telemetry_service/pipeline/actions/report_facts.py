@@ -11,6 +11,7 @@ from telemetry_service.domain.errors import (
     RegistryFullError,
     StaleLicenseError,
 )
+from telemetry_service.domain.fact_entries import of_bouncer, of_code, of_license
 from telemetry_service.domain.facts import (
     BouncerRegistration,
     ExtensionCode,
@@ -21,7 +22,6 @@ from telemetry_service.domain.facts import (
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.payload import MAX_CODES
-from telemetry_service.pipeline.facts_entries import of_bouncer, of_code, of_license
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.fact_entries import of_license
 from telemetry_service.domain.facts import LicenseSource
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
@@ -18,7 +19,6 @@ from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpd
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.facts_entries import of_license
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
