@@ -117,6 +117,11 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
         "Another process holds the write lock for more than 10 seconds: a backup that copies the file, a shell with"
         " an open transaction, a migration on SQLite, or a second service on the same SQLite file."
     ),
+    errors.LedgerBusyError: (
+        "Another replica was stopped or hangs while it writes to the ledger. Recording usage is not affected."
+        " PostgreSQL ends its session after 30 seconds; then everything works again. If it repeats, look for a replica"
+        " that is out of memory or CPU."
+    ),
     errors.MigrationUnderWayError: (
         "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
         " service that starts in the meantime waits until it is done; run a command again after that."

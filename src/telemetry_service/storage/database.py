@@ -44,7 +44,7 @@ HEAD_PATIENCE = 45
 """Seconds; a stopped session is ended after 30."""
 
 _PAUSE_SECONDS = 0.2
-"""Between two tries, so that whoever waits for the other locks of a transaction gets them in turn."""
+"""Between two tries, so that a process that waits for the other locks of a transaction gets them in turn."""
 
 
 class _RollbackError(Exception):

@@ -35,11 +35,11 @@ class LedgerPendingStore:
         self._connection = connection
 
     def count(self, now: datetime, actor: Actor, kind: Kind, about: str) -> bool:
-        """Count one more; True if it is the first, which is written as a line of its own."""
+        """Count one more; True if it is the first, which gets its own line."""
         return self._count(now, actor, kind, about, first=0, more=1) == 0
 
     def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
-        """Count several more, of which none is written as a line of its own."""
+        """Count several more, of which none gets its own line."""
         self._count(now, actor, kind, about, first=times, more=times)
 
     def due(self, begun_before: datetime, now: datetime) -> bool:

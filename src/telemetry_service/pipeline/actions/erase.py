@@ -33,7 +33,7 @@ class Erased:
 def erase_everything(runtime: Runtime, actor: Actor) -> Erased:
     """Erase transmissions, counts, report IDs, codes, sessions, and who the entries are about.
 
-    What waits is never sent. What no longer changes is deleted in the steps of the purge; if the process ends before
+    Waiting payloads are never sent. Finished rows are deleted in the steps of the purge; if the process ends before
     the last one, the next erasure or purge continues.
 
     Raises:

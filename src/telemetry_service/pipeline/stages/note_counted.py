@@ -5,7 +5,7 @@ from datetime import timedelta
 from telemetry_service.pipeline.runtime import Runtime
 
 COUNTED_FOR = timedelta(hours=1)
-"""How long something is counted before the count becomes an entry. Whoever repeats it all day causes 48 entries."""
+"""How long something is counted before the count becomes an entry. Anyone who repeats it all day causes 48 entries."""
 
 
 def note_counted(runtime: Runtime) -> None:

@@ -42,7 +42,7 @@ def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outco
 def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
     """Write the outcome of an attempt and what follows in one transaction.
 
-    It was sent, so a ledger that is busy must not lose what came of it.
+    The payload was sent, so a busy ledger must not lose the outcome.
     """
     now = runtime.clock.now()
     runtime.database.write_again(lambda tx: _record(runtime, tx, claimed, outcome, now, duration_ms))
