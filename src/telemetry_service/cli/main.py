@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from telemetry_service import __version__
+from telemetry_service.cli.commands import ledger
 from telemetry_service.cli.commands.admin import set_password
 from telemetry_service.cli.commands.doctor import doctor
 from telemetry_service.cli.commands.erase import erase, reset_instance_id
@@ -28,7 +29,8 @@ from telemetry_service.domain.errors import SettingsError, TelemetryError
 _HELP = (
     "Telemetry management for Control Core.\n\nSettings come from environment variables and files; see the README."
     " Errors go to stderr, each with a code.\n\nExit codes: 0 success, 1 failure, 2 usage error, 3 invalid settings,"
-    " 4 database error, 5 not delivered, 6 telemetry off or not configured, 8 no database or an outdated schema."
+    " 4 database error, 5 not delivered, 6 telemetry off or not configured, 7 verification failed, 8 no database or an"
+    " outdated schema."
 )
 
 
@@ -72,6 +74,13 @@ def make_cli() -> typer.Typer:
     cli.add_typer(_group({"reset": reset_instance_id}, "Manage the installation's ID."), name="instance-id")
     tokens: dict[str, Callable[..., None]] = {"create": create, "list": list_tokens, "revoke": revoke}
     cli.add_typer(_group(tokens, "Manage service tokens."), name="token")
+    of_ledger: dict[str, Callable[..., None]] = {
+        "verify": ledger.verify,
+        "export": ledger.export,
+        "key": ledger.key,
+        "rotate-key": ledger.rotate_key,
+    }
+    cli.add_typer(_group(of_ledger, "Verify and export the ledger, and manage its key."), name="ledger")
     return cli
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
@@ -17,6 +18,9 @@ from telemetry_service.domain.clock import rfc3339
 
 FIRST_PREV = "0" * 64
 """What the first line has in place of the digest of the line before it."""
+
+ANCHOR_PATTERN = "^([0-9]{1,18}:)?[0-9a-f]{64}$"
+"""An anchor: the digest of a line that must be there, alone or behind its number (``SEQ:HASH``)."""
 
 _SALT_BYTES = 32
 
@@ -135,6 +139,32 @@ def _actor(actor: Actor) -> dict[str, Value]:
     named = {name: value for name, value in (("id", actor.id), ("name", actor.name)) if value is not None}
     who = {name: Salted(value) if actor.personal else value for name, value in named.items()}
     return {"type": actor.kind.value, **who}
+
+
+def salted_digests(value: object) -> set[str]:
+    """Return the salted digests anywhere in what a line says."""
+    if isinstance(value, list):
+        return {digest for member in value for digest in salted_digests(member)}
+    if not isinstance(value, dict):
+        return set()
+    if set(value) == {"salted"}:
+        return {str(value["salted"])}
+    return {digest for member in value.values() for digest in salted_digests(member)}
+
+
+def resolved(value: Any, kept: Mapping[str, bytes], erased: object = None) -> Any:  # noqa: ANN401 - any JSON
+    """Return what a line says with values in place of their salted digests.
+
+    A digest whose value was erased stays as it is, unless there is something to say instead.
+    """
+    if isinstance(value, list):
+        return [resolved(member, kept, erased) for member in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"salted"}:
+        found = kept.get(str(value["salted"]))
+        return (erased or value) if found is None else text_of(found)
+    return {name: resolved(member, kept, erased) for name, member in value.items()}
 
 
 def text_of(salted: bytes) -> str:

@@ -42,6 +42,14 @@ class LedgerSigner:
         """
         return self._keys.seal(self._opened(key_id, sealed).public_key, _purpose(_SIGNED, key_id))
 
+    def seal_again(self, key_id: str, sealed: bytes) -> bytes:
+        """Return the same of a key that no longer signs, sealed under the newest key of the deployment.
+
+        Raises:
+            KeyUnusableError: the key cannot be opened.
+        """
+        return self._keys.seal(self._earlier(key_id, sealed), _purpose(_SIGNED, key_id))
+
     def public_keys(self, stored: StoredKeys) -> dict[str, bytes]:
         """Return the raw public keys by their IDs.
 
@@ -54,8 +62,10 @@ class LedgerSigner:
         return found
 
     def _public_key(self, key_id: str, sealed: bytes, *, signs: bool) -> bytes:
-        if signs:
-            return self._opened(key_id, sealed).public_key
+        return self._opened(key_id, sealed).public_key if signs else self._earlier(key_id, sealed)
+
+    def _earlier(self, key_id: str, sealed: bytes) -> bytes:
+        """Return the public key of one that no longer signs."""
         with suppress(KeyUnusableError):
             return self._keys.open(sealed, _purpose(_SIGNED, key_id))
         # It could not be opened when another key took its place, so its private key is still there.

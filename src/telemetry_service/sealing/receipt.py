@@ -39,6 +39,11 @@ class ReceiptKeys:
         """The hex SHA-256 digest of each raw key."""
         return tuple(key.fingerprint for key in self._keys)
 
+    @property
+    def public_keys(self) -> tuple[bytes, ...]:
+        """The raw keys."""
+        return tuple(key.public_key for key in self._keys)
+
     def read(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> Mapping[str, Any] | None:
         """Return the claims of ``token``, or None if it is not this License Server's receipt for one of our payloads.
 
@@ -74,9 +79,14 @@ class ReceiptKey:
         return cls(key)
 
     @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of the raw key."""
+        return self._key.public_bytes_raw()
+
+    @property
     def fingerprint(self) -> str:
         """The hex SHA-256 digest of the raw key."""
-        return hashlib.sha256(self._key.public_bytes_raw()).hexdigest()
+        return hashlib.sha256(self.public_key).hexdigest()
 
     def verify(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> bool:
         """Whether ``token`` is this License Server's receipt for one of our payloads."""

@@ -1,7 +1,7 @@
 """The exact bytes that digests name: payloads as prepared and as sent, and bodies as they crossed the network."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from uuid import UUID
 
 from sqlalchemy import Connection, select
@@ -34,8 +34,13 @@ class EvidenceStore:
         asked = query.where(Row.transmission_id == transmission_id, Row.sha256.in_(set(digests)))
         return {row.sha256: bytes(row.content) for row in self._connection.execute(asked)}
 
-    def anywhere(self, sha256: str) -> bytes | None:
-        """Return the bytes kept under a digest for any transmission."""
-        query = select(Row.content).where(Row.sha256 == sha256).limit(1)
-        content = self._connection.execute(query).scalar()
-        return None if content is None else bytes(content)
+    def anywhere(self, digests: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield the bytes kept under several digests for any transmission, each with its digest."""
+        query = select(Row.sha256, Row.content).where(Row.sha256.in_(set(digests)))
+        yield from ((row.sha256, bytes(row.content)) for row in self._connection.execute(query))
+
+    def after(self, sha256: str, limit: int) -> tuple[tuple[str, bytes], ...]:
+        """Return what is kept under digests above ``sha256``, in their order."""
+        query = select(Row.sha256, Row.content).where(Row.sha256 > sha256)
+        rows = self._connection.execute(query.order_by(Row.sha256, Row.transmission_id).limit(limit))
+        return tuple((row.sha256, bytes(row.content)) for row in rows)

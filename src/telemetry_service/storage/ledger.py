@@ -5,13 +5,13 @@ keep others from recording usage, because that writes no line.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -75,6 +75,14 @@ class Signer(Protocol):
         """
         ...
 
+    def seal_again(self, key_id: str, sealed: bytes) -> bytes:
+        """Return the same of a key that no longer signs, sealed under the newest key of the deployment.
+
+        Raises:
+            KeyUnusableError: the key cannot be opened.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKeys:
@@ -130,13 +138,20 @@ class LedgerStore:
         """Add an entry. ``details`` hold values of closed sets, numbers, digests, our own IDs and salted values."""
         self._entries.append(Entry(now, actor, kind, transmission_id, details or {}))
 
-    def note_often(self, now: datetime, actor: Actor, kind: Kind, details: Mapping[str, Value] | None = None) -> None:
+    def note_often(
+        self,
+        now: datetime,
+        actor: Actor,
+        kind: Kind,
+        details: Mapping[str, Value] | None = None,
+        transmission_id: UUID | None = None,
+    ) -> None:
         """Add an entry for the first of many; the later ones are counted, and ``note_pending`` adds one for them all.
 
         What ``about_of`` the details returns is counted apart.
         """
         if self._pending.count(now, actor, kind, about_of(details)):
-            self.note(now, actor, kind, details)
+            self.note(now, actor, kind, details, transmission_id)
 
     def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
         """Count several more of what ``note_often`` has added an entry for."""
@@ -193,21 +208,20 @@ class LedgerStore:
         signs = next((row.key_id for row in rows if row.id is not None), None)
         return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows})
 
-    def lines(self, after: int = 0, limit: int = 1000) -> tuple[StoredLine, ...]:
+    def lines(
+        self, after: int = 0, limit: int = 1000, kind: str | None = None, actor: str | None = None
+    ) -> tuple[StoredLine, ...]:
         """Return lines with a place above ``after``, oldest first."""
-        return self._stored(_lines().where(LineRow.seq > after).order_by(LineRow.seq).limit(limit))
+        query = _filtered(_lines().where(LineRow.seq > after), kind, actor)
+        return self._stored(query.order_by(LineRow.seq).limit(limit))
 
     def latest(
         self, limit: int, before: int | None = None, kind: str | None = None, actor: str | None = None
     ) -> tuple[StoredLine, ...]:
         """Return lines with a place below ``before``, newest first."""
-        query = _lines().order_by(LineRow.seq.desc()).limit(limit)
+        query = _filtered(_lines().order_by(LineRow.seq.desc()).limit(limit), kind, actor)
         if before is not None:
             query = query.where(LineRow.seq < before)
-        if kind is not None:
-            query = query.where(LineRow.kind == kind)
-        if actor is not None:
-            query = query.where(LineRow.actor == actor)
         return self._stored(query)
 
     def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
@@ -224,6 +238,16 @@ class LedgerStore:
         query = select(SaltedRow.sha256, SaltedRow.salted)
         asked = query.where(SaltedRow.sha256.in_(digests))
         return {row.sha256: bytes(row.salted) for row in self._connection.execute(asked)}
+
+    def salted_after(self, sha256: str, limit: int) -> tuple[tuple[str, bytes], ...]:
+        """Return what is kept under salted digests above ``sha256``, in their order."""
+        query = select(SaltedRow.sha256, SaltedRow.salted).where(SaltedRow.sha256 > sha256)
+        rows = self._connection.execute(query.order_by(SaltedRow.sha256).limit(limit))
+        return tuple((row.sha256, bytes(row.salted)) for row in rows)
+
+    def checkpoint(self) -> str | None:
+        """Return the signed end of what was pruned; None while nothing was."""
+        return self._connection.execute(select(HeadRow.checkpoint)).scalar()
 
     def count(self) -> int:
         """Return the number of lines."""
@@ -265,6 +289,7 @@ class _Writer:
         self._connection.execute(
             update(KeyRow).where(KeyRow.key_id == old_id).values(sealed=self._signer.retire(old_id, old_sealed))
         )
+        self._seal_again()
         self._use(new)
         self._sign(_about_key(now, actor, new, KeyReason.CONFIRMED))
 
@@ -310,6 +335,13 @@ class _Writer:
         new = self._signer.make()
         self._use(new)
         self._sign(_about_key(now, SERVICE, new, reason))
+
+    def _seal_again(self) -> None:
+        """Seal the earlier keys under the newest key of the deployment, so that an older one of it can be removed."""
+        for row in self._connection.execute(select(KeyRow.key_id, KeyRow.sealed)).all():
+            with suppress(KeyUnusableError):  # It stays, and the entries that it signed cannot be verified here.
+                sealed = self._signer.seal_again(row.key_id, bytes(row.sealed))
+                self._connection.execute(update(KeyRow).where(KeyRow.key_id == row.key_id).values(sealed=sealed))
 
     def _use(self, new: NewKey) -> None:
         self._connection.execute(insert(KeyRow).values(key_id=new.key_id, sealed=new.sealed))
@@ -368,6 +400,15 @@ def index_of(actor: Actor) -> str:
 
 def _lines() -> Select[Any]:
     return select(*(getattr(LineRow, name) for name in _LINE))
+
+
+def _filtered(query: Select[Any], kind: str | None, actor: str | None) -> Select[Any]:
+    """Filter lines by their kind, and by an actor or a kind of actors: ``token tkn_7`` or ``token``."""
+    if kind is not None:
+        query = query.where(LineRow.kind == kind)
+    if actor is not None:
+        query = query.where(or_(LineRow.actor == actor, LineRow.actor.startswith(f"{actor} ", autoescape=True)))
+    return query
 
 
 def each_line(store: LedgerStore, after: int = 0, step: int = 1000) -> Iterator[StoredLine]:

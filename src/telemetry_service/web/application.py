@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
-from telemetry_service.web.api import configuration, facts, insight, operations, transmissions, usage
+from telemetry_service.web.api import configuration, facts, insight, ledger, operations, transmissions, usage
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
@@ -37,7 +37,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions)
+_API = (usage, facts, configuration, insight, transmissions, ledger)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

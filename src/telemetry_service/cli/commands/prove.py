@@ -9,7 +9,7 @@ import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
 from telemetry_service.cli.folders import written_into
-from telemetry_service.cli.open_service import opened_service
+from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import say
 from telemetry_service.domain.errors import NotFoundError
 
@@ -30,6 +30,7 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
     Works offline. Exits with 7 if anything about the transmission is not as it was signed.
     """
     with opened_service() as service:
+        from telemetry_service.pipeline.actions.note_reading import note_proof
         from telemetry_service.pipeline.queries import proof as queries
         from telemetry_service.pipeline.snapshot import open_snapshot
 
@@ -37,10 +38,11 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
             detail = _read(snapshot, transmission_id)
             tried = _chosen(detail.attempts, attempt)
             proof = queries.prove(snapshot, detail)
-    target = folder or Path(f"proof-{transmission_id}-{tried.number}")
-    # A folder must contain the proof of only one attempt.
-    with written_into(target, empty=True):
-        _write(target, proof, detail, tried)
+        target = folder or Path(f"proof-{transmission_id}-{tried.number}")
+        # A folder must contain the proof of only one attempt.
+        with written_into(target, empty=True):
+            _write(target, proof, detail, tried)
+        note_proof(service.runtime, command_actor(), transmission_id, tried.number, holds=proof.holds)
     _print(target, proof, detail, tried)
     if not proof.holds:
         raise typer.Exit(ExitCode.NOT_VERIFIED)

@@ -61,6 +61,11 @@ def schema_of(sha256: str) -> PayloadSchema | None:
     return published().get(sha256)
 
 
+def document_of(sha256: str) -> bytes | None:
+    """Return the bytes of a published schema, or None if this version does not ship it."""
+    return None if schema_of(sha256) is None else (FOLDER / f"{sha256}.json").read_bytes()
+
+
 def load(folder: Path) -> PublishedSchemas:
     """Return the schemas in a folder, of which its index names the current one.
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from telemetry_service.domain.ledger import Kind, text_of
+from telemetry_service.domain.ledger import Kind, resolved, salted_digests
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
@@ -42,8 +42,8 @@ def list_activity(
 def read_entries(tx: Transaction, lines: Sequence[StoredLine]) -> tuple[Activity, ...]:
     """Return lines in words, with whatever their salted digests stand for."""
     said = [unverified(line.line) for line in lines]
-    salted = tx.ledger.salted({digest for claims in said for digest in _digests(claims)})
-    return tuple(_activity(line, _clear(claims, salted)) for line, claims in zip(lines, said, strict=True))
+    kept = tx.ledger.salted(salted_digests(said))
+    return tuple(_activity(line, resolved(claims, kept, _ERASED)) for line, claims in zip(lines, said, strict=True))
 
 
 def _activity(line: StoredLine, claims: Mapping[str, Any]) -> Activity:
@@ -62,22 +62,3 @@ def _activity(line: StoredLine, claims: Mapping[str, Any]) -> Activity:
 def _name(actor: Mapping[str, str]) -> str:
     named, kind = actor.get("name") or actor.get("id"), actor.get("type", "")
     return {"token": f"token:{named}", "command": f"cli ({named})", "stranger": "nobody"}.get(kind, named or kind)
-
-
-def _digests(value: object) -> set[str]:
-    """Return the salted digests anywhere in what a line says."""
-    if not isinstance(value, dict):
-        return set()
-    if set(value) == {"salted"}:
-        return {value["salted"]}
-    return {digest for member in value.values() for digest in _digests(member)}
-
-
-def _clear(value: Any, salted: Mapping[str, bytes]) -> Any:  # noqa: ANN401 - any JSON
-    """Return what a line says with the values in place of their digests."""
-    if not isinstance(value, dict):
-        return value
-    if set(value) == {"salted"}:
-        found = salted.get(value["salted"])
-        return _ERASED if found is None else text_of(found)
-    return {name: _clear(member, salted) for name, member in value.items()}

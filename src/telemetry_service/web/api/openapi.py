@@ -43,6 +43,7 @@ _TAGS = [
     {"name": "configuration", "description": "The administrator's settings."},
     {"name": "insight", "description": "The preview and the health."},
     {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
+    {"name": "ledger", "description": "The signed list of what was done and what was sent, and its verification."},
     {"name": "operations", "description": "For operators."},
 ]
 

@@ -13,10 +13,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
+LEDGER_LIMIT_MAXIMUM = 1_000
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
@@ -54,6 +56,17 @@ class HistoryParams(_Filters):
     limit: Limit = LIMIT_DEFAULT
 
 
+class LedgerParams(BaseModel):
+    """Which part of the ledger."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: Annotated[int, Field(ge=0), _only_if_written_as(_WHOLE)] = 0
+    limit: Annotated[int, Field(ge=1, le=LEDGER_LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)] = 100
+    kind: Kind | None = None
+    actor: Annotated[str, Field(max_length=80, description="Such as `person`, `token`, or `token <id>`.")] | None = None
+
+
 class ExportParams(_Filters):
     """Which transmissions to export, and in which format."""
 
@@ -72,7 +85,20 @@ async def refuse_repeated_parameters(request: Request) -> None:
         raise InputRefusedError([FieldError(name, "appears more than once") for name in repeated or ["query"]])
 
 
-_KNOWN = {"status", "trigger", "from", "to", "cursor", "limit", "format", "confirm", "dry_run"}
+_KNOWN = {
+    "status",
+    "trigger",
+    "from",
+    "to",
+    "cursor",
+    "limit",
+    "after",
+    "kind",
+    "actor",
+    "format",
+    "confirm",
+    "dry_run",
+}
 
 
 def entity_tag(version: int) -> str:
@@ -143,3 +169,4 @@ TagsRequired = Annotated[SeenTags, Depends(tags_required)]
 IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]
+LedgerParameters = Annotated[LedgerParams, Query()]

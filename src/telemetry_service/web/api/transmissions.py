@@ -6,6 +6,7 @@ from telemetry_service.domain import errors
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_history import export_transmissions
+from telemetry_service.pipeline.actions.note_reading import note_export, note_proof
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import (
@@ -14,8 +15,9 @@ from telemetry_service.pipeline.queries.history import (
     list_transmissions,
     read_transmission,
 )
-from telemetry_service.pipeline.queries.sent import read_sent
+from telemetry_service.pipeline.queries.sent import Message, read_message, read_sent
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.schemas.ledger import MessageResponse
 from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with
@@ -109,9 +111,12 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
 )
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
-def get_payload_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
+def get_payload_as_sent(
+    context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int
+) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
     _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "payload")
+    note_export(context.runtime, caller.actor, transmission_id, number, "payload")
     return Response(content, media_type="application/json")
 
 
@@ -122,10 +127,21 @@ def get_payload_as_sent(context: Context, transmission_id: TransmissionId, numbe
 )
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
-def get_body_as_sent(context: Context, transmission_id: TransmissionId, number: int) -> Response:
+def get_body_as_sent(context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int) -> Response:
     """Return the body of one attempt, byte for byte as it crossed the network."""
     _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "body")
+    note_export(context.runtime, caller.actor, transmission_id, number, "body")
     return Response(content, media_type="application/octet-stream")
+
+
+@router.get("/history/{transmission_id}/attempts/{number}/message", response_model=MessageResponse)
+@needs(Scope.READ)
+@refused_with(errors.NotFoundError)
+def get_message(context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int) -> Message:
+    """Return one attempt as a document: the headers, the exact bytes, and the digests that the ledger names."""
+    message = read_now(context.runtime, read_message, transmission_id, number)
+    note_proof(context.runtime, caller.actor, transmission_id, number, holds=message.proof.holds)
+    return message
 
 
 @router.post("/history/{transmission_id}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])

@@ -28,7 +28,13 @@ RETRY_AFTER_SECONDS = 5
 REPORTS_SHOWN = 100
 """Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
 
-_PASSING = (StorageUnavailableError, requests.OverloadedError, requests.ExchangesBusyError, requests.LoginsBusyError)
+_PASSING = (
+    StorageUnavailableError,
+    requests.OverloadedError,
+    requests.ExchangesBusyError,
+    requests.ChecksBusyError,
+    requests.LoginsBusyError,
+)
 """Errors that are likely to be over soon."""
 
 

@@ -67,6 +67,13 @@ class ExchangesBusyError(TelemetryError):
     sentence = "Too many exchanges with the License Server are in progress. Nothing was sent; try again in a moment."
 
 
+class ChecksBusyError(TelemetryError):
+    """A check of the whole ledger is running, and another one waits."""
+
+    code = "checks-busy"
+    sentence = "The ledger is being verified already. Try again in a moment."
+
+
 class LoginsBusyError(TelemetryError):
     """Too many logins are being checked or are waiting."""
 

@@ -49,6 +49,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     requests.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
     requests.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.ExchangesBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.ChecksBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.LoginsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
     requests.BodyMalformedError: HTTPStatus.BAD_REQUEST,

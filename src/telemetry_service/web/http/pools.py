@@ -17,7 +17,7 @@ from anyio.to_thread import run_sync
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.write import log_exception
-from telemetry_service.web.errors.request_errors import ExchangesBusyError, LoginsBusyError
+from telemetry_service.web.errors.request_errors import ChecksBusyError, ExchangesBusyError, LoginsBusyError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +28,10 @@ _EXCHANGES = 16
 _LOGINS = 4
 _LOGINS_WAITING = 16
 """Two of them are hashed at once (``identity/passwords.py``); a hundred milliseconds each."""
+
+
+_CHECKS, _CHECKS_WAITING = 1, 1
+"""A check of a ledger with 100,000 entries takes half a minute of one core."""
 
 
 class BoundedPool:
@@ -71,6 +75,7 @@ class Pools:
 
     exchanges: BoundedPool = field(default_factory=lambda: BoundedPool(_EXCHANGES, ExchangesBusyError))
     logins: BoundedPool = field(default_factory=lambda: BoundedPool(_LOGINS, LoginsBusyError, _LOGINS_WAITING))
+    checks: BoundedPool = field(default_factory=lambda: BoundedPool(_CHECKS, ChecksBusyError, _CHECKS_WAITING))
 
 
 def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
@@ -81,6 +86,11 @@ def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[
 def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     """Run a route that checks a password in its pool."""
     return _in_pool(endpoint, lambda pools: pools.logins)
+
+
+def checks_ledger(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a route that checks the whole ledger in its pool."""
+    return _in_pool(endpoint, lambda pools: pools.checks)
 
 
 def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) -> Callable[P, Awaitable[T]]:

@@ -1,0 +1,85 @@
+"""The ledger as programs read it, and the keys that sign it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.domain.ledger import Kind, resolved, salted_digests
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.sealing.ledger_key import fingerprint, unverified
+from telemetry_service.storage.ledger import Head
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A line and what it says. Reading it does not verify it."""
+
+    seq: int
+    line: str
+    claims: Mapping[str, Any]
+    """With values in place of their salted digests, unless they were erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """Entries, oldest first, and the head when they were read."""
+
+    entries: tuple[LedgerEntry, ...]
+    head: Head
+    next_after: int | None
+    """What the next page begins behind; None if this is the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that signs lines, or has signed some."""
+
+    key_id: str
+    public_key: str
+    """In URL-safe base64."""
+    fingerprint: str
+    """The hex SHA-256 digest of the raw key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKeys:
+    """The keys that this installation verifies its ledger with."""
+
+    present: PublicKey | None
+    """The one that signs; None if it cannot be opened with ENCRYPTION_KEY."""
+    earlier: tuple[PublicKey, ...]
+    """The others, the latest first."""
+
+
+def list_entries(
+    snapshot: Snapshot, after: int, limit: int, kind: str | None = None, actor: str | None = None
+) -> LedgerPage:
+    """Return the entries with a number above ``after``."""
+    found = snapshot.tx.ledger.lines(after, limit + 1, kind, actor)
+    lines = found[:limit]
+    said = [unverified(line.line) for line in lines]
+    kept = snapshot.tx.ledger.salted(salted_digests(said))
+    entries = (
+        LedgerEntry(line.seq, line.line, resolved(claims, kept)) for line, claims in zip(lines, said, strict=True)
+    )
+    more = len(found) > limit
+    return LedgerPage(tuple(entries), snapshot.tx.ledger.head(), lines[-1].seq if more else None)
+
+
+def read_ledger_keys(snapshot: Snapshot) -> LedgerKeys:
+    """Return the public keys of the ledger."""
+    stored = snapshot.tx.ledger.keys()
+    opened = snapshot.runtime.signer.public_keys(stored)
+    announced = [unverified(line.line).get("fingerprint", "") for line in snapshot.tx.ledger.latest(1000, kind=_KEY)]
+    order = {said[:16]: place for place, said in reversed([*enumerate(announced)])}
+    keys = {key_id: _public(key_id, raw) for key_id, raw in opened.items()}
+    present = keys.pop(stored.signs, None) if stored.signs else None
+    return LedgerKeys(present, tuple(sorted(keys.values(), key=lambda key: order.get(key.key_id, len(order)))))
+
+
+_KEY = Kind.LEDGER_KEY.value
+
+
+def _public(key_id: str, raw: bytes) -> PublicKey:
+    return PublicKey(key_id, to_base64url(raw).decode(), fingerprint(raw))

@@ -1,0 +1,64 @@
+"""The ledger: its entries, its export, its verifier, and a verification now."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response, StreamingResponse
+
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.export_ledger import FILE_NAME, export_ledger
+from telemetry_service.pipeline.queries.ledger import LedgerPage, list_entries
+from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.stages.check_ledger import LedgerReport, check_ledger
+from telemetry_service.schemas.ledger import AnchorsInput, LedgerReportResponse, LedgerResponse
+from telemetry_service.sealing.verifier_file import NAME, verifier_source
+from telemetry_service.web.api.openapi_parts import refused_with
+from telemetry_service.web.api.parameters import LedgerParameters
+from telemetry_service.web.context import Context
+from telemetry_service.web.errors.request_errors import ChecksBusyError
+from telemetry_service.web.http.body import JsonBody
+from telemetry_service.web.http.pools import checks_ledger
+from telemetry_service.web.security.authorization import CurrentCaller, needs
+
+router = APIRouter(prefix="/ledger", tags=["ledger"])
+
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_ANCHORS = {"anchors": [f"1204:{'9f' * 32}"]}
+
+Anchors = Annotated[AnchorsInput | None, Depends(JsonBody(AnchorsInput, _ANCHORS, required=False))]
+
+
+@router.get("", response_model=LedgerResponse)
+@needs(Scope.READ)
+def get_ledger(context: Context, query: LedgerParameters) -> LedgerPage:
+    """List entries, oldest first. Reading them does not verify them."""
+    return read_now(context.runtime, list_entries, query.after, query.limit, query.kind, query.actor)
+
+
+@router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/zip": _FILE}}})
+@needs(Scope.READ)
+def get_ledger_export(context: Context, caller: CurrentCaller) -> StreamingResponse:
+    """Download the ledger with its evidence, the public keys and the verifier, as a zip."""
+    name = f'attachment; filename="{FILE_NAME}"'
+    export = export_ledger(context.runtime, caller.actor)
+    return StreamingResponse(export, media_type="application/zip", headers={"Content-Disposition": name})
+
+
+@router.get("/verifier", response_class=Response, responses={200: {"content": {"text/x-python": _FILE}}})
+@needs(Scope.READ)
+def get_verifier() -> Response:
+    """Download the verifier: one Python file that needs only the package `cryptography`."""
+    name = f'attachment; filename="{NAME}"'
+    return Response(verifier_source(), media_type="text/x-python", headers={"Content-Disposition": name})
+
+
+@router.post("/verify", response_model=LedgerReportResponse)
+@needs(Scope.READ)
+@refused_with(ChecksBusyError)
+@checks_ledger
+def post_verify(context: Context, anchors: Anchors) -> LedgerReport:
+    """Verify the whole ledger now.
+
+    Without an anchor, a ledger whose latest entries are missing, as in an old backup, cannot be recognized.
+    """
+    return check_ledger(context.runtime, anchors.anchors if anchors else ())
