@@ -52,6 +52,8 @@ class Command:
 
 NOTING = frozenset({"ledger_head", "ledger_salted_values", "telemetry_ledger"})
 """Each act is an entry of the ledger."""
+NOTING_OFTEN = NOTING | {"ledger_pending"}
+"""What may happen many times in a row is counted beside."""
 SENDING = NOTING | frozenset(
     {
         "evidence",
@@ -64,7 +66,11 @@ SENDING = NOTING | frozenset(
 COMMANDS = {
     "preview": Command(("preview",)),
     "history": Command(("history",)),
-    "prove": Command(("prove",), made=lambda known: (known, "--folder", "proof")),
+    "prove": Command(("prove",), NOTING_OFTEN, made=lambda known: (known, "--folder", "proof")),
+    "ledger verify": Command(("ledger", "verify")),
+    "ledger export": Command(("ledger", "export", "ledger.zip"), NOTING_OFTEN),
+    "ledger key": Command(("ledger", "key")),
+    "ledger rotate-key": Command(("ledger", "rotate-key"), NOTING | {"ledger_keys"}),
     "doctor": Command(("doctor",)),
     "doctor --offline": Command(("doctor", "--offline")),
     "token list": Command(("token", "list")),

@@ -1,6 +1,6 @@
 """Exports the ledger as a zip that others verify. It is streamed and read in steps, so a long one needs little memory.
 
-The files of evidence are named by their digests. Whoever verifies it needs the keys from elsewhere: ``keys.json`` only
+The files of evidence are named by their digests. A verifier needs the keys from elsewhere: ``keys.json`` only
 says which ones to look for.
 """
 
@@ -54,16 +54,16 @@ Exit code 0: all that could be checked is right. 7: verification failed, and eac
 
 What not to trust
 -----------------
-Nothing in this file. Whoever made it could have put other keys and another verifier into it. Take from elsewhere:
+Nothing in this file. Anyone who made it could have put other keys and another verifier into it. Take from elsewhere:
 
 --ledger-key   the public key of the ledger, written down earlier ("telemetry-service ledger key", or the Proof page).
                Compare the fingerprint. A key that a trusted one has announced is trusted, too.
 --vendor-key   the public key of the License Server, from Control Core. Without it, receipts are not checked.
---anchor       the number and the digest of an entry, from a log archive or an earlier export. Without one, nobody can
+--anchor       the number and the digest of an entry, from a log archive or an earlier export. Without one, no one can
                see whether the latest entries are missing, as after a truncation or in an old backup.
 verify_ledger.py   from a release of the service, or read it: it is one file.
 
-What it cannot prove: that an entry is true. Whoever holds the ledger's key, or a backup and ENCRYPTION_KEY, could have
+What it cannot prove: that an entry is true. Anyone who holds the ledger's key, or a backup and ENCRYPTION_KEY, could have
 written any entries since that key began. An anchor from before gives that away.
 """
 

@@ -9,7 +9,7 @@ from telemetry_service.pipeline.snapshot import read_now
 def rotate_ledger_key(runtime: Runtime, actor: Actor) -> LedgerKeys:
     """Let a new key sign from here on, and seal all keys under the newest ENCRYPTION_KEY.
 
-    The old key signs the line that announces the new one, so whoever trusts the old key can follow.
+    The old key signs the line that announces the new one, so anyone who trusts the old key can follow.
 
     Raises:
         KeyUnusableError: the old key cannot be opened with ENCRYPTION_KEY.

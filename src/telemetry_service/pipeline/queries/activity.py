@@ -32,6 +32,41 @@ class Activity:
     details: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ActivityPage:
+    """A page of the whole list, newest entry first."""
+
+    entries: tuple[Activity, ...]
+    newer: int | None
+    """What the page with newer entries begins after; None if there are none."""
+    older: int | None
+    """What the page with older entries begins before; None if there are none."""
+
+
+def page_activity(
+    snapshot: Snapshot,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    kind: str | None = None,
+    actor: str | None = None,
+) -> ActivityPage:
+    """Return the latest entries, those ``before`` one, or those right ``after`` one, by their numbers."""
+    ledger = snapshot.tx.ledger
+    if after is None:
+        found = ledger.latest(limit + 1, before, kind, actor)
+        shown, more_older, more_newer = found[:limit], len(found) > limit, before is not None
+    else:
+        rising = ledger.lines(after, limit + 1, kind, actor)
+        shown, more_older, more_newer = rising[:limit][::-1], True, len(rising) > limit
+    return ActivityPage(
+        entries=read_entries(snapshot.tx, shown),
+        newer=shown[0].seq if shown and more_newer else None,
+        older=shown[-1].seq if shown and more_older else None,
+    )
+
+
 def list_activity(
     snapshot: Snapshot, limit: int = 50, before: int | None = None, kind: str | None = None, actor: str | None = None
 ) -> tuple[Activity, ...]:

@@ -1,6 +1,6 @@
 """Checks the whole ledger now: every line and its index, what is kept of the evidence, and the head.
 
-It reads in steps, each in a transaction of its own, so that a long ledger neither fills the memory nor exceeds the time
+It reads in steps, each in its own transaction, so that a long ledger neither fills the memory nor exceeds the time
 of a transaction. The verifier is the one that travels with each export.
 """
 

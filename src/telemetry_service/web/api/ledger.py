@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.identity.scopes import Scope
@@ -19,8 +19,9 @@ from telemetry_service.web.errors.request_errors import ChecksBusyError
 from telemetry_service.web.http.body import JsonBody
 from telemetry_service.web.http.pools import checks_ledger
 from telemetry_service.web.security.authorization import CurrentCaller, needs
+from telemetry_service.web.topic import Topic
 
-router = APIRouter(prefix="/ledger", tags=["ledger"])
+router = Topic("ledger", "/ledger")
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _ANCHORS = {"anchors": [f"1204:{'9f' * 32}"]}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from telemetry_service.domain.actor import ActorKind
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.owner import Owner
@@ -139,6 +140,17 @@ ENTRY: dict[Kind, str] = {
     Kind.LEDGER_KEY: "Took a new ledger key",
 }
 
+
+ACTOR: dict[ActorKind, str] = {
+    ActorKind.PERSON: "People",
+    ActorKind.TOKEN: "Service tokens",
+    ActorKind.COMMAND: "Commands",
+    ActorKind.SCHEDULE: "The schedule",
+    ActorKind.DEPLOYMENT: "The deployment",
+    ActorKind.SERVICE: "The service itself",
+    ActorKind.STRANGER: "Not logged in",
+}
+"""The filter of the activity list."""
 
 _BADGES: dict[type[StrEnum], Mapping[Any, Badge]] = {
     HealthStatus: HEALTH,

@@ -20,18 +20,16 @@ BESIDE = (*EVERYTHING_BUT_THE_FORM, "telemetry/toasts.html")
 """What a form may change in addition to itself."""
 
 
-def page_sections(
-    snapshot: Snapshot, query: HistoryQuery, typed: TypedForm | None = None, *, all_activity: bool = False
-) -> dict[str, Any]:
+def page_sections(snapshot: Snapshot, query: HistoryQuery, typed: TypedForm | None = None) -> dict[str, Any]:
     """Return the sections of the whole page."""
-    beside = sections_beside_the_form(snapshot, query, all_activity=all_activity)
+    beside = sections_beside_the_form(snapshot, query)
     return beside | settings_section(snapshot, typed)
 
 
-def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery, *, all_activity: bool = False) -> dict[str, Any]:
+def sections_beside_the_form(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
     """Return the sections of ``EVERYTHING_BUT_THE_FORM``: all that a send or a retry may change."""
     return {
         "preview": build_preview(snapshot),
         **history_section(snapshot, query),
-        **activity_section(snapshot, whole=all_activity),
+        **activity_section(snapshot),
     }

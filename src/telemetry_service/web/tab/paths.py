@@ -13,8 +13,12 @@ PAYLOAD_FILE = f"{TAB}/payload.json"
 HISTORY = f"{TAB}/history"
 RETRY_FAILED = f"{TAB}/history/retry-failed"
 ACTIVITY = f"{TAB}/activity"
+PROOF = f"{TAB}/proof"
+VERIFY = f"{TAB}/proof/verify"
+LEDGER_EXPORT = "/api/v1/ledger/export"
+VERIFIER = "/api/v1/ledger/verifier"
 EXPORT = "/api/v1/telemetry/history/export"
-"""The REST API's, which a session may also read."""
+"""The REST API's, as the two above, which a session may also read."""
 
 APPEARANCE = f"{TAB}/appearance"
 LOGIN = "/login"
@@ -34,6 +38,11 @@ def retry(transmission_id: UUID | str) -> str:
 def attempt_payload(transmission_id: UUID | str, number: int) -> str:
     """Return the address of one attempt's payload as it was sent."""
     return f"{HISTORY}/{transmission_id}/attempts/{number}/payload"
+
+
+def attempt_message(transmission_id: UUID | str, number: int) -> str:
+    """Return the address of one attempt as a document, with its headers."""
+    return f"/api/v1/telemetry/history/{transmission_id}/attempts/{number}/message"
 
 
 def attempt_body(transmission_id: UUID | str, number: int) -> str:

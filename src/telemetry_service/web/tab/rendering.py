@@ -56,6 +56,8 @@ _ABSENT: dict[str, Any] = {
 }
 """Variables that a template may use but most pages do not set."""
 _CONSTANTS: dict[str, Any] = {
+    "ACTOR": labels.ACTOR,
+    "ENTRY": labels.ENTRY,
     "EXPLANATIONS": EXPLANATIONS,
     "FREQUENCY": labels.FREQUENCY,
     "LOCKED_OFF": LOCKED_OFF,

@@ -8,7 +8,7 @@ from telemetry_service.web.tab.forms import (
     login_routes,
     settings_routes,
 )
-from telemetry_service.web.tab.sections import proof_routes, view_routes
+from telemetry_service.web.tab.sections import ledger_routes, proof_routes, view_routes
 
 TAB = (
     asset_routes.router,
@@ -19,6 +19,7 @@ TAB = (
     key_routes.router,
     delivery_routes.router,
     proof_routes.router,
+    ledger_routes.router,
     view_routes.router,
 )
 """In this order. The pages that they render need the context."""

@@ -1,12 +1,20 @@
 """Who did what, as sentences."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
-from telemetry_service.pipeline.queries.activity import Activity, list_activity
+from telemetry_service.domain.actor import ActorKind
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.pipeline.queries.activity import Activity, list_activity, page_activity
 from telemetry_service.pipeline.snapshot import Snapshot
 
 SHOWN = 8
-LONGER = 50
+ON_A_PAGE = 50
+_DIGITS = 18
+Member = TypeVar("Member", bound=StrEnum)
 
 _NAMES = {
     "enabled": "telemetry",
@@ -42,11 +50,52 @@ _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled
 _SPACES = str.maketrans({"_": " "})
 
 
-def activity_section(snapshot: Snapshot, *, whole: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ActivityQuery:
+    """A filter, and the page of its results, as in the address."""
+
+    kind: Kind | None = None
+    actor: ActorKind | None = None
+    before: int | None = None
+    after: int | None = None
+
+    def __str__(self) -> str:
+        """Return the query of the address; empty for the newest page of the whole list."""
+        values = {"kind": self.kind, "actor": self.actor, "before": self.before, "after": self.after}
+        return urlencode({name: value for name, value in values.items() if value is not None})
+
+    def at(self, *, before: int | None = None, after: int | None = None) -> Self:
+        """Return the same filter for another page; without a number, the newest one."""
+        return replace(self, before=before, after=after)
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the filter excludes anything."""
+        return self.kind is not None or self.actor is not None
+
+
+def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
+    """Return the query in the parameters; what is not valid is left out."""
+    return ActivityQuery(
+        kind=_member(Kind, parameters.get("kind")),
+        actor=_member(ActorKind, parameters.get("actor")),
+        before=_number(parameters.get("before")),
+        after=_number(parameters.get("after")),
+    )
+
+
+def activity_section(snapshot: Snapshot) -> dict[str, Any]:
     """Return the latest entries, and whether there are more of them."""
-    entries = list_activity(snapshot, LONGER)
-    shown = entries if whole else entries[:SHOWN]
-    return {"activity": shown, "more_activity": len(shown) < len(entries)}
+    entries = list_activity(snapshot, SHOWN + 1)
+    return {"activity": entries[:SHOWN], "more_activity": len(entries) > SHOWN}
+
+
+def activity_view(snapshot: Snapshot, query: ActivityQuery) -> dict[str, Any]:
+    """Return one page of the whole list."""
+    page = page_activity(
+        snapshot, ON_A_PAGE, before=query.before, after=query.after, kind=query.kind, actor=query.actor
+    )
+    return {"page": page, "activity_query": query}
 
 
 def details(entry: Activity) -> str:
@@ -65,3 +114,14 @@ def _words(value: str) -> str:
 
 def _word(value: str) -> str:
     return _WORDS.get(value, value.translate(_SPACES))
+
+
+def _member(of: type[Member], text: str | None) -> Member | None:
+    try:
+        return of(text or "")
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _DIGITS else None

@@ -17,7 +17,6 @@ from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, re
 from telemetry_service.web.tab.history_query import history_query_of
 from telemetry_service.web.tab.messages import message
 from telemetry_service.web.tab.page import (
-    ACTIVITY,
     DRAWER,
     EVERYTHING_BUT_THE_FORM,
     HISTORY,
@@ -26,7 +25,6 @@ from telemetry_service.web.tab.page import (
     sections_beside_the_form,
 )
 from telemetry_service.web.tab.rendering import see_other
-from telemetry_service.web.tab.sections.activity import activity_section
 from telemetry_service.web.tab.sections.history import history_section
 from telemetry_service.web.tab.sections.transmission import transmission_section
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
@@ -44,9 +42,8 @@ def show_tab(
     fragment: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter
 ) -> Response:
     """Show the whole tab: as a page, or as the fragment that a host console loads."""
-    whole = visit.request.query_params.get("activity") == "all"
     with open_snapshot(visit.runtime) as snapshot:
-        shown = _page_sections(visit, snapshot, all_activity=whole)
+        shown = _page_sections(visit, snapshot)
     if not fragment:
         return _page(visit, shown)
     return forget_unsaved_form(visit.request, visit.fragments("telemetry/tab.html", shown | {"standalone": False}))
@@ -64,15 +61,6 @@ def show_history(visit: CurrentVisit) -> Response:
         return visit.fragments(HISTORY, read_now(visit.runtime, history_section, query))
     beside = (name for name in EVERYTHING_BUT_THE_FORM if name != HISTORY)
     return visit.fragments(HISTORY, read_now(visit.runtime, sections_beside_the_form, query), *beside)
-
-
-@router.get(paths.ACTIVITY)
-@page
-def show_activity(visit: CurrentVisit) -> Response:
-    """Show the longer activity list."""
-    if not visit.htmx:
-        return see_other(f"{paths.TAB}?activity=all#activity")
-    return visit.fragments(ACTIVITY, read_now(visit.runtime, activity_section, whole=True))
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
@@ -105,10 +93,10 @@ def download_payload(context: Context) -> Response:
     return Response(canonical_json(payload), media_type="application/json", headers={"Content-Disposition": name})
 
 
-def _page_sections(visit: Visit, snapshot: Snapshot, *, all_activity: bool = False) -> dict[str, Any]:
+def _page_sections(visit: Visit, snapshot: Snapshot) -> dict[str, Any]:
     typed = resumed(visit.request, read_configuration(snapshot))
     query = history_query_of(visit.request.query_params)
-    return page_sections(snapshot, query, typed, all_activity=all_activity)
+    return page_sections(snapshot, query, typed)
 
 
 def _page(visit: Visit, shown: dict[str, Any]) -> Response:

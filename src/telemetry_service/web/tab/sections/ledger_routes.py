@@ -1,0 +1,61 @@
+"""The ledger as people read it: what proves it, and the whole activity list."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Form
+from fastapi.responses import Response
+
+from telemetry_service.domain.ledger import ANCHOR_PATTERN
+from telemetry_service.pipeline.queries.ledger import read_ledger_keys
+from telemetry_service.pipeline.snapshot import Snapshot, read_now
+from telemetry_service.pipeline.stages.check_ledger import check_ledger
+from telemetry_service.web.http.pools import checks_ledger
+from telemetry_service.web.security.authorization import page
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.sections.activity import activity_query_of, activity_view
+from telemetry_service.web.tab.visit import CurrentVisit
+from telemetry_service.web.topic import Topic
+
+_PROOF, _ACTIVITY = "telemetry/proof.html", "telemetry/activity_list.html"
+_ANCHOR_WRONG = "An anchor is HASH or SEQ:HASH, and HASH has 64 hex digits in lower case."
+
+router = Topic("tab", described=False)
+
+
+@router.get(paths.PROOF)
+@page
+def show_proof(visit: CurrentVisit) -> Response:
+    """Show the head of the ledger and the keys, and offer a verification, the export and the verifier."""
+    return visit.page(_PROOF, read_now(visit.runtime, _proof))
+
+
+@router.post(paths.VERIFY)
+@page
+@checks_ledger
+def verify_now(visit: CurrentVisit, anchor: Annotated[str, Form(max_length=100)] = "") -> Response:
+    """Verify the whole ledger, and show what was found."""
+    typed = anchor.strip()
+    if typed and not re.fullmatch(ANCHOR_PATTERN, typed):
+        return visit.page(_PROOF, read_now(visit.runtime, _proof) | {"anchor_wrong": _ANCHOR_WRONG})
+    report = check_ledger(visit.runtime, [typed] if typed else ())
+    return visit.page(_PROOF, read_now(visit.runtime, _proof) | {"report": report})
+
+
+@router.get(paths.ACTIVITY)
+@page
+def show_activity(visit: CurrentVisit) -> Response:
+    """Show one page of the whole activity list, filtered by what was done and by whom."""
+    query = activity_query_of(visit.request.query_params)
+    return visit.page(_ACTIVITY, read_now(visit.runtime, activity_view, query))
+
+
+def _proof(snapshot: Snapshot) -> dict[str, Any]:
+    pinned = snapshot.runtime.receipt_keys
+    return {
+        "head": snapshot.tx.ledger.head(),
+        "keys": read_ledger_keys(snapshot),
+        "pinned": pinned.fingerprints if pinned else (),
+        "report": None,
+        "anchor_wrong": None,
+    }

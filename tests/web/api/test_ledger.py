@@ -1,0 +1,212 @@
+"""The ledger by REST: its entries, its export, its verifier, a verification now, and an attempt as a document."""
+
+import base64
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.sealing import verify_ledger
+from tests.support import tampering as by
+from tests.support.databases import ON_BOTH
+from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import entries
+from tests.support.ledger_lines import sha256
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.running import Running, code_in, fields_in
+from tests.support.tampering import Tampering
+from tests.web.api.test_facts import report, send
+
+READ, ADMIN = Scope.READ, Scope.ADMIN
+
+
+@pytest.fixture
+def far_side(tmp_path: Path) -> Iterator[tuple[LicenseServer, FrozenClock]]:
+    clock = FrozenClock()
+    with LicenseServer(tmp_path / "license-server", clock) as server:
+        yield server, clock
+
+
+@pytest.fixture
+def service(database_url: str, far_side: tuple[LicenseServer, FrozenClock]) -> Iterator[Running]:
+    """A service that has sent once, with a receipt."""
+    server, clock = far_side
+    environment = {
+        "TELEMETRY_LICENSE_SERVER_URL": server.server.url,
+        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(server.server.ca_pem_path),
+        "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": server.public_key,
+        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+    }
+    with Running(database_url, environment, clock) as running:
+        assert running.call(ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+        send(running, report())
+        assert running.call(ADMIN, "POST", "telemetry/send-now").json()["state"] == "success"
+        yield running
+
+
+def get(service: Running, path: str = "ledger", **query: Any) -> Any:  # noqa: ANN401 - any JSON
+    response = service.call(READ, "GET", path, params=query)
+    assert response.is_success, response.text
+    return response.json()
+
+
+def verified(service: Running, *anchors: str) -> dict[str, Any]:
+    response = service.call(READ, "POST", "ledger/verify", json={"anchors": list(anchors)})
+    assert response.is_success, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+@ON_BOTH
+def test_entries_come_oldest_first_and_page_by_page(service: Running) -> None:
+    whole = get(service, limit=1000)
+    assert [entry["seq"] for entry in whole["entries"]] == list(range(1, whole["head"]["seq"] + 1))
+    assert whole["next_after"] is None
+    assert sha256(whole["entries"][-1]["line"]) == whole["head"]["sha256"]
+    pages, after = [], 0
+    while after is not None:
+        page = get(service, after=after, limit=3)
+        pages += page["entries"]
+        after = page["next_after"]
+    assert pages == whole["entries"]
+
+
+@ON_BOTH
+def test_entries_are_filtered_by_kind_and_by_actor(service: Running) -> None:
+    kinds = {entry["claims"]["kind"] for entry in get(service, kind="attempt")["entries"]}
+    assert kinds == {"attempt"}
+    by_tokens = get(service, actor="token")["entries"]
+    assert {entry["claims"]["actor"]["type"] for entry in by_tokens} == {"token"}
+    token = by_tokens[0]["claims"]["actor"]["id"]
+    assert get(service, actor=f"token {token}")["entries"] == by_tokens
+    assert get(service, actor="toke")["entries"] == []
+    assert get(service, actor="person", kind="attempt")["entries"] == []
+
+
+def test_persons_are_named_until_they_are_erased(service: Running) -> None:
+    service.log_in()
+    (entry,) = get(service, kind="login")["entries"]
+    assert entry["claims"]["actor"]["id"] == "admin"
+    assert entry["claims"]["source"] == "192.0.2.8"
+    assert "192.0.2.8" not in base64.urlsafe_b64decode(entry["line"].split(".")[1] + "==").decode()
+    by_hand = Tampering(service.database_url)
+    by_hand.write(lambda connection: connection.execute(by.SALTED.delete()))
+    by_hand.close()
+    (entry,) = get(service, kind="login")["entries"]
+    assert set(entry["claims"]["source"]) == {"salted"}
+    report = verified(service)
+    assert report["verified"] is True
+    assert report["checked"]["evidence purged"] > 0
+
+
+def test_wrong_filters_are_refused_by_name(service: Running) -> None:
+    for query, field in (({"kind": "nothing"}, "kind"), ({"after": "-1"}, "after"), ({"limit": "1001"}, "limit")):
+        response = service.call(READ, "GET", "ledger", params=query)
+        assert fields_in(response) == [field], query
+    response = service.call(READ, "POST", "ledger/verify", json={"anchors": ["F" * 64]})
+    assert response.status_code == 422
+    assert fields_in(response) == ["anchors[0]"]
+
+
+@ON_BOTH
+def test_a_verification_now_finds_an_attack_and_names_the_entry(service: Running) -> None:
+    report = verified(service)
+    assert (report["verified"], report["problems"]) == (True, [])
+    assert report["head"] == get(service)["head"]
+    assert any("without an anchor" in sentence for sentence in report["not_checked"])
+    tampering = Tampering(service.database_url)
+    place = tampering.place_of("answered")
+    by.edit(place, state="rejected")(tampering)
+    tampering.close()
+    report = verified(service)
+    assert report["verified"] is False
+    assert [(problem["seq"], problem["code"]) for problem in report["problems"]] == [(place, "signature")]
+
+
+def test_a_verification_with_an_anchor_finds_a_truncation(service: Running) -> None:
+    head = get(service)["head"]
+    assert verified(service, head["sha256"])["checked"]["anchors met"] == 1
+    tampering = Tampering(service.database_url)
+    by.truncate(head["seq"] - 2)(tampering)
+    tampering.close()
+    assert verified(service)["verified"] is True
+    report = verified(service, f"{head['seq']}:{head['sha256']}")
+    assert [problem["code"] for problem in report["problems"]] == ["rolled_back"]
+
+
+def test_a_verification_and_reading_write_no_entry(service: Running) -> None:
+    before = get(service)["head"]
+    verified(service)
+    assert get(service)["head"] == before
+
+
+@ON_BOTH
+def test_the_export_verifies_offline_with_its_verifier_and_nothing_else(service: Running, tmp_path: Path) -> None:
+    exported = service.call(READ, "GET", "ledger/export")
+    assert exported.headers["content-type"] == "application/zip"
+    assert exported.headers["content-disposition"] == 'attachment; filename="telemetry-ledger.zip"'
+    (tmp_path / "export.zip").write_bytes(exported.content)
+    verifier = service.call(READ, "GET", "ledger/verifier")
+    assert verifier.content == Path(verify_ledger.__file__).read_bytes()
+    (tmp_path / "verify_ledger.py").write_bytes(verifier.content)
+    keys = json.loads(zipfile.ZipFile(io.BytesIO(exported.content)).read("keys.json"))
+    command = [sys.executable, "-I", "verify_ledger.py", "export.zip", "--ledger-key", keys["ledger_key"]["public_key"]]
+    command += [
+        "--vendor-key",
+        keys["license_server_keys"][0]["public_key"],
+        "--anchor",
+        get(service)["head"]["sha256"],
+    ]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "Checked: receipts verified: 1" in ended.stdout
+    assert "evidence purged" not in ended.stdout
+
+
+def test_exports_in_a_row_are_one_entry_and_a_count(service: Running) -> None:
+    for _ in range(4):
+        assert service.call(READ, "GET", "ledger/export").is_success
+    runtime = service.context.runtime
+    (noted,) = [entry for entry in entries(runtime.database) if entry.kind == "exported"]
+    assert (noted.actor, noted.details) == ("token:read", {"of": "ledger"})
+    with runtime.database.write() as tx:
+        tx.ledger.note_pending(service.clock.now())
+    counted = [entry for entry in entries(runtime.database) if entry.kind == "exported"][-1]
+    assert counted.details["times"] == 3
+
+
+def test_an_attempt_is_a_document_with_its_headers_and_digests(
+    service: Running, far_side: tuple[LicenseServer, FrozenClock]
+) -> None:
+    (received,) = far_side[0].journal()
+    path = f"telemetry/history/{received.transmission_id}/attempts/1/message"
+    message = get(service, path)
+    body = base64.b64decode(message["body_base64"])
+    assert hashlib.sha256(body).hexdigest() == message["body_sha256"] == received.body_sha256
+    assert base64.b64decode(message["payload_base64"]) == received.payload
+    assert message["headers"]["X-Telemetry-Id"] == str(received.transmission_id)
+    assert message["headers"]["X-Telemetry-Signature"].startswith("v1,")
+    assert (message["verified"], message["findings"]) == (True, [])
+    (noted,) = [entry for entry in entries(service.context.runtime.database) if entry.kind == "proved"]
+    assert noted.transmission_id == received.transmission_id
+    missing = service.call(READ, "GET", path.replace("/1/", "/9/"))
+    assert (missing.status_code, code_in(missing)) == (404, "not-found")
+
+
+def test_the_bytes_of_an_attempt_are_exported_with_an_entry(
+    service: Running, far_side: tuple[LicenseServer, FrozenClock]
+) -> None:
+    (received,) = far_side[0].journal()
+    for part in ("payload", "body"):
+        assert service.call(READ, "GET", f"telemetry/history/{received.transmission_id}/attempts/1/{part}").is_success
+    (noted,) = [entry for entry in entries(service.context.runtime.database) if entry.kind == "exported"]
+    assert noted.transmission_id == received.transmission_id
+    assert noted.details == {"of": "attempt", "number": 1, "part": "payload"}
