@@ -25,6 +25,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.pipeline.stages.check_ledger import check_ledger
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN, OPS
@@ -87,6 +88,7 @@ class Ordeal:
         self._running: list[_Running] = []
         self._receipts = [Receipts(folder, reporter) for reporter in range(plan.replicas)]
         self._not_reported: dict[int, Amount] = {}
+        self._ends: list[str] = []
         self._started = 0
         self.report = Report(arena.url.partition(":")[0].partition("+")[0], plan.replicas)
         server.store.add_key(worker.SECOND_API_KEY, CUSTOMER)
@@ -188,6 +190,7 @@ class Ordeal:
         try:
             self._finish_reports(runtime)
             self._deliver_all(runtime)
+            self._verify_ledger(runtime)
         finally:
             runtime.database.close()
         engine = create_engine(self._arena.url)
@@ -195,6 +198,14 @@ class Ordeal:
             self._compare(reckon_on(connection, self._server.journal()))
             self._look_at_deliveries(connection)
         engine.dispose()
+
+    def _verify_ledger(self, runtime: Runtime) -> None:
+        """Verify the whole ledger, with the ends of all earlier reckonings as anchors: nothing committed is gone."""
+        found = check_ledger(runtime, self._ends)
+        self.report.ledger_entries = found.checked.get("entries", 0)
+        self.report.ledger_problems = max(self.report.ledger_problems, len(found.problems))
+        if found.head is not None:
+            self._ends.append(f"{found.head.seq}:{found.head.sha256}")
 
     @property
     def _may_switch(self) -> bool:

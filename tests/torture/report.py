@@ -35,6 +35,9 @@ class Report:
     codes_redeemed: int = 0
     codes_lost: int = 0
     codes_doubled: int = 0
+    ledger_entries: int = 0
+    ledger_problems: int = 0
+    """What the verification of the whole ledger found, at each reckoning."""
     unexpected_errors: int = 0
     damaged_database: int = 0
 
@@ -44,7 +47,8 @@ class Report:
         usage = (self.lost, self.doubled, self.withheld_wrongly)
         transmissions = (self.undelivered, self.ids_with_two_payloads, self.other_payloads)
         codes = (self.codes_lost, self.codes_doubled)
-        return not any((*usage, *transmissions, *codes, self.unexpected_errors, self.damaged_database))
+        ledger = (self.ledger_problems, not self.ledger_entries)
+        return not any((*usage, *transmissions, *codes, *ledger, self.unexpected_errors, self.damaged_database))
 
     def as_json(self) -> str:
         """Return the report as JSON."""
@@ -74,6 +78,8 @@ class Report:
             ("ids with two payloads", f"{self.ids_with_two_payloads:,}"),
             ("payloads that arrived other than they are kept", f"{self.other_payloads:,}"),
             ("extension codes lost, doubled", f"{self.codes_lost:,}, {self.codes_doubled:,}"),
+            ("ledger entries verified", f"{self.ledger_entries:,}"),
+            ("problems in the ledger", f"{self.ledger_problems:,}"),
             ("errors that are not our own", f"{self.unexpected_errors:,}"),
             ("database damaged", f"{self.damaged_database:,}"),
         ]

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from telemetry_service.reference.journal import JournalEntry, read_journal
+from tests.support.lonely_python import lonely_python
 from tests.support.program import Program
 
 # Some start it twice, and a busy machine takes its time.
@@ -37,6 +39,11 @@ class Visitor:
 
     def post(self, path: str) -> Any:  # noqa: ANN401 - any JSON
         return self._call("POST", path)
+
+    def download(self, path: str) -> bytes:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        url = f"{self.url}{path}"
+        return httpx.get(url, headers=headers, trust_env=False, timeout=60).raise_for_status().content
 
     def history(self) -> list[dict[str, Any]]:
         found = self.get("/history?limit=100")["transmissions"]
@@ -110,6 +117,21 @@ def test_what_it_offers_to_try_works(demo: Program, tmp_path: Path) -> None:
     assert broken["cause"]["code"] == "busy"
     curl(repair_it, tmp_path)
     assert visitor.post(f"/history/{broken['transmission_id']}/retry")["status"] == "success"
+
+
+def test_its_ledger_verifies_on_a_machine_without_the_service(demo: Program, tmp_path: Path) -> None:
+    visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+    (tmp_path / "ledger.zip").write_bytes(visitor.download("/api/v1/ledger/export"))
+    (tmp_path / "verify_ledger.py").write_bytes(visitor.download("/api/v1/ledger/verifier"))
+    with zipfile.ZipFile(tmp_path / "ledger.zip") as export:
+        keys = json.loads(export.read("keys.json"))
+    given = ["--ledger-key", keys["ledger_key"]["public_key"]]
+    given += ["--vendor-key", keys["license_server_keys"][0]["public_key"]]
+    command = [str(lonely_python(tmp_path / "lonely")), "-I", "verify_ledger.py", "ledger.zip", *given]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    accepted = [item for item in visitor.history() if item["status"] == "success"]
+    assert f"Checked: receipts verified: {len(accepted)}" in ended.stdout
 
 
 def curl(command: list[str], folder: Path) -> str:

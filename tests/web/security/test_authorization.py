@@ -86,6 +86,8 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", f"{TAB}/history/{{transmission_id}}"): PAGE,
     ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): PAGE,
     ("GET", f"{TAB}/activity"): PAGE,
+    ("GET", f"{TAB}/proof"): PAGE,
+    ("POST", f"{TAB}/proof/verify"): PAGE,
     ("GET", f"{TAB}/payload"): PAGE,
     ("GET", f"{TAB}/payload.json"): PAGE,
 }

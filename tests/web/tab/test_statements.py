@@ -20,7 +20,7 @@ pytestmark = ON_BOTH
 TRANSACTIONS = 2
 """One that recognizes the session, and one in which all that is shown is read."""
 HTMX = {"HX-Request": "true"}
-FRAGMENTS = {"history": (paths.HISTORY, 8), "activity": (paths.ACTIVITY, 4), "payload": (paths.PAYLOAD, 12)}
+FRAGMENTS = {"history": (paths.HISTORY, 8), "payload": (paths.PAYLOAD, 12)}
 DIALOGS = {"send now": (paths.SEND_NOW, 12), "remove key": (paths.REMOVE_KEY, 8)}
 
 
@@ -47,7 +47,7 @@ def look(console: Console, address: str, headers: dict[str, str] | None = None) 
 
 
 def test_a_page_is_read_in_twenty_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
-    for address in (paths.TAB, paths.PAYLOAD, f"{paths.TAB}?fragment=true", f"{paths.TAB}?activity=all"):
+    for address in (paths.TAB, paths.PAYLOAD, f"{paths.TAB}?fragment=true", paths.PROOF, paths.ACTIVITY):
         asked = look(console, address)
         assert (asked.transactions, len(asked.statements) <= 20) == (TRANSACTIONS, True), (address, asked)
 

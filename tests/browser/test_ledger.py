@@ -1,0 +1,117 @@
+"""*Proof* and *Activity* as an administrator uses them: without JavaScript, by keyboard, in every look."""
+
+from playwright.sync_api import Browser, Page, expect
+
+from telemetry_service.domain.ledger import Kind
+from tests.browser.console import Console
+from tests.browser.test_accessibility import LOOKS, check, look
+from tests.browser.test_history import failed_and_sent
+from tests.browser.test_keyboard import tab_to
+from tests.browser.visitor import Look, log_in, picture, visit
+from tests.support import tampering as by
+from tests.support.actors import OPS
+from tests.support.tampering import Tampering
+
+KIND, ACTOR = "What", "Who"
+
+
+def spam(console: Console, times: int) -> None:
+    """Let a token that may only read leave so many entries."""
+    with console.runtime.database.write() as tx:
+        for number in range(times):
+            tx.ledger.note(console.runtime.clock.now(), OPS, Kind.EXPORTED, {"of": f"history {number}"})
+
+
+def test_the_ledger_is_verified_without_javascript(ready: Console, plain: Page) -> None:
+    failed_and_sent(ready)
+    plain.goto(ready.tab)
+    plain.locator("#activity").get_by_role("link", name="Proof").click()
+    expect(plain.get_by_role("heading", name="Proof", level=1)).to_be_visible()
+    expect(plain.locator("#ledger")).to_contain_text("License Server key")
+    anchor = plain.locator("#head").inner_text()
+    plain.get_by_label("Anchor").fill(anchor)
+    plain.get_by_role("button", name="Verify now").click()
+    expect(plain.locator("#verification-result")).to_contain_text("Everything that was checked is as it was signed.")
+    expect(plain.locator("#verification-result")).to_contain_text("Anchors met")
+    plain.get_by_label("Anchor").fill("not an anchor")
+    plain.get_by_role("button", name="Verify now").click()
+    expect(plain.locator("#anchor-wrong")).to_contain_text("HASH or SEQ:HASH")
+    with plain.expect_download() as download:
+        plain.get_by_role("link", name="Export the ledger").click()
+    assert download.value.suggested_filename == "telemetry-ledger.zip"
+    with plain.expect_download() as download:
+        plain.get_by_role("link", name="Verifier").click()
+    assert download.value.suggested_filename == "verify_ledger.py"
+
+
+def test_a_changed_entry_is_named_and_every_page_still_opens(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    tampering = Tampering(ready.environment["TELEMETRY_DATABASE_URL"])
+    place = tampering.place_of("answered")
+    by.edit(place, state="held")(tampering)
+    tampering.close()
+    page.goto(f"{ready.tab}/proof")
+    page.locator("#verify").click()
+    expect(page.locator("#verification-result")).to_be_focused()
+    expect(page.locator("#verification-result")).to_contain_text(f"Entry {place} was changed: its signature is wrong.")
+    check(page, "a failed verification")
+    for address in ("", "/proof", "/activity"):
+        response = page.goto(ready.tab + address)
+        assert response is not None
+        assert response.status == 200
+
+
+def test_the_verification_works_by_keyboard(ready: Console, page: Page) -> None:
+    page.goto(f"{ready.tab}/proof")
+    tab_to(page, "verify")
+    page.keyboard.press("Enter")
+    expect(page.locator("#verification-result")).to_be_focused()
+
+
+def test_no_token_can_push_an_entry_out_of_view(browser: Browser, ready: Console) -> None:
+    spam(ready, 120)
+    with visit(browser, ready, Look(javascript=False)) as (page, _):
+        page.goto(ready.tab)
+        expect(page.locator("#activity")).not_to_contain_text("Set a new API key")
+        page.locator("#activity").get_by_role("link", name="Show all").click()
+        seen = [page.locator("#activity-list").inner_text()]
+        while page.get_by_role("link", name="Older").count():
+            page.get_by_role("link", name="Older").click()
+            seen.append(page.locator("#activity-list").inner_text())
+        assert sum("Set a new API key" in text for text in seen) == 1
+        assert len(seen) > 2
+        page.get_by_role("link", name="Newer").click()
+        assert page.locator("#activity-list").inner_text() == seen[-2]
+        page.get_by_role("link", name="Newest").click()
+        page.get_by_label(KIND, exact=True).select_option(label="Set a new API key")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("#activity-list tbody tr")).to_have_count(1)
+        page.get_by_label(ACTOR, exact=True).select_option(label="Service tokens")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("main")).to_contain_text("No entry matches these filters.")
+        page.get_by_role("link", name="Clear filters").click()
+        expect(page.locator("#activity-list")).to_contain_text("192.0.2.9")
+
+
+def test_an_entry_leads_to_its_transmission(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(f"{ready.tab}/activity?kind=attempt")
+    page.get_by_role("link", name="Show transmission").first.click()
+    expect(page.locator("#drawer")).to_be_visible()
+    expect(page.locator("#sent-message-file")).to_be_visible()
+
+
+def test_both_pages_in_every_look(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    log_in(page.context, ready)
+    for name in ("proof", "activity"):
+        page.goto(f"{ready.tab}/{name}")
+        check(page, name)
+        for look_name, viewport, scheme in LOOKS:
+            look(page, viewport, scheme)
+            picture(page, f"{name}-{look_name}")
+    page.goto(f"{ready.tab}/proof")
+    page.get_by_label("Anchor").fill("f" * 64)
+    page.locator("#verify").click()
+    check(page, "a verification with an anchor that is missing")
+    picture(page, "proof-failed")
