@@ -87,7 +87,7 @@ def test_entries_are_filtered_by_kind_and_by_actor(service: Running) -> None:
     assert {entry["claims"]["actor"]["type"] for entry in by_tokens} == {"token"}
     token = by_tokens[0]["claims"]["actor"]["id"]
     assert get(service, actor=f"token {token}")["entries"] == by_tokens
-    assert get(service, actor="toke")["entries"] == []
+    assert get(service, actor="tok")["entries"] == []
     assert get(service, actor="person", kind="attempt")["entries"] == []
 
 

@@ -63,8 +63,8 @@ Nothing in this file. Anyone who made it could have put other keys and another v
                see whether the latest entries are missing, as after a truncation or in an old backup.
 verify_ledger.py   from a release of the service, or read it: it is one file.
 
-What it cannot prove: that an entry is true. Anyone who holds the ledger's key, or a backup and ENCRYPTION_KEY, could have
-written any entries since that key began. An anchor from before gives that away.
+What it cannot prove: that an entry is true. Anyone who holds the ledger's key, or a backup and ENCRYPTION_KEY, could
+have written any entries since that key began. An anchor from before gives that away.
 """
 
 
