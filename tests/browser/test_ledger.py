@@ -8,9 +8,9 @@ from tests.browser.test_accessibility import LOOKS, check, look
 from tests.browser.test_history import failed_and_sent
 from tests.browser.test_keyboard import tab_to
 from tests.browser.visitor import Look, log_in, picture, visit
-from tests.support import tampering as by
+from tests.support import ledger_attacks as by
 from tests.support.actors import OPS
-from tests.support.tampering import Tampering
+from tests.support.ledger_attacks import Tampering
 
 KIND, ACTOR = "What", "Who"
 

@@ -16,10 +16,10 @@ from tests.cli.conftest import CommandLine
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger_attacks import SALTED, Tampering
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.lonely_python import lonely_python
 from tests.support.site import usage
-from tests.support.tampering import SALTED, Tampering
 
 SECOND_API_KEY = "ck_test_second_9Kq3mTzYx7"
 
@@ -104,7 +104,7 @@ def test_all_keys_are_replaced_and_all_is_purged(
         check=False,
     )
     assert ended.returncode == 0, ended.stdout
-    assert "Checked: evidence purged:" in ended.stdout
+    assert "Evidence purged:" in ended.stdout
 
 
 @ON_BOTH

@@ -4,12 +4,10 @@ import ast
 import os
 import subprocess
 import sys
-import venv
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import cryptography
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from telemetry_service.sealing import verify_ledger
 from telemetry_service.sealing.verify_ledger import main
 from tests.support.ledger_lines import Ledger, Signer, export_files, sha256, write_folder, write_zip
+from tests.support.lonely_python import lonely_python
 
 PROGRAM = Path(verify_ledger.__file__)
 KEY, NEW, STRANGER, VENDOR = map(Signer, range(4))
@@ -262,14 +261,7 @@ def test_it_imports_the_standard_library_and_cryptography_alone() -> None:
 @pytest.fixture(scope="module")
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that has ``cryptography`` with what that needs, and nothing of the service."""
-    folder = tmp_path_factory.mktemp("lonely")
-    venv.create(folder, symlinks=True)
-    site = next((folder / "lib").glob("python*/site-packages"))
-    installed = Path(cryptography.__file__).parents[1]
-    for name in ("cryptography", "cffi", "pycparser", *(path.name for path in installed.glob("_cffi_backend*"))):
-        if (installed / name).exists():
-            (site / name).symlink_to(installed / name)
-    return folder / "bin" / "python"
+    return lonely_python(tmp_path_factory.mktemp("lonely"))
 
 
 def alone(python: Path, *arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

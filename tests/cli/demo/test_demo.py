@@ -131,7 +131,7 @@ def test_its_ledger_verifies_on_a_machine_without_the_service(demo: Program, tmp
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     accepted = [item for item in visitor.history() if item["status"] == "success"]
-    assert f"Checked: receipts verified: {len(accepted)}" in ended.stdout
+    assert f"Receipts verified: {len(accepted)}" in ended.stdout
 
 
 def curl(command: list[str], folder: Path) -> str:

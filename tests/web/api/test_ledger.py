@@ -15,14 +15,14 @@ import pytest
 
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing import verify_ledger
-from tests.support import tampering as by
+from tests.support import ledger_attacks as by
 from tests.support.databases import ON_BOTH
 from tests.support.frozen_clock import FrozenClock
 from tests.support.ledger import entries
+from tests.support.ledger_attacks import Tampering
 from tests.support.ledger_lines import sha256
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.running import Running, code_in, fields_in
-from tests.support.tampering import Tampering
 from tests.web.api.test_facts import report, send
 
 READ, ADMIN = Scope.READ, Scope.ADMIN
@@ -167,8 +167,8 @@ def test_the_export_verifies_offline_with_its_verifier_and_nothing_else(service:
     ]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "Checked: receipts verified: 1" in ended.stdout
-    assert "evidence purged" not in ended.stdout
+    assert "Receipts verified: 1" in ended.stdout
+    assert "Evidence purged" not in ended.stdout
 
 
 def test_exports_in_a_row_are_one_entry_and_a_count(service: Running) -> None:

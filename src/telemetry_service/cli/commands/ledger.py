@@ -119,7 +119,7 @@ def _created(target: Path) -> Iterator[BinaryIO]:
 def _described(report: "LedgerReport") -> Iterator[str]:
     if report.head:
         yield f"The last entry is {report.head.seq}, and the digest of its line is {report.head.sha256}."
-    yield from (f"Checked: {name}: {count}" for name, count in report.checked.items())
+    yield from (f"{name.capitalize()}: {count}" for name, count in report.checked.items())
     yield from report.not_checked
     yield from (f"Note: {note.sentence}" for note in report.notes)
     yield from (f"NOT VERIFIED. {problem.sentence} ({problem.code})" for problem in report.problems)
