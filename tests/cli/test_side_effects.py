@@ -66,9 +66,9 @@ SENDING = NOTING | frozenset(
 COMMANDS = {
     "preview": Command(("preview",)),
     "history": Command(("history",)),
-    "prove": Command(("prove",), NOTING_OFTEN, made=lambda known: (known, "--folder", "proof")),
+    "prove": Command(("prove",), NOTING_OFTEN, (Kind.PROVED,), made=lambda known: (known, "--folder", "proof")),
     "ledger verify": Command(("ledger", "verify")),
-    "ledger export": Command(("ledger", "export", "ledger.zip"), NOTING_OFTEN),
+    "ledger export": Command(("ledger", "export", "ledger.zip"), NOTING_OFTEN, (Kind.EXPORTED,)),
     "ledger key": Command(("ledger", "key")),
     "ledger rotate-key": Command(("ledger", "rotate-key"), NOTING | {"ledger_keys"}),
     "doctor": Command(("doctor",)),

@@ -144,6 +144,7 @@ CODE = {"code_id": "EXT-2026-11", "redeemed_at": "2026-11-03T10:00:00Z"}
 TIER = {"tier": "starter"}
 WRONG = {"Authorization": "Bearer cct_" + "a" * 12 + "_" + "A" * 43}
 ADMINS = token(ADMIN)
+SENT = f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}"
 
 ACTS: dict[tuple[str, str], dict[str, Act]] = {
     BOUNCERS: {
@@ -202,6 +203,22 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             calls(READ, "GET", f"{T}/history/export?format=csv"),
         ),
     },
+    ("GET", "/api/v1/ledger/export"): {
+        "first": Act(calls(READ, "GET", "/api/v1/ledger/export"), by(token(READ), Kind.EXPORTED)),
+        "again": Act(calls(READ, "GET", "/api/v1/ledger/export"), NONE, calls(READ, "GET", "/api/v1/ledger/export")),
+    },
+    ("POST", "/api/v1/ledger/verify"): {"now": Act(calls(READ, "POST", "/api/v1/ledger/verify"), NONE)},
+    ("POST", paths.VERIFY): {"now": Act(clicks("POST", paths.VERIFY), NONE)},
+    ("GET", f"{H}/attempts/{{number}}/payload"): {
+        "first": Act(calls(READ, "GET", f"{H}/attempts/{{number}}/payload"), by(token(READ), Kind.EXPORTED)),
+    },
+    ("GET", f"{H}/attempts/{{number}}/body"): {
+        "first": Act(calls(READ, "GET", f"{H}/attempts/{{number}}/body"), by(token(READ), Kind.EXPORTED)),
+    },
+    ("GET", f"{H}/attempts/{{number}}/message"): {
+        "first": Act(calls(READ, "GET", f"{H}/attempts/{{number}}/message"), by(token(READ), Kind.PROVED)),
+    },
+    ("GET", SENT): {"first": Act(clicks("GET", SENT), by(PERSON, Kind.EXPORTED))},
     ("POST", f"{T}/history/retry-failed"): {
         "failed": Act(
             calls(ADMIN, "POST", f"{T}/history/retry-failed"), [*by(ADMINS, Kind.RETRIED), *answered()], fails
@@ -274,8 +291,8 @@ READS = {
     f"{T}/dictionary",
     f"{T}/history",
     H,
-    f"{H}/attempts/{{number}}/payload",
-    f"{H}/attempts/{{number}}/body",
+    "/api/v1/ledger",
+    "/api/v1/ledger/verifier",
     "/metrics",
     "/healthz",
     "/readyz",
@@ -288,8 +305,8 @@ READS = {
     TAB,
     paths.HISTORY,
     f"{paths.HISTORY}/{{transmission_id}}",
-    f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}",
     paths.ACTIVITY,
+    paths.PROOF,
     paths.PAYLOAD,
     paths.PAYLOAD_FILE,
 }
