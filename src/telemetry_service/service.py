@@ -180,6 +180,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             trusted_proxies=settings.trusted_proxies,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
+            delivery=settings.delivery,
         ),
         keys=keys,
         signer=signer,

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from telemetry_service.domain.code_pattern import is_pattern
+from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
 from telemetry_service.log.options import LogFormat, LogLevel
 
@@ -59,6 +60,14 @@ def boolean(text: str) -> bool:
         message = "must be true or false."
         raise RefusedValueError(message)
     return text.lower() == "true"
+
+
+def delivery(text: str) -> Delivery:
+    """Return how payloads reach the License Server."""
+    if text.lower() not in set(Delivery):
+        message = f"must be one of: {', '.join(Delivery)}."
+        raise RefusedValueError(message)
+    return Delivery(text.lower())
 
 
 def log_format(text: str) -> LogFormat:

@@ -18,7 +18,7 @@ from pydantic import SecretBytes, SecretStr
 
 from telemetry_service import __version__
 from telemetry_service import setting_parsers as values
-from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS
+from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
 from telemetry_service.log.options import LogFormat, LogLevel
@@ -53,6 +53,7 @@ _PLAIN = frozenset(
         "DEMO_MODE",
         "TELEMETRY_LICENSE_SERVER_CA_FILE",
         "TELEMETRY_CUSTOMER_ID",
+        "TELEMETRY_DELIVERY",
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
         "TELEMETRY_EXTENSION_CODE_PATTERN",
@@ -97,6 +98,8 @@ class Settings:
     """The text of the pinned Ed25519 key: PEM, or its 32 bytes in URL-safe base64."""
     proxy_url: SecretStr | None
     customer_id: str | None
+    delivery: Delivery
+    """Online over the network, or in bundle files that a person carries."""
     deployment_version: str
     telemetry_enabled: bool
     """False where the deployment turned telemetry off permanently."""
@@ -136,6 +139,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         license_server_public_key=source.read("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", values.public_keys, None),
         proxy_url=source.read("TELEMETRY_PROXY_URL", values.proxy_url, None),
         customer_id=source.read("TELEMETRY_CUSTOMER_ID", values.customer_id, None),
+        delivery=source.read("TELEMETRY_DELIVERY", values.delivery, Delivery.ONLINE),
         deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),

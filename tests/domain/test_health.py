@@ -31,6 +31,7 @@ WELL = Situation(
     longest_wait=timedelta(hours=6),
 )
 OFF = replace(COMPLETE, enabled=False)
+CARRIED = replace(WELL, setup=replace(COMPLETE, in_bundles=True), exchange=None)
 
 
 @each(
@@ -61,6 +62,11 @@ OFF = replace(COMPLETE, enabled=False)
         (replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW + MINUTE)), HealthStatus.HEALTHY, "waiting"),
         (replace(WELL, waiting=Waiting(rejected=3)), HealthStatus.HEALTHY, "waiting_rejected"),
         (replace(WELL, waiting=Waiting(held=1)), HealthStatus.HEALTHY, "waiting_held"),
+        (replace(WELL, waiting=Waiting(exported=1)), HealthStatus.HEALTHY, "waiting_receipts"),
+        (replace(CARRIED, waiting=Waiting(held=1, planned=1)), HealthStatus.HEALTHY, "waiting_rejected"),
+        (replace(CARRIED, waiting=Waiting(planned=1, exported=1)), HealthStatus.HEALTHY, "waiting_export"),
+        (replace(CARRIED, last_accepted_at=None, run=None), HealthStatus.WARNING, "on_schedule"),
+        (CARRIED, HealthStatus.HEALTHY, "ok"),
         (replace(WELL, next_run_at=NOW - DAY), HealthStatus.HEALTHY, "run_overdue"),
         (
             replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW - DAY)),
@@ -141,6 +147,8 @@ def test_the_badge_says_connected_only_while_it_is_true(
         (WELL, TelemetryAvailability.AVAILABLE),
         (replace(WELL, last_accepted_at=NOW - 40 * DAY), TelemetryAvailability.AVAILABLE),
         (replace(WELL, waiting=Waiting(rejected=1)), TelemetryAvailability.DEGRADED),
+        (replace(WELL, waiting=Waiting(exported=1)), TelemetryAvailability.AVAILABLE),
+        (replace(CARRIED, waiting=Waiting(exported=1, planned=1)), TelemetryAvailability.DEGRADED),
         (replace(WELL, waiting=Waiting(planned=1, next_attempt_at=NOW)), TelemetryAvailability.DEGRADED),
         (replace(WELL, run=replace(RUN, accepted_since=False)), TelemetryAvailability.DEGRADED),
         (replace(WELL, run=None), TelemetryAvailability.AVAILABLE),

@@ -47,6 +47,8 @@ def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[TransmissionTe
         return v.badge is ConnectionBadge.OFF
     if status is HealthStatus.UNHEALTHY:
         return v.badge is ConnectionBadge.NOT_CONNECTED
+    if s.setup.in_bundles:
+        return v.badge is ConnectionBadge.IN_BUNDLES
     if status in {HealthStatus.HEALTHY, HealthStatus.WARNING}:
         return v.badge is (ConnectionBadge.CONNECTED if s.exchange else ConnectionBadge.NOT_CONTACTED)
     return v.badge is not ConnectionBadge.OFF
@@ -102,6 +104,8 @@ def a_run_that_starts_now_sends_now(s: Situation, v: Verdict, rows: tuple[Transm
     """No text beside it says that something is sent with another run, later."""
     if not any(says in f"{v.health.cause} {v.run_note}" for says in ("is starting", "runs again now")):
         return True
+    if s.setup.in_bundles:
+        return v.next_send_at is None  # The run makes a payload, and the next bundle takes it.
     later = to_the_minute(s.next_run_at + s.send_offset)
     soon = v.next_send_at is not None and v.next_send_at <= s.now + s.send_offset
     return soon and (s.next_run_at <= s.now or not any(later in (row.next_attempt_note or "") for row in rows))
@@ -114,7 +118,7 @@ def notes_of_the_open_period_agree_with_what_may_be_sent(
     free = v.may.send_now is None
     contradicted = s.run is not None and s.run.contradicted
     switched = "collected and transmitted." in v.switch_note
-    previewed = "would be sent now" in v.preview_note
+    previewed = ("sent with the next bundle" if s.setup.in_bundles else "would be sent now") in v.preview_note
     never = "never sent" in v.preview_note
     runs = v.next_run_note == ""
     return switched == free and previewed == (free and not contradicted) and never != s.setup.enabled and runs == free
@@ -126,7 +130,7 @@ def the_note_beside_the_number_waiting_names_each_of_them(
     waiting, note = s.waiting, v.waiting_note
     if not waiting.total or v.may.retry is not None:
         return (note == "Nothing waiting") == (not waiting.total)
-    parts = ((waiting.held, "on hold"), (waiting.rejected, "rejected"))
+    parts = ((waiting.held, "on hold"), (waiting.rejected, "rejected"), (waiting.exported, "exported"))
     named = all((f"{number} {word}" in note) == bool(number) for number, word in parts)
     return named and (("ext attempt" in note or "being sent" in note) == bool(waiting.planned))
 
@@ -149,7 +153,13 @@ def an_available_installation_is_on_schedule_in_words_too(
 ) -> bool:
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
-    return v.health.code in {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up"}
+    return v.health.code in {
+        "on_schedule",
+        "connection_untested",
+        "period_contradiction",
+        "run_catching_up",
+        "waiting_receipts",
+    }
 
 
 def what_is_overdue_names_a_next_step(_s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:

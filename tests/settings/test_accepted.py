@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from telemetry_service import __version__
+from telemetry_service.domain.configuration import Delivery
 from telemetry_service.settings import load_settings
 from tests.settings.keys import CREDENTIAL_KEY, ENCRYPTION_KEY, OLDER_KEY, VALID
 
@@ -94,6 +95,7 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
             "TELEMETRY_LICENSE_SERVER_CA_FILE": str(authority),
             "TELEMETRY_PROXY_URL": "http://user:word@proxy.example:3128/",
             "TELEMETRY_CUSTOMER_ID": "cus_Nffrfeu1dQ",
+            "TELEMETRY_DELIVERY": "bundle",
             "TELEMETRY_DEPLOYMENT_VERSION": "2.5.0-rc1",
             "TELEMETRY_ADMIN_PASSWORD": "correct horse battery",
             "TELEMETRY_SEND_SPREAD_SECONDS": "0",
@@ -106,6 +108,8 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
     assert settings.admin_password is not None
     assert settings.admin_password.get_secret_value() == "correct horse battery"
     assert settings.send_spread == timedelta(0)
+    assert settings.delivery is Delivery.BUNDLE
+    assert load_settings(VALID).delivery is Delivery.ONLINE
 
 
 @pytest.mark.parametrize("lost_line_ends", [True, False])

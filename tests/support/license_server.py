@@ -7,7 +7,7 @@ strike before a transmission was read or after it was stored, and can be changed
 import json
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.payload import TelemetryAggregatePayload
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas
+from telemetry_service.reference.intake import Taken, take_bundle
 from telemetry_service.reference.journal import JournalEntry
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from telemetry_service.reference.receiver import Acceptance, Receiver
@@ -103,6 +104,14 @@ class LicenseServer:
     def payloads(self) -> tuple[TelemetryAggregatePayload, ...]:
         """Return the accepted payloads, in the order of arrival."""
         return tuple(TelemetryAggregatePayload.model_validate_json(entry.payload) for entry in self.journal())
+
+    def take(self, bundle: bytes) -> Taken:
+        """Take in a bundle that was carried here; raises :class:`RefusalError`."""
+        return take_bundle(bundle, self._receiver, self._signer)
+
+    def sign_claims(self, claims: Mapping[str, object]) -> str:
+        """Return a JWS with the key of receipts over anything."""
+        return self._signer.sign_claims(claims)
 
     def _serve(self, visit: Visit) -> None:
         try:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,8 +29,18 @@ def kept_environment() -> dict[str, str]:
 class Program:
     """A running ``telemetry-service``; use it as a context manager. Whatever is left of it is killed at the end."""
 
-    def __init__(self, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Prepare to run it in ``folder``, with nothing in its environment but ``environment``."""
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        watched_by: Sequence[str] = (),
+    ) -> None:
+        """Prepare to run it in ``folder``, with nothing in its environment but ``environment``.
+
+        ``watched_by`` is a command that becomes the program, such as ``strace -D``.
+        """
+        self._watched_by = watched_by
         self._arguments = arguments
         self._folder = folder
         self._environment = {**kept_environment(), "PYTHONUNBUFFERED": "1", **(environment or {})}
@@ -39,7 +49,7 @@ class Program:
     def __enter__(self) -> Self:
         self._errors = (self._folder / "standard-error").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "telemetry_service.cli", *self._arguments],
+            [*self._watched_by, sys.executable, "-m", "telemetry_service.cli", *self._arguments],
             cwd=self._folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,

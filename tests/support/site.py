@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.domain.ledger import FIRST_PREV
@@ -62,6 +63,7 @@ class Replica:
     limits: ExchangeLimits = LIMITS
     encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
     version: str = VERSION
+    delivery: Delivery = Delivery.ONLINE
 
     def open(self, clock: Clock, failpoint: Callable[[Failpoint], None] = pass_failpoint) -> Runtime:
         """Return an installation that is started, as the service's own start does it."""
@@ -81,6 +83,7 @@ class Replica:
             telemetry_enabled=self.enabled,
             send_spread=self.spread,
             deployment_version=self.version,
+            delivery=self.delivery,
         )
 
 

@@ -5,6 +5,7 @@ The troubleshooting page takes its examples from them: what comes first says mos
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from telemetry_service.domain.causes import Cause
@@ -24,6 +25,8 @@ SETUPS = tuple(
     for server in (True, False)
     for customer in (True, False)
 )
+IN_BUNDLES = tuple(replace(setup, in_bundles=True) for setup in SETUPS if setup.license_server)
+"""Payloads leave in bundles; then there is no exchange."""
 EXCHANGES = (
     LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
     None,
@@ -39,6 +42,8 @@ WAITING = (
     Waiting(held=1),
     Waiting(rejected=3),
     Waiting(planned=1, held=2, rejected=3, next_attempt_at=NOW + 5 * MINUTE),
+    Waiting(exported=2),
+    Waiting(planned=1, held=2, exported=3, next_attempt_at=NOW + 5 * MINUTE),
 )
 RUNS = (
     Run(NOW - 5 * DAY, "prepared", of_open_period=False, accepted_since=True),
@@ -53,8 +58,10 @@ NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 def situations() -> Iterator[Situation]:
     """Yield every combination."""
     for setup, exchange, accepted, waiting, run, next_run in itertools.product(
-        SETUPS, EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
+        (*SETUPS, *IN_BUNDLES), EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
     ):
+        if setup.in_bundles and exchange is not None:
+            continue
         yield Situation(
             now=NOW,
             setup=setup,
@@ -79,4 +86,6 @@ def rows_of(waiting: Waiting) -> Iterator[Row]:
         yield Row(State.HELD, Cause.FORBIDDEN, None, claimed=False)
     if waiting.rejected:
         yield Row(State.REJECTED, Cause.PAYLOAD_REFUSED, None, claimed=False)
+    if waiting.exported:
+        yield Row(State.EXPORTED, None, None, claimed=False)
     yield Row(State.SUCCESS, None, None, claimed=False)

@@ -229,6 +229,12 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "failed": Act(calls(ADMIN, "POST", f"{H}/retry"), [*by(ADMINS, Kind.RETRIED), *answered()], fails),
         "delivered": Act(calls(ADMIN, "POST", f"{H}/retry"), NONE, nothing_failed),
     },
+    ("POST", f"{T}/bundles"): {"online": Act(calls(ADMIN, "POST", f"{T}/bundles"), NONE, fails)},
+    ("POST", f"{T}/bundles/receipts"): {
+        "no key": Act(calls(ADMIN, "POST", f"{T}/bundles/receipts", json={"receipts": []}), NONE)
+    },
+    ("POST", paths.BUNDLES): {"online": Act(clicks("POST", paths.BUNDLES), NONE, fails)},
+    ("POST", paths.RECEIPTS): {"no file": Act(clicks("POST", paths.RECEIPTS), NONE)},
     ("POST", paths.LOGIN): {
         "right": Act(clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(PERSON, Kind.LOGIN)),
         "wrong": Act(clicks("POST", paths.LOGIN, name="admin", password="wrong"), by(NOBODY, Kind.LOGIN_FAILED)),
@@ -279,7 +285,8 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         )
     },
 }
-"""What each of these routes writes, in each case that differs."""
+"""What each of these routes writes, in each case that differs. What bundles write, where payloads leave in them, is
+tested in ``api/test_bundles.py``."""
 
 READS = {
     "/api/v1/bouncers",

@@ -3,10 +3,14 @@
 from enum import IntEnum
 
 from telemetry_service.domain.errors import (
+    BundlesOnlyError,
     DatabaseMissingError,
     KeyUnusableError,
+    NoBundlesError,
     NotConfiguredError,
+    NothingToExportError,
     PayloadContradictionError,
+    ReceiptKeyMissingError,
     SchemaBehindError,
     SchemaTooNewError,
     SettingsError,
@@ -45,6 +49,10 @@ _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
     (NotConfiguredError, ExitCode.NOT_READY),
     (KeyUnusableError, ExitCode.NOT_READY),
     (PayloadContradictionError, ExitCode.NOT_READY),
+    (BundlesOnlyError, ExitCode.NOT_READY),
+    (NoBundlesError, ExitCode.NOT_READY),
+    (NothingToExportError, ExitCode.NOT_READY),
+    (ReceiptKeyMissingError, ExitCode.NOT_READY),
 )
 
 

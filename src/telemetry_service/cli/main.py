@@ -9,6 +9,7 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.commands import ledger
 from telemetry_service.cli.commands.admin import set_password
+from telemetry_service.cli.commands.bundle import export, take_receipts
 from telemetry_service.cli.commands.doctor import doctor
 from telemetry_service.cli.commands.erase import erase, reset_instance_id
 from telemetry_service.cli.commands.generate_key import generate_key
@@ -81,6 +82,8 @@ def make_cli() -> typer.Typer:
         "rotate-key": ledger.rotate_key,
     }
     cli.add_typer(_group(of_ledger, "Verify and export the ledger, and manage its key."), name="ledger")
+    bundles: dict[str, Callable[..., None]] = {"export": export, "import": take_receipts}
+    cli.add_typer(_group(bundles, "Take payloads to the License Server in files."), name="bundle")
     return cli
 
 

@@ -20,6 +20,8 @@ def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
         say_as(TransmissionDetailResponse, detail)
     else:
         _print(detail)
+    if detail.transmission.state is State.PENDING and detail.situation.setup.in_bundles:
+        raise typer.Exit(ExitCode.NOT_READY)
     if detail.transmission.state is not State.SUCCESS:
         raise typer.Exit(ExitCode.NOT_DELIVERED)
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -106,6 +106,14 @@ class StoredConfiguration:
     api_key: ApiKeyFact | None
 
 
+class Delivery(StrEnum):
+    """How payloads reach the License Server."""
+
+    ONLINE = "online"
+    BUNDLE = "bundle"
+    """In files that a person carries: nothing here opens a connection (``docs/air-gap.md``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """What only the deployment decides; no page can change it."""
@@ -128,6 +136,22 @@ class Deployment:
     """Whether the service runs as a demo, which starts without any keys."""
     ephemeral_keys: bool = False
     """Whether keys are lost when the process ends. Only the demo mode allows it."""
+    delivery: Delivery = Delivery.ONLINE
+
+    @property
+    def in_bundles(self) -> bool:
+        """Whether payloads leave in bundle files only."""
+        return self.delivery is Delivery.BUNDLE
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a License Server to connect to."""
+        return self.license_server_configured and not self.in_bundles
+
+    @property
+    def has_recipient(self) -> bool:
+        """Whether payloads can reach a License Server in either way."""
+        return self.license_server_configured or self.in_bundles
 
 
 def hint_of(api_key: str) -> str:

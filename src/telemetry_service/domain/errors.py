@@ -224,6 +224,50 @@ class TelemetryDisabledError(TelemetryError):
     sentence = "Telemetry is off; nothing contacts the License Server. Turn on Enable Telemetry and save."
 
 
+class BundlesOnlyError(TelemetryError):
+    """Payloads leave in bundle files only, so nothing contacts the License Server."""
+
+    code = "bundles-only"
+    sentence = (
+        "Nothing contacts the License Server: payloads leave in bundle files (TELEMETRY_DELIVERY=bundle). Export a"
+        " bundle, take it to the License Server, and import its receipts."
+    )
+
+
+class NoBundlesError(TelemetryError):
+    """Payloads are sent online, so none is exported."""
+
+    code = "no-bundles"
+    sentence = "Payloads are sent online. To export them in bundles instead, set TELEMETRY_DELIVERY=bundle."
+
+
+class NothingToExportError(TelemetryError):
+    """No payload waits, so a bundle would be empty."""
+
+    code = "nothing-to-export"
+    sentence = "No payload is waiting, so there is nothing to export."
+
+
+class ReceiptKeyMissingError(TelemetryError):
+    """Receipts cannot be verified, because no key of the License Server is pinned."""
+
+    code = "receipt-key-missing"
+    sentence = (
+        "Receipts can be imported only if they can be verified. Set TELEMETRY_LICENSE_SERVER_PUBLIC_KEY in the"
+        " deployment."
+    )
+
+
+class ReceiptsMalformedError(TelemetryError):
+    """The file is not one of receipts. Nothing of it was imported."""
+
+    code = "receipts-malformed"
+    sentence = (
+        "This is not a file of receipts: a JSON object with the members receipts and refused, each a list of signed"
+        " texts. Nothing was imported."
+    )
+
+
 class LockedByDeploymentError(TelemetryError):
     """The deployment has turned telemetry off permanently."""
 

@@ -65,7 +65,7 @@ def availability(situation: Situation) -> TelemetryAvailability:
     """Return the payload's word for whether payloads reach the License Server on schedule."""
     if situation.last_accepted_at is None:
         return TelemetryAvailability.UNAVAILABLE
-    if situation.waiting.total or not on_schedule(situation):
+    if situation.waiting.here or not on_schedule(situation):
         return TelemetryAvailability.DEGRADED
     return TelemetryAvailability.AVAILABLE
 
@@ -130,12 +130,18 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
     waiting = situation.waiting
     if situation.run is not None and situation.run.contradicted:
         yield texts.contradiction(situation.run.due_at)
-    if waiting.rejected:
+    if situation.setup.in_bundles and waiting.held + waiting.rejected:
+        yield texts.refused_in_bundle(waiting.held + waiting.rejected)
+    elif waiting.rejected:
         yield texts.rejected(waiting.rejected)
-    if waiting.held:
+    elif waiting.held:
         yield texts.held(waiting.held)
     if run_overdue(situation):
         yield texts.not_run(situation.next_run_at)
+    if situation.setup.in_bundles and waiting.planned:
+        yield texts.to_export(waiting.planned)
+    if waiting.exported:
+        yield texts.waiting_for_receipts(waiting.exported)
     attempt = situation.next_attempt(waiting.next_attempt_at)
     if attempt is not None and situation.now - attempt > ATTEMPT_OVERDUE_AFTER:
         yield texts.not_tried(attempt)
@@ -145,6 +151,8 @@ def _not_known_to_work(situation: Situation) -> Finding | None:
     run = situation.run
     if situation.waiting.planned or (run is not None and run.missed):
         return None  # Something is about to be sent, which shows more than a test would.
+    if situation.setup.in_bundles:
+        return None  # There is no connection to test, and the next bundle is not due at any time.
     if situation.exchange is None:
         return texts.UNTESTED
     if run is not None and not on_schedule(situation):

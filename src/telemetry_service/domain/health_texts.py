@@ -91,6 +91,37 @@ def held(number: int) -> Finding:
     )
 
 
+def refused_in_bundle(number: int) -> Finding:
+    """Say that payloads of a bundle were refused and wait for the next one."""
+    return Finding(
+        "waiting_rejected",
+        f"{counted(number, 'payload')} {'was refused and is' if number == 1 else 'were refused and are'} waiting.",
+        "Check Error Details in the transmission history, then export a new bundle.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def to_export(number: int) -> Finding:
+    """Say that payloads wait for a bundle."""
+    return Finding(
+        "waiting_export",
+        f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} waiting for a bundle.",
+        "Export a bundle and take it to the License Server.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def waiting_for_receipts(number: int) -> Finding:
+    """Say that exported payloads wait for their receipts."""
+    return Finding(
+        "waiting_receipts",
+        f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} exported and waiting for"
+        f" {'its receipt' if number == 1 else 'their receipts'}.",
+        "Import the receipts that the License Server made for the bundle.",
+        Owner.ADMINISTRATOR,
+    )
+
+
 def not_run(run: datetime) -> Finding:
     """Say that a due run does not start."""
     return Finding(

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     DEPLOYMENT = "deployment"
     EXPORTED = "exported"
     PROVED = "proved"
+    IMPORTED = "imported"
     BEGUN = "begun"
     MIGRATED = "migrated"
     PURGED = "purged"

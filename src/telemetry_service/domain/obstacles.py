@@ -6,6 +6,7 @@ A switch that is off comes first: nothing may contact the License Server before 
 from dataclasses import dataclass
 
 from telemetry_service.domain.errors import (
+    BundlesOnlyError,
     CustomerIdMissingError,
     KeyUnusableError,
     LicenseServerMissingError,
@@ -29,6 +30,8 @@ class Setup:
     """False where the stored key cannot be opened with the configured ENCRYPTION_KEY."""
     license_server: bool
     customer_id: bool
+    in_bundles: bool = False
+    """Whether payloads leave in bundle files only, so that nothing contacts the License Server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,14 @@ OFF = Obstacle(
     Owner.ADMINISTRATOR,
     "once telemetry is on",
     TelemetryDisabledError,
+)
+IN_BUNDLES = Obstacle(
+    "bundles_only",
+    "Nothing contacts the License Server: payloads leave in bundle files (TELEMETRY_DELIVERY=bundle).",
+    "Export a bundle, take it to the License Server, and import its receipts.",
+    Owner.ADMINISTRATOR,
+    "with the next bundle",
+    BundlesOnlyError,
 )
 NO_LICENSE_SERVER = Obstacle(
     "license_server_missing",
@@ -112,12 +123,21 @@ def bars_everything(setup: Setup) -> Obstacle | None:
 
 def bars_test(setup: Setup) -> Obstacle | None:
     """Return why the connection cannot be tested, not even with an unsaved key."""
-    return bars_everything(setup) or (None if setup.license_server else NO_LICENSE_SERVER)
+    if bars_everything(setup):
+        return bars_everything(setup)
+    if setup.in_bundles:
+        return IN_BUNDLES
+    return None if setup.license_server else NO_LICENSE_SERVER
 
 
 def bars_attempts(setup: Setup) -> Obstacle | None:
-    """Return why a waiting payload cannot be sent."""
+    """Return why a waiting payload cannot be sent over the network."""
     return bars_test(setup) or _bars_by_key(setup)
+
+
+def bars_bundles(setup: Setup) -> Obstacle | None:
+    """Return why waiting payloads cannot be exported in a bundle."""
+    return bars_everything(setup) or _bars_by_key(setup)
 
 
 def bars_payloads(setup: Setup) -> Obstacle | None:

@@ -17,7 +17,7 @@ from telemetry_service.domain.timestamps import Moment
 
 _PARTS = 3
 _SIGNATURE_BYTES = 64
-_MOST_CHARACTERS = 4096
+MOST_CHARACTERS = 4096
 """Several times the size of a real receipt, which is about 300."""
 
 
@@ -47,15 +47,29 @@ def parse_receipt(token: str) -> Receipt:
 
 def in_closed_form(token: str) -> bool:
     """Whether a receipt contains what the protocol lists, and nothing else."""
-    if len(token) > _MOST_CHARACTERS:
-        return False
+    return claims_of_receipt(token) is not None
+
+
+def claims_of_receipt(token: str) -> Mapping[str, Any] | None:
+    """Return what a receipt says, without verifying it; None if it is none, or says more than the protocol lists."""
+    return _closed_claims(token, _Claims)
+
+
+def claims_of_refusal(token: str) -> Mapping[str, Any] | None:
+    """Return what a signed refusal of a bundle's transmission says, without verifying it; None if it is none."""
+    return _closed_claims(token, _Refusal)
+
+
+def _closed_claims(token: str, form: type[BaseModel]) -> Mapping[str, Any] | None:
+    if len(token) > MOST_CHARACTERS:
+        return None
     try:
         receipt = parse_receipt(token)
         _Header.model_validate(receipt.header)
-        _Claims.model_validate(receipt.claims)
+        form.model_validate(receipt.claims)
     except ValueError:  # A ValidationError is one too.
-        return False
-    return len(receipt.signature) == _SIGNATURE_BYTES
+        return None
+    return receipt.claims if len(receipt.signature) == _SIGNATURE_BYTES else None
 
 
 def _members(part: bytes) -> dict[str, Any]:
@@ -102,4 +116,13 @@ class _Claims(_Closed):
     received_at: Moment
     ledger: _Digest | None = None
     license: _License | None = None
+    iat: Annotated[int, Field(ge=0)] | None = None
+
+
+class _Refusal(_Closed):
+    transmission_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    code: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    body_sha256: _Digest | None = None
+    """Which attempt it means. Without it, the latest one."""
+    refused_at: Moment | None = None
     iat: Annotated[int, Field(ge=0)] | None = None

@@ -58,10 +58,17 @@ class Waiting:
     """Rejected, without a planned attempt."""
     next_attempt_at: datetime | None = None
     """The earliest of the planned attempts."""
+    exported: int = 0
+    """In a bundle, waiting for a receipt."""
 
     @property
     def total(self) -> int:
         """How many wait."""
+        return self.here + self.exported
+
+    @property
+    def here(self) -> int:
+        """How many have not left, or came back refused."""
         return self.planned + self.held + self.rejected
 
 

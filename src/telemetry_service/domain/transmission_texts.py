@@ -8,7 +8,7 @@ from uuid import UUID
 
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
-from telemetry_service.domain.obstacles import Obstacle, bars_attempts
+from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation
@@ -124,11 +124,13 @@ def _status(row: Row, situation: Situation, bar: Obstacle | None) -> RowStatus:
     first_is_due = row.state is State.PENDING and bar is None and again is not None and again <= situation.now
     if row.claimed or first_is_due:
         return RowStatus.SENDING
-    return RowStatus.PENDING if row.state is State.PENDING else RowStatus.FAILED
+    return RowStatus.FAILED if row.state in FAILED_STATES else RowStatus.PENDING
 
 
 def _finer(row: Row, bar: Obstacle | None, again: datetime | None) -> str:
     state = _STATES[row.state]
+    if row.state is State.EXPORTED and again is None:
+        return state
     if bar is not None:
         return f"{state}; kept and sent {bar.until}"
     if row.state is State.RETRYING and again is not None:
@@ -142,10 +144,13 @@ _STATES = {
     State.RETRYING: "not accepted yet",
     State.HELD: "on hold",
     State.REJECTED: "rejected",
+    State.EXPORTED: "exported; waiting for its receipt",
 }
 
 
 def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str:
+    if row.state is State.EXPORTED and again is None:
+        return _STATES[row.state]
     if bar is not None:
         return f"sent {bar.until}"
     if again is not None:
@@ -155,6 +160,8 @@ def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime 
 
 
 def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str | None:
+    if row.state is State.EXPORTED and again is None:
+        return "None scheduled; import its receipt, or export it again."
     if bar is not None:
         return f"None scheduled; it is sent {bar.until}."
     if again is not None:
@@ -172,6 +179,8 @@ def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime
     step, owner = explanation.next_step, explanation.owner
     if row.claimed:
         step, owner = f"{NOTHING_TO_DO} It is being sent again.", Owner.NOBODY
+    elif bar is IN_BUNDLES and row.cause not in PASSING:
+        step = f"{step} Then export a new bundle."
     elif bar is not None:
         step, owner = bar.next_step, bar.owner
     elif again is not None and _passes(row.cause, situation):

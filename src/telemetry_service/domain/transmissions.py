@@ -35,6 +35,8 @@ class State(StrEnum):
     RETRYING = "retrying"
     HELD = "held"
     REJECTED = "rejected"
+    EXPORTED = "exported"
+    """In a bundle; its receipt has not been imported yet."""
 
 
 class Status(StrEnum):
@@ -63,6 +65,7 @@ class AttemptTrigger(StrEnum):
     RETRY = "retry"
     SEND_NOW = "send_now"
     CONNECTION_CHANGED = "connection_changed"
+    BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def status_of(state: State) -> Status:
     """Return the guide's word for a state."""
     if state in FAILED_STATES:
         return Status.FAILED
-    return Status(state.value)
+    return Status.PENDING if state is State.EXPORTED else Status(state.value)
 
 
 def state_after(outcome: Outcome) -> State:

@@ -11,8 +11,10 @@ from enum import StrEnum
 from telemetry_service.domain import verdict_texts as texts
 from telemetry_service.domain.health import Health, assess
 from telemetry_service.domain.obstacles import (
+    IN_BUNDLES,
     Obstacle,
     bars_attempts,
+    bars_bundles,
     bars_everything,
     bars_payloads,
     bars_test,
@@ -28,6 +30,7 @@ class ConnectionBadge(StrEnum):
     NOT_CONNECTED = "not_connected"
     NOT_CONTACTED = "not_contacted"
     NOT_CONFIGURED = "not_configured"
+    IN_BUNDLES = "in_bundles"
     OFF = "off"
 
 
@@ -38,6 +41,7 @@ class Permissions:
     send_now: Obstacle | None
     retry: Obstacle | None
     test_connection: Obstacle | None
+    export_bundle: Obstacle | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def connection_badge_of(situation: Situation) -> ConnectionBadge:
     """Return the badge: connected only while telemetry is on, a key is set and the latest exchange succeeded."""
     if bars_everything(situation.setup):
         return ConnectionBadge.OFF
+    if situation.setup.in_bundles:
+        return ConnectionBadge.IN_BUNDLES
     if bars_attempts(situation.setup):
         return ConnectionBadge.NOT_CONFIGURED
     if situation.exchange is None:
@@ -104,7 +110,7 @@ def connection_badge_of(situation: Situation) -> ConnectionBadge:
 def permissions(situation: Situation) -> Permissions:
     """Return what may be done."""
     setup = situation.setup
-    return Permissions(bars_payloads(setup), bars_attempts(setup), bars_test(setup))
+    return Permissions(bars_payloads(setup), bars_attempts(setup), bars_test(setup), bars_bundles(setup))
 
 
 def _next_run_note(situation: Situation) -> str:
@@ -134,7 +140,7 @@ def _waiting_note(situation: Situation) -> str:
     if not waiting.total:
         return texts.NOTHING_WAITS
     bar = bars_attempts(situation.setup)
-    if bar is not None:
+    if bar is not None and waiting.here:
         return texts.kept(bar)
     again = situation.next_attempt(waiting.next_attempt_at)
     return texts.waits(waiting, again, situation.now)
@@ -163,5 +169,6 @@ def _preview_note(situation: Situation) -> str:
     bar = bars_payloads(situation.setup)
     if bar is not None:
         return texts.sent_later(bar)
-    run = situation.run
-    return texts.CANNOT_BE_SENT if run is not None and run.contradicted else texts.SENT_NOW
+    if situation.run is not None and situation.run.contradicted:
+        return texts.CANNOT_BE_SENT
+    return texts.sent_later(IN_BUNDLES) if situation.setup.in_bundles else texts.SENT_NOW

@@ -58,6 +58,8 @@ def waits(waiting: Waiting, again: datetime | None, now: datetime) -> str:
         parts.append(f"{waiting.rejected} rejected")
     if waiting.held:
         parts.append(f"{waiting.held} on hold")
+    if waiting.exported:
+        parts.append(f"{waiting.exported} exported")
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
 

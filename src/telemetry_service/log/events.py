@@ -54,6 +54,9 @@ class Event(StrEnum):
     FORWARDED_NOT_TRUSTED = "forwarded_not_trusted"
     CALL_REFUSED = "call_refused"
 
+    BUNDLE_EXPORTED = "bundle_exported"
+    RECEIPTS_IMPORTED = "receipts_imported"
+
     LEDGER_WRITTEN = "ledger_written"
 
     STORAGE_FAILED = "storage_failed"
@@ -247,6 +250,14 @@ EVENTS: dict[Event, Meaning] = {
         ("code", "status", "route", "address"),
         "A request was refused; the code says why.",
         _CALLERS,
+    ),
+    Event.BUNDLE_EXPORTED: Meaning(
+        INFO, ("actor", "transmissions"), "Waiting payloads were written into a bundle file."
+    ),
+    Event.RECEIPTS_IMPORTED: Meaning(
+        INFO,
+        ("actor", "accepted", "refused", "ignored"),
+        "Receipts of a bundle were imported; what was ignored was forged, foreign, malformed, or known already.",
     ),
     Event.LEDGER_WRITTEN: Meaning(
         INFO,

@@ -76,6 +76,7 @@ _FITS: dict[Form, Callable[[FieldValue], bool]] = {
 }
 
 FIELDS: dict[str, Form] = {
+    "accepted": Form.COUNT,
     "actor": Form.CODE,
     "address": Form.ADDRESS,
     "before": Form.VERSION,
@@ -91,6 +92,7 @@ FIELDS: dict[str, Form] = {
     "error": Form.CODE,
     "failures": Form.COUNT,
     "head": Form.DIGEST,
+    "ignored": Form.COUNT,
     "job": Form.CODE,
     "key": Form.CODE,
     "listening": Form.LISTENING,
@@ -100,6 +102,7 @@ FIELDS: dict[str, Form] = {
     "number": Form.COUNT,
     "place": Form.PLACE,
     "receipt_verified": Form.FLAG,
+    "refused": Form.COUNT,
     "response_code": Form.COUNT,
     "result": Form.CODE,
     "retention_days": Form.COUNT,
@@ -112,6 +115,7 @@ FIELDS: dict[str, Form] = {
     "status": Form.COUNT,
     "step": Form.CODE,
     "transmission_id": Form.ID,
+    "transmissions": Form.COUNT,
     "trigger": Form.CODE,
     "version": Form.VERSION,
     "wait_seconds": Form.COUNT,

@@ -78,14 +78,14 @@ class Runtime:
 
     @cached_property
     def client(self) -> "LicenseServerClient | None":
-        """The client of the License Server, if one is configured.
+        """The client of the License Server, if one is configured and payloads are sent online.
 
         It is made when it is first needed: most commands never load the HTTP libraries.
 
         Raises:
             SettingsError: the CA file cannot be read, or a URL is invalid.
         """
-        return self.make_client() if self.deployment.license_server_configured else None
+        return self.make_client() if self.deployment.online else None
 
     def present_connection(self) -> bytes:
         """Return what identifies the present connection, including the content of the CA file."""

@@ -79,8 +79,9 @@ class Snapshot:
             locked=not self.runtime.deployment.enabled,
             api_key=self.configuration.api_key is not None,
             api_key_usable=not isinstance(self._opened_key, KeyUnusableError),
-            license_server=self.runtime.deployment.license_server_configured,
+            license_server=self.runtime.deployment.has_recipient,
             customer_id=self.customer_id is not None,
+            in_bundles=self.runtime.deployment.in_bundles,
         )
 
     @cached_property
@@ -102,7 +103,8 @@ class Snapshot:
             now=self.now,
             setup=self.setup,
             reportable=self.period.reportable,
-            exchange=delivery.last_exchange,
+            # What was exchanged online earlier says nothing about payloads in bundles.
+            exchange=None if self.setup.in_bundles else delivery.last_exchange,
             last_accepted_at=delivery.last_accepted_at,
             waiting=self.tx.transmissions.count_waiting(self.now),
             run=self._run(),

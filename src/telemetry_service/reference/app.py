@@ -20,6 +20,7 @@ from telemetry_service.reference.control import Control
 from telemetry_service.reference.date_header import Dated
 from telemetry_service.reference.fault_injection import strike
 from telemetry_service.reference.faults import Faults, FaultSwitch
+from telemetry_service.reference.intake import MAX_BUNDLE_BYTES, take_bundle
 from telemetry_service.reference.offset_clock import OffsetClock
 from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner
@@ -47,6 +48,7 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
     routes = [
         Route("/v1/telemetry", protocol.telemetry, methods=["POST"]),
         Route("/v1/telemetry/ping", protocol.ping, methods=["POST"]),
+        Route("/v1/telemetry/bundles", protocol.bundle, methods=["POST"]),
     ]
     if options.control_token is not None:
         routes += Control(store, switch, clock, options.control_token).routes()
@@ -96,6 +98,12 @@ class Protocol:
             return instead
         await run_in_threadpool(self._receiver.ping, request.headers, body)
         return JSONResponse({"status": "ok"})
+
+    async def bundle(self, request: Request) -> Response:
+        """Receive a bundle, and respond with the file of its receipts. The person who carries it needs no API key."""
+        bundle = await read_body(request, MAX_BUNDLE_BYTES)
+        taken = await run_in_threadpool(take_bundle, bundle, self._receiver, self._signer, self._licenses)
+        return Response(taken.content, media_type="application/json")
 
     def _body(self, acceptance: Acceptance, faults: Faults, ledger: str | None) -> dict[str, object]:
         entry = acceptance.entry

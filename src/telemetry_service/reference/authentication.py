@@ -45,8 +45,10 @@ class Authenticated:
     content_type: str
 
 
-def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey | None], now: float) -> Authenticated:
-    """Return who sent ``body``; ``now`` is the time here in Unix seconds.
+def authenticate(
+    headers: Headers, body: bytes, find_key: Callable[[str], ApiKey | None], now: float | None
+) -> Authenticated:
+    """Return who sent ``body``; ``now`` is the time here in Unix seconds, or None if a message may have any age.
 
     The signature is checked before the timestamp and before the body is read, so that a stranger learns nothing else.
 
@@ -59,7 +61,7 @@ def authenticate(headers: Headers, body: bytes, find_key: Callable[[str], ApiKey
     if key is None:
         raise RefusalError(Reason.KEY_UNKNOWN)
     _check_signatures(_one(headers, "X-Telemetry-Signature"), f"{transmission_id}.{timestamp}.".encode() + body, key)
-    if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
+    if now is not None and abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         raise RefusalError(Reason.TIMESTAMP_OUT_OF_TOLERANCE)
     return Authenticated(UUID(transmission_id), int(timestamp), key, _one(headers, "Content-Type"))
 

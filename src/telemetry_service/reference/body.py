@@ -10,23 +10,23 @@ MAX_BODY_BYTES = 256 * 1024
 _DRAIN_BYTES = 16 * 1024 * 1024
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = MAX_BODY_BYTES) -> bytes:
     """Return the body.
 
     What exceeds the limit is read for a while and discarded, because a response to a client that is still sending is
     often lost.
 
     Raises:
-        RefusalError: it is larger than ``MAX_BODY_BYTES``.
+        RefusalError: it is larger than ``most``, in bytes.
     """
     body = bytearray()
     received = 0
     async for piece in request.stream():
         received += len(piece)
-        if received <= MAX_BODY_BYTES:
+        if received <= most:
             body += piece
-        elif received > _DRAIN_BYTES:
+        elif received > max(most, _DRAIN_BYTES):
             break
-    if received > MAX_BODY_BYTES:
+    if received > most:
         raise RefusalError(Reason.BODY_TOO_LARGE)
     return bytes(body)

@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,17 @@ class Receipt:
     """The head of its ledger as the sender reported it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The content of a signed refusal: this transmission of a bundle was not accepted, and why."""
+
+    transmission_id: str
+    code: str
+    body_sha256: str
+    """Which attempt is refused: another one of the same transmission may be accepted."""
+    refused_at: str
+
+
 class ReceiptSigner:
     """Signs receipts with one Ed25519 key."""
 
@@ -47,7 +58,6 @@ class ReceiptSigner:
 
     def sign(self, receipt: Receipt) -> str:
         """Return the receipt as JWS compact serialization."""
-        header = _base64url(rfc8785.dumps({"alg": "EdDSA"}))
         claims: dict[str, Any] = {
             "transmission_id": str(receipt.transmission_id),
             "payload_sha256": receipt.payload_sha256,
@@ -57,6 +67,15 @@ class ReceiptSigner:
             claims["ledger"] = receipt.ledger
         if receipt.license is not None:
             claims["license"] = dict(receipt.license)
+        return self.sign_claims(claims)
+
+    def sign_refusal(self, refused: Refused) -> str:
+        """Return the refusal as JWS compact serialization."""
+        return self.sign_claims(asdict(refused))
+
+    def sign_claims(self, claims: Mapping[str, Any]) -> str:
+        """Return any claims as JWS compact serialization."""
+        header = _base64url(rfc8785.dumps({"alg": "EdDSA"}))
         signed = f"{header}.{_base64url(rfc8785.dumps(claims))}"
         return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
 

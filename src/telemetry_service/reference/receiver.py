@@ -52,14 +52,16 @@ class Receiver:
         self._require_encryption = require_encryption
         self._clock = clock
 
-    def receive(self, headers: Headers, body: bytes) -> Acceptance:
+    def receive(self, headers: Headers, body: bytes, *, carried: bool = False) -> Acceptance:
         """Verify a transmission and store it; once this returns, it is on disk.
+
+        One that a person ``carried`` here in a bundle may have any age.
 
         Raises:
             RefusalError: anything about it is not exactly right. Nothing was stored then.
         """
         now = self._clock()
-        sender = authenticate(headers, body, self._store.find_key, now)
+        sender = authenticate(headers, body, self._store.find_key, None if carried else now)
         plaintext = self._open(sender, body)
         strict_json.require_canonical(plaintext)
         payload = self._validate(strict_json.parse(plaintext))
@@ -77,6 +79,15 @@ class Receiver:
             conflicts=0,
         )
         return self._enter(entry)
+
+    def now(self) -> str:
+        """Return the time here."""
+        return _rfc3339(self._clock())
+
+    def code_of(self, refusal: RefusalError, key_id: str) -> str:
+        """Return why a transmission of a bundle is refused; a revoked key is named as one."""
+        revoked = refusal.reason is Reason.KEY_UNKNOWN and self._store.is_revoked(key_id)
+        return (Reason.KEY_REVOKED if revoked else refusal.reason).value
 
     def ping(self, headers: Headers, body: bytes) -> None:
         """Verify a connection test: like a transmission, with the body ``{}``.

@@ -15,6 +15,7 @@ class Reason(StrEnum):
 
     HEADER_MALFORMED = "header-malformed"
     KEY_UNKNOWN = "key-unknown"
+    KEY_REVOKED = "key-revoked"
     SIGNATURE_INVALID = "signature-invalid"
     TIMESTAMP_OUT_OF_TOLERANCE = "timestamp-out-of-tolerance"
     CONTENT_TYPE_UNSUPPORTED = "content-type-unsupported"
@@ -26,6 +27,7 @@ class Reason(StrEnum):
     SCHEMA_VIOLATED = "schema-violated"
     CUSTOMER_MISMATCH = "customer-mismatch"
     PING_NOT_EMPTY = "ping-not-empty"
+    BUNDLE_MALFORMED = "bundle-malformed"
     ID_CONFLICT = "id-conflict"
     NOT_FOUND = "not-found"
     METHOD_NOT_ALLOWED = "method-not-allowed"
@@ -45,6 +47,7 @@ class _Entry:
 _ENTRIES: dict[Reason, _Entry] = {
     Reason.HEADER_MALFORMED: _Entry(400, "A protocol header is missing, repeated, or malformed."),
     Reason.KEY_UNKNOWN: _Entry(401, "No accepted API key has this key ID."),
+    Reason.KEY_REVOKED: _Entry(401, "The API key that signed this bundle's transmission is revoked."),
     Reason.SIGNATURE_INVALID: _Entry(401, "A signature does not match this API key."),
     Reason.TIMESTAMP_OUT_OF_TOLERANCE: _Entry(
         400, "The timestamp differs from this server's clock by more than 5 minutes."
@@ -58,6 +61,7 @@ _ENTRIES: dict[Reason, _Entry] = {
     Reason.SCHEMA_VIOLATED: _Entry(422, "The payload does not match the schema."),
     Reason.CUSTOMER_MISMATCH: _Entry(403, "The payload's customer does not own this API key."),
     Reason.PING_NOT_EMPTY: _Entry(422, "A connection test must have the body {}."),
+    Reason.BUNDLE_MALFORMED: _Entry(400, "This is not a bundle of transmissions."),
     Reason.ID_CONFLICT: _Entry(409, "A different payload with this ID was already accepted."),
     Reason.NOT_FOUND: _Entry(404, "Not found."),
     Reason.METHOD_NOT_ALLOWED: _Entry(405, "Method not allowed; use POST."),

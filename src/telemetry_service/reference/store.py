@@ -101,6 +101,12 @@ class Store:
             ).fetchone()
         return None if row is None else ApiKey(*row)
 
+    def is_revoked(self, named: str) -> bool:
+        """Whether the key with this ID was accepted once and no longer is."""
+        with self._lock:
+            row = self._db.execute("SELECT 1 FROM api_keys WHERE key_id = ? AND revoked", (named,)).fetchone()
+        return row is not None
+
     def keys_of(self, customer_id: str) -> tuple[ApiKey, ...]:
         """Return every key that a customer ever had, including revoked ones."""
         with self._lock:

@@ -52,6 +52,10 @@ class ReceiptKeys:
         read = (key.read(token, transmission_id, payload_digests) for key in self._keys)
         return next((claims for claims in read if claims is not None), None)
 
+    def signed(self, token: str) -> bool:
+        """Whether this License Server signed ``token``, whatever it says."""
+        return any(key.signed(token) for key in self._keys)
+
 
 class ReceiptKey:
     """One public key (Ed25519) of the License Server."""
@@ -107,6 +111,14 @@ class ReceiptKey:
             and isinstance(claims.get("received_at"), str)
         )
         return claims if ours else None
+
+    def signed(self, token: str) -> bool:
+        """Whether ``token`` is signed with this key, whatever it says."""
+        try:
+            self._claims(token)
+        except (ValueError, InvalidSignature):
+            return False
+        return True
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         """Return the claims of the receipt after verifying its signature."""

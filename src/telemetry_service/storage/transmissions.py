@@ -47,6 +47,7 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How much the clocks of two replicas may differ before one mistakes the other's plans for those of a wrong clock."""
 
 _PLANNED = "planned"
+_EXPORTABLE = (*FAILED_STATES, State.PENDING, State.EXPORTED)
 _ATTEMPT = tuple(Attempt.__slots__)
 _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
 
@@ -166,12 +167,13 @@ class TransmissionStore:
         query = select(kind.label("kind"), func.count().label("number"), func.min(Log.next_attempt_at).label("next"))
         rows = self._connection.execute(query.where(Log.state != State.SUCCESS).group_by(kind)).all()
         numbers = {row.kind: row.number for row in rows}
-        held = numbers.get(State.HELD.value, 0)
+        held, exported = numbers.get(State.HELD.value, 0), numbers.get(State.EXPORTED.value, 0)
         sent = numbers.get(_PLANNED, 0)
         return Waiting(
             planned=sent,
             held=held,
-            rejected=sum(numbers.values()) - sent - held,
+            rejected=sum(numbers.values()) - sent - held - exported,
+            exported=exported,
             next_attempt_at=next((row.next for row in rows if row.kind == _PLANNED), None),
         )
 
@@ -235,6 +237,47 @@ class TransmissionStore:
             )
         )
         return taken.rowcount == 1
+
+    def to_export(self, now: datetime, limit: int) -> tuple[UUID, ...]:
+        """Return the IDs of what a bundle takes: first what never left or was refused, then what has no receipt yet.
+
+        Of the latter, what was exported longest ago comes first, so that every payload has its turn.
+        """
+        exported = Log.state == State.EXPORTED
+        last = case((exported, Log.last_attempt_at))
+        query = select(Log.transmission_id).where(Log.state.in_(_EXPORTABLE), _unclaimed(now))
+        query = query.order_by(case((exported, 1), else_=0), last, Log.sequence).limit(limit)
+        return tuple(self._connection.execute(query).scalars())
+
+    def count_to_export(self) -> int:
+        """Return how many transmissions a bundle of any size would take."""
+        query = select(func.count()).select_from(Log).where(Log.state.in_(_EXPORTABLE))
+        return self._connection.execute(query).scalar_one()
+
+    def export(self, transmission_id: UUID, now: datetime) -> bool:
+        """Count an attempt in a bundle; False if the transmission is being sent, or no longer waits."""
+        condition = Log.transmission_id == transmission_id, Log.state.in_(_EXPORTABLE), _unclaimed(now)
+        exported = self._connection.execute(
+            update(Log)
+            .where(*condition)
+            .values(
+                state=State.EXPORTED,
+                cause=None,
+                response_code=None,
+                attempts_made=Log.attempts_made + 1,
+                last_attempt_at=now,
+                last_duration_ms=None,
+                next_attempt_at=None,
+                claim_token=None,
+                claimed_until=None,
+            )
+        )
+        return exported.rowcount == 1
+
+    def refuse_exported(self, transmission_id: UUID, state: State, cause: Cause) -> None:
+        """Record that the License Server refused the latest export of a transmission."""
+        exported = Log.transmission_id == transmission_id, Log.state == State.EXPORTED
+        self._connection.execute(update(Log).where(*exported).values(state=state, cause=cause))
 
     def next_trigger(self, transmission_id: UUID) -> AttemptTrigger:
         """Return what the next attempt was planned for."""
@@ -328,7 +371,7 @@ def _transmission(row: Row[Any]) -> Transmission:
 
 
 _STATES = {
-    Status.PENDING: frozenset({State.PENDING}),
+    Status.PENDING: frozenset({State.PENDING, State.EXPORTED}),
     Status.SUCCESS: frozenset({State.SUCCESS}),
     Status.FAILED: FAILED_STATES,
 }

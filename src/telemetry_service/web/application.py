@@ -10,24 +10,30 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
-from telemetry_service.web.api import configuration, facts, insight, ledger, operations, transmissions, usage
+from telemetry_service.domain.receipts_file import FILE_BYTES
+from telemetry_service.web.api import bundles, configuration, facts, insight, ledger, operations, transmissions, usage
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.http.ambiguity import refuse_ambiguity
-from telemetry_service.web.http.body_limit import USAGE_BYTES, limit_body
+from telemetry_service.web.http.body_limit import USAGE_BYTES, USUAL_BYTES, limit_body
 from telemetry_service.web.http.middleware import database_time, head_as_get, request_ids
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
+from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.error_pages import TabErrorPages
 from telemetry_service.web.tab.rendering import Pages
 from telemetry_service.web.tab.routes import TAB
 
 API_PREFIX = "/api/v1"
 
-_LARGER_BODIES = {f"{API_PREFIX}/usage": USAGE_BYTES}
+_LARGER_BODIES = {
+    f"{API_PREFIX}/usage": USAGE_BYTES,
+    f"{API_PREFIX}{bundles.RECEIPTS}": FILE_BYTES,
+    paths.RECEIPTS: FILE_BYTES + USUAL_BYTES,
+}
 _NO_OBSERVERS: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -37,7 +43,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, ledger)
+_API = (usage, facts, configuration, insight, transmissions, bundles, ledger)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

@@ -1,30 +1,21 @@
 """``telemetry-service ledger``: verifies and exports the ledger, shows its keys, and renews the one that signs."""
 
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
+from telemetry_service.cli.new_file import created
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_as
-from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.ledger import ANCHOR_PATTERN
 
 if TYPE_CHECKING:
     from telemetry_service.pipeline.queries.ledger import LedgerKeys, PublicKey
     from telemetry_service.pipeline.stages.check_ledger import LedgerReport
-
-
-class FileRefusedError(TelemetryError):
-    """The file exists already, or cannot be written."""
-
-    code = "file-refused"
-    sentence = "This file cannot be created; choose another name."
 
 
 def _checked(anchors: list[str] | None) -> list[str]:
@@ -73,7 +64,7 @@ def export(target: Target) -> None:
     with opened_service() as service:
         from telemetry_service.pipeline.actions.export_ledger import export_ledger
 
-        with _created(target) as file:
+        with created(target) as file:
             file.writelines(export_ledger(service.runtime, command_actor()))
     say(f"Written to {target}. Its README.txt says how to verify it, and what not to trust.")
 
@@ -98,22 +89,6 @@ def rotate_key(*, as_json: AsJson = False) -> None:
 
         keys = rotate_ledger_key(service.runtime, command_actor())
     _say_keys(keys, as_json=as_json)
-
-
-@contextmanager
-def _created(target: Path) -> Iterator[BinaryIO]:
-    """Create a file that only this user can read; it is removed again if it does not become complete."""
-    try:
-        number = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        message = f"{target} exists already, or cannot be created; choose another name."
-        raise FileRefusedError(message) from None
-    try:
-        with os.fdopen(number, "wb") as file:
-            yield file
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
 
 
 def _described(report: "LedgerReport") -> Iterator[str]:

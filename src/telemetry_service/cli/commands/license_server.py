@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from telemetry_service.cli.folders import written_into
 from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.output import say, say_on_stderr
+from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
     from telemetry_service.reference.options import ReferenceOptions
@@ -19,7 +21,16 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Option(help="Folder for its data, keys, and temporary certificate authority.")]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 lets the system choose.")]
 Customer = Annotated[str, typer.Option(help="The customer that its API key belongs to.")]
+Bundle = Annotated[Path | None, typer.Option("--bundle", help="Take in this bundle, write its receipts, and exit.")]
+ReceiptsFile = Annotated[Path, typer.Option("--receipts", help="Where to write the receipts of a bundle.")]
 Encrypted = Annotated[bool, typer.Option("--require-encryption", help="Refuse unencrypted payloads.")]
+
+
+class BundleRefusedError(TelemetryError):
+    """The file is not a bundle, or cannot be used."""
+
+    code = "bundle-refused"
+    sentence = "This is not a bundle of transmissions. Nothing was accepted."
 
 
 def license_server(
@@ -28,6 +39,8 @@ def license_server(
     port: Port = 8443,
     customer_id: Customer = "cus_Reference01",
     require_encryption: Encrypted = False,
+    bundle: Bundle = None,
+    receipts: ReceiptsFile = Path("receipts.json"),
 ) -> None:
     """Run the reference License Server. It is for trials and tests on this machine, not the vendor's server.
 
@@ -50,12 +63,44 @@ def license_server(
             folder, SystemClock().now(), [grant], port=port, require_encryption=require_encryption
         ).model_copy(update={"control_token": None})
     resume_collection()
+    if bundle is not None:
+        _take(bundle, receipts, options)
+        return
     with until_stopped():
         try:
             serve(options, lambda listening: _announce(listening, options, customer_id))
         except OSError:
             message = f"Cannot listen on port {port}; choose another one with --port."
             raise CannotListenError(message) from None
+
+
+def _take(bundle: Path, receipts: Path, options: "ReferenceOptions") -> None:
+    """Take in a bundle with the same store and keys that the server has, whether it runs or not."""
+    from telemetry_service.reference.intake import MAX_BUNDLE_BYTES, take_bundle
+    from telemetry_service.reference.receipts import load_signer
+    from telemetry_service.reference.receiver import Receiver
+    from telemetry_service.reference.refusals import RefusalError
+    from telemetry_service.reference.store import Store
+
+    signer = load_signer(options.signing_key_file)
+    with closing(Store(options.store)) as store:
+        for grant in options.grants:
+            store.add_key(grant.api_key, grant.customer_id)
+        receiver = Receiver(store, require_encryption=options.require_encryption)
+        try:
+            with bundle.open("rb") as file:
+                taken = take_bundle(file.read(MAX_BUNDLE_BYTES + 1), receiver, signer, options.licenses)
+            receipts.write_bytes(taken.content)
+        except RefusalError as refusal:
+            message = f"{BundleRefusedError.sentence} ({refusal.reason.value})"
+            raise BundleRefusedError(message) from None
+        except OSError:
+            message = f"{bundle} cannot be read, or {receipts} cannot be written."
+            raise BundleRefusedError(message) from None
+    for transmission_id, code in taken.codes.items():
+        say(f"{transmission_id}: refused ({code})")
+    accepted = len(taken.receipts) - taken.duplicates
+    say(f"Accepted: {accepted}. Duplicates: {taken.duplicates}. Refused: {len(taken.refused)}. Written to {receipts}")
 
 
 def _api_key(file: Path) -> str:

@@ -60,4 +60,5 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
         "extension_code_pattern": deployment.extension_code_pattern,
         "trusted_proxies": list(deployment.trusted_proxies),
         "demo": deployment.demo_mode,
+        "delivery": deployment.delivery.value,
     }

@@ -13,7 +13,7 @@ from uuid import UUID
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.transmissions import Attempt, State, Transmission
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.canonical import canonical_json
@@ -212,7 +212,8 @@ class _Check:
         """Whether it has the outcome that was signed last; without one, it is under way, or a crash has ended it."""
         said = next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
         if said is None:
-            return attempt.response_code is None and attempt.state in {State.PENDING, State.RETRYING}
+            waits = {State.EXPORTED} if attempt.trigger is AttemptTrigger.BUNDLE else {State.PENDING, State.RETRYING}
+            return attempt.response_code is None and attempt.state in waits
         return (said["state"], said["code"], said["duplicate"]) == (
             attempt.state,
             attempt.response_code,

@@ -6,7 +6,7 @@ transmission is released when the lease expires.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, Stat
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.prepared import Prepared, prepared_of
+from telemetry_service.pipeline.prepared import prepared_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
 from telemetry_service.sealing.canonical import canonical_json
@@ -68,7 +68,7 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     now = runtime.clock.now()
     token = time_ordered_id(now)
     configuration = tx.configuration.get()
-    if not runtime.enabled(configuration) or not runtime.deployment.license_server_configured:
+    if not runtime.enabled(configuration) or not runtime.deployment.online:
         return None
     try:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
@@ -80,7 +80,7 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     transmission = tx.transmissions.get(transmission_id)
     assert transmission is not None  # noqa: S101 - it was claimed a statement ago
     earlier = tx.transmissions.attempts(transmission_id)
-    payload = _completed(prepared_of(runtime, tx, transmission), now)
+    payload = completed(runtime, tx, transmission, now)
     encrypt = configuration.values.encrypt_payload
     head = tx.ledger.head().sha256 if runtime.receipt_keys else None
     sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
@@ -119,15 +119,40 @@ def refuse_payload(
     return outcome
 
 
-def _completed(prepared: Prepared, now: datetime) -> bytes:
-    """Add the time of sending to a stored payload; nothing else of it changes.
+def export(  # noqa: PLR0913, PLR0917 - what makes up one attempt
+    runtime: Runtime, tx: Transaction, transmission_id: UUID, payload: bytes, api_key: str, head: str, now: datetime
+) -> Sealed | None:
+    """Make an attempt in a bundle, with a payload that ``completed`` returned; None if nothing is left to export.
+
+    Its receipt may be months away, so there is no lease: the attempt ends with the file.
+    """
+    if not tx.transmissions.export(transmission_id, now):
+        return None
+    earlier = tx.transmissions.attempts(transmission_id)
+    transmission = tx.transmissions.get(transmission_id)
+    assert transmission is not None  # noqa: S101 - it was exported a statement ago
+    encrypt = tx.configuration.get().values.encrypt_payload
+    sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
+    attempt = replace(
+        _attempt(_number(transmission, earlier), sealed, AttemptTrigger.BUNDLE, now),
+        state=State.EXPORTED,
+        finished_at=now,
+    )
+    _record(runtime, tx, transmission_id, attempt, sealed)
+    return sealed
+
+
+def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now: datetime) -> bytes:
+    """Return the payload of a transmission as it is sent at ``now``: only the time of sending is added.
 
     It is checked against its own schema, whatever today's is.
 
     Raises:
+        PayloadChangedError: the stored payload is not the one that was signed.
         PayloadContradictionError: it does not match its schema.
         PayloadSchemaUnknownError: a newer version made it.
     """
+    prepared = prepared_of(runtime, tx, transmission)
     schema = schema_of(prepared.schema_sha256)
     read = read_prepared(prepared.content, schema)
     if schema is None:
@@ -161,7 +186,7 @@ def _record(runtime: Runtime, tx: Transaction, transmission_id: UUID, attempt: A
             "signature": sealed.message.signature,
             "content_type": sealed.message.content_type,
             "ledger": sealed.message.ledger,
-            "destination": connection.hex(),
+            "destination": None if attempt.trigger is AttemptTrigger.BUNDLE else connection.hex(),
         },
         transmission_id,
     )

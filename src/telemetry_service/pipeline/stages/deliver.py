@@ -33,6 +33,8 @@ def deliver_due(runtime: Runtime) -> int:
     all, or the License Server asks to wait: the others would fail too. They stay due, and the next waking starts with
     them, because the failed one waits for its back-off.
     """
+    if runtime.deployment.in_bundles:
+        return 0
     follow_connection(runtime)
     attempts = 0
     due, early = _due(runtime)

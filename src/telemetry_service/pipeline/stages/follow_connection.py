@@ -22,7 +22,7 @@ def follow_connection(runtime: Runtime) -> None:
     only those never tried with this one. While telemetry is off, the connection is not used, so changes are not
     noticed.
     """
-    if not runtime.deployment.license_server_configured:
+    if not runtime.deployment.online:
         return
     present = runtime.present_connection()
     new = present != runtime.seen_connection.connection

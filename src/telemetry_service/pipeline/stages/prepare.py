@@ -126,7 +126,7 @@ def outgoing_customer_id(snapshot: Snapshot) -> str:
         NotConfiguredError: no API key is stored.
         KeyUnusableError: the stored API key cannot be opened.
     """
-    if not snapshot.runtime.deployment.license_server_configured:
+    if not snapshot.runtime.deployment.has_recipient:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:
         raise CustomerIdMissingError

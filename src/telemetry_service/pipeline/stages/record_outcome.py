@@ -101,11 +101,13 @@ def _note_acceptance(
     }
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
-    if outcome.license is not None:
-        _update_license(tx, transmission_id, outcome.license, now)
+    note_license(tx, transmission_id, outcome.license, now)
 
 
-def _update_license(tx: Transaction, transmission_id: UUID, update: LicenseUpdate, now: datetime) -> None:
+def note_license(tx: Transaction, transmission_id: UUID, update: LicenseUpdate | None, now: datetime) -> None:
+    """Take over the license posture that the License Server reported, if there is one."""
+    if update is None:
+        return
     change = tx.license.report(_reported(update), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
     if change is not None:
         tx.ledger.note(now, SERVICE, Kind.FACTS, of_license(change), transmission_id)

@@ -24,7 +24,8 @@ from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _PREPARED = "prepared"
-_EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING}
+_EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING, State.EXPORTED}
+"""What a bundle took too: a deployment that is online again waits for no receipts. The ID keeps it counted once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime
     send_at = max(now, due + send_offset(snapshot.state.instance_id, runtime.deployment.send_spread))
-    snapshot.tx.transmissions.make_due(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
+    if not runtime.deployment.in_bundles:  # There, what was refused stays so until it is exported again.
+        snapshot.tx.transmissions.make_due(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
     gap = missing(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for later.

@@ -44,6 +44,7 @@ _TAGS = [
     {"name": "insight", "description": "The preview and the health."},
     {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
     {"name": "ledger", "description": "The signed list of what was done and what was sent, and its verification."},
+    {"name": "bundles", "description": "Files that a person takes to the License Server, and their receipts."},
     {"name": "operations", "description": "For operators."},
 ]
 

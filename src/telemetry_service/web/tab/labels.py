@@ -38,6 +38,7 @@ CONNECTION_BADGE: dict[ConnectionBadge, Badge] = {
     ConnectionBadge.NOT_CONNECTED: Badge("not connected", "cross", "bad"),
     ConnectionBadge.NOT_CONTACTED: Badge("not contacted yet", "dash", "quiet"),
     ConnectionBadge.NOT_CONFIGURED: Badge("not configured", "plug", "quiet"),
+    ConnectionBadge.IN_BUNDLES: Badge("reached in bundles", "dash", "quiet"),
     ConnectionBadge.OFF: Badge("not contacted while off", "pause", "quiet"),
 }
 
@@ -55,6 +56,7 @@ ATTEMPT_STATUS: dict[State, Badge] = {
     State.RETRYING: STATUS[RowStatus.FAILED],
     State.HELD: STATUS[RowStatus.FAILED],
     State.REJECTED: STATUS[RowStatus.FAILED],
+    State.EXPORTED: Badge("Exported", "clock", "info"),
 }
 
 FREQUENCY: dict[Frequency, tuple[str, str]] = {
@@ -82,6 +84,7 @@ ATTEMPT_TRIGGER: dict[AttemptTrigger, str] = {
     AttemptTrigger.RETRY: "Retry",
     AttemptTrigger.SEND_NOW: "Send Now",
     AttemptTrigger.CONNECTION_CHANGED: "key or connection changed",
+    AttemptTrigger.BUNDLE: "bundle",
 }
 
 
@@ -130,6 +133,7 @@ ENTRY: dict[Kind, str] = {
     Kind.DEPLOYMENT: "Started with other deployment settings",
     Kind.EXPORTED: "Exported data",
     Kind.PROVED: "Exported a proof",
+    Kind.IMPORTED: "Imported receipts",
     Kind.BEGUN: "Began the ledger",
     Kind.MIGRATED: "Took over an entry of an earlier version",
     Kind.PURGED: "Purged data older than the retention period",

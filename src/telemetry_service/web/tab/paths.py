@@ -17,6 +17,8 @@ PROOF = f"{TAB}/proof"
 VERIFY = f"{TAB}/proof/verify"
 LEDGER_EXPORT = "/api/v1/ledger/export"
 VERIFIER = "/api/v1/ledger/verifier"
+BUNDLES = f"{TAB}/bundles"
+RECEIPTS = f"{TAB}/bundles/receipts"
 EXPORT = "/api/v1/telemetry/history/export"
 """The REST API's, as the two above, which a session may also read."""
 

@@ -2,6 +2,7 @@
 
 from telemetry_service.web.tab import appearance, asset_routes
 from telemetry_service.web.tab.forms import (
+    bundle_routes,
     connection_routes,
     delivery_routes,
     key_routes,
@@ -18,6 +19,7 @@ TAB = (
     connection_routes.router,
     key_routes.router,
     delivery_routes.router,
+    bundle_routes.router,
     proof_routes.router,
     ledger_routes.router,
     view_routes.router,

@@ -1,0 +1,95 @@
+"""Exports waiting transmissions as a bundle: each is an attempt whose response comes back as a receipt, in a file."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.bundle import MOST, Bundle, Exported, bundled
+from telemetry_service.domain.errors import (
+    NoBundlesError,
+    NothingToExportError,
+    PayloadChangedError,
+    PayloadContradictionError,
+    PayloadSchemaUnknownError,
+)
+from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.obstacles import bars_bundles
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.claim import completed, export, refuse_payload
+
+_Refused = PayloadChangedError | PayloadContradictionError
+
+
+def export_bundle(runtime: Runtime, actor: Actor) -> Bundle:
+    """Return a bundle of the waiting payloads, under the present API key. Nothing is sent.
+
+    What an earlier bundle took is in it too while its receipt is missing: the ID keeps it counted once.
+
+    Raises:
+        NoBundlesError: payloads are sent online.
+        TelemetryDisabledError: telemetry is off.
+        NotConfiguredError: no API key is stored.
+        KeyUnusableError: the stored API key cannot be opened.
+        NothingToExportError: nothing waits.
+    """
+    export_ = _Export(runtime, actor)
+    bundle = export_.run()
+    for transmission_id, error in export_.refused.items():
+        refuse_payload(runtime, transmission_id, error)
+    if bundle is None:
+        raise NothingToExportError
+    log_event(Event.BUNDLE_EXPORTED, actor=actor.label, transmissions=len(bundle.exported))
+    return bundle
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    runtime: Runtime
+    actor: Actor
+    refused: dict[UUID, _Refused] = field(default_factory=dict)
+    """The transmissions whose stored payload must not leave."""
+
+    def run(self) -> Bundle | None:
+        """Export in one transaction, so that no file exists that the ledger does not know."""
+        now = self.runtime.clock.now()
+        with self.runtime.database.write() as tx:
+            snapshot = Snapshot(self.runtime, tx, now)
+            _check(snapshot)
+            head = tx.ledger.head().sha256
+            chosen = tx.transmissions.to_export(now, MOST)
+            exported = tuple(it for known in chosen if (it := self._export(snapshot, known, head)))
+            if not exported:
+                return None
+            left = tx.transmissions.count_to_export() - len(chosen)
+            bundle = bundled(exported, head, now, left)
+            said: dict[str, Value] = {"of": "bundle", "transmissions": len(exported), "bundle_sha256": bundle.sha256}
+            tx.ledger.note(now, self.actor, Kind.EXPORTED, said)
+        return bundle
+
+    def _export(self, snapshot: Snapshot, transmission_id: UUID, head: str) -> Exported | None:
+        runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
+        before = tx.transmissions.get(transmission_id)
+        assert before is not None  # noqa: S101 - it was found in this transaction
+        try:
+            payload = completed(runtime, tx, before, now)
+        except (PayloadChangedError, PayloadContradictionError) as error:
+            self.refused[transmission_id] = error
+            return None
+        except PayloadSchemaUnknownError:
+            return None  # A replica of the newer version exports it.
+        sealed = export(runtime, tx, transmission_id, payload, snapshot.api_key, head, now)
+        after = tx.transmissions.get(transmission_id)
+        if sealed is None or after is None:
+            return None
+        return Exported(after, sealed.message, sealed.body_sha256, sealed.encrypted)
+
+
+def _check(snapshot: Snapshot) -> None:
+    if not snapshot.runtime.deployment.in_bundles:
+        raise NoBundlesError
+    bar = bars_bundles(snapshot.setup)
+    if bar is not None:
+        raise bar.refusal()

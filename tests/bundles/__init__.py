@@ -1,0 +1,1 @@
+"""Bundles: payloads that a person carries to the License Server, and the receipts that come back."""
