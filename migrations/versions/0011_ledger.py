@@ -104,10 +104,13 @@ def upgrade() -> None:
     highest = _highest_sequence()
     _create_ledger()
     _create_evidence()
+    _create_announced_schemas()
     with op.batch_alter_table("activity", table_kwargs={"sqlite_autoincrement": True}) as batch:
         batch.drop_constraint(op.f("ck_activity_action"), type_="check")
     with _altered(_LOGS) as batch:
         batch.add_column(sa.Column("prepared_sha256", sa.String(64), server_default="", nullable=False))
+        batch.add_column(sa.Column("withdrawn_at", types.UtcDateTime(timezone=True), nullable=True))
+        batch.create_index("ix_telemetry_transmission_logs_withdrawn_at", ["withdrawn_at"])
     _move_payloads()
     with _altered(_LOGS) as batch:
         _replace_constraints(batch, _LOGS, _AFTER)
@@ -134,6 +137,8 @@ def downgrade() -> None:
         _replace_constraints(batch, _LOGS, _BEFORE)
         batch.alter_column("payload", existing_type=sa.LargeBinary(), server_default=None)
         batch.drop_column("prepared_sha256")
+        batch.drop_index("ix_telemetry_transmission_logs_withdrawn_at")
+        batch.drop_column("withdrawn_at")
     with _altered(_ATTEMPTS) as batch:
         _replace_constraints(batch, _ATTEMPTS, _BEFORE)
         batch.alter_column("customer_id", existing_type=sa.String(80), nullable=False)
@@ -143,6 +148,7 @@ def downgrade() -> None:
         batch.create_check_constraint(op.f("ck_activity_action"), sa.column("action").in_(_ACTIONS))
     _keep_sequence(highest)
     for table in (
+        "announced_schemas",
         "evidence",
         "ledger_salted_values",
         "ledger_pending",
@@ -228,6 +234,16 @@ def _create_evidence() -> None:
         sa.PrimaryKeyConstraint("transmission_id", "sha256", name=op.f("pk_evidence")),
     )
     op.create_index("ix_evidence_sha256", "evidence", ["sha256"])
+
+
+def _create_announced_schemas() -> None:
+    op.create_table(
+        "announced_schemas",
+        sa.Column("schema_sha256", sa.String(64), nullable=False),
+        sa.Column("announced_at", types.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("settled_at", types.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("schema_sha256", name=op.f("pk_announced_schemas")),
+    )
 
 
 def _altered(table: str) -> AbstractContextManager[BatchOperations]:

@@ -18,6 +18,7 @@ from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.errors import DatabaseMissingError, StorageUnavailableError
 from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
 from telemetry_service.identity.accounts import Accounts
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.passwords import HashCost
@@ -50,6 +51,8 @@ class Options:
     clock: Clock | None = None
     limits: ExchangeLimits | None = None
     retry_policy: RetryPolicy | None = None
+    schemas: PublishedSchemas | None = None
+    """Those of another version."""
     hash_cost: HashCost | None = None
     random: Random | None = None
     failpoint: Callable[[Failpoint], None] = pass_failpoint
@@ -178,6 +181,8 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             extension_code_pattern=settings.extension_code_pattern,
             proxy=settings.proxy_url is not None,
             trusted_proxies=settings.trusted_proxies,
+            release=settings.release,
+            require_receipt=settings.require_receipt,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
             delivery=settings.delivery,
@@ -187,6 +192,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         make_client=partial(_client, settings, options),
         receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
+        schemas=options.schemas or published(),
         retry_policy=options.retry_policy or RetryPolicy(),
         random=options.random or Random(),  # noqa: S311 - jitter
         failpoint=options.failpoint,

@@ -18,12 +18,16 @@ from pydantic import SecretBytes, SecretStr
 from telemetry_service.domain.code_pattern import is_pattern
 from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
+from telemetry_service.domain.release import Release
 from telemetry_service.log.options import LogFormat, LogLevel
 
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
 MAX_BOUNCERS_MAXIMUM = 1_000_000
 """Ten times the default: with more, previews would be slow."""
+
+NOTICE_MAXIMUM_HOURS = 8760
+"""A year."""
 
 PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
@@ -68,6 +72,22 @@ def delivery(text: str) -> Delivery:
         message = f"must be one of: {', '.join(Delivery)}."
         raise RefusedValueError(message)
     return Delivery(text.lower())
+
+
+def release(text: str) -> Release:
+    """Return who releases payloads."""
+    if text.lower() not in set(Release):
+        message = f"must be one of: {', '.join(Release)}."
+        raise RefusedValueError(message)
+    return Release(text.lower())
+
+
+def notice(text: str) -> timedelta:
+    """Return how long a new field is announced before it is sent."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= NOTICE_MAXIMUM_HOURS:
+        message = f"must be a whole number of hours from 1 to {NOTICE_MAXIMUM_HOURS}."
+        raise RefusedValueError(message)
+    return timedelta(hours=int(text))
 
 
 def log_format(text: str) -> LogFormat:

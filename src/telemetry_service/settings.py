@@ -21,6 +21,7 @@ from telemetry_service import setting_parsers as values
 from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
+from telemetry_service.domain.release import NOTICE, Release, ReleasePolicy
 from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
@@ -58,6 +59,10 @@ _PLAIN = frozenset(
         "TELEMETRY_ENABLED",
         "TELEMETRY_EXTENSION_CODE_PATTERN",
         "TELEMETRY_MAX_BOUNCERS",
+        "TELEMETRY_NEW_FIELD_NOTICE_HOURS",
+        "TELEMETRY_RELEASE",
+        "TELEMETRY_REQUIRE_FIELD_APPROVAL",
+        "TELEMETRY_REQUIRE_RECEIPT",
         "TELEMETRY_SEND_SPREAD_SECONDS",
         "TELEMETRY_TRUSTED_PROXIES",
         "TELEMETRY_LOG_FORMAT",
@@ -113,6 +118,9 @@ class Settings:
     log_level: LogLevel
     extension_code_pattern: str | None
     """A regular expression that an extension code must match as a whole."""
+    release: ReleasePolicy
+    require_receipt: bool
+    """True where a payload counts as accepted only with a valid receipt; needs a pinned key."""
     max_bouncers: int
     """Distinct bouncers in one period, and in the registry."""
 
@@ -144,12 +152,19 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
         extension_code_pattern=source.read("TELEMETRY_EXTENSION_CODE_PATTERN", values.code_pattern, None),
+        release=ReleasePolicy(
+            release=source.read("TELEMETRY_RELEASE", values.release, Release.AUTOMATIC),
+            notice=source.read("TELEMETRY_NEW_FIELD_NOTICE_HOURS", values.notice, NOTICE),
+            approve_fields=source.read("TELEMETRY_REQUIRE_FIELD_APPROVAL", values.boolean, default=False),
+        ),
+        require_receipt=source.read("TELEMETRY_REQUIRE_RECEIPT", values.boolean, default=False),
         max_bouncers=source.read("TELEMETRY_MAX_BOUNCERS", values.max_bouncers, DEFAULT_MAX_BOUNCERS),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
     )
+    source.check_receipts(settings)
     source.check_names()
     if source.problems:
         raise SettingsError(tuple(source.problems))
@@ -187,6 +202,16 @@ class _Source:
                 )
         if set(encryption) & set(credential):
             self.problems.append("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY; each needs its own keys.")
+
+    def check_receipts(self, settings: Settings) -> None:
+        """Refuse to require receipts that nothing could verify."""
+        given = ("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY_FILE")
+        pinned = settings.license_server_public_key is not None or any(self._environ.get(name) for name in given)
+        if settings.require_receipt and not pinned:
+            self.problems.append(
+                "TELEMETRY_REQUIRE_RECEIPT needs TELEMETRY_LICENSE_SERVER_PUBLIC_KEY: no receipt can be verified"
+                " without the License Server's public key."
+            )
 
     def check_names(self) -> None:
         """Refuse an unknown ``TELEMETRY_`` variable: a typo must not silently mean the default."""

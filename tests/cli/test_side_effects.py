@@ -46,7 +46,7 @@ class Command:
     made: Callable[[str], tuple[str, ...]] = field(default=lambda _id: ())
     """Arguments that name a transmission of the database."""
     code: int = 0
-    """How it ends where payloads are sent online."""
+    """How it ends over that transmission."""
 
     def run(self, cli: CommandLine, transmission_id: str = NOBODYS) -> Ended:
         return cli(*self.arguments, *self.made(transmission_id), stdin=self.stdin)
@@ -65,6 +65,12 @@ SENDING = NOTING | frozenset(
         "telemetry_transmission_logs",
     }
 )
+
+
+def _named(known: str) -> tuple[str, ...]:
+    return (known,)
+
+
 COMMANDS = {
     "preview": Command(("preview",)),
     "history": Command(("history",)),
@@ -92,6 +98,14 @@ COMMANDS = {
         (Kind.CONNECTION_TESTED,),
     ),
     "send-now": Command(("send-now",), SENDING, (Kind.PREPARED, Kind.ATTEMPT, Kind.ANSWERED)),
+    "withdraw": Command(
+        ("withdraw", "--reason", "A trial"),
+        NOTING | {"telemetry_transmission_logs"},
+        (Kind.WITHDRAWN,),
+        made=_named,
+    ),
+    "release": Command(("release", "--reason", "A trial"), made=_named, code=1),
+    "accept-without-receipt": Command(("accept-without-receipt", "--reason", "A trial"), made=_named, code=1),
     "erase": Command(("erase", "--all", "--yes"), SENDING | {"admin_sessions", "extension_codes"}, (Kind.ERASED,)),
     "erase --persons": Command(("erase", "--persons", "--yes"), NOTING, (Kind.ERASED,)),
     "instance-id reset": Command(
@@ -275,6 +289,10 @@ def test_over_a_current_one_it_changes_what_it_is_for_and_leaves_the_changed_con
     assert changed(before, dump(connection_changed.url)) <= command.writes
     assert_noted(connection_changed, known, command)
     service = cli.service()
+    if name == "withdraw":
+        assert wake(service.runtime).attempts == 0
+        service.runtime.database.close()
+        return
     assert wake(service.runtime).attempts == 1
     with service.runtime.database.read() as tx:
         attempts = tx.transmissions.attempts(connection_changed.held)

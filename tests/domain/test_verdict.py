@@ -8,6 +8,7 @@ from telemetry_service.domain.obstacles import LOCKED_OFF, OFF
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.phrases import to_the_minute
+from telemetry_service.domain.release import Release
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import RowStatus, TransmissionTexts, texts_of
 from telemetry_service.domain.verdict import ConnectionBadge, Verdict, judge
@@ -31,7 +32,8 @@ def texts(verdict: Verdict, rows: tuple[TransmissionTexts, ...]) -> Iterator[str
 
 
 def needs_person(situation: Situation) -> bool:
-    return bool(situation.waiting.held or situation.waiting.rejected)
+    waiting = situation.waiting
+    return bool(waiting.held or waiting.rejected or waiting.receipt_missing or waiting.awaiting_release)
 
 
 def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
@@ -95,7 +97,9 @@ def no_two_texts_name_different_next_moments(s: Situation, v: Verdict, rows: tup
     if v.next_send_at is None:
         return not promised
     of_run = [v.next_run_at + s.send_offset] if v.next_run_at else []
-    if s.run is not None and s.run.missed and v.may.send_now is None:
+    if s.must_be_released and not s.waiting.here:
+        of_run = []  # What it prepares waits, and there is nothing else.
+    elif s.run is not None and s.run.missed and v.may.send_now is None:
         of_run.append(max(s.now, s.run.due_at + s.send_offset))
     return v.next_send_at == min([*promised, *of_run])
 
@@ -119,9 +123,12 @@ def notes_of_the_open_period_agree_with_what_may_be_sent(
     contradicted = s.run is not None and s.run.contradicted
     switched = "collected and transmitted." in v.switch_note
     previewed = ("sent with the next bundle" if s.setup.in_bundles else "would be sent now") in v.preview_note
+    manual = s.release.release is Release.MANUAL
     never = "never sent" in v.preview_note
     runs = v.next_run_note == ""
-    return switched == free and previewed == (free and not contradicted) and never != s.setup.enabled and runs == free
+    at_once = free and not contradicted and not s.must_be_released
+    assert ("released" in v.preview_note) == (free and not contradicted and s.must_be_released)
+    return switched == (free and not manual) and previewed == at_once and never != s.setup.enabled and runs == free
 
 
 def the_note_beside_the_number_waiting_names_each_of_them(
@@ -130,7 +137,13 @@ def the_note_beside_the_number_waiting_names_each_of_them(
     waiting, note = s.waiting, v.waiting_note
     if not waiting.total or v.may.retry is not None:
         return (note == "Nothing waiting") == (not waiting.total)
-    parts = ((waiting.held, "on hold"), (waiting.rejected, "rejected"), (waiting.exported, "exported"))
+    parts = (
+        (waiting.held, "on hold"),
+        (waiting.rejected, "rejected"),
+        (waiting.exported, "exported"),
+        (waiting.receipt_missing, "without a receipt"),
+        (waiting.awaiting_release, "waiting for release"),
+    )
     named = all((f"{number} {word}" in note) == bool(number) for number, word in parts)
     return named and (("ext attempt" in note or "being sent" in note) == bool(waiting.planned))
 
@@ -153,13 +166,9 @@ def an_available_installation_is_on_schedule_in_words_too(
 ) -> bool:
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
-    return v.health.code in {
-        "on_schedule",
-        "connection_untested",
-        "period_contradiction",
-        "run_catching_up",
-        "waiting_receipts",
-    }
+    decisions = {"awaiting_release", "new_field", "receipt_missing", "waiting_receipts"}
+    explained = {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up"}
+    return v.health.code in explained | decisions
 
 
 def what_is_overdue_names_a_next_step(_s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
@@ -173,7 +182,7 @@ def what_cannot_be_sent_is_not_being_sent(_s: Situation, v: Verdict, rows: tuple
 
 
 def a_row_that_waits_says_for_what(_s: Situation, _v: Verdict, rows: tuple[TransmissionTexts, ...]) -> bool:
-    waits = [row for row in rows if row.status in {RowStatus.PENDING, RowStatus.FAILED}]
+    waits = [row for row in rows if row.status in {RowStatus.PENDING, RowStatus.WAITING, RowStatus.FAILED}]
     return all(row.note and (row.next_attempt_at is None) == (row.next_attempt_note is not None) for row in waits)
 
 

@@ -18,7 +18,8 @@ _SUMS = "COALESCE(SUM(audit_events), 0), COALESCE(SUM(policy_decisions), 0), COA
 _OPEN = f"SELECT {_SUMS} FROM usage_counters c JOIN reporting_periods p ON p.id = c.period_id WHERE p.is_open"  # noqa: S608
 _NOT_REPORTED = (
     f"SELECT p.id, {_SUMS} FROM usage_counters c JOIN reporting_periods p ON p.id = c.period_id"  # noqa: S608
-    " WHERE p.closed_by IN ('switched_off', 'switched_on') GROUP BY p.id"
+    " WHERE p.closed_by IN ('switched_off', 'switched_on') OR EXISTS"
+    " (SELECT 1 FROM telemetry_transmission_logs l WHERE l.period_id = p.id AND l.state = 'withdrawn') GROUP BY p.id"
 )
 
 
@@ -50,7 +51,7 @@ class Reckoning:
 
     @property
     def not_reported(self) -> Amount:
-        """What was counted in periods that a switch has closed."""
+        """What was counted in periods that a switch has closed, or whose payload was withdrawn."""
         return add_up(self.not_reported_periods.values())
 
     @property
@@ -112,7 +113,7 @@ def unfaithful(connection: Connection, journal: Collection[JournalEntry]) -> fro
 
 def undelivered(connection: Connection) -> tuple[int, int]:
     """Return how many transmissions are not shown as accepted, and how many extension codes are not."""
-    transmissions = "SELECT count(*) FROM telemetry_transmission_logs WHERE state <> 'success'"
+    transmissions = "SELECT count(*) FROM telemetry_transmission_logs WHERE state NOT IN ('success', 'withdrawn')"
     codes = "SELECT count(*) FROM extension_codes WHERE accepted_at IS NULL"
     waiting, unsent = (int(connection.execute(text(query)).scalar_one()) for query in (transmissions, codes))
     return waiting, unsent
@@ -136,7 +137,7 @@ def _content(payload: bytes) -> dict[str, Any]:
 
 _LOG = "telemetry_transmission_logs"
 # One that is shown as accepted and that the License Server does not have is lost, and not waiting.
-_WAITING = "WHERE l.state <> 'success'"
+_WAITING = "WHERE l.state NOT IN ('success', 'withdrawn')"
 _STORED = (
     "SELECT l.transmission_id, e.content FROM telemetry_transmission_logs l JOIN evidence e"
     " ON e.transmission_id = l.transmission_id AND e.sha256 = l.prepared_sha256"

@@ -18,6 +18,8 @@ from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.domain.ledger import FIRST_PREV
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas
+from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer
@@ -64,13 +66,16 @@ class Replica:
     encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
     version: str = VERSION
     delivery: Delivery = Delivery.ONLINE
+    release: ReleasePolicy = AUTOMATIC
+    require_receipt: bool = False
+    schemas: PublishedSchemas | None = None
+    """Those of another version."""
 
     def open(self, clock: Clock, failpoint: Callable[[Failpoint], None] = pass_failpoint) -> Runtime:
         """Return an installation that is started, as the service's own start does it."""
         jitter = Random(7)  # noqa: S311
-        runtime = make_runtime(
-            self.settings(), Options(clock=clock, limits=self.limits, random=jitter, failpoint=failpoint)
-        )
+        options = Options(clock=clock, limits=self.limits, random=jitter, failpoint=failpoint, schemas=self.schemas)
+        runtime = make_runtime(self.settings(), options)
         start(runtime)
         return runtime
 
@@ -84,6 +89,8 @@ class Replica:
             send_spread=self.spread,
             deployment_version=self.version,
             delivery=self.delivery,
+            release=self.release,
+            require_receipt=self.require_receipt,
         )
 
 

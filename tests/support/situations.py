@@ -7,9 +7,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.obstacles import Setup
+from telemetry_service.domain.release import NewField, Release, ReleasePolicy
 from telemetry_service.domain.situation import Run, Situation, Waiting
 from telemetry_service.domain.transmission_texts import Row
 from telemetry_service.domain.transmissions import LastExchange, State
@@ -45,6 +47,26 @@ WAITING = (
     Waiting(exported=2),
     Waiting(planned=1, held=2, exported=3, next_attempt_at=NOW + 5 * MINUTE),
 )
+RELEASES: tuple[dict[str, Any], ...] = (
+    {"waiting": Waiting(awaiting_release=1, awaiting_since=NOW - DAY), "release": ReleasePolicy(Release.MANUAL)},
+    {"waiting": Waiting(awaiting_release=2, awaiting_since=NOW - 40 * DAY), "release": ReleasePolicy(Release.MANUAL)},
+    {
+        "waiting": Waiting(planned=1, awaiting_release=1, awaiting_since=NOW - DAY, next_attempt_at=NOW + MINUTE),
+        "new_field": NewField(("policy_count",), NOW + 2 * DAY),
+    },
+    {
+        "waiting": Waiting(held=1, awaiting_release=1, awaiting_since=NOW - DAY, awaiting_until=NOW + 2 * DAY),
+        "new_field": NewField(("policy_count",), NOW + 2 * DAY),
+    },
+    {
+        "waiting": Waiting(awaiting_release=1, awaiting_since=NOW - DAY, awaiting_until=NOW + 2 * DAY),
+        "new_field": NewField(("policy_count",), NOW + 2 * DAY),
+    },
+    {"new_field": NewField(("policy_count", "tier"), None), "release": ReleasePolicy(approve_fields=True)},
+    {"waiting": Waiting(receipt_missing=1)},
+    {"receipt_unverified": True},
+)
+"""What a person has to decide on, apart from everything above."""
 RUNS = (
     Run(NOW - 5 * DAY, "prepared", of_open_period=False, accepted_since=True),
     None,
@@ -74,6 +96,26 @@ def situations() -> Iterator[Situation]:
             send_offset=3 * MINUTE,
             longest_wait=timedelta(hours=6),
         )
+    yield from _with_decisions()
+
+
+def _with_decisions() -> Iterator[Situation]:
+    for setup, exchange, accepted, decision in itertools.product(SETUPS, EXCHANGES, ACCEPTED, RELEASES):
+        yield Situation(
+            **{
+                "now": NOW,
+                "setup": setup,
+                "reportable": setup.enabled,
+                "exchange": exchange,
+                "last_accepted_at": accepted,
+                "waiting": Waiting(),
+                "run": RUNS[0],
+                "next_run_at": NEXT_RUNS[0],
+                "send_offset": 3 * MINUTE,
+                "longest_wait": timedelta(hours=6),
+                **decision,
+            }
+        )
 
 
 def rows_of(waiting: Waiting) -> Iterator[Row]:
@@ -84,6 +126,13 @@ def rows_of(waiting: Waiting) -> Iterator[Row]:
             yield Row(state, cause, waiting.next_attempt_at, claimed=waiting.next_attempt_at is None)
     if waiting.held:
         yield Row(State.HELD, Cause.FORBIDDEN, None, claimed=False)
+    if waiting.receipt_missing:
+        yield Row(State.HELD, Cause.RECEIPT_MISSING, None, claimed=False)
+    if waiting.awaiting_release:
+        yield Row(State.AWAITING_RELEASE, None, None, claimed=False)
+    if waiting.awaiting_until:
+        yield Row(State.AWAITING_RELEASE, None, waiting.awaiting_until, claimed=False)
+    yield Row(State.WITHDRAWN, Cause.FORBIDDEN, None, claimed=False)
     if waiting.rejected:
         yield Row(State.REJECTED, Cause.PAYLOAD_REFUSED, None, claimed=False)
     if waiting.exported:

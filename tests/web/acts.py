@@ -1,13 +1,14 @@
 """A service in front of which every route is called, and what its ledger has written for each call."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
 
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.retry import retry_failed
@@ -105,12 +106,20 @@ class Desk:
         self.known = send_now(runtime, ADMIN, None).transmission.transmission_id
         self.license_server.trouble()
 
+    def prepare_only(self) -> None:
+        """Leave one transmission behind that waits for its release."""
+        runtime = self.service.context.runtime
+        set_api_key(runtime, API_KEY, ADMIN)
+        manual = replace(runtime.deployment, release=ReleasePolicy(Release.MANUAL))
+        self.known = send_now(replace(runtime, deployment=manual), ADMIN, None).transmission.transmission_id
+
     def version(self) -> str:
         """Return the version of the settings."""
         return str(read_now(self.service.context.runtime, read_configuration).stored.version)
 
     def _named(self, path: str) -> str:
-        return path.format(bouncer_id="bnc-1", transmission_id=self.known, number=1, part="body", digest="x", name="y")
+        of_transmission = {"transmission_id": self.known, "number": 1, "part": "body", "decision": "withdraw"}
+        return path.format(bouncer_id="bnc-1", digest="x", name="y", **of_transmission)
 
     def _seq(self) -> int:
         with self.service.context.runtime.database.read() as tx:

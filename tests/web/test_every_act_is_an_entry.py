@@ -131,11 +131,17 @@ def nothing_failed(desk: Desk) -> None:
     desk.api(ADMIN, "POST", f"{T}/history/retry-failed")
 
 
+def waits(desk: Desk) -> None:
+    desk.prepare_only()
+
+
 def by(actor: str, *kinds: Kind) -> list[Written]:
     return [Written(kind, actor) for kind in kinds]
 
 
 NONE: list[Written] = []
+WHY = {"reason": "Reviewed"}
+DECIDE = f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"
 CONFIG, KEY, REVEAL = ("PUT", f"{T}/config"), ("PUT", f"{T}/config/api-key"), ("POST", f"{T}/config/api-key/reveal")
 BOUNCERS, BOUNCER_GONE = ("PUT", "/api/v1/bouncers/{bouncer_id}"), ("DELETE", "/api/v1/bouncers/{bouncer_id}")
 LICENSE, CODES = ("PUT", "/api/v1/license"), ("POST", "/api/v1/extension-codes")
@@ -235,6 +241,27 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
     },
     ("POST", paths.BUNDLES): {"online": Act(clicks("POST", paths.BUNDLES), NONE, fails)},
     ("POST", paths.RECEIPTS): {"no file": Act(clicks("POST", paths.RECEIPTS), NONE)},
+    ("POST", f"{H}/release"): {
+        "waits": Act(calls(ADMIN, "POST", f"{H}/release", json=WHY), [*by(ADMINS, Kind.RELEASED), *answered()], waits),
+        "never waited": Act(calls(ADMIN, "POST", f"{H}/release", json=WHY), NONE, fails),
+    },
+    ("POST", f"{H}/withdraw"): {
+        "waits": Act(calls(ADMIN, "POST", f"{H}/withdraw", json=WHY), by(ADMINS, Kind.WITHDRAWN), waits),
+        "refused": Act(calls(ADMIN, "POST", f"{H}/withdraw", json=WHY), by(ADMINS, Kind.WITHDRAWN), fails),
+        "delivered": Act(calls(ADMIN, "POST", f"{H}/withdraw", json=WHY), NONE, nothing_failed),
+    },
+    ("POST", f"{H}/accept-without-receipt"): {
+        "none is missing": Act(calls(ADMIN, "POST", f"{H}/accept-without-receipt", json=WHY), NONE, fails),
+    },
+    ("POST", DECIDE): {
+        "release": Act(
+            clicks("POST", DECIDE.replace("{decision}", "release"), **WHY),
+            [*by(PERSON, Kind.RELEASED), *answered()],
+            waits,
+        ),
+        "withdraw": Act(clicks("POST", DECIDE, **WHY), by(PERSON, Kind.WITHDRAWN), waits),
+        "no reason": Act(clicks("POST", DECIDE), NONE, waits),
+    },
     ("POST", paths.LOGIN): {
         "right": Act(clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(PERSON, Kind.LOGIN)),
         "wrong": Act(clicks("POST", paths.LOGIN, name="admin", password="wrong"), by(NOBODY, Kind.LOGIN_FAILED)),
@@ -312,6 +339,7 @@ READS = {
     TAB,
     paths.HISTORY,
     f"{paths.HISTORY}/{{transmission_id}}",
+    DECIDE,
     paths.ACTIVITY,
     paths.PROOF,
     paths.PAYLOAD,

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from telemetry_service.domain.errors import (
+    AwaitingReleaseError,
     BundlesOnlyError,
     DatabaseMissingError,
     KeyUnusableError,
@@ -31,7 +32,7 @@ class ExitCode(IntEnum):
     NOT_DELIVERED = 5
     """The License Server did not accept, or the connection does not work. Nothing is lost."""
     NOT_READY = 6
-    """Telemetry is off, or something is not configured, so nothing was tried."""
+    """Telemetry is off, something is not configured, or a payload waits for its release, so nothing was tried."""
     NOT_VERIFIED = 7
     """Something is not as it was signed."""
     NOT_SET_UP = 8
@@ -46,6 +47,7 @@ _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
     (DatabaseMissingError, ExitCode.NOT_SET_UP),
     (SchemaBehindError, ExitCode.NOT_SET_UP),
     (TelemetryDisabledError, ExitCode.NOT_READY),
+    (AwaitingReleaseError, ExitCode.NOT_READY),
     (NotConfiguredError, ExitCode.NOT_READY),
     (KeyUnusableError, ExitCode.NOT_READY),
     (PayloadContradictionError, ExitCode.NOT_READY),

@@ -18,6 +18,7 @@ from telemetry_service.cli.commands.license_server import license_server
 from telemetry_service.cli.commands.migrate import migrate
 from telemetry_service.cli.commands.preview import preview
 from telemetry_service.cli.commands.prove import prove
+from telemetry_service.cli.commands.release import accept_without_receipt, release, withdraw
 from telemetry_service.cli.commands.send_now import send_now
 from telemetry_service.cli.commands.serve import serve
 from telemetry_service.cli.commands.test_connection import check_connection
@@ -30,8 +31,8 @@ from telemetry_service.domain.errors import SettingsError, TelemetryError
 _HELP = (
     "Telemetry management for Control Core.\n\nSettings come from environment variables and files; see the README."
     " Errors go to stderr, each with a code.\n\nExit codes: 0 success, 1 failure, 2 usage error, 3 invalid settings,"
-    " 4 database error, 5 not delivered, 6 telemetry off or not configured, 7 verification failed, 8 no database or an"
-    " outdated schema."
+    " 4 database error, 5 not delivered, 6 telemetry off, not configured, or waiting for release, 7 verification"
+    " failed, 8 no database or an outdated schema."
 )
 
 
@@ -67,6 +68,9 @@ def make_cli() -> typer.Typer:
         ("test-connection", check_connection),
         ("history", history),
         ("prove", prove),
+        ("release", release),
+        ("withdraw", withdraw),
+        ("accept-without-receipt", accept_without_receipt),
         ("doctor", doctor),
         ("erase", erase),
     ):

@@ -23,13 +23,16 @@ def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
     if detail.transmission.state is State.PENDING and detail.situation.setup.in_bundles:
         raise typer.Exit(ExitCode.NOT_READY)
     if detail.transmission.state is not State.SUCCESS:
-        raise typer.Exit(ExitCode.NOT_DELIVERED)
+        raise typer.Exit(_CODES.get(detail.transmission.state, ExitCode.NOT_DELIVERED))
+
+
+_CODES = {State.AWAITING_RELEASE: ExitCode.NOT_READY, State.WITHDRAWN: ExitCode.DONE}
 
 
 def _print(detail: "TransmissionDetail") -> None:
     transmission, words = detail.transmission, detail.texts
     sent = any(attempt.request_written is not False for attempt in detail.attempts)
-    say(f"Transmission {transmission.transmission_id}: {transmission.status.value}.")
+    say(f"Transmission {transmission.transmission_id}: {transmission.status.value} ({transmission.state.value}).")
     records = (
         f"Records sent: {transmission.records_sent}."
         if sent

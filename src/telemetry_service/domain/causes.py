@@ -39,6 +39,7 @@ class Cause(StrEnum):
     INTERRUPTED = "interrupted"
     PAYLOAD_INVALID = "payload_invalid"
     PAYLOAD_CHANGED = "payload_changed"
+    RECEIPT_MISSING = "receipt_missing"
 
     @property
     def sentence(self) -> str:
@@ -242,6 +243,14 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "When a period is closed, the ledger signs the digest of its payload, and before each attempt the stored bytes"
         " are compared with it. They differ, or the ledger's entry was changed. Nothing is sent, and no run of the"
         " schedule tries again.",
+    ),
+    Cause.RECEIPT_MISSING: Explanation(
+        "The License Server accepted the payload, but sent no receipt that the pinned key verifies.",
+        "Click Retry to ask for a receipt again, or accept the transmission without one.",
+        _ADMIN,
+        "`TELEMETRY_REQUIRE_RECEIPT=true` counts a payload as accepted only with a valid receipt. Check with"
+        " support that `TELEMETRY_LICENSE_SERVER_PUBLIC_KEY` has the License Server's present key. A repetition has"
+        " the same ID, so nothing counts twice. No run of the schedule asks again.",
     ),
 }
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
 from telemetry_service.domain.schedule import Frequency
 
 API_KEY_SHORTEST, API_KEY_LONGEST = 16, 256
@@ -134,6 +135,10 @@ class Deployment:
     """Whose word counts for the address that a request comes from."""
     demo_mode: bool = False
     """Whether the service runs as a demo, which starts without any keys."""
+    release: ReleasePolicy = AUTOMATIC
+    """Which payloads wait before they may leave."""
+    require_receipt: bool = False
+    """Whether a payload counts as accepted only with a valid receipt, or by an administrator's decision."""
     ephemeral_keys: bool = False
     """Whether keys are lost when the process ends. Only the demo mode allows it."""
     delivery: Delivery = Delivery.ONLINE

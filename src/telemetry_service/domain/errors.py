@@ -350,6 +350,51 @@ class PayloadSchemaUnknownError(TelemetryError):
     sentence = "A newer version of the service prepared this payload; only that version can send it."
 
 
+class NotAwaitingReleaseError(TelemetryError):
+    """The transmission never waited for a release."""
+
+    code = "not-awaiting-release"
+    sentence = "This transmission is not waiting for its release. Nothing was changed."
+
+
+class AwaitingReleaseError(TelemetryError):
+    """The transmission waits for its release, so it is not sent."""
+
+    code = "awaiting-release"
+    sentence = "This transmission is waiting for its release. Release it, or withdraw it."
+
+
+class WithdrawnError(TelemetryError):
+    """The transmission was withdrawn, which is final."""
+
+    code = "withdrawn"
+    sentence = "This transmission was withdrawn and is never sent."
+
+
+class MayHaveArrivedError(TelemetryError):
+    """The transmission cannot be withdrawn: the License Server may have it."""
+
+    code = "may-have-arrived"
+    sentence = (
+        "This transmission cannot be withdrawn: an attempt may have reached the License Server. It is sent again with"
+        " the same ID until it is accepted, and is counted once."
+    )
+
+
+class ReceiptNotMissingError(TelemetryError):
+    """The transmission does not wait for a receipt."""
+
+    code = "receipt-not-missing"
+    sentence = "This transmission is not waiting for a receipt. Nothing was changed."
+
+
+class ReasonRefusedError(TelemetryError):
+    """The reason cannot be kept."""
+
+    code = "reason-invalid"
+    sentence = "Give a reason of 1 to 500 characters, on one line."
+
+
 class UsageRefusedError(TelemetryError):
     """Reports that the open period has no room for. Nothing of their call was recorded."""
 

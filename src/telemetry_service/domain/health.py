@@ -56,9 +56,15 @@ def status_of(situation: Situation) -> HealthStatus:
     if situation.exchange is not None and not situation.exchange.ok:
         return HealthStatus.UNHEALTHY
     accepted = situation.last_accepted_at
-    if accepted is None or situation.now - accepted > STALE_AFTER:
+    if accepted is None or situation.now - accepted > STALE_AFTER or _needs_a_decision(situation):
         return HealthStatus.WARNING
     return HealthStatus.HEALTHY
+
+
+def _needs_a_decision(situation: Situation) -> bool:
+    """Whether something waits for a person although the connection works."""
+    undecided = situation.new_field is not None or situation.awaits_release_too_long
+    return undecided or situation.waiting.receipt_missing > 0 or situation.receipt_unverified
 
 
 def availability(situation: Situation) -> TelemetryAvailability:
@@ -136,6 +142,7 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
         yield texts.rejected(waiting.rejected)
     elif waiting.held:
         yield texts.held(waiting.held)
+    yield from _undecided(situation)
     if run_overdue(situation):
         yield texts.not_run(situation.next_run_at)
     if situation.setup.in_bundles and waiting.planned:
@@ -145,6 +152,19 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
     attempt = situation.next_attempt(waiting.next_attempt_at)
     if attempt is not None and situation.now - attempt > ATTEMPT_OVERDUE_AFTER:
         yield texts.not_tried(attempt)
+
+
+def _undecided(situation: Situation) -> Iterator[Finding]:
+    """Yield what is left to a person to decide."""
+    waiting = situation.waiting
+    if waiting.receipt_missing:
+        yield texts.receipt_missing(waiting.receipt_missing)
+    if situation.receipt_unverified:
+        yield texts.RECEIPT_UNVERIFIED
+    if situation.new_field is not None:
+        yield texts.new_field(situation.new_field, waiting.awaiting_release)
+    if waiting.awaiting_release and waiting.awaiting_since is not None:
+        yield texts.awaiting_release(waiting.awaiting_release, waiting.awaiting_since, situation.now)
 
 
 def _not_known_to_work(situation: Situation) -> Finding | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import counted, relative, to_come, to_the_minute
+from telemetry_service.domain.release import NewField
 
 
 class Finding(NamedTuple):
@@ -35,7 +36,7 @@ TEST_AGAIN = (
 )
 
 
-NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held"})
+NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held", "receipt_missing"})
 """Codes of a health state in which the connection works, but something is not delivered until a person acts."""
 
 
@@ -101,12 +102,48 @@ def refused_in_bundle(number: int) -> Finding:
     )
 
 
+RECEIPT_UNVERIFIED = Finding(
+    "receipt_missing",
+    "The last transmission was accepted without a receipt that the pinned key verifies.",
+    "Check with support that TELEMETRY_LICENSE_SERVER_PUBLIC_KEY has the License Server's present key.",
+    Owner.DEPLOYMENT,
+)
+
+
+def receipt_missing(number: int) -> Finding:
+    """Say that payloads do not count as accepted yet, because their receipts are missing."""
+    return Finding(
+        "receipt_missing",
+        f"{counted(number, 'payload')} {'was' if number == 1 else 'were'} accepted without a valid receipt and"
+        f" {'is' if number == 1 else 'are'} waiting for one.",
+        "Open the transmission, then click Retry, or accept it without a receipt.",
+        Owner.ADMINISTRATOR,
+    )
+
+
 def to_export(number: int) -> Finding:
     """Say that payloads wait for a bundle."""
     return Finding(
         "waiting_export",
         f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} waiting for a bundle.",
         "Export a bundle and take it to the License Server.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+_FIELDS_NAMED = 3
+
+
+def new_field(found: NewField, number: int) -> Finding:
+    """Say what this version would send that earlier ones did not, and until when its payloads wait."""
+    named = ", ".join(found.fields[:_FIELDS_NAMED]) or "its fields"
+    more = f" and {len(found.fields) - _FIELDS_NAMED} more" if len(found.fields) > _FIELDS_NAMED else ""
+    until = "until they are approved" if found.until is None else f"until {to_the_minute(found.until)}"
+    held = f" {counted(number, 'payload')} waiting." if number else ""
+    return Finding(
+        "new_field",
+        f"This version sends more than the last one: {named}{more}. Payloads with it wait {until}.{held}",
+        "Open a waiting transmission to see what is new, then release or withdraw it.",
         Owner.ADMINISTRATOR,
     )
 
@@ -118,6 +155,16 @@ def waiting_for_receipts(number: int) -> Finding:
         f"{counted(number, 'payload')} {'is' if number == 1 else 'are'} exported and waiting for"
         f" {'its receipt' if number == 1 else 'their receipts'}.",
         "Import the receipts that the License Server made for the bundle.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def awaiting_release(number: int, since: datetime, now: datetime) -> Finding:
+    """Say that payloads wait for their release."""
+    return Finding(
+        "awaiting_release",
+        f"{counted(number, 'payload')} waiting for release; the first was prepared {relative(min(since, now), now)}.",
+        "Open the waiting transmission, then release or withdraw it.",
         Owner.ADMINISTRATOR,
     )
 

@@ -57,10 +57,12 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Someone has to change the API key or the connection first."""
+    """Someone has to change something first, such as the API key or the connection."""
 
     cause: Cause
     response_code: int | None = None
+    receipt: str | None = None
+    """What came in place of a valid receipt; kept in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

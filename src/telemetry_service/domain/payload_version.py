@@ -9,17 +9,16 @@ import json
 
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.payload import PreparedPayload
-from telemetry_service.domain.payload_schemas.published import current_schema
 
 _NAMED = ("customer_id", "instance_id", "deployment_version", "tier", "license_status", "redeemed_extension_codes")
 _SETTINGS = "The settings or the API key have changed."
 _CONTENT = "The customer, the license, the extension codes, or the fields have changed."
 
 
-def version_of(configuration: StoredConfiguration, payload: PreparedPayload) -> str:
-    """Return the version of what would be sent as ``payload``."""
+def version_of(configuration: StoredConfiguration, payload: PreparedPayload, schema_sha256: str) -> str:
+    """Return the version of what would be sent as ``payload``, by the schema with this digest."""
     values = payload.model_dump(mode="json", include=set(_NAMED))
-    digest = hashlib.sha256(json.dumps([values, current_schema().sha256], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([values, schema_sha256], sort_keys=True).encode()).hexdigest()
     return f"{configuration.version}-{digest[:32]}"
 
 

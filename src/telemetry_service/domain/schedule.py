@@ -50,6 +50,19 @@ def next_runs(frequency: Frequency, moment: datetime, count: int) -> tuple[datet
     return tuple(runs)
 
 
+_INTERVALS = {
+    Frequency.DAILY: timedelta(days=1),
+    Frequency.WEEKLY: timedelta(days=7),
+    Frequency.TWICE_MONTHLY: timedelta(days=17),
+    Frequency.MONTHLY: timedelta(days=31),
+}
+
+
+def longest_interval(frequency: Frequency) -> timedelta:
+    """Return the longest time between two ticks."""
+    return _INTERVALS[frequency]
+
+
 def send_offset(instance_id: UUID, spread: timedelta) -> timedelta:
     """Return how long after a tick this installation sends: fixed for it, spread evenly over a fleet."""
     digest = hashlib.sha256(b"send-offset\0" + instance_id.bytes).digest()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
+from telemetry_service.domain.release import AUTOMATIC, NewField, Release, ReleasePolicy
 from telemetry_service.domain.transmissions import LastExchange
 
 NOT_CONFIGURED = frozenset(
@@ -56,20 +57,28 @@ class Waiting:
     """On hold, without a planned attempt."""
     rejected: int = 0
     """Rejected, without a planned attempt."""
+    receipt_missing: int = 0
+    """Held for a valid receipt, without a planned attempt."""
     next_attempt_at: datetime | None = None
     """The earliest of the planned attempts."""
     exported: int = 0
     """In a bundle, waiting for a receipt."""
+    awaiting_release: int = 0
+    """Kept until they are released."""
+    awaiting_since: datetime | None = None
+    """When the first of these was prepared."""
+    awaiting_until: datetime | None = None
+    """The earliest end of a notice that releases one of them; None if only a person does."""
 
     @property
     def total(self) -> int:
         """How many wait."""
-        return self.here + self.exported
+        return self.here + self.exported + self.awaiting_release
 
     @property
     def here(self) -> int:
-        """How many have not left, or came back refused."""
-        return self.planned + self.held + self.rejected
+        """How many have not left, or came back refused or without a receipt; those that wait for a release aside."""
+        return self.planned + self.held + self.rejected + self.receipt_missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,25 @@ class Situation:
     """How long after a run this installation sends."""
     longest_wait: timedelta
     """The longest back-off: anything planned later than this was planned by a wrong clock, and is due."""
+    release: ReleasePolicy = AUTOMATIC
+    """What the deployment decides about the release of payloads."""
+    interval: timedelta = timedelta(days=31)
+    """The longest time between two runs of the schedule."""
+    new_field: NewField | None = None
+    """What this version would send that was not announced long enough; None if nothing is."""
+    receipt_unverified: bool = False
+    """Whether the last acceptance came without a valid receipt, although a key is pinned."""
+
+    @property
+    def awaits_release_too_long(self) -> bool:
+        """Whether a payload has waited for its release for longer than the schedule's interval."""
+        since = self.waiting.awaiting_since
+        return since is not None and self.now - since > self.interval
+
+    @property
+    def must_be_released(self) -> bool:
+        """Whether a payload that is prepared now waits for its release."""
+        return self.release.release is Release.MANUAL or self.new_field is not None
 
     @property
     def catches_up(self) -> bool:

@@ -8,22 +8,24 @@ from uuid import UUID
 
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
-from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts
+from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts, bars_everything
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmissions import FAILED_STATES, State, Transmission
+from telemetry_service.domain.transmissions import FAILED_STATES, NOT_WOKEN_BY_A_RUN, State, Transmission
 
 RETRY = "Click Retry."
 
 
 class RowStatus(StrEnum):
-    """The status in a row. The guide's two are *Success* and *Failed*; the others come before either."""
+    """The status in a row. The guide's two are *Success* and *Failed*; the others come before either, or instead."""
 
     PENDING = "pending"
+    WAITING = "waiting"
     SENDING = "sending"
     SUCCESS = "success"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ class TransmissionTexts:
     retry_barred: Obstacle | None
     can_retry: bool
     """Whether it can be retried in principle, even if something bars that now."""
+    can_release: bool = False
+    """Whether it waits for its release."""
+    release_barred: Obstacle | None = None
+    """Why it cannot be released now."""
+    lacks_receipt: bool = False
+    """Whether an administrator may accept it without a receipt."""
 
     @property
     def in_flight(self) -> bool:
@@ -103,6 +111,8 @@ def texts_of(row: Row, situation: Situation) -> TransmissionTexts:
     """Return the texts about a transmission in a situation."""
     bar = bars_attempts(situation.setup)
     status = _status(row, situation, bar)
+    if status in _WITHOUT_ATTEMPTS:
+        return _without_attempts(row, situation, status)
     waits = status in {RowStatus.PENDING, RowStatus.FAILED}
     again = situation.next_attempt(row.planned_at) if waits else None
     return TransmissionTexts(
@@ -114,17 +124,55 @@ def texts_of(row: Row, situation: Situation) -> TransmissionTexts:
         cause=_cause(row, situation, bar, again),
         retry_barred=bar,
         can_retry=row.state in FAILED_STATES and status is RowStatus.FAILED,
+        lacks_receipt=row.cause is Cause.RECEIPT_MISSING and status is RowStatus.FAILED,
     )
 
 
+_WITHOUT_ATTEMPTS = frozenset({RowStatus.WAITING, RowStatus.WITHDRAWN})
+"""No attempt is made of such a transmission."""
+
+
+def _without_attempts(row: Row, situation: Situation, status: RowStatus) -> TransmissionTexts:
+    waits, off = status is RowStatus.WAITING, bars_everything(situation.setup)
+    barred = bars_attempts(situation.setup)
+    until = row.planned_at if waits and barred is None else None
+    return TransmissionTexts(
+        status=status,
+        finer=_STATES[row.state],
+        note=_release_note(until, situation, off) if waits else "",
+        next_attempt_at=until,
+        next_attempt_note="Once it is released." if waits and until is None else None,
+        cause=None,
+        retry_barred=barred,
+        can_retry=False,
+        can_release=waits,
+        release_barred=off if waits else None,
+    )
+
+
+def _release_note(until: datetime | None, situation: Situation, off: Obstacle | None) -> str:
+    if off is not None:
+        return f"can be released {off.until}"
+    if until is None:
+        return "for its release"
+    return f"for its release, or sent {to_come(until, situation.now)}"
+
+
 def _status(row: Row, situation: Situation, bar: Obstacle | None) -> RowStatus:
-    if row.state is State.SUCCESS:
-        return RowStatus.SUCCESS
+    if row.state in _UNTRIED_OR_ENDED:
+        return _UNTRIED_OR_ENDED[row.state]
     again = situation.next_attempt(row.planned_at)
     first_is_due = row.state is State.PENDING and bar is None and again is not None and again <= situation.now
     if row.claimed or first_is_due:
         return RowStatus.SENDING
     return RowStatus.FAILED if row.state in FAILED_STATES else RowStatus.PENDING
+
+
+_UNTRIED_OR_ENDED = {
+    State.SUCCESS: RowStatus.SUCCESS,
+    State.AWAITING_RELEASE: RowStatus.WAITING,
+    State.WITHDRAWN: RowStatus.WITHDRAWN,
+}
 
 
 def _finer(row: Row, bar: Obstacle | None, again: datetime | None) -> str:
@@ -145,6 +193,8 @@ _STATES = {
     State.HELD: "on hold",
     State.REJECTED: "rejected",
     State.EXPORTED: "exported; waiting for its receipt",
+    State.AWAITING_RELEASE: "waiting for its release",
+    State.WITHDRAWN: "never sent; its counts are not reported",
 }
 
 
@@ -155,6 +205,8 @@ def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime 
         return f"sent {bar.until}"
     if again is not None:
         return f"next attempt {to_come(again, situation.now)}"
+    if row.cause in NOT_WOKEN_BY_A_RUN:
+        return f"{_STATES[row.state]}; see Error Details"
     state = "" if row.state is State.PENDING else f"{_STATES[row.state]}; "
     return f"{state}retries at next run"
 
@@ -166,6 +218,8 @@ def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, aga
         return f"None scheduled; it is sent {bar.until}."
     if again is not None:
         return None
+    if row.cause in NOT_WOKEN_BY_A_RUN:
+        return "When you click Retry."
     run = planned(situation.run_sends_at, situation.now)
     if row.state is State.HELD:
         return f"When the API key or the connection changes, when you click Retry, or at the next run, {run}."

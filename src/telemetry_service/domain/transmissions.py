@@ -37,17 +37,31 @@ class State(StrEnum):
     REJECTED = "rejected"
     EXPORTED = "exported"
     """In a bundle; its receipt has not been imported yet."""
+    AWAITING_RELEASE = "awaiting_release"
+    """Kept until a person releases it, or the notice of a new field is over."""
+    WITHDRAWN = "withdrawn"
+    """Never sent. Its counts are not reported, and its extension codes are included in the next payload."""
 
 
 class Status(StrEnum):
     """The status of a transmission. For *failed*, `state` has the details."""
 
     PENDING = "pending"
+    WAITING = "waiting"
+    """It waits for its release."""
     SUCCESS = "success"
     FAILED = "failed"
+    WITHDRAWN = "withdrawn"
 
 
 FAILED_STATES = frozenset({State.RETRYING, State.HELD, State.REJECTED})
+SENDABLE_STATES = FAILED_STATES | {State.PENDING, State.EXPORTED}
+"""Of such a transmission, an attempt may be made: a deployment that is online again waits for no bundle's receipts."""
+FINAL_STATES = frozenset({State.SUCCESS, State.WITHDRAWN})
+"""Nothing more happens to such a transmission; retention deletes it."""
+
+NOT_WOKEN_BY_A_RUN = frozenset({Cause.PAYLOAD_CHANGED, Cause.RECEIPT_MISSING})
+"""Why a held transmission stays held whatever the schedule does: each of these names its own way out."""
 
 
 class Trigger(StrEnum):
@@ -64,6 +78,7 @@ class AttemptTrigger(StrEnum):
     BACK_OFF = "back_off"
     RETRY = "retry"
     SEND_NOW = "send_now"
+    RELEASED = "released"
     CONNECTION_CHANGED = "connection_changed"
     BUNDLE = "bundle"
 
@@ -82,7 +97,10 @@ def status_of(state: State) -> Status:
     """Return the guide's word for a state."""
     if state in FAILED_STATES:
         return Status.FAILED
-    return Status.PENDING if state is State.EXPORTED else Status(state.value)
+    return _STATUSES.get(state) or Status(state.value)
+
+
+_STATUSES = {State.EXPORTED: Status.PENDING, State.AWAITING_RELEASE: Status.WAITING}
 
 
 def state_after(outcome: Outcome) -> State:
@@ -167,7 +185,7 @@ class Transmission:
 
     def in_flight(self, now: datetime) -> bool:
         """Whether it is being sent now."""
-        if self.state is State.SUCCESS or self.claimed_until is None:
+        if self.state not in SENDABLE_STATES or self.claimed_until is None:
             return False
         return now < self.claimed_until <= now + LONGEST_CLAIM
 

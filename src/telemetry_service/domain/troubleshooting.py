@@ -93,9 +93,9 @@ SYMPTOMS = (
 
 HEALTH_CODES = (
     "An *Unhealthy* status has the code of the failed attempt or connection test, listed above. The other codes"
-    " follow; numbers and dates are examples. *Healthy* and *Warning* depend only on the latest exchange and the"
-    " latest acceptance. If the connection works but something still needs attention, the code says so, and `doctor`"
-    " does not report ok."
+    " follow; numbers and dates are examples. *Healthy* and *Warning* depend only on the latest exchange, the latest"
+    " acceptance, and the decisions that are left to a person: releases, new fields, receipts. If the connection works"
+    " but something still needs attention, the code says so, and `doctor` does not report ok."
 )
 DATABASE = (
     "Each of these codes stops a start or a command with exit code 4. While the service runs, the API returns 503 with"

@@ -20,6 +20,7 @@ from telemetry_service.domain.obstacles import (
     bars_test,
     missing,
 )
+from telemetry_service.domain.release import Release
 from telemetry_service.domain.situation import Situation
 
 
@@ -125,12 +126,15 @@ def _next_send(situation: Situation) -> tuple[datetime | None, str]:
     bar = bars_attempts(situation.setup)
     if bar is not None:
         return None, texts.nothing_sent(bar)
-    again = situation.next_attempt(situation.waiting.next_attempt_at)
-    run = situation.run_sends_at
+    waiting, run = situation.waiting, situation.run_sends_at
+    if situation.must_be_released and not waiting.here:
+        return waiting.awaiting_until, texts.ONCE_RELEASED
+    planned = (situation.next_attempt(waiting.next_attempt_at), waiting.awaiting_until)
+    again = min((at for at in planned if at is not None), default=None)
     if again is not None and again <= run:
         return again, texts.OF_WAITING
     gap = missing(situation.setup)
-    if gap is not None and not situation.waiting.total:
+    if gap is not None and not situation.waiting.here:
         return None, texts.nothing_sent(gap)
     return run, texts.OF_MISSED_RUN if situation.catches_up else texts.OF_RUN
 
@@ -139,6 +143,8 @@ def _waiting_note(situation: Situation) -> str:
     waiting = situation.waiting
     if not waiting.total:
         return texts.NOTHING_WAITS
+    if not waiting.here and not waiting.exported:
+        return texts.awaits_release(waiting)
     bar = bars_attempts(situation.setup)
     if bar is not None and waiting.here:
         return texts.kept(bar)
@@ -160,7 +166,7 @@ def _run_note(situation: Situation) -> str | None:
 
 def _switch_note(situation: Situation) -> str:
     bar = bars_payloads(situation.setup)
-    return texts.switch(bar)
+    return texts.switch(bar, released=situation.release.release is Release.MANUAL)
 
 
 def _preview_note(situation: Situation) -> str:
@@ -171,4 +177,6 @@ def _preview_note(situation: Situation) -> str:
         return texts.sent_later(bar)
     if situation.run is not None and situation.run.contradicted:
         return texts.CANNOT_BE_SENT
+    if situation.must_be_released:
+        return texts.RELEASED_FIRST
     return texts.sent_later(IN_BUNDLES) if situation.setup.in_bundles else texts.SENT_NOW

@@ -17,10 +17,12 @@ from telemetry_service.domain.situation import Run, Waiting
 NONE_WHILE_OFF = "None while telemetry is off"
 OF_WAITING = "Sends the waiting payloads"
 OF_RUN = "Sent after the run, within a few minutes"
+ONCE_RELEASED = "Sent once it is released"
 OF_MISSED_RUN = "Makes up for the missed run"
 NOTHING_WAITS = "Nothing waiting"
 NEVER_SENT = "Counted locally only. Anything counted while telemetry is off is never sent."
 SENT_NOW = "This would be sent now."
+RELEASED_FIRST = "This would be prepared now and sent once it is released."
 CANNOT_BE_SENT = "Its counts are inconsistent, so it cannot be sent."
 
 _REASONS = {
@@ -60,8 +62,17 @@ def waits(waiting: Waiting, again: datetime | None, now: datetime) -> str:
         parts.append(f"{waiting.held} on hold")
     if waiting.exported:
         parts.append(f"{waiting.exported} exported")
+    if waiting.receipt_missing:
+        parts.append(f"{waiting.receipt_missing} without a receipt")
+    if waiting.awaiting_release:
+        parts.append(f"{waiting.awaiting_release} waiting for release")
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def awaits_release(waiting: Waiting) -> str:
+    """Say that everything that waits does so for its release."""
+    return f"{waiting.awaiting_release} waiting for release"
 
 
 def contradicted(run: Run) -> str:
@@ -82,8 +93,8 @@ def missed(run: Run, bar: Obstacle | None) -> str:
     )
 
 
-def switch(bar: Obstacle | None) -> str:
-    """Say what the present position of the switch does."""
+def switch(bar: Obstacle | None, *, released: bool) -> str:
+    """Say what the present position of the switch does; ``released`` if a person releases each payload."""
     if bar is LOCKED_OFF:
         return (
             f"{LOCKED_OFF.sentence} Nothing is transmitted, and anything counted while telemetry is off is never sent."
@@ -96,6 +107,8 @@ def switch(bar: Obstacle | None) -> str:
     )
     if bar is not None:
         return f"Telemetry data is collected, and transmitted {bar.until}. {stopping}"
+    if released:
+        return f"Telemetry data is collected, and transmitted once you release it. {stopping}"
     return f"Telemetry data is collected and transmitted. {stopping}"
 
 

@@ -35,6 +35,10 @@ class Event(StrEnum):
     TICK_RAN = "tick_ran"
     TICK_WITHOUT_PAYLOAD = "tick_without_payload"
     JOB_FAILED = "job_failed"
+    NEW_FIELD_ANNOUNCED = "new_field_announced"
+    PAYLOAD_RELEASED = "payload_released"
+    PAYLOAD_WITHDRAWN = "payload_withdrawn"
+    ACCEPTED_WITHOUT_RECEIPT = "accepted_without_receipt"
     PURGE_RAN = "purge_ran"
     PURGE_PUT_OFF = "purge_put_off"
 
@@ -167,6 +171,24 @@ EVENTS: dict[Event, Meaning] = {
     ),
     Event.PAYLOAD_CONTRADICTION: Meaning(
         ERROR, ("trigger", "code"), "The open period's counts are inconsistent, so no payload was created."
+    ),
+    Event.NEW_FIELD_ANNOUNCED: Meaning(
+        WARNING,
+        ("due",),
+        "This version would send more than the last one. Its payloads wait until they are released, or until then.",
+    ),
+    Event.PAYLOAD_RELEASED: Meaning(
+        INFO, ("transmission_id", "actor"), "A payload that was waiting for its release is sent now."
+    ),
+    Event.PAYLOAD_WITHDRAWN: Meaning(
+        WARNING,
+        ("transmission_id", "actor"),
+        "A payload was withdrawn: it is never sent, and its counts are not reported.",
+    ),
+    Event.ACCEPTED_WITHOUT_RECEIPT: Meaning(
+        WARNING,
+        ("transmission_id", "actor"),
+        "An administrator decided that a payload counts as accepted without a valid receipt.",
     ),
     Event.API_KEY_UNREADABLE: Meaning(
         ERROR,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.release import WaitsFor
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
@@ -16,6 +17,7 @@ from telemetry_service.storage.ledger import StoredLine
 
 _PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of lines that name the payload of a transmission. The latest one counts."""
+_RELEASES = frozenset({Kind.RELEASED.value, Kind.APPROVED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class Prepared:
     """The canonical payload without ``transmitted_at``."""
     schema_sha256: str
     """The digest of its schema."""
+    waits_for: WaitsFor | None
+    """Why it had to wait when its period was closed."""
+    released: bool
+    """Whether it was released since."""
+    withdrawn: bool
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether the ledger says that it may be sent, whatever its row says."""
+        return not self.withdrawn and (self.waits_for is None or self.released)
 
 
 def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -> Prepared:
@@ -34,22 +46,43 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
     Raises:
         PayloadChangedError: it is not the one that was signed, or its signature cannot be verified.
     """
-    claims = signed_claims(runtime, tx, transmission.transmission_id)
+    signed = signed_claims(runtime, tx, transmission.transmission_id)
+    claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
     content = tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
     if claims is None or content is None or claims.get("prepared_sha256") != transmission.prepared_sha256:
         raise PayloadChangedError
     if sha256_hex(content) != transmission.prepared_sha256 or claims.get("records") != transmission.records_sent:
         raise PayloadChangedError
-    return Prepared(content, claims["schema_sha256"])
+    kinds = {said["kind"] for said in signed}
+    waits_for = claims.get("waits_for")
+    return Prepared(
+        content,
+        claims["schema_sha256"],
+        None if waits_for is None else WaitsFor(waits_for),
+        released=bool(kinds & _RELEASES),
+        withdrawn=Kind.WITHDRAWN.value in kinds,
+    )
 
 
-def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> Mapping[str, Any] | None:
-    """Return what the latest line that names the payload says; None if there is none that we have signed."""
+def was_released(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
+    """Whether a transmission waited for its release and was released."""
+    return any(said["kind"] in _RELEASES for said in signed_claims(runtime, tx, transmission_id))
+
+
+def accepted_without_receipt(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
+    """Whether an administrator decided that a transmission counts as accepted without a receipt."""
+    signed = signed_claims(runtime, tx, transmission_id)
+    return any(said["kind"] == Kind.ACCEPTED_WITHOUT_RECEIPT for said in signed)
+
+
+def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[dict[str, Any]]:
+    """Return what the lines about a transmission say, oldest first; nothing if one of them is not ours.
+
+    An earlier payload must not be sent because the line that replaced or withdrew it was hidden.
+    """
     lines, keys = tx.ledger.of_transmission(transmission_id), runtime.ledger_keys(tx)
     read = [line_about(line, keys, transmission_id) for line in lines]
-    if None in read:
-        return None  # An earlier payload must not be sent because the line that replaced it was hidden.
-    return next((said for said in reversed(read) if said is not None and said["kind"] in _PREPARES), None)
+    return [] if None in read else [said for said in read if said is not None]
 
 
 def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
@@ -66,6 +67,8 @@ class Runtime:
     connection: bytes = field(repr=False)
     """Identifies the deployment's connection settings; only a keyed digest of it is stored."""
     seen_connection: SeenConnection = field(default_factory=SeenConnection)
+    schemas: PublishedSchemas = field(default_factory=published, repr=False)
+    """The schemas that payloads are prepared, checked and read by."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)

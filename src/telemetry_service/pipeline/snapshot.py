@@ -14,10 +14,12 @@ from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.periods import Period
-from telemetry_service.domain.schedule import send_offset
+from telemetry_service.domain.schedule import longest_interval, send_offset
 from telemetry_service.domain.situation import Run, Situation
 from telemetry_service.domain.verdict import Verdict, judge
+from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.current_state import CurrentState
 from telemetry_service.storage.database import Transaction
@@ -111,6 +113,10 @@ class Snapshot:
             next_run_at=self.state.next_run_at,
             send_offset=send_offset(self.state.instance_id, self.runtime.deployment.send_spread),
             longest_wait=self.runtime.retry_policy.longest,
+            release=self.runtime.deployment.release,
+            interval=longest_interval(self.configuration.values.frequency),
+            new_field=new_field_of(self.runtime, self.tx, self.now),
+            receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
         )
 
     @cached_property

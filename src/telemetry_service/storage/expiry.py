@@ -29,7 +29,8 @@ from sqlalchemy import (
 
 from telemetry_service.domain.clock import EARLIEST
 from telemetry_service.domain.facts import Environment
-from telemetry_service.domain.transmissions import State
+from telemetry_service.domain.transmissions import FINAL_STATES, State
+from telemetry_service.storage.declaration import Mapped
 from telemetry_service.storage.tables import (
     EvidenceRow,
     ReportingPeriod,
@@ -40,8 +41,8 @@ from telemetry_service.storage.tables import (
     UsageReportId,
 )
 
-WAITING = tuple(state for state in State if state is not State.SUCCESS)
-"""Every other transmission is accepted. If the query asked for the accepted ones, SQLite would use the index on the
+WAITING = tuple(state for state in State if state not in FINAL_STATES)
+"""Every other transmission is accepted or withdrawn. If the query asked for those, SQLite would use the index on the
 state, which nearly all transmissions share, instead of the one on their age."""
 
 _PERIODS = 100
@@ -68,9 +69,12 @@ def _old_report_ids(since: int, cutoff: datetime) -> _Conditions:
     return day >= since, day < cutoff.toordinal()
 
 
-def _old_transmissions(since: datetime, cutoff: datetime) -> _Conditions:
-    row = TelemetryTransmissionLog
-    return row.accepted_at >= since, row.accepted_at < cutoff, row.state.not_in(WAITING)
+_ENDS = (TelemetryTransmissionLog.accepted_at, TelemetryTransmissionLog.withdrawn_at)
+"""When a transmission ended; each has one of them."""
+
+
+def _old_transmissions(ended: Mapped[datetime | None], since: datetime, cutoff: datetime) -> _Conditions:
+    return ended >= since, ended < cutoff, TelemetryTransmissionLog.state.not_in(WAITING)
 
 
 def _old_periods(since: datetime, cutoff: datetime) -> _Conditions:
@@ -101,15 +105,15 @@ def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
         UsageCounter,
     )
     day = UsageReportId.received_on
-    transmissions = select(log.sequence).where(*_old_transmissions(since, cutoff))
+    transmissions = [select(log.sequence).where(*_old_transmissions(ended, since, cutoff)) for ended in _ENDS]
     # By the time a sweep gets to the periods, it has deleted the transmissions.
-    kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), log.accepted_at >= cutoff))
+    kept = and_(log.period_id == period.id, or_(log.state.in_(WAITING), *(ended >= cutoff for ended in _ENDS)))
     periods = select(period.id).where(*_old_periods(since, cutoff), ~exists().where(kept))
     return (
         # In the order of the index, so that the index is used.
         select(day).where(*_old_report_ids(since.toordinal(), cutoff)).order_by(day),
-        transmissions,
-        transmissions.join(attempt, attempt.transmission_id == log.transmission_id),
+        *transmissions,
+        *(each.join(attempt, attempt.transmission_id == log.transmission_id) for each in transmissions),
         periods,
         periods.join(counter, counter.period_id == period.id),
         select(TelemetryTick.ran_at).where(*_old_ticks(since, cutoff)),
@@ -121,7 +125,8 @@ class Sweep:
 
     def __init__(self, cutoff: datetime) -> None:
         """Start at the first kind of row; nothing is read yet."""
-        self._kinds: list[_Kind] = [_ReportIds(cutoff), _Transmissions(cutoff), _Periods(cutoff), _Ticks(cutoff)]
+        ended = [_Transmissions(column, cutoff) for column in _ENDS]
+        self._kinds: list[_Kind] = [_ReportIds(cutoff), *ended, _Periods(cutoff), _Ticks(cutoff)]
 
     def step(self, connection: Connection, rows: int) -> int:
         """Delete up to ``rows`` rows in the transaction of ``connection``; return how many, 0 when none are left."""
@@ -164,21 +169,21 @@ class _ReportIds:
 
 
 class _Transmissions:
-    """Accepted transmissions with their attempts. One with more attempts than a step has rows is deleted alone."""
+    """Transmissions that have ended, with their attempts. One with more attempts than a step has rows goes alone."""
 
-    def __init__(self, cutoff: datetime) -> None:
-        self._cutoff, self._since = cutoff, _THE_BEGINNING
+    def __init__(self, ended: Mapped[datetime | None], cutoff: datetime) -> None:
+        self._ended, self._cutoff, self._since = ended, cutoff, _THE_BEGINNING
 
     def step(self, connection: Connection, rows: int) -> int:
         log, attempt = TelemetryTransmissionLog, TelemetryTransmissionAttempt
-        columns = (log.transmission_id, log.accepted_at, log.attempts_made)
-        old = _old_transmissions(self._since, self._cutoff)
-        # Each has at least one attempt, so at most half as many fit into a step.
-        query = select(*columns).where(*old).order_by(log.accepted_at).limit(rows // 2 + 1)
+        columns = (log.transmission_id, self._ended.label("ended_at"), log.attempts_made)
+        old = _old_transmissions(self._ended, self._since, self._cutoff)
+        # Nearly all have at least one attempt, so at most half as many fit into a step.
+        query = select(*columns).where(*old).order_by(self._ended).limit(rows // 2 + 1)
         oldest = connection.execute(query).all()
         if not oldest:
             return 0
-        self._since = oldest[0].accepted_at or self._since
+        self._since = oldest[0].ended_at or self._since
         ids, size = [oldest[0].transmission_id], 1 + oldest[0].attempts_made
         for row in oldest[1:]:
             size += 1 + row.attempts_made

@@ -57,6 +57,14 @@ class ExtensionCodeStore:
                 update(Row).where(Row.code_id.in_(code_ids)).values(transmission_id=transmission_id)
             )
 
+    def give_back(self, transmission_id: UUID) -> None:
+        """Include the codes of a withdrawn transmission in the next one."""
+        self._connection.execute(
+            update(Row)
+            .where(Row.transmission_id == transmission_id, Row.accepted_at.is_(None))
+            .values(transmission_id=None)
+        )
+
     def accepted(self, transmission_id: UUID, now: datetime) -> None:
         """Note that the License Server has the codes of a transmission."""
         self._connection.execute(

@@ -28,11 +28,14 @@ class LastExchangeStore:
         following = update(Row).values(sequence=Row.sequence + 1).returning(Row.sequence)
         return self._connection.execute(following).scalar_one()
 
-    def attempted(self, at: datetime, *, ok: bool, cause: Cause | None) -> None:
-        """Record the end of an attempt as the latest event."""
+    def attempted(self, at: datetime, *, ok: bool, cause: Cause | None, accepted: bool = True) -> None:
+        """Record the end of an attempt as the latest event.
+
+        ``accepted`` is False if it succeeded and the payload does not count as accepted yet.
+        """
         sequence = self.next_sequence()
         values = {"attempt_sequence": sequence, "attempt_at": at, "attempt_ok": ok, "attempt_cause": cause}
-        if ok:
+        if ok and accepted:
             values |= {"accepted_sequence": sequence, "last_accepted_at": at}
         self._connection.execute(update(Row).values(values))
 

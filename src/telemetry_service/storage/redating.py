@@ -41,6 +41,7 @@ class _Dated(NamedTuple):
 _COLUMNS = (
     _Dated(UsageReportId, UsageReportId.report_id, UsageReportId.received_on, whole_days=True),
     _Dated(TelemetryTransmissionLog, TelemetryTransmissionLog.sequence, TelemetryTransmissionLog.accepted_at),
+    _Dated(TelemetryTransmissionLog, TelemetryTransmissionLog.sequence, TelemetryTransmissionLog.withdrawn_at),
     # A period with a transmission is shown with it and deleted after it.
     _Dated(
         ReportingPeriod,

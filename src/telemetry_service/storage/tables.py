@@ -246,6 +246,7 @@ class TelemetryTransmissionLog(Base):
     __table_args__ = (
         Index("ix_telemetry_transmission_logs_due", "state", "next_attempt_at"),
         Index("ix_telemetry_transmission_logs_accepted_at", "accepted_at"),
+        Index("ix_telemetry_transmission_logs_withdrawn_at", "withdrawn_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -270,6 +271,7 @@ class TelemetryTransmissionLog(Base):
     claimed_until: Mapped[datetime | None]
     attempts_made: Mapped[int] = mapped_column(Integer)
     accepted_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
     cause: Mapped[Cause | None] = mapped_column(closed_set(Cause, "cause"))
     response_code: Mapped[int | None] = mapped_column(Integer)
     receipt: Mapped[str | None] = mapped_column(String(4096))
@@ -449,6 +451,17 @@ class EvidenceRow(Base):
     )
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AnnouncedSchema(Base):
+    """The schemas of payloads, each with the time at which a version that prepares by it was first started here."""
+
+    __tablename__ = "announced_schemas"
+
+    schema_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    announced_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    """When it was approved, or its notice was over; None while its payloads wait."""
 
 
 class AdminAccount(Base):

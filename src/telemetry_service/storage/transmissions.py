@@ -28,8 +28,10 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.situation import Waiting
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
+    FINAL_STATES,
     LEASE,
     LONGEST_CLAIM,
+    SENDABLE_STATES,
     Attempt,
     AttemptTrigger,
     HistoryFilter,
@@ -64,7 +66,9 @@ class NewTransmission:
     customer_sealed: bytes
     records_sent: int
     created_at: datetime
-    next_attempt_at: datetime
+    state: State
+    next_attempt_at: datetime | None
+    """When it is due, or when it may leave unless it is released sooner; None if only a person releases it."""
     next_trigger: AttemptTrigger
 
 
@@ -78,9 +82,11 @@ class TransmissionStore:
     def add(self, new: NewTransmission) -> None:
         """Write a transmission that waits for its first attempt."""
         columns = {name: getattr(new, name) for name in NewTransmission.__slots__}
-        self._connection.execute(
-            insert(Log).values(**columns, planned_at=new.created_at, state=State.PENDING, attempts_made=0)
-        )
+        self._connection.execute(insert(Log).values(**columns, planned_at=new.created_at, attempts_made=0))
+
+    def lock(self, transmission_id: UUID) -> Transmission | None:
+        """Return a transmission, and keep others from changing it until this transaction ends."""
+        return self._first(_query().where(Log.transmission_id == transmission_id).with_for_update(of=Log))
 
     def get(self, transmission_id: UUID) -> Transmission | None:
         """Return a transmission."""
@@ -130,7 +136,7 @@ class TransmissionStore:
         """Return ID and payload of waiting transmissions without a stored customer, oldest first."""
         of_row = (Evidence.transmission_id == Log.transmission_id) & (Evidence.sha256 == Log.prepared_sha256)
         query = select(Log.transmission_id, Evidence.content).join(Evidence, of_row).order_by(Log.sequence)
-        waiting = query.where(Log.customer_sealed.is_(None), Log.state != State.SUCCESS)
+        waiting = query.where(Log.customer_sealed.is_(None), Log.state.not_in(FINAL_STATES))
         return tuple((row.transmission_id, bytes(row.content)) for row in self._connection.execute(waiting))
 
     def keep_customer(self, transmission_id: UUID, customer_sealed: bytes) -> None:
@@ -149,7 +155,7 @@ class TransmissionStore:
         """Return the IDs of due transmissions, oldest first, at most ``limit``."""
         query = (
             select(Log.transmission_id)
-            .where(Log.state != State.SUCCESS, _due(now, longest_wait), _unclaimed(now))
+            .where(Log.state.in_(SENDABLE_STATES), _due(now, longest_wait), _unclaimed(now))
             .order_by(Log.sequence)
             .limit(limit)
         )
@@ -163,18 +169,33 @@ class TransmissionStore:
     def count_waiting(self, now: datetime) -> Waiting:
         """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
         planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
-        kind = case((planned, _PLANNED), else_=type_coerce(Log.state, String))
-        query = select(kind.label("kind"), func.count().label("number"), func.min(Log.next_attempt_at).label("next"))
-        rows = self._connection.execute(query.where(Log.state != State.SUCCESS).group_by(kind)).all()
+        sendable = Log.state.in_(SENDABLE_STATES)
+        kind = case(
+            (and_(sendable, planned), _PLANNED),
+            (and_(sendable, Log.cause == Cause.RECEIPT_MISSING), Cause.RECEIPT_MISSING.value),
+            else_=type_coerce(Log.state, String),
+        )
+        query = select(
+            kind.label("kind"),
+            func.count().label("number"),
+            func.min(Log.next_attempt_at).label("next"),
+            func.min(Log.created_at).label("since"),
+        )
+        rows = self._connection.execute(query.where(Log.state.not_in(FINAL_STATES)).group_by(kind)).all()
+        found = {row.kind: row for row in rows}
         numbers = {row.kind: row.number for row in rows}
-        held, exported = numbers.get(State.HELD.value, 0), numbers.get(State.EXPORTED.value, 0)
-        sent = numbers.get(_PLANNED, 0)
+        awaiting = found.get(State.AWAITING_RELEASE.value)
+        planned_row = found.get(_PLANNED)
         return Waiting(
-            planned=sent,
-            held=held,
-            rejected=sum(numbers.values()) - sent - held - exported,
-            exported=exported,
-            next_attempt_at=next((row.next for row in rows if row.kind == _PLANNED), None),
+            planned=numbers.pop(_PLANNED, 0),
+            awaiting_release=numbers.pop(State.AWAITING_RELEASE.value, 0),
+            receipt_missing=numbers.pop(Cause.RECEIPT_MISSING.value, 0),
+            held=numbers.pop(State.HELD.value, 0),
+            exported=numbers.pop(State.EXPORTED.value, 0),
+            rejected=sum(numbers.values()),
+            next_attempt_at=None if planned_row is None else planned_row.next,
+            awaiting_since=None if awaiting is None else awaiting.since,
+            awaiting_until=None if awaiting is None else awaiting.next,
         )
 
     def count_by_state(self) -> dict[State, int]:
@@ -183,15 +204,51 @@ class TransmissionStore:
         return {row[0]: row[1] for row in self._connection.execute(query)}
 
     def make_due(
-        self, states: frozenset[State], at: datetime, trigger: AttemptTrigger, planned_at: datetime | None = None
+        self,
+        states: frozenset[State],
+        at: datetime,
+        trigger: AttemptTrigger,
+        planned_at: datetime | None = None,
+        but_for: frozenset[Cause] = frozenset(),
     ) -> None:
         """Make transmissions in ``states`` due at ``at``, unless they are due sooner.
 
-        ``planned_at`` is the present time, if ``at`` is a later one.
+        ``planned_at`` is the present time, if ``at`` is a later one. Those with a cause in ``but_for`` stay as they
+        are.
         """
         later = or_(Log.next_attempt_at.is_(None), Log.next_attempt_at > at)
+        concerned = or_(Log.cause.is_(None), Log.cause.not_in(but_for))
         plan = {"next_attempt_at": at, "planned_at": planned_at or at, "next_trigger": trigger}
-        self._connection.execute(update(Log).where(Log.state.in_(states), later).values(plan))
+        self._connection.execute(update(Log).where(Log.state.in_(states), later, concerned).values(plan))
+
+    def notice_over(self, now: datetime) -> tuple[UUID, ...]:
+        """Return the IDs of the transmissions that wait for a release and no longer have to, oldest first."""
+        over = (Log.state == State.AWAITING_RELEASE, Log.next_attempt_at <= now)
+        return tuple(
+            self._connection.execute(select(Log.transmission_id).where(*over).order_by(Log.sequence)).scalars()
+        )
+
+    def wait_until(self, transmission_id: UUID, at: datetime | None) -> None:
+        """Let a transmission that waits for a release wait until ``at``; None if only a person releases it."""
+        waits = update(Log).where(Log.transmission_id == transmission_id, Log.state == State.AWAITING_RELEASE)
+        self._connection.execute(waits.values(next_attempt_at=at))
+
+    def end_all_notices(self) -> None:
+        """Let every transmission that waits for a release wait for a person."""
+        waits = update(Log).where(Log.state == State.AWAITING_RELEASE, Log.next_attempt_at.is_not(None))
+        self._connection.execute(waits.values(next_attempt_at=None))
+
+    def let_go(self, transmission_id: UUID, now: datetime) -> bool:
+        """Make a transmission that waits for a release due now; False if it does not wait."""
+        waits = update(Log).where(Log.transmission_id == transmission_id, Log.state == State.AWAITING_RELEASE)
+        plan = {"next_attempt_at": now, "planned_at": now, "next_trigger": AttemptTrigger.RELEASED}
+        return self._connection.execute(waits.values(state=State.PENDING, **plan)).rowcount == 1
+
+    def withdraw(self, transmission_id: UUID, now: datetime) -> None:
+        """Never send a transmission, which is locked."""
+        ended = {"next_attempt_at": None, "claim_token": None, "claimed_until": None}
+        of_row = update(Log).where(Log.transmission_id == transmission_id)
+        self._connection.execute(of_row.values(state=State.WITHDRAWN, withdrawn_at=now, **ended))
 
     def planned_later(self, transmission_ids: Collection[UUID], now: datetime) -> frozenset[UUID]:
         """Return those of ``transmission_ids`` that are due only because the clock was set back since the plan."""
@@ -223,7 +280,7 @@ class TransmissionStore:
         With ``due_within`` (the longest wait ever planned), also False if it is not due: another replica may have tried
         it in the meantime.
         """
-        conditions = [Log.transmission_id == transmission_id, Log.state != State.SUCCESS, _unclaimed(now)]
+        conditions = [Log.transmission_id == transmission_id, Log.state.in_(SENDABLE_STATES), _unclaimed(now)]
         if due_within is not None:
             conditions.append(_due(now, due_within))
         taken = self._connection.execute(
@@ -312,7 +369,7 @@ class TransmissionStore:
         """Record the acceptance, regardless of who holds the claim; False if it was known."""
         changed = self._connection.execute(
             update(Log)
-            .where(Log.transmission_id == transmission_id, Log.state != State.SUCCESS)
+            .where(Log.transmission_id == transmission_id, Log.state.not_in(FINAL_STATES))
             .values(
                 **columns, state=State.SUCCESS, cause=None, next_attempt_at=None, claim_token=None, claimed_until=None
             )
@@ -323,7 +380,7 @@ class TransmissionStore:
         """Release a claim after a failure; False if the lease had expired and another process took it."""
         changed = self._connection.execute(
             update(Log)
-            .where(Log.transmission_id == transmission_id, Log.claim_token == token, Log.state != State.SUCCESS)
+            .where(Log.transmission_id == transmission_id, Log.claim_token == token, Log.state.in_(SENDABLE_STATES))
             .values(**columns, claim_token=None, claimed_until=None)
         )
         return changed.rowcount == 1
@@ -372,7 +429,9 @@ def _transmission(row: Row[Any]) -> Transmission:
 
 _STATES = {
     Status.PENDING: frozenset({State.PENDING, State.EXPORTED}),
+    Status.WAITING: frozenset({State.AWAITING_RELEASE}),
     Status.SUCCESS: frozenset({State.SUCCESS}),
+    Status.WITHDRAWN: frozenset({State.WITHDRAWN}),
     Status.FAILED: FAILED_STATES,
 }
 

@@ -11,7 +11,17 @@ from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
 from telemetry_service.domain.receipts_file import FILE_BYTES
-from telemetry_service.web.api import bundles, configuration, facts, insight, ledger, operations, transmissions, usage
+from telemetry_service.web.api import (
+    bundles,
+    configuration,
+    facts,
+    insight,
+    ledger,
+    operations,
+    release,
+    transmissions,
+    usage,
+)
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
 from telemetry_service.web.api.parameters import refuse_repeated_parameters
@@ -43,7 +53,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, bundles, ledger)
+_API = (usage, facts, configuration, insight, transmissions, release, bundles, ledger)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

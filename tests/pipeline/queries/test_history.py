@@ -109,4 +109,6 @@ def test_transmissions_are_counted_by_their_state(site: Site) -> None:
         State.RETRYING: 0,
         State.HELD: 1,
         State.REJECTED: 0,
+        State.AWAITING_RELEASE: 0,
+        State.WITHDRAWN: 0,
     }

@@ -63,6 +63,9 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{H}/retry"): {ADMIN},
     ("POST", f"{T}/bundles"): {ADMIN},
     ("POST", f"{T}/bundles/receipts"): {ADMIN},
+    ("POST", f"{H}/release"): {ADMIN},
+    ("POST", f"{H}/withdraw"): {ADMIN},
+    ("POST", f"{H}/accept-without-receipt"): {ADMIN},
     ("GET", "/metrics"): {READ},
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
@@ -85,6 +88,8 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{TAB}/history/{{transmission_id}}/retry"): PAGE,
     ("POST", f"{TAB}/bundles"): PAGE,
     ("POST", f"{TAB}/bundles/receipts"): PAGE,
+    ("GET", f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"): PAGE,
+    ("POST", f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"): PAGE,
     ("GET", TAB): PAGE,
     ("GET", f"{TAB}/history"): PAGE,
     ("GET", f"{TAB}/history/{{transmission_id}}"): PAGE,
@@ -146,7 +151,9 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
-    path = route[1].format(bouncer_id="b", transmission_id=UUID(int=7), number=1, part="body", digest="x", name="y")
+    path = route[1].format(
+        bouncer_id="b", transmission_id=UUID(int=7), number=1, part="body", digest="x", name="y", decision="release"
+    )
     # Cookies of one call only: a client's jar would carry them into the next.
     cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
     headers = shown.headers | ({"Cookie": cookie} if cookie else {})

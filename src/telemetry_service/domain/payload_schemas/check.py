@@ -53,6 +53,17 @@ def check_prepared(schema: PayloadSchema, document: Any) -> tuple[Problem, ...]:
     return tuple(_value(schema.prepared, document, ""))
 
 
+def only_listed(allowed: ObjectType, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of an object that its schema names, and nothing else of it."""
+    listed = {field.name: field.type for field in allowed.fields if field.name in document}
+    return {
+        name: only_listed(inner, document[name])
+        if isinstance(inner, ObjectType) and isinstance(document[name], dict)
+        else document[name]
+        for name, inner in listed.items()
+    }
+
+
 def _value(allowed: ValueType, value: Any, place: str) -> Iterator[Problem]:  # noqa: ANN401 - any JSON value
     match allowed:
         case ObjectType():

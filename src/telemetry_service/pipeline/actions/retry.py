@@ -6,7 +6,9 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import (
     AlreadyDeliveredError,
     AttemptUnderWayError,
+    AwaitingReleaseError,
     NotFoundError,
+    WithdrawnError,
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import bars_attempts
@@ -23,6 +25,8 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
     Raises:
         NotFoundError: there is no such transmission.
         AlreadyDeliveredError: the License Server has accepted it already.
+        AwaitingReleaseError: it waits for its release.
+        WithdrawnError: it was withdrawn.
         AttemptUnderWayError: it is being sent right now.
         TelemetryDisabledError: telemetry is off.
         NotConfiguredError: the API key or the License Server is missing.
@@ -34,8 +38,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
         transmission = tx.transmissions.get(transmission_id)
         if transmission is None:
             raise NotFoundError
-        if transmission.state is State.SUCCESS:
-            raise AlreadyDeliveredError
+        _check_state(transmission.state)
         if transmission.in_flight(now):
             raise AttemptUnderWayError
         tx.ledger.note(now, actor, Kind.RETRIED, transmission_id=transmission_id)
@@ -61,6 +64,15 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
     deliver_due(runtime)
     with open_snapshot(runtime) as snapshot:
         return tuple(read_transmission(snapshot, transmission_id) for transmission_id in failed)
+
+
+def _check_state(state: State) -> None:
+    if state is State.SUCCESS:
+        raise AlreadyDeliveredError
+    if state is State.AWAITING_RELEASE:
+        raise AwaitingReleaseError
+    if state is State.WITHDRAWN:
+        raise WithdrawnError
 
 
 def _may_send(snapshot: Snapshot) -> None:

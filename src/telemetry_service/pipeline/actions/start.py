@@ -1,14 +1,16 @@
 """The first steps of a start: the first rows, the ledger, the deployment's switch, the connection."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.take_over import take_over
+from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest, follow_connection
+from telemetry_service.pipeline.stages.release_due import hold_for_a_person
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
 
@@ -20,6 +22,7 @@ def start(runtime: Runtime) -> None:
     with runtime.database.write() as tx:
         tx.ledger.note_pending(now)
         follow_switch(runtime, tx, now)
+        hold_for_a_person(runtime, tx)
         _note_deployment(runtime, tx, now)
     follow_connection(runtime)
 
@@ -27,7 +30,9 @@ def start(runtime: Runtime) -> None:
 def create_first_rows(runtime: Runtime) -> None:
     """Write the rows that everything else needs, unless they exist, and begin the ledger."""
     with runtime.database.write() as tx:
-        tx.installation.create(runtime.clock.now())
+        now = runtime.clock.now()
+        tx.installation.create(now)
+        announce(runtime, tx, now)
     take_over(runtime)
 
 
@@ -61,4 +66,9 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
         "trusted_proxies": list(deployment.trusted_proxies),
         "demo": deployment.demo_mode,
         "delivery": deployment.delivery.value,
+        "schema_sha256": runtime.schemas.current.sha256,
+        "release": deployment.release.release.value,
+        "new_field_notice_hours": deployment.release.notice // timedelta(hours=1),
+        "require_field_approval": deployment.release.approve_fields,
+        "require_receipt": deployment.require_receipt,
     }

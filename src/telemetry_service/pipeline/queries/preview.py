@@ -124,7 +124,7 @@ def build_preview(snapshot: Snapshot) -> Preview:
         waiting_codes=payload.redeemed_extension_codes if payload else tx.extension_codes.waiting(),
         payload=shown,
         error=contradiction or error,
-        version=version_of(snapshot.configuration, payload) if payload and customer_id else None,
+        version=_version(snapshot, payload) if payload and customer_id else None,
         sealed=_describe(sealed) if sealed else None,
         difference=_difference(_stored(snapshot, last), shown) if last and shown else (),
         last_accepted_id=str(last.transmission_id) if last else None,
@@ -185,3 +185,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
+
+
+def _version(snapshot: Snapshot, payload: PreparedPayload) -> str:
+    return version_of(snapshot.configuration, payload, snapshot.runtime.schemas.current.sha256)

@@ -232,11 +232,20 @@ class _Check:
 
     def _outcome(self) -> Iterator[Finding]:
         accepted = self.transmission.state is State.SUCCESS
-        said = [a for a in self._all(Kind.ANSWERED, Kind.MIGRATED) if a.get("state") == State.SUCCESS]
-        if accepted != bool(said):
+        ends = (Kind.ANSWERED, Kind.MIGRATED, Kind.ACCEPTED_WITHOUT_RECEIPT)
+        said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
+        if accepted != bool(said) or self._release_differs():
             yield Finding(Flaw.STATE_CHANGED)
         elif self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
             yield Finding(Flaw.RECEIPT_CHANGED)
+
+    def _release_differs(self) -> bool:
+        """Whether the row's state contradicts what was signed about its release."""
+        state, prepared = self.transmission.state, self._prepared()
+        waited = prepared is not None and prepared.get("waits_for") is not None
+        waits = waited and not self._all(Kind.RELEASED, Kind.APPROVED, Kind.WITHDRAWN)
+        withdrawn = bool(self._all(Kind.WITHDRAWN))
+        return (state is State.AWAITING_RELEASE) != waits or (state is State.WITHDRAWN) != withdrawn
 
     def _prepared(self) -> dict[str, Any] | None:
         found = self._all(Kind.PREPARED, Kind.MIGRATED)

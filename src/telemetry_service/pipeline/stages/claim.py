@@ -23,7 +23,6 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.outcome import Held, Outcome, Rejected
 from telemetry_service.domain.payload_schemas.check import check
-from telemetry_service.domain.payload_schemas.published import schema_of
 from telemetry_service.domain.payload_schemas.reading import UnreadablePayload, read_prepared
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission, state_after
 from telemetry_service.log.events import Event
@@ -153,7 +152,9 @@ def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now
         PayloadSchemaUnknownError: a newer version made it.
     """
     prepared = prepared_of(runtime, tx, transmission)
-    schema = schema_of(prepared.schema_sha256)
+    if not prepared.may_leave:
+        raise PayloadChangedError  # Someone has changed the row: it was not released, or it was withdrawn.
+    schema = runtime.schemas.get(prepared.schema_sha256)
     read = read_prepared(prepared.content, schema)
     if schema is None:
         raise PayloadSchemaUnknownError

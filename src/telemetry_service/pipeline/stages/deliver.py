@@ -21,6 +21,7 @@ from telemetry_service.pipeline.stages.claim import claim, refuse_payload
 from telemetry_service.pipeline.stages.follow_connection import follow_connection
 from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, log_attempt_started
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
+from telemetry_service.pipeline.stages.release_due import release_due
 
 ROUND = 100
 """The most attempts in one round, so that a long outage is not followed by a flood of requests."""
@@ -33,6 +34,7 @@ def deliver_due(runtime: Runtime) -> int:
     all, or the License Server asks to wait: the others would fail too. They stay due, and the next waking starts with
     them, because the failed one waits for its back-off.
     """
+    release_due(runtime)
     if runtime.deployment.in_bundles:
         return 0
     follow_connection(runtime)

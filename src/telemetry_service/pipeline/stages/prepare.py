@@ -17,12 +17,14 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import PreparedPayload, TelemetryAggregatePayload
-from telemetry_service.domain.payload_schemas.published import current_schema
+from telemetry_service.domain.payload_schemas.check import only_listed
 from telemetry_service.domain.payload_version import version_of, what_changed
 from telemetry_service.domain.periods import ClosedBy
-from telemetry_service.domain.transmissions import AttemptTrigger, Trigger
+from telemetry_service.domain.release import Hold, hold_of
+from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.customer import seal_customer
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -51,7 +53,8 @@ class Closing:
 def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
     """Close the open period (locked by the caller), open the next and write the transmission; return its ID.
 
-    If the payload cannot be made, nothing is written and the period stays open.
+    It is due as ``closing`` says, unless it has to be released first. If the payload cannot be made, nothing is written
+    and the period stays open.
 
     Raises:
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
@@ -65,7 +68,7 @@ def close_and_prepare(snapshot: Snapshot, closing: Closing) -> UUID:
     except PayloadContradictionError as error:
         log_event(Event.PAYLOAD_CONTRADICTION, trigger=closing.trigger, code=error.code)
         raise
-    _check_shown(closing, version_of(snapshot.configuration, payload))
+    _check_shown(closing, version_of(snapshot.configuration, payload, runtime.schemas.current.sha256))
     transmission_id = time_ordered_id(now)
     tx.periods.close(snapshot.period, closing.closed_by, now, reopen_reportable=True)
     runtime.failpoint(Failpoint.PERIOD_CLOSED)
@@ -79,7 +82,8 @@ def _write(snapshot: Snapshot, closing: Closing, transmission_id: UUID, payload:
     runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
     customer_id = snapshot.customer_id
     assert customer_id is not None  # noqa: S101 - without one nothing is outgoing
-    content = canonical_json(payload.model_dump(mode="json"))
+    schema, hold = runtime.schemas.current, _hold(snapshot)
+    content = canonical_json(only_listed(schema.prepared, payload.model_dump(mode="json")))
     new = NewTransmission(
         transmission_id=transmission_id,
         period_id=snapshot.period.period_id,
@@ -89,7 +93,8 @@ def _write(snapshot: Snapshot, closing: Closing, transmission_id: UUID, payload:
         customer_sealed=seal_customer(runtime, transmission_id, customer_id),
         records_sent=payload.total_events,
         created_at=now,
-        next_attempt_at=closing.send_at,
+        state=State.PENDING if hold is None else State.AWAITING_RELEASE,
+        next_attempt_at=closing.send_at if hold is None else hold.until,
         next_trigger=closing.attempt_trigger,
     )
     tx.transmissions.add(new)
@@ -102,12 +107,18 @@ def _write(snapshot: Snapshot, closing: Closing, transmission_id: UUID, payload:
         {
             "trigger": closing.trigger.value,
             "prepared_sha256": new.prepared_sha256,
-            "schema_sha256": current_schema().sha256,
+            "schema_sha256": schema.sha256,
             "period": period,
             "records": new.records_sent,
+            "waits_for": None if hold is None else hold.waits_for.value,
         },
         transmission_id,
     )
+
+
+def _hold(snapshot: Snapshot) -> Hold | None:
+    announced = announce(snapshot.runtime, snapshot.tx, snapshot.now)
+    return hold_of(snapshot.runtime.deployment.release, announced)
 
 
 def _check_shown(closing: Closing, present: str) -> None:

@@ -60,6 +60,7 @@ def prepare_one_again(
         "prepared_sha256": digest,
         "schema_sha256": before.schema_sha256,
         "records": transmission.records_sent,
+        "waits_for": None if before.waits_for is None else before.waits_for.value,
         "replaces": transmission.prepared_sha256,
         "reason": reason.value,
     }

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.fact_entries import of_license
 from telemetry_service.domain.facts import LicenseSource
@@ -26,13 +27,18 @@ from telemetry_service.storage.database import Transaction
 
 
 def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outcome:
-    """Verify the receipt where a key is pinned; then only a license in the receipt itself is trusted."""
+    """Verify the receipt where a key is pinned; then only a license in the receipt itself is trusted.
+
+    Where a receipt is required, an acceptance without a valid one is not an acceptance yet.
+    """
     if not isinstance(outcome, Accepted) or runtime.receipt_keys is None:
         return outcome
     signed: Mapping[str, object] | None = None
     if outcome.receipt is not None:
         transmission_id = claimed.transmission.transmission_id
         signed = runtime.receipt_keys.read(outcome.receipt, transmission_id, claimed.known_payloads)
+    if signed is None and runtime.deployment.require_receipt:
+        return Held(Cause.RECEIPT_MISSING, outcome.response_code, outcome.receipt)
     license_, notes = read_license((signed or {}).get("license"))
     if outcome.license is not None and license_ is None:
         notes += (Note.LICENSE_UNSIGNED,)
@@ -66,9 +72,17 @@ def _record(
         tx.exchanges.attempted(now, ok=True, cause=None)
     elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
         # The process that took over the expired lease knows better.
-        tx.exchanges.attempted(now, ok=False, cause=cause_of(outcome))
+        _note_exchange(tx, outcome, now)
     _note_answer(runtime, tx, claimed, outcome, now)
     runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
+
+
+def _note_exchange(tx: Transaction, outcome: Failure, now: datetime) -> None:
+    """Record a failure. Without a receipt, the connection works: only the proof is missing."""
+    if outcome.cause is Cause.RECEIPT_MISSING:
+        tx.exchanges.attempted(now, ok=True, cause=None, accepted=False)
+    else:
+        tx.exchanges.attempted(now, ok=False, cause=outcome.cause)
 
 
 def _note_answer(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Outcome, now: datetime) -> None:
@@ -83,7 +97,7 @@ def _note_answer(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: O
             "cause": None if accepted else cause_of(outcome),
             "code": outcome.response_code,
             "duplicate": accepted is not None and accepted.duplicate,
-            "receipt": accepted.receipt if accepted else None,
+            "receipt": outcome.receipt if isinstance(outcome, Accepted | Held) else None,
             "receipt_expected": runtime.receipt_keys is not None,
         },
         claimed.transmission.transmission_id,

@@ -15,7 +15,7 @@ from telemetry_service.domain.obstacles import bars_payloads, missing
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
 from telemetry_service.domain.situation import CONTRADICTION, NOT_CONFIGURED
-from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State, Trigger
+from telemetry_service.domain.transmissions import NOT_WOKEN_BY_A_RUN, SENDABLE_STATES, AttemptTrigger, Trigger
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.deliver import deliver_due
@@ -24,8 +24,6 @@ from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _PREPARED = "prepared"
-_EVERY_WAITING_STATE = FAILED_STATES | {State.PENDING, State.EXPORTED}
-"""What a bundle took too: a deployment that is online again waits for no receipts. The ID keeps it counted once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +100,18 @@ def _run_and_note(snapshot: Snapshot, tick_key: str) -> str:
 
 
 def _run(snapshot: Snapshot, due: datetime) -> str:
-    """Close the period and make every waiting transmission due; return the result as one word."""
+    """Close the period and make every waiting transmission due; return the result as one word.
+
+    Those that wait for a release, or for what no run can change, stay as they are.
+    """
     if not snapshot.enabled or not snapshot.period.reportable:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime
     send_at = max(now, due + send_offset(snapshot.state.instance_id, runtime.deployment.send_spread))
     if not runtime.deployment.in_bundles:  # There, what was refused stays so until it is exported again.
-        snapshot.tx.transmissions.make_due(_EVERY_WAITING_STATE, send_at, AttemptTrigger.TICK, now)
+        snapshot.tx.transmissions.make_due(
+            SENDABLE_STATES, send_at, AttemptTrigger.TICK, now, but_for=NOT_WOKEN_BY_A_RUN
+        )
     gap = missing(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for later.

@@ -1,9 +1,12 @@
 """*Send Now*, the history, *Retry* and the export."""
 
+from http import HTTPStatus
+
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM
+from telemetry_service.domain.transmissions import State
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_history import export_transmissions
 from telemetry_service.pipeline.actions.note_reading import note_export, note_proof
@@ -48,6 +51,12 @@ router = Topic("transmissions", "/telemetry")
 @router.post(
     "/send-now",
     response_model=TransmissionDetailResponse,
+    responses={
+        202: {
+            "model": TransmissionDetailResponse,
+            "description": "The payload was prepared and waits for its release; nothing was sent.",
+        }
+    },
     dependencies=[NO_BODY],
     openapi_extra={"parameters": [_IDEMPOTENCY_KEY, _IF_MATCH]},
 )
@@ -55,14 +64,19 @@ router = Topic("transmissions", "/telemetry")
 @refused_with(*UNABLE_TO_SEND, errors.PreviewStaleError, errors.PayloadContradictionError)
 @waits_for_license_server
 def post_send_now(
-    context: Context, caller: CurrentCaller, idempotency_key: IdempotencyKey, shown: TagsSeen
+    context: Context, caller: CurrentCaller, response: Response, idempotency_key: IdempotencyKey, shown: TagsSeen
 ) -> TransmissionDetail:
     """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
+
+    Where payloads wait for their release, it is prepared only: the response is 202, and the state `awaiting_release`.
 
     With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
     preview in more than counts, health, and times.
     """
-    return send_now(context.runtime, caller.actor, idempotency_key, shown.versions)
+    detail = send_now(context.runtime, caller.actor, idempotency_key, shown.versions)
+    if detail.transmission.state is State.AWAITING_RELEASE:
+        response.status_code = HTTPStatus.ACCEPTED
+    return detail
 
 
 @router.get("/history", response_model=HistoryResponse)
@@ -146,7 +160,14 @@ def get_message(context: Context, caller: CurrentCaller, transmission_id: Transm
 
 @router.post("/history/{transmission_id}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
-@refused_with(errors.NotFoundError, errors.AlreadyDeliveredError, errors.AttemptUnderWayError, *UNABLE_TO_SEND)
+@refused_with(
+    errors.NotFoundError,
+    errors.AlreadyDeliveredError,
+    errors.AttemptUnderWayError,
+    errors.AwaitingReleaseError,
+    errors.WithdrawnError,
+    *UNABLE_TO_SEND,
+)
 @waits_for_license_server
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetail:
     """Send the stored payload again with the same ID. Safe to repeat."""

@@ -44,9 +44,11 @@ CONNECTION_BADGE: dict[ConnectionBadge, Badge] = {
 
 STATUS: dict[RowStatus, Badge] = {
     RowStatus.PENDING: Badge("Pending", "clock", "info"),
+    RowStatus.WAITING: Badge("Waiting", "pause", "info"),
     RowStatus.SENDING: Badge("Sending", "clock", "info"),
     RowStatus.SUCCESS: Badge("Success", "check", "good"),
     RowStatus.FAILED: Badge("Failed", "cross", "bad"),
+    RowStatus.WITHDRAWN: Badge("Withdrawn", "dash", "quiet"),
 }
 """The guide has two words, Success and Failed; ``domain/transmission_texts.py`` adds the finer ones."""
 
@@ -57,6 +59,8 @@ ATTEMPT_STATUS: dict[State, Badge] = {
     State.HELD: STATUS[RowStatus.FAILED],
     State.REJECTED: STATUS[RowStatus.FAILED],
     State.EXPORTED: Badge("Exported", "clock", "info"),
+    State.AWAITING_RELEASE: STATUS[RowStatus.WAITING],
+    State.WITHDRAWN: STATUS[RowStatus.WITHDRAWN],
 }
 
 FREQUENCY: dict[Frequency, tuple[str, str]] = {
@@ -83,6 +87,7 @@ ATTEMPT_TRIGGER: dict[AttemptTrigger, str] = {
     AttemptTrigger.BACK_OFF: "automatic retry",
     AttemptTrigger.RETRY: "Retry",
     AttemptTrigger.SEND_NOW: "Send Now",
+    AttemptTrigger.RELEASED: "release",
     AttemptTrigger.CONNECTION_CHANGED: "key or connection changed",
     AttemptTrigger.BUNDLE: "bundle",
 }
@@ -113,6 +118,10 @@ ENTRY: dict[Kind, str] = {
     Kind.PREPARED: "Prepared a payload",
     Kind.ATTEMPT: "Sent a payload",
     Kind.ANSWERED: "Attempt ended",
+    Kind.RELEASED: "Released a payload",
+    Kind.APPROVED: "Released a payload with a new field",
+    Kind.WITHDRAWN: "Withdrew a payload",
+    Kind.ACCEPTED_WITHOUT_RECEIPT: "Accepted a transmission without a receipt",
     Kind.RETRIED: "Retried a transmission",
     Kind.TICK: "Ran as scheduled",
     Kind.SETTINGS: "Saved the settings",

@@ -37,6 +37,11 @@ def retry(transmission_id: UUID | str) -> str:
     return f"{HISTORY}/{transmission_id}/retry"
 
 
+def decide(transmission_id: UUID | str, decision: str) -> str:
+    """Return the address of a decision about one transmission: *Release*, *Withdraw* or *Accept without a receipt*."""
+    return f"{HISTORY}/{transmission_id}/decide/{decision}"
+
+
 def attempt_payload(transmission_id: UUID | str, number: int) -> str:
     """Return the address of one attempt's payload as it was sent."""
     return f"{HISTORY}/{transmission_id}/attempts/{number}/payload"

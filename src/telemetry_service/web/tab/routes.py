@@ -4,6 +4,7 @@ from telemetry_service.web.tab import appearance, asset_routes
 from telemetry_service.web.tab.forms import (
     bundle_routes,
     connection_routes,
+    decision_routes,
     delivery_routes,
     key_routes,
     login_routes,
@@ -20,6 +21,7 @@ TAB = (
     key_routes.router,
     delivery_routes.router,
     bundle_routes.router,
+    decision_routes.router,
     proof_routes.router,
     ledger_routes.router,
     view_routes.router,

@@ -49,7 +49,7 @@ def send(
         detail = send_now(visit.runtime, visit.actor, str(request_key), frozenset({shown}))
     except PreviewStaleError as stale:
         return _dialog(visit, stale.text)
-    return _in_drawer(visit, detail, _token(detail, "sent"))
+    return in_drawer_of(visit, detail, outcome_token(detail, "sent"))
 
 
 @router.post(f"{paths.HISTORY}/{{transmission_id}}/retry")
@@ -63,8 +63,8 @@ def retry_one(
 ) -> Response:
     """Send the stored payload again, now."""
     detail = retry(visit.runtime, transmission_id, visit.actor)
-    token = _token(detail, "retried")
-    return _in_drawer(visit, detail, token) if in_drawer else _in_history(visit, query, token)
+    token = outcome_token(detail, "retried")
+    return in_drawer_of(visit, detail, token) if in_drawer else _in_history(visit, query, token)
 
 
 @router.post(paths.RETRY_FAILED)
@@ -86,19 +86,22 @@ def _dialog(visit: Visit, changed: str | None = None) -> Response:
     return visit.dialog("telemetry/send_now.html", shown, status)
 
 
-def _token(detail: TransmissionDetail, done: str) -> str:
+def outcome_token(detail: TransmissionDetail, done: str) -> str:
     """Return the message about the outcome of a transmission; another process may be sending it now."""
     match detail.transmission.state:
         case State.SUCCESS:
             return done
         case State.PENDING:
             return "sending"
+        case State.AWAITING_RELEASE:
+            return "prepared"
         case _:
             written = request_written(detail.transmission.cause, detail.transmission.response_code)
             return {True: f"{done}-failed", False: "not-sent", None: "no-response"}[written]
 
 
-def _in_drawer(visit: Visit, detail: TransmissionDetail, token: str) -> Response:
+def in_drawer_of(visit: Visit, detail: TransmissionDetail, token: str) -> Response:
+    """Respond with the drawer of a transmission and a message."""
     transmission_id = detail.transmission.transmission_id
     if not visit.htmx:
         return see_other(paths.transmission(transmission_id, f"done={token}"))

@@ -15,7 +15,13 @@ from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 
 PAGE_SIZE = 25
-STATUSES = {Status.SUCCESS: "Success", Status.FAILED: "Failed", Status.PENDING: "Pending"}
+STATUSES = {
+    Status.SUCCESS: "Success",
+    Status.FAILED: "Failed",
+    Status.PENDING: "Pending",
+    Status.WAITING: "Waiting",
+    Status.WITHDRAWN: "Withdrawn",
+}
 """The choices of the filter, in order."""
 _CURSOR_UNKNOWN = "That page of the history does not exist, so the newest page is shown."
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.payload_schemas.difference import Change
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
+from telemetry_service.pipeline.queries.release import can_withdraw, read_changes
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 
@@ -19,6 +21,9 @@ class Drawer:
     detail: TransmissionDetail
     proof: Proof
     """What was checked of it just now."""
+    changes: tuple[Change, ...]
+    """What is new in a payload that waits for its release."""
+    can_withdraw: bool
     query: HistoryQuery
     """The part of the history behind the drawer."""
 
@@ -49,4 +54,6 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
         NotFoundError: there is no such transmission.
     """
     detail = read_transmission(snapshot, transmission_id)
-    return {"now": snapshot.now, "drawer": Drawer(detail, prove(snapshot, detail), query)}
+    changes, withdrawable = read_changes(snapshot, detail), can_withdraw(snapshot, detail)
+    drawer = Drawer(detail, prove(snapshot, detail), changes, withdrawable, query)
+    return {"now": snapshot.now, "drawer": drawer}

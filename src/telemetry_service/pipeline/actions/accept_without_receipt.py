@@ -1,0 +1,46 @@
+"""*Accept without a receipt*: an administrator's decision, where a receipt is required and none comes."""
+
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.errors import AttemptUnderWayError, ReceiptNotMissingError
+from telemetry_service.domain.ledger import Kind, Salted, Value
+from telemetry_service.domain.transmissions import State
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.actions.release import check_reason, locked
+from telemetry_service.pipeline.prepared import accepted_without_receipt
+from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import open_snapshot
+
+
+def accept_without_receipt(runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str) -> TransmissionDetail:
+    """Count a transmission as accepted that waits for a valid receipt, and return it. Safe to press twice.
+
+    Raises:
+        ReasonRefusedError: the reason is missing or cannot be kept.
+        NotFoundError: there is no such transmission.
+        WithdrawnError: it was withdrawn.
+        AttemptUnderWayError: it is being sent right now.
+        ReceiptNotMissingError: it does not wait for a receipt.
+    """
+    check_reason(reason)
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        transmission = locked(tx, transmission_id)
+        if transmission.in_flight(now):
+            raise AttemptUnderWayError
+        waits = transmission.state is State.HELD and transmission.cause is Cause.RECEIPT_MISSING
+        if waits:
+            tx.transmissions.accept(transmission_id, {"accepted_at": now})
+            tx.extension_codes.accepted(transmission_id, now)
+            said: dict[str, Value] = {"reason": Salted(reason), "state": State.SUCCESS.value, "receipt": None}
+            tx.ledger.note(now, actor, Kind.ACCEPTED_WITHOUT_RECEIPT, said, transmission_id)
+        elif not accepted_without_receipt(runtime, tx, transmission_id):
+            raise ReceiptNotMissingError
+    if waits:
+        log_event(Event.ACCEPTED_WITHOUT_RECEIPT, transmission_id=transmission_id, actor=actor.label)
+    with open_snapshot(runtime) as snapshot:
+        return read_transmission(snapshot, transmission_id)

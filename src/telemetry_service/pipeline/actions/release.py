@@ -1,0 +1,161 @@
+"""*Release* and *Withdraw*: the two ways out for a payload that waits, each with a reason. Safe to press twice."""
+
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.errors import (
+    AlreadyDeliveredError,
+    AttemptUnderWayError,
+    MayHaveArrivedError,
+    NotAwaitingReleaseError,
+    NotFoundError,
+    PreviewStaleError,
+    ReasonRefusedError,
+    WithdrawnError,
+)
+from telemetry_service.domain.ledger import Kind, Salted, Value
+from telemetry_service.domain.obstacles import bars_everything
+from telemetry_service.domain.release import Release, reason_error
+from telemetry_service.domain.transmissions import State, Transmission, nothing_can_have_arrived
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.prepared import prepared_of, signed_claims, was_released
+from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
+from telemetry_service.pipeline.stages.deliver import deliver
+from telemetry_service.storage.database import Transaction
+
+_REPLACED = "The payload was prepared again since it was shown. Check it again, then release it."
+
+
+def release(
+    runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str, shown: str | None = None
+) -> TransmissionDetail:
+    """Release a payload that waits, send it, and return its transmission after the attempt.
+
+    If it waits because of a new field, that field is approved with it. ``shown`` is the digest of the payload that the
+    caller has seen; None accepts any. A transmission that was released before is returned as it is.
+
+    Raises:
+        ReasonRefusedError: the reason is missing or cannot be kept.
+        TelemetryDisabledError: telemetry is off.
+        NotFoundError: there is no such transmission.
+        WithdrawnError: it was withdrawn.
+        NotAwaitingReleaseError: it never waited for a release.
+        PreviewStaleError: its payload is not the one that was shown.
+        PayloadChangedError: its payload is not the one that was signed.
+    """
+    check_reason(reason)
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        tx.configuration.get(lock=True)  # No one turns telemetry off meanwhile.
+        off = bars_everything(Snapshot(runtime, tx, now).setup)
+        if off is not None:
+            raise off.refusal()
+        transmission = locked(tx, transmission_id)
+        waits = transmission.state is State.AWAITING_RELEASE
+        if waits:
+            _let_go(runtime, tx, transmission, actor, reason, shown)
+        elif not was_released(runtime, tx, transmission_id):
+            raise NotAwaitingReleaseError
+    if waits:
+        log_event(Event.PAYLOAD_RELEASED, transmission_id=transmission_id, actor=actor.label)
+        deliver(runtime, transmission_id)
+    with open_snapshot(runtime) as snapshot:
+        return read_transmission(snapshot, transmission_id)
+
+
+def withdraw(runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str) -> TransmissionDetail:
+    """Never send a payload of which nothing can have arrived, and return its transmission.
+
+    Its counts are not reported, and its extension codes are included in the next payload.
+
+    Raises:
+        ReasonRefusedError: the reason is missing or cannot be kept.
+        NotFoundError: there is no such transmission.
+        AlreadyDeliveredError: the License Server has accepted it.
+        AttemptUnderWayError: it is being sent right now.
+        MayHaveArrivedError: the License Server may have it.
+    """
+    check_reason(reason)
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        transmission = tx.transmissions.lock(transmission_id)
+        if transmission is None:
+            raise NotFoundError
+        if transmission.state is not State.WITHDRAWN:
+            _check_withdrawable(tx, transmission, in_flight=transmission.in_flight(now))
+            tx.transmissions.withdraw(transmission_id, now)
+            tx.extension_codes.give_back(transmission_id)
+            said: dict[str, Value] = {
+                "reason": Salted(reason),
+                "prepared_sha256": transmission.prepared_sha256,
+                "records": transmission.records_sent,
+            }
+            tx.ledger.note(now, actor, Kind.WITHDRAWN, said, transmission_id)
+    if transmission.state is not State.WITHDRAWN:
+        log_event(Event.PAYLOAD_WITHDRAWN, transmission_id=transmission_id, actor=actor.label)
+    with open_snapshot(runtime) as snapshot:
+        return read_transmission(snapshot, transmission_id)
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that cannot be kept.
+
+    Raises:
+        ReasonRefusedError: with what is wrong with it.
+    """
+    problem = reason_error(reason)
+    if problem is not None:
+        message = f"The reason {problem}"
+        raise ReasonRefusedError(message)
+
+
+def locked(tx: Transaction, transmission_id: UUID) -> Transmission:
+    """Return a transmission that was not withdrawn, and lock it.
+
+    Raises:
+        NotFoundError: there is no such transmission.
+        WithdrawnError: it was withdrawn.
+    """
+    transmission = tx.transmissions.lock(transmission_id)
+    if transmission is None:
+        raise NotFoundError
+    if transmission.state is State.WITHDRAWN:
+        raise WithdrawnError
+    return transmission
+
+
+def _let_go(
+    runtime: Runtime, tx: Transaction, transmission: Transmission, actor: Actor, reason: str, shown: str | None
+) -> None:
+    if shown not in {None, transmission.prepared_sha256}:
+        raise PreviewStaleError(_REPLACED)
+    now, schema_sha256 = runtime.clock.now(), prepared_of(runtime, tx, transmission).schema_sha256
+    tx.transmissions.let_go(transmission.transmission_id, now)
+    approves = tx.announced_schemas.settle(schema_sha256, now)
+    if approves and runtime.deployment.release.release is Release.AUTOMATIC:
+        _end_waiting_for(runtime, tx, schema_sha256)
+    said: dict[str, Value] = {
+        "reason": Salted(reason),
+        "prepared_sha256": transmission.prepared_sha256,
+        "schema_sha256": schema_sha256,
+    }
+    tx.ledger.note(now, actor, Kind.APPROVED if approves else Kind.RELEASED, said, transmission.transmission_id)
+
+
+def _end_waiting_for(runtime: Runtime, tx: Transaction, schema_sha256: str) -> None:
+    """Let the other payloads with the approved schema leave in the next round of deliveries."""
+    for waiting in tx.transmissions.waiting(frozenset({State.AWAITING_RELEASE})):
+        if any(said.get("schema_sha256") == schema_sha256 for said in signed_claims(runtime, tx, waiting)):
+            tx.transmissions.wait_until(waiting, runtime.clock.now())
+
+
+def _check_withdrawable(tx: Transaction, transmission: Transmission, *, in_flight: bool) -> None:
+    if transmission.state is State.SUCCESS:
+        raise AlreadyDeliveredError
+    if in_flight:
+        raise AttemptUnderWayError
+    if not nothing_can_have_arrived(tx.transmissions.attempts(transmission.transmission_id)):
+        raise MayHaveArrivedError

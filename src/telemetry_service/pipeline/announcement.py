@@ -1,0 +1,77 @@
+"""Announces the schema of this version: what it adds or widens is sent only once it was announced long enough.
+
+It is compared with the schema that was settled last, and never with one that still waits itself.
+"""
+
+from datetime import datetime
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.payload_schemas.difference import Change, ChangeKind, adds_or_widens, difference
+from telemetry_service.domain.payload_schemas.schema import PayloadSchema
+from telemetry_service.domain.release import Announced, NewField, notice_of
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.storage.database import Transaction
+
+_NEW = frozenset({ChangeKind.ADDED, ChangeKind.WIDENED})
+
+
+def announce(runtime: Runtime, tx: Transaction, now: datetime) -> Announced:
+    """Return the current schema as it was announced; announce it now if it was not.
+
+    The first one ever counts as settled, and so does one that allows nothing that the last settled one does not.
+    """
+    current = runtime.schemas.current
+    earlier = _end_notices(runtime, tx, now)
+    known = next((each for each in earlier if each.schema_sha256 == current.sha256), None)
+    if known is not None:
+        return known
+    settled = _settled(runtime, earlier)
+    # A schema that only a newer version knows cannot be compared with, so everything counts as new.
+    waits = bool(earlier) and (settled is None or adds_or_widens(settled, current))
+    tx.announced_schemas.add(Announced(current.sha256, now, None if waits else now))
+    if waits:
+        until = notice_of(runtime.deployment.release, Announced(current.sha256, now, None))
+        log_event(Event.NEW_FIELD_ANNOUNCED, due=None if until is None else rfc3339(until))
+    announced = tx.announced_schemas.get(current.sha256)
+    assert announced is not None  # noqa: S101 - it was written a statement ago
+    return announced
+
+
+def _end_notices(runtime: Runtime, tx: Transaction, now: datetime) -> tuple[Announced, ...]:
+    """Settle the schemas whose notice is over, whether a payload waited for that or not; return every schema."""
+    announced = tx.announced_schemas.all()
+    over = [each for each in announced if each.settled_at is None and notice_is_over(runtime, each, now)]
+    for each in over:
+        tx.announced_schemas.settle(each.schema_sha256, now)
+    return tx.announced_schemas.all() if over else announced
+
+
+def notice_is_over(runtime: Runtime, announced: Announced, now: datetime) -> bool:
+    """Whether the notice of a schema is over, if that releases anything."""
+    until = notice_of(runtime.deployment.release, announced)
+    return until is not None and until <= now
+
+
+def new_field_of(runtime: Runtime, tx: Transaction, now: datetime) -> NewField | None:
+    """Return what the current schema adds or widens, as long as its payloads wait for that."""
+    announced = tx.announced_schemas.get(runtime.schemas.current.sha256)
+    if announced is None or announced.settled_at is not None or notice_is_over(runtime, announced, now):
+        return None
+    until = notice_of(runtime.deployment.release, announced)
+    changes = changes_since_settled(runtime, tx, announced.schema_sha256)
+    return NewField(tuple(dict.fromkeys(change.field for change in changes if change.kind in _NEW)), until)
+
+
+def changes_since_settled(runtime: Runtime, tx: Transaction, schema_sha256: str) -> tuple[Change, ...]:
+    """Return field by field how a schema differs from the one that was settled last."""
+    schema = runtime.schemas.get(schema_sha256)
+    settled = _settled(runtime, tx.announced_schemas.all())
+    return () if schema is None or settled is None else difference(settled, schema)
+
+
+def _settled(runtime: Runtime, announced: tuple[Announced, ...]) -> PayloadSchema | None:
+    """Return the schema that was settled last, of those that this version knows."""
+    known = (runtime.schemas.get(each.schema_sha256) for each in announced if each.settled_at is not None)
+    return next((schema for schema in known if schema is not None), None)
