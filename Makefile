@@ -21,7 +21,7 @@ test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of
 	$(BIN)/python -m pytest $(ARGS)
 
 coverage: .venv/.dev .venv/.programs ## Run all tests with coverage measured; fail below the share in pyproject.toml
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest $(ARGS) --cov
 
 torture: .venv/.dev ## Kill replicas and break everything around them at random (ARGS="--kills 1000 --json report.json")
 	$(BIN)/python -m tests.torture $(ARGS)
