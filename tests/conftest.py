@@ -1,5 +1,6 @@
 """Fixtures that every test may use. The databases are real, and each test has one of its own."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -38,6 +39,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let those tests begin first that wait."""
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     items[:] = waiting_first(items, workers)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage before all tests are known, and never search what stays: modules and tests fill the heap."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
