@@ -1,10 +1,12 @@
 """A start with other settings of the deployment is one entry; one with the same settings is none."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
+from telemetry_service.domain.configuration import Delivery, Deployment
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
 from tests.support.each import each
@@ -22,6 +24,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "bouncers": {"max_bouncers": 7},
     "codes": {"extension_code_pattern": "EXT-[0-9]+"},
     "demo": {"demo_mode": True},
+    "release": {"release": ReleasePolicy(release=Release.MANUAL)},
+    "notice": {"release": ReleasePolicy(notice=timedelta(hours=1))},
+    "approval": {"release": ReleasePolicy(approve_fields=True)},
+    "receipts": {"require_receipt": True},
+    "delivery": {"delivery": Delivery.BUNDLE},
 }
 
 
@@ -39,6 +46,13 @@ def test_a_start_with_another_setting_is_one_entry_and_the_next_is_none(site: Si
     assert [(entry.actor, entry.source) for entry in added] == [("deployment", None)]
     start(site.runtime)
     assert len(deployments(site)) == before + 2
+
+
+def test_every_setting_of_the_deployment_is_in_the_entry(site: Site) -> None:
+    said = {name.removesuffix("_seconds") for name in deployments(site)[-1].details}
+    settings = {field.name for field in (*fields(Deployment), *fields(ReleasePolicy))}
+    assert settings - said == {"customer_id"}
+    assert said - settings == {"service_version", "schema_sha256", "destination", "pinned_keys", "customer"}
 
 
 def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site: Site) -> None:

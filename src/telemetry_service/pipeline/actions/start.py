@@ -1,9 +1,10 @@
 """The first steps of a start: the first rows, the ledger, the deployment's switch, the connection."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
+from telemetry_service.domain.deployed import deployed_settings
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.take_over import take_over
@@ -53,22 +54,10 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
     deployment, pinned = runtime.deployment, runtime.receipt_keys
     customer = deployment.customer_id
     return {
-        "version": deployment.version,
+        **deployed_settings(deployment),
         "service_version": __version__,
-        "destination": None if runtime.client is None else connection_digest(runtime).hex(),
-        "proxy": deployment.proxy,
-        "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
-        "enabled": deployment.enabled,
-        "customer": None if customer is None else runtime.keys.digest(customer.encode(), "deployed-customer").hex(),
-        "send_spread_seconds": int(deployment.send_spread.total_seconds()),
-        "max_bouncers": deployment.max_bouncers,
-        "extension_code_pattern": deployment.extension_code_pattern,
-        "trusted_proxies": list(deployment.trusted_proxies),
-        "demo": deployment.demo_mode,
-        "delivery": deployment.delivery.value,
         "schema_sha256": runtime.schemas.current.sha256,
-        "release": deployment.release.release.value,
-        "new_field_notice_hours": deployment.release.notice // timedelta(hours=1),
-        "require_field_approval": deployment.release.approve_fields,
-        "require_receipt": deployment.require_receipt,
+        "destination": None if runtime.client is None else connection_digest(runtime).hex(),
+        "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
+        "customer": None if customer is None else runtime.keys.digest(customer.encode(), "deployed-customer").hex(),
     }

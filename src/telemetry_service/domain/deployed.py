@@ -1,0 +1,37 @@
+"""What the ledger says of the deployment's settings: all of them, so that no new one can be forgotten."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from enum import Enum
+
+from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.ledger import Value
+
+_KEYED = frozenset({"customer_id"})
+"""What the caller adds in a form that identifies no one."""
+
+
+def deployed_settings(deployment: Deployment) -> dict[str, Value]:
+    """Return all settings by their names, except the customer ID."""
+    return {name: value for name, value in _settings(deployment) if name not in _KEYED}
+
+
+def _settings(holder: object) -> Iterator[tuple[str, Value]]:
+    assert is_dataclass(holder)  # noqa: S101 - as its fields below
+    for name in (field.name for field in fields(holder)):
+        value = getattr(holder, name)
+        if is_dataclass(value):
+            yield from _settings(value)
+        elif isinstance(value, timedelta):
+            yield f"{name}_seconds", int(value.total_seconds())
+        else:
+            yield name, _written(value)
+
+
+def _written(value: object) -> Value:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, tuple):
+        return [_written(member) for member in value]
+    return str(value.value if isinstance(value, Enum) else value)
