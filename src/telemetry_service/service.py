@@ -32,6 +32,7 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.note_counted import note_all_counted, note_counted
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.sweep import Sweeper
 from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
@@ -183,6 +184,8 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             trusted_proxies=settings.trusted_proxies,
             release=settings.release,
             require_receipt=settings.require_receipt,
+            ledger_fingerprint=settings.ledger_fingerprint,
+            ledger_retention=settings.ledger_retention,
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
             delivery=settings.delivery,
@@ -200,7 +203,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
 
 
 def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
-    """Return the regular jobs. Nothing that waits for a network is part of the waking.
+    """Return the regular jobs. Nothing that waits for a network or takes long is part of the waking.
 
     So a License Server that hangs delays neither the heartbeat nor the tick.
     """
@@ -220,7 +223,8 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tupl
         return (wake,)
     delivery = Job("delivery", lambda: deliver_due(runtime), WAKE_EVERY_SECONDS)
     purge = Job("purge", lambda: purge_if_due(runtime), PURGE_CHECK_SECONDS)
-    return wake, delivery, purge
+    sweeps = Job("sweep", Sweeper(runtime).run, WAKE_EVERY_SECONDS)
+    return wake, delivery, purge, sweeps
 
 
 def _open(settings: Settings, options: Options) -> OpenService:

@@ -29,6 +29,7 @@ MAX_BOUNCERS_MAXIMUM = 1_000_000
 NOTICE_MAXIMUM_HOURS = 8760
 """A year."""
 
+LEDGER_RETENTION_MINIMUM_DAYS = 365
 PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 
@@ -271,6 +272,22 @@ def max_bouncers(text: str) -> int:
         message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
         raise RefusedValueError(message)
     return int(text)
+
+
+def fingerprint(text: str) -> str:
+    """Return the hex SHA-256 digest of a public key, in lower case."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        message = "must be the fingerprint of a ledger key: 64 hexadecimal digits."
+        raise RefusedValueError(message)
+    return text.lower()
+
+
+def ledger_retention(text: str) -> timedelta:
+    """Return how long entries of the ledger are kept."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) < LEDGER_RETENTION_MINIMUM_DAYS:
+        message = f"must be a whole number of days, {LEDGER_RETENTION_MINIMUM_DAYS} to 99999."
+        raise RefusedValueError(message)
+    return timedelta(days=int(text))
 
 
 def trusted_proxies(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pydantic import SecretBytes, SecretStr
 
 from telemetry_service import __version__
 from telemetry_service import setting_parsers as values
-from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS, Delivery
+from telemetry_service.domain.configuration import DEFAULT_LEDGER_RETENTION, DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
 from telemetry_service.domain.release import NOTICE, Release, ReleasePolicy
@@ -58,6 +58,8 @@ _PLAIN = frozenset(
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
         "TELEMETRY_EXTENSION_CODE_PATTERN",
+        "TELEMETRY_LEDGER_FINGERPRINT",
+        "TELEMETRY_LEDGER_RETENTION_DAYS",
         "TELEMETRY_MAX_BOUNCERS",
         "TELEMETRY_NEW_FIELD_NOTICE_HOURS",
         "TELEMETRY_RELEASE",
@@ -123,6 +125,10 @@ class Settings:
     """True where a payload counts as accepted only with a valid receipt; needs a pinned key."""
     max_bouncers: int
     """Distinct bouncers in one period, and in the registry."""
+    ledger_fingerprint: str | None
+    """The hex SHA-256 digest of the ledger's public key that the deployment trusts."""
+    ledger_retention: timedelta
+    """How long entries of the ledger are kept."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -159,6 +165,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         ),
         require_receipt=source.read("TELEMETRY_REQUIRE_RECEIPT", values.boolean, default=False),
         max_bouncers=source.read("TELEMETRY_MAX_BOUNCERS", values.max_bouncers, DEFAULT_MAX_BOUNCERS),
+        ledger_fingerprint=source.read("TELEMETRY_LEDGER_FINGERPRINT", values.fingerprint, None),
+        ledger_retention=source.read(
+            "TELEMETRY_LEDGER_RETENTION_DAYS", values.ledger_retention, DEFAULT_LEDGER_RETENTION
+        ),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),

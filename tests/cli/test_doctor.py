@@ -37,6 +37,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "clock",
         "administrator",
         "health",
+        "ledger",
         "connection",
     }
     assert set(found.values()) == {"ok"}

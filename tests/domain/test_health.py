@@ -10,6 +10,7 @@ from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Run, Situation, Waiting
 from telemetry_service.domain.transmissions import LastExchange
 from telemetry_service.domain.verdict import ConnectionBadge, judge
+from telemetry_service.domain.verification import LedgerState
 from tests.support.each import each
 from tests.support.situations import COMPLETE, DAY, MINUTE, NOW
 
@@ -32,6 +33,9 @@ WELL = Situation(
 )
 OFF = replace(COMPLETE, enabled=False)
 CARRIED = replace(WELL, setup=replace(COMPLETE, in_bundles=True), exchange=None)
+CHECKED = LedgerState(verified_at=NOW - MINUTE)
+BROKEN = replace(CHECKED, problems=3)
+CHANGED = Waiting(held=1, payload_changed=1)
 
 
 @each(
@@ -78,6 +82,14 @@ CARRIED = replace(WELL, setup=replace(COMPLETE, in_bundles=True), exchange=None)
             HealthStatus.WARNING,
             "overdue",
         ),
+        (replace(WELL, ledger=BROKEN), HealthStatus.UNHEALTHY, "ledger_broken"),
+        (replace(WELL, ledger=BROKEN, setup=replace(COMPLETE, api_key=False)), HealthStatus.UNHEALTHY, "ledger_broken"),
+        (replace(WELL, ledger=BROKEN, exchange=BAD), HealthStatus.UNHEALTHY, "ledger_broken"),
+        (replace(WELL, ledger=BROKEN, waiting=CHANGED), HealthStatus.UNHEALTHY, "payload_changed"),
+        (replace(WELL, ledger=BROKEN, setup=OFF), HealthStatus.DISABLED, "disabled"),
+        (replace(WELL, ledger=replace(CHECKED, receipts_missing=2)), HealthStatus.WARNING, "receipt_missing"),
+        (replace(WELL, ledger=replace(CHECKED, key_lost=True)), HealthStatus.WARNING, "ledger_key_lost"),
+        (replace(WELL, ledger=CHECKED), HealthStatus.HEALTHY, "ok"),
         (
             replace(WELL, run=Run(NOW - DAY, "payload-contradiction", of_open_period=True, accepted_since=False)),
             HealthStatus.HEALTHY,
@@ -156,3 +168,12 @@ def test_the_badge_says_connected_only_while_it_is_true(
 )
 def test_availability_is_measured_against_the_schedule(situation: Situation, word: TelemetryAvailability) -> None:
     assert availability(situation) is word
+
+
+def test_what_is_not_as_signed_is_a_second_sentence_while_telemetry_is_off() -> None:
+    health = assess(replace(WELL, ledger=BROKEN, waiting=CHANGED, setup=OFF))
+    assert health.cause.startswith(
+        "Telemetry is off; nothing contacts the License Server. Someone changed the database: 1 payload"
+    )
+    assert "found 3 problems" in health.cause
+    assert "Find out who changed the database." in health.next_step

@@ -43,10 +43,17 @@ def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[Trans
     )
 
 
+def altered(s: Situation) -> bool:
+    """Whether something is not as it was signed, which says nothing about the connection."""
+    return bool(s.ledger.problems or s.waiting.payload_changed)
+
+
 def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
     status = v.health.status
     if status is HealthStatus.DISABLED:
         return v.badge is ConnectionBadge.OFF
+    if altered(s):
+        return v.badge is not ConnectionBadge.OFF
     if status is HealthStatus.UNHEALTHY:
         return v.badge is ConnectionBadge.NOT_CONNECTED
     if s.setup.in_bundles:
@@ -154,16 +161,23 @@ def what_a_run_left_undone_is_said_until_it_is_done(
     return (v.run_note is not None) == (s.run is not None and (s.run.missed or s.run.contradicted))
 
 
-def unhealthy_only_if_the_latest_exchange_failed(
+def unhealthy_only_if_the_latest_exchange_failed_or_something_was_changed(
     s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
     failed = s.exchange is not None and not s.exchange.ok
-    return (v.health.status is HealthStatus.UNHEALTHY) <= failed
+    return (v.health.status is HealthStatus.UNHEALTHY) <= (failed or altered(s))
+
+
+def what_was_changed_is_always_said(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
+    said = ("as signed when the period was closed" in v.health.cause, "verification of the ledger" in v.health.cause)
+    return said == (bool(s.waiting.payload_changed), bool(s.ledger.problems))
 
 
 def an_available_installation_is_on_schedule_in_words_too(
     s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
+    if s.ledger.receipts_missing or s.ledger.key_lost:
+        return True
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
     decisions = {"awaiting_release", "new_field", "receipt_missing", "waiting_receipts"}
@@ -210,7 +224,8 @@ RULES: tuple[Callable[[Situation, Verdict, tuple[TransmissionTexts, ...]], bool]
     notes_of_the_open_period_agree_with_what_may_be_sent,
     the_note_beside_the_number_waiting_names_each_of_them,
     what_a_run_left_undone_is_said_until_it_is_done,
-    unhealthy_only_if_the_latest_exchange_failed,
+    unhealthy_only_if_the_latest_exchange_failed_or_something_was_changed,
+    what_was_changed_is_always_said,
     an_available_installation_is_on_schedule_in_words_too,
     what_is_overdue_names_a_next_step,
     what_cannot_be_sent_is_not_being_sent,

@@ -15,6 +15,7 @@ from telemetry_service.domain.release import NewField, Release, ReleasePolicy
 from telemetry_service.domain.situation import Run, Situation, Waiting
 from telemetry_service.domain.transmission_texts import Row
 from telemetry_service.domain.transmissions import LastExchange, State
+from telemetry_service.domain.verification import LedgerState
 
 NOW = datetime(2026, 11, 20, 2, 0, 30, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -42,6 +43,7 @@ WAITING = (
     Waiting(planned=2, next_attempt_at=NOW - DAY),
     Waiting(planned=1),
     Waiting(held=1),
+    Waiting(held=1, payload_changed=1),
     Waiting(rejected=3),
     Waiting(planned=1, held=2, rejected=3, next_attempt_at=NOW + 5 * MINUTE),
     Waiting(exported=2),
@@ -74,6 +76,11 @@ RUNS = (
     Run(NOW - 5 * DAY, "api_key_missing", of_open_period=False, accepted_since=False),
     Run(NOW - 5 * DAY, "payload-contradiction", of_open_period=True, accepted_since=False),
 )
+LEDGERS = (
+    LedgerState(NOW - MINUTE, problems=2),
+    LedgerState(NOW - MINUTE, receipts_missing=1),
+    LedgerState(NOW - MINUTE, key_lost=True),
+)
 NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 
 
@@ -84,7 +91,7 @@ def situations() -> Iterator[Situation]:
     ):
         if setup.in_bundles and exchange is not None:
             continue
-        yield Situation(
+        situation = Situation(
             now=NOW,
             setup=setup,
             reportable=setup.enabled,
@@ -96,6 +103,9 @@ def situations() -> Iterator[Situation]:
             send_offset=3 * MINUTE,
             longest_wait=timedelta(hours=6),
         )
+        yield situation
+        if (run, next_run) == (RUNS[0], NEXT_RUNS[0]):  # What the ledger says does not depend on them.
+            yield from (replace(situation, ledger=ledger) for ledger in LEDGERS)
     yield from _with_decisions()
 
 
@@ -124,8 +134,10 @@ def rows_of(waiting: Waiting) -> Iterator[Row]:
         for state in (State.PENDING, State.RETRYING, State.HELD, State.REJECTED):
             cause = None if state is State.PENDING else Cause.BUSY
             yield Row(state, cause, waiting.next_attempt_at, claimed=waiting.next_attempt_at is None)
-    if waiting.held:
+    if waiting.held > waiting.payload_changed:
         yield Row(State.HELD, Cause.FORBIDDEN, None, claimed=False)
+    if waiting.payload_changed:
+        yield Row(State.HELD, Cause.PAYLOAD_CHANGED, None, claimed=False)
     if waiting.receipt_missing:
         yield Row(State.HELD, Cause.RECEIPT_MISSING, None, claimed=False)
     if waiting.awaiting_release:

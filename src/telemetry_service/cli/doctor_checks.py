@@ -17,6 +17,7 @@ from telemetry_service.domain.errors import DatabaseMissingError, SettingsError,
 from telemetry_service.domain.owner import Owner
 
 if TYPE_CHECKING:
+    from telemetry_service.domain.verification import Verification
     from telemetry_service.service import OpenService
     from telemetry_service.settings import Settings
     from telemetry_service.storage.link import Link
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _FREE_BYTES = 200 * 1024 * 1024
 """Below this a busy installation fills the disk within days."""
+
+_NAMED_PROBLEMS = 5
 
 _RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
 """A correct clock cannot show a time before the first release of this service."""
@@ -148,6 +151,7 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         ("clock", lambda: _clock(service, clock.now())),
         ("administrator", lambda: _administrator(service)),
         ("health", lambda: _health(service)),
+        ("ledger", lambda: _ledger(service)),
         ("connection", lambda: _connection(service, offline=offline)),
     )
     try:
@@ -191,7 +195,7 @@ def _administrator(service: "OpenService") -> Finding:
 
 
 def _health(service: "OpenService") -> Finding:
-    from telemetry_service.domain.health_texts import NOT_DELIVERED
+    from telemetry_service.domain.health_texts import NOT_AS_SIGNED, NOT_DELIVERED
     from telemetry_service.domain.payload import HealthStatus
     from telemetry_service.pipeline.queries.health import read_health
     from telemetry_service.pipeline.snapshot import read_now
@@ -203,9 +207,41 @@ def _health(service: "OpenService") -> Finding:
         return Finding("health", Result.OK, sentence)
     if health.code == "api_key_unusable":
         return _wrong("health", sentence, ExitCode.SETTINGS)
+    if health.code in NOT_AS_SIGNED:
+        return _wrong("health", sentence, ExitCode.NOT_VERIFIED)
     if health.code in NOT_DELIVERED:
         return _wrong("health", sentence, ExitCode.NOT_DELIVERED)
     return Finding("health", Result.WARNING, sentence)
+
+
+def _ledger(service: "OpenService") -> Finding:
+    """Verify the whole ledger and all rows that it is about, whatever the last sweep has found."""
+    from telemetry_service.domain.phrases import counted
+    from telemetry_service.pipeline.stages.sweep import examine_everything
+
+    found = examine_everything(service.runtime)
+    assert found is not None  # noqa: S101 - no one stops a command's runtime
+    if found.problems:
+        first = " ".join(problem.sentence for problem in found.problems[:_NAMED_PROBLEMS])
+        sentence = f"{counted(len(found.problems), 'problem')} in the ledger or in the rows that it is about. {first}"
+        return _wrong("ledger", sentence, ExitCode.NOT_VERIFIED)
+    result, sentence = _without_problems(found, service.runtime.deployment.ledger_fingerprint)
+    present = found.key_fingerprints[-1] if found.key_fingerprints else "unknown"
+    return Finding("ledger", result, f"{sentence} The fingerprint of the ledger key is {present}.")
+
+
+def _without_problems(found: "Verification", trusted: str | None) -> tuple[Result, str]:
+    from telemetry_service.domain.health_texts import LEDGER_KEY_LOST, receipts_unverified
+    from telemetry_service.domain.phrases import counted
+    from telemetry_service.domain.verification import is_key_lost
+
+    if is_key_lost(found, trusted):
+        return Result.WARNING, f"{LEDGER_KEY_LOST.cause} {LEDGER_KEY_LOST.next_step}"
+    if found.unverified:
+        lacking = receipts_unverified(len(found.unverified))
+        return Result.WARNING, f"{lacking.cause} {lacking.next_step}"
+    entries, digests = counted(found.seq, "entry", "entries"), counted(found.evidence_checked, "digest")
+    return Result.OK, f"Verified: {entries} and {digests}; the evidence of {found.evidence_purged} more was purged."
 
 
 def _connection(service: "OpenService", *, offline: bool) -> Finding:

@@ -255,5 +255,8 @@ EXPLANATIONS: dict[Cause, Explanation] = {
 }
 
 
+WAITS_FOR_A_PERSON = frozenset({Cause.PAYLOAD_CHANGED})
+"""Nothing but a person's act leads to another attempt: no run, no new key or connection, no *Retry all failed*."""
+
 PASSING = frozenset(cause for cause, explanation in EXPLANATIONS.items() if explanation.owner is _NOBODY)
 """What may pass soon. A payload is then sent again automatically; a connection test is not repeated."""

@@ -107,6 +107,9 @@ class StoredConfiguration:
     api_key: ApiKeyFact | None
 
 
+DEFAULT_LEDGER_RETENTION = timedelta(days=3650)
+
+
 class Delivery(StrEnum):
     """How payloads reach the License Server."""
 
@@ -133,6 +136,9 @@ class Deployment:
     """Whether the License Server is reached through a proxy."""
     trusted_proxies: tuple[str, ...] = ()
     """Whose word counts for the address that a request comes from."""
+    ledger_fingerprint: str | None = None
+    """The hex SHA-256 digest of the ledger's public key that the deployment trusts."""
+    ledger_retention: timedelta = DEFAULT_LEDGER_RETENTION
     demo_mode: bool = False
     """Whether the service runs as a demo, which starts without any keys."""
     release: ReleasePolicy = AUTOMATIC

@@ -1,7 +1,8 @@
 """The health of the telemetry system: five states, each with its cause, next step and owner. The first match wins.
 
-The order alone decides the state (``status_of``). Its text depends on the whole situation, so that *Healthy* and
-*Warning* always name whatever needs a person.
+What is not as it was signed comes before everything, and is said even while telemetry is off. The order alone decides
+the state (``status_of``). Its text depends on the whole situation, so that *Healthy* and *Warning* always name whatever
+needs a person.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from datetime import timedelta
 from telemetry_service.domain import health_texts as texts
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING
 from telemetry_service.domain.health_texts import Finding
-from telemetry_service.domain.obstacles import bars_everything, missing
+from telemetry_service.domain.obstacles import Obstacle, bars_everything, missing
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Situation
@@ -36,10 +37,13 @@ class Health:
 
 def assess(situation: Situation) -> Health:
     """Return the health; the first match wins."""
-    status = status_of(situation)
-    obstacle = bars_everything(situation.setup) or missing(situation.setup)
+    status, altered = status_of(situation), tuple(_altered(situation))
+    off = bars_everything(situation.setup)
+    if altered and off is None:
+        return Health(status, altered[0].code, _joined(altered), altered[0].next_step, altered[0].owner)
+    obstacle = off or missing(situation.setup)
     if obstacle is not None:
-        return Health(status, obstacle.code, obstacle.sentence, obstacle.next_step, obstacle.owner)
+        return _barred(status, obstacle, altered)
     if status is HealthStatus.UNHEALTHY:
         return _unhealthy(situation)
     finding = _finding(situation)
@@ -47,16 +51,38 @@ def assess(situation: Situation) -> Health:
     return Health(status, finding.code, cause, finding.next_step, finding.owner)
 
 
+def _barred(status: HealthStatus, obstacle: Obstacle, altered: tuple[Finding, ...]) -> Health:
+    cause, step = f"{obstacle.sentence} {_joined(altered)}".strip(), obstacle.next_step
+    if altered:
+        step = f"{step} {altered[0].next_step}"
+    return Health(status, obstacle.code, cause, step, obstacle.owner)
+
+
+def _altered(situation: Situation) -> Iterator[Finding]:
+    """Yield what is not as it was signed."""
+    if situation.waiting.payload_changed:
+        yield texts.payload_changed(situation.waiting.payload_changed)
+    if situation.ledger.problems and situation.ledger.verified_at is not None:
+        yield texts.ledger_broken(situation.ledger.problems, situation.ledger.verified_at)
+
+
+def _joined(findings: tuple[Finding, ...]) -> str:
+    return " ".join(finding.cause for finding in findings)
+
+
 def status_of(situation: Situation) -> HealthStatus:
     """Return the state alone."""
     if bars_everything(situation.setup):
         return HealthStatus.DISABLED
+    if any(_altered(situation)):
+        return HealthStatus.UNHEALTHY
     if missing(situation.setup):
         return HealthStatus.NOT_CONFIGURED
     if situation.exchange is not None and not situation.exchange.ok:
         return HealthStatus.UNHEALTHY
     accepted = situation.last_accepted_at
-    if accepted is None or situation.now - accepted > STALE_AFTER or _needs_a_decision(situation):
+    stale = accepted is None or situation.now - accepted > STALE_AFTER
+    if stale or _needs_a_decision(situation) or any(_not_proved(situation)):
         return HealthStatus.WARNING
     return HealthStatus.HEALTHY
 
@@ -131,8 +157,17 @@ def _for_a_person(situation: Situation) -> Finding | None:
     return next(_left_undone(situation), None) or _not_known_to_work(situation)
 
 
+def _not_proved(situation: Situation) -> Iterator[Finding]:
+    """Yield what no one can rely on, although nothing was changed."""
+    if situation.ledger.key_lost:
+        yield texts.LEDGER_KEY_LOST
+    if situation.ledger.receipts_missing:
+        yield texts.receipts_unverified(situation.ledger.receipts_missing)
+
+
 def _left_undone(situation: Situation) -> Iterator[Finding]:
     """Yield what does not resolve itself, the most urgent first."""
+    yield from _not_proved(situation)
     waiting = situation.waiting
     if situation.run is not None and situation.run.contradicted:
         yield texts.contradiction(situation.run.due_at)

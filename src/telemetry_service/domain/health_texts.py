@@ -36,6 +36,16 @@ TEST_AGAIN = (
 )
 
 
+LEDGER_KEY_LOST = Finding(
+    "ledger_key_lost",
+    "The key that signed the ledger was lost or replaced, and nothing vouches for the present one.",
+    "If you did that, set TELEMETRY_LEDGER_FINGERPRINT to the fingerprint that telemetry-service doctor prints. If not,"
+    " find out who changed the database.",
+    Owner.DEPLOYMENT,
+)
+NOT_AS_SIGNED = frozenset({"payload_changed", "ledger_broken"})
+"""Codes of a health state in which something is not as it was signed."""
+
 NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held", "receipt_missing"})
 """Codes of a health state in which the connection works, but something is not delivered until a person acts."""
 
@@ -58,6 +68,40 @@ def planned(at: datetime, now: datetime) -> str:
 def exchange_failed() -> Finding:
     """Return a failure whose cause is not known."""
     return Finding("exchange_failed", "The latest exchange with the License Server failed.", *TEST_AGAIN)
+
+
+def payload_changed(number: int) -> Finding:
+    """Say that payloads are not sent because they are not those that were signed."""
+    it = "is on hold because it is" if number == 1 else "are on hold because they are"
+    return Finding(
+        "payload_changed",
+        f"Someone changed the database: {counted(number, 'payload')} {it} not as signed when the period was closed.",
+        "Find out who changed the database. Restore it from a backup, then click Retry.",
+        Owner.ADMINISTRATOR,
+    )
+
+
+def ledger_broken(number: int, verified_at: datetime) -> Finding:
+    """Say that something in the database is not as the ledger says."""
+    return Finding(
+        "ledger_broken",
+        f"The verification of the ledger on {to_the_minute(verified_at)} found {counted(number, 'problem')}.",
+        "Run telemetry-service doctor to see what was changed, find out who did it, and restore the database from a"
+        " backup.",
+        Owner.HOST,
+    )
+
+
+def receipts_unverified(number: int) -> Finding:
+    """Say that payloads were accepted without a valid receipt."""
+    return Finding(
+        "receipt_missing",
+        f"{counted(number, 'transmission')} {'was' if number == 1 else 'were'} accepted without a valid receipt,"
+        " although a key of the License Server is pinned.",
+        "Compare TELEMETRY_LICENSE_SERVER_PUBLIC_KEY with the key that the vendor publishes. If they match, contact"
+        " support.",
+        Owner.DEPLOYMENT,
+    )
 
 
 def contradiction(run: datetime) -> Finding:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
 from telemetry_service.domain.release import AUTOMATIC, NewField, Release, ReleasePolicy
 from telemetry_service.domain.transmissions import LastExchange
+from telemetry_service.domain.verification import NOT_VERIFIED, LedgerState
 
 NOT_CONFIGURED = frozenset(
     {
@@ -69,6 +70,8 @@ class Waiting:
     """When the first of these was prepared."""
     awaiting_until: datetime | None = None
     """The earliest end of a notice that releases one of them; None if only a person does."""
+    payload_changed: int = 0
+    """Those among them whose payload is not the one that was signed, so that it is not sent."""
 
     @property
     def total(self) -> int:
@@ -119,6 +122,9 @@ class Situation:
     def must_be_released(self) -> bool:
         """Whether a payload that is prepared now waits for its release."""
         return self.release.release is Release.MANUAL or self.new_field is not None
+
+    ledger: LedgerState = NOT_VERIFIED
+    """What the latest check of the ledger found."""
 
     @property
     def catches_up(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING, WAITS_FOR_A_PERSON, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
 from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts, bars_everything
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
@@ -177,7 +177,7 @@ _UNTRIED_OR_ENDED = {
 
 def _finer(row: Row, bar: Obstacle | None, again: datetime | None) -> str:
     state = _STATES[row.state]
-    if row.state is State.EXPORTED and again is None:
+    if row.cause in WAITS_FOR_A_PERSON or (row.state is State.EXPORTED and again is None):
         return state
     if bar is not None:
         return f"{state}; kept and sent {bar.until}"
@@ -199,7 +199,7 @@ _STATES = {
 
 
 def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str:
-    if row.state is State.EXPORTED and again is None:
+    if again is None and (row.cause in WAITS_FOR_A_PERSON or row.state is State.EXPORTED):
         return _STATES[row.state]
     if bar is not None:
         return f"sent {bar.until}"
@@ -235,7 +235,7 @@ def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime
         step, owner = f"{NOTHING_TO_DO} It is being sent again.", Owner.NOBODY
     elif bar is IN_BUNDLES and row.cause not in PASSING:
         step = f"{step} Then export a new bundle."
-    elif bar is not None:
+    elif bar is not None and row.cause not in WAITS_FOR_A_PERSON:
         step, owner = bar.next_step, bar.owner
     elif again is not None and _passes(row.cause, situation):
         step, owner = f"{NOTHING_TO_DO} {retried(again, situation.now)}", Owner.NOBODY

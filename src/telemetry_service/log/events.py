@@ -62,6 +62,7 @@ class Event(StrEnum):
     RECEIPTS_IMPORTED = "receipts_imported"
 
     LEDGER_WRITTEN = "ledger_written"
+    VERIFY_FAILED = "verify_failed"
 
     STORAGE_FAILED = "storage_failed"
     STORAGE_RECOVERED = "storage_recovered"
@@ -285,6 +286,12 @@ EVENTS: dict[Event, Meaning] = {
         INFO,
         ("seq", "head"),
         "An entry was added to the ledger; keep these lines elsewhere, and a ledger that is cut short is noticed.",
+    ),
+    Event.VERIFY_FAILED: Meaning(
+        ERROR,
+        ("code", "seq", "transmission_id"),
+        "The ledger, or a row that it is about, is not as it was signed. Logged once for each problem.",
+        Limit(each=20, total=20, by=("code",)),
     ),
     Event.STORAGE_FAILED: Meaning(
         ERROR, ("code",), "The database cannot be used. Logged once when the problem begins, not for each request."

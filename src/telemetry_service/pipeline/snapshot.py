@@ -17,10 +17,12 @@ from telemetry_service.domain.periods import Period
 from telemetry_service.domain.schedule import longest_interval, send_offset
 from telemetry_service.domain.situation import Run, Situation
 from telemetry_service.domain.verdict import Verdict, judge
+from telemetry_service.domain.verification import Verification, state_of
 from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.verification import open_verification
 from telemetry_service.storage.current_state import CurrentState
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.schedule import DISABLED, LastTick
@@ -117,7 +119,13 @@ class Snapshot:
             interval=longest_interval(self.configuration.values.frequency),
             new_field=new_field_of(self.runtime, self.tx, self.now),
             receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
+            ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint),
         )
+
+    @cached_property
+    def verification(self) -> Verification | None:
+        """What the latest check of the ledger found; None if it was not verified yet."""
+        return open_verification(self.runtime, self.state.verdict)
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, cast, func, literal_column, select
 
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.facts import StoredPosture
@@ -20,6 +20,7 @@ from telemetry_service.storage.periods import period_in
 from telemetry_service.storage.tables import (
     Installation,
     LastExchangeRow,
+    LedgerVerification,
     LicensePostureRow,
     ReportingPeriod,
     TelemetryConfiguration,
@@ -29,6 +30,7 @@ from telemetry_service.storage.tables import (
 
 _INSTALLATION = Installation.__table__
 _EXCHANGES = LastExchangeRow.__table__
+_VERIFICATION = LedgerVerification.__table__
 _LICENSE = LicensePostureRow.__table__
 _PERIOD = ReportingPeriod.__table__
 _CONFIGURATION = TelemetryConfiguration.__table__
@@ -46,14 +48,18 @@ _FIRST_TICK_SINCE = (
     .scalar_subquery()
     .label("first_tick_since")
 )
+_VERDICT = cast(_VERIFICATION.c.sealed, LargeBinary).label("verdict")
+"""Bytes, even if someone has put a text there: on SQLite, a column may hold anything."""
+
 _EVERYTHING = (
-    select(_CONFIGURATION, _EXCHANGES, _SCHEDULE, _INSTALLATION, _LICENSE, _PERIOD, _FIRST_TICK_SINCE)
+    select(_CONFIGURATION, _EXCHANGES, _SCHEDULE, _INSTALLATION, _LICENSE, _PERIOD, _FIRST_TICK_SINCE, _VERDICT)
     .select_from(
         _CONFIGURATION.join(_EXCHANGES, _EXCHANGES.c.id == _ONE)
         .join(_SCHEDULE, _SCHEDULE.c.id == _ONE)
         .join(_INSTALLATION, _INSTALLATION.c.id == _ONE)
         .join(_PERIOD, _PERIOD.c.is_open)
         .outerjoin(_LICENSE, _LICENSE.c.id == _ONE)
+        .outerjoin(_VERIFICATION, _VERIFICATION.c.id == _ONE)
     )
     .where(_CONFIGURATION.c.id == _ONE)
 )
@@ -73,6 +79,8 @@ class CurrentState:
     """None before the first report."""
     period: Period
     """The open one."""
+    verdict: bytes | None
+    """The sealed result of the latest check of the ledger."""
 
 
 class CurrentStateStore:
@@ -96,4 +104,5 @@ def _state(row: RowMapping) -> CurrentState:
         delivery=delivery_in(row, row["first_tick_since"]),
         license=None if row[_LICENSE.c.id] is None else posture_in(row),
         period=period_in(row),
+        verdict=row["verdict"],
     )

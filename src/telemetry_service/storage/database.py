@@ -28,6 +28,9 @@ from telemetry_service.storage.identity import IdentityStore
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.last_exchange import LastExchangeStore
 from telemetry_service.storage.ledger import LedgerStore, Signer
+from telemetry_service.storage.ledger_retention import LedgerRetentionStore
+from telemetry_service.storage.ledger_sweep import LedgerSweepStore
+from telemetry_service.storage.ledger_verification import LedgerVerificationStore
 from telemetry_service.storage.legacy import LegacyStore
 from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
@@ -69,14 +72,17 @@ class Transaction:
         self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection)
         self.ledger = LedgerStore(connection, signer)
+        self.ledger_retention = LedgerRetentionStore(connection, signer)
         self.legacy = LegacyStore(connection)
         self.license = LicenseStore(connection)
         self.periods = PeriodStore(connection)
         self.retention = RetentionStore(connection)
         self.schedule = ScheduleStore(connection)
+        self.sweep = LedgerSweepStore(connection)
         self.transmissions = TransmissionStore(connection)
         self.usage = UsageStore(connection)
         self.usage_bounds = UsageBoundStore(connection)
+        self.verification = LedgerVerificationStore(connection)
 
 
 class Database:

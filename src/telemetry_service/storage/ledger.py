@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, LargeBinary, Select, cast, func, insert, or_, select, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -113,6 +113,9 @@ class StoredLine:
     transmission_id: UUID | None
 
 
+_SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
+"""As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
+
 _LINE = tuple(StoredLine.__slots__)
 
 
@@ -203,7 +206,7 @@ class LedgerStore:
 
     def keys(self) -> StoredKeys:
         """Return the sealed keys."""
-        query = select(KeyRow.key_id, KeyRow.sealed, HeadRow.id).outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)
+        query = select(KeyRow.key_id, _SEALED, HeadRow.id).outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)
         rows = self._connection.execute(query).all()
         signs = next((row.key_id for row in rows if row.id is not None), None)
         return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows})
@@ -215,6 +218,11 @@ class LedgerStore:
         query = _filtered(_lines().where(LineRow.seq > after), kind, actor)
         return self._stored(query.order_by(LineRow.seq).limit(limit))
 
+    def line(self, seq: int) -> StoredLine | None:
+        """Return the line at a place."""
+        found = self._stored(_lines().where(LineRow.seq == seq))
+        return found[0] if found else None
+
     def latest(
         self, limit: int, before: int | None = None, kind: str | None = None, actor: str | None = None
     ) -> tuple[StoredLine, ...]:
@@ -223,6 +231,10 @@ class LedgerStore:
         if before is not None:
             query = query.where(LineRow.seq < before)
         return self._stored(query)
+
+    def oldest_but(self, kind: Kind, limit: int) -> tuple[StoredLine, ...]:
+        """Return the first lines that are not of a kind."""
+        return self._stored(_lines().where(LineRow.kind != kind.value).order_by(LineRow.seq).limit(limit))
 
     def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
         """Return the lines about a transmission, oldest first."""
@@ -316,7 +328,7 @@ class _Writer:
             self._connection.execute(lock).one()
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
-        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, KeyRow.sealed)
+        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED)
         return self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
 
     def _restore_head(self) -> None:

@@ -6,6 +6,7 @@ So a stranger who guesses passwords, or a service that registers a thousand boun
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, or_, select, true
 
@@ -55,9 +56,9 @@ class LedgerPendingStore:
         for row in self._connection.execute(ordered).all():
             key = (Row.kind == row.kind, Row.actor == row.actor, Row.about == row.about)
             self._connection.execute(delete(Row).where(*key))
-            if row.times:
-                who = Actor(ActorKind(row.who["kind"]), row.who["id"], row.who["name"])
-                yield Pending(Kind(row.kind), who, row.about, row.times, row.since, row.until)
+            pending = _pending(row)
+            if pending is not None and pending.times:
+                yield pending
 
     def _count(self, now: datetime, actor: Actor, kind: Kind, about: str, *, first: int, more: int) -> int:
         """Add ``more`` to what was counted, or begin with ``first``; return the count."""
@@ -69,6 +70,15 @@ class LedgerPendingStore:
             index_elements=[Row.kind, Row.actor, Row.about], set_={"times": Row.times + more, "until": now}
         )
         return self._connection.execute(counted.returning(Row.times)).scalar_one()
+
+
+def _pending(row: Any) -> Pending | None:  # noqa: ANN401 - a row of the query above
+    """Return what a row counted; None if someone has written something else into it, which must stop no one."""
+    try:
+        who = Actor(ActorKind(row.who["kind"]), row.who["id"], row.who["name"])
+        return Pending(Kind(row.kind), who, row.about, row.times, row.since, row.until)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _due(begun_before: datetime, now: datetime) -> ColumnElement[bool]:

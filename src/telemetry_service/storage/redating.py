@@ -14,6 +14,7 @@ from telemetry_service.storage.declaration import Mapped
 from telemetry_service.storage.expiry import prefer_indexes
 from telemetry_service.storage.tables import (
     Base,
+    LedgerSaltedValue,
     ReportingPeriod,
     TelemetryTick,
     TelemetryTransmissionLog,
@@ -57,6 +58,7 @@ _COLUMNS = (
         ),
     ),
     _Dated(TelemetryTick, TelemetryTick.tick_key, TelemetryTick.ran_at),
+    _Dated(LedgerSaltedValue, LedgerSaltedValue.sha256, LedgerSaltedValue.at),
 )
 
 

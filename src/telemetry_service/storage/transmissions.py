@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.causes import WAITS_FOR_A_PERSON, Cause
 from telemetry_service.domain.situation import Waiting
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
@@ -91,6 +91,10 @@ class TransmissionStore:
     def get(self, transmission_id: UUID) -> Transmission | None:
         """Return a transmission."""
         return self._first(_query().where(Log.transmission_id == transmission_id))
+
+    def by_sequence(self, sequence: int) -> Transmission | None:
+        """Return the transmission with this number."""
+        return self._first(_query().where(Log.sequence == sequence))
 
     def by_request_key(self, request_key: str) -> Transmission | None:
         """Return the transmission created with a caller's Idempotency-Key."""
@@ -166,6 +170,11 @@ class TransmissionStore:
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
         return tuple(self._connection.execute(query).scalars())
 
+    def wakeable(self, states: frozenset[State]) -> tuple[UUID, ...]:
+        """Return the IDs of the transmissions in ``states`` that may be tried without a person, oldest first."""
+        query = select(Log.transmission_id).where(Log.state.in_(states), _wakeable()).order_by(Log.sequence)
+        return tuple(self._connection.execute(query).scalars())
+
     def count_waiting(self, now: datetime) -> Waiting:
         """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
         planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
@@ -175,11 +184,13 @@ class TransmissionStore:
             (and_(sendable, Log.cause == Cause.RECEIPT_MISSING), Cause.RECEIPT_MISSING.value),
             else_=type_coerce(Log.state, String),
         )
+        changed = func.sum(case((Log.cause == Cause.PAYLOAD_CHANGED, 1), else_=0))
         query = select(
             kind.label("kind"),
             func.count().label("number"),
             func.min(Log.next_attempt_at).label("next"),
             func.min(Log.created_at).label("since"),
+            changed.label("changed"),
         )
         rows = self._connection.execute(query.where(Log.state.not_in(FINAL_STATES)).group_by(kind)).all()
         found = {row.kind: row for row in rows}
@@ -196,6 +207,7 @@ class TransmissionStore:
             next_attempt_at=None if planned_row is None else planned_row.next,
             awaiting_since=None if awaiting is None else awaiting.since,
             awaiting_until=None if awaiting is None else awaiting.next,
+            payload_changed=sum(row.changed for row in rows),
         )
 
     def count_by_state(self) -> dict[State, int]:
@@ -211,7 +223,7 @@ class TransmissionStore:
         planned_at: datetime | None = None,
         but_for: frozenset[Cause] = frozenset(),
     ) -> None:
-        """Make transmissions in ``states`` due at ``at``, unless they are due sooner.
+        """Make transmissions in ``states`` due at ``at``, unless they are due sooner or wait for a person.
 
         ``planned_at`` is the present time, if ``at`` is a later one. Those with a cause in ``but_for`` stay as they
         are.
@@ -219,7 +231,7 @@ class TransmissionStore:
         later = or_(Log.next_attempt_at.is_(None), Log.next_attempt_at > at)
         concerned = or_(Log.cause.is_(None), Log.cause.not_in(but_for))
         plan = {"next_attempt_at": at, "planned_at": planned_at or at, "next_trigger": trigger}
-        self._connection.execute(update(Log).where(Log.state.in_(states), later, concerned).values(plan))
+        self._connection.execute(update(Log).where(Log.state.in_(states), later, concerned, _wakeable()).values(plan))
 
     def notice_over(self, now: datetime) -> tuple[UUID, ...]:
         """Return the IDs of the transmissions that wait for a release and no longer have to, oldest first."""
@@ -394,7 +406,11 @@ def _held_with_other_connection(connections: Collection[bytes], *, latest: bool)
     tried = exists().where(AttemptRow.transmission_id == Log.transmission_id, AttemptRow.connection.in_(connections))
     if latest:
         tried = tried.where(AttemptRow.number == Log.attempts_made)
-    return Log.state == State.HELD, Log.next_attempt_at.is_(None), ~tried
+    return Log.state == State.HELD, Log.next_attempt_at.is_(None), _wakeable(), ~tried
+
+
+def _wakeable() -> ColumnElement[bool]:
+    return or_(Log.cause.is_(None), Log.cause.not_in(WAITS_FOR_A_PERSON))
 
 
 def _unclaimed(now: datetime) -> ColumnElement[bool]:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from telemetry_service import __version__
 from telemetry_service.domain.facts import RecordingResult
 from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot
@@ -57,6 +58,7 @@ class Metrics(Collector):
         """Read the database."""
         with open_snapshot(self._runtime) as snapshot:
             report, states = read_health(snapshot), count_by_state(snapshot)
+            verification, entries = snapshot.verification, snapshot.tx.ledger.head().seq
         yield InfoMetricFamily("telemetry_build", "The version of this service.", {"version": __version__})
         status = [(status, status is report.health.status) for status in HealthStatus]
         yield _one_of_each("telemetry_health", "Health status: 1 for the current one.", "status", status)
@@ -64,9 +66,38 @@ class Metrics(Collector):
             "telemetry_transmissions_waiting", "Transmissions not accepted yet.", value=report.waiting
         )
         yield _one_of_each("telemetry_transmissions", "Transmissions in the history.", "state", states.items())
+        yield from _ledger(entries, verification, self._runtime.clock.now())
+        yield GaugeMetricFamily(
+            "telemetry_transmissions_payload_changed",
+            "Waiting transmissions whose payload is not the one that was signed, so that it is not sent.",
+            value=report.verdict.situation.waiting.payload_changed,
+        )
         for name, meaning, value in _moments(report, self._runtime.clock.now()):
             if value is not None:
                 yield GaugeMetricFamily(name, meaning, value=value)
+
+
+def _ledger(entries: int, verification: Verification | None, now: datetime) -> Iterator[Metric]:
+    """Yield the gauges of the ledger. All but the first are absent until it was verified."""
+    yield GaugeMetricFamily("telemetry_ledger_entries", "The number of the latest ledger entry.", value=entries)
+    if verification is None:
+        return
+    gauges = (
+        ("telemetry_ledger_verified_entries", "The number of the latest verified ledger entry.", verification.seq),
+        (
+            "telemetry_ledger_verification_age_seconds",
+            "Seconds since the ledger, the tables, and the evidence were last verified completely.",
+            max(0.0, (now - verification.complete_at).total_seconds()),
+        ),
+        ("telemetry_ledger_problems", "Problems found by the last verification.", len(verification.problems)),
+        (
+            "telemetry_receipts_unverified",
+            "Transmissions accepted without a valid receipt although a key was pinned.",
+            len(verification.unverified),
+        ),
+    )
+    for name, meaning, value in gauges:
+        yield GaugeMetricFamily(name, meaning, value=value)
 
 
 def _moments(report: HealthReport, now: datetime) -> Iterator[tuple[str, str, float | None]]:

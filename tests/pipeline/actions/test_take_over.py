@@ -22,9 +22,10 @@ from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
-from telemetry_service.pipeline.queries.proof import Finding, Flaw, prove
+from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.transmission_check import Finding, Flaw
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.service import Options, make_runtime
 from telemetry_service.settings import load_settings

@@ -22,11 +22,12 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
-from telemetry_service.pipeline.queries.proof import Finding, Flaw, Proof, prove
+from telemetry_service.pipeline.queries.proof import Proof, prove
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.transmission_check import Finding, Flaw
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import LedgerKey, unverified

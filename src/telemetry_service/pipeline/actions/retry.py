@@ -52,12 +52,13 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
     """Send every failed transmission again, oldest first, and return them after their attempts.
 
     All of them become due, so that those that this round does not get to, because there is no connection or there are
-    too many, are sent automatically at the next wakings.
+    too many, are sent automatically at the next wakings. Those that wait for a person are left out: each has its own
+    *Retry*.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         _may_send(Snapshot(runtime, tx, now))
-        failed = tx.transmissions.waiting(FAILED_STATES)
+        failed = tx.transmissions.wakeable(FAILED_STATES)
         tx.transmissions.make_due(FAILED_STATES, now, AttemptTrigger.RETRY)
         if failed:
             tx.ledger.note(now, actor, Kind.RETRIED, {"transmissions": len(failed)})

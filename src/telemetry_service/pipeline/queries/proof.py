@@ -3,75 +3,17 @@
 Nothing is derived again: what was sent was kept, under the digests that the ledger named before it was sent.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
-from telemetry_service.sealing.canonical import canonical_json
-from telemetry_service.sealing.digest import sha256_hex
-from telemetry_service.sealing.ledger_key import read_line
-from telemetry_service.storage.ledger import StoredLine
-
-
-class Flaw(StrEnum):
-    """What is wrong with a transmission's rows, bytes or lines; the code is stable."""
-
-    LINE_CHANGED = "line_changed"
-    NOT_IN_LEDGER = "not_in_ledger"
-    PAYLOAD_CHANGED = "payload_changed"
-    PAYLOAD_MISSING = "payload_missing"
-    ROW_CHANGED = "row_changed"
-    ATTEMPT_CHANGED = "attempt_changed"
-    OUTCOME_CHANGED = "outcome_changed"
-    BYTES_CHANGED = "bytes_changed"
-    BYTES_MISSING = "bytes_missing"
-    STATE_CHANGED = "state_changed"
-    RECEIPT_CHANGED = "receipt_changed"
-
-    @property
-    def sentence(self) -> str:
-        """What it means."""
-        return _SENTENCES[self]
-
-
-_SENTENCES = {
-    Flaw.LINE_CHANGED: "This ledger entry was changed, or this installation did not sign it.",
-    Flaw.NOT_IN_LEDGER: "The ledger has no entry that names the payload of this transmission.",
-    Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
-    Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
-    Flaw.ROW_CHANGED: "The number of records differs from the one that was signed.",
-    Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
-    Flaw.OUTCOME_CHANGED: "The outcome of this attempt differs from the one that was signed.",
-    Flaw.BYTES_CHANGED: "The kept bytes of this attempt do not match the digest that was signed before it was made.",
-    Flaw.BYTES_MISSING: "The bytes of this attempt are gone.",
-    Flaw.STATE_CHANGED: "The state differs from the outcome that was signed.",
-    Flaw.RECEIPT_CHANGED: "The receipt is not the one that was signed when it arrived.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A flaw, and where it was found."""
-
-    flaw: Flaw
-    attempt: int | None = None
-    seq: int | None = None
-    """The ledger entry."""
-
-    @property
-    def sentence(self) -> str:
-        """What it means, and where."""
-        where = f"Attempt {self.attempt}: " if self.attempt else f"Entry {self.seq}: " if self.seq else ""
-        return where + self.flaw.sentence
+from telemetry_service.pipeline.transmission_check import Finding, check_transmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +58,15 @@ class Proof:
 
 def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
     """Check a transmission now."""
-    transmission, attempts = detail.transmission, detail.attempts
-    lines = snapshot.tx.ledger.of_transmission(transmission.transmission_id)
-    keys = snapshot.runtime.ledger_keys(snapshot.tx)
-    digests = {digest for attempt in attempts for digest in (attempt.payload_sha256, attempt.body_sha256)}
-    digests.add(transmission.prepared_sha256)
-    contents = snapshot.tx.evidence.of(transmission.transmission_id, digests)
-    read = {line.seq: read_line(line.line, keys) for line in lines}
-    check = _Check(transmission, attempts, lines, read, contents)
+    transmission = detail.transmission
+    checked = check_transmission(snapshot.tx, transmission, detail.attempts, snapshot.runtime.ledger_keys(snapshot.tx))
     return Proof(
-        findings=tuple(dict.fromkeys(check.findings())),
-        lines=tuple(line.line for line in lines),
-        signed_attempts=check.attempts_signed,
-        taken_over=any(line.kind == Kind.MIGRATED for line in lines),
-        prepared=contents.get(transmission.prepared_sha256),
-        contents=contents,
+        findings=checked.findings,
+        lines=tuple(line.line for line in checked.lines),
+        signed_attempts=checked.signed_attempts,
+        taken_over=any(line.kind == Kind.MIGRATED for line in checked.lines),
+        prepared=checked.contents.get(transmission.prepared_sha256),
+        contents=checked.contents,
     )
 
 
@@ -145,122 +81,3 @@ def message_of(said: Mapping[str, Any], body: bytes) -> SealedMessage:
         body=body,
         ledger=said["ledger"],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    transmission: Transmission
-    attempts: tuple[Attempt, ...]
-    lines: tuple[StoredLine, ...]
-    read: Mapping[int, dict[str, Any] | None]
-    """What each line says; None if it is not ours."""
-    contents: Mapping[str, bytes]
-
-    def findings(self) -> Iterator[Finding]:
-        yield from self._lines()
-        yield from self._payload()
-        for attempt in self.attempts:
-            yield from self._attempt(attempt)
-        for number in self.attempts_signed.keys() - {attempt.number for attempt in self.attempts}:
-            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=number)
-        yield from self._outcome()
-
-    def _lines(self) -> Iterator[Finding]:
-        if self._prepared() is None:
-            yield Finding(Flaw.NOT_IN_LEDGER)
-        about = str(self.transmission.transmission_id)
-        for line in self.lines:
-            said = self.read[line.seq] or {}
-            indexed = {"seq": line.seq, "kind": line.kind, "at": rfc3339(line.at), "transmission_id": about}
-            if any(said.get(name) != value for name, value in indexed.items()):
-                yield Finding(Flaw.LINE_CHANGED, seq=line.seq)
-
-    def _payload(self) -> Iterator[Finding]:
-        content, digest = self.contents.get(self.transmission.prepared_sha256), self.transmission.prepared_sha256
-        if content is None:
-            yield Finding(Flaw.PAYLOAD_MISSING)
-        named = self._prepared()
-        if (content is not None and sha256_hex(content) != digest) or (named and named["prepared_sha256"] != digest):
-            yield Finding(Flaw.PAYLOAD_CHANGED)
-        if named and named["records"] != self.transmission.records_sent:
-            yield Finding(Flaw.ROW_CHANGED)
-
-    def _attempt(self, attempt: Attempt) -> Iterator[Finding]:
-        said = self.attempts_signed.get(attempt.number)
-        if said is None:
-            if attempt.number not in self._taken_over():
-                yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
-        elif any(said[name] != getattr(attempt, name) for name in _SIGNED_OF_ATTEMPT) or not self._is_timed(attempt):
-            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
-        elif not self._ended_so(attempt):
-            yield Finding(Flaw.OUTCOME_CHANGED, attempt=attempt.number)
-        for digest in (attempt.payload_sha256, attempt.body_sha256):
-            content = self.contents.get(digest)
-            if content is not None and sha256_hex(content) != digest:
-                yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
-            elif content is None and said is not None:
-                yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
-        sent = self.contents.get(attempt.payload_sha256)
-        if said is not None and sent is not None and self._prepared() is not None and not self._is_prepared(sent):
-            yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
-
-    def _is_timed(self, attempt: Attempt) -> bool:
-        at: str = self.attempts_signed[attempt.number]["at"]
-        return at == rfc3339(attempt.started_at) == attempt.transmitted_at
-
-    def _ended_so(self, attempt: Attempt) -> bool:
-        """Whether it has the outcome that was signed last; without one, it is under way, or a crash has ended it."""
-        said = next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
-        if said is None:
-            waits = {State.EXPORTED} if attempt.trigger is AttemptTrigger.BUNDLE else {State.PENDING, State.RETRYING}
-            return attempt.response_code is None and attempt.state in waits
-        return (said["state"], said["code"], said["duplicate"]) == (
-            attempt.state,
-            attempt.response_code,
-            attempt.duplicate,
-        )
-
-    def _is_prepared(self, sent: bytes) -> bool:
-        """Whether what was sent is a payload that was signed, apart from its ``transmitted_at``."""
-        try:
-            document = json.loads(sent)
-            del document["transmitted_at"]
-            digest = sha256_hex(canonical_json(document))
-        except (ValueError, KeyError, TypeError):
-            return False
-        return any(said["prepared_sha256"] == digest for said in self._all(Kind.PREPARED, Kind.MIGRATED))
-
-    def _outcome(self) -> Iterator[Finding]:
-        accepted = self.transmission.state is State.SUCCESS
-        ends = (Kind.ANSWERED, Kind.MIGRATED, Kind.ACCEPTED_WITHOUT_RECEIPT)
-        said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
-        if accepted != bool(said) or self._release_differs():
-            yield Finding(Flaw.STATE_CHANGED)
-        elif self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
-            yield Finding(Flaw.RECEIPT_CHANGED)
-
-    def _release_differs(self) -> bool:
-        """Whether the row's state contradicts what was signed about its release."""
-        state, prepared = self.transmission.state, self._prepared()
-        waited = prepared is not None and prepared.get("waits_for") is not None
-        waits = waited and not self._all(Kind.RELEASED, Kind.APPROVED, Kind.WITHDRAWN)
-        withdrawn = bool(self._all(Kind.WITHDRAWN))
-        return (state is State.AWAITING_RELEASE) != waits or (state is State.WITHDRAWN) != withdrawn
-
-    def _prepared(self) -> dict[str, Any] | None:
-        found = self._all(Kind.PREPARED, Kind.MIGRATED)
-        return found[-1] if found else None
-
-    def _taken_over(self) -> frozenset[int]:
-        """Return the numbers of the attempts that a version without a ledger made."""
-        return frozenset(number for said in self._all(Kind.MIGRATED) for number in said.get("attempts", ()))
-
-    @property
-    def attempts_signed(self) -> dict[int, dict[str, Any]]:
-        return {said["number"]: said for said in self._all(Kind.ATTEMPT)}
-
-    def _all(self, *kinds: Kind) -> list[dict[str, Any]]:
-        return [said for line in self.lines if (said := self.read[line.seq]) and said["kind"] in kinds]
-
-
-_SIGNED_OF_ATTEMPT = ("trigger", "payload_sha256", "body_sha256", "encrypted", "key_id", "timestamp")

@@ -9,11 +9,12 @@ from time import monotonic, perf_counter
 
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.batch_size import BatchSize
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
+from telemetry_service.pipeline.stages.prune_ledger import prune_ledger
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import Sweep
 from telemetry_service.storage.redating import Redating
@@ -33,6 +34,12 @@ deleting a thousand rows."""
 
 _STEP_PAGES = (100, 1_000)
 """Pages returned to the file system in one transaction, minimum and maximum (SQLite)."""
+
+SALTED_VALUES_KEPT = timedelta(days=365)
+"""How long the persons, addresses, customers and codes are kept that entries of the ledger have as salted digests."""
+
+_MOST_COUNTED = 100_000
+"""Counting more would take too long; the entry about the purge then has this number."""
 
 _SHORTEST_PAUSE_SECONDS = 0.005
 
@@ -92,11 +99,16 @@ def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
         redating = Redating(now, ahead=tx.exchanges.accepted_by(now))
     _redate(runtime, redating, lease)
     cutoff = now - timedelta(days=retention)
-    deleted = delete_before(runtime, cutoff, lease)
+    with runtime.database.read() as tx:
+        said: dict[str, Value] = {
+            "rows": tx.retention.count(cutoff, _MOST_COUNTED),
+            "accepted_before": rfc3339(cutoff),
+        }
+    deleted = delete_before(runtime, cutoff, lease, lambda tx: tx.ledger.note(now, SCHEDULE, Kind.PURGED, said))
     with runtime.database.write() as tx:
         tx.identity.purge_sessions(now)
-        if deleted:
-            tx.ledger.note(now, SCHEDULE, Kind.PURGED, {"rows": deleted, "accepted_before": rfc3339(cutoff)})
+    _erase_salted(runtime, now - SALTED_VALUES_KEPT, lease)
+    prune_ledger(runtime, now)
     free_space(runtime)
     duration_ms = int((perf_counter() - began) * 1000)
     log_event(Event.PURGE_RAN, rows=deleted, retention_days=retention, duration_ms=duration_ms)
@@ -110,12 +122,26 @@ def _redate(runtime: Runtime, redating: Redating, lease: _Lease | None) -> None:
         runtime.failpoint(Failpoint.PURGE_STEP)
 
 
-def delete_before(runtime: Runtime, cutoff: datetime, lease: _Lease | None = None) -> int:
-    """Delete what was finished before ``cutoff``; return how many rows."""
-    sweep, deleted = Sweep(cutoff), 0
+def delete_before(
+    runtime: Runtime,
+    cutoff: datetime,
+    lease: _Lease | None = None,
+    note: Callable[[Transaction], None] = lambda _tx: None,
+) -> int:
+    """Delete what was finished before ``cutoff``; return how many rows.
+
+    ``note`` is called in the transaction that deletes the first of them. So anyone who finds rows gone also finds the
+    entry that explains it, even during a purge or after a crash.
+    """
+    sweep, deleted, noted = Sweep(cutoff), 0, False
 
     def step(tx: Transaction, rows: int) -> int:
-        return tx.retention.step(sweep, rows)
+        nonlocal noted
+        done = tx.retention.step(sweep, rows)
+        if done and not noted:
+            note(tx)
+            noted = True
+        return done
 
     for rows in _steps(runtime, BatchSize(*STEP_ROWS), step):
         deleted += rows
@@ -123,6 +149,13 @@ def delete_before(runtime: Runtime, cutoff: datetime, lease: _Lease | None = Non
             lease.renew(runtime)
         runtime.failpoint(Failpoint.PURGE_STEP)
     return deleted
+
+
+def _erase_salted(runtime: Runtime, cutoff: datetime, lease: _Lease | None) -> None:
+    """Erase who, from where and which customer older entries name; the entries stay, and so do their digests."""
+    for _ in _steps(runtime, BatchSize(*STEP_ROWS), lambda tx, rows: tx.ledger_retention.erase_salted(cutoff, rows)):
+        if lease is not None:
+            lease.renew(runtime)
 
 
 def free_space(runtime: Runtime) -> None:

@@ -1,0 +1,267 @@
+"""The sweep: verifies the new entries of the ledger at each waking, and everything once a day and on demand.
+
+It reads in short transactions, and waits between two of them as long as the last one took, so that nothing waits for
+it. Its verdict is sealed, and everything that says "verified" without checking says when the sweep did.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from time import monotonic, perf_counter
+from uuid import UUID
+
+from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.verification import MOST_PROBLEMS, Problem, Verification
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.sweep_lines import LinesCheck, LinesResults
+from telemetry_service.pipeline.stages.sweep_tables import TablesCheck, missing_rows
+from telemetry_service.pipeline.verification import keep_verification, read_verification
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import Head
+
+EVERY = timedelta(days=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_SPREAD_SECONDS = 1800
+"""Replicas verify everything at different moments, so that usually one of them does it for all."""
+
+_AFTER_ERROR_SECONDS = 600
+_NAMED = 20
+"""Problems that one entry of the ledger names; it has the number of all."""
+
+_GROUP = 500
+"""Transmissions of the ledger that are looked up at a time."""
+
+
+class Sweeper:
+    """The sweep of one process, as a regular job."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Begin at the next run."""
+        self._runtime = runtime
+        self._late = timedelta(seconds=runtime.random.uniform(0, _SPREAD_SECONDS))
+        self._not_before = 0.0
+
+    def run(self) -> None:
+        """Sweep; after an error, wait before the next attempt."""
+        if monotonic() < self._not_before:
+            return
+        try:
+            sweep(self._runtime, self._late)
+        except Exception:
+            self._not_before = monotonic() + _AFTER_ERROR_SECONDS
+            raise
+
+
+def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | None:
+    """Verify what is due and keep the verdict; None if nothing is, or the process is to stop.
+
+    ``late`` is how much later than a day after the last one this process verifies everything.
+    """
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        last, head = read_verification(runtime, tx), _named(tx.ledger.head())
+    if last is None or _complete_is_due(runtime, last, now - late):
+        return verify_everything(runtime)
+    if last.head == head:
+        return None
+    if _seq_of(head) < last.seq:  # Something that was there is gone.
+        return verify_everything(runtime)
+    found = _verify_new(runtime, last, now)
+    return None if found is None else _keep(runtime, found)
+
+
+def verify_everything(runtime: Runtime) -> Verification | None:
+    """Verify everything now and keep the verdict; None if the process is to stop."""
+    found = examine_everything(runtime, considerate=True)
+    return None if found is None else _keep(runtime, found)
+
+
+def examine_everything(runtime: Runtime, *, considerate: bool = False) -> Verification | None:
+    """Verify everything now, and write nothing; None if the process is to stop.
+
+    ``considerate`` leaves the database to others between two steps.
+    """
+    while not runtime.stopping.is_set():
+        found = _Complete(runtime).run(considerate=considerate)
+        if found is not None:
+            return found
+    return None
+
+
+def _complete_is_due(runtime: Runtime, last: Verification, now: datetime) -> bool:
+    if last.pinned != _pinned(runtime) or last.complete_at > now + EVERY + _CLOCKS_DIFFER:
+        return True
+    return now - last.complete_at >= EVERY
+
+
+class _Complete:
+    """One verification of everything."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._now = runtime, runtime.clock.now()
+        with runtime.database.read() as tx:
+            last = read_verification(runtime, tx)
+            self._checkpoint = tx.sweep.checkpoint()
+            trusted = runtime.ledger_keys(tx).values()
+        self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
+        self._lines = LinesCheck(trusted, checkpoint=self._checkpoint, anchors=self._anchors)
+        self._head = Head(0, "")
+
+    def run(self, *, considerate: bool) -> Verification | None:
+        """Return the verdict; None if the process is to stop, or a purge of the ledger came in between."""
+        if not _in_steps(self._runtime, self._lines_step, considerate=considerate):
+            return None
+        complete, results = self._lines.ends_with(self._head.seq, self._head.sha256), self._lines.results()
+        tables = TablesCheck(self._runtime, key_lost=results.key_lost)
+        if not _in_steps(self._runtime, tables.step, considerate=considerate):
+            return None
+        with self._runtime.database.read() as tx:
+            if tx.sweep.checkpoint() != self._checkpoint:
+                return None
+            missing = self._missing(tx)
+        problems = [*results.problems, *tables.problems, *missing]
+        if not complete and len(results.problems) < MOST_PROBLEMS:
+            problems.append(Problem("head_changed"))
+        return self._verdict(results, problems, tables.unverified)
+
+    def _lines_step(self, tx: Transaction) -> bool:
+        self._head = tx.ledger.head()
+        return self._lines.step(tx)
+
+    def _missing(self, tx: Transaction) -> list[Problem]:
+        while self._lines.step(tx):  # A purge may have come in between; the next sweep verifies these lines again.
+            pass
+        ended, purges = self._lines.ended, self._lines.purges
+        names, found = list(ended), list[Problem]()
+        for start in range(0, len(names), _GROUP):
+            group = {name: ended[name] for name in names[start : start + _GROUP]}
+            found += missing_rows(tx, group, purges, self._now)
+        return found
+
+    def _verdict(self, results: LinesResults, problems: list[Problem], unverified: set[UUID]) -> Verification:
+        counts = results.counts
+        lost = {problem.seq for problem in problems if problem.code == "rolled_back"}
+        return Verification(
+            at=self._now,
+            complete_at=self._now,
+            seq=results.seq,
+            sha256=results.sha256,
+            problems=_sorted({*problems}),
+            unverified=tuple(sorted(unverified))[:MOST_PROBLEMS],
+            evidence_checked=counts["evidence checked"],
+            evidence_purged=counts["evidence purged"],
+            migrated=counts["migrated"],
+            key_fingerprints=results.keys,
+            key_lost=results.key_lost,
+            pinned=_pinned(self._runtime),
+            head=_named(self._head),
+            rolled_back=tuple(anchor for anchor in self._anchors if int(anchor.partition(":")[0]) in lost),
+        )
+
+
+def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verification | None:
+    """Verify the entries behind the last verdict, and the transmissions that they are about."""
+    with runtime.database.read() as tx:
+        keys = runtime.ledger_keys(tx)
+    lines, head = LinesCheck(keys.values(), after=(last.seq, last.sha256)), Head(0, "")
+
+    def step(tx: Transaction) -> bool:
+        nonlocal head
+        head = tx.ledger.head()
+        return lines.step(tx)
+
+    if not _in_steps(runtime, step, considerate=True):
+        return None
+    results, about = lines.results(), set(lines.ended)
+    problems, counts, lost = results.problems, results.counts, last.key_lost or results.key_lost
+    tables = TablesCheck(runtime, key_lost=lost)
+    with runtime.database.read() as tx:
+        tables.these(tx, about)
+    if not lines.ends_with(head.seq, head.sha256):
+        problems.append(Problem("head_changed"))
+    return replace(
+        last,
+        at=now,
+        seq=results.seq,
+        sha256=results.sha256,
+        problems=_sorted({*last.problems, *problems, *tables.problems}),
+        unverified=tuple(sorted({*last.unverified} - about | tables.unverified))[:MOST_PROBLEMS],
+        evidence_checked=last.evidence_checked + counts["evidence checked"],
+        evidence_purged=last.evidence_purged + counts["evidence purged"],
+        migrated=last.migrated + counts["migrated"],
+        key_fingerprints=results.keys if results.key_lost else _together(last.key_fingerprints, results.keys),
+        key_lost=lost,
+        head=_named(head),
+    )
+
+
+def _keep(runtime: Runtime, found: Verification) -> Verification:
+    """Store a verdict. What is wrong and was not known yet becomes one entry of the ledger and a line in the log."""
+    with runtime.database.write() as tx:
+        last = read_verification(runtime, tx, lock=True)
+        known = frozenset() if last is None else frozenset(last.problems)
+        # Another process may have verified entries that were written since this verification began.
+        later = {problem for problem in known if problem.seq is not None and problem.seq > found.seq}
+        found = replace(found, problems=_sorted({*found.problems, *later}))
+        new = [problem for problem in found.problems if problem not in known]
+        keep_verification(runtime, tx, found)
+        if new:
+            tx.ledger.note(found.at, SERVICE, Kind.VERIFY_FAILED, _named_problems(new))
+    for problem in new[:_NAMED]:
+        log_event(Event.VERIFY_FAILED, code=problem.code, seq=problem.seq, transmission_id=problem.transmission_id)
+    return found
+
+
+def _named_problems(problems: list[Problem]) -> dict[str, Value]:
+    named: list[Value] = [
+        {
+            "code": problem.code,
+            "seq": problem.seq,
+            "transmission_id": None if problem.transmission_id is None else str(problem.transmission_id),
+        }
+        for problem in problems[:_NAMED]
+    ]
+    return {"problems": len(problems), "first": named}
+
+
+def _in_steps(runtime: Runtime, step: Callable[[Transaction], bool], *, considerate: bool) -> bool:
+    """Run steps, each in its own transaction, to the end; False if the process is to stop."""
+    more = True
+    while more and not runtime.stopping.is_set():
+        began = perf_counter()
+        with runtime.database.read() as tx:
+            more = step(tx)
+        if more and considerate:
+            runtime.stopping.wait(perf_counter() - began)
+    return not more
+
+
+def _pinned(runtime: Runtime) -> tuple[str, ...]:
+    return () if runtime.receipt_keys is None else runtime.receipt_keys.fingerprints
+
+
+def _seq_of(head: str) -> int:
+    seq = head.partition(":")[0]
+    return int(seq) if seq.isdecimal() else 0
+
+
+def _named(head: Head) -> str:
+    return f"{head.seq}:{head.sha256}"
+
+
+_NOTHING = f"0:{'0' * 64}"
+"""The end of an empty ledger, which no line can have."""
+
+
+def _together(before: tuple[str, ...], later: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*before, *later)))
+
+
+def _sorted(problems: set[Problem]) -> tuple[Problem, ...]:
+    def place(problem: Problem) -> tuple[int, str, str]:
+        return (problem.seq or 0, problem.code, str(problem.transmission_id))
+
+    return tuple(sorted(problems, key=place))[:MOST_PROBLEMS]

@@ -1,0 +1,175 @@
+"""Verifies the lines of the ledger, and their index, in steps: each is a read of one moment."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from telemetry_service.domain.base64url import from_base64url
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.ledger import FIRST_PREV, KeyReason, Kind, digest_of
+from telemetry_service.domain.payload_schemas.published import document_of
+from telemetry_service.domain.transmissions import State
+from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
+from telemetry_service.sealing.ledger_key import unverified
+from telemetry_service.sealing.verify_ledger import Verifier
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import StoredLine
+from telemetry_service.storage.ledger_sweep import BEFORE_ALL, UnreadableLine
+
+STEP = 200
+"""Lines in one transaction, together with the evidence that they name."""
+
+KEY_LOST = "key_lost"
+"""The verifier's code for entries before a lost key. That is its own state, and not a problem with a row."""
+
+_DIGEST = re.compile(r'"([0-9a-f]{64})"')
+_WITHDRAWN, _ERASED = "withdrawn", "erased"
+_ABOUT_TRANSMISSIONS = frozenset({"prepared", "attempt", "answered", "migrated", _WITHDRAWN})
+
+
+@dataclass(frozen=True, slots=True)
+class LinesResults:
+    """What was found in the lines that were verified so far."""
+
+    seq: int
+    """The last line that is right, and its digest."""
+    sha256: str
+    problems: list[Problem]
+    counts: Counter[str]
+    keys: tuple[str, ...]
+    """The fingerprints of the keys since the last one that nothing vouches for."""
+    key_lost: bool
+
+
+class LinesCheck:
+    """The lines that were verified so far, and what the sweep needs of them."""
+
+    def __init__(
+        self,
+        trusted: Iterable[bytes],
+        *,
+        checkpoint: str | None = None,
+        after: tuple[int, str] | None = None,
+        anchors: Sequence[str] = (),
+    ) -> None:
+        """Start at the checkpoint, or behind an earlier run, with the raw public keys that are trusted."""
+        self._verifier = Verifier(trusted, evidence=self._content, checkpoint=checkpoint, after=after, anchors=anchors)
+        self._place: Any = BEFORE_ALL if after is None else after[0]
+        self._last: tuple[Any, str] = after or (0, "")
+        self._tx: Transaction | None = None
+        self._contents: dict[str, bytes] = {}
+        self._asked: frozenset[str] = frozenset()
+        self._problems: list[Problem] = []
+        self.ended: dict[UUID, str | None] = {}
+        """When each transmission was accepted or withdrawn; None if it was not."""
+        self.purges: list[str] = []
+        """Before which moment each purge deleted what was accepted."""
+        self._keys: list[str] = []
+        self._key_lost = False
+
+    def step(self, tx: Transaction) -> bool:
+        """Verify the next lines; False once there are none left."""
+        lines = tx.sweep.lines(self._place, STEP)
+        self._prefetch(tx, [text for line in lines if (text := _text(line)) is not None])
+        for line in lines:
+            self._take(line)
+            self._place = line.seq
+        return bool(lines) and len(self._verifier.problems) < MOST_PROBLEMS
+
+    def ends_with(self, seq: object, sha256: str) -> bool:
+        """Whether the last row is the one that the head names."""
+        return self._last == (seq, sha256) or (self._last == (0, "") and seq == 0)
+
+    def results(self) -> LinesResults:
+        """Return what was found so far."""
+        report = self._verifier.finish()
+        found = [Problem(it.code, it.seq) for it in report.problems if it.code != KEY_LOST]
+        seq, sha256 = report.head or (0, FIRST_PREV)
+        problems = [*found, *self._problems]
+        return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost)
+
+    def _take(self, line: StoredLine | UnreadableLine) -> None:
+        if not isinstance(line.seq, int):
+            self._problems.append(Problem("malformed"))
+            return
+        text = _text(line)
+        self._verifier.take(text or "", line.seq)
+        self._last = (line.seq, digest_of(text) if text and text.isascii() else "")
+        if text is None or isinstance(line, UnreadableLine):
+            return
+        claims = unverified(text)
+        try:
+            if not _index_agrees(line, claims):
+                self._problems.append(Problem("index_changed", line.seq))
+            self._note(claims)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._problems.append(Problem("malformed", line.seq))
+
+    def _note(self, claims: Mapping[str, Any]) -> None:
+        kind, name = claims["kind"], claims.get("transmission_id")
+        if kind in _ABOUT_TRANSMISSIONS and name is not None:
+            about = UUID(name)
+            self.ended[about] = self.ended.get(about) or _ended_at(claims)
+        elif kind == _ERASED and claims.get("of") == "all":
+            self.ended.clear()  # Their rows were erased with it.
+        elif kind == Kind.PURGED and "accepted_before" in claims:
+            self.purges.append(str(claims["accepted_before"]))
+        elif kind == Kind.LEDGER_KEY:
+            self._note_key(claims)
+
+    def _note_key(self, claims: Mapping[str, Any]) -> None:
+        lost = claims["reason"] == KeyReason.LOST
+        self._key_lost |= lost
+        if lost:
+            self._keys = []
+        if claims["fingerprint"] not in self._keys:
+            self._keys.append(str(claims["fingerprint"]))
+
+    def _prefetch(self, tx: Transaction, lines: Sequence[str]) -> None:
+        """Read all that the lines name at once: one query for each digest would take most of the time."""
+        digests = (digest for line in lines for digest in _DIGEST.findall(_claims_text(line)))
+        self._tx, self._asked = tx, frozenset(digests)
+        self._contents = tx.sweep.contents(self._asked) if self._asked else {}
+
+    def _content(self, digest: str) -> bytes | None:
+        schema = document_of(digest)
+        if schema is not None:
+            return schema
+        if digest in self._asked or self._tx is None:
+            return self._contents.get(digest)
+        return self._tx.sweep.contents({digest}).get(digest)
+
+
+def _text(line: StoredLine | UnreadableLine) -> str | None:
+    """Return a line; None if the row has none. On SQLite, a column may hold anything."""
+    text: object = None if isinstance(line, UnreadableLine) else line.line
+    return text if isinstance(text, str) else None
+
+
+def _claims_text(line: str) -> str:
+    try:
+        return from_base64url(line.split(".")[1]).decode("utf-8", "replace")
+    except (ValueError, IndexError):
+        return ""
+
+
+def _ended_at(claims: Mapping[str, Any]) -> str | None:
+    """Return when a transmission was accepted or withdrawn, if a line says so: it may be purged from then on."""
+    if claims["kind"] != _WITHDRAWN and claims.get("state") != State.SUCCESS:
+        return None
+    return str(claims.get("accepted_at") or claims["at"])
+
+
+def _index_agrees(line: StoredLine, claims: Mapping[str, Any]) -> bool:
+    """Whether the columns beside a line say what the line says."""
+    name = None if line.transmission_id is None else str(line.transmission_id)
+    index = (line.kind, rfc3339(line.at), line.actor, name)
+    return index == (claims["kind"], claims["at"], _actor(claims["actor"]), claims.get("transmission_id"))
+
+
+def _actor(actor: Mapping[str, Any]) -> str:
+    known = actor.get("id")
+    return f"{actor['type']} {known}" if isinstance(known, str) else str(actor["type"])

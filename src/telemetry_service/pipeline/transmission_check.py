@@ -1,0 +1,240 @@
+"""Checks one transmission: its rows and its bytes against the signed lines of the ledger.
+
+The drawer and ``prove`` check the one that they show each time they show it; the sweep checks all of them.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.digest import sha256_hex
+from telemetry_service.sealing.ledger_key import read_line
+from telemetry_service.sealing.receipt import ReceiptKeys
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import StoredLine
+
+
+class Flaw(StrEnum):
+    """What is wrong with a transmission's rows, bytes or lines; the code is stable."""
+
+    LINE_CHANGED = "line_changed"
+    NOT_IN_LEDGER = "not_in_ledger"
+    PAYLOAD_CHANGED = "payload_changed"
+    PAYLOAD_MISSING = "payload_missing"
+    ROW_CHANGED = "row_changed"
+    ATTEMPT_CHANGED = "attempt_changed"
+    OUTCOME_CHANGED = "outcome_changed"
+    BYTES_CHANGED = "bytes_changed"
+    BYTES_MISSING = "bytes_missing"
+    STATE_CHANGED = "state_changed"
+    RECEIPT_CHANGED = "receipt_changed"
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Flaw.LINE_CHANGED: "This ledger entry was changed, or this installation did not sign it.",
+    Flaw.NOT_IN_LEDGER: "The ledger has no entry that names the payload of this transmission.",
+    Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
+    Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
+    Flaw.ROW_CHANGED: "The number of records or the period differs from the one that was signed.",
+    Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
+    Flaw.OUTCOME_CHANGED: "The outcome of this attempt differs from the one that was signed.",
+    Flaw.BYTES_CHANGED: "The kept bytes of this attempt do not match the digest that was signed before it was made.",
+    Flaw.BYTES_MISSING: "The bytes of this attempt are gone.",
+    Flaw.STATE_CHANGED: "The state differs from the outcome that was signed.",
+    Flaw.RECEIPT_CHANGED: "The receipt is not the one that was signed when it arrived.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A flaw, and where it was found."""
+
+    flaw: Flaw
+    attempt: int | None = None
+    seq: int | None = None
+    """The ledger entry."""
+
+    @property
+    def sentence(self) -> str:
+        """What it means, and where."""
+        where = f"Attempt {self.attempt}: " if self.attempt else f"Entry {self.seq}: " if self.seq else ""
+        return where + self.flaw.sentence
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTransmission:
+    """What a transmission was compared with, and what was found."""
+
+    findings: tuple[Finding, ...]
+    lines: tuple[StoredLine, ...]
+    """The ledger entries about it, oldest first."""
+    said: tuple[Mapping[str, Any], ...]
+    """What those say that this installation signed."""
+    contents: Mapping[str, bytes]
+    """The bytes that are kept of it, by their digests."""
+
+    def all_of(self, *kinds: Kind) -> list[Mapping[str, Any]]:
+        """Return what its entries of some kinds say."""
+        return [said for said in self.said if said["kind"] in kinds]
+
+    @property
+    def signed_attempts(self) -> dict[int, Mapping[str, Any]]:
+        """What the ledger says of each attempt."""
+        return {said["number"]: said for said in self.all_of(Kind.ATTEMPT)}
+
+
+def check_transmission(
+    tx: Transaction, transmission: Transmission, attempts: tuple[Attempt, ...], keys: Mapping[str, bytes]
+) -> CheckedTransmission:
+    """Check a transmission now; ``keys`` are the raw public keys of the ledger, by their IDs."""
+    lines = tx.ledger.of_transmission(transmission.transmission_id)
+    contents = tx.evidence.of(transmission.transmission_id, _digests(transmission, attempts))
+    read = {line.seq: read_line(line.line, keys) for line in lines}
+    check = _Check(transmission, attempts, lines, read, contents)
+    said = tuple(claims for claims in read.values() if claims)
+    return CheckedTransmission(tuple(dict.fromkeys(check.findings())), lines, said, contents)
+
+
+def has_valid_receipt(pinned: ReceiptKeys, transmission: Transmission, payloads: Collection[str]) -> bool:
+    """Whether a transmission has a receipt that a pinned key signed; ``payloads`` are the digests of what was sent."""
+    receipt = transmission.receipt
+    return receipt is not None and pinned.read(receipt, transmission.transmission_id, payloads) is not None
+
+
+def _digests(transmission: Transmission, attempts: tuple[Attempt, ...]) -> set[str]:
+    sent = {digest for attempt in attempts for digest in (attempt.payload_sha256, attempt.body_sha256)}
+    return {transmission.prepared_sha256, *sent}
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    transmission: Transmission
+    attempts: tuple[Attempt, ...]
+    lines: tuple[StoredLine, ...]
+    read: Mapping[int, dict[str, Any] | None]
+    """What each line says; None if it is not ours."""
+    contents: Mapping[str, bytes]
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._lines()
+        yield from self._payload()
+        for attempt in self.attempts:
+            yield from self._attempt(attempt)
+        for number in self.attempts_signed.keys() - {attempt.number for attempt in self.attempts}:
+            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=number)
+        yield from self._outcome()
+
+    def _lines(self) -> Iterator[Finding]:
+        if self._prepared() is None:
+            yield Finding(Flaw.NOT_IN_LEDGER)
+        about = str(self.transmission.transmission_id)
+        for line in self.lines:
+            said = self.read[line.seq] or {}
+            indexed = {"seq": line.seq, "kind": line.kind, "at": rfc3339(line.at), "transmission_id": about}
+            if any(said.get(name) != value for name, value in indexed.items()):
+                yield Finding(Flaw.LINE_CHANGED, seq=line.seq)
+
+    def _payload(self) -> Iterator[Finding]:
+        content, digest = self.contents.get(self.transmission.prepared_sha256), self.transmission.prepared_sha256
+        if content is None:
+            yield Finding(Flaw.PAYLOAD_MISSING)
+        named = self._prepared()
+        if (content is not None and sha256_hex(content) != digest) or (named and named["prepared_sha256"] != digest):
+            yield Finding(Flaw.PAYLOAD_CHANGED)
+        if named and named["records"] != self.transmission.records_sent:
+            yield Finding(Flaw.ROW_CHANGED)
+        opened, closed = self.transmission.period_opened_at, self.transmission.period_closed_at
+        period = {"opened_at": rfc3339(opened), "closed_at": rfc3339(closed)}
+        if any(said.get("period", period) != period for said in self._all(Kind.PREPARED, Kind.MIGRATED)):
+            yield Finding(Flaw.ROW_CHANGED)
+
+    def _attempt(self, attempt: Attempt) -> Iterator[Finding]:
+        said = self.attempts_signed.get(attempt.number)
+        if said is None:
+            if attempt.number not in self._taken_over():
+                yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
+        elif any(said[name] != getattr(attempt, name) for name in _SIGNED_OF_ATTEMPT) or not self._is_timed(attempt):
+            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
+        elif not self._ended_so(attempt):
+            yield Finding(Flaw.OUTCOME_CHANGED, attempt=attempt.number)
+        for digest in (attempt.payload_sha256, attempt.body_sha256):
+            content = self.contents.get(digest)
+            if content is not None and sha256_hex(content) != digest:
+                yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+            elif content is None and said is not None:
+                yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
+        sent = self.contents.get(attempt.payload_sha256)
+        if said is not None and sent is not None and self._prepared() is not None and not self._is_prepared(sent):
+            yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+
+    def _is_timed(self, attempt: Attempt) -> bool:
+        at: str = self.attempts_signed[attempt.number]["at"]
+        return at == rfc3339(attempt.started_at) == attempt.transmitted_at
+
+    def _ended_so(self, attempt: Attempt) -> bool:
+        """Whether it has the outcome that was signed last; without one, it is under way, or a crash has ended it."""
+        said = next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
+        if said is None:
+            waits = {State.EXPORTED} if attempt.trigger is AttemptTrigger.BUNDLE else {State.PENDING, State.RETRYING}
+            return attempt.response_code is None and attempt.state in waits
+        return (said["state"], said["code"], said["duplicate"]) == (
+            attempt.state,
+            attempt.response_code,
+            attempt.duplicate,
+        )
+
+    def _is_prepared(self, sent: bytes) -> bool:
+        """Whether what was sent is a payload that was signed, apart from its ``transmitted_at``."""
+        try:
+            document = json.loads(sent)
+            del document["transmitted_at"]
+            digest = sha256_hex(canonical_json(document))
+        except (ValueError, KeyError, TypeError):
+            return False
+        return any(said["prepared_sha256"] == digest for said in self._all(Kind.PREPARED, Kind.MIGRATED))
+
+    def _outcome(self) -> Iterator[Finding]:
+        accepted = self.transmission.state is State.SUCCESS
+        ends = (Kind.ANSWERED, Kind.MIGRATED, Kind.ACCEPTED_WITHOUT_RECEIPT)
+        said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
+        if accepted != bool(said) or self._release_differs():
+            yield Finding(Flaw.STATE_CHANGED)
+        elif self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
+            yield Finding(Flaw.RECEIPT_CHANGED)
+
+    def _release_differs(self) -> bool:
+        """Whether the row's state contradicts what was signed about its release."""
+        state, prepared = self.transmission.state, self._prepared()
+        waited = prepared is not None and prepared.get("waits_for") is not None
+        waits = waited and not self._all(Kind.RELEASED, Kind.APPROVED, Kind.WITHDRAWN)
+        withdrawn = bool(self._all(Kind.WITHDRAWN))
+        return (state is State.AWAITING_RELEASE) != waits or (state is State.WITHDRAWN) != withdrawn
+
+    def _prepared(self) -> dict[str, Any] | None:
+        found = self._all(Kind.PREPARED, Kind.MIGRATED)
+        return found[-1] if found else None
+
+    def _taken_over(self) -> frozenset[int]:
+        """Return the numbers of the attempts that a version without a ledger made."""
+        return frozenset(number for said in self._all(Kind.MIGRATED) for number in said.get("attempts", ()))
+
+    @property
+    def attempts_signed(self) -> dict[int, dict[str, Any]]:
+        return {said["number"]: said for said in self._all(Kind.ATTEMPT)}
+
+    def _all(self, *kinds: Kind) -> list[dict[str, Any]]:
+        return [said for line in self.lines if (said := self.read[line.seq]) and said["kind"] in kinds]
+
+
+_SIGNED_OF_ATTEMPT = ("trigger", "payload_sha256", "body_sha256", "encrypted", "key_id", "timestamp")

@@ -1,0 +1,275 @@
+"""Whoever changes the database of a running service is found, and no page fails for what they have written."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.log.events import Event
+from telemetry_service.pipeline.queries import proof
+from telemetry_service.pipeline.queries.history import read_transmission
+from telemetry_service.pipeline.snapshot import open_snapshot
+from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
+from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.pipeline.transmission_check import Flaw
+from tests.support.databases import ON_BOTH
+from tests.support.frozen_clock import FrozenClock
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
+from tests.support.log_lines import lines_of
+from tests.support.running import Running
+from tests.support.tampering import (
+    ATTEMPTS,
+    EVIDENCE,
+    HEAD,
+    KEYS,
+    LEDGER,
+    LOGS,
+    TAMPERINGS,
+    VERDICT,
+    Tampering,
+    changed,
+    rewrite_history,
+    run,
+    swap_waiting,
+)
+from tests.web.api.test_facts import report, send
+from tests.web.security.test_authorization import PAGE, PUBLIC, ROUTES, TAB
+
+NOT_PLAIN = ("/api-key/remove", "/history/export", "/{decision}")
+"""Routes that need more than their path."""
+
+COLUMNS = (
+    (LOGS, "state"),
+    (LOGS, "cause"),
+    (LOGS, "trigger"),
+    (LOGS, "receipt"),
+    (LOGS, "records_sent"),
+    (LOGS, "created_at"),
+    (LOGS, "accepted_at"),
+    (LOGS, "prepared_sha256"),
+    (ATTEMPTS, "state"),
+    (ATTEMPTS, "started_at"),
+    (ATTEMPTS, "payload_sha256"),
+    (ATTEMPTS, "timestamp"),
+    (EVIDENCE, "content"),
+    (LEDGER, "line"),
+    (LEDGER, "kind"),
+    (LEDGER, "at"),
+    (LEDGER, "actor"),
+    (LEDGER, "transmission_id"),
+    (KEYS, "sealed"),
+    (HEAD, "checkpoint"),
+)
+
+CONFIGURATION = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def license_server(tmp_path: Path, clock: FrozenClock) -> Iterator[LicenseServer]:
+    with LicenseServer(tmp_path / "license-server", clock) as server:
+        yield server
+
+
+@pytest.fixture
+def lived(database_url: str, clock: FrozenClock, license_server: LicenseServer) -> Iterator[Running]:
+    """A service with an accepted transmission, a rejected one and one that waits."""
+    environment = {
+        "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
+        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.server.ca_pem_path),
+        "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
+        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+    }
+    with Running(database_url, environment, clock) as running:
+        assert running.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+        for trouble in ((), (Trouble(before=reply(422)),), (Trouble(before=reply(401)),)):
+            send(running, report(), report(environment="sandbox"))
+            license_server.trouble(*trouble)
+            assert running.call(Scope.ADMIN, "POST", "telemetry/send-now").is_success
+        license_server.trouble()
+        yield running
+
+
+def history(service: Running) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = service.call(Scope.READ, "GET", "telemetry/history").json()["transmissions"]
+    return found
+
+
+def health(service: Running) -> dict[str, Any]:
+    found: dict[str, Any] = service.call(Scope.READ, "GET", "telemetry/health").json()
+    return found
+
+
+def metric(service: Running, name: str) -> float:
+    lines = service.call(Scope.READ, "GET", "/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def session_of(service: Running) -> dict[str, str]:
+    """Return the headers of a session; the login is an entry of the ledger."""
+    cookies, _ = service.log_in()
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "HX-Request": "true"}
+
+
+def failures(service: Running, session: dict[str, str], transmission_ids: list[str]) -> list[str]:
+    """Return the pages and resources that do not answer, of all that only read."""
+    failed = []
+    for path, who in _filled(transmission_ids):
+        response = service.client.get(path, headers=session) if who == PAGE else service.call(Scope.READ, "GET", path)
+        # The bytes of an attempt are not found once they are gone.
+        fine = {200, 404} if "attempts" in path else {200}
+        if response.status_code not in fine:
+            failed.append(f"{path}: {response.status_code}")
+    return failed
+
+
+def _filled(transmission_ids: list[str]) -> Iterator[tuple[str, object]]:
+    """Yield every path of the table of routes that only reads, for each transmission."""
+    for (method, path), who in ROUTES.items():
+        if method == "GET" and who != PUBLIC and not path.endswith(NOT_PLAIN):
+            for transmission_id in transmission_ids if "{transmission_id}" in path else [""]:
+                for part in ("payload", "body") if "{part}" in path else ("",):
+                    yield path.format(transmission_id=transmission_id, number=1, part=part), who
+    yield "/api/v1/telemetry/history/export?format=jsonl", Scope.READ
+
+
+def codes(service: Running) -> set[str]:
+    found = verify_everything(service.context.runtime)
+    assert found is not None
+    return {problem.code for problem in found.problems}
+
+
+@ON_BOTH
+def test_whatever_is_changed_is_found_and_every_page_answers(lived: Running) -> None:
+    accepted = next(one["transmission_id"] for one in history(lived) if one["status"] == "success")
+    session = session_of(lived)
+    assert codes(lived) == set()
+    for tampering in TAMPERINGS:
+        with changed(lived.database_url, tampering.change):
+            _is_found(lived, session, tampering, accepted)
+    assert codes(lived) == set()
+    assert health(lived)["code"] != "ledger_broken"
+
+
+def _is_found(service: Running, session: dict[str, str], tampering: Tampering, accepted: str) -> None:
+    present = [one["transmission_id"] for one in history(service)]
+    assert failures(service, session, present) == [], tampering.name
+    if tampering.in_drawer:
+        assert "Not verified." in drawer(service, session, accepted), tampering.name
+    assert tampering.code in codes(service), tampering.name
+    assert health(service)["code"] == "ledger_broken", tampering.name
+    assert health(service)["status"] == "unhealthy", tampering.name
+    assert metric(service, "telemetry_ledger_problems") > 0, tampering.name
+
+
+def drawer(service: Running, session: dict[str, str], transmission_id: str) -> str:
+    return service.client.get(f"{TAB}/history/{transmission_id}", headers=session).text
+
+
+@ON_BOTH
+def test_a_swapped_payload_is_not_sent_by_anybody_until_it_is_restored(
+    lived: Running, license_server: LicenseServer
+) -> None:
+    waiting = next(one["transmission_id"] for one in history(lived) if one["state"] == "held")
+    retry = f"telemetry/history/{waiting}/retry"
+    sent = len(license_server.journal())
+    with changed(lived.database_url, swap_waiting):
+        assert lived.call(Scope.ADMIN, "POST", retry).json()["cause"]["code"] == "payload_changed"
+        assert health(lived)["code"] == "payload_changed"
+        assert metric(lived, "telemetry_transmissions_payload_changed") == 1
+        assert waiting not in retried_failed(lived)
+        lived.clock.advance(timedelta(days=20))
+        wake(lived.context.runtime)
+        assert health(lived)["code"] == "payload_changed"
+        assert waiting not in {str(entry.transmission_id) for entry in license_server.journal()[sent:]}
+    assert lived.call(Scope.ADMIN, "POST", retry).json()["status"] == "success"
+
+
+def retried_failed(service: Running) -> set[str]:
+    retried = service.call(Scope.ADMIN, "POST", "telemetry/history/retry-failed").json()["transmissions"]
+    return {one["transmission_id"] for one in retried}
+
+
+@ON_BOTH
+def test_prove_says_at_once_what_was_rewritten(lived: Running) -> None:
+    accepted = next(one["transmission_id"] for one in history(lived) if one["status"] == "success")
+    with changed(lived.database_url, rewrite_history), open_snapshot(lived.context.runtime) as snapshot:
+        flaws = {it.flaw for it in proof.prove(snapshot, read_transmission(snapshot, UUID(accepted))).findings}
+    assert {Flaw.PAYLOAD_CHANGED, Flaw.ROW_CHANGED, Flaw.ATTEMPT_CHANGED} <= flaws
+
+
+def test_what_was_changed_is_said_while_telemetry_is_off(lived: Running) -> None:
+    before = lived.call(Scope.READ, "GET", "telemetry/config")
+    off = {name: before.json()[name] for name in CONFIGURATION} | {"enabled": False}
+    lived.call(Scope.ADMIN, "PUT", "telemetry/config", json=off, headers={"If-Match": before.headers["ETag"]})
+    with changed(lived.database_url, rewrite_history):
+        verify_everything(lived.context.runtime)
+        said = health(lived)
+    assert (said["status"], said["code"]) == ("disabled", "disabled")
+    assert "The verification of the ledger" in said["cause"]
+
+
+def test_a_problem_is_one_entry_and_one_line_however_often_it_is_found(
+    lived: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    with changed(lived.database_url, rewrite_history):
+        for _ in range(3):
+            verify_everything(lived.context.runtime)
+        with lived.context.runtime.database.read() as tx:
+            entries = tx.ledger.latest(100, kind=Kind.VERIFY_FAILED.value)
+    assert len(entries) == 1
+    logged = [line["code"] for line in lines_of(caplog, Event.VERIFY_FAILED)]
+    assert logged
+    assert len(logged) == len(set(logged))
+
+
+def test_a_forged_verdict_counts_as_none(lived: Running) -> None:
+    verify_everything(lived.context.runtime)
+    for forged in (b"all is well", "all is well", 5):
+        with changed(lived.database_url, run(f"UPDATE {VERDICT} SET sealed = :forged", forged=forged)):
+            lines = lived.call(Scope.READ, "GET", "/metrics").text
+            assert "telemetry_ledger_verified_entries" not in lines
+            assert sweep(lived.context.runtime) is not None
+    assert sweep(lived.context.runtime) is None
+
+
+def test_new_entries_are_verified_at_the_next_waking(lived: Running) -> None:
+    runtime = lived.context.runtime
+    verify_everything(runtime)
+    assert sweep(runtime) is None
+    send(lived, report())
+    lived.call(Scope.ADMIN, "POST", "telemetry/send-now")
+    verified = sweep(runtime)
+    assert verified is not None
+    assert verified.problems == ()
+    with runtime.database.read() as tx:
+        assert verified.seq == tx.ledger.head().seq
+    assert sweep(runtime) is None
+
+
+def test_everything_is_verified_again_after_a_day(lived: Running) -> None:
+    first = verify_everything(lived.context.runtime)
+    lived.clock.advance(timedelta(days=1))
+    second = sweep(lived.context.runtime)
+    assert first is not None
+    assert second is not None
+    assert second.complete_at - first.complete_at == timedelta(days=1)
+
+
+def test_no_value_of_a_wrong_type_stops_the_sweep(lived: Running) -> None:
+    """SQLite takes any value into any column, and its CHECK constraints can be turned off."""
+    for table, column in COLUMNS:
+        for garbage in ("'garbage'", "x'ff00'", "-5"):
+            change = run("PRAGMA ignore_check_constraints = ON", f"UPDATE {table} SET {column} = {garbage}")
+            with changed(lived.database_url, change):
+                assert codes(lived), f"{table}.{column} = {garbage}"
+    assert codes(lived) == set()
