@@ -66,14 +66,14 @@ def test_each_attack_is_found_and_the_entry_named(sent: CommandLine, tampering: 
         tampering.place_of("answered"),
         tampering.place_of("prepared"),
     )
-    attacks: dict[str, tuple[by.Attack, int, str]] = {
+    attacks: dict[str, tuple[by.Attack, int | None, str]] = {
         "an edited entry": (by.edit(prepared, records=1), prepared, "signature"),
         "an edited state": (by.edit(answered, state="rejected"), answered, "signature"),
         "a forged receipt": (by.edit(answered, receipt="e30.e30.AAAA"), answered, "signature"),
         "an edited last entry": (by.edit(last, kind="tick"), last, "signature"),
         "a deleted entry": (by.remove(prepared), prepared, "missing"),
         "a deleted first entry": (by.remove(1), 1, "missing"),
-        "a deleted last entry": (by.forget_the_end, last, "head_changed"),
+        "a deleted last entry": (by.forget_the_end, None, "head_changed"),
         "an inserted entry": (by.insert_before(prepared), prepared, "unknown_key"),
         "two entries exchanged": (by.swap(prepared, answered), prepared, "order"),
         "a rewrite since an entry": (by.rewrite(prepared), prepared, "unknown_key"),
@@ -95,7 +95,23 @@ def test_each_attack_is_found_and_the_entry_named(sent: CommandLine, tampering: 
 
 
 @ON_BOTH
+def test_a_receipt_that_is_pasted_or_forged_is_found_and_the_transmission_named(
+    sent: CommandLine, tampering: Tampering
+) -> None:
+    newest, other = sent("history", "--json").json()["transmissions"]
+    for forged in (tampering.receipt_of(other["transmission_id"]), "e30.e30.AAAA", None):
+        tampering.give_receipt(newest["transmission_id"], forged)
+        ended = sent("ledger", "verify", "--json")
+        assert ended.code == 7, forged
+        found = [(problem["code"], problem["transmission_id"]) for problem in ended.json()["problems"]]
+        assert found == [("receipt_changed", newest["transmission_id"])]
+        assert newest["transmission_id"] in sent("ledger", "verify").out
+
+
+@ON_BOTH
 def test_truncation_needs_an_anchor_and_the_output_says_so(sent: CommandLine, tampering: Tampering) -> None:
+    for name in ("one", "two", "three"):
+        assert sent("token", "create", name, "--scope", "read").code == 0
     last = len(tampering.lines)
     anchor = sha256(tampering.lines[-1])
     by.truncate(last - 3)(tampering)
@@ -110,7 +126,7 @@ def test_truncation_needs_an_anchor_and_the_output_says_so(sent: CommandLine, ta
 
 @ON_BOTH
 def test_an_old_backup_needs_an_anchor(sent: CommandLine, tampering: Tampering) -> None:
-    send(sent)
+    assert sent("token", "create", "newer", "--scope", "admin").code == 0
     line = sent("ledger", "verify", "--json").json()["head"]
     tampering.undo()
     assert sent("ledger", "verify").code == 0

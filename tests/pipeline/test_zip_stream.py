@@ -45,7 +45,7 @@ def test_an_error_on_the_way_leaves_no_complete_file() -> None:
         message = "the database is gone"
         raise OSError(message)
 
-    parts = []
+    parts: list[bytes] = []
     with contextlib.suppress(OSError):
         parts.extend(zip_stream(members()))
     assert not zipfile.is_zipfile(io.BytesIO(b"".join(parts)))

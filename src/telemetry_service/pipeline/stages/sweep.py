@@ -4,8 +4,8 @@ It reads in short transactions, and waits between two of them as long as the las
 it. Its verdict is sealed, and everything that says "verified" without checking says when the sweep did.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
 from uuid import UUID
@@ -19,6 +19,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.sweep_lines import LinesCheck, LinesResults
 from telemetry_service.pipeline.stages.sweep_tables import TablesCheck, missing_rows
 from telemetry_service.pipeline.verification import keep_verification, read_verification
+from telemetry_service.sealing.verify_ledger import Report
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
 
@@ -84,10 +85,39 @@ def examine_everything(runtime: Runtime, *, considerate: bool = False) -> Verifi
 
     ``considerate`` leaves the database to others between two steps.
     """
+    found = _examine(runtime, (), considerate=considerate)
+    return None if found is None else found.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a verification of everything found."""
+
+    verdict: Verification
+    report: Report
+    """What the verifier says of the lines, in its own words, with all that it counted."""
+
+
+def examine_now(runtime: Runtime, anchors: Sequence[str] = (), *, keep: bool) -> Examined | None:
+    """Verify everything now, with the entries that ``anchors`` name; None if the process is to stop.
+
+    With ``keep``, the verdict is stored, unless there are anchors: one that is wrong would stay in the verdict.
+
+    Raises:
+        ValueError: an anchor is neither ``HASH`` nor ``SEQ:HASH``.
+    """
+    found = _examine(runtime, anchors, considerate=False)
+    if found is not None and keep and not anchors:
+        _keep(runtime, found.verdict)
+    return found
+
+
+def _examine(runtime: Runtime, anchors: Sequence[str], *, considerate: bool) -> Examined | None:
     while not runtime.stopping.is_set():
-        found = _Complete(runtime).run(considerate=considerate)
+        complete = _Complete(runtime, anchors)
+        found = complete.run(considerate=considerate)
         if found is not None:
-            return found
+            return Examined(found, complete.report)
     return None
 
 
@@ -100,15 +130,25 @@ def _complete_is_due(runtime: Runtime, last: Verification, now: datetime) -> boo
 class _Complete:
     """One verification of everything."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, anchors: Sequence[str]) -> None:
         self._runtime, self._now = runtime, runtime.clock.now()
         with runtime.database.read() as tx:
             last = read_verification(runtime, tx)
             self._checkpoint = tx.sweep.checkpoint()
             trusted = runtime.ledger_keys(tx).values()
         self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
-        self._lines = LinesCheck(trusted, checkpoint=self._checkpoint, anchors=self._anchors)
+        self._lines = LinesCheck(
+            trusted,
+            checkpoint=self._checkpoint,
+            anchors=(*self._anchors, *anchors),
+            vendor_keys=() if runtime.receipt_keys is None else runtime.receipt_keys.public_keys,
+        )
         self._head = Head(0, "")
+
+    @property
+    def report(self) -> Report:
+        """What the verifier says of the lines."""
+        return self._lines.report()
 
     def run(self, *, considerate: bool) -> Verification | None:
         """Return the verdict; None if the process is to stop, or a purge of the ledger came in between."""

@@ -14,7 +14,7 @@ from telemetry_service.domain.payload_schemas.published import document_of
 from telemetry_service.domain.transmissions import State
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
 from telemetry_service.sealing.ledger_key import unverified
-from telemetry_service.sealing.verify_ledger import Verifier
+from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine
 from telemetry_service.storage.ledger_sweep import BEFORE_ALL, UnreadableLine
@@ -54,9 +54,17 @@ class LinesCheck:
         checkpoint: str | None = None,
         after: tuple[int, str] | None = None,
         anchors: Sequence[str] = (),
+        vendor_keys: Iterable[bytes] = (),
     ) -> None:
         """Start at the checkpoint, or behind an earlier run, with the raw public keys that are trusted."""
-        self._verifier = Verifier(trusted, evidence=self._content, checkpoint=checkpoint, after=after, anchors=anchors)
+        self._verifier = Verifier(
+            trusted,
+            evidence=self._content,
+            checkpoint=checkpoint,
+            after=after,
+            anchors=anchors,
+            vendor_keys=vendor_keys,
+        )
         self._place: Any = BEFORE_ALL if after is None else after[0]
         self._last: tuple[Any, str] = after or (0, "")
         self._tx: Transaction | None = None
@@ -82,6 +90,10 @@ class LinesCheck:
     def ends_with(self, seq: object, sha256: str) -> bool:
         """Whether the last row is the one that the head names."""
         return self._last == (seq, sha256) or (self._last == (0, "") and seq == 0)
+
+    def report(self) -> Report:
+        """Return what the verifier says of the lines so far, in its own words."""
+        return self._verifier.finish()
 
     def results(self) -> LinesResults:
         """Return what was found so far."""

@@ -62,4 +62,4 @@ def post_verify(context: Context, anchors: Anchors) -> LedgerReport:
 
     Without an anchor, a ledger whose latest entries are missing, as in an old backup, cannot be recognized.
     """
-    return check_ledger(context.runtime, anchors.anchors if anchors else ())
+    return check_ledger(context.runtime, anchors.anchors if anchors else (), keep=True)

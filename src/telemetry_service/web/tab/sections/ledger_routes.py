@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from telemetry_service.domain.ledger import ANCHOR_PATTERN
 from telemetry_service.pipeline.queries.ledger import read_ledger_keys
 from telemetry_service.pipeline.snapshot import Snapshot, read_now
-from telemetry_service.pipeline.stages.check_ledger import check_ledger
+from telemetry_service.pipeline.stages.check_ledger import check_ledger, in_words
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.web.http.pools import checks_ledger
 from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
@@ -38,7 +39,7 @@ def verify_now(visit: CurrentVisit, anchor: Annotated[str, Form(max_length=100)]
     typed = anchor.strip()
     if typed and not re.fullmatch(ANCHOR_PATTERN, typed):
         return visit.page(_PROOF, read_now(visit.runtime, _proof) | {"anchor_wrong": _ANCHOR_WRONG})
-    report = check_ledger(visit.runtime, [typed] if typed else ())
+    report = check_ledger(visit.runtime, [typed] if typed else (), keep=True)
     return visit.page(_PROOF, read_now(visit.runtime, _proof) | {"report": report})
 
 
@@ -51,11 +52,14 @@ def show_activity(visit: CurrentVisit) -> Response:
 
 
 def _proof(snapshot: Snapshot) -> dict[str, Any]:
-    pinned = snapshot.runtime.receipt_keys
+    pinned, verdict = snapshot.runtime.receipt_keys, read_verification(snapshot.runtime, snapshot.tx)
     return {
         "head": snapshot.tx.ledger.head(),
         "keys": read_ledger_keys(snapshot),
         "pinned": pinned.fingerprints if pinned else (),
+        "verdict": verdict,
+        "found": [in_words(problem) for problem in verdict.problems] if verdict else [],
+        "now": snapshot.now,
         "report": None,
         "anchor_wrong": None,
     }
