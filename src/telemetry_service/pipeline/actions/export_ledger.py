@@ -21,6 +21,7 @@ from telemetry_service.pipeline.queries.ledger import read_ledger_keys
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.zip_stream import Member, zip_stream
+from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import fingerprint
 from telemetry_service.sealing.verifier_file import NAME as VERIFIER
 from telemetry_service.sealing.verifier_file import verifier_source
@@ -113,12 +114,16 @@ def _lines(runtime: Runtime, last: int) -> Iterator[bytes]:
 
 
 def _evidence(runtime: Runtime) -> Iterator[_File]:
-    """Yield everything that is kept, each digest once: a zip with a name twice would be refused."""
+    """Yield everything that is kept, each digest once: a zip with a name twice would be refused.
+
+    Of several copies, one that is right is enough.
+    """
     kept = _each(runtime, lambda tx, after: tx.evidence.after(after, _FILES))
     salted = _each(runtime, lambda tx, after: tx.ledger.salted_after(after, _FILES))
     for digest, same in groupby(merge(kept, salted, _schemas()), key=itemgetter(0)):
         if _DIGEST.fullmatch(digest):  # It becomes the name of a file.
-            yield digest, next(same)[1]
+            copies = [content for _digest, content in same]
+            yield digest, next((it for it in copies if sha256_hex(it) == digest), copies[0])
 
 
 def _each(runtime: Runtime, page: Callable[[Transaction, str], tuple[_File, ...]]) -> Iterator[_File]:
