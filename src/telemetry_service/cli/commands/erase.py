@@ -48,7 +48,7 @@ def erase(*, all_: All = False, persons: Persons = False, yes: Yes = False) -> N
             return
         erased = erase_everything(service.runtime, command_actor())
     say(
-        f"Erased {erased.transmissions} transmissions ({erased.waiting} of them not sent), {erased.extension_codes}"
+        f"Erased {erased.transmissions} transmissions ({erased.waiting} of them not accepted), {erased.extension_codes}"
         f" extension codes, and {erased.salted_values} values. Erase your backups too."
     )
 

@@ -31,7 +31,7 @@ _NAMES = {
     "state": "state",
     "cause": "cause",
     "rows": "rows",
-    "waiting": "not sent",
+    "waiting": "not accepted",
     "extension_codes": "extension codes",
     "salted_values": "values",
     "token_id": "token",
