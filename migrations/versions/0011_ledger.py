@@ -74,6 +74,7 @@ _ACTIONS = (
     "token_created",
     "token_revoked",
 )
+_CLOSED_BY = ("tick", "send_now", "switched_off", "switched_on")
 _Closed = Mapping[tuple[str, str], Sequence[str]]
 
 _BEFORE: _Closed = {
@@ -122,6 +123,9 @@ def upgrade() -> None:
         batch.alter_column("customer_id", existing_type=sa.String(80), nullable=True)
     with op.batch_alter_table(_EXCHANGES) as batch:
         _replace_constraints(batch, _EXCHANGES, _AFTER)
+    with op.batch_alter_table("installation") as batch:
+        batch.add_column(sa.Column("restored_at", types.UtcDateTime(timezone=True), nullable=True))
+    _replace_closed_by((*_CLOSED_BY, "restored"))
     _keep_sequence(highest)
 
 
@@ -146,6 +150,10 @@ def downgrade() -> None:
         _replace_constraints(batch, _EXCHANGES, _BEFORE)
     with op.batch_alter_table("activity", table_kwargs={"sqlite_autoincrement": True}) as batch:
         batch.create_check_constraint(op.f("ck_activity_action"), sa.column("action").in_(_ACTIONS))
+    with op.batch_alter_table("installation") as batch:
+        batch.drop_column("restored_at")
+    op.execute("UPDATE reporting_periods SET closed_by = 'switched_off' WHERE closed_by = 'restored'")
+    _replace_closed_by(_CLOSED_BY)
     _keep_sequence(highest)
     for table in (
         "announced_schemas",
@@ -244,6 +252,12 @@ def _create_announced_schemas() -> None:
         sa.Column("settled_at", types.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("schema_sha256", name=op.f("pk_announced_schemas")),
     )
+
+
+def _replace_closed_by(members: Sequence[str]) -> None:
+    with op.batch_alter_table("reporting_periods", table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.drop_constraint(op.f("ck_reporting_periods_closed_by"), type_="check")
+        batch.create_check_constraint(op.f("ck_reporting_periods_closed_by"), sa.column("closed_by").in_(members))
 
 
 def _altered(table: str) -> AbstractContextManager[BatchOperations]:

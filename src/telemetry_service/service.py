@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
 from telemetry_service.pipeline.actions.start import create_first_rows, start
+from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
@@ -43,6 +45,9 @@ from telemetry_service.storage.migrate import migrate, require_current
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
     from telemetry_service.scheduler import Job, Scheduler
+
+
+_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class Service(OpenService):
         with suppress(StorageUnavailableError):
             self.authentication.refusals.flush()
             note_all_counted(self.runtime)
+            write_head(self.runtime)
 
     def threads(self) -> dict[str, bool]:
         """Return the threads that must live as long as the process, and whether they are alive."""
@@ -193,6 +199,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         keys=keys,
         signer=signer,
         make_client=partial(_client, settings, options),
+        head_file=settings.ledger_head_file or _head_beside(settings.database_url.get_secret_value()),
         receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
         schemas=options.schemas or published(),
@@ -200,6 +207,12 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         random=options.random or Random(),  # noqa: S311 - jitter
         failpoint=options.failpoint,
     )
+
+
+def _head_beside(database_url: str) -> Path | None:
+    """Return the file for the head of the ledger beside a SQLite database. Elsewhere, only a setting names one."""
+    path = database_url.removeprefix(_SQLITE)
+    return Path(f"{path}.ledger-head") if path != database_url else None
 
 
 def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
@@ -217,6 +230,7 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tupl
             run_due_tick(runtime)
             opened.authentication.refusals.flush()
             note_counted(runtime)
+            write_head(runtime)
 
     wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
     if not scheduled:

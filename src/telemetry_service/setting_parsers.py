@@ -67,6 +67,15 @@ def boolean(text: str) -> bool:
     return text.lower() == "true"
 
 
+def file_path(text: str) -> Path:
+    """Return the path of a file that the service writes; its folder must exist."""
+    path = Path(text)
+    if "\0" in text or not path.parent.is_dir() or path.is_dir():
+        message = "must be the path of a file in a folder that exists."
+        raise RefusedValueError(message)
+    return path
+
+
 def delivery(text: str) -> Delivery:
     """Return how payloads reach the License Server."""
     if text.lower() not in set(Delivery):

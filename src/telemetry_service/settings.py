@@ -52,6 +52,7 @@ _LISTS_AND_BLOCKS = frozenset({"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "T
 _PLAIN = frozenset(
     {
         "DEMO_MODE",
+        "TELEMETRY_LEDGER_HEAD_FILE",
         "TELEMETRY_LICENSE_SERVER_CA_FILE",
         "TELEMETRY_CUSTOMER_ID",
         "TELEMETRY_DELIVERY",
@@ -100,6 +101,8 @@ class Settings:
     """As SQLAlchemy takes it: ``sqlite:///…`` or ``postgresql+psycopg://…``."""
     license_server_url: SecretStr | None
     """The base URL without a trailing slash; None while the License Server is not configured."""
+    ledger_head_file: Path | None
+    """Where the head of the ledger is kept; None for beside the SQLite database, and nowhere for PostgreSQL."""
     license_server_ca_file: Path | None
     license_server_public_key: str | None
     """The text of the pinned Ed25519 key: PEM, or its 32 bytes in URL-safe base64."""
@@ -149,6 +152,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         demo_mode=demo_mode,
         database_url=source.read("TELEMETRY_DATABASE_URL", values.database_url, SecretStr(DEFAULT_DATABASE_URL)),
         license_server_url=source.read("TELEMETRY_LICENSE_SERVER_URL", values.license_server_url, None),
+        ledger_head_file=source.read("TELEMETRY_LEDGER_HEAD_FILE", values.file_path, None),
         license_server_ca_file=source.read("TELEMETRY_LICENSE_SERVER_CA_FILE", values.certificate_file, None),
         license_server_public_key=source.read("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", values.public_keys, None),
         proxy_url=source.read("TELEMETRY_PROXY_URL", values.proxy_url, None),

@@ -111,6 +111,7 @@ COMMANDS = {
     "instance-id reset": Command(
         ("instance-id", "reset", "--yes"), NOTING | {"installation"}, (Kind.INSTANCE_ID_RESET,)
     ),
+    "restored": Command(("restored",)),
     "bundle export": Command(("bundle", "export", "out.json"), code=6),
     "bundle import": Command(("bundle", "import", "receipts.json"), code=1),
 }

@@ -181,7 +181,7 @@ def an_available_installation_is_on_schedule_in_words_too(
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
     decisions = {"awaiting_release", "new_field", "receipt_missing", "waiting_receipts"}
-    explained = {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up"}
+    explained = {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up", "restored"}
     return v.health.code in explained | decisions
 
 

@@ -96,6 +96,7 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
             "TELEMETRY_PROXY_URL": "http://user:word@proxy.example:3128/",
             "TELEMETRY_CUSTOMER_ID": "cus_Nffrfeu1dQ",
             "TELEMETRY_DELIVERY": "bundle",
+            "TELEMETRY_LEDGER_HEAD_FILE": str(tmp_path / "head"),
             "TELEMETRY_DEPLOYMENT_VERSION": "2.5.0-rc1",
             "TELEMETRY_ADMIN_PASSWORD": "correct horse battery",
             "TELEMETRY_SEND_SPREAD_SECONDS": "0",
@@ -109,6 +110,7 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
     assert settings.admin_password.get_secret_value() == "correct horse battery"
     assert settings.send_spread == timedelta(0)
     assert settings.delivery is Delivery.BUNDLE
+    assert settings.ledger_head_file == tmp_path / "head"
     assert load_settings(VALID).delivery is Delivery.ONLINE
 
 

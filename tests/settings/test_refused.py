@@ -127,6 +127,8 @@ def test_a_key_may_not_serve_both_purposes() -> None:
         ("TELEMETRY_CUSTOMER_ID", "cus_123456\n"),
         ("TELEMETRY_CUSTOMER_ID", "someone@example.com"),
         ("TELEMETRY_DELIVERY", "offline"),
+        ("TELEMETRY_LEDGER_HEAD_FILE", "/nonexistent/head"),
+        ("TELEMETRY_LEDGER_HEAD_FILE", "/"),
         ("TELEMETRY_DEPLOYMENT_VERSION", "latest"),
         ("TELEMETRY_DEPLOYMENT_VERSION", "1.2.3 "),
         ("TELEMETRY_ADMIN_PASSWORD", "elevenchars"),

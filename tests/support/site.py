@@ -66,6 +66,7 @@ class Replica:
     encryption_keys: tuple[bytes, ...] = (ENCRYPTION_KEY,)
     version: str = VERSION
     delivery: Delivery = Delivery.ONLINE
+    head_file: Path | None = None
     release: ReleasePolicy = AUTOMATIC
     require_receipt: bool = False
     schemas: PublishedSchemas | None = None
@@ -89,6 +90,7 @@ class Replica:
             send_spread=self.spread,
             deployment_version=self.version,
             delivery=self.delivery,
+            ledger_head_file=self.head_file,
             release=self.release,
             require_receipt=self.require_receipt,
         )

@@ -30,6 +30,7 @@ SETUPS = tuple(
 )
 IN_BUNDLES = tuple(replace(setup, in_bundles=True) for setup in SETUPS if setup.license_server)
 """Payloads leave in bundles; then there is no exchange."""
+RESTORED = (replace(COMPLETE, restored=True), replace(COMPLETE, restored=True, in_bundles=True))
 EXCHANGES = (
     LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
     None,
@@ -87,7 +88,7 @@ NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 def situations() -> Iterator[Situation]:
     """Yield every combination."""
     for setup, exchange, accepted, waiting, run, next_run in itertools.product(
-        (*SETUPS, *IN_BUNDLES), EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
+        (*SETUPS, *IN_BUNDLES, *RESTORED), EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
     ):
         if setup.in_bundles and exchange is not None:
             continue

@@ -75,6 +75,11 @@ def was_long_ago(desk: Desk) -> None:
     desk.service.clock.advance(timedelta(minutes=11))
 
 
+def is_restored(desk: Desk) -> None:
+    with desk.service.context.runtime.database.write() as tx:
+        tx.installation.restored(desk.service.clock.now())
+
+
 def is_blocked(desk: Desk) -> None:
     for _ in range(6):
         desk.tab("POST", paths.LOGIN, name="admin", password="guessed wrong")
@@ -234,6 +239,18 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
     ("POST", f"{H}/retry"): {
         "failed": Act(calls(ADMIN, "POST", f"{H}/retry"), [*by(ADMINS, Kind.RETRIED), *answered()], fails),
         "delivered": Act(calls(ADMIN, "POST", f"{H}/retry"), NONE, nothing_failed),
+    },
+    ("POST", f"{T}/restored"): {
+        "restored": Act(
+            calls(ADMIN, "POST", f"{T}/restored", json={"open_period": "unsent"}),
+            by(ADMINS, Kind.RESTORED),
+            is_restored,
+        ),
+        "not restored": Act(calls(ADMIN, "POST", f"{T}/restored", json={"open_period": "sent"}), NONE),
+    },
+    ("POST", paths.RESTORED): {
+        "restored": Act(clicks("POST", paths.RESTORED, open_period="unsent"), by(PERSON, Kind.RESTORED), is_restored),
+        "not restored": Act(clicks("POST", paths.RESTORED, open_period="sent"), NONE),
     },
     ("POST", f"{T}/bundles"): {"online": Act(calls(ADMIN, "POST", f"{T}/bundles"), NONE, fails)},
     ("POST", f"{T}/bundles/receipts"): {

@@ -224,6 +224,23 @@ class TelemetryDisabledError(TelemetryError):
     sentence = "Telemetry is off; nothing contacts the License Server. Turn on Enable Telemetry and save."
 
 
+class RestoredError(TelemetryError):
+    """The database is a restored copy, and it is not known yet what was sent since."""
+
+    code = "restored"
+    sentence = (
+        "This database was restored from a backup, so nothing is sent until it is known what was sent since. Say"
+        " whether the current period's counts were sent before."
+    )
+
+
+class NotRestoredError(TelemetryError):
+    """The database is no restored copy, or it is known what was sent since."""
+
+    code = "not-restored"
+    sentence = "This database was not restored from a backup, or it was already said what was sent since."
+
+
 class BundlesOnlyError(TelemetryError):
     """Payloads leave in bundle files only, so nothing contacts the License Server."""
 

@@ -89,7 +89,7 @@ def status_of(situation: Situation) -> HealthStatus:
 
 def _needs_a_decision(situation: Situation) -> bool:
     """Whether something waits for a person although the connection works."""
-    undecided = situation.new_field is not None or situation.awaits_release_too_long
+    undecided = situation.new_field is not None or situation.awaits_release_too_long or situation.setup.restored
     return undecided or situation.waiting.receipt_missing > 0 or situation.receipt_unverified
 
 
@@ -169,6 +169,8 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
     """Yield what does not resolve itself, the most urgent first."""
     yield from _not_proved(situation)
     waiting = situation.waiting
+    if situation.setup.restored:
+        yield texts.RESTORED
     if situation.run is not None and situation.run.contradicted:
         yield texts.contradiction(situation.run.due_at)
     if situation.setup.in_bundles and waiting.held + waiting.rejected:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from telemetry_service.domain import obstacles
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import counted, relative, to_come, to_the_minute
 from telemetry_service.domain.release import NewField
@@ -24,6 +25,9 @@ ACCEPTED = "A recent transmission was accepted."
 _CHECK_SERVICE = "Check that the telemetry service is running and can write to its database."
 
 OK = Finding("ok", "", NOTHING_TO_DO, Owner.NOBODY)
+RESTORED = Finding(
+    obstacles.RESTORED.code, obstacles.RESTORED.sentence, obstacles.RESTORED.next_step, obstacles.RESTORED.owner
+)
 UNTESTED = Finding(
     "connection_untested",
     "The current connection has not been used yet.",

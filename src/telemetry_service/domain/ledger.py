@@ -57,6 +57,7 @@ class Kind(StrEnum):
     EXPORTED = "exported"
     PROVED = "proved"
     IMPORTED = "imported"
+    RESTORED = "restored"
     BEGUN = "begun"
     MIGRATED = "migrated"
     PURGED = "purged"

@@ -11,6 +11,7 @@ from telemetry_service.domain.errors import (
     KeyUnusableError,
     LicenseServerMissingError,
     NotConfiguredError,
+    RestoredError,
     TelemetryDisabledError,
     TelemetryError,
 )
@@ -32,6 +33,8 @@ class Setup:
     customer_id: bool
     in_bundles: bool = False
     """Whether payloads leave in bundle files only, so that nothing contacts the License Server."""
+    restored: bool = False
+    """Whether the database is a restored copy, and it is not known yet what was sent since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,14 @@ IN_BUNDLES = Obstacle(
     Owner.ADMINISTRATOR,
     "with the next bundle",
     BundlesOnlyError,
+)
+RESTORED = Obstacle(
+    "restored",
+    "This database was restored from a backup, so nothing is sent until it is known what was sent since.",
+    "Say whether the current period's counts were sent before.",
+    Owner.ADMINISTRATOR,
+    "once it is known what was sent before the restore",
+    RestoredError,
 )
 NO_LICENSE_SERVER = Obstacle(
     "license_server_missing",
@@ -132,17 +143,22 @@ def bars_test(setup: Setup) -> Obstacle | None:
 
 def bars_attempts(setup: Setup) -> Obstacle | None:
     """Return why a waiting payload cannot be sent over the network."""
+    return bars_connection(setup) or _bars_by_restore(setup)
+
+
+def bars_connection(setup: Setup) -> Obstacle | None:
+    """Return why there is no connection that an exchange could show to work."""
     return bars_test(setup) or _bars_by_key(setup)
 
 
 def bars_bundles(setup: Setup) -> Obstacle | None:
     """Return why waiting payloads cannot be exported in a bundle."""
-    return bars_everything(setup) or _bars_by_key(setup)
+    return bars_everything(setup) or _bars_by_key(setup) or _bars_by_restore(setup)
 
 
 def bars_payloads(setup: Setup) -> Obstacle | None:
     """Return why the open period cannot become a payload."""
-    return bars_everything(setup) or missing(setup)
+    return bars_everything(setup) or missing(setup) or _bars_by_restore(setup)
 
 
 def missing(setup: Setup) -> Obstacle | None:
@@ -152,6 +168,10 @@ def missing(setup: Setup) -> Obstacle | None:
     if not setup.customer_id:
         return NO_CUSTOMER_ID
     return _bars_by_key(setup)
+
+
+def _bars_by_restore(setup: Setup) -> Obstacle | None:
+    return RESTORED if setup.restored else None
 
 
 def _bars_by_key(setup: Setup) -> Obstacle | None:

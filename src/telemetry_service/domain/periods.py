@@ -6,12 +6,24 @@ from enum import StrEnum
 
 
 class ClosedBy(StrEnum):
-    """What closed a period. A period closed by a switch is a *period not reported*: its counts are never sent."""
+    """What closed a period.
+
+    One closed by a switch, or after a restore, is a *period not reported*: its counts are never sent.
+    """
 
     TICK = "tick"
     SEND_NOW = "send_now"
     SWITCHED_OFF = "switched_off"
     SWITCHED_ON = "switched_on"
+    RESTORED = "restored"
+    """Its counts had been sent before a backup was restored."""
+
+
+class OpenPeriod(StrEnum):
+    """What became of the open period's counts before a backup was restored."""
+
+    SENT = "sent"
+    UNSENT = "unsent"
 
 
 @dataclass(frozen=True, slots=True)

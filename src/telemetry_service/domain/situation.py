@@ -14,6 +14,7 @@ NOT_CONFIGURED = frozenset(
         "customer_id_missing",
         "api_key_missing",
         "api_key_unusable",
+        "restored",
         # As written by version 0.1.0.
         "not-configured",
         "key-unusable",

@@ -15,6 +15,7 @@ from telemetry_service.domain.obstacles import (
     Obstacle,
     bars_attempts,
     bars_bundles,
+    bars_connection,
     bars_everything,
     bars_payloads,
     bars_test,
@@ -101,7 +102,7 @@ def connection_badge_of(situation: Situation) -> ConnectionBadge:
         return ConnectionBadge.OFF
     if situation.setup.in_bundles:
         return ConnectionBadge.IN_BUNDLES
-    if bars_attempts(situation.setup):
+    if bars_connection(situation.setup):
         return ConnectionBadge.NOT_CONFIGURED
     if situation.exchange is None:
         return ConnectionBadge.NOT_CONTACTED
@@ -117,7 +118,7 @@ def permissions(situation: Situation) -> Permissions:
 def _next_run_note(situation: Situation) -> str:
     if bars_everything(situation.setup):
         return texts.NONE_WHILE_OFF
-    gap = missing(situation.setup)
+    gap = bars_payloads(situation.setup)
     return texts.makes_no_payload(gap) if gap else ""
 
 

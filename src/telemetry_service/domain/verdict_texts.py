@@ -9,6 +9,7 @@ from telemetry_service.domain.obstacles import (
     NO_CUSTOMER_ID,
     NO_LICENSE_SERVER,
     OFF,
+    RESTORED,
     Obstacle,
 )
 from telemetry_service.domain.phrases import to_come, to_the_minute
@@ -29,6 +30,7 @@ _REASONS = {
     NO_LICENSE_SERVER.code: "no License Server was configured",
     NO_CUSTOMER_ID.code: "the customer ID was unknown",
     NO_API_KEY.code: "no API key was configured",
+    RESTORED.code: "the database had been restored from a backup",
     KEY_UNUSABLE.code: "the stored API key could not be decrypted",
     "key-unusable": "the stored API key could not be decrypted",
 }

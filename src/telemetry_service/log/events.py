@@ -18,6 +18,7 @@ class Event(StrEnum):
     DEPLOYMENT_WARNING = "deployment_warning"
     DATABASE_MIGRATED = "database_migrated"
     CONNECTION_CHANGED = "connection_changed"
+    DATABASE_RESTORED = "database_restored"
 
     AUTHORITIES_UNREADABLE = "authorities_unreadable"
 
@@ -122,6 +123,11 @@ EVENTS: dict[Event, Meaning] = {
         INFO,
         (),
         ("The License Server, the proxy, or a certificate authority has changed; held payloads are tried at once."),
+    ),
+    Event.DATABASE_RESTORED: Meaning(
+        WARNING,
+        (),
+        "The database is an older copy of itself; nothing is sent until an administrator says what was sent since.",
     ),
     Event.AUTHORITIES_UNREADABLE: Meaning(
         WARNING,

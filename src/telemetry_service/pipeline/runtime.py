@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from threading import Event
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
 from telemetry_service.storage.database import Database, Transaction
+from telemetry_service.storage.ledger import Head
 
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
@@ -28,6 +30,13 @@ class SeenConnection:
     """The connection as this process last saw it; None before it first used it."""
 
     connection: bytes | None = field(default=None, repr=False)
+
+
+@dataclass
+class WrittenHead:
+    """The head that this process last wrote into the file beside the database; None before it did."""
+
+    head: Head | None = None
 
 
 class Failpoint(StrEnum):
@@ -69,6 +78,9 @@ class Runtime:
     seen_connection: SeenConnection = field(default_factory=SeenConnection)
     schemas: PublishedSchemas = field(default_factory=published, repr=False)
     """The schemas that payloads are prepared, checked and read by."""
+    head_file: Path | None = None
+    """Holds the head of the ledger, so that a restored database is noticed; None if there is none."""
+    written_head: WrittenHead = field(default_factory=WrittenHead)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)

@@ -86,6 +86,7 @@ class Snapshot:
             license_server=self.runtime.deployment.has_recipient,
             customer_id=self.customer_id is not None,
             in_bundles=self.runtime.deployment.in_bundles,
+            restored=self.state.restored_at is not None,
         )
 
     @cached_property

@@ -72,6 +72,8 @@ class CurrentState:
     configuration: StoredConfiguration
     api_key: SealedApiKey | None
     instance_id: UUID
+    restored_at: datetime | None
+    """When this was noticed to be a restored copy; None if that is settled."""
     next_run_at: datetime
     """The schedule's next run, whether telemetry is on or off."""
     delivery: DeliveryRecord
@@ -100,6 +102,7 @@ def _state(row: RowMapping) -> CurrentState:
         configuration=configuration_in(row),
         api_key=api_key_in(row),
         instance_id=row[_INSTALLATION.c.instance_id],
+        restored_at=row[_INSTALLATION.c.restored_at],
         next_run_at=row[_SCHEDULE.c.next_run_at],
         delivery=delivery_in(row, row["first_tick_since"]),
         license=None if row[_LICENSE.c.id] is None else posture_in(row),

@@ -65,6 +65,11 @@ class ExtensionCodeStore:
             .values(transmission_id=None)
         )
 
+    def sent_before(self, restored_at: datetime, now: datetime) -> None:
+        """Count the codes that waited in a restored copy as sent, in a transmission that it does not know."""
+        unknown = Row.transmission_id.is_(None), Row.redeemed_at <= restored_at
+        self._connection.execute(update(Row).where(*unknown).values(transmission_id=UUID(int=0), accepted_at=now))
+
     def accepted(self, transmission_id: UUID, now: datetime) -> None:
         """Note that the License Server has the codes of a transmission."""
         self._connection.execute(

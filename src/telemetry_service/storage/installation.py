@@ -63,6 +63,14 @@ class InstallationStore:
         """Store the digest of the connection that a process starts to use."""
         self._connection.execute(update(Installation).values(connection_digest=digest))
 
+    def restored_at(self) -> datetime | None:
+        """Return when this was noticed to be a restored copy; None if that is settled."""
+        return self._connection.execute(select(Installation.restored_at)).scalar_one()
+
+    def restored(self, at: datetime | None) -> None:
+        """Note it, or that it is settled."""
+        self._connection.execute(update(Installation).values(restored_at=at))
+
     def _create_defaults(self, now: datetime) -> None:
         execute = self._connection.execute
         execute(

@@ -71,6 +71,8 @@ class Installation(Base):
     created_at: Mapped[datetime]
     connection_digest: Mapped[bytes | None] = mapped_column("connection_fingerprint", LargeBinary(32))
     """Keyed digest of the deployment's connection settings; a change makes held transmissions due."""
+    restored_at: Mapped[datetime | None]
+    """When a start noticed that this is an older copy; None once it is known what was sent since."""
 
 
 class TelemetryConfiguration(Base):

@@ -19,6 +19,7 @@ from telemetry_service.web.api import (
     ledger,
     operations,
     release,
+    restored,
     transmissions,
     usage,
 )
@@ -53,7 +54,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, release, bundles, ledger)
+_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

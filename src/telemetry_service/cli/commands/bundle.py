@@ -32,7 +32,9 @@ def export(file: BundleFile) -> None:
     """
     with opened_service() as service, created(file) as bundle_file, created(file.with_name(f"{file.name}.txt")) as text:
         from telemetry_service.pipeline.actions.export_bundle import export_bundle
+        from telemetry_service.pipeline.actions.restored import notice_restored
 
+        notice_restored(service.runtime, actor=command_actor())
         bundle = export_bundle(service.runtime, command_actor())
         _write(bundle_file, bundle.content)
         _write(text, bundle.summary.encode())

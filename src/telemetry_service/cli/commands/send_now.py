@@ -20,7 +20,9 @@ def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> 
     chosen = _checked(idempotency_key)
     with opened_service() as service:
         from telemetry_service.pipeline.actions import send_now as actions
+        from telemetry_service.pipeline.actions.restored import notice_restored
 
+        notice_restored(service.runtime, actor=command_actor())
         detail = actions.send_now(service.runtime, command_actor(), chosen)
     say_transmission(detail, as_json=as_json)
 

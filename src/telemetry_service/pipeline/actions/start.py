@@ -7,8 +7,10 @@ from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.deployed import deployed_settings
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
+from telemetry_service.pipeline.actions.restored import notice_restored
 from telemetry_service.pipeline.actions.take_over import take_over
 from telemetry_service.pipeline.announcement import announce
+from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest, follow_connection
 from telemetry_service.pipeline.stages.release_due import hold_for_a_person
@@ -19,6 +21,7 @@ from telemetry_service.storage.database import Transaction
 def start(runtime: Runtime) -> None:
     """Prepare a migrated database; safe to run in any number of replicas at once."""
     create_first_rows(runtime)
+    notice_restored(runtime)
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.ledger.note_pending(now)
@@ -26,15 +29,18 @@ def start(runtime: Runtime) -> None:
         hold_for_a_person(runtime, tx)
         _note_deployment(runtime, tx, now)
     follow_connection(runtime)
+    write_head(runtime)
 
 
 def create_first_rows(runtime: Runtime) -> None:
     """Write the rows that everything else needs, unless they exist, and begin the ledger."""
     with runtime.database.write() as tx:
         now = runtime.clock.now()
-        tx.installation.create(now)
+        new = tx.installation.create(now)
         announce(runtime, tx, now)
     take_over(runtime)
+    if new:
+        write_head(runtime)  # Over the one of an earlier database, which this is no copy of.
 
 
 def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:

@@ -67,7 +67,7 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     now = runtime.clock.now()
     token = time_ordered_id(now)
     configuration = tx.configuration.get()
-    if not runtime.enabled(configuration) or not runtime.deployment.online:
+    if not runtime.enabled(configuration) or not runtime.deployment.online or tx.installation.restored_at():
         return None
     try:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)

@@ -11,7 +11,7 @@ from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.obstacles import bars_payloads, missing
+from telemetry_service.domain.obstacles import bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
 from telemetry_service.domain.situation import CONTRADICTION, NOT_CONFIGURED
@@ -112,7 +112,7 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
         snapshot.tx.transmissions.make_due(
             SENDABLE_STATES, send_at, AttemptTrigger.TICK, now, but_for=NOT_WOKEN_BY_A_RUN
         )
-    gap = missing(snapshot.setup)
+    gap = bars_payloads(snapshot.setup)
     if gap is not None:
         return gap.code  # The period stays open, and this run is made up for later.
     closing = Closing(SCHEDULE, Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)

@@ -15,6 +15,8 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.KeyUnusableError: HTTPStatus.CONFLICT,
     errors.NotConfiguredError: HTTPStatus.CONFLICT,
     errors.TelemetryDisabledError: HTTPStatus.CONFLICT,
+    errors.RestoredError: HTTPStatus.CONFLICT,
+    errors.NotRestoredError: HTTPStatus.CONFLICT,
     errors.BundlesOnlyError: HTTPStatus.CONFLICT,
     errors.NoBundlesError: HTTPStatus.CONFLICT,
     errors.NothingToExportError: HTTPStatus.CONFLICT,

@@ -143,6 +143,7 @@ ENTRY: dict[Kind, str] = {
     Kind.EXPORTED: "Exported data",
     Kind.PROVED: "Exported a proof",
     Kind.IMPORTED: "Imported receipts",
+    Kind.RESTORED: "Restored from a backup",
     Kind.BEGUN: "Began the ledger",
     Kind.MIGRATED: "Took over an entry of an earlier version",
     Kind.PURGED: "Purged data older than the retention period",

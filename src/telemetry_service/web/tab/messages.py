@@ -6,6 +6,7 @@ MESSAGES: dict[str, Badge] = {
     "saved": Badge("Settings saved.", "check", "good"),
     "saved-key": Badge("Settings and API key saved.", "check", "good"),
     "key-removed": Badge("API key removed. Nothing is sent until you save another key.", "check", "good"),
+    "restored": Badge("Recorded. Sending continues.", "check", "good"),
     "unchanged": Badge("No changes to save.", "info", "info"),
     "sending": Badge("Sending…", "clock", "info"),
     "sent": Badge("Sent and accepted by the License Server.", "check", "good"),

@@ -9,7 +9,9 @@ from fastapi.responses import Response
 
 from telemetry_service.domain.errors import PreviewStaleError
 from telemetry_service.domain.outcome import request_written
+from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import State
+from telemetry_service.pipeline.actions.restored import answer_restored
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import TransmissionDetail
@@ -76,6 +78,14 @@ def retry_all(visit: CurrentVisit, query: Annotated[str, Form()] = "") -> Respon
     accepted = all(detail.transmission.state is State.SUCCESS for detail in details)
     done = "all-retried" if accepted else "some-retried"
     return _in_history(visit, query, done if details else "none-failed")
+
+
+@router.post(paths.RESTORED)
+@page
+def answer(visit: CurrentVisit, open_period: Annotated[OpenPeriod, Form()]) -> Response:
+    """Record what was sent before a restore; sending continues."""
+    answer_restored(visit.runtime, open_period, visit.actor)
+    return see_other(f"{paths.TAB}?done=restored")
 
 
 def _dialog(visit: Visit, changed: str | None = None) -> Response:

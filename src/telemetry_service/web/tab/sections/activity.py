@@ -45,6 +45,7 @@ _NAMES = {
     "license_status": "license status",
     "expires_at": "license expiry",
     "reason": "reason",
+    "open_period": "current period",
 }
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})

@@ -1,0 +1,48 @@
+"""``telemetry-service restored``: says whether the database is a restored copy, and what was sent since."""
+
+from typing import Annotated
+
+import typer
+
+from telemetry_service.cli.exit_codes import ExitCode
+from telemetry_service.cli.open_service import command_actor, opened_service
+from telemetry_service.cli.output import say
+from telemetry_service.domain.ledger import ANCHOR_PATTERN
+from telemetry_service.domain.periods import OpenPeriod
+
+Answer = Annotated[
+    OpenPeriod | None,
+    typer.Option("--open-period", help="Whether the counts of the current period were sent before the restore."),
+]
+Anchor = Annotated[
+    str | None,
+    typer.Option("--anchor", metavar="HASH|SEQ:HASH", help="An entry of the ledger that you kept elsewhere."),
+]
+
+
+def restored(*, open_period: Answer = None, anchor: Anchor = None) -> None:
+    """Say whether this database was restored from a backup, or record what was sent since.
+
+    A restored database sends nothing until then. Without options, exits with 6 while that is not known. With --anchor,
+    a database that lacks this entry counts as restored: run it after a restore, before the service starts.
+    """
+    import re
+
+    if anchor is not None and not re.fullmatch(ANCHOR_PATTERN, anchor):
+        message = "must be HASH or SEQ:HASH, and HASH has 64 hex digits in lower case."
+        raise typer.BadParameter(message, param_hint="--anchor")
+    with opened_service() as service:
+        from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
+
+        held = notice_restored(service.runtime, anchor, command_actor())
+        if open_period is not None:
+            answer_restored(service.runtime, open_period, command_actor())
+            held = False
+    if held:
+        say(
+            "This database was restored from a backup, so nothing is sent until you say what was sent since. If a"
+            " payload with the counts of the current period was sent after the backup, run: telemetry-service restored"
+            " --open-period sent. If nothing was sent since, use unsent."
+        )
+        raise typer.Exit(ExitCode.NOT_READY)
+    say("This database is not held after a restore.")

@@ -1,0 +1,75 @@
+"""A database that was restored from a backup sends nothing until an administrator has said what was sent since.
+
+Whether the counts of its open period have left is not in it: if they are sent again, under a new ID, they count twice.
+"""
+
+from telemetry_service.domain.actor import DEPLOYMENT, Actor
+from telemetry_service.domain.errors import NotRestoredError
+from telemetry_service.domain.ledger import Kind, digest_of
+from telemetry_service.domain.periods import ClosedBy, OpenPeriod
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.head_file import read_head
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import Head, each_line
+
+
+def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = DEPLOYMENT) -> bool:
+    """Hold everything if the database lacks an entry that it had; return whether it is held.
+
+    The entry is the one of the file beside the database, or ``anchor``: ``HASH`` or ``SEQ:HASH``.
+    """
+    kept = read_head(runtime)  # Before the database: nothing that is committed in between is missing there.
+    now = runtime.clock.now()
+    with runtime.database.read() as tx:
+        known = tx.installation.restored_at() is not None
+        lacking = (kept is not None and _lacks(tx, kept)) or (anchor is not None and _lacks_anchor(tx, anchor))
+    if known or not lacking:
+        return known
+    with runtime.database.write() as tx:
+        tx.periods.lock_open()  # One replica at a time: all of them notice the same.
+        if tx.installation.restored_at() is None:
+            tx.installation.restored(now)
+            tx.ledger.note(now, actor, Kind.RESTORED, {"reason": "anchor" if anchor else "head_file"})
+            log_event(Event.DATABASE_RESTORED)
+    return True
+
+
+def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> None:
+    """Continue after a restore.
+
+    If the open period was sent, it ends without a payload, and the codes that waited in the backup count as sent.
+    Waiting payloads are sent under their IDs in any case: the License Server counts each of them once.
+
+    Raises:
+        NotRestoredError: it is no restored copy, or this was said already.
+    """
+    now = runtime.clock.now()
+    with runtime.database.write() as tx:
+        period = tx.periods.lock_open()
+        restored_at = tx.installation.restored_at()
+        if restored_at is None:
+            raise NotRestoredError
+        if open_period is OpenPeriod.SENT:
+            tx.extension_codes.sent_before(restored_at, now)
+            tx.periods.close(period, ClosedBy.RESTORED, now, reopen_reportable=period.reportable)
+        tx.installation.restored(None)
+        tx.ledger.note(now, actor, Kind.RESTORED, {"open_period": open_period.value})
+
+
+def _lacks(tx: Transaction, head: Head) -> bool:
+    """Whether the ledger ends before an entry, or has another one in its place. What was pruned is not compared."""
+    if head.seq == 0:
+        return False
+    found = tx.ledger.lines(head.seq - 1, 1)
+    if not found:
+        return True
+    return found[0].seq == head.seq and digest_of(found[0].line) != head.sha256
+
+
+def _lacks_anchor(tx: Transaction, anchor: str) -> bool:
+    seq, _, sha256 = anchor.rpartition(":")
+    if seq:
+        return _lacks(tx, Head(int(seq), sha256))
+    return all(digest_of(line.line) != sha256 for line in each_line(tx.ledger))

@@ -1,0 +1,1 @@
+"""An old backup restored under a running License Server."""

@@ -1,0 +1,215 @@
+"""A restored backup sends nothing until it is known what was sent since; then nothing counts twice."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, insert, select
+
+from telemetry_service.domain.errors import NotRestoredError, RestoredError
+from telemetry_service.domain.ledger import digest_of
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.periods import OpenPeriod
+from telemetry_service.domain.transmissions import HistoryFilter, State
+from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
+from telemetry_service.pipeline.actions.retry import retry_failed
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.head_file import read_head, write_head
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.queries.history import list_transmissions
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.storage.tables import Base
+from tests.support.actors import ADMIN
+from tests.support.databases import RunDatabases
+from tests.support.ledger import entries
+from tests.support.license_server import LicenseServer, Trouble, reply
+from tests.support.shared_clock import SharedClock
+from tests.support.site import Replica, Site, usage
+from tests.support.site_fixtures import clock, server
+
+__all__ = ["clock", "server"]
+
+Restore = Callable[[], Runtime]
+
+
+@pytest.fixture
+def site(database_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path) -> Iterator[Site]:
+    """A site that keeps the head of its ledger in a file, once on each kind of database."""
+    address, ca_file = server.server.url, server.server.ca_pem_path
+    made = Site(Replica(database_url, address, ca_file, head_file=tmp_path / "ledger-head"), clock, server)
+    yield made
+    made.close()
+
+
+def backed_up(site: Site) -> Restore:
+    """Take a backup of every row, and return what restores it and starts the service on it."""
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        kept: dict[Any, list[dict[str, Any]]] = {
+            table: [dict(row) for row in connection.execute(select(table)).mappings()]
+            for table in Base.metadata.sorted_tables
+        }
+
+    def restore() -> Runtime:
+        with engine.begin() as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+            for table, rows in kept.items():
+                if rows:
+                    connection.execute(insert(table), rows)
+        engine.dispose()
+        return site.open()
+
+    return restore
+
+
+def accepted_events(server: LicenseServer) -> int:
+    return sum(payload.total_events for payload in server.payloads())
+
+
+def send(site: Site, runtime: Runtime | None = None) -> State:
+    return send_now(runtime or site.runtime, ADMIN, None).transmission.state
+
+
+def restored_after_a_send(site: Site) -> Runtime:
+    """Return the service on a backup whose open period was sent after the backup was taken."""
+    site.report(usage(7))
+    site.redeem("EXT-1")
+    restore = backed_up(site)
+    assert send(site) is State.SUCCESS
+    write_head(site.runtime)
+    return restore()
+
+
+def test_nothing_is_sent_before_the_question_is_answered(site: Site, server: LicenseServer) -> None:
+    old = restored_after_a_send(site)
+    site.clock.set(site.next_run_at())
+    assert wake(old).attempts == 0
+    for refused in (lambda: send_now(old, ADMIN, None), lambda: retry_failed(old, ADMIN)):
+        with pytest.raises(RestoredError):
+            refused()
+    health = read_now(old, read_health).health
+    assert (health.status, health.code) == (HealthStatus.WARNING, "restored")
+    assert len(server.journal()) == 1
+
+
+def test_counts_and_codes_that_were_sent_are_not_sent_again(site: Site, server: LicenseServer) -> None:
+    old = restored_after_a_send(site)
+    answer_restored(old, OpenPeriod.SENT, ADMIN)
+    assert send(site, old) is State.SUCCESS
+    assert accepted_events(server) == 7
+    codes = [code for payload in server.payloads() for code in payload.redeemed_extension_codes]
+    assert codes == ["EXT-1"]
+    assert read_now(old, read_health).health.status is HealthStatus.HEALTHY
+
+
+def test_counts_that_were_not_sent_are_sent_with_the_next_payload(site: Site, server: LicenseServer) -> None:
+    site.report(usage(7))
+    site.redeem("EXT-1")
+    restore = backed_up(site)
+    site.configure(retention_days=90)  # An entry, and nothing was sent.
+    write_head(site.runtime)
+    old = restore()
+    answer_restored(old, OpenPeriod.UNSENT, ADMIN)
+    assert send(site, old) is State.SUCCESS
+    assert accepted_events(server) == 7
+    assert server.payloads()[0].redeemed_extension_codes == ("EXT-1",)
+
+
+def test_what_waited_in_the_backup_is_replayed_under_its_id_and_counted_once(site: Site, server: LicenseServer) -> None:
+    server.trouble(Trouble(before=reply(503)))
+    site.report(usage(7))
+    assert send(site) is State.RETRYING
+    restore = backed_up(site)
+    server.trouble()
+    site.clock.advance(days=1)
+    assert wake(site.runtime).attempts == 1
+    write_head(site.runtime)
+    old = restore()
+    answer_restored(old, OpenPeriod.SENT, ADMIN)
+    assert wake(old).attempts == 1
+    (entry,) = server.journal()
+    assert (entry.times_received, entry.conflicts) == (2, 0)
+    (row,) = read_now(old, list_transmissions, HistoryFilter(), None, 10).items
+    assert row.state is State.SUCCESS
+
+
+def test_a_run_that_came_due_is_made_up_for_once_it_is_answered(site: Site, server: LicenseServer) -> None:
+    old = restored_after_a_send(site)
+    site.clock.set(site.next_run_at())
+    assert wake(old).tick == "restored"
+    answer_restored(old, OpenPeriod.SENT, ADMIN)
+    site.clock.advance(minutes=1)
+    assert len(server.journal()) == 1
+    site.report(usage(2))
+    site.tick()
+    assert accepted_events(server) == 9
+
+
+def test_the_ledger_says_that_it_was_restored_and_who_answered(site: Site) -> None:
+    old = restored_after_a_send(site)
+    answer_restored(old, OpenPeriod.SENT, ADMIN)
+    noted = [entry for entry in entries(old.database) if entry.kind == "restored"]
+    assert [(entry.actor, entry.details) for entry in noted] == [
+        ("deployment", {"reason": "head_file"}),
+        (ADMIN.label, {"open_period": "sent"}),
+    ]
+    with pytest.raises(NotRestoredError):
+        answer_restored(old, OpenPeriod.SENT, ADMIN)
+
+
+def test_the_question_outlives_a_restart(site: Site) -> None:
+    restored_after_a_send(site)
+    again = site.open()
+    assert read_now(again, read_health).health.code == "restored"
+    assert len([entry for entry in entries(again.database) if entry.kind == "restored"]) == 1
+
+
+def test_a_backup_that_is_no_older_than_the_file_asks_nothing(site: Site) -> None:
+    write_head(site.runtime)
+    restore = backed_up(site)
+    assert read_now(restore(), read_health).health.code != "restored"
+
+
+def test_without_a_file_an_anchor_shows_that_the_backup_is_old(site: Site, tmp_path: Path) -> None:
+    site.report(usage(7))
+    restore = backed_up(site)
+    send(site)
+    write_head(site.runtime)
+    head = read_head(site.runtime)
+    assert head is not None
+    (tmp_path / "ledger-head").unlink()
+    old = restore()
+    assert read_now(old, read_health).health.code != "restored"
+    assert not notice_restored(old, f"{1}:{first_entry(old)}")
+    assert notice_restored(old, f"{head.seq}:{head.sha256}")
+    assert notice_restored(old, head.sha256)
+    with pytest.raises(RestoredError):
+        send_now(old, ADMIN, None)
+
+
+def first_entry(runtime: Runtime) -> str:
+    with runtime.database.read() as tx:
+        return digest_of(tx.ledger.lines(0, 1)[0].line)
+
+
+def test_a_new_database_is_no_copy_of_the_one_that_the_file_knows(
+    site: Site, run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    send(site)
+    write_head(site.runtime)
+    folder = tmp_path / "new"
+    folder.mkdir()
+    new = site.open(replica=replace(site.replica, database_url=run_databases.sqlite(folder)))
+    assert read_now(new, read_health).health.code != "restored"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 64, b"1 2\n", b"-1 " + b"0" * 64 + b"\n", b"7" * 10_000])
+def test_a_file_that_cannot_be_read_checks_nothing(site: Site, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ledger-head").write_bytes(content)
+    assert read_head(site.runtime) is None
+    assert read_now(site.open(), read_health).health.code != "restored"
