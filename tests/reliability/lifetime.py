@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -13,10 +14,12 @@ from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.domain.transmissions import FAILED_STATES, LEASE
+from telemetry_service.domain.transmissions import FAILED_STATES, LEASE, SENDABLE_STATES, State
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
+from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.actions.report_facts import (
     redeem_code,
     register_bouncer,
@@ -129,6 +132,32 @@ class Lifetime(Promises):
             failed = tx.transmissions.waiting(FAILED_STATES)
         if failed:
             self.survive(death, lambda i: retry(i, failed[choice % len(failed)], ADMIN))
+
+    @rule(manual=st.booleans())
+    def change_release(self, manual: bool) -> None:  # noqa: FBT001
+        policy = ReleasePolicy(Release.MANUAL if manual else Release.AUTOMATIC)
+        self.replica = replace(self.replica, release=policy)
+        self.restart()
+
+    @rule(death=deaths, choice=st.integers(0, 100))
+    def release_one(self, death: Failpoint | None, choice: int) -> None:
+        waiting = self.waiting_for_release()
+        if waiting:
+            self.survive(death, lambda i: release(i, waiting[choice % len(waiting)], ADMIN, "Reviewed"))
+
+    @rule(choice=st.integers(0, 100))
+    def withdraw_one(self, choice: int) -> None:
+        """Withdraw what the License Server does not have: one that stores what it refuses cannot be believed."""
+        with self.runtime.database.read() as tx:
+            waiting = tx.transmissions.waiting(SENDABLE_STATES | {State.AWAITING_RELEASE})
+        known = {entry.transmission_id for entry in self.journal()}
+        ours = [transmission_id for transmission_id in waiting if transmission_id not in known]
+        if not ours:
+            return
+        before = self.reckoning().waiting
+        self.survive(None, lambda i: withdraw(i, ours[choice % len(ours)], ADMIN, "Not needed"))
+        self.withheld = self.withheld.plus(before.minus(self.reckoning().waiting))
+        self.withdrawn |= set(ours) - self.reckoning().waiting_ids
 
     @rule(death=deaths, days=st.sampled_from([0, 8, 100]))
     def purge(self, death: Failpoint | None, days: int = 0) -> None:

@@ -6,6 +6,7 @@ and nothing was sent while telemetry was off. After the last step everything is 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +16,10 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.facts import UsageReport
+from telemetry_service.domain.release import AUTOMATIC
+from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
+from telemetry_service.pipeline.actions.release import release
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.configuration import read_configuration
@@ -55,6 +59,7 @@ class Promises(RuleBasedStateMachine):
         self.acknowledged = Amount()
         self.codes: set[str] = set()
         self.ever_waiting: set[UUID] = set()
+        self.withdrawn: set[UUID] = set()
         self.not_reported: dict[int, Amount] = {}
         self.recent: list[tuple[UsageReport, datetime]] = []
         self.enabled, self.withheld = True, Amount()
@@ -69,7 +74,9 @@ class Promises(RuleBasedStateMachine):
         elsewhere = reckoning.accepted.plus(reckoning.waiting).plus(reckoning.open)
         not_reported = add_up(self.not_reported.values())
         assert elsewhere.plus(not_reported) == self.acknowledged
-        assert not_reported == self.withheld, "what was open at each switch, and nothing else, never leaves"
+        assert not_reported == self.withheld, (
+            "what was open at each switch or was withdrawn, and nothing else, never leaves"
+        )
 
     @invariant()
     def what_was_sent_is_what_is_kept(self) -> None:
@@ -94,7 +101,11 @@ class Promises(RuleBasedStateMachine):
     def nothing_that_was_not_accepted_is_gone(self) -> None:
         waiting = self.reckoning().waiting_ids
         self.ever_waiting |= waiting
-        assert self.ever_waiting <= waiting | {entry.transmission_id for entry in self.journal()}
+        assert self.ever_waiting <= waiting | self.withdrawn | {entry.transmission_id for entry in self.journal()}
+
+    @invariant()
+    def nothing_that_was_withdrawn_is_sent(self) -> None:
+        assert not self.withdrawn & {entry.transmission_id for entry in self.journal()}
 
     @invariant()
     def there_is_one_open_period(self) -> None:
@@ -105,6 +116,11 @@ class Promises(RuleBasedStateMachine):
         self.server.trouble()
         set_api_key(self.runtime, self.api_key, ADMIN)
         self.save(enabled=True)
+        self.replica = replace(self.replica, release=AUTOMATIC)
+        self.runtime.database.close()
+        self.runtime = self.open()
+        for waiting in self.waiting_for_release():
+            release(self.runtime, waiting, ADMIN, "Reviewed")
         send_now(self.runtime, ADMIN, None)
         for _ in range(3):
             self.clock.advance(hours=7)
@@ -153,6 +169,10 @@ class Promises(RuleBasedStateMachine):
             self.withheld = self.withheld.plus(self.reckoning().open)
         save_configuration(self.runtime, values, stored.version, ADMIN)
         self.enabled = values.enabled
+
+    def waiting_for_release(self) -> tuple[UUID, ...]:
+        with self.runtime.database.read() as tx:
+            return tx.transmissions.waiting(frozenset({State.AWAITING_RELEASE}))
 
     def journal(self) -> list[JournalEntry]:
         return [entry for entry in self.server.journal() if entry.customer_id == self.customer]

@@ -43,6 +43,13 @@ def test_demo_mode_false_starts_no_more_without_keys_than_silence_does() -> None
     assert problems_of({"DEMO_MODE": "false"}) == problems_of({})
 
 
+def test_receipts_cannot_be_required_without_a_key_that_verifies_them() -> None:
+    problem = only_problem({"TELEMETRY_REQUIRE_RECEIPT": "true"})
+    assert problem.startswith("TELEMETRY_REQUIRE_RECEIPT needs TELEMETRY_LICENSE_SERVER_PUBLIC_KEY")
+    wrong = {"TELEMETRY_REQUIRE_RECEIPT": "true", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": "not a key"}
+    assert only_problem(wrong).startswith("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY must be")
+
+
 def test_a_key_may_not_serve_both_purposes() -> None:
     problem = only_problem({"CREDENTIAL_ENCRYPTION_KEY": f"{CREDENTIAL_KEY},{ENCRYPTION_KEY}"})
     assert problem.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")
@@ -53,6 +60,13 @@ def test_a_key_may_not_serve_both_purposes() -> None:
     [
         ("DEMO_MODE", "1"),
         ("TELEMETRY_ENABLED", "no"),
+        ("TELEMETRY_RELEASE", "perhaps"),
+        ("TELEMETRY_NEW_FIELD_NOTICE_HOURS", "0000"),
+        ("TELEMETRY_NEW_FIELD_NOTICE_HOURS", "8761"),
+        ("TELEMETRY_NEW_FIELD_NOTICE_HOURS", "-1"),
+        ("TELEMETRY_NEW_FIELD_NOTICE_HOURS", "3 days"),
+        ("TELEMETRY_REQUIRE_FIELD_APPROVAL", "yes"),
+        ("TELEMETRY_REQUIRE_RECEIPT", "yes"),
         ("TELEMETRY_MAX_BOUNCERS", "0000000"),
         ("TELEMETRY_MAX_BOUNCERS", "1000001"),
         ("TELEMETRY_MAX_BOUNCERS", "-5"),

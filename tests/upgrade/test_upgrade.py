@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import BigInteger, Connection, Integer, text
 
+from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.engine import make_migrating_engine
@@ -81,6 +82,14 @@ def test_a_start_upgrades_automatically(lived_in: LivedIn, clock: FrozenClock) -
     check_all_is_kept(lived_in, clock)
     state = schema_state(lived_in.database_url)
     assert state.present == state.newest
+
+
+def test_the_schema_of_the_upgrade_counts_as_announced(lived_in: LivedIn, clock: FrozenClock) -> None:
+    with Running(lived_in.database_url, lived_in.environment, clock) as service:
+        with service.context.runtime.database.read() as tx:
+            announced = tx.announced_schemas.all()
+        assert [each.schema_sha256 for each in announced] == [current_schema().sha256]
+        assert announced[0].settled_at is not None
 
 
 def test_replicas_that_start_at_once_upgrade_it_once(lived_in: LivedIn, clock: FrozenClock) -> None:
