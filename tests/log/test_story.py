@@ -33,8 +33,13 @@ SHOWN_BY_OTHER_TESTS = {
     Event.CONNECTION_CUT_OFF,
     Event.FORWARDED_NOT_TRUSTED,
     Event.PAYLOAD_INVALID,
+    Event.NEW_FIELD_ANNOUNCED,
+    Event.PAYLOAD_RELEASED,
+    Event.PAYLOAD_WITHDRAWN,
+    Event.ACCEPTED_WITHOUT_RECEIPT,
 }
-"""The tests of the guide's cases, of refusals, of authorities, of the retention and of receipts make these happen."""
+"""The tests of the guide's cases, of refusals, of authorities, of the retention, of releases and of receipts make these
+happen."""
 
 _LATER_PASSWORD = "canary of a later password"
 """Ignored, for there is an administrator already, and the log says that it was."""

@@ -54,9 +54,8 @@ def notice_is_over(runtime: Runtime, announced: Announced, now: datetime) -> boo
     return until is not None and until <= now
 
 
-def new_field_of(runtime: Runtime, tx: Transaction, now: datetime) -> NewField | None:
+def new_field_of(runtime: Runtime, tx: Transaction, announced: Announced | None, now: datetime) -> NewField | None:
     """Return what the current schema adds or widens, as long as its payloads wait for that."""
-    announced = tx.announced_schemas.get(runtime.schemas.current.sha256)
     if announced is None or announced.settled_at is not None or notice_is_over(runtime, announced, now):
         return None
     until = notice_of(runtime.deployment.release, announced)

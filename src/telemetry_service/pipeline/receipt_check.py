@@ -10,9 +10,10 @@ def last_receipt_unverified(runtime: Runtime, tx: Transaction) -> bool:
 
     An administrator's decision to do without one is no longer reported.
     """
-    pinned, last = runtime.receipt_keys, tx.transmissions.last_accepted()
+    pinned, last = runtime.receipt_keys, tx.transmissions.last_receipt()
     if pinned is None or last is None:
         return False
-    digests = {attempt.payload_sha256 for attempt in tx.transmissions.attempts(last.transmission_id)}
-    valid = last.receipt is not None and pinned.read(last.receipt, last.transmission_id, digests) is not None
+    valid = (
+        last.receipt is not None and pinned.read(last.receipt, last.transmission_id, last.payload_digests) is not None
+    )
     return not valid and not accepted_without_receipt(runtime, tx, last.transmission_id)

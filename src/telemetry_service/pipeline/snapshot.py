@@ -41,7 +41,7 @@ class Snapshot:
     @cached_property
     def state(self) -> CurrentState:
         """The one-row tables."""
-        return self.tx.current_state.read()
+        return self.tx.current_state.read(self.runtime.schemas.current.sha256)
 
     @property
     def configuration(self) -> StoredConfiguration:
@@ -118,7 +118,7 @@ class Snapshot:
             longest_wait=self.runtime.retry_policy.longest,
             release=self.runtime.deployment.release,
             interval=longest_interval(self.configuration.values.frequency),
-            new_field=new_field_of(self.runtime, self.tx, self.now),
+            new_field=new_field_of(self.runtime, self.tx, self.state.announced, self.now),
             receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
             ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint),
         )

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, cast, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, bindparam, cast, func, literal_column, select
 
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.facts import StoredPosture
 from telemetry_service.domain.periods import Period
+from telemetry_service.domain.release import Announced
 from telemetry_service.domain.transmissions import DeliveryRecord
 from telemetry_service.storage.configuration import SealedApiKey, api_key_in, configuration_in
 from telemetry_service.storage.last_exchange import delivery_in
 from telemetry_service.storage.license import posture_in
 from telemetry_service.storage.periods import period_in
 from telemetry_service.storage.tables import (
+    AnnouncedSchema,
     Installation,
     LastExchangeRow,
     LedgerVerification,
@@ -32,6 +34,7 @@ _INSTALLATION = Installation.__table__
 _EXCHANGES = LastExchangeRow.__table__
 _VERIFICATION = LedgerVerification.__table__
 _LICENSE = LicensePostureRow.__table__
+_ANNOUNCED = AnnouncedSchema.__table__
 _PERIOD = ReportingPeriod.__table__
 _CONFIGURATION = TelemetryConfiguration.__table__
 _SCHEDULE = TelemetrySchedule.__table__
@@ -52,13 +55,24 @@ _VERDICT = cast(_VERIFICATION.c.sealed, LargeBinary).label("verdict")
 """Bytes, even if someone has put a text there: on SQLite, a column may hold anything."""
 
 _EVERYTHING = (
-    select(_CONFIGURATION, _EXCHANGES, _SCHEDULE, _INSTALLATION, _LICENSE, _PERIOD, _FIRST_TICK_SINCE, _VERDICT)
+    select(
+        _CONFIGURATION,
+        _EXCHANGES,
+        _SCHEDULE,
+        _INSTALLATION,
+        _LICENSE,
+        _PERIOD,
+        _ANNOUNCED,
+        _FIRST_TICK_SINCE,
+        _VERDICT,
+    )
     .select_from(
         _CONFIGURATION.join(_EXCHANGES, _EXCHANGES.c.id == _ONE)
         .join(_SCHEDULE, _SCHEDULE.c.id == _ONE)
         .join(_INSTALLATION, _INSTALLATION.c.id == _ONE)
         .join(_PERIOD, _PERIOD.c.is_open)
         .outerjoin(_LICENSE, _LICENSE.c.id == _ONE)
+        .outerjoin(_ANNOUNCED, _ANNOUNCED.c.schema_sha256 == bindparam("schema_sha256"))
         .outerjoin(_VERIFICATION, _VERIFICATION.c.id == _ONE)
     )
     .where(_CONFIGURATION.c.id == _ONE)
@@ -81,6 +95,8 @@ class CurrentState:
     """None before the first report."""
     period: Period
     """The open one."""
+    announced: Announced | None
+    """The schema that was asked for; None if it was not announced."""
     verdict: bytes | None
     """The sealed result of the latest check of the ledger."""
 
@@ -92,9 +108,9 @@ class CurrentStateStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def read(self) -> CurrentState:
-        """Return all of it."""
-        return _state(self._connection.execute(_EVERYTHING).mappings().one())
+    def read(self, schema_sha256: str) -> CurrentState:
+        """Return all of it, with the announcement of one schema."""
+        return _state(self._connection.execute(_EVERYTHING, {"schema_sha256": schema_sha256}).mappings().one())
 
 
 def _state(row: RowMapping) -> CurrentState:
@@ -105,7 +121,14 @@ def _state(row: RowMapping) -> CurrentState:
         restored_at=row[_INSTALLATION.c.restored_at],
         next_run_at=row[_SCHEDULE.c.next_run_at],
         delivery=delivery_in(row, row["first_tick_since"]),
+        announced=_announced(row),
         license=None if row[_LICENSE.c.id] is None else posture_in(row),
         period=period_in(row),
         verdict=row["verdict"],
     )
+
+
+def _announced(row: RowMapping) -> Announced | None:
+    schema_sha256 = row[_ANNOUNCED.c.schema_sha256]
+    times = row[_ANNOUNCED.c.announced_at], row[_ANNOUNCED.c.settled_at]
+    return None if schema_sha256 is None else Announced(schema_sha256, *times)

@@ -72,6 +72,15 @@ class NewTransmission:
     next_trigger: AttemptTrigger
 
 
+@dataclass(frozen=True, slots=True)
+class LastReceipt:
+    """The receipt of the last acceptance, and what it may be about."""
+
+    transmission_id: UUID
+    receipt: str | None
+    payload_digests: frozenset[str]
+
+
 class TransmissionStore:
     """A transmission is written once; afterwards its delivery changes, and never its ID."""
 
@@ -103,6 +112,17 @@ class TransmissionStore:
     def last_accepted(self) -> Transmission | None:
         """Return the accepted transmission of the latest period, if retention still keeps one."""
         return self._first(_query().where(Log.state == State.SUCCESS).order_by(Log.sequence.desc()).limit(1))
+
+    def last_receipt(self) -> LastReceipt | None:
+        """Return the receipt of the same one, with the digests of the payloads that its attempts sent."""
+        newest = select(func.max(Log.sequence)).where(Log.state == State.SUCCESS).scalar_subquery()
+        query = select(Log.transmission_id, Log.receipt, AttemptRow.payload_sha256).where(Log.sequence == newest)
+        sent = query.outerjoin(AttemptRow, AttemptRow.transmission_id == Log.transmission_id)
+        rows = self._connection.execute(sent).all()
+        if not rows:
+            return None
+        digests = frozenset(row.payload_sha256 for row in rows if row.payload_sha256 is not None)
+        return LastReceipt(rows[0].transmission_id, rows[0].receipt, digests)
 
     def page(self, filter_: HistoryFilter, before: int | None, limit: int) -> tuple[Transmission, ...]:
         """Return transmissions with a sequence below ``before``, newest first."""

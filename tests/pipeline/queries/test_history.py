@@ -110,5 +110,6 @@ def test_transmissions_are_counted_by_their_state(site: Site) -> None:
         State.HELD: 1,
         State.REJECTED: 0,
         State.AWAITING_RELEASE: 0,
+        State.EXPORTED: 0,
         State.WITHDRAWN: 0,
     }
