@@ -30,6 +30,7 @@ HEAVY = (
     "apscheduler",
     "jinja2",
     "structlog",
+    "telemetry_service.domain.health_texts",
 )
 
 

@@ -7,7 +7,6 @@ import typer
 
 from telemetry_service.cli.commands.serve import DEFAULT_PORT
 from telemetry_service.cli.exit_codes import ExitCode
-from telemetry_service.cli.liveness import is_alive
 from telemetry_service.cli.output import AsJson, say, say_json, say_on_stderr
 
 Liveness = Annotated[bool, typer.Option("--liveness", help="Only check whether the local service responds.")]
@@ -47,6 +46,8 @@ def doctor(
 
 
 def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
+    from telemetry_service.cli.liveness import is_alive
+
     alive = is_alive(port, host)
     if as_json:
         say_json({"alive": alive})

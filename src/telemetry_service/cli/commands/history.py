@@ -1,14 +1,16 @@
 """``telemetry-service history``."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from telemetry_service.cli.open_service import opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_as, say_table
-from telemetry_service.domain.transmission_texts import DescribedTransmission
 from telemetry_service.domain.transmissions import Status, Trigger
+
+if TYPE_CHECKING:
+    from telemetry_service.domain.transmission_texts import DescribedTransmission
 
 Limit = Annotated[int, typer.Option(min=1, max=500, help="Number of transmissions, newest first.")]
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day.")]
@@ -53,7 +55,7 @@ def history(
         say(f"Older transmissions: --cursor {page.next_cursor}")
 
 
-def _cells(described: DescribedTransmission) -> tuple[object, ...]:
+def _cells(described: "DescribedTransmission") -> tuple[object, ...]:
     t, texts = described.transmission, described.texts
     return (
         moment(t.created_at),
