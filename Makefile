@@ -48,12 +48,13 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
 
-bench: .venv/.dev ## Measure recording and preview on both databases, and starts (some minutes)
+bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, and starts (some minutes)
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.recording_http
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.retention
 	$(BIN)/python -m benchmarks.start
+	$(BIN)/python -m benchmarks.ledger
 
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix
