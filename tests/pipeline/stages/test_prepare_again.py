@@ -148,6 +148,7 @@ def test_what_is_prepared_again_says_what_it_replaces_by_whom_and_why(site: Site
     assert again.details == {
         "prepared_sha256": present.prepared_sha256,
         "schema_sha256": first.details["schema_sha256"],
+        "waits_for": None,
         "records": 1_000,
         "replaces": transmission.prepared_sha256,
         "reason": "api_key_changed",
@@ -207,15 +208,26 @@ def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_the_key_is_rig
     ]
 
 
-def test_what_may_have_arrived_under_a_mistyped_key_never_changes_and_stays_refused(site: Site) -> None:
-    """An ID has one payload. It is held, and says so; only *Withdraw* could end that."""
+def test_what_may_have_arrived_under_a_mistyped_key_changes_once_the_right_key_is_refused_for_it(site: Site) -> None:
+    """The License Server knows the pseudonyms under every key of the customer, so it has never accepted this one."""
     set_api_key(site.runtime, MISTYPED, ADMIN)
     transmission = waiting(site, reset)
     set_api_key(site.runtime, API_KEY, ADMIN)
-    refused = [retry(site.runtime, transmission.transmission_id, ADMIN).transmission for _ in range(2)]
-    assert [(it.state, it.cause) for it in refused] == [(State.HELD, Cause.FORBIDDEN)] * 2
-    assert {it.prepared_sha256 for it in refused} == {transmission.prepared_sha256}
-    assert site.server.journal() == ()
+    assert prepared_as(site, transmission) == pseudonym(MISTYPED, CUSTOMER)
+    refused = retry(site.runtime, transmission.transmission_id, ADMIN).transmission
+    assert (refused.state, refused.cause) == (State.HELD, Cause.FORBIDDEN)
+    assert preparations(site)[-1].details["reason"] == "refused"
+    assert wake(site.runtime).attempts == 1
+    detail = read(site, transmission.transmission_id)
+    assert detail.transmission.state is State.SUCCESS
+    assert read_now(site.runtime, prove, detail).holds
+    assert [entry.times_received for entry in site.server.journal()] == [1]
+
+
+def test_a_customer_that_is_refused_under_its_own_pseudonym_is_not_tried_at_once_again(site: Site) -> None:
+    held = waiting(site, reply(403))
+    assert (held.state, held.cause) == (State.HELD, Cause.FORBIDDEN)
+    assert wake(site.runtime).attempts == 0
 
 
 @pytest.mark.parametrize("ended", REFUSED)

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     API_KEY_CHANGED = "api_key_changed"
     ANONYMIZED = "anonymized"
     TAKEN_OVER = "taken_over"
+    REFUSED = "refused"
 
 
 def prepare_waiting_again(runtime: Runtime, tx: Transaction, api_key: str, actor: Actor, reason: Reason) -> None:
@@ -38,22 +39,22 @@ def prepare_waiting_again(runtime: Runtime, tx: Transaction, api_key: str, actor
 
 def prepare_one_again(
     runtime: Runtime, tx: Transaction, transmission_id: UUID, api_key: str, actor: Actor, reason: Reason
-) -> None:
-    """Do so with one of them. A payload that was changed stays as it is: it is never sent."""
+) -> bool:
+    """Do so with one of them; whether it changed. A payload that someone changed stays as it is: it is never sent."""
     transmission = tx.transmissions.get(transmission_id)
-    if transmission is None or not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
-        return
+    if transmission is None or not _may_change(tx, transmission_id, reason):
+        return False
     try:
         before = prepared_of(runtime, tx, transmission)
     except PayloadChangedError:
-        return
+        return False
     document = read_stored(before.content) or {}
     prepared = document.get("customer_id")
     if not isinstance(prepared, str):
-        return  # It was no payload when it was taken over, and is refused when it is due.
+        return False  # It was no payload when it was taken over, and is refused when it is due.
     named = _named(runtime, tx, transmission_id, prepared, api_key)
     if named == prepared:
-        return
+        return False
     digest = tx.evidence.keep(transmission_id, canonical_json({**document, "customer_id": named}))
     tx.transmissions.prepare_again(transmission_id, digest)
     said: dict[str, Value] = {
@@ -65,6 +66,16 @@ def prepare_one_again(
         "reason": reason.value,
     }
     tx.ledger.note(runtime.clock.now(), actor, Kind.PREPARED, said, transmission_id)
+    return True
+
+
+def _may_change(tx: Transaction, transmission_id: UUID, reason: Reason) -> bool:
+    """Whether nothing of it can have arrived.
+
+    If the License Server refuses the customer of exactly these bytes under the present key, it has not accepted them
+    before either: it knows the customer's pseudonyms under every key that the customer had.
+    """
+    return reason is Reason.REFUSED or nothing_can_have_arrived(tx.transmissions.attempts(transmission_id))
 
 
 def _named(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str, api_key: str) -> str:

@@ -147,18 +147,24 @@ def _note_failure(
     elif isinstance(outcome, Held) and _key_changed(tx, claimed):
         # The key was changed during this attempt with the old one, so nothing else would make it due.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
-    _prepare_again(runtime, tx, claimed)
+    if _prepare_again(runtime, tx, claimed, outcome):
+        columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 
 
-def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed) -> None:
-    """Prepare the payload for a key, or the anonymization, that was saved while this attempt might still arrive."""
+def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure) -> bool:
+    """Prepare the payload for a key, or the anonymization, that was saved while this attempt might still arrive.
+
+    Likewise if the License Server refuses its customer under the present key: it was prepared under a mistyped one.
+    """
     reason = Reason.API_KEY_CHANGED if _key_changed(tx, claimed) else Reason.ANONYMIZED
+    if outcome.cause is Cause.FORBIDDEN and reason is not Reason.API_KEY_CHANGED:
+        reason = Reason.REFUSED
     try:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
     except (NotConfiguredError, KeyUnusableError):
-        return
-    prepare_one_again(runtime, tx, claimed.transmission.transmission_id, api_key, SERVICE, reason)
+        return False
+    return prepare_one_again(runtime, tx, claimed.transmission.transmission_id, api_key, SERVICE, reason)
 
 
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
