@@ -1,6 +1,7 @@
 """A bundle from the export to its receipts: each payload is counted once, however often and late it is carried."""
 
 import json
+import logging
 from dataclasses import replace
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.receipt import claims_of_receipt
 from telemetry_service.domain.receipts_file import ImportReport, ImportResult, ReceiptsFile, read_receipts_file
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status
+from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import remove_api_key, set_api_key
 from telemetry_service.pipeline.actions.export_bundle import export_bundle
@@ -38,6 +40,7 @@ from telemetry_service.sealing.identity import key_id
 from tests.support.actors import ADMIN
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.log_lines import lines_of
 from tests.support.site import Replica, Site, usage
 
 NEW_KEY = "ck_test_new_9Hq2LmZx7RtWc4Kd"
@@ -113,10 +116,18 @@ def test_an_export_is_an_attempt_whose_bytes_are_kept(site: Site) -> None:
     assert proof.headers_of(attempt)["X-Telemetry-Signature"] == member["signature"]
 
 
-def test_the_ledger_says_what_was_exported_and_imported_and_by_whom(site: Site, server: LicenseServer) -> None:
+def test_ledger_and_log_say_what_was_exported_and_imported_and_by_whom(
+    site: Site, server: LicenseServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     sent = waiting(site)
     bundle = export(site)
     imported(site, server.take(bundle.content))
+    [exported_line], [imported_line] = (
+        lines_of(caplog, event) for event in (Event.BUNDLE_EXPORTED, Event.RECEIPTS_IMPORTED)
+    )
+    assert (exported_line["actor"], exported_line["transmissions"]) == (ADMIN.label, 1)
+    assert imported_line["actor"] == ADMIN.label
     noted = entries(site.runtime.database)[-4:]
     assert [entry.kind for entry in noted] == ["attempt", "exported", "answered", "imported"]
     assert noted[1].details["bundle_sha256"] == bundle.sha256

@@ -37,9 +37,12 @@ SHOWN_BY_OTHER_TESTS = {
     Event.PAYLOAD_RELEASED,
     Event.PAYLOAD_WITHDRAWN,
     Event.ACCEPTED_WITHOUT_RECEIPT,
+    Event.BUNDLE_EXPORTED,
+    Event.RECEIPTS_IMPORTED,
+    Event.DATABASE_RESTORED,
 }
-"""The tests of the guide's cases, of refusals, of authorities, of the retention, of releases and of receipts make these
-happen."""
+"""The tests of the guide's cases, of refusals, of authorities, of the retention, of releases, of receipts, of bundles
+and of restored backups make these happen."""
 
 _LATER_PASSWORD = "canary of a later password"
 """Ignored, for there is an administrator already, and the log says that it was."""

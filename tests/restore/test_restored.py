@@ -13,6 +13,7 @@ from telemetry_service.domain.ledger import digest_of
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import HistoryFilter, State
+from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
@@ -27,6 +28,7 @@ from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
+from tests.support.log_lines import lines_of
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
 from tests.support.site_fixtures import clock, server
@@ -85,8 +87,11 @@ def restored_after_a_send(site: Site) -> Runtime:
     return restore()
 
 
-def test_nothing_is_sent_before_the_question_is_answered(site: Site, server: LicenseServer) -> None:
+def test_nothing_is_sent_before_the_question_is_answered(
+    site: Site, server: LicenseServer, caplog: pytest.LogCaptureFixture
+) -> None:
     old = restored_after_a_send(site)
+    assert len(lines_of(caplog, Event.DATABASE_RESTORED)) == 1
     site.clock.set(site.next_run_at())
     assert wake(old).attempts == 0
     for refused in (lambda: send_now(old, ADMIN, None), lambda: retry_failed(old, ADMIN)):
