@@ -25,8 +25,8 @@ from telemetry_service.identity.authentication import Authentication, make_authe
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
+from telemetry_service.pipeline.actions.restored import follow_head
 from telemetry_service.pipeline.actions.start import create_first_rows, start
-from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.pipeline.runtime import Failpoint, Runtime, pass_failpoint
@@ -103,7 +103,7 @@ class Service(OpenService):
         with suppress(StorageUnavailableError):
             self.authentication.refusals.flush()
             note_all_counted(self.runtime)
-            write_head(self.runtime)
+            follow_head(self.runtime)
 
     def threads(self) -> dict[str, bool]:
         """Return the threads that must live as long as the process, and whether they are alive."""
@@ -230,7 +230,7 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tupl
             run_due_tick(runtime)
             opened.authentication.refusals.flush()
             note_counted(runtime)
-            write_head(runtime)
+            follow_head(runtime)
 
     wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
     if not scheduled:

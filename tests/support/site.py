@@ -172,6 +172,8 @@ class Site:
             for statement in _FORGET:
                 connection.execute(text(statement))
         engine.dispose()
+        if self.runtime.head_file is not None:
+            self.runtime.head_file.unlink(missing_ok=True)
 
     def tick(self) -> WakeReport:
         """Let the next tick fall due, and wake."""

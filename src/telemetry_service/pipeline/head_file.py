@@ -29,14 +29,16 @@ def read_head(runtime: Runtime) -> Head | None:
 
 
 def write_head(runtime: Runtime) -> None:
-    """Write the present head into the file, if it has changed; a file that cannot be written is left as it is."""
-    if runtime.head_file is None:
-        return
+    """Remember the present head, and write it into the file, if it has changed.
+
+    A file that cannot be written is left as it is, and tried again.
+    """
     with runtime.database.read() as tx:
         head = tx.ledger.head()
     if head != runtime.written_head.head:
         with suppress(OSError):
-            _replace(runtime.head_file, f"{head.seq} {head.sha256}\n")
+            if runtime.head_file is not None:
+                _replace(runtime.head_file, f"{head.seq} {head.sha256}\n")
             runtime.written_head.head = head
 
 

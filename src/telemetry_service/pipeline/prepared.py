@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.outcome import may_have_arrived
 from telemetry_service.domain.release import WaitsFor
-from telemetry_service.domain.transmissions import Transmission
+from telemetry_service.domain.transmissions import Transmission, nothing_can_have_arrived
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import read_line
@@ -73,6 +75,27 @@ def accepted_without_receipt(runtime: Runtime, tx: Transaction, transmission_id:
     """Whether an administrator decided that a transmission counts as accepted without a receipt."""
     signed = signed_claims(runtime, tx, transmission_id)
     return any(said["kind"] == Kind.ACCEPTED_WITHOUT_RECEIPT for said in signed)
+
+
+def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID, ended: int | None = None) -> bool:
+    """Whether the License Server may have a payload; if the ledger and the attempts disagree, it may.
+
+    ``ended`` is the number of an attempt whose outcome this transaction records, so that the ledger does not have it
+    yet.
+    """
+    if not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
+        return True
+    signed = signed_claims(runtime, tx, transmission_id)
+    answers = {said["number"]: said for said in signed if said["kind"] == Kind.ANSWERED}
+    tried = {said["number"] for said in signed if said["kind"] == Kind.ATTEMPT} - {ended}
+    return not signed or any(_can_have_arrived(answers.get(number)) for number in tried)
+
+
+def _can_have_arrived(answer: Mapping[str, Any] | None) -> bool:
+    """Whether an attempt with this signed outcome may have arrived. Without one, a crash has ended it, so it may."""
+    if answer is None or answer["cause"] is None:
+        return True
+    return may_have_arrived(Cause(answer["cause"]), answer["code"])
 
 
 def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[dict[str, Any]]:

@@ -188,8 +188,9 @@ class _Check:
         if said is None:
             waits = {State.EXPORTED} if attempt.trigger is AttemptTrigger.BUNDLE else {State.PENDING, State.RETRYING}
             return attempt.response_code is None and attempt.state in waits
-        return (said["state"], said["code"], said["duplicate"]) == (
+        return (said["state"], said["cause"], said["code"], said["duplicate"]) == (
             attempt.state,
+            attempt.cause,
             attempt.response_code,
             attempt.duplicate,
         )

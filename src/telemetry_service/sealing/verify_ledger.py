@@ -16,6 +16,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -401,17 +402,19 @@ def _base(checkpoint: str | None) -> tuple[int, str]:
     return 0, "0" * 64
 
 
-def _open(path: Path) -> Path:
-    """Return an export, a zip or a folder, as a path. It is only read, and no name in it is used."""
+@contextmanager
+def _opened(path: Path) -> Iterator[Path]:
+    """Open an export, a zip or a folder, as a path. It is only read, and no name in it is used."""
     if path.is_dir():
-        return path
-    archive = zipfile.ZipFile(path)
-    names, ways = archive.namelist(), {part.compress_type for part in archive.infolist()}
-    if len(set(names)) != len(names) or any(".." in name or name[:1] in {"/", "\\"} for name in names):
-        raise ValueError("it contains a name twice, or a name outside of it")
-    if not ways <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise ValueError("it is compressed in another way than exports are")
-    return cast("Path", zipfile.Path(archive))  # It has the few methods that are used.
+        yield path
+        return
+    with zipfile.ZipFile(path) as archive:
+        names, ways = archive.namelist(), {part.compress_type for part in archive.infolist()}
+        if len(set(names)) != len(names) or any(".." in name or name[:1] in {"/", "\\"} for name in names):
+            raise ValueError("it contains a name twice, or a name outside of it")
+        if not ways <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise ValueError("it is compressed in another way than exports are")
+        yield cast("Path", zipfile.Path(archive))  # It has the few methods that are used.
 
 
 def _lines(export: Path) -> Iterator[str]:
@@ -478,17 +481,17 @@ def main(arguments: list[str] | None = None) -> int:
     joined = re.sub("(--(?:ledger|vendor)-key)\0", r"\1=", "\0".join(sys.argv[1:] if arguments is None else arguments))
     given = parser.parse_args(joined.split("\0") if joined else [])
     try:
-        export = _open(given.export)
-        checkpoint = _content(export, "checkpoint.jws")
-        verifier = Verifier(
-            map(_key, given.ledger_key),
-            evidence=lambda digest: _content(export, f"evidence/{digest}"),
-            vendor_keys=map(_key, given.vendor_key),
-            anchors=given.anchor,
-            seen=_captured(given.seen),
-            checkpoint=None if checkpoint is None else checkpoint.decode("ascii", "replace").strip(),
-        )
-        report = verify(_lines(export), verifier)
+        with _opened(given.export) as export:
+            checkpoint = _content(export, "checkpoint.jws")
+            verifier = Verifier(
+                map(_key, given.ledger_key),
+                evidence=lambda digest: _content(export, f"evidence/{digest}"),
+                vendor_keys=map(_key, given.vendor_key),
+                anchors=given.anchor,
+                seen=_captured(given.seen),
+                checkpoint=None if checkpoint is None else checkpoint.decode("ascii", "replace").strip(),
+            )
+            report = verify(_lines(export), verifier)
     except Exception as error:  # noqa: BLE001 - as above
         parser.error(f"the arguments or the export cannot be read: {error!r}")
     for text in _summary(report, given):

@@ -455,7 +455,8 @@ def _query() -> Select[Any]:
     return select(
         *(getattr(Log, name) for name in _LOG),
         ReportingPeriod.opened_at.label("period_opened_at"),
-        ReportingPeriod.closed_at.label("period_closed_at"),
+        # One that is open has no transmission, unless someone wrote a row by hand: the ledger does not agree with that.
+        func.coalesce(ReportingPeriod.closed_at, ReportingPeriod.opened_at).label("period_closed_at"),
     ).join(ReportingPeriod)
 
 

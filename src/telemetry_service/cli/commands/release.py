@@ -47,4 +47,7 @@ def accept_without_receipt(transmission_id: Identity, *, reason: Reason, as_json
 
 def _decided(decide: _Decision, transmission_id: UUID, reason: str) -> "TransmissionDetail":
     with opened_service() as service:
+        from telemetry_service.pipeline.actions.restored import notice_restored
+
+        notice_restored(service.runtime, actor=command_actor())
         return decide(service.runtime, transmission_id, command_actor(), reason)

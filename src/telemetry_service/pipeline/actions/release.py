@@ -16,10 +16,10 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.ledger import Kind, Salted, Value
 from telemetry_service.domain.obstacles import bars_everything
 from telemetry_service.domain.release import Release, reason_error
-from telemetry_service.domain.transmissions import State, Transmission, nothing_can_have_arrived
+from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.prepared import prepared_of, signed_claims, was_released
+from telemetry_service.pipeline.prepared import can_have_arrived, prepared_of, signed_claims, was_released
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
@@ -85,7 +85,7 @@ def withdraw(runtime: Runtime, transmission_id: UUID, actor: Actor, reason: str)
         if transmission is None:
             raise NotFoundError
         if transmission.state is not State.WITHDRAWN:
-            _check_withdrawable(tx, transmission, in_flight=transmission.in_flight(now))
+            _check_withdrawable(runtime, tx, transmission, in_flight=transmission.in_flight(now))
             tx.transmissions.withdraw(transmission_id, now)
             tx.extension_codes.give_back(transmission_id)
             said: dict[str, Value] = {
@@ -152,10 +152,10 @@ def _end_waiting_for(runtime: Runtime, tx: Transaction, schema_sha256: str) -> N
             tx.transmissions.wait_until(waiting, runtime.clock.now())
 
 
-def _check_withdrawable(tx: Transaction, transmission: Transmission, *, in_flight: bool) -> None:
+def _check_withdrawable(runtime: Runtime, tx: Transaction, transmission: Transmission, *, in_flight: bool) -> None:
     if transmission.state is State.SUCCESS:
         raise AlreadyDeliveredError
     if in_flight:
         raise AttemptUnderWayError
-    if not nothing_can_have_arrived(tx.transmissions.attempts(transmission.transmission_id)):
+    if can_have_arrived(runtime, tx, transmission.transmission_id):
         raise MayHaveArrivedError

@@ -3,13 +3,13 @@
 Whether the counts of its open period have left is not in it: if they are sent again, under a new ID, they count twice.
 """
 
-from telemetry_service.domain.actor import DEPLOYMENT, Actor
+from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
 from telemetry_service.domain.errors import NotRestoredError
 from telemetry_service.domain.ledger import Kind, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.head_file import read_head
+from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head, each_line
@@ -18,13 +18,15 @@ from telemetry_service.storage.ledger import Head, each_line
 def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = DEPLOYMENT) -> bool:
     """Hold everything if the database lacks an entry that it had; return whether it is held.
 
-    The entry is the one of the file beside the database, or ``anchor``: ``HASH`` or ``SEQ:HASH``.
+    The entry is the one of the file beside the database, the last one that this process has seen, or ``anchor``:
+    ``HASH`` or ``SEQ:HASH``.
     """
-    kept = read_head(runtime)  # Before the database: nothing that is committed in between is missing there.
+    # Before the database: nothing that is committed in between is missing there.
+    kept = [head for head in (read_head(runtime), runtime.written_head.head) if head is not None]
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         known = tx.installation.restored_at() is not None
-        lacking = (kept is not None and _lacks(tx, kept)) or (anchor is not None and _lacks_anchor(tx, anchor))
+        lacking = any(_lacks(tx, head) for head in kept) or (anchor is not None and _lacks_anchor(tx, anchor))
     if known or not lacking:
         return known
     with runtime.database.write() as tx:
@@ -34,6 +36,12 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
             tx.ledger.note(now, actor, Kind.RESTORED, {"reason": "anchor" if anchor else "head_file"})
             log_event(Event.DATABASE_RESTORED)
     return True
+
+
+def follow_head(runtime: Runtime) -> None:
+    """Notice that the database was replaced by an older copy of itself while this process runs, then keep its head."""
+    notice_restored(runtime, actor=SERVICE)
+    write_head(runtime)
 
 
 def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> None:

@@ -12,9 +12,8 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.stored_payload import read_stored
-from telemetry_service.domain.transmissions import nothing_can_have_arrived
 from telemetry_service.pipeline.customer import customer_of, is_pseudonym
-from telemetry_service.pipeline.prepared import prepared_of
+from telemetry_service.pipeline.prepared import can_have_arrived, prepared_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.identity import pseudonym
@@ -37,12 +36,21 @@ def prepare_waiting_again(runtime: Runtime, tx: Transaction, api_key: str, actor
         prepare_one_again(runtime, tx, transmission_id, api_key, actor, reason)
 
 
-def prepare_one_again(
-    runtime: Runtime, tx: Transaction, transmission_id: UUID, api_key: str, actor: Actor, reason: Reason
+def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
+    runtime: Runtime,
+    tx: Transaction,
+    transmission_id: UUID,
+    api_key: str,
+    actor: Actor,
+    reason: Reason,
+    ended: int | None = None,
 ) -> bool:
-    """Do so with one of them; whether it changed. A payload that someone changed stays as it is: it is never sent."""
+    """Do so with one of them; whether it changed. A payload that someone changed stays as it is: it is never sent.
+
+    ``ended`` is the number of the attempt whose outcome this transaction records.
+    """
     transmission = tx.transmissions.get(transmission_id)
-    if transmission is None or not _may_change(tx, transmission_id, reason):
+    if transmission is None or not _may_change(runtime, tx, transmission_id, reason, ended):
         return False
     try:
         before = prepared_of(runtime, tx, transmission)
@@ -69,13 +77,13 @@ def prepare_one_again(
     return True
 
 
-def _may_change(tx: Transaction, transmission_id: UUID, reason: Reason) -> bool:
+def _may_change(runtime: Runtime, tx: Transaction, transmission_id: UUID, reason: Reason, ended: int | None) -> bool:
     """Whether nothing of it can have arrived.
 
     If the License Server refuses the customer of exactly these bytes under the present key, it has not accepted them
     before either: it knows the customer's pseudonyms under every key that the customer had.
     """
-    return reason is Reason.REFUSED or nothing_can_have_arrived(tx.transmissions.attempts(transmission_id))
+    return reason is Reason.REFUSED or not can_have_arrived(runtime, tx, transmission_id, ended)
 
 
 def _named(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str, api_key: str) -> str:

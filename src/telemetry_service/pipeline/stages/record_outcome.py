@@ -164,7 +164,8 @@ def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
     except (NotConfiguredError, KeyUnusableError):
         return False
-    return prepare_one_again(runtime, tx, claimed.transmission.transmission_id, api_key, SERVICE, reason)
+    transmission_id = claimed.transmission.transmission_id
+    return prepare_one_again(runtime, tx, transmission_id, api_key, SERVICE, reason, claimed.number)
 
 
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
