@@ -174,6 +174,7 @@ class Site:
         engine.dispose()
         if self.runtime.head_file is not None:
             self.runtime.head_file.unlink(missing_ok=True)
+        self.runtime.written_head.head = None
 
     def tick(self) -> WakeReport:
         """Let the next tick fall due, and wake."""
