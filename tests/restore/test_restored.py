@@ -14,7 +14,7 @@ from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.log.events import Event
-from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
+from telemetry_service.pipeline.actions.restored import answer_restored, follow_head, notice_restored
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.head_file import read_head, write_head
@@ -49,6 +49,17 @@ def site(database_url: str, clock: SharedClock, server: LicenseServer, tmp_path:
 
 def backed_up(site: Site) -> Restore:
     """Take a backup of every row, and return what restores it and starts the service on it."""
+    put_back = copied(site)
+
+    def restore() -> Runtime:
+        put_back()
+        return site.open()
+
+    return restore
+
+
+def copied(site: Site) -> Callable[[], None]:
+    """Take a copy of every row, and return what puts it in the place of the database."""
     engine = create_engine(site.replica.database_url)
     with engine.connect() as connection:
         kept: dict[Any, list[dict[str, Any]]] = {
@@ -56,7 +67,7 @@ def backed_up(site: Site) -> Restore:
             for table in Base.metadata.sorted_tables
         }
 
-    def restore() -> Runtime:
+    def put_back() -> None:
         with engine.begin() as connection:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(table.delete())
@@ -64,9 +75,8 @@ def backed_up(site: Site) -> Restore:
                 if rows:
                     connection.execute(insert(table), rows)
         engine.dispose()
-        return site.open()
 
-    return restore
+    return put_back
 
 
 def accepted_events(server: LicenseServer) -> int:
@@ -100,6 +110,30 @@ def test_nothing_is_sent_before_the_question_is_answered(
     health = read_now(old, read_health).health
     assert (health.status, health.code) == (HealthStatus.WARNING, "restored")
     assert len(server.journal()) == 1
+
+
+@pytest.mark.parametrize("file_too", [False, True])
+def test_a_copy_that_is_put_under_a_running_process_is_noticed_at_its_next_waking(
+    site: Site, *, file_too: bool
+) -> None:
+    """Even if the file beside the database was put back, too: the process remembers what it has seen."""
+    site.report(usage(7))
+    follow_head(site.runtime)
+    put_back, file = copied(site), site.replica.head_file
+    assert file is not None
+    kept = file.read_bytes()
+    assert send(site) is State.SUCCESS
+    follow_head(site.runtime)
+    put_back()
+    if file_too:
+        file.write_bytes(kept)
+    follow_head(site.runtime)
+    assert read_now(site.runtime, read_health).health.code == "restored"
+    with pytest.raises(RestoredError):
+        send_now(site.runtime, ADMIN, None)
+    answer_restored(site.runtime, OpenPeriod.SENT, ADMIN)
+    follow_head(site.runtime)
+    assert read_now(site.runtime, read_health).health.code != "restored", "it asks once"
 
 
 def test_counts_and_codes_that_were_sent_are_not_sent_again(site: Site, server: LicenseServer) -> None:

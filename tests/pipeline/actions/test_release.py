@@ -209,6 +209,25 @@ def test_a_payload_that_may_have_arrived_cannot_be_withdrawn(site: Site, trouble
     assert [entry.transmission_id for entry in site.server.journal()] == [waiting]
 
 
+@pytest.mark.parametrize(
+    "forgery", ["UPDATE {} SET cause = 'connection_refused', response_code = NULL", "DELETE FROM {}"]
+)
+def test_what_arrived_cannot_be_withdrawn_by_a_change_of_its_attempts(site: Site, forgery: str) -> None:
+    """The signed outcomes decide, not the rows that anyone with the database can write."""
+    waiting = prepared(site)
+    site.server.trouble(Trouble(after=hang))
+    release(site.runtime, waiting, ADMIN, WHY)
+    engine = create_engine(site.replica.database_url)
+    with engine.begin() as connection:
+        connection.execute(text(forgery.format("telemetry_transmission_attempts")))
+    engine.dispose()
+    refuses(MayHaveArrivedError, withdraw, site.runtime, waiting, ADMIN, WHY)
+    set_api_key(site.runtime, "ck_test_another_key_of_mine", ADMIN)
+    detail = read_now(site.runtime, read_transmission, waiting)
+    assert not read_now(site.runtime, prove, detail).holds
+    assert len([entry for entry in entries(site.runtime.database) if entry.kind is Kind.PREPARED]) == 1
+
+
 def test_a_payload_that_is_being_sent_cannot_be_withdrawn(site: Site) -> None:
     waiting = prepared(site)
     with site.runtime.database.write() as tx:
