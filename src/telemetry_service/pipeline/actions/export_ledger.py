@@ -53,6 +53,11 @@ You need Python 3.11 or newer with the package "cryptography".
 
 Exit code 0: all that could be checked is right. 7: verification failed, and each bad entry is named.
 
+Who may read it
+---------------
+Keep this file as confidential as the database: evidence/ has names, addresses, customer IDs and reasons as plain text
+until they are erased, and a payload that was prepared again under a pseudonym also as it was before.
+
 What not to trust
 -----------------
 Nothing in this file. Anyone who made it could have put other keys and another verifier into it. Take from elsewhere:
