@@ -11,11 +11,10 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.outcome import may_have_arrived
 from telemetry_service.domain.release import WaitsFor
 from telemetry_service.domain.transmissions import Transmission, nothing_can_have_arrived
+from telemetry_service.pipeline.claims import all_claims, signed_claims
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
-from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.ledger import StoredLine
 
 _PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of lines that name the payload of a transmission. The latest one counts."""
@@ -46,9 +45,10 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
     """Return the stored payload of a transmission.
 
     Raises:
-        PayloadChangedError: it is not the one that was signed, or its signature cannot be verified.
+        PayloadChangedError: it is not the one that was signed, its signature cannot be verified, or the ledger lacks an
+            entry since: the missing one may have replaced or withdrawn it.
     """
-    signed = signed_claims(runtime, tx, transmission.transmission_id)
+    signed = all_claims(runtime, tx, transmission.transmission_id)
     claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
     content = tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
     if claims is None or content is None or claims.get("prepared_sha256") != transmission.prepared_sha256:
@@ -85,7 +85,7 @@ def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID, e
     """
     if not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
         return True
-    signed = signed_claims(runtime, tx, transmission_id)
+    signed = all_claims(runtime, tx, transmission_id)
     answers = {said["number"]: said for said in signed if said["kind"] == Kind.ANSWERED}
     tried = {said["number"] for said in signed if said["kind"] == Kind.ATTEMPT} - {ended}
     return not signed or any(_can_have_arrived(answers.get(number)) for number in tried)
@@ -96,20 +96,3 @@ def _can_have_arrived(answer: Mapping[str, Any] | None) -> bool:
     if answer is None or answer["cause"] is None:
         return True
     return may_have_arrived(Cause(answer["cause"]), answer["code"])
-
-
-def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[dict[str, Any]]:
-    """Return what the lines about a transmission say, oldest first; nothing if one of them is not ours.
-
-    An earlier payload must not be sent because the line that replaced or withdrew it was hidden.
-    """
-    lines, keys = tx.ledger.of_transmission(transmission_id), runtime.ledger_keys(tx)
-    read = [line_about(line, keys, transmission_id) for line in lines]
-    return [] if None in read else [said for said in read if said is not None]
-
-
-def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> dict[str, Any] | None:
-    """Return what a line about a transmission says; None if we have not signed it, or not for its place and index."""
-    said = read_line(line.line, keys)
-    index = (line.seq, line.kind, str(transmission_id))
-    return None if said is None or (said["seq"], said["kind"], said.get("transmission_id")) != index else said

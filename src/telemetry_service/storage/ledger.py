@@ -4,14 +4,14 @@ A transaction locks the head last, signs its lines, and commits next. A process 
 keep others from recording usage, because that writes no line.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, Select, cast, func, insert, or_, select, update
+from sqlalchemy import Connection, LargeBinary, Select, cast, func, insert, or_, select, true, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -117,6 +117,8 @@ _SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
 """As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
 
 _LINE = tuple(StoredLine.__slots__)
+_STEP = 1000
+"""The number of lines in memory at a time."""
 
 
 class LedgerStore:
@@ -239,6 +241,18 @@ class LedgerStore:
     def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
         """Return the lines about a transmission, oldest first."""
         return self._stored(_lines().where(LineRow.transmission_id == transmission_id).order_by(LineRow.seq))
+
+    def since_first_of(self, transmission_id: UUID) -> Generator[tuple[StoredLine, Head], None, None]:
+        """Yield all lines from the first about a transmission on, oldest first, each with the head.
+
+        One statement reads them all, so they belong together even if others write lines meanwhile.
+        """
+        first = select(func.min(LineRow.seq)).where(LineRow.transmission_id == transmission_id).scalar_subquery()
+        query = _lines().add_columns(HeadRow.seq, HeadRow.sha256).outerjoin(HeadRow, true()).where(LineRow.seq >= first)
+        streamed = query.order_by(LineRow.seq).execution_options(yield_per=_STEP)
+        with self._connection.execute(streamed) as rows:
+            for *line, seq, sha256 in rows:
+                yield StoredLine(*line), Head(seq, sha256)
 
     def of_kind(self, kind: Kind) -> StoredLine | None:
         """Return the latest line of a kind."""

@@ -256,12 +256,13 @@ ATTACKS = {
     "line of the attempts hidden": Attack(
         lambda it: it.set_line("attempt", "transmission_id = NULL"),
         ((Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)),
+        sent=False,
     ),
     "lines of the attempts deleted": Attack(
-        lambda it: it.delete_line("attempt"), ((Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2))
+        lambda it: it.delete_line("attempt"), ((Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)), sent=False
     ),
     "lines of the answers deleted": Attack(
-        lambda it: it.delete_line("answered"), ((Flaw.OUTCOME_CHANGED, 1), (Flaw.OUTCOME_CHANGED, 2))
+        lambda it: it.delete_line("answered"), ((Flaw.OUTCOME_CHANGED, 1), (Flaw.OUTCOME_CHANGED, 2)), sent=False
     ),
     "everything about it deleted": Attack(
         lambda it: it.run("DELETE FROM telemetry_ledger WHERE transmission_id = :id"),

@@ -19,7 +19,8 @@ from telemetry_service.domain.release import Release, reason_error
 from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.prepared import can_have_arrived, prepared_of, signed_claims, was_released
+from telemetry_service.pipeline.claims import signed_claims
+from telemetry_service.pipeline.prepared import can_have_arrived, prepared_of, was_released
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
