@@ -1,9 +1,14 @@
 """Actors for tests that need one and do not care which."""
 
 from telemetry_service.domain.actor import Actor, ActorKind, stranger
+from telemetry_service.domain.person import Person, Role
 from telemetry_service.identity.accounts import administrator
 
 ADMIN = administrator("192.0.2.7")
 STRANGER = stranger("192.0.2.8")
 OPS = Actor(ActorKind.TOKEN, "opstokenid22", "ops", "192.0.2.9")
 CLI = Actor(ActorKind.COMMAND, "operator")
+
+ISSUER = "https://id.example"
+VIEWER = Person(ISSUER, "4711", "Vera Viewer", Role.VIEWER)
+ADMINISTRATOR = Person(ISSUER, "4712", "Ada Admin", Role.ADMINISTRATOR)

@@ -12,8 +12,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from telemetry_service.app import create_app
+from telemetry_service.domain.person import Person
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.identity.sessions import Proven
 from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.service import Options
@@ -93,6 +95,11 @@ class Running:
     def log_in(self) -> tuple[dict[str, str], str]:
         """Return the cookies and the CSRF token of a new session."""
         opened = self.context.authentication.sessions.log_in("admin", PASSWORD, STRANGER)
+        return {"telemetry_session": opened.token}, opened.session.csrf_token
+
+    def log_in_as(self, person: Person) -> tuple[dict[str, str], str]:
+        """Return the same for a person whom an issuer has just authenticated."""
+        opened = self.context.authentication.sessions.open(Proven(person, self.clock.now()), STRANGER)
         return {"telemetry_session": opened.token}, opened.session.csrf_token
 
     def _address(self) -> str:

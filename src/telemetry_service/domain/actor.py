@@ -1,5 +1,6 @@
 """Who does something, and where from."""
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,7 +34,7 @@ class Actor:
 
     kind: ActorKind
     id: str | None = None
-    """A token's ID, a person's account, or the operating system's user of a command."""
+    """A token's ID, a person's account or ``issuer|subject``, or the operating system's user of a command."""
     name: str | None = None
     """A token's name, or a person's display name."""
     address: str | None = None
@@ -48,10 +49,17 @@ class Actor:
     def label(self) -> str:
         """The actor in the log and in the activity list. Stored request keys depend on it."""
         if self.kind is ActorKind.PERSON:
-            return f"{self.id}"
+            return _label_of_person(f"{self.id}")
         if self.kind is ActorKind.TOKEN:
             return f"token:{self.name}"
         return _FIXED_LABELS[self.kind]
+
+
+def _label_of_person(account: str) -> str:
+    """Return the label of a person. The log, which no one can erase, must not name a person whom an issuer knows."""
+    if "|" not in account:
+        return account
+    return f"person:{hashlib.sha256(account.encode()).hexdigest()[:16]}"
 
 
 SCHEDULE = Actor(ActorKind.SCHEDULE)

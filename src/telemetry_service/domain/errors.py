@@ -515,6 +515,16 @@ class ScopeMissingError(TelemetryError):
     sentence = "This token does not have the scope that this request needs."
 
 
+class RoleMissingError(ScopeMissingError):
+    """A person may look, but not change anything."""
+
+    code = "role-missing"
+    sentence = (
+        "Your role is viewer: you may look and export, but not change anything. This needs the role administrator,"
+        " which your identity provider assigns."
+    )
+
+
 class RecentLoginRequiredError(TelemetryError):
     """Showing a secret requires a login within the last few minutes."""
 

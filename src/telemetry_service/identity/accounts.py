@@ -7,10 +7,11 @@ Unknown names count, and cost, the same as wrong passwords.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telemetry_service.domain.actor import Actor, ActorKind
+from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
 from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.person import Person, Role
 from telemetry_service.identity.passwords import Passwords
 from telemetry_service.identity.refusals import Refusals
 from telemetry_service.log.events import Event
@@ -20,6 +21,8 @@ from telemetry_service.storage.identity import StoredAccount
 
 ADMINISTRATOR = "admin"
 """The account's name."""
+
+LOCAL_ADMINISTRATOR = Person(None, ADMINISTRATOR, None, Role.ADMINISTRATOR)
 
 FREE_FAILURES = 5
 FIRST_BLOCK = timedelta(seconds=30)
@@ -37,8 +40,8 @@ class LoginBlockedError(LoginThrottledError):
 
 
 def administrator(address: str | None) -> Actor:
-    """Return the administrator, in a browser at ``address``, as the actor."""
-    return Actor(ActorKind.PERSON, ADMINISTRATOR, address=address)
+    """Return the local administrator, in a browser at ``address``, as the actor."""
+    return LOCAL_ADMINISTRATOR.actor(address)
 
 
 def block_after(failures: int) -> timedelta | None:

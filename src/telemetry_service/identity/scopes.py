@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from telemetry_service.domain.person import Role
+
 
 class Scope(StrEnum):
     """What a service token can be allowed: to report facts, to read, to change."""
@@ -16,7 +18,14 @@ _IMPLIED = {Scope.ADMIN: frozenset({Scope.READ})}
 """A caller that may change something may also read it. Nothing implies ``report``: facts come only from reporters."""
 
 SESSION_SCOPES = frozenset({Scope.READ, Scope.ADMIN})
-"""What the administrator may do in a browser."""
+"""What a person can be allowed in a browser."""
+
+_OF_ROLE = {Role.VIEWER: frozenset({Scope.READ}), Role.ADMINISTRATOR: SESSION_SCOPES}
+
+
+def scopes_of(role: Role) -> frozenset[Scope]:
+    """Return what a person with this role may do."""
+    return _OF_ROLE[role]
 
 
 def granted(scopes: Iterable[Scope]) -> frozenset[Scope]:

@@ -16,11 +16,13 @@ from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.accounts import ADMINISTRATOR, REVEAL, Accounts, administrator
+from telemetry_service.domain.person import Person
+from telemetry_service.identity.accounts import ADMINISTRATOR, LOCAL_ADMINISTRATOR, REVEAL, Accounts
+from telemetry_service.identity.login import Login
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.storage.database import Database
+from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredSession
 
 LONGEST = timedelta(hours=12)
@@ -28,9 +30,6 @@ LONGEST = timedelta(hours=12)
 
 IDLE = timedelta(hours=2)
 """A session ends after being unused for this long."""
-
-RECENT = timedelta(minutes=10)
-"""How long after entering the password a secret may be shown."""
 
 _TOUCHED_EVERY = timedelta(minutes=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -40,19 +39,31 @@ _TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECRET_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session(Login):
     """A session that was found valid."""
 
     session_id: UUID
     created_at: datetime
-    authenticated_at: datetime
     expires_at: datetime
-    csrf_token: str = field(repr=False)
 
-    def is_recent(self, now: datetime) -> bool:
-        """Whether the password was entered within the last ten minutes."""
-        return timedelta(0) <= now - self.authenticated_at <= RECENT
+    @property
+    def ends_here(self) -> bool:
+        """Whether the person can log out here."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who a person proved to be, and how."""
+
+    person: Person
+    authenticated_at: datetime | None
+    """None if the issuer did not say."""
+    sid: str | None = None
+    """The issuer's name for its session."""
+    login_digest: bytes | None = field(default=None, repr=False)
+    """Of a login that can be used once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +93,27 @@ class Sessions:
         """
         checked = self._accounts.check(name, password, caller)
         now = self._clock.now()
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        stored = StoredSession(
-            session_id=time_ordered_id(now),
-            token_digest=self._keys.digest(secret.encode(), _DIGEST),
-            created_at=now,
-            authenticated_at=now,
-            last_seen_at=now,
-            expires_at=now + LONGEST,
-        )
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
-            tx.identity.purge_sessions(now)
-            tx.identity.add_session(stored)
-            tx.ledger.note(now, administrator(caller.address), Kind.LOGIN)
+            return self._open(tx, Proven(LOCAL_ADMINISTRATOR, now), caller.address, now)
+
+    def open(self, proven: Proven, caller: Actor) -> OpenedSession:
+        """Open a session for a person whom an issuer has authenticated.
+
+        Raises:
+            AccessDeniedError: the login at the issuer was already used.
+        """
+        now = self._clock.now()
+        with self._database.write() as tx:
+            return self._open(tx, proven, caller.address, now)
+
+    def _open(self, tx: Transaction, proven: Proven, address: str | None, now: datetime) -> OpenedSession:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        stored = _new_session(proven, self._keys.digest(secret.encode(), _DIGEST), now)
+        tx.identity.purge_sessions(now)
+        if not tx.identity.add_session(stored):
+            raise AccessDeniedError
+        tx.ledger.note(now, proven.person.actor(address), Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
@@ -149,9 +167,10 @@ class Sessions:
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
         return Session(
+            person=_person_of(stored),
+            authenticated_at=stored.authenticated_at,
             session_id=stored.session_id,
             created_at=stored.created_at,
-            authenticated_at=stored.authenticated_at,
             expires_at=stored.expires_at,
             csrf_token=to_base64url(self._keys.digest(secret.encode(), _CSRF)).decode(),
         )
@@ -163,6 +182,30 @@ class Sessions:
         # A full or locked disk must not keep the administrator from seeing what is wrong.
         with suppress(StorageUnavailableError), self._database.write() as tx:
             tx.identity.touch_session(stored.session_id, now)
+
+
+def _new_session(proven: Proven, digest: bytes, now: datetime) -> StoredSession:
+    person = proven.person
+    return StoredSession(
+        session_id=time_ordered_id(now),
+        token_digest=digest,
+        created_at=now,
+        authenticated_at=proven.authenticated_at,
+        last_seen_at=now,
+        expires_at=now + LONGEST,
+        role=person.role,
+        issuer=person.issuer,
+        subject=None if person.issuer is None else person.subject,
+        name=person.name,
+        sid=proven.sid,
+        login_digest=proven.login_digest,
+    )
+
+
+def _person_of(stored: StoredSession) -> Person:
+    if stored.issuer is None or stored.subject is None:
+        return LOCAL_ADMINISTRATOR
+    return Person(stored.issuer, stored.subject, stored.name, stored.role)
 
 
 def _has_ended(stored: StoredSession, now: datetime) -> bool:

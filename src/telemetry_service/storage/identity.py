@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from telemetry_service.domain.person import Role
 from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
 from telemetry_service.storage.upsert import insert as insert_or
 
@@ -26,9 +27,16 @@ class StoredSession:
     session_id: UUID
     token_digest: bytes
     created_at: datetime
-    authenticated_at: datetime
+    authenticated_at: datetime | None
     last_seen_at: datetime
     expires_at: datetime
+    role: Role
+    issuer: str | None = None
+    """None for the local administrator, as are the next two."""
+    subject: str | None = None
+    name: str | None = None
+    sid: str | None = None
+    login_digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +82,12 @@ class IdentityStore:
         values = {"failed_logins": failed_logins, "blocked_until": blocked_until}
         self._connection.execute(update(AdminAccount).values(values))
 
-    def add_session(self, session: StoredSession) -> None:
-        """Write a new session."""
+    def add_session(self, session: StoredSession) -> bool:
+        """Write a new session; False, with nothing changed, if its login was already used."""
         columns = {name: getattr(session, name) for name in StoredSession.__slots__}
-        self._connection.execute(insert(AdminSession).values(columns))
+        new = insert_or(self._connection, AdminSession).values(columns)
+        made = new.on_conflict_do_nothing(index_elements=[AdminSession.login_digest])
+        return self._connection.execute(made.returning(AdminSession.session_id)).first() is not None
 
     def session(self, session_id: UUID) -> StoredSession | None:
         """Return a session, expired or not."""

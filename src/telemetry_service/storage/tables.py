@@ -26,6 +26,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import Environment, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.periods import ClosedBy
+from telemetry_service.domain.person import Role
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.storage.declaration import Declarative, Mapped, mapped_column
@@ -487,10 +488,19 @@ class AdminSession(Base):
     session_id: Mapped[UUID] = mapped_column(primary_key=True)
     token_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
     created_at: Mapped[datetime]
-    authenticated_at: Mapped[datetime]
-    """When the password was last entered: showing a secret requires a recent login."""
+    authenticated_at: Mapped[datetime | None]
+    """When the person last proved who it is: showing a secret requires that recently. None if the issuer never said."""
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    issuer: Mapped[str | None] = mapped_column(String(512))
+    """Who authenticated the person; None for the local administrator."""
+    subject: Mapped[str | None] = mapped_column(String(255))
+    name: Mapped[str | None] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(closed_set(Role, "role"))
+    sid: Mapped[str | None] = mapped_column(String(255))
+    """The issuer's name for its session, which its back-channel log-out uses."""
+    login_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
+    """Of the login at the issuer that opened or renewed the session: each is used once."""
 
 
 class ServiceToken(Base):

@@ -22,14 +22,14 @@ from telemetry_service.web.security.authorization import (
     page,
     public,
 )
-from tests.support.actors import CLI
+from tests.support.actors import CLI, VIEWER
 from tests.support.each import each
 from tests.support.running import Running, code_in
 
 REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 TAB = "/settings/general/telemetry"
 T, H = "/api/v1/telemetry", "/api/v1/telemetry/history/{transmission_id}"
-PUBLIC, PAGE = "public", "page"
+PUBLIC, PAGE, VIEWED = "public", "page", "page that viewers may see"
 
 ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("PUT", "/api/v1/bouncers/{bouncer_id}"): {REPORT},
@@ -76,8 +76,8 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", "/"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,
-    ("POST", "/logout"): PAGE,
-    ("POST", f"{TAB}/appearance"): PAGE,
+    ("POST", "/logout"): VIEWED,
+    ("POST", f"{TAB}/appearance"): VIEWED,
     ("POST", f"{TAB}/save"): PAGE,
     ("POST", f"{TAB}/test-connection"): PAGE,
     ("POST", f"{TAB}/api-key/reveal"): PAGE,
@@ -92,15 +92,15 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{TAB}/bundles/receipts"): PAGE,
     ("GET", f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"): PAGE,
     ("POST", f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"): PAGE,
-    ("GET", TAB): PAGE,
-    ("GET", f"{TAB}/history"): PAGE,
-    ("GET", f"{TAB}/history/{{transmission_id}}"): PAGE,
-    ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): PAGE,
-    ("GET", f"{TAB}/activity"): PAGE,
-    ("GET", f"{TAB}/proof"): PAGE,
-    ("POST", f"{TAB}/proof/verify"): PAGE,
-    ("GET", f"{TAB}/payload"): PAGE,
-    ("GET", f"{TAB}/payload.json"): PAGE,
+    ("GET", TAB): VIEWED,
+    ("GET", f"{TAB}/history"): VIEWED,
+    ("GET", f"{TAB}/history/{{transmission_id}}"): VIEWED,
+    ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): VIEWED,
+    ("GET", f"{TAB}/activity"): VIEWED,
+    ("GET", f"{TAB}/proof"): VIEWED,
+    ("POST", f"{TAB}/proof/verify"): VIEWED,
+    ("GET", f"{TAB}/payload"): VIEWED,
+    ("GET", f"{TAB}/payload.json"): VIEWED,
 }
 """Who may call what. A route that is not here fails the test below, so that nobody adds one without a decision."""
 
@@ -109,7 +109,9 @@ HELD: dict[str, set[Scope]] = {
     "read": {READ},
     "admin": {ADMIN, READ},
     "session": {ADMIN, READ},
+    "viewer's session": {READ},
 }
+SESSIONS = ("session", "viewer's session")
 STRANGERS = ("nobody", "revoked token", "made-up token", "expired session", "made-up session", "basic login")
 
 
@@ -162,8 +164,8 @@ def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx
     return service.client.request(route[0], path, headers=headers)
 
 
-def _session(service: Running) -> Credentials:
-    cookies, proof = service.log_in()
+def _session(service: Running, caller: str = "session") -> Credentials:
+    cookies, proof = service.log_in() if caller == "session" else service.log_in_as(VIEWER)
     return Credentials({"X-CSRF-Token": proof}, cookies)
 
 
@@ -172,26 +174,30 @@ def _session(service: Running) -> Credentials:
 def test_a_route_admits_only_the_callers_that_it_names(
     shared: Running, callers: dict[str, Credentials], route: tuple[str, str], caller: str
 ) -> None:
-    response = _call(shared, route, _session(shared) if caller == "session" else callers[caller])
+    response = _call(shared, route, _session(shared, caller) if caller in SESSIONS else callers[caller])
     shared.client.cookies.clear()
     if route == ("POST", "/login"):
         shared.log_in()  # Otherwise, failures in a row would lock out the next login.
     allowed = ROUTES[route]
     if allowed == PUBLIC:
         assert response.status_code not in {401, 403} or route == ("POST", "/login")
-    elif allowed == PAGE:
-        _check_page(response, caller)
+    elif allowed in {PAGE, VIEWED}:
+        _check_page(response, caller, admits_viewers=allowed == VIEWED)
     elif caller in STRANGERS:
         assert (response.status_code, code_in(response)) == (401, "unauthenticated")
         assert response.headers["www-authenticate"].startswith("Bearer")
     elif isinstance(allowed, set) and allowed & HELD[caller]:
         assert response.status_code not in {401, 403}
     else:
-        assert (response.status_code, code_in(response)) == (403, "forbidden")
+        code = "role-missing" if caller == "viewer's session" and allowed == {ADMIN} else "forbidden"
+        assert (response.status_code, code_in(response)) == (403, code)
 
 
-def _check_page(response: httpx.Response, caller: str) -> None:
-    if caller == "session":
+def _check_page(response: httpx.Response, caller: str, *, admits_viewers: bool) -> None:
+    if caller == "viewer's session" and not admits_viewers:
+        assert response.status_code == 403
+        assert "role-missing" in response.text
+    elif caller in SESSIONS:
         assert response.status_code not in {401, 403}
         assert not response.headers.get("location", "").startswith("/login?")
     elif caller in {"report", "read", "admin", "revoked token", "made-up token", "basic login"}:

@@ -17,9 +17,8 @@ from starlette.routing import BaseRoute
 from telemetry_service.domain import errors
 from telemetry_service.domain.actor import Actor, ActorKind, stranger
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.accounts import administrator
-from telemetry_service.identity.scopes import SESSION_SCOPES, Scope
-from telemetry_service.identity.sessions import Session
+from telemetry_service.identity.login import Login
+from telemetry_service.identity.scopes import Scope, scopes_of
 from telemetry_service.identity.tokens import TokenHolder
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -37,23 +36,28 @@ _BEARER = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call a route: anyone, the holders of any of ``scopes``, or only a session."""
+    """Who may call a route: anyone, or the holders of any of ``scopes``; a page only if they are people."""
 
     public: bool = False
     scopes: frozenset[Scope] = frozenset()
     page: bool = False
-    """True for a browser page: without a session, it redirects to the login."""
+    """True for a browser page: anyone who is not logged in is redirected to the login."""
     secret: bool = False
     """True for a route that shows a secret: who is refused it stands in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller: a service with its token, or the administrator with a session."""
+    """The caller: a service with its token, or a person who is logged in."""
 
     actor: Actor
     scopes: frozenset[Scope]
-    session: Session | None = field(default=None, repr=False)
+    login: Login | None = field(default=None, repr=False)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the caller may do more than look."""
+        return Scope.ADMIN in self.scopes
 
 
 class LoginNeededError(errors.AccessDeniedError):
@@ -71,8 +75,13 @@ def needs(*scopes: Scope, secret: bool = False) -> Callable[[Endpoint], Endpoint
 
 
 def page(endpoint: Endpoint) -> Endpoint:
-    """Let only the administrator's browser session call this route; others are redirected to the login."""
-    return _declare(endpoint, Rule(page=True))
+    """Let only administrators in a browser call this route. Viewers are refused; others are redirected to the login."""
+    return _declare(endpoint, Rule(page=True, scopes=frozenset({Scope.ADMIN})))
+
+
+def viewer_page(endpoint: Endpoint) -> Endpoint:
+    """Let everyone who is logged in call this route: it changes nothing but what concerns the person."""
+    return _declare(endpoint, Rule(page=True, scopes=frozenset({Scope.READ})))
 
 
 def rule_of(endpoint: object) -> Rule | None:
@@ -113,11 +122,17 @@ async def _check_access(request: Request, context: WebContext) -> None:
         return
     caller = await _identify(request, context, rule)
     request.state.actor = caller.actor.label
-    if not (rule.page or caller.scopes & rule.scopes):
+    if not caller.scopes & rule.scopes:
         if rule.secret:
             await run_in_threadpool(note_refused_reveal, context, caller.actor, "scope_missing")
-        raise errors.ScopeMissingError
+        raise _refusal(caller, rule)
     request.state.caller = caller
+
+
+def _refusal(caller: Caller, rule: Rule) -> errors.ScopeMissingError:
+    """Return why a caller is refused: some of it, a person with the other role could do."""
+    is_viewer = caller.login is not None and Scope.ADMIN in rule.scopes
+    return errors.RoleMissingError() if is_viewer else errors.ScopeMissingError()
 
 
 async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller:
@@ -164,7 +179,11 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
     elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
         # Other sites must not call the API; a link to a page may come from anywhere.
         raise ForgeryCheckError(ForgeryCheck.SITE)
-    return Caller(administrator(caller_address(request.scope)), SESSION_SCOPES, session)
+    return _person(request, session)
+
+
+def _person(request: Request, login: Login) -> Caller:
+    return Caller(login.person.actor(caller_address(request.scope)), scopes_of(login.person.role), login)
 
 
 def _log_refused(request: Request, error: errors.TelemetryError) -> None:
@@ -195,12 +214,12 @@ async def stranger_of(request: Request) -> Actor:
     return stranger(caller_address(request.scope))
 
 
-async def session_of(request: Request) -> Session:
-    """Return the browser session of a ``page``."""
-    session = (await caller_of(request)).session
-    if session is None:
+async def login_of(request: Request) -> Login:
+    """Return who is logged in on a ``page``."""
+    login = (await caller_of(request)).login
+    if login is None:
         raise LoginNeededError
-    return session
+    return login
 
 
 def note_refused_reveal(context: WebContext, actor: Actor, reason: str) -> None:
@@ -209,22 +228,22 @@ def note_refused_reveal(context: WebContext, actor: Actor, reason: str) -> None:
 
 
 async def check_recent_login(request: Request, context: Context) -> None:
-    """Ask the administrator for the password again if the last time is too long ago.
+    """Ask a person to prove again who it is, if the last time is too long ago.
 
-    A service token has no password: a caller with the scope ``admin`` is trusted with the secret.
+    A service token cannot: a caller with the scope ``admin`` is trusted with the secret.
 
     Raises:
-        RecentLoginRequiredError: the password was entered more than ten minutes ago.
+        RecentLoginRequiredError: the last time was more than ten minutes ago, or is not known.
     """
     caller = await caller_of(request)
-    if caller.session is not None and not caller.session.is_recent(context.runtime.clock.now()):
+    if caller.login is not None and not caller.login.is_recent(context.runtime.clock.now()):
         await run_in_threadpool(note_refused_reveal, context, caller.actor, "no_recent_login")
         raise errors.RecentLoginRequiredError
 
 
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 CurrentStranger = Annotated[Actor, Depends(stranger_of)]
-CurrentSession = Annotated[Session, Depends(session_of)]
+CurrentLogin = Annotated[Login, Depends(login_of)]
 RECENT_LOGIN = Depends(check_recent_login)
 """For ``dependencies=[...]`` of a route that shows a secret."""
 

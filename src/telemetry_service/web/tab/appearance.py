@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from telemetry_service.web.security.authorization import page
+from telemetry_service.web.security.authorization import viewer_page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.topic import Topic
 
@@ -24,7 +24,7 @@ def theme_of(request: Request) -> str | None:
 
 
 @router.post(paths.APPEARANCE)
-@page
+@viewer_page
 def choose_appearance(
     request: Request, theme: Annotated[str, Form()], back: Annotated[str, Form()] = paths.TAB
 ) -> Response:

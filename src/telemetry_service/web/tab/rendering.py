@@ -45,6 +45,8 @@ _ABSENT: dict[str, Any] = {
     "dialog": None,
     "drawer": None,
     "key_removed": False,
+    "login": None,
+    "may_change": False,
     "oob": False,
     "refusal": None,
     "reveal_wrong": None,

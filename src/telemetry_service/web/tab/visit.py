@@ -9,10 +9,10 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.identity.sessions import Session
+from telemetry_service.identity.login import Login
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.web.context import Context, WebContext
-from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession
+from telemetry_service.web.security.authorization import Caller, CurrentCaller, CurrentLogin
 from telemetry_service.web.security.csrf import SAFE_METHODS
 from telemetry_service.web.tab.history_query import HistoryQuery, history_query_in
 from telemetry_service.web.tab.rendering import Pages, is_htmx, pages_of
@@ -22,12 +22,17 @@ _ALONE = "telemetry/alone.html"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request with a session."""
+    """A request of someone who is logged in."""
 
     request: Request
     context: WebContext
-    session: Session
-    actor: Actor
+    login: Login
+    caller: Caller
+
+    @property
+    def actor(self) -> Actor:
+        """The person."""
+        return self.caller.actor
 
     @property
     def runtime(self) -> Runtime:
@@ -68,13 +73,14 @@ class Visit:
         return response
 
     def with_token(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the variables with those that every form of a session needs."""
-        return {**shown, "csrf_token": self.session.csrf_token}
+        """Return the variables with those that every page and form needs: the CSRF token, and who is logged in."""
+        may_change = self.caller.may_change
+        return {**shown, "csrf_token": self.login.csrf_token, "login": self.login, "may_change": may_change}
 
 
-async def visit_of(request: Request, context: Context, caller: CurrentCaller, session: CurrentSession) -> Visit:
+async def visit_of(request: Request, context: Context, caller: CurrentCaller, login: CurrentLogin) -> Visit:
     """Return the request as a visit."""
-    return Visit(request, context, session, caller.actor)
+    return Visit(request, context, login, caller)
 
 
 CurrentVisit = Annotated[Visit, Depends(visit_of)]

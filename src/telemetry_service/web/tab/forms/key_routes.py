@@ -12,6 +12,7 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     RecentLoginRequiredError,
 )
+from telemetry_service.identity.sessions import Session
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -56,9 +57,10 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
 
 
 def _authenticate(visit: Visit, password: str | None) -> None:
-    if password:
-        visit.context.authentication.sessions.reauthenticate(visit.session, password, visit.actor)
-    elif not visit.session.is_recent(visit.runtime.clock.now()):
+    login = visit.login
+    if password and isinstance(login, Session) and login.person.issuer is None:
+        visit.context.authentication.sessions.reauthenticate(login, password, visit.actor)
+    elif not login.is_recent(visit.runtime.clock.now()):
         note_refused_reveal(visit.context, visit.actor, "no_recent_login")
         raise RecentLoginRequiredError
 

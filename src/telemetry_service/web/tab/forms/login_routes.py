@@ -6,10 +6,17 @@ from fastapi import Form, Request
 from fastapi.responses import Response
 
 from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.identity.sessions import Session
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
-from telemetry_service.web.security.authorization import CurrentCaller, CurrentSession, CurrentStranger, page, public
+from telemetry_service.web.security.authorization import (
+    CurrentCaller,
+    CurrentLogin,
+    CurrentStranger,
+    public,
+    viewer_page,
+)
 from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
@@ -67,10 +74,12 @@ def log_in(
 
 
 @router.post(paths.LOGOUT)
-@page
-def log_out(request: Request, context: Context, caller: CurrentCaller, session: CurrentSession) -> Response:
+@viewer_page
+def log_out(request: Request, context: Context, caller: CurrentCaller, login: CurrentLogin) -> Response:
     """End the session."""
-    context.authentication.sessions.log_out(session, caller.actor)
+    if not isinstance(login, Session):
+        return see_other(paths.TAB)  # There is none: the console says who is logged in.
+    context.authentication.sessions.log_out(login, caller.actor)
     response = see_other(paths.LOGIN)
     clear_session_cookie(request, response)
     return forget_unsaved_form(request, response)

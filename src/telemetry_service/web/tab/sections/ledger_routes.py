@@ -12,7 +12,7 @@ from telemetry_service.pipeline.snapshot import Snapshot, read_now
 from telemetry_service.pipeline.stages.check_ledger import check_ledger, in_words
 from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.web.http.pools import checks_ledger
-from telemetry_service.web.security.authorization import page
+from telemetry_service.web.security.authorization import viewer_page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.sections.activity import activity_query_of, activity_view
 from telemetry_service.web.tab.visit import CurrentVisit
@@ -25,14 +25,14 @@ router = Topic("tab", described=False)
 
 
 @router.get(paths.PROOF)
-@page
+@viewer_page
 def show_proof(visit: CurrentVisit) -> Response:
     """Show the head of the ledger and the keys, and offer a verification, the export and the verifier."""
     return visit.page(_PROOF, read_now(visit.runtime, _proof))
 
 
 @router.post(paths.VERIFY)
-@page
+@viewer_page
 @checks_ledger
 def verify_now(visit: CurrentVisit, anchor: Annotated[str, Form(max_length=100)] = "") -> Response:
     """Verify the whole ledger, and show what was found."""
@@ -44,7 +44,7 @@ def verify_now(visit: CurrentVisit, anchor: Annotated[str, Form(max_length=100)]
 
 
 @router.get(paths.ACTIVITY)
-@page
+@viewer_page
 def show_activity(visit: CurrentVisit) -> Response:
     """Show one page of the whole activity list, filtered by what was done and by whom."""
     query = activity_query_of(visit.request.query_params)

@@ -8,7 +8,7 @@ from telemetry_service.pipeline.actions.note_reading import note_export
 from telemetry_service.pipeline.queries.sent import Part, read_sent
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.context import Context
-from telemetry_service.web.security.authorization import CurrentCaller, page
+from telemetry_service.web.security.authorization import CurrentCaller, viewer_page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.topic import Topic
 
@@ -16,7 +16,7 @@ router = Topic("tab", described=False)
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}/attempts/{{number}}/{{part}}")
-@page
+@viewer_page
 def download_part(context: Context, caller: CurrentCaller, transmission_id: UUID, number: int, part: Part) -> Response:
     """Return what an attempt sent: the canonical payload before encryption, or the body as it crossed the network."""
     attempt, content = read_now(context.runtime, read_sent, transmission_id, number, part)

@@ -11,7 +11,7 @@ from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot, read_now
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.web.context import Context
-from telemetry_service.web.security.authorization import page
+from telemetry_service.web.security.authorization import viewer_page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, resumed
 from telemetry_service.web.tab.history_query import history_query_of
@@ -36,7 +36,7 @@ router = Topic("tab", described=False)
 
 
 @router.get(paths.TAB)
-@page
+@viewer_page
 def show_tab(
     visit: CurrentVisit,
     fragment: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter
@@ -50,7 +50,7 @@ def show_tab(
 
 
 @router.get(paths.HISTORY)
-@page
+@viewer_page
 def show_history(visit: CurrentVisit) -> Response:
     """Show one page of the history; a browser that requests it directly gets the whole tab."""
     if not visit.htmx:
@@ -64,7 +64,7 @@ def show_history(visit: CurrentVisit) -> Response:
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
-@page
+@viewer_page
 def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
     """Show one transmission in its drawer, which has its own address."""
     query = history_query_of(visit.request.query_params)
@@ -76,7 +76,7 @@ def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
 
 
 @router.get(paths.PAYLOAD)
-@page
+@viewer_page
 def show_payload(visit: CurrentVisit) -> Response:
     """Show exactly what would be sent if the period ended now."""
     with open_snapshot(visit.runtime) as snapshot:
@@ -85,7 +85,7 @@ def show_payload(visit: CurrentVisit) -> Response:
 
 
 @router.get(paths.PAYLOAD_FILE)
-@page
+@viewer_page
 def download_payload(context: Context) -> Response:
     """Download what would be sent, in its canonical form."""
     payload = read_now(context.runtime, build_preview).payload or {}
