@@ -188,6 +188,8 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             extension_code_pattern=settings.extension_code_pattern,
             proxy=settings.proxy_url is not None,
             trusted_proxies=settings.trusted_proxies,
+            public_url=settings.public_url,
+            frame_ancestors=settings.frame_ancestors,
             release=settings.release,
             require_receipt=settings.require_receipt,
             ledger_fingerprint=settings.ledger_fingerprint,

@@ -21,6 +21,7 @@ from telemetry_service import setting_parsers as values
 from telemetry_service.domain.configuration import DEFAULT_LEDGER_RETENTION, DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
+from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import NOTICE, Release, ReleasePolicy
 from telemetry_service.log.options import LogFormat, LogLevel
 
@@ -59,10 +60,12 @@ _PLAIN = frozenset(
         "TELEMETRY_DEPLOYMENT_VERSION",
         "TELEMETRY_ENABLED",
         "TELEMETRY_EXTENSION_CODE_PATTERN",
+        "TELEMETRY_FRAME_ANCESTORS",
         "TELEMETRY_LEDGER_FINGERPRINT",
         "TELEMETRY_LEDGER_RETENTION_DAYS",
         "TELEMETRY_MAX_BOUNCERS",
         "TELEMETRY_NEW_FIELD_NOTICE_HOURS",
+        "TELEMETRY_PUBLIC_URL",
         "TELEMETRY_RELEASE",
         "TELEMETRY_REQUIRE_FIELD_APPROVAL",
         "TELEMETRY_REQUIRE_RECEIPT",
@@ -118,6 +121,10 @@ class Settings:
     send_spread: timedelta
     trusted_proxies: tuple[str, ...]
     """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are trusted."""
+    public_url: PublicUrl | None
+    """Where browsers reach the service; None if the deployment does not say."""
+    frame_ancestors: tuple[str, ...]
+    """Other origins whose pages may show the tab in a frame."""
     log_format: LogFormat | None
     """None chooses by what stderr is."""
     log_level: LogLevel
@@ -175,6 +182,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         ),
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
+        public_url=source.read("TELEMETRY_PUBLIC_URL", values.public_url, None),
+        frame_ancestors=source.read("TELEMETRY_FRAME_ANCESTORS", values.frame_ancestors, ()),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
     )

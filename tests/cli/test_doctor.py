@@ -23,7 +23,7 @@ def results(cli: CommandLine, *options: str) -> tuple[int, dict[str, str]]:
 def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     connected("admin", "set-password", "--stdin", stdin="a long enough password\n")
     connected("send-now")
-    connected.set(TELEMETRY_TRUSTED_PROXIES="10.0.0.7")
+    connected.set(TELEMETRY_TRUSTED_PROXIES="10.0.0.7", TELEMETRY_PUBLIC_URL="https://console.example")
     code, found = results(connected)
     assert code == 0
     assert found.pop("disk") in {"ok", "skipped"}
@@ -32,6 +32,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "settings",
         "keys",
         "cookies",
+        "host",
         "database",
         "writing",
         "clock",
@@ -109,5 +110,12 @@ def test_nothing_is_contacted_while_telemetry_is_off(connected: CommandLine) -> 
 
 def test_cookies_that_will_not_be_secure_are_a_warning(cli: CommandLine) -> None:
     code, found = results(cli, "--offline")
-    assert (code, found["cookies"]) == (0, "warning")
+    assert (code, found["cookies"], found["host"]) == (0, "warning", "warning")
     assert "TELEMETRY_TRUSTED_PROXIES" in cli("doctor", "--offline").out
+
+
+def test_a_public_url_makes_cookies_secure_and_names_the_host(cli: CommandLine) -> None:
+    for url, cookies in (("https://console.example", "ok"), ("http://console.example", "warning")):
+        cli.set(TELEMETRY_PUBLIC_URL=url)
+        _code, found = results(cli, "--offline")
+        assert (found["cookies"], found["host"]) == (cookies, "ok")

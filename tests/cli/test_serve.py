@@ -166,6 +166,7 @@ def test_the_start_warns_where_cookies_will_not_be_secure(
         service.wait_for_event("service_started")
         warnings = [line["warning"] for line in service.lines if line["event"] == "deployment_warning"]
     assert ("cookies_not_secure" in warnings) is warned
+    assert ("public_url_missing" in warnings) is ("127.0.0.1" not in options)
 
 
 def test_it_may_open_as_many_files_as_the_system_lets_it(cli: CommandLine, tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ def test_every_deployment_file_names_the_proxies_that_are_trusted(pytestconfig: 
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml", "control-core-telemetry.service"])
+def test_every_deployment_file_has_a_place_for_the_public_url(pytestconfig: pytest.Config, name: str) -> None:
+    assert "TELEMETRY_PUBLIC_URL" in _deploy(pytestconfig).joinpath(name).read_text()
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml", "control-core-telemetry.service"])
 def test_every_deployment_file_says_what_is_logged(pytestconfig: pytest.Config, name: str) -> None:
     text = _deploy(pytestconfig).joinpath(name).read_text()
     levels = re.findall(r"TELEMETRY_LOG_LEVEL(?:=|, value: |: \$\{TELEMETRY_LOG_LEVEL:-)([a-z]+)", text)

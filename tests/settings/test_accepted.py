@@ -152,6 +152,27 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
         settings.demo_mode = True  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://Console.Example", "https://console.example"),
+        ("https://console.example:443/", "https://console.example"),
+        ("http://localhost:8080/telemetry/", "http://localhost:8080/telemetry"),
+        ("https://[2001:db8::1]:8443/a/b.c~d", "https://[2001:db8::1]:8443/a/b.c~d"),
+        ("https://console.example/api/telemetry", "https://console.example/api/telemetry"),
+    ],
+)
+def test_the_public_url_is_an_origin_and_perhaps_a_path(url: str, expected: str) -> None:
+    assert str(load_settings(VALID | {"TELEMETRY_PUBLIC_URL": url}).public_url) == expected
+    assert load_settings(VALID).public_url is None
+
+
+def test_frame_ancestors_are_origins() -> None:
+    named = load_settings(VALID | {"TELEMETRY_FRAME_ANCESTORS": "https://A.example, https://b.example:8443/"})
+    assert named.frame_ancestors == ("https://a.example", "https://b.example:8443")
+    assert load_settings(VALID).frame_ancestors == ()
+
+
 def test_trusted_proxies_are_addresses_and_networks_of_both_families() -> None:
     assert load_settings(VALID).trusted_proxies == ()
     named = load_settings(VALID | {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.7, fd00::/8,::1 ,192.168.0.0/16"})

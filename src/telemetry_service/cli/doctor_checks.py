@@ -58,7 +58,7 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
     except SettingsError as error:
         return [_wrong("settings", problem, ExitCode.SETTINGS) for problem in error.problems]
     findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
-    findings.append(_disk(settings))
+    findings += [_host(settings), _disk(settings)]
     about_the_database = _database(settings)
     findings += about_the_database
     if about_the_database[0].result is Result.OK:
@@ -73,6 +73,9 @@ def _ephemeral(settings: "Settings") -> Finding:
 
 
 def _cookies(settings: "Settings") -> Finding:
+    public = settings.public_url
+    if public is not None and public.secure:
+        return Finding("cookies", Result.OK, "Session cookies are marked Secure, because the public URL is https.")
     if settings.trusted_proxies:
         return Finding("cookies", Result.OK, "Session cookies are marked Secure when a trusted proxy reports HTTPS.")
     sentence = (
@@ -80,6 +83,16 @@ def _cookies(settings: "Settings") -> Finding:
         " without Secure. Set it to the address of the proxy that terminates TLS."
     )
     return Finding("cookies", Result.WARNING, sentence)
+
+
+def _host(settings: "Settings") -> Finding:
+    if settings.public_url is not None:
+        return Finding("host", Result.OK, "Pages are served only under the host of TELEMETRY_PUBLIC_URL.")
+    sentence = (
+        "TELEMETRY_PUBLIC_URL is not set: pages are served under addresses, private names, and any name with TLS. Set"
+        " it to the address that users open."
+    )
+    return Finding("host", Result.WARNING, sentence)
 
 
 def _disk(settings: "Settings") -> Finding:

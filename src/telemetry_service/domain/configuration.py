@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
 from telemetry_service.domain.schedule import Frequency
 
@@ -136,6 +137,10 @@ class Deployment:
     """Whether the License Server is reached through a proxy."""
     trusted_proxies: tuple[str, ...] = ()
     """Whose word counts for the address that a request comes from."""
+    public_url: PublicUrl | None = None
+    """Where browsers reach the service; None if the deployment does not say."""
+    frame_ancestors: tuple[str, ...] = ()
+    """Other origins whose pages may show the tab in a frame."""
     ledger_fingerprint: str | None = None
     """The hex SHA-256 digest of the ledger's public key that the deployment trusts."""
     ledger_retention: timedelta = DEFAULT_LEDGER_RETENTION

@@ -8,18 +8,18 @@ from enum import Enum
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.ledger import Value
 
-_KEYED = frozenset({"customer_id"})
-"""What the caller adds in a form that identifies no one."""
+_KEYED = frozenset({"customer_id", "public_url", "frame_ancestors"})
+"""What the caller adds in a form that identifies no one: the name of a host often names the customer."""
 
 
 def deployed_settings(deployment: Deployment) -> dict[str, Value]:
-    """Return all settings by their names, except the customer ID."""
-    return {name: value for name, value in _settings(deployment) if name not in _KEYED}
+    """Return all settings by their names, except those that identify someone."""
+    return dict(_settings(deployment))
 
 
 def _settings(holder: object) -> Iterator[tuple[str, Value]]:
     assert is_dataclass(holder)  # noqa: S101 - as its fields below
-    for name in (field.name for field in fields(holder)):
+    for name in (field.name for field in fields(holder) if field.name not in _KEYED):
         value = getattr(holder, name)
         if is_dataclass(value):
             yield from _settings(value)

@@ -270,8 +270,8 @@ EVENTS: dict[Event, Meaning] = {
     Event.FORWARDED_NOT_TRUSTED: Meaning(
         WARNING,
         ("address",),
-        "An untrusted reverse proxy forwarded a request: its X-Forwarded headers were ignored, and the session cookie"
-        " is sent without Secure. Add its address to TELEMETRY_TRUSTED_PROXIES.",
+        "An untrusted reverse proxy forwarded a request: its X-Forwarded headers were ignored. Add its address to"
+        " TELEMETRY_TRUSTED_PROXIES.",
         Limit(each=1, total=10, by=("address",), seconds=3600),
     ),
     Event.CALL_REFUSED: Meaning(

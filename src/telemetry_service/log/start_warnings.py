@@ -12,6 +12,7 @@ class StartWarning(StrEnum):
     EPHEMERAL_KEYS = "ephemeral_keys"
     NO_ADMINISTRATOR = "no_administrator"
     COOKIES_NOT_SECURE = "cookies_not_secure"
+    PUBLIC_URL_MISSING = "public_url_missing"
     PASSWORD_IGNORED = "password_ignored"  # noqa: S105 - the name of a warning
 
 
@@ -24,6 +25,10 @@ SENTENCES: dict[StartWarning, str] = {
     StartWarning.COOKIES_NOT_SECURE: (
         "No reverse proxy is trusted, so session cookies are sent without Secure to anyone who reaches this address."
         " Add the proxy that terminates TLS to TELEMETRY_TRUSTED_PROXIES or --trusted-proxy."
+    ),
+    StartWarning.PUBLIC_URL_MISSING: (
+        "TELEMETRY_PUBLIC_URL is not set, so pages are served under addresses, private names, and any name with TLS."
+        " Set it to the address that users open."
     ),
     StartWarning.PASSWORD_IGNORED: (
         "TELEMETRY_ADMIN_PASSWORD was ignored: the administrator already has a different password. Change it with:"

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
+from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.receipts_file import FILE_BYTES
 from telemetry_service.web.api import (
     bundles,
@@ -30,7 +31,9 @@ from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.http.ambiguity import refuse_ambiguity
 from telemetry_service.web.http.body_limit import USAGE_BYTES, USUAL_BYTES, limit_body
+from telemetry_service.web.http.hosts import check_host
 from telemetry_service.web.http.middleware import database_time, head_as_get, request_ids
+from telemetry_service.web.http.place import find_place
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab import paths
@@ -78,7 +81,7 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
         openapi_url=None,
         routes=list(_routes()),
         lifespan=lifespan,
-        middleware=_around(errors),
+        middleware=_around(errors, context.runtime.deployment.public_url),
         exception_handlers=errors.by_kind(),
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
@@ -105,13 +108,15 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(root.routes)
 
 
-def _around(errors: ErrorHandler) -> list[Middleware]:
+def _around(errors: ErrorHandler, public_url: PublicUrl | None) -> list[Middleware]:
     """Return the middleware, outermost first."""
     return [
         Middleware(request_ids),
+        Middleware(find_place, public_url=public_url),
         Middleware(security_headers),
         Middleware(ErrorMiddleware, handler=errors),
         Middleware(refuse_ambiguity),
+        Middleware(check_host, public_url=public_url),
         Middleware(head_as_get),
         Middleware(limit_body, larger=_LARGER_BODIES),
         Middleware(database_time),

@@ -6,6 +6,7 @@ from typing import Any
 
 from telemetry_service.domain.configuration import Delivery, Deployment
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.public_url import public_url_of
 from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
@@ -20,6 +21,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "customer": {"customer_id": "cus_SomebodyElse"},
     "proxy": {"proxy": True},
     "trusted proxies": {"trusted_proxies": ("10.0.0.0/8",)},
+    "public URL": {"public_url": public_url_of("https://console.acme.example/telemetry")},
+    "frames": {"frame_ancestors": ("https://portal.acme.example",)},
     "spread": {"send_spread": timedelta(seconds=7)},
     "bouncers": {"max_bouncers": 7},
     "codes": {"extension_code_pattern": "EXT-[0-9]+"},
@@ -63,7 +66,10 @@ def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site:
     assert (first.details["pinned_keys"], len(last.details["pinned_keys"])) == ([], 1)
 
 
-def test_no_entry_names_the_license_server_or_the_customer(site: Site) -> None:
+def test_no_entry_names_the_license_server_the_customer_or_a_host(site: Site) -> None:
+    named = replace(site.runtime.deployment, **OTHERS["public URL"], **OTHERS["frames"])
+    start(replace(site.runtime, deployment=named))
     for entry in deployments(site):
+        assert "acme" not in repr(entry)
         assert site.server.server.url not in repr(entry)
         assert CUSTOMER not in repr(entry)

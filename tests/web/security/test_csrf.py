@@ -138,9 +138,9 @@ def test_a_proxy_that_rewrites_host_is_reported_on_the_login_page_too(shared: Ru
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
-        ("http://console.example", "console.example:80"),
-        ("https://console.example", "Console.Example:443"),
-        ("https://console.example:8443", "console.example:8443"),
+        ("http://console.internal", "console.internal:80"),
+        ("https://console.internal", "Console.Internal:443"),
+        ("https://console.internal:8443", "console.internal:8443"),
     ],
 )
 def test_the_usual_port_makes_no_other_host(shared: Running, origin: str, host: str) -> None:

@@ -60,7 +60,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         try:
             service = open_service(settings)
             _warn(settings, service)
-            _warn_of_cookies(listener, proxies)
+            _warn_of_place(listener, settings)
         except TelemetryError as error:
             log_event(Event.START_FAILED, code=error.code)
             raise
@@ -88,10 +88,15 @@ def _warn(settings: "Settings", service: "Service") -> None:
         warn_of(StartWarning.NO_ADMINISTRATOR)
 
 
-def _warn_of_cookies(listener: socket.socket, proxies: Sequence[str]) -> None:
+def _warn_of_place(listener: socket.socket, settings: "Settings") -> None:
     from telemetry_service.log.start_warnings import StartWarning, warn_of
 
-    if not proxies and not is_loopback(listener):
+    public = settings.public_url
+    if is_loopback(listener):
+        return
+    if public is None:
+        warn_of(StartWarning.PUBLIC_URL_MISSING)
+    if not settings.trusted_proxies and not (public and public.secure):
         warn_of(StartWarning.COOKIES_NOT_SECURE)
 
 

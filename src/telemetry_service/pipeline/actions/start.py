@@ -55,15 +55,20 @@ def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
 def _deployed(runtime: Runtime) -> dict[str, Value]:
     """Return what the deployment decides about what is sent, where to, and whose word is believed.
 
-    The License Server, the proxy and the customer are keyed digests: a salted one could not be compared.
+    The License Server, the proxy, the customer and the hosts are keyed digests: a salted one could not be compared.
     """
     deployment, pinned = runtime.deployment, runtime.receipt_keys
-    customer = deployment.customer_id
     return {
         **deployed_settings(deployment),
         "service_version": __version__,
         "schema_sha256": runtime.schemas.current.sha256,
         "destination": None if runtime.client is None else connection_digest(runtime).hex(),
         "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
-        "customer": None if customer is None else runtime.keys.digest(customer.encode(), "deployed-customer").hex(),
+        "customer": _keyed(runtime, deployment.customer_id, "deployed-customer"),
+        "public_url": _keyed(runtime, str(deployment.public_url or ""), "deployed-public-url"),
+        "frame_ancestors": _keyed(runtime, ",".join(deployment.frame_ancestors), "deployed-frame-ancestors"),
     }
+
+
+def _keyed(runtime: Runtime, value: str | None, purpose: str) -> Value:
+    return runtime.keys.digest(value.encode(), purpose).hex() if value else None

@@ -60,6 +60,16 @@ class OverloadedError(TelemetryError):
     sentence = "Too many connections. Nothing was recorded; try again in a moment."
 
 
+class HostRefusedError(TelemetryError):
+    """The request names a host that is not the service's."""
+
+    code = "host-refused"
+    sentence = (
+        "The service is not known under this host name. Open it at its public URL (TELEMETRY_PUBLIC_URL). A reverse"
+        " proxy must pass on the browser's Host (nginx: proxy_set_header Host $http_host)."
+    )
+
+
 class ExchangesBusyError(TelemetryError):
     """The process has reached its limit of concurrent exchanges with the License Server."""
 

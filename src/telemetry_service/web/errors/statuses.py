@@ -61,6 +61,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     requests.RequestMalformedError: HTTPStatus.BAD_REQUEST,
     requests.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
     requests.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.HostRefusedError: HTTPStatus.MISDIRECTED_REQUEST,
     requests.ExchangesBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.ChecksBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.LoginsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,

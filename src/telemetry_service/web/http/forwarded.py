@@ -27,7 +27,6 @@ async def forwarded_requests(
     peer = canonical(peer_of(scope))
     if peer not in proxies:
         if any(name in _FORWARDED for name, _value in scope["headers"]):
-            # The session cookie is then set without Secure, although the browser may have used TLS.
             log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
         await app(scope, receive, send)
         return

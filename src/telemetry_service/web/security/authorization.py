@@ -24,7 +24,9 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.log_lines import route_of
+from telemetry_service.web.errors.request_errors import HostRefusedError
 from telemetry_service.web.http.addresses import caller_address
+from telemetry_service.web.http.hosts import is_foreign
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
 
@@ -102,6 +104,7 @@ async def authorize(request: Request, context: Context) -> None:
         AccessDeniedError: the caller is not logged in, or the token is not valid.
         ScopeMissingError: the caller may not do this, or no one may.
         ForgeryCheckError: the request was made by another site.
+        HostRefusedError: the host name may be anyone's, and no valid token vouches for the caller.
     """
     try:
         await _check_access(request, context)
@@ -109,6 +112,8 @@ async def authorize(request: Request, context: Context) -> None:
         raise  # Redirected to the login instead of refused.
     except errors.TelemetryError as error:
         _log_refused(request, error)
+        if isinstance(error, errors.AccessDeniedError) and is_foreign(request.scope):
+            raise HostRefusedError from None
         raise
 
 
@@ -116,6 +121,8 @@ async def _check_access(request: Request, context: WebContext) -> None:
     rule = rule_of(request.scope.get("endpoint"))
     if rule is None:
         raise errors.ScopeMissingError
+    if is_foreign(request.scope) and (rule.public or rule.page):
+        raise HostRefusedError
     if rule.public:
         if request.method not in SAFE_METHODS:
             check_origin(request)

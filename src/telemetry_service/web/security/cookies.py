@@ -1,40 +1,49 @@
-"""The session cookie. Over TLS, the prefix of its name binds it to this host."""
+"""The names and attributes of our cookies. Over TLS, the prefix of a name binds the cookie to this host or path."""
+
+from typing import Any, Literal
 
 from fastapi import Request, Response
+
+from telemetry_service.web.http.place import Place, place_of
 
 SESSION_SECONDS = 12 * 60 * 60
 """As long as the longest session; the server ends an unused one earlier."""
 
-_NAME = "telemetry_session"
-_NAME_OVER_TLS = f"__Host-{_NAME}"
+_SESSION = "telemetry_session"
 
 
 def read_session_cookie(request: Request) -> str | None:
     """Return the session token that the browser sent, or None."""
-    return request.cookies.get(_name(request))
+    return request.cookies.get(cookie_name(place_of(request), _SESSION))
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Set the session token in the browser, inaccessible to scripts."""
-    response.set_cookie(
-        _name(request),
-        token,
-        max_age=SESSION_SECONDS,
-        path="/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        # Lax, not strict: a link from elsewhere to a transmission must find the reader logged in.
-        # csrf.py protects changes.
-        samesite="lax",
-    )
+    """Set the session token in the browser."""
+    response.set_cookie(value=token, max_age=SESSION_SECONDS, **cookie(request, _SESSION))
 
 
 def clear_session_cookie(request: Request, response: Response) -> None:
     """Delete the session token in the browser."""
-    response.delete_cookie(
-        _name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="lax"
-    )
+    response.delete_cookie(**cookie(request, _SESSION))
 
 
-def _name(request: Request) -> str:
-    return _NAME_OVER_TLS if request.url.scheme == "https" else _NAME
+def cookie(request: Request, name: str, samesite: Literal["lax", "strict"] = "lax") -> dict[str, Any]:
+    """Return the name and attributes of one of our cookies, inaccessible to scripts.
+
+    Lax by default: a link from elsewhere to a transmission must find the reader logged in. csrf.py protects changes.
+    """
+    place = place_of(request)
+    return {
+        "key": cookie_name(place, name),
+        "path": place.prefix or "/",
+        "secure": place.secure,
+        "httponly": True,
+        "samesite": samesite,
+    }
+
+
+def cookie_name(place: Place, name: str) -> str:
+    """Return the name of a cookie. Browsers accept ``__Host-`` only with TLS and for the whole origin."""
+    if not place.secure:
+        return name
+    return f"__Secure-{name}" if place.prefix else f"__Host-{name}"

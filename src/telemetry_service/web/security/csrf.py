@@ -11,6 +11,7 @@ from fastapi import Request
 
 from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.identity.sessions import Sessions
+from telemetry_service.web.http.place import place_of
 
 HEADER = "X-CSRF-Token"
 FIELD = "csrf_token"
@@ -27,6 +28,7 @@ class ForgeryCheck(StrEnum):
     SITE = "sec-fetch-site"
     ORIGIN_HIDDEN = "origin-hidden"
     ORIGIN_IS_HOST = "origin-is-host"
+    ORIGIN_IS_PUBLIC_URL = "origin-is-public-url"
     TOKEN_SENT = "csrf-token-sent"  # noqa: S105 - the name of a check
     TOKEN_OF_SESSION = "csrf-token-of-session"  # noqa: S105 - the name of a check
 
@@ -44,6 +46,10 @@ _SENTENCES = {
         "Origin and Host differ: the page in the browser has a different host than the request. If no other site is"
         " involved, a reverse proxy rewrites Host; configure it to pass on the browser's Host (nginx:"
         " proxy_set_header Host $http_host)."
+    ),
+    ForgeryCheck.ORIGIN_IS_PUBLIC_URL: (
+        "The page in the browser has another origin than TELEMETRY_PUBLIC_URL. Open the service at its public URL and"
+        " try again."
     ),
     ForgeryCheck.TOKEN_SENT: (
         "The request has no CSRF token. Reload the page and try again. Programs should send a service token instead"
@@ -68,20 +74,21 @@ def check_origin(request: Request) -> None:
     """Refuse what a browser sends on behalf of another site.
 
     ``Sec-Fetch-Site`` is the browser's own statement. If it is missing, as without TLS, the ``Origin`` must be this
-    host. A caller that sends neither is not a current browser, and passes.
+    host. If the deployment names its public URL, the ``Origin`` must always be that one. A caller that sends neither
+    is not a current browser, and passes.
 
     Raises:
         RequestForgeryError: the request comes from another site.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site is not None:
-        if site not in _OWN_PAGES:
-            raise ForgeryCheckError(ForgeryCheck.SITE)
-    elif origin == "null":
-        raise ForgeryCheckError(ForgeryCheck.ORIGIN_HIDDEN)
-    elif origin is not None and not _is_own(origin, request):
-        raise ForgeryCheckError(ForgeryCheck.ORIGIN_IS_HOST)
+    if site is not None and site not in _OWN_PAGES:
+        raise ForgeryCheckError(ForgeryCheck.SITE)
+    if origin == "null":
+        if site is None:
+            raise ForgeryCheckError(ForgeryCheck.ORIGIN_HIDDEN)
+    elif origin is not None:
+        _check_host(origin, request, verified=site is not None)
 
 
 async def check_token(request: Request, sessions: Sessions, session_token: str) -> None:
@@ -102,6 +109,16 @@ async def _field(request: Request) -> str | None:
         return None
     value = (await request.form()).get(FIELD)
     return value if isinstance(value, str) else None
+
+
+def _check_host(origin: str, request: Request, *, verified: bool) -> None:
+    """Refuse another origin; without a public URL, the browser's own statement is enough."""
+    public = place_of(request).origin
+    if public is not None:
+        if origin.lower() != public:
+            raise ForgeryCheckError(ForgeryCheck.ORIGIN_IS_PUBLIC_URL)
+    elif not verified and not _is_own(origin, request):
+        raise ForgeryCheckError(ForgeryCheck.ORIGIN_IS_HOST)
 
 
 def _is_own(origin: str, request: Request) -> bool:

@@ -4,6 +4,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.web.http.middleware import http_middleware, with_headers
+from telemetry_service.web.http.place import place_in
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; "
@@ -39,7 +40,7 @@ async def security_headers(app: ASGIApp, scope: Scope, receive: Receive, send: S
     def complete(headers: MutableHeaders) -> None:
         headers.update(ALWAYS)
         headers.setdefault("Cache-Control", "no-store")
-        if scope.get("scheme") == "https":
+        if place_in(scope).secure:
             headers["Strict-Transport-Security"] = _HSTS
 
     await app(scope, receive, with_headers(send, complete))

@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from telemetry_service.web.http.place import place_of
 from telemetry_service.web.security.authorization import viewer_page
+from telemetry_service.web.security.cookies import cookie, cookie_name
 from telemetry_service.web.tab import paths
 from telemetry_service.web.topic import Topic
 
@@ -19,7 +21,7 @@ router = Topic("tab", described=False)
 
 def theme_of(request: Request) -> str | None:
     """Return the chosen theme, or None if the system decides."""
-    theme = request.cookies.get(_COOKIE)
+    theme = request.cookies.get(cookie_name(place_of(request), _COOKIE))
     return theme if theme in _THEMES else None
 
 
@@ -31,12 +33,9 @@ def choose_appearance(
     """Store the choice in the browser, and go back to the page where it was made."""
     response = RedirectResponse(local_address(back), HTTPStatus.SEE_OTHER)
     if theme in _THEMES:
-        response.set_cookie(
-            _COOKIE, theme, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="lax",
-            secure=request.url.scheme == "https",
-        )  # fmt: skip
+        response.set_cookie(value=theme, max_age=_YEAR_SECONDS, **cookie(request, _COOKIE))
     else:
-        response.delete_cookie(_COOKIE, path="/")
+        response.delete_cookie(**cookie(request, _COOKIE))
     return response
 
 

@@ -14,6 +14,7 @@ from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
+from telemetry_service.web.security.cookies import cookie
 from telemetry_service.web.security.csrf import check_origin
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes, read_form
@@ -24,7 +25,6 @@ KEPT_SECONDS = 60 * 60
 """Longer than it takes to log in again."""
 
 _NAME = "telemetry_unsaved_form"
-_NAME_OVER_TLS = f"__Host-{_NAME}"
 _FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
 """The addresses that receive the whole form: without JavaScript, all of its buttons send it."""
 
@@ -115,6 +115,4 @@ def _keep(request: Request, response: Response, unsaved: UnsavedForm | None) -> 
 
 def _cookie(request: Request) -> dict[str, Any]:
     """Return the name and attributes of the cookie."""
-    secure = request.url.scheme == "https"
-    name = _NAME_OVER_TLS if secure else _NAME
-    return {"key": name, "path": "/", "secure": secure, "httponly": True, "samesite": "strict"}
+    return cookie(request, _NAME, samesite="strict")
