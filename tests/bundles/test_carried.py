@@ -180,6 +180,21 @@ def test_a_revoked_key_is_named_and_the_payload_is_accepted_once_under_the_new_o
     assert is_proved(site, sent)
 
 
+def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_its_customer_was_refused(
+    site: Site, server: LicenseServer
+) -> None:
+    set_api_key(site.runtime, "mistyped-key-0123456789", ADMIN)
+    sent = waiting(site)
+    imported(site, server.take(export(site).content))
+    set_api_key(site.runtime, API_KEY, ADMIN)
+    refused = server.take(export(site).content)
+    assert refused.codes == {str(sent): "customer-mismatch"}
+    imported(site, refused)
+    assert results(imported(site, server.take(export(site).content))) == [ImportResult.ACCEPTED]
+    assert [(entry.times_received, entry.conflicts) for entry in server.journal()] == [(1, 0)]
+    assert is_proved(site, sent)
+
+
 def test_a_refusal_that_names_no_attempt_is_believed_once(site: Site, server: LicenseServer) -> None:
     sent = waiting(site)
     export(site)

@@ -8,6 +8,7 @@ import pytest
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.outcome import Accepted, Held, Outcome, Rejected, Retrying
 from telemetry_service.domain.transmissions import cause_of
+from tests.license_server.conftest import SHORT
 from tests.support import faults
 from tests.support.each import each
 from tests.support.fault_server import FaultServer
@@ -37,6 +38,38 @@ def test_a_passing_failure_is_retried(server: FaultServer, transmit: Transmit, s
 def test_a_refused_key_is_held(server: FaultServer, transmit: Transmit, status: int, cause: Cause) -> None:
     server.mode = faults.reply(status)
     assert transmit() == Held(cause, status)
+
+
+MISMATCH = b'{"type":"urn:control-core:license-server:customer-mismatch","status":403}'
+PROBLEM = [("Content-Type", "application/problem+json")]
+
+
+@each(
+    ("body", "headers", "refused"),
+    [
+        (MISMATCH, PROBLEM, True),
+        (MISMATCH, [("Content-Type", "Application/Problem+JSON; charset=utf-8")], True),
+        (b"", [], False),
+        (MISMATCH, [("Content-Type", "text/html")], False),
+        (MISMATCH, [*PROBLEM, ("Content-Encoding", "br")], False),
+        (b'{"type":"urn:control-core:license-server:key-unknown"}', PROBLEM, False),
+        (b'{"type":"customer-mismatch"}', PROBLEM, False),
+        (MISMATCH[:-1] + b',"type":"about:blank"}', PROBLEM, False),
+        (MISMATCH[:-9], PROBLEM, False),
+        (b"[]", PROBLEM, False),
+        (b" " * 70_000 + MISMATCH, PROBLEM, False),
+    ],
+)
+def test_a_403_refuses_the_customer_only_if_the_license_server_says_so(
+    server: FaultServer, transmit: Transmit, body: bytes, headers: list[tuple[str, str]], *, refused: bool
+) -> None:
+    server.mode = faults.reply(403, body, headers)
+    assert transmit() == Held(Cause.FORBIDDEN, 403, customer_refused=refused)
+
+
+def test_a_403_that_never_ends_is_a_403(server: FaultServer, transmit: Transmit) -> None:
+    server.mode = faults.forbid_and_wait
+    assert transmit(SHORT) == Held(Cause.FORBIDDEN, 403)
 
 
 @each(

@@ -274,6 +274,14 @@ def refuse_endlessly(visit: Visit) -> None:
         visit.send(b"400\r\n" + b" " * 1024 + b"\r\n")
 
 
+def forbid_and_wait(visit: Visit) -> None:
+    """Begin a problem document, and never end it."""
+    visit.secure()
+    visit.read_request()
+    visit.send(b"HTTP/1.1 403 No\r\nContent-Type: application/problem+json\r\nContent-Length: 99\r\n\r\n{")
+    visit.hang()
+
+
 def accept_encoded(coding: str) -> Mode:
     """Accept, and claim a content coding."""
 

@@ -21,7 +21,7 @@ from telemetry_service.reference.intake import Taken, take_bundle
 from telemetry_service.reference.journal import JournalEntry
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from telemetry_service.reference.receiver import Acceptance, Receiver
-from telemetry_service.reference.refusals import RefusalError, problem
+from telemetry_service.reference.refusals import PROBLEM_MEDIA_TYPE, Reason, RefusalError, problem
 from telemetry_service.reference.store import Store
 from tests.support.fault_server import FaultServer, ReceivedRequest, Visit
 from tests.support.faults import response
@@ -50,6 +50,18 @@ def reply(status: int, **headers: str) -> Strike:
     """Respond with ``status`` instead; headers are named with underscores."""
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return lambda visit: visit.send(response(status, b"{}", named))
+
+
+def refuse(reason: Reason) -> Strike:
+    """Refuse with a problem document instead, whatever was sent."""
+    refused = problem(reason, status=403)
+    return lambda visit: visit.send(response(403, bytes(refused.body), [("Content-Type", PROBLEM_MEDIA_TYPE)]))
+
+
+def show_page(status: int) -> Strike:
+    """Respond as a portal or a firewall in between does: with a page, which names whatever it likes."""
+    page = b'<html><p>"type":"urn:control-core:license-server:customer-mismatch"</p></html>'
+    return lambda visit: visit.send(response(status, page, [("Content-Type", "text/html; charset=utf-8")]))
 
 
 def reset(visit: Visit) -> None:
@@ -147,7 +159,8 @@ class LicenseServer:
         except RefusalError as refusal:
             members = {name: value for name, value in refusal.members.items() if name != "status"}
             refused = problem(refusal.reason, status=None, members=members)
-            return response(refused.status_code, bytes(refused.body))
+            named = [("Content-Type", PROBLEM_MEDIA_TYPE)]
+            return response(refused.status_code, bytes(refused.body), named)
 
     def _acceptance(self, acceptance: Acceptance) -> bytes:
         entry = acceptance.entry

@@ -63,6 +63,8 @@ class Held:
     response_code: int | None = None
     receipt: str | None = None
     """What came in place of a valid receipt; kept in the ledger."""
+    customer_refused: bool = False
+    """Whether the License Server itself said that the payload's customer does not own the API key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class Rejected:
 
 Outcome = Accepted | Retrying | Held | Rejected
 Failure = Retrying | Held | Rejected
+
+CUSTOMER_MISMATCH = "customer-mismatch"
+"""The License Server's code for a payload whose customer does not own the API key."""
 
 _NEVER_WRITTEN = frozenset(
     {

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import ReceiptsMalformedError
-from telemetry_service.domain.outcome import Failure, Held, Rejected
+from telemetry_service.domain.outcome import CUSTOMER_MISMATCH, Failure, Held, Rejected
 from telemetry_service.domain.receipt import MOST_CHARACTERS
 
 FILE_BYTES = 512 * 1024
@@ -148,6 +148,6 @@ def outcome_of_refusal(code: str) -> Failure:
     """Return the outcome of a transmission that the License Server refused with ``code``."""
     if code in _BAD_KEY:
         return Held(Cause.API_KEY_NOT_ACCEPTED)
-    if code == "customer-mismatch":
-        return Held(Cause.FORBIDDEN)
+    if code == CUSTOMER_MISMATCH:
+        return Held(Cause.FORBIDDEN, customer_refused=True)
     return Rejected(Cause.ID_CONFLICT if code == "id-conflict" else Cause.PAYLOAD_REFUSED)

@@ -8,6 +8,7 @@ as the web server's, cannot make an exchange, and so cannot be blocked by one.
 import asyncio
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
 import httpcore
@@ -17,7 +18,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.network import Network
-from telemetry_service.license_server.response import READ_STATUSES, Response
+from telemetry_service.license_server.response import EXPLAINED_STATUS, PROBLEM_MEDIA_TYPE, READ_STATUSES, Response
 from telemetry_service.license_server.steps import Steps
 
 _KEEP_STATUS = frozenset({Cause.RESPONSE_MALFORMED, Cause.RESPONSE_TOO_LARGE})
@@ -100,6 +101,19 @@ class Exchange:
 async def _read(response: httpcore.Response) -> Response:
     """Read the body if it matters. A compressed one counts as none: decompressing it could be a bomb."""
     headers = httpx.Headers(response.headers)
-    matters = response.status in READ_STATUSES and headers.get("Content-Encoding", "identity").lower() == "identity"
-    body = await response.aread() if matters else None
+    body = None
+    if headers.get("Content-Encoding", "identity").lower() == "identity":
+        media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if response.status in READ_STATUSES:
+            body = await response.aread()
+        elif response.status == EXPLAINED_STATUS and media_type == PROBLEM_MEDIA_TYPE:
+            body = await _read_if_possible(response)
     return Response(response.status, headers.get("Date"), headers.get("Retry-After"), body)
+
+
+async def _read_if_possible(response: httpcore.Response) -> bytes | None:
+    """Read the body; None if it is broken, too large or too slow. The status alone is an outcome already."""
+    body, left = None, anyio.current_effective_deadline() - anyio.current_time()
+    with suppress(ExchangeError, *_OF_LIBRARIES), anyio.move_on_after(left / 2):
+        body = await response.aread()
+    return body

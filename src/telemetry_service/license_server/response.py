@@ -19,20 +19,35 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.message import SealedMessage
-from telemetry_service.domain.outcome import Accepted, Failure, Note, Outcome, Rejected, outcome_of_status
+from telemetry_service.domain.outcome import (
+    CUSTOMER_MISMATCH,
+    Accepted,
+    Failure,
+    Held,
+    Note,
+    Outcome,
+    Rejected,
+    outcome_of_status,
+)
 from telemetry_service.domain.receipt import in_closed_form
 from telemetry_service.domain.timestamps import Moment
 from telemetry_service.license_server.json_depths import without_depths
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
 
 READ_STATUSES = frozenset({HTTPStatus.OK, HTTPStatus.CONFLICT})
-"""The body matters only for these; for others it is not even read."""
+"""The body decides only for these."""
+EXPLAINED_STATUS = HTTPStatus.FORBIDDEN
+"""For this one, a problem document is read if it can be; for others, the body is not even read."""
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far a message's timestamp may be from the License Server's clock (``docs/license-server.md``)."""
 
 _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
 """Status codes for a message whose timestamp the License Server refuses."""
+
+_CUSTOMER_REFUSED = f"urn:control-core:license-server:{CUSTOMER_MISMATCH}"
+"""The type of the problem document. A portal or a firewall in between, which may respond with 403, has no such type."""
 
 _TWICE = object()
 """The value of a member that occurs twice. It is ambiguous, so it matches no type."""
@@ -116,6 +131,8 @@ def _failure(response: Response, message: SealedMessage, retry_after: timedelta 
     failure = outcome_of_status(response.status, retry_after)
     if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(response, message):
         return replace(failure, cause=Cause.CLOCK_WRONG)
+    if isinstance(failure, Held) and failure.cause is Cause.FORBIDDEN:
+        return replace(failure, customer_refused=_members(response.body).get("type") == _CUSTOMER_REFUSED)
     return failure
 
 

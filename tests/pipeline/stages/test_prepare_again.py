@@ -26,10 +26,20 @@ from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.reference.refusals import Reason as Refusal
 from telemetry_service.sealing.identity import pseudonym
 from tests.support.actors import ADMIN, OPS
 from tests.support.ledger import entries
-from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, reply, reset
+from tests.support.license_server import (
+    API_KEY,
+    CUSTOMER,
+    Strike,
+    Trouble,
+    refuse,
+    reply,
+    reset,
+    show_page,
+)
 from tests.support.site import Site, usage
 
 MISTYPED = "mistyped-key-0123456789"
@@ -224,8 +234,22 @@ def test_what_may_have_arrived_under_a_mistyped_key_changes_once_the_right_key_i
     assert [entry.times_received for entry in site.server.journal()] == [1]
 
 
+def test_no_other_403_changes_what_may_have_arrived(site: Site) -> None:
+    """Only the License Server can know that it never accepted these bytes; a portal or a firewall cannot."""
+    set_api_key(site.runtime, MISTYPED, ADMIN)
+    transmission = waiting(site, reset)
+    set_api_key(site.runtime, API_KEY, ADMIN)
+    for strike in (reply(403), show_page(403), refuse(Refusal.KEY_UNKNOWN), refuse(Refusal.NOT_FOUND)):
+        site.server.trouble(Trouble(before=strike, times=1))
+        refused = retry(site.runtime, transmission.transmission_id, ADMIN).transmission
+        assert (refused.state, refused.cause) == (State.HELD, Cause.FORBIDDEN)
+        assert refused.prepared_sha256 == transmission.prepared_sha256
+        assert wake(site.runtime).attempts == 0
+    assert len(preparations(site)) == 1
+
+
 def test_a_customer_that_is_refused_under_its_own_pseudonym_is_not_tried_at_once_again(site: Site) -> None:
-    held = waiting(site, reply(403))
+    held = waiting(site, refuse(Refusal.CUSTOMER_MISMATCH))
     assert (held.state, held.cause) == (State.HELD, Cause.FORBIDDEN)
     assert wake(site.runtime).attempts == 0
 

@@ -1,15 +1,17 @@
 """Imports the receipts of a bundle, one by one, each only under a pinned key. Safe to repeat, and in parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.bundle import MOST
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.errors import ReceiptKeyMissingError
+from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, ReceiptKeyMissingError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.license_update import read_license
+from telemetry_service.domain.outcome import Held
 from telemetry_service.domain.receipt import claims_of_receipt, claims_of_refusal
 from telemetry_service.domain.receipts_file import (
     ImportedToken,
@@ -23,7 +25,9 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
 from telemetry_service.pipeline.stages.record_outcome import note_license
+from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.sealing.receipt import ReceiptKeys
 
@@ -157,6 +161,16 @@ class _Import:
         self._causes.append(outcome.cause)
         said: dict[str, Value] = {"number": answered.number, "state": state.value, "cause": outcome.cause.value}
         self._note(transmission_id, {**said, "refusal": token, "refusal_code": code})
+        if latest and isinstance(outcome, Held) and outcome.customer_refused:
+            self._prepare_again(transmission_id, answered)
+
+    def _prepare_again(self, transmission_id: UUID, refused: Attempt) -> None:
+        """Prepare a payload again whose customer was refused under the present key: that of a mistyped one."""
+        snapshot = self._snapshot
+        with suppress(NotConfiguredError, KeyUnusableError):
+            if key_id(snapshot.api_key) == refused.key_id:
+                arguments = (transmission_id, snapshot.api_key, SERVICE, Reason.REFUSED, refused.number)
+                prepare_one_again(snapshot.runtime, self._tx, *arguments)
 
     def _has_refusal(self, transmission_id: UUID, token: str) -> bool:
         """Whether it was imported before: one that names no body could be meant for an earlier attempt."""

@@ -155,10 +155,11 @@ def _note_failure(
 def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure) -> bool:
     """Prepare the payload for a key, or the anonymization, that was saved while this attempt might still arrive.
 
-    Likewise if the License Server refuses its customer under the present key: it was prepared under a mistyped one.
+    Likewise if the License Server itself refuses its customer under the present key: it was prepared under a mistyped
+    one. Any other 403 says nothing about the customer.
     """
     reason = Reason.API_KEY_CHANGED if _key_changed(tx, claimed) else Reason.ANONYMIZED
-    if outcome.cause is Cause.FORBIDDEN and reason is not Reason.API_KEY_CHANGED:
+    if isinstance(outcome, Held) and outcome.customer_refused and reason is not Reason.API_KEY_CHANGED:
         reason = Reason.REFUSED
     try:
         api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
