@@ -125,6 +125,9 @@ def upgrade() -> None:
         _replace_constraints(batch, _EXCHANGES, _AFTER)
     with op.batch_alter_table("installation") as batch:
         batch.add_column(sa.Column("restored_at", types.UtcDateTime(timezone=True), nullable=True))
+    with op.batch_alter_table("license_posture") as batch:
+        batch.add_column(sa.Column("as_of", types.UtcDateTime(timezone=True), nullable=True))
+    op.execute("UPDATE license_posture SET as_of = updated_at")
     _replace_closed_by((*_CLOSED_BY, "restored"))
     _keep_sequence(highest)
 
@@ -152,6 +155,8 @@ def downgrade() -> None:
         batch.create_check_constraint(op.f("ck_activity_action"), sa.column("action").in_(_ACTIONS))
     with op.batch_alter_table("installation") as batch:
         batch.drop_column("restored_at")
+    with op.batch_alter_table("license_posture") as batch:
+        batch.drop_column("as_of")
     op.execute("UPDATE reporting_periods SET closed_by = 'switched_off' WHERE closed_by = 'restored'")
     _replace_closed_by(_CLOSED_BY)
     _keep_sequence(highest)

@@ -3,12 +3,14 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from telemetry_service.domain.bundle import Bundle
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.errors import (
     BundlesOnlyError,
@@ -19,7 +21,7 @@ from telemetry_service.domain.errors import (
     ReceiptKeyMissingError,
     TelemetryDisabledError,
 )
-from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
+from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability, Tier
 from telemetry_service.domain.receipt import claims_of_receipt
 from telemetry_service.domain.receipts_file import ImportReport, ImportResult, ReceiptsFile, read_receipts_file
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status
@@ -30,6 +32,7 @@ from telemetry_service.pipeline.actions.export_bundle import export_bundle
 from telemetry_service.pipeline.actions.import_receipts import import_receipts
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.facts import read_license
 from telemetry_service.pipeline.queries.health import HealthReport, read_health
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
@@ -225,6 +228,23 @@ def test_receipts_are_imported_in_parts_and_in_any_order(site: Site, server: Lic
     assert import_receipts(site.runtime, ReceiptsFile(receipts=(last,)), ADMIN).accepted == 1
     assert [detail(site, it).transmission.state for it in sent] == [State.EXPORTED, State.EXPORTED, State.SUCCESS]
     assert import_receipts(site.runtime, ReceiptsFile(receipts=(*others, last)), ADMIN).accepted == 2
+
+
+def test_of_the_news_about_the_license_the_ones_that_were_signed_last_win(site: Site, server: LicenseServer) -> None:
+    sent = [waiting(site), waiting(site)]
+    export(site)
+
+    def receipt(transmission_id: UUID, tier: str, days_ago: int) -> ReceiptsFile:
+        (attempt,) = detail(site, transmission_id).attempts
+        claims = {"transmission_id": str(transmission_id), "payload_sha256": attempt.payload_sha256}
+        moment = rfc3339(site.clock.now() - timedelta(days=days_ago))
+        news = {"tier": tier, "license_status": "active"}
+        return ReceiptsFile(receipts=(server.sign_claims({**claims, "received_at": moment, "license": news}),))
+
+    site.clock.advance(days=30)
+    for file in (receipt(sent[0], "enterprise", 3), receipt(sent[1], "starter", 9)):
+        assert results(import_receipts(site.runtime, file, ADMIN)) == [ImportResult.ACCEPTED]
+    assert read_now(site.runtime, read_license).posture.tier is Tier.ENTERPRISE
 
 
 def test_forged_foreign_and_malformed_receipts_are_refused_one_by_one(site: Site, server: LicenseServer) -> None:

@@ -33,6 +33,7 @@ SHOWN_BY_OTHER_TESTS = {
     Event.CONNECTION_CUT_OFF,
     Event.FORWARDED_NOT_TRUSTED,
     Event.PAYLOAD_INVALID,
+    Event.RESPONSE_IGNORED,
     Event.NEW_FIELD_ANNOUNCED,
     Event.PAYLOAD_RELEASED,
     Event.PAYLOAD_WITHDRAWN,
@@ -41,8 +42,8 @@ SHOWN_BY_OTHER_TESTS = {
     Event.RECEIPTS_IMPORTED,
     Event.DATABASE_RESTORED,
 }
-"""The tests of the guide's cases, of refusals, of authorities, of the retention, of releases, of receipts, of bundles
-and of restored backups make these happen."""
+"""The tests of the guide's cases, of refusals, of authorities, of the retention, of erasures, of releases, of receipts,
+of bundles and of restored backups make these happen."""
 
 _LATER_PASSWORD = "canary of a later password"
 """Ignored, for there is an administrator already, and the log says that it was."""

@@ -43,6 +43,8 @@ class Accepted:
     receipt: str | None = None
     receipt_verified: bool | None = None
     license: LicenseUpdate | None = None
+    license_signed_at: datetime | None = None
+    """When the License Server signed that; None if it is as of now."""
     notes: tuple[Note, ...] = ()
 
 

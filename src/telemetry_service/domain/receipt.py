@@ -8,12 +8,13 @@ carry that onto our pages. ``sealing`` checks whether a receipt is genuine.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry_service.domain.base64url import from_base64url
-from telemetry_service.domain.timestamps import Moment
+from telemetry_service.domain.timestamps import Moment, parse_moment
 
 _PARTS = 3
 _SIGNATURE_BYTES = 64
@@ -53,6 +54,19 @@ def in_closed_form(token: str) -> bool:
 def claims_of_receipt(token: str) -> Mapping[str, Any] | None:
     """Return what a receipt says, without verifying it; None if it is none, or says more than the protocol lists."""
     return _closed_claims(token, _Claims)
+
+
+def signed_at(claims: Mapping[str, Any]) -> datetime | None:
+    """Return when a receipt was signed: ``iat``, else the time of the acceptance. None if that cannot be read.
+
+    A repeated receipt may be signed again, with the license of that time and the time of the first acceptance.
+    """
+    try:
+        if isinstance(claims.get("iat"), int):
+            return datetime.fromtimestamp(claims["iat"], UTC)
+        return parse_moment(claims["received_at"])
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
 
 
 def claims_of_refusal(token: str) -> Mapping[str, Any] | None:

@@ -26,6 +26,7 @@ class Event(StrEnum):
     ATTEMPT_ACCEPTED = "attempt_accepted"
     ATTEMPT_FAILED = "attempt_failed"
     RESPONSE_PARTLY_IGNORED = "response_partly_ignored"
+    RESPONSE_IGNORED = "response_ignored"
     RECEIPT_NOT_VERIFIED = "receipt_not_verified"
     PAYLOAD_INVALID = "payload_invalid"
     PAYLOAD_CONTRADICTION = "payload_contradiction"
@@ -169,6 +170,12 @@ EVENTS: dict[Event, Meaning] = {
         WARNING,
         ("transmission_id", "note"),
         ("The payload was accepted; the note says which part of the response was not used as sent."),
+    ),
+    Event.RESPONSE_IGNORED: Meaning(
+        WARNING,
+        ("transmission_id", "number"),
+        "The License Server responded to an attempt that the database no longer has: it was erased or purged"
+        " meanwhile, or a backup was restored. Nothing was recorded.",
     ),
     Event.RECEIPT_NOT_VERIFIED: Meaning(
         WARNING, ("transmission_id", "number"), "The payload was accepted without a valid receipt from the pinned key."

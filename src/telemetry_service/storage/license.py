@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, select, update
 
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, PostureChange, StoredPosture
 from telemetry_service.storage.tables import LicensePostureRow as Row
@@ -21,21 +21,35 @@ class LicenseStore:
         self._connection = connection
 
     def report(
-        self, reported: Mapping[str, object], unknown: LicensePosture, source: LicenseSource, now: datetime
+        self,
+        reported: Mapping[str, object],
+        unknown: LicensePosture,
+        source: LicenseSource,
+        now: datetime,
+        as_of: datetime | None = None,
     ) -> PostureChange | None:
         """Change the members in ``reported``. If nothing was known before, take the others from ``unknown``.
 
-        Repeating a report changes nothing, not even its source; then this returns None.
+        Repeating a report changes nothing, not even its source; then this returns None. So it does for an update that
+        is older than the stored one: ``as_of`` is when it was signed, and None stands for now.
         """
         before = self.stored(lock=True)
+        if as_of is not None and self._is_older(as_of, now):
+            return None
         old = unknown if before is None else before.values
         new = old.model_copy(update=dict(reported))
         if before is not None and old == new:
+            self._connection.execute(update(Row).values(as_of=as_of or now))
             return None
-        trace = {"source": source, "updated_at": now}
+        trace = {"source": source, "updated_at": now, "as_of": as_of or now}
         statement = insert(self._connection, Row).values(id=1, **unknown.model_dump() | dict(reported) | trace)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(reported) | trace))
         return PostureChange(old, new)
+
+    def _is_older(self, as_of: datetime, now: datetime) -> bool:
+        """Whether something newer is stored. A time that is still to come was a wrong clock's, and says nothing."""
+        known = self._connection.execute(select(Row.as_of)).scalar_one_or_none()
+        return known is not None and as_of < known <= now
 
     def get(self) -> LicensePosture | None:
         """Return the posture, or None before the first report."""

@@ -227,6 +227,8 @@ class LicensePostureRow(Base):
     source: Mapped[LicenseSource | None] = mapped_column(closed_set(LicenseSource, "source"))
     """Who reported it last; empty, like ``updated_at``, in a row written by version 0.1.0."""
     updated_at: Mapped[datetime | None]
+    as_of: Mapped[datetime | None]
+    """When its tier, status and expiry were said to be so: an older update is ignored."""
 
 
 class ExtensionCodeRow(Base):

@@ -389,13 +389,13 @@ class TransmissionStore:
             insert(AttemptRow).values(transmission_id=transmission_id, connection=connection, **columns)
         )
 
-    def finish_attempt(self, transmission_id: UUID, number: int, columns: Mapping[str, object]) -> None:
-        """Write the outcome of an attempt."""
-        self._connection.execute(
-            update(AttemptRow)
-            .where(AttemptRow.transmission_id == transmission_id, AttemptRow.number == number)
-            .values(**columns)
-        )
+    def finish_attempt(
+        self, transmission_id: UUID, number: int, columns: Mapping[str, object], body_sha256: str
+    ) -> bool:
+        """Write the outcome of an attempt; False if there is none with this number that sent this body."""
+        of_row = AttemptRow.transmission_id == transmission_id, AttemptRow.number == number
+        ended = update(AttemptRow).where(*of_row, AttemptRow.body_sha256 == body_sha256)
+        return self._connection.execute(ended.values(**columns)).rowcount == 1
 
     def accept(self, transmission_id: UUID, columns: Mapping[str, object]) -> bool:
         """Record the acceptance, regardless of who holds the claim; False if it was known."""

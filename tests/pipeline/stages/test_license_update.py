@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.facts import LicensePosture, LicenseSource
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import State
@@ -54,14 +55,16 @@ def pin(site: Site, public_key: str) -> None:
 
 
 def accept_and_sign(
-    signer: ReceiptSigner, signed: Mapping[str, object] | None = NEWS, unsigned: Mapping[str, object] | None = NEWS
+    signer: ReceiptSigner,
+    signed: Mapping[str, object] | None = NEWS,
+    unsigned: Mapping[str, object] | None = NEWS,
+    moment: str = "2026-11-03T10:00:00.000Z",
 ) -> Mode:
     """Accept, sign the license with the payload that has arrived, and add an unsigned one outside the receipt."""
 
     def mode(visit: Visit) -> None:
         visit.secure()
         request = visit.read_request()
-        moment = "2026-11-03T10:00:00.000Z"
         transmission_id = UUID(request.headers["x-telemetry-id"])
         digest = hashlib.sha256(request.body).hexdigest()
         receipt = signer.sign(Receipt(transmission_id, digest, moment, signed))
@@ -111,6 +114,29 @@ def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believ
     site.server.server.mode = accept_and_sign(signer, signed=NEWS, unsigned=None)
     assert send(site).receipt_verified is True
     assert posture(site).tier is Tier.ENTERPRISE
+
+
+def test_news_that_were_signed_before_what_is_known_are_ignored(site: Site, tmp_path: Path) -> None:
+    """A repeated receipt has the license of its first time; whatever came since, also from elsewhere, is newer."""
+    signer = load_signer(tmp_path / "pinned.pem")
+    pin(site, signer.public_key)
+
+    def accept(tier: str, days: int) -> Tier:
+        moment = rfc3339(site.clock.now() + timedelta(days=days))
+        site.server.server.mode = accept_and_sign(signer, NEWS | {"tier": tier}, None, moment)
+        assert send(site).receipt_verified is True
+        return posture(site).tier
+
+    assert accept("enterprise", days=-9) is Tier.ENTERPRISE
+    assert accept("starter", days=-10) is Tier.ENTERPRISE
+    assert accept("starter", days=-8) is Tier.STARTER
+    assert accept("starter", days=-3) is Tier.STARTER
+    assert accept("enterprise", days=-5) is Tier.STARTER, "the same news again are newer ones"
+    report_license(site.runtime, REPORTED, OPS)
+    assert accept("enterprise", days=-1) is Tier.STARTER, "it was reported since"
+    assert accept("enterprise", days=0) is Tier.ENTERPRISE
+    assert accept("starter", days=+99) is Tier.STARTER
+    assert accept("enterprise", days=0) is Tier.ENTERPRISE, "a clock that is ahead decides nothing"
 
 
 def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_its_token(

@@ -12,7 +12,7 @@ from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.outcome import Held
-from telemetry_service.domain.receipt import claims_of_receipt, claims_of_refusal
+from telemetry_service.domain.receipt import claims_of_receipt, claims_of_refusal, signed_at
 from telemetry_service.domain.receipts_file import (
     ImportedToken,
     ImportReport,
@@ -103,14 +103,14 @@ class _Import:
         if claims is None or doubt is not None:
             return ImportedToken(doubt or ImportResult.MALFORMED)
         transmission_id = UUID(claims["transmission_id"])
-        attempts = self._tx.transmissions.attempts(transmission_id)
+        attempts = self._attempts(transmission_id)
         answered = next((it for it in attempts if it.payload_sha256 == claims["payload_sha256"]), None)
         if answered is None:
             return ImportedToken(self._unknown(transmission_id), transmission_id)
         if not self._accept(transmission_id, answered, token):
             return ImportedToken(ImportResult.KNOWN, transmission_id)
         update, _notes = read_license(claims.get("license"))
-        note_license(self._tx, transmission_id, update, self._now)
+        note_license(self._tx, transmission_id, update, self._now, signed_at(claims))
         return ImportedToken(ImportResult.ACCEPTED, transmission_id)
 
     def refusal(self, token: str) -> ImportedToken:
@@ -120,7 +120,7 @@ class _Import:
         if claims is None or doubt is not None:
             return ImportedToken(doubt or ImportResult.MALFORMED)
         transmission_id, code = UUID(claims["transmission_id"]), claims["code"]
-        attempts = self._tx.transmissions.attempts(transmission_id)
+        attempts = self._attempts(transmission_id)
         body = claims.get("body_sha256")
         meant = [it for it in attempts if body in {None, it.body_sha256}]
         if not meant:
@@ -129,6 +129,11 @@ class _Import:
             return ImportedToken(ImportResult.KNOWN, transmission_id)
         self._refuse(transmission_id, meant[-1], token, code, latest=meant[-1] is attempts[-1])
         return ImportedToken(ImportResult.REFUSED, transmission_id, code)
+
+    def _attempts(self, transmission_id: UUID) -> Sequence[Attempt]:
+        """Return the attempts of a transmission, which no one else changes or erases meanwhile."""
+        known = self._tx.transmissions.lock(transmission_id)
+        return () if known is None else self._tx.transmissions.attempts(transmission_id)
 
     def _doubt(self, token: str, claims: Mapping[str, Any] | None) -> ImportResult | None:
         if claims is None:
@@ -146,7 +151,7 @@ class _Import:
             return False
         tx.extension_codes.accepted(transmission_id, now)
         ended = {"finished_at": now, "state": State.SUCCESS, "cause": None}
-        tx.transmissions.finish_attempt(transmission_id, answered.number, ended)
+        tx.transmissions.finish_attempt(transmission_id, answered.number, ended, answered.body_sha256)
         self._causes.append(None)
         self._note(transmission_id, {"number": answered.number, "state": State.SUCCESS.value, "receipt": token})
         return True
@@ -157,7 +162,7 @@ class _Import:
         if latest:
             tx.transmissions.refuse_exported(transmission_id, state, outcome.cause)
         ended = {"finished_at": now, "state": state, "cause": outcome.cause}
-        tx.transmissions.finish_attempt(transmission_id, answered.number, ended)
+        tx.transmissions.finish_attempt(transmission_id, answered.number, ended, answered.body_sha256)
         self._causes.append(outcome.cause)
         said: dict[str, Value] = {"number": answered.number, "state": state.value, "cause": outcome.cause.value}
         self._note(transmission_id, {**said, "refusal": token, "refusal_code": code})

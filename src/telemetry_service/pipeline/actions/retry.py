@@ -35,7 +35,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         _may_send(Snapshot(runtime, tx, now))
-        transmission = tx.transmissions.get(transmission_id)
+        transmission = tx.transmissions.lock(transmission_id)
         if transmission is None:
             raise NotFoundError
         _check_state(transmission.state)

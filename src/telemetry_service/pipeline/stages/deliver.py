@@ -15,7 +15,8 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.outcome import Failure, Outcome, Retrying
 from telemetry_service.domain.transmissions import AttemptTrigger
-from telemetry_service.log.write import log_exception
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event, log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import claim, refuse_payload
 from telemetry_service.pipeline.stages.follow_connection import follow_connection
@@ -90,8 +91,10 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
     duration_ms = int((time.monotonic() - began) * 1000)
     runtime.failpoint(Failpoint.SENT)
     outcome = check_receipt(runtime, claimed, outcome)
-    record_outcome(runtime, claimed, outcome, duration_ms)
-    log_attempt_finished(claimed, outcome, duration_ms)
+    if record_outcome(runtime, claimed, outcome, duration_ms):
+        log_attempt_finished(claimed, outcome, duration_ms)
+    else:
+        log_event(Event.RESPONSE_IGNORED, transmission_id=transmission_id, number=claimed.number)
     runtime.failpoint(Failpoint.OUTCOME_COMMITTED)
     return outcome
 

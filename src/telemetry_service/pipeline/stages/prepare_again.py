@@ -49,7 +49,7 @@ def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
 
     ``ended`` is the number of the attempt whose outcome this transaction records.
     """
-    transmission = tx.transmissions.get(transmission_id)
+    transmission = tx.transmissions.lock(transmission_id)
     if transmission is None or not _may_change(runtime, tx, transmission_id, reason, ended):
         return False
     try:

@@ -5,7 +5,7 @@ An acceptance always counts, even after the lease has expired; a failure counts 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
@@ -18,12 +18,17 @@ from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpdate, Note, Outcome, Retrying
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.receipt import signed_at
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.claims import signed_claims
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
 from telemetry_service.storage.database import Transaction
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How much the License Server's clock may differ from ours, or else it refuses what we send."""
 
 
 def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outcome:
@@ -42,22 +47,38 @@ def check_receipt(runtime: Runtime, claimed: Claimed, outcome: Outcome) -> Outco
     license_, notes = read_license((signed or {}).get("license"))
     if outcome.license is not None and license_ is None:
         notes += (Note.LICENSE_UNSIGNED,)
-    return replace(outcome, receipt_verified=signed is not None, license=license_, notes=(*outcome.notes, *notes))
+    return replace(
+        outcome,
+        receipt_verified=signed is not None,
+        license=license_,
+        license_signed_at=_signed_before(signed, runtime.clock.now()),
+        notes=(*outcome.notes, *notes),
+    )
 
 
-def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> None:
-    """Write the outcome of an attempt and what follows in one transaction.
+def _signed_before(signed: Mapping[str, object] | None, now: datetime) -> datetime | None:
+    """Return when a receipt was signed, if that is longer ago than two clocks may differ: it is a repeated one."""
+    at = None if signed is None else signed_at(signed)
+    return at if at is not None and now - at > CLOCKS_DIFFER else None
+
+
+def record_outcome(runtime: Runtime, claimed: Claimed, outcome: Outcome, duration_ms: int) -> bool:
+    """Write the outcome of an attempt and what follows in one transaction; False if the database no longer has it.
 
     The payload was sent, so a busy ledger must not lose the outcome.
     """
     now = runtime.clock.now()
-    runtime.database.write_again(lambda tx: _record(runtime, tx, claimed, outcome, now, duration_ms))
+    return runtime.database.write_again(lambda tx: _record(runtime, tx, claimed, outcome, now, duration_ms))
 
 
 def _record(
     runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Outcome, now: datetime, duration_ms: int
-) -> None:
+) -> bool:
     transmission_id = claimed.transmission.transmission_id
+    if isinstance(outcome, Failure):
+        tx.configuration.get(lock=True)  # Before the transmission, in the order of every transaction.
+    if tx.transmissions.lock(transmission_id) is None:
+        return False  # It was erased meanwhile, or an older copy of the database has taken the place of this one.
     attempt = {
         "finished_at": now,
         "state": state_after(outcome),
@@ -66,7 +87,12 @@ def _record(
         "duplicate": isinstance(outcome, Accepted) and outcome.duplicate,
         "duration_ms": duration_ms,
     }
-    tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt)
+    body = claimed.sealed.body_sha256
+    if not (
+        tx.transmissions.finish_attempt(transmission_id, claimed.number, attempt, body)
+        or _was_signed(runtime, tx, transmission_id, body)
+    ):
+        return False
     if isinstance(outcome, Accepted):
         _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
         tx.exchanges.attempted(now, ok=True, cause=None)
@@ -75,6 +101,13 @@ def _record(
         _note_exchange(tx, outcome, now)
     _note_answer(runtime, tx, claimed, outcome, now)
     runtime.failpoint(Failpoint.OUTCOME_WRITTEN)
+    return True
+
+
+def _was_signed(runtime: Runtime, tx: Transaction, transmission_id: UUID, body_sha256: str) -> bool:
+    """Whether the ledger has the attempt, although someone has deleted its row."""
+    signed = signed_claims(runtime, tx, transmission_id)
+    return any(said["kind"] == Kind.ATTEMPT and said["body_sha256"] == body_sha256 for said in signed)
 
 
 def _note_exchange(tx: Transaction, outcome: Failure, now: datetime) -> None:
@@ -115,14 +148,20 @@ def _note_acceptance(
     }
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
-    note_license(tx, transmission_id, outcome.license, now)
+    note_license(tx, transmission_id, outcome.license, now, outcome.license_signed_at)
 
 
-def note_license(tx: Transaction, transmission_id: UUID, update: LicenseUpdate | None, now: datetime) -> None:
-    """Take over the license posture that the License Server reported, if there is one."""
+def note_license(
+    tx: Transaction, transmission_id: UUID, update: LicenseUpdate | None, now: datetime, as_of: datetime | None
+) -> None:
+    """Take over the license posture that the License Server reported, if there is one and nothing newer is known.
+
+    ``as_of`` is when it was signed; None if that is now.
+    """
     if update is None:
         return
-    change = tx.license.report(_reported(update), NO_POSTURE, LicenseSource.LICENSE_SERVER, now)
+    source = LicenseSource.LICENSE_SERVER
+    change = tx.license.report(_reported(update), NO_POSTURE, source, now, None if as_of is None else min(as_of, now))
     if change is not None:
         tx.ledger.note(now, SERVICE, Kind.FACTS, of_license(change), transmission_id)
 
