@@ -17,11 +17,12 @@ from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.configuration import Deployment
-from telemetry_service.domain.errors import DatabaseMissingError, StorageUnavailableError
+from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageUnavailableError
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
 from telemetry_service.identity.accounts import Accounts
 from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.password_rules import PasswordRefusedError
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
@@ -130,8 +131,16 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
 
 
 def _set_first_password(accounts: Accounts, password: str) -> None:
-    """Set it at the first start. Later starts only warn if the setting is not the present password."""
-    if not accounts.set_first_password(password, DEPLOYMENT) and not accounts.has_password(password):
+    """Set it at the first start. Later starts only warn if the setting is not the present password.
+
+    Raises:
+        SettingsError: the password is easy to guess. One that is set already is not looked at.
+    """
+    try:
+        is_first = accounts.set_first_password(password, DEPLOYMENT)
+    except PasswordRefusedError as refused:
+        raise SettingsError((f"TELEMETRY_ADMIN_PASSWORD was refused. {refused.text}",)) from None
+    if not is_first and not accounts.has_password(password):
         warn_of(StartWarning.PASSWORD_IGNORED)
 
 
@@ -231,6 +240,7 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tupl
         if scheduled:
             run_due_tick(runtime)
             opened.authentication.refusals.flush()
+            opened.authentication.throttle.prune()
             note_counted(runtime)
             follow_head(runtime)
 

@@ -11,9 +11,10 @@ from argon2 import PasswordHasher
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError, TelemetryError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.accounts import LoginBlockedError, block_after
 from telemetry_service.identity.authentication import Authentication, make_authentication
-from telemetry_service.identity.passwords import HashCost, PasswordRefusedError, Passwords
+from telemetry_service.identity.password_rules import PasswordRefusedError
+from telemetry_service.identity.passwords import HashCost, Passwords
+from telemetry_service.identity.throttle import LoginBlockedError, block_after
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, KEY, PASSWORD
@@ -224,7 +225,8 @@ def test_a_password_hashed_at_another_cost_is_rehashed_at_the_next_login(
 def test_a_login_checked_against_a_password_that_was_replaced_meanwhile_is_refused(
     administered: Authentication, database: Database
 ) -> None:
-    checked = administered.accounts.check("admin", PASSWORD, STRANGER)
+    source = administered.accounts.source_of(None, STRANGER)
+    checked = administered.accounts.check("admin", PASSWORD, STRANGER, source)
     administered.accounts.set_password("another good password", CLI)
     with pytest.raises(LoginFailedError), database.write() as tx:
         administered.accounts.accept(tx, checked)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, event
 
 from telemetry_service.domain.errors import LoginFailedError, StorageUnavailableError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.accounts import LoginBlockedError
 from telemetry_service.identity.authentication import Authentication
 from telemetry_service.identity.refusals import Refusals
+from telemetry_service.identity.throttle import LoginBlockedError
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import PASSWORD
 from tests.support.actors import ADMIN, STRANGER

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from telemetry_service.domain.errors import SettingsError
-from telemetry_service.identity.passwords import PasswordRefusedError, Passwords
+from telemetry_service.identity.password_rules import PasswordRefusedError
+from telemetry_service.identity.passwords import Passwords
 from telemetry_service.settings import _LISTS_AND_BLOCKS, _PLAIN, _SECRETS, load_settings
 from tests.settings.keys import ENCRYPTION_KEY, VALID
 from tests.support.each import each

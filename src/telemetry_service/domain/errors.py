@@ -546,6 +546,13 @@ class LoginThrottledError(TelemetryError):
     sentence = "Too many incorrect passwords. Wait a minute and try again."
 
 
+class RevealThrottledError(TelemetryError):
+    """A token was shown the API key too often."""
+
+    code = "reveal-throttled"
+    sentence = "This token was shown the API key too often. Wait an hour and try again."
+
+
 class RequestForgeryError(TelemetryError):
     """A form came without its proof of origin."""
 

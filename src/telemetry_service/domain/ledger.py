@@ -49,6 +49,8 @@ class Kind(StrEnum):
     LOGIN_BLOCKED = "login_blocked"
     LOGOUT = "logout"
     PASSWORD_SET = "password_set"  # noqa: S105 - the name of a kind
+    PASSWORD_REFUSED = "password_refused"  # noqa: S105 - the name of a kind
+    SESSIONS_ENDED = "sessions_ended"
     TOKEN_CREATED = "token_created"  # noqa: S105 - the name of a kind
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - the name of a kind
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - the name of a kind

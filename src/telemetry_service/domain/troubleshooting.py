@@ -81,8 +81,9 @@ SYMPTOMS = (
     ),
     Symptom(
         "No one can log in.",
-        "There is no default account; run `telemetry-service admin set-password`. After five incorrect passwords, each"
-        " further one makes the wait longer, up to 15 minutes. Setting the password ends the wait.",
+        "There is no default account; run `telemetry-service admin set-password`. After five incorrect passwords from"
+        " an address or a browser, it has to wait, up to 15 minutes; others do not ([logins](operations.md#logins))."
+        " Setting the password ends every wait.",
     ),
     Symptom(
         "Everyone had to log in again, and tokens are refused.",

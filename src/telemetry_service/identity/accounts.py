@@ -1,54 +1,33 @@
 """The one local administrator. There is no default account: a person has to set the first password.
 
-Every login attempt is counted before the password is checked, so that simultaneous attempts cannot outrun the count.
-Unknown names count, and cost, the same as wrong passwords.
+Every login attempt is counted before the password is checked (``throttle.py``), so that simultaneous attempts cannot
+outrun the count. Unknown names count, and cost, the same as wrong passwords.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.person import Person, Role
+from telemetry_service.identity.devices import Device
 from telemetry_service.identity.passwords import Passwords
 from telemetry_service.identity.refusals import Refusals
+from telemetry_service.identity.throttle import LoginBlockedError, Source, Throttle, device_source
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.database import Database, Transaction
-from telemetry_service.storage.identity import StoredAccount
 
 ADMINISTRATOR = "admin"
 """The account's name."""
 
 LOCAL_ADMINISTRATOR = Person(None, ADMINISTRATOR, None, Role.ADMINISTRATOR)
 
-FREE_FAILURES = 5
-FIRST_BLOCK = timedelta(seconds=30)
-LONGEST_BLOCK = timedelta(minutes=15)
-_DOUBLINGS = 16
-
-
-class LoginBlockedError(LoginThrottledError):
-    """Logins are refused for a while, even with the right password."""
-
-    def __init__(self, wait: timedelta) -> None:
-        """Say how long to wait."""
-        self.retry_after = max(1, round(wait.total_seconds()))
-        super().__init__(f"Too many incorrect passwords. Try again in {self.retry_after} seconds.")
-
 
 def administrator(address: str | None) -> Actor:
     """Return the local administrator, in a browser at ``address``, as the actor."""
     return LOCAL_ADMINISTRATOR.actor(address)
-
-
-def block_after(failures: int) -> timedelta | None:
-    """Return how long logins are refused after this many consecutive failures, or None."""
-    if failures < FREE_FAILURES:
-        return None
-    return min(FIRST_BLOCK * (1 << min(failures - FREE_FAILURES, _DOUBLINGS)), LONGEST_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +40,7 @@ class Attempted:
 
 LOGIN = Attempted(Kind.LOGIN_FAILED, Kind.LOGIN_BLOCKED)
 REVEAL = Attempted(Kind.REVEAL_REFUSED, Kind.REVEAL_REFUSED)
+NEW_PASSWORD = Attempted(Kind.PASSWORD_REFUSED, Kind.PASSWORD_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +49,22 @@ class CheckedPassword:
 
     password_hash: str = field(repr=False)
     renewed_hash: str | None = field(repr=False)
+    generation: int
+    source: Source
 
 
 class Accounts:
     """Sets and checks the administrator's password."""
 
-    def __init__(self, database: Database, clock: Clock, passwords: Passwords, refusals: Refusals) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, passwords: Passwords, refusals: Refusals, throttle: Throttle
+    ) -> None:
         """Store the account in ``database``."""
         self._database = database
         self._clock = clock
         self._passwords = passwords
         self._refusals = refusals
+        self._throttle = throttle
 
     def exist(self) -> bool:
         """Whether a password was set, so that logging in is possible."""
@@ -87,15 +72,16 @@ class Accounts:
             return tx.identity.account() is not None
 
     def set_password(self, password: str, actor: Actor) -> None:
-        """Set the administrator's password; it ends every session and lifts a block.
+        """Set the administrator's password; it ends every session and lifts every block.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long or not text.
+            PasswordRefusedError: the password is too short, too long, easy to guess, or not text.
         """
         password_hash = self._passwords.hash(password)
         now = self._clock.now()
         with self._database.write() as tx:
             tx.identity.set_password(password_hash, now)
+            tx.attempt_counts.forget_all()
             ended = tx.identity.remove_all_sessions()
             tx.ledger.note(now, actor, Kind.PASSWORD_SET, {"sessions_ended": ended})
 
@@ -103,7 +89,7 @@ class Accounts:
         """Set the password if there is none yet; False, with nothing changed, if there is one.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long or not text.
+            PasswordRefusedError: the password is too short, too long, easy to guess, or not text.
         """
         if self.exist():
             return False
@@ -122,34 +108,42 @@ class Accounts:
             account = tx.identity.account()
         return account is not None and self._passwords.verify(account.password_hash, password)
 
-    def check(self, name: str, password: str, caller: Actor, attempted: Attempted = LOGIN) -> CheckedPassword:
+    def source_of(self, device: Device | None, caller: Actor) -> Source:
+        """Return what a login of a browser at an address is counted for."""
+        with self._database.read() as tx:
+            account = tx.identity.account()
+        if device is not None and account is not None and device.generation == account.password_generation:
+            return device_source(device.device_id)
+        return self._throttle.address_source(caller.address)
+
+    def check(
+        self, name: str, password: str, caller: Actor, source: Source, attempted: Attempted = LOGIN
+    ) -> CheckedPassword:
         """Check a login outside of a transaction, for ``accept`` to use inside one.
 
         If it fails, the ledger has an entry by ``caller`` of what was ``attempted``.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
-            LoginBlockedError: too many attempts failed before; the password was not checked.
+            LoginBlockedError: too many attempts of this source failed before; the password was not checked.
         """
-        try:
-            account = self._count_attempt()
-        except LoginBlockedError as blocked:
-            self._refusals.note(caller, attempted.blocked, {"reason": "login_blocked"})
-            log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
-            raise
+        with self._database.read() as tx:
+            account = tx.identity.account()
         if account is None:
             # There is no password to guess, so this needs no work and no row.
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
+        failures = self._counted(caller, source, attempted)
         stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
-            self._note_failure(caller, attempted.failed, account.failed_logins + 1)
-            log_event(Event.LOGIN_FAILED, failures=account.failed_logins + 1)
+            self._note_failure(caller, source, attempted.failed, failures)
+            log_event(Event.LOGIN_FAILED, failures=failures)
             raise LoginFailedError
-        return CheckedPassword(stored, self._passwords.renewed(stored, password))
+        renewed = self._passwords.renewed(stored, password)
+        return CheckedPassword(stored, renewed, account.password_generation, source)
 
     def accept(self, tx: Transaction, checked: CheckedPassword) -> None:
-        """Reset the failed logins, and update the password's hash to the present cost.
+        """Forget the failures of the source, and update the password's hash to the present cost.
 
         Raises:
             LoginFailedError: the password was replaced since it was checked.
@@ -158,35 +152,34 @@ class Accounts:
         if account is None or account.password_hash != checked.password_hash:
             raise LoginFailedError
         if checked.renewed_hash is not None:
-            tx.identity.set_password(checked.renewed_hash, self._clock.now())
-        tx.identity.note_login(0, None)
+            tx.identity.renew_hash(checked.renewed_hash)
+        tx.attempt_counts.forget(checked.source.key)
 
-    def _count_attempt(self) -> StoredAccount | None:
+    def replace(self, tx: Transaction, checked: CheckedPassword, password_hash: str) -> int:
+        """Replace a password that was checked, end every session, and return how many there were."""
+        self.accept(tx, checked)
+        tx.identity.set_password(password_hash, self._clock.now())
+        return tx.identity.remove_all_sessions()
+
+    def hash_new(self, password: str) -> str:
+        """Return the hash of a new password.
+
+        Raises:
+            PasswordRefusedError: the password is too short, too long, easy to guess, or not text.
+        """
+        return self._passwords.hash(password)
+
+    def _counted(self, caller: Actor, source: Source, attempted: Attempted) -> int:
+        try:
+            return self._throttle.count(source)
+        except LoginBlockedError as blocked:
+            self._refusals.note(caller, attempted.blocked, {"reason": "login_blocked"})
+            log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)
+            raise
+
+    def _note_failure(self, caller: Actor, source: Source, kind: Kind, failures: int) -> None:
         now = self._clock.now()
-        with self._database.write() as tx:
-            account = tx.identity.account(lock=True)
-            if account is None:
-                return None
-            blocked_until = _believable(account, now)
-            if blocked_until is None or blocked_until <= now:
-                failures = account.failed_logins + 1
-                block = block_after(failures)
-                tx.identity.note_login(failures, None if block is None else now + block)
-                return account
-            if blocked_until != account.blocked_until:
-                # Store it, or it would seem as long again at the next try.
-                tx.identity.note_login(account.failed_logins, blocked_until)
-        raise LoginBlockedError(blocked_until - now)
-
-    def _note_failure(self, caller: Actor, kind: Kind, failures: int) -> None:
         said: dict[str, Value] = {"reason": "wrong_password", "failed_logins": failures}
         with self._database.write() as tx:
-            tx.ledger.note_often(self._clock.now(), caller, kind, said)
-
-
-def _believable(account: StoredAccount, now: datetime) -> datetime | None:
-    """Return until when logins are blocked: a clock that is set back must not prolong it."""
-    meant = block_after(account.failed_logins)
-    if account.blocked_until is None or meant is None:
-        return None
-    return min(account.blocked_until, now + meant)
+            self._throttle.note_failure(tx, source, now)
+            tx.ledger.note_often(now, caller, kind, said)

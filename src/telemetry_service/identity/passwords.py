@@ -9,23 +9,13 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.domain.plain_text import has_lone_surrogate, invisible_error
-
-PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
-"""Characters. The upper limit keeps an attacker from feeding megabytes to the hash."""
+from telemetry_service.domain.plain_text import has_lone_surrogate
+from telemetry_service.identity.password_rules import PASSWORD_MAXIMUM, check_new_password
 
 _SALT_BYTES, _DIGEST_BYTES = 16, 32
 
 _AT_ONCE = 2
 """Each hash takes 64 MiB: a burst of logins must not exhaust the memory of the service."""
-
-
-class PasswordRefusedError(TelemetryError):
-    """The new password is too short, too long, or contains something invisible."""
-
-    code = "password-refused"
-    sentence = f"A password must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +39,18 @@ class Passwords:
         self._nobodys = _hash_of_no_password(cost)
 
     def hash(self, password: str) -> str:
-        """Return a hash with a new salt.
+        """Return a hash of a new password, with a new salt.
 
         Raises:
-            PasswordRefusedError: the password is too short, too long, or contains something invisible.
+            PasswordRefusedError: the password is too short, too long, easy to guess, or contains something invisible.
         """
-        if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
-            raise PasswordRefusedError
-        if (problem := invisible_error(password)) is not None:
-            sentence = f"The password {problem}"
-            raise PasswordRefusedError(sentence)
+        check_new_password(password)
         return self._hashed(password)
 
     def renewed(self, password_hash: str, password: str) -> str | None:
         """Return a new hash of a verified password if its present hash is outdated, or None.
 
-        Invisible characters are not refused: earlier versions accepted them, and the password was just used to log in.
+        The rules for new passwords do not apply: earlier versions had fewer, and the password was just used to log in.
         """
         return self._hashed(password) if self._hasher.check_needs_rehash(password_hash) else None
 

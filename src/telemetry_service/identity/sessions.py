@@ -7,7 +7,7 @@ digest of it for another purpose, so it needs no storage.
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,8 +17,17 @@ from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
-from telemetry_service.identity.accounts import ADMINISTRATOR, LOCAL_ADMINISTRATOR, REVEAL, Accounts
+from telemetry_service.identity.accounts import (
+    ADMINISTRATOR,
+    LOCAL_ADMINISTRATOR,
+    REVEAL,
+    Accounts,
+    Attempted,
+    CheckedPassword,
+)
+from telemetry_service.identity.devices import Device, Devices
 from telemetry_service.identity.login import Login
+from telemetry_service.identity.throttle import session_source
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.sealing.keyring import KeyRing
@@ -67,37 +76,54 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session was opened."""
+
+    address: str | None
+    browser: str | None
+    """Its family, such as "Firefox on Linux"."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A new session with the cookie's value, which cannot be read again."""
+    """A new session with the values of its cookies, which cannot be read again."""
 
     token: str = field(repr=False)
     session: Session
+    device_cookie: str | None = field(default=None, repr=False)
+    """What the browser is known by at its next login with the password."""
 
 
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts) -> None:
+    def __init__(self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts, devices: Devices) -> None:
         """Store sessions in ``database``, under ``keys``."""
         self._database = database
         self._clock = clock
         self._keys = keys
         self._accounts = accounts
+        self._devices = devices
 
-    def log_in(self, name: str, password: str, caller: Actor) -> OpenedSession:
+    def log_in(
+        self, name: str, password: str, caller: Actor, device: Device | None = None, browser: str | None = None
+    ) -> OpenedSession:
         """Open a session for the administrator, asked for by a ``caller`` who is a stranger until then.
+
+        ``device`` is the browser, if it has logged in before; ``browser`` is its family.
 
         Raises:
             LoginFailedError: the name or the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._accounts.check(name, password, caller)
+        checked = self._accounts.check(name, password, caller, self._accounts.source_of(device, caller))
         now = self._clock.now()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
-            return self._open(tx, Proven(LOCAL_ADMINISTRATOR, now), caller.address, now)
+            opened = self._open(tx, Proven(LOCAL_ADMINISTRATOR, now), Place(caller.address, browser), now)
+        return replace(opened, device_cookie=self._devices.issue(device, checked.generation))
 
-    def open(self, proven: Proven, caller: Actor) -> OpenedSession:
+    def open(self, proven: Proven, caller: Actor, browser: str | None = None) -> OpenedSession:
         """Open a session for a person whom an issuer has authenticated.
 
         Raises:
@@ -105,15 +131,15 @@ class Sessions:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            return self._open(tx, proven, caller.address, now)
+            return self._open(tx, proven, Place(caller.address, browser), now)
 
-    def _open(self, tx: Transaction, proven: Proven, address: str | None, now: datetime) -> OpenedSession:
+    def _open(self, tx: Transaction, proven: Proven, place: Place, now: datetime) -> OpenedSession:
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        stored = _new_session(proven, self._keys.digest(secret.encode(), _DIGEST), now)
+        stored = _new_session(proven, place, self._keys.digest(secret.encode(), _DIGEST), now)
         tx.identity.purge_sessions(now)
         if not tx.identity.add_session(stored):
             raise AccessDeniedError
-        tx.ledger.note(now, proven.person.actor(address), Kind.LOGIN)
+        tx.ledger.note(now, proven.person.actor(place.address), Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
@@ -151,7 +177,7 @@ class Sessions:
             LoginFailedError: the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._accounts.check(ADMINISTRATOR, password, actor, REVEAL)
+        checked = self._checked(session, password, actor, REVEAL)
         now = self._clock.now()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
@@ -164,6 +190,9 @@ class Sessions:
         with self._database.write() as tx:
             if tx.identity.remove_session(session.session_id):
                 tx.ledger.note(self._clock.now(), actor, Kind.LOGOUT)
+
+    def _checked(self, session: Session, password: str, actor: Actor, attempted: Attempted) -> CheckedPassword:
+        return self._accounts.check(ADMINISTRATOR, password, actor, session_source(session.session_id), attempted)
 
     def _session(self, stored: StoredSession, secret: str) -> Session:
         return Session(
@@ -184,7 +213,7 @@ class Sessions:
             tx.identity.touch_session(stored.session_id, now)
 
 
-def _new_session(proven: Proven, digest: bytes, now: datetime) -> StoredSession:
+def _new_session(proven: Proven, place: Place, digest: bytes, now: datetime) -> StoredSession:
     person = proven.person
     return StoredSession(
         session_id=time_ordered_id(now),
@@ -199,6 +228,8 @@ def _new_session(proven: Proven, digest: bytes, now: datetime) -> StoredSession:
         name=person.name,
         sid=proven.sid,
         login_digest=proven.login_digest,
+        address=place.address,
+        browser=place.browser,
     )
 
 

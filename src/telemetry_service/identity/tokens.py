@@ -111,7 +111,7 @@ class ServiceTokens:
         ordered = tuple(scope.value for scope in Scope if scope in scopes)
         now = self._clock.now()
         digest = self._keys.digest(secret.encode(), _DIGEST)
-        stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None)
+        stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None, expires_at=None)
         with self._database.write() as tx:
             if any(other.name == name and other.revoked_at is None for other in tx.identity.tokens()):
                 raise TokenRefusedError(NAME_TAKEN)

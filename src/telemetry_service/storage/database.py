@@ -13,6 +13,7 @@ from telemetry_service.domain.errors import LedgerBusyError, StorageBusyError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.announced_schemas import AnnouncedSchemaStore
+from telemetry_service.storage.attempt_counts import AttemptCountStore
 from telemetry_service.storage.availability_log import AvailabilityLog
 from telemetry_service.storage.bouncers import BouncerStore
 from telemetry_service.storage.configuration import ConfigurationStore
@@ -61,6 +62,7 @@ class Transaction:
     def __init__(self, connection: Connection, signer: Signer | None = None) -> None:
         """Work on a connection that has begun a transaction; ``signer`` signs what it writes into the ledger."""
         self.announced_schemas = AnnouncedSchemaStore(connection)
+        self.attempt_counts = AttemptCountStore(connection)
         self.identity = IdentityStore(connection)
         self.bouncers = BouncerStore(connection)
         self.configuration = ConfigurationStore(connection)

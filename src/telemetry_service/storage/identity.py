@@ -16,8 +16,7 @@ class StoredAccount:
     """The local administrator."""
 
     password_hash: str
-    failed_logins: int
-    blocked_until: datetime | None
+    password_generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,9 @@ class StoredSession:
     name: str | None = None
     sid: str | None = None
     login_digest: bytes | None = None
+    address: str | None = None
+    """Where it was opened."""
+    browser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class StoredToken:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    expires_at: datetime | None
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_at is None and not self.has_expired(now)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and now >= self.expires_at
 
 
 class IdentityStore:
@@ -61,26 +72,27 @@ class IdentityStore:
 
     def account(self, *, lock: bool = False) -> StoredAccount | None:
         """Return the administrator, or None before a password was set."""
-        query = select(AdminAccount.password_hash, AdminAccount.failed_logins, AdminAccount.blocked_until)
+        query = select(AdminAccount.password_hash, AdminAccount.password_generation)
         row = self._connection.execute(query.with_for_update() if lock else query).first()
         return None if row is None else StoredAccount(*row)
 
     def set_password(self, password_hash: str, now: datetime) -> None:
-        """Create the account, or replace its password and lift a block."""
-        values = _password_values(password_hash, now)
-        new = insert_or(self._connection, AdminAccount).values(id=1, **values)
-        self._connection.execute(new.on_conflict_do_update(index_elements=[AdminAccount.id], set_=values))
+        """Create the account, or replace its password, which begins a new generation."""
+        values = {"password_hash": password_hash, "updated_at": now}
+        new = insert_or(self._connection, AdminAccount).values(id=1, password_generation=1, **values)
+        replaced = {**values, "password_generation": AdminAccount.password_generation + 1}
+        self._connection.execute(new.on_conflict_do_update(index_elements=[AdminAccount.id], set_=replaced))
 
     def add_account(self, password_hash: str, now: datetime) -> bool:
         """Create the account; False, with nothing changed, if there is one, even one created at the same moment."""
-        new = insert_or(self._connection, AdminAccount).values(id=1, **_password_values(password_hash, now))
+        values = {"password_hash": password_hash, "password_generation": 1, "updated_at": now}
+        new = insert_or(self._connection, AdminAccount).values(id=1, **values)
         made = self._connection.execute(new.on_conflict_do_nothing().returning(AdminAccount.id))
         return made.first() is not None
 
-    def note_login(self, failed_logins: int, blocked_until: datetime | None) -> None:
-        """Record the number of consecutive failed logins, and until when logins are refused."""
-        values = {"failed_logins": failed_logins, "blocked_until": blocked_until}
-        self._connection.execute(update(AdminAccount).values(values))
+    def renew_hash(self, password_hash: str) -> None:
+        """Replace the hash of the same password."""
+        self._connection.execute(update(AdminAccount).values(password_hash=password_hash))
 
     def add_session(self, session: StoredSession) -> bool:
         """Write a new session; False, with nothing changed, if its login was already used."""
@@ -110,6 +122,16 @@ class IdentityStore:
     def remove_all_sessions(self) -> int:
         """End every session, as a new password must; return how many there were."""
         return self._connection.execute(delete(AdminSession)).rowcount
+
+    def sessions(self) -> tuple[StoredSession, ...]:
+        """Return all sessions, those that have ended too, latest first."""
+        columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
+        query = select(*columns).order_by(AdminSession.created_at.desc(), AdminSession.session_id)
+        return tuple(StoredSession(*row) for row in self._connection.execute(query))
+
+    def remove_other_sessions(self, kept: UUID) -> int:
+        """End every session but one; return how many there were."""
+        return self._connection.execute(delete(AdminSession).where(AdminSession.session_id != kept)).rowcount
 
     def purge_sessions(self, now: datetime) -> int:
         """Delete expired sessions; return how many."""
@@ -151,7 +173,3 @@ class IdentityStore:
 
     def _update_session(self, session_id: UUID, **columns: object) -> None:
         self._connection.execute(update(AdminSession).where(AdminSession.session_id == session_id).values(**columns))
-
-
-def _password_values(password_hash: str, now: datetime) -> dict[str, object]:
-    return {"password_hash": password_hash, "failed_logins": 0, "blocked_until": None, "updated_at": now}

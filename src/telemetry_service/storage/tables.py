@@ -477,8 +477,8 @@ class AdminAccount(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     password_hash: Mapped[str] = mapped_column(String(255))
-    failed_logins: Mapped[int] = mapped_column(Integer)
-    blocked_until: Mapped[datetime | None]
+    password_generation: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    """Grows with each new password: what was issued under an earlier one is no longer known."""
     updated_at: Mapped[datetime]
 
 
@@ -503,6 +503,22 @@ class AdminSession(Base):
     """The issuer's name for its session, which its back-channel log-out uses."""
     login_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32), unique=True)
     """Of the login at the issuer that opened or renewed the session: each is used once."""
+    address: Mapped[str | None] = mapped_column(String(45))
+    """Where the login came from."""
+    browser: Mapped[str | None] = mapped_column(String(40))
+
+
+class AttemptCount(Base):
+    """What is counted against guessing: wrong passwords by source, and how often a token was shown the API key."""
+
+    __tablename__ = "attempt_counts"
+    __table_args__ = (Index("ix_attempt_counts_last_at", "last_at"),)
+
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """What is counted together; an address is a keyed digest."""
+    failures: Mapped[int] = mapped_column(Integer)
+    blocked_until: Mapped[datetime | None]
+    last_at: Mapped[datetime]
 
 
 class ServiceToken(Base):
@@ -518,3 +534,5 @@ class ServiceToken(Base):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    """None for a token that never expires."""

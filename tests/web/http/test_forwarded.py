@@ -6,8 +6,9 @@ import logging
 import pytest
 from fastapi import FastAPI, Request
 
+from telemetry_service.domain.addresses import caller_group
 from telemetry_service.log.events import EVENTS, Event
-from telemetry_service.web.http.addresses import TrustedProxies, caller_group, canonical
+from telemetry_service.web.http.addresses import TrustedProxies, canonical
 from tests.support.log_lines import lines_of
 from tests.support.raw_http import asking, response_to, served
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.running import PASSWORD, Running, code_in
 
 TESTS, AT_ONCE, ALL_THREADS = 60, 16, 40
+STRANGERS, OF_ONE_ADDRESS = 17, 2
 SOME_ID = "01980000-0000-7000-8000-000000000001"
 API, TAB = "/api/v1/telemetry", "/settings/general/telemetry"
 EXCHANGES = {
@@ -148,28 +150,48 @@ def test_no_route_makes_an_exchange_or_checks_a_password_in_the_threads_of_all(s
             assert asyncio.iscoroutinefunction(endpoint), path
 
 
-def test_a_flood_of_logins_blocks_no_one_else(shared: Running) -> None:
-    hashing = shared.context.authentication.accounts._passwords._at_once  # noqa: SLF001 - to hold what hashes
-    hashing.acquire()
-    hashing.acquire()
-    with ThreadPoolExecutor(TESTS) as callers:
-        try:
-            asked = [callers.submit(log_in, shared) for _ in range(TESTS)]
-            wait_for(lambda: sum(one.done() for one in asked) >= TESTS - 20)
-            assert shared.client.get("/login").status_code == 200
-            assert shared.call(Scope.READ, "GET", "telemetry/config").status_code == 200
+def test_a_flood_of_logins_blocks_no_one_else(run_databases: RunDatabases, tmp_path: Path) -> None:
+    with Running(run_databases.sqlite(tmp_path), proxies=("127.0.0.1",)) as service:
+        known = log_in(service, "192.0.2.1").cookies
+        service.client.cookies.clear()
+        with ThreadPoolExecutor(TESTS + 1) as callers, hashing_held(service):
+            asked = [callers.submit(log_in, service, f"203.0.113.{number}") for number in range(TESTS)]
+            wait_for(lambda: sum(one.done() for one in asked) >= TESTS - STRANGERS)
+            again = callers.submit(log_in, service, "203.0.113.1", known)
+            assert service.client.get("/login").status_code == 200
+            assert service.call(Scope.READ, "GET", "telemetry/config").status_code == 200
             refused = [one.result() for one in asked if one.done()]
-        finally:
-            hashing.release()
-            hashing.release()
-    busy = [response for response in refused if response.status_code == 503]
-    assert busy
-    assert all(response.headers["retry-after"] == "5" for response in busy)
-    shared.clock.advance(timedelta(days=1))
+    assert again.result().status_code == 303
+    assert len(refused) == TESTS - STRANGERS
+    for response in refused:
+        assert (response.status_code, response.headers["retry-after"]) == (429, "5")
+        assert response.headers["content-type"].startswith("text/html")
 
 
-def log_in(service: Running) -> httpx.Response:
-    return service.client.post("/login", data={"name": "admin", "password": PASSWORD})
+@contextmanager
+def hashing_held(service: Running) -> Iterator[None]:
+    """Let every check of a password wait."""
+    hashing = service.context.authentication.accounts._passwords._at_once  # noqa: SLF001 - to hold what hashes
+    hashing.acquire()
+    hashing.acquire()
+    try:
+        yield
+    finally:
+        hashing.release()
+        hashing.release()
+
+
+def test_one_address_does_not_take_all_the_places_of_strangers(shared: Running) -> None:
+    with ThreadPoolExecutor(8) as callers, hashing_held(shared):
+        asked = [callers.submit(log_in, shared) for _ in range(8)]
+        wait_for(lambda: sum(one.done() for one in asked) >= 8 - OF_ONE_ADDRESS)
+    assert sorted(one.result().status_code for one in asked) == [303] * OF_ONE_ADDRESS + [429] * 6
+
+
+def log_in(service: Running, address: str = "127.0.0.1", cookies: httpx.Cookies | None = None) -> httpx.Response:
+    known = "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())
+    headers = {"X-Forwarded-For": address} | ({"Cookie": known} if known else {})
+    return service.client.post("/login", data={"name": "admin", "password": PASSWORD}, headers=headers)
 
 
 def test_a_login_that_is_refused_for_now_says_for_how_long_on_the_page_too(shared: Running) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
-from telemetry_service.identity.accounts import LoginBlockedError
+from telemetry_service.identity.throttle import LoginBlockedError, RevealsBlockedError
 from telemetry_service.log.context import current_request
 from telemetry_service.schemas.member_texts import describe_members
 from telemetry_service.web.errors import request_errors as requests
@@ -113,7 +113,7 @@ def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
 
 
 def _headers(error: TelemetryError) -> dict[str, str]:
-    if isinstance(error, LoginBlockedError):
+    if isinstance(error, LoginBlockedError | RevealsBlockedError):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, _PASSING):
         return {"Retry-After": str(RETRY_AFTER_SECONDS)}

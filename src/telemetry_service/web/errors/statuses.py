@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
-from telemetry_service.identity.passwords import PasswordRefusedError
+from telemetry_service.identity.password_rules import PasswordRefusedError
 from telemetry_service.identity.tokens import TokenRefusedError
 from telemetry_service.web.errors import request_errors as requests
 
@@ -54,6 +54,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.RecentLoginRequiredError: HTTPStatus.FORBIDDEN,
     errors.LoginFailedError: HTTPStatus.UNAUTHORIZED,
     errors.LoginThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.RevealThrottledError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.RequestForgeryError: HTTPStatus.FORBIDDEN,
     PasswordRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -64,7 +65,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     requests.HostRefusedError: HTTPStatus.MISDIRECTED_REQUEST,
     requests.ExchangesBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
     requests.ChecksBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
-    requests.LoginsBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    requests.LoginsBusyError: HTTPStatus.TOO_MANY_REQUESTS,
     requests.MethodRefusedError: HTTPStatus.METHOD_NOT_ALLOWED,
     requests.BodyMalformedError: HTTPStatus.BAD_REQUEST,
     requests.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

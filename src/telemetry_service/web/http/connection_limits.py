@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from telemetry_service.web.http.addresses import TrustedProxies, caller_group
+from telemetry_service.domain.addresses import caller_group
+from telemetry_service.web.http.addresses import TrustedProxies
 
 _OTHER_FILES = 124
 """Files for the database's connections, the log, the listener, exchanges with the License Server, and Python itself."""

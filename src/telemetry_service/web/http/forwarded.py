@@ -6,10 +6,11 @@ it saw: the first one that is not a trusted proxy is the caller. The caller may 
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from telemetry_service.domain.addresses import read_address
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.errors.request_errors import OverloadedError
-from telemetry_service.web.http.addresses import TrustedProxies, canonical, read_address
+from telemetry_service.web.http.addresses import TrustedProxies, canonical
 from telemetry_service.web.http.connection_limits import ConnectionCounter
 from telemetry_service.web.http.early_refusals import peer_of, refusal_of
 from telemetry_service.web.http.middleware import http_middleware

@@ -10,14 +10,17 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from telemetry_service.domain.addresses import caller_group
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.write import log_exception
 from telemetry_service.web.errors.request_errors import ChecksBusyError, ExchangesBusyError, LoginsBusyError
+from telemetry_service.web.http.addresses import caller_address
+from telemetry_service.web.security.cookies import read_device_cookie
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,9 +28,10 @@ T = TypeVar("T")
 _EXCHANGES = 16
 """At once, in one process. There is one administrator, and the schedule has its own threads."""
 
-_LOGINS = 4
-_LOGINS_WAITING = 16
-"""Two of them are hashed at once (``identity/passwords.py``); a hundred milliseconds each."""
+_STRANGERS, _STRANGERS_WAITING, _OF_ONE_ADDRESS = 1, 16, 2
+_KNOWN, _KNOWN_WAITING = 1, 8
+"""Threads that check passwords: each check takes 64 MiB and a hundred milliseconds. A browser that has logged in before
+and an open session have their own, so they never wait for strangers."""
 
 
 _CHECKS, _CHECKS_WAITING = 1, 1
@@ -42,19 +46,21 @@ class BoundedPool:
         self._most = threads + waiting
         self._refusal = refusal
         self._limiter = CapacityLimiter(threads)
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way: dict[asyncio.Task[Any], str | None] = {}
 
-    def begin(self, work: Callable[[], T]) -> asyncio.Task[T]:
+    def begin(self, work: Callable[[], T], caller: str | None = None, of_one: int | None = None) -> asyncio.Task[T]:
         """Start ``work``, which continues even if its caller stops waiting.
 
         Raises:
-            TelemetryError: the refusal, at once, if there is no thread for it.
+            TelemetryError: the refusal, at once, if there is no thread for it, or ``of_one`` of ``caller`` are under
+                way.
         """
-        if len(self._under_way) >= self._most:
+        full = of_one is not None and list(self._under_way.values()).count(caller) >= of_one
+        if full or len(self._under_way) >= self._most:
             raise self._refusal
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[task] = caller
+        task.add_done_callback(self._under_way.pop)
         return task
 
 
@@ -74,7 +80,8 @@ class Pools:
     """The pools of one process."""
 
     exchanges: BoundedPool = field(default_factory=lambda: BoundedPool(_EXCHANGES, ExchangesBusyError))
-    logins: BoundedPool = field(default_factory=lambda: BoundedPool(_LOGINS, LoginsBusyError, _LOGINS_WAITING))
+    strangers: BoundedPool = field(default_factory=lambda: BoundedPool(_STRANGERS, LoginsBusyError, _STRANGERS_WAITING))
+    known: BoundedPool = field(default_factory=lambda: BoundedPool(_KNOWN, LoginsBusyError, _KNOWN_WAITING))
     checks: BoundedPool = field(default_factory=lambda: BoundedPool(_CHECKS, ChecksBusyError, _CHECKS_WAITING))
 
 
@@ -84,8 +91,27 @@ def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[
 
 
 def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that checks a password in its pool."""
-    return _in_pool(endpoint, lambda pools: pools.logins)
+    """Run a route that checks the password of an open session in its pool."""
+    return _in_pool(endpoint, lambda pools: pools.known)
+
+
+def logs_in(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run the login in the pool of the browsers that have logged in before, or in that of strangers.
+
+    One address has only some of the places where strangers wait.
+    """
+
+    @wraps(endpoint)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        given: Any = kwargs
+        request, context = given["request"], given["context"]
+        work, pools = partial(endpoint, *args, **kwargs), cast("Pools", context.pools)
+        if context.authentication.devices.read(read_device_cookie(request)) is not None:
+            return await pools.known.begin(work)
+        caller = caller_group(caller_address(request.scope) or "")
+        return await pools.strangers.begin(work, caller, _OF_ONE_ADDRESS)
+
+    return run
 
 
 def checks_ledger(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:

@@ -9,7 +9,10 @@ from telemetry_service.web.http.place import Place, place_of
 SESSION_SECONDS = 12 * 60 * 60
 """As long as the longest session; the server ends an unused one earlier."""
 
-_SESSION = "telemetry_session"
+DEVICE_SECONDS = 400 * 24 * 60 * 60
+"""As long as browsers keep a cookie. It opens nothing, and a new password ends it."""
+
+_SESSION, _DEVICE = "telemetry_session", "telemetry_device"
 
 
 def read_session_cookie(request: Request) -> str | None:
@@ -25,6 +28,16 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
 def clear_session_cookie(request: Request, response: Response) -> None:
     """Delete the session token in the browser."""
     response.delete_cookie(**cookie(request, _SESSION))
+
+
+def read_device_cookie(request: Request) -> str | None:
+    """Return what a browser that has logged in before sent, or None."""
+    return request.cookies.get(cookie_name(place_of(request), _DEVICE))
+
+
+def set_device_cookie(request: Request, response: Response, value: str) -> None:
+    """Let the browser be known at its next login. It stays there after a logout."""
+    response.set_cookie(value=value, max_age=DEVICE_SECONDS, **cookie(request, _DEVICE, "strict"))
 
 
 def cookie(request: Request, name: str, samesite: Literal["lax", "strict"] = "lax") -> dict[str, Any]:

@@ -135,6 +135,8 @@ ENTRY: dict[Kind, str] = {
     Kind.LOGIN_BLOCKED: "Login blocked",
     Kind.LOGOUT: "Logged out",
     Kind.PASSWORD_SET: "Set the administrator’s password",
+    Kind.PASSWORD_REFUSED: "Did not change the password",
+    Kind.SESSIONS_ENDED: "Ended browser sessions",
     Kind.TOKEN_CREATED: "Created a service token",
     Kind.TOKEN_REVOKED: "Revoked a service token",
     Kind.TOKEN_REFUSED: "Sent a token that is not valid",

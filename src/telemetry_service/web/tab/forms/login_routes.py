@@ -9,7 +9,7 @@ from telemetry_service.domain.errors import LoginFailedError, LoginThrottledErro
 from telemetry_service.identity.sessions import Session
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.problem import problem_of
-from telemetry_service.web.http.pools import checks_password
+from telemetry_service.web.http.pools import logs_in
 from telemetry_service.web.security.authorization import (
     CurrentCaller,
     CurrentLogin,
@@ -17,7 +17,13 @@ from telemetry_service.web.security.authorization import (
     public,
     viewer_page,
 )
-from telemetry_service.web.security.cookies import clear_session_cookie, set_session_cookie
+from telemetry_service.web.security.browsers import browser_of
+from telemetry_service.web.security.cookies import (
+    clear_session_cookie,
+    read_device_cookie,
+    set_device_cookie,
+    set_session_cookie,
+)
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form
@@ -50,7 +56,7 @@ def show_login(
 
 @router.post(paths.LOGIN)
 @public
-@checks_password
+@logs_in
 def log_in(
     request: Request,
     context: Context,
@@ -60,8 +66,9 @@ def log_in(
     next: Annotated[str, Form()] = paths.TAB,  # noqa: A002 - the field's name
 ) -> Response:
     """Open a session and redirect to the requested page. A wrong login keeps nothing that was typed."""
+    device = context.authentication.devices.read(read_device_cookie(request))
     try:
-        opened = context.authentication.sessions.log_in(name, password, caller)
+        opened = context.authentication.sessions.log_in(name, password, caller, device, browser_of(request))
     except (LoginFailedError, LoginThrottledError) as refusal:
         problem = problem_of(refusal)
         shown = _shown(request, context, next) | {"wrong": problem.detail}
@@ -70,6 +77,8 @@ def log_in(
         return response
     response = see_other(local_address(next))
     set_session_cookie(request, response, opened.token)
+    if opened.device_cookie is not None:
+        set_device_cookie(request, response, opened.device_cookie)
     return response
 
 

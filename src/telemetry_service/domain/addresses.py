@@ -1,0 +1,34 @@
+"""The addresses of callers, in one notation, however the socket or a proxy writes them."""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+
+_SITE_BITS = 64
+"""A caller with an IPv6 address also has the rest of its /64, so all of it counts as one caller."""
+
+
+def read_address(text: str) -> Address | None:
+    """Return an address, which may have a port or brackets, or None if it is not one.
+
+    A socket that serves both families reports an IPv4 peer as ``::ffff:10.0.0.1``; this returns the IPv4 address.
+    """
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def caller_group(text: str) -> str:
+    """Return the caller that an address belongs to: itself, or the /64 of an IPv6 address."""
+    address = read_address(text)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, _SITE_BITS), strict=False))
+    return str(address or text)

@@ -1,0 +1,103 @@
+"""Strangers lock no one out (finding S1): the whole scenario, over HTTP."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from telemetry_service.identity.scopes import Scope
+from tests.support.databases import RunDatabases
+from tests.support.running import PASSWORD, Running
+
+PROXY = "127.0.0.1"
+TAB = "/settings/general/telemetry"
+ATTACKER, HOME, FRESH = "203.0.113.66", "192.0.2.7", "198.51.100.4"
+API_KEY = "ck_shown_0123456789"
+WRONG = "a wrong password"
+
+
+@pytest.fixture
+def service(run_databases: RunDatabases, tmp_path: Path) -> Iterator[Running]:
+    with Running(run_databases.sqlite(tmp_path), proxies=(PROXY,)) as running:
+        assert running.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+        yield running
+
+
+class Browser:
+    """Keeps its cookies, and comes from an address."""
+
+    def __init__(self, service: Running, address: str) -> None:
+        self._service = service
+        self.address = address
+        self.cookies: dict[str, str] = {}
+
+    def post(self, path: str, **form: str) -> httpx.Response:
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"X-Forwarded-For": self.address} | ({"Cookie": cookie} if cookie else {})
+        response = self._service.client.post(path, data=form, headers=headers)
+        self.cookies |= dict(response.cookies)
+        self._service.client.cookies.clear()
+        return response
+
+    def log_in(self, password: str = PASSWORD, name: str = "admin") -> int:
+        return self.post("/login", name=name, password=password).status_code
+
+    def log_out(self) -> None:
+        assert self.post("/logout", csrf_token=self._proof()).status_code == 303
+        del self.cookies["telemetry_session"]
+
+    def show_key(self) -> httpx.Response:
+        return self.post(f"{TAB}/api-key/reveal", csrf_token=self._proof(), password=PASSWORD)
+
+    def _proof(self) -> str:
+        return self._service.context.authentication.sessions.find(self.cookies["telemetry_session"]).csrf_token
+
+
+def test_wrong_logins_without_end_keep_no_administrator_out(service: Running) -> None:
+    known, attacker = Browser(service, HOME), Browser(service, ATTACKER)
+    assert known.log_in() == 303
+    for name in ("admin", "root", "admin", "x", "admin"):
+        assert attacker.log_in(WRONG, name) == 401
+    for _ in range(9):
+        blocked = attacker.post("/login", name="admin", password=PASSWORD)
+        assert blocked.status_code == 429
+        service.clock.advance(timedelta(seconds=int(blocked.headers["retry-after"])))
+        assert attacker.log_in(WRONG) == 401  # One more each time a block ends.
+        assert API_KEY in known.show_key().text, "Show of an open session"
+        known.log_out()
+        assert known.log_in() == 303, "the browser that has logged in before"
+        assert Browser(service, FRESH).log_in() == 303, "a new browser"
+
+
+def test_not_even_strangers_at_the_same_address_keep_a_known_browser_out(service: Running) -> None:
+    known, neighbor = Browser(service, HOME), Browser(service, HOME)
+    assert known.log_in() == 303
+    known.log_out()
+    assert [neighbor.log_in(WRONG) for _ in range(6)] == [401] * 5 + [429]
+    assert known.log_in() == 303
+    assert Browser(service, HOME).log_in() == 429
+
+
+def test_show_has_a_count_of_its_own(service: Running) -> None:
+    known = Browser(service, HOME)
+    assert known.log_in() == 303
+    for _ in range(5):
+        wrong = known.post(f"{TAB}/api-key/reveal", csrf_token=known._proof(), password=WRONG)  # noqa: SLF001
+        assert "Incorrect password." in wrong.text
+    assert "Too many incorrect passwords" in known.show_key().text
+    known.log_out()
+    assert known.log_in() == 303
+    assert API_KEY in known.show_key().text
+
+
+def test_the_cookie_of_a_known_browser_is_safe_and_stays_after_a_logout(service: Running) -> None:
+    known = Browser(service, HOME)
+    response = known.post("/login", name="admin", password=PASSWORD)
+    (cookie,) = [one for one in response.headers.get_list("set-cookie") if one.startswith("telemetry_device=")]
+    assert {"HttpOnly", "Path=/", "SameSite=strict", "Max-Age=34560000"} <= set(cookie.split("; "))
+    device = known.cookies["telemetry_device"]
+    logout = known.post("/logout", csrf_token=known._proof())  # noqa: SLF001
+    assert "telemetry_device" not in logout.headers["set-cookie"]
+    assert known.cookies["telemetry_device"] == device
