@@ -18,7 +18,7 @@ from pydantic import SecretBytes, SecretStr
 from telemetry_service.domain.code_pattern import is_pattern
 from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
-from telemetry_service.domain.public_url import PublicUrl, public_url_of
+from telemetry_service.domain.public_url import PublicUrl, public_path_error, public_url_of
 from telemetry_service.domain.release import Release
 from telemetry_service.log.options import LogFormat, LogLevel
 
@@ -51,10 +51,6 @@ _POSTGRESQL_URL = re.compile(
     r"/[^?/]+(?:\?.*)?)"
 )
 _PORT_MAXIMUM = 65_535
-PATH_MAXIMUM = 200
-_PUBLIC_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*/?")
-_OWN_PATHS = ("/settings/general/telemetry", "/api/v1", "/static", "/embedded", "/login", "/logout", "/metrics")
-"""The service's own. With one of these, or a part of one, it is unclear whether a proxy has removed it."""
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 """The DER prefix of a SubjectPublicKeyInfo with an Ed25519 key of 32 bytes (RFC 8410)."""
@@ -194,16 +190,6 @@ def public_url(text: str) -> PublicUrl:
     if (problem := public_path_error(url.path)) is not None:
         raise RefusedValueError(problem)
     return url
-
-
-def public_path_error(path: str) -> str | None:
-    """Return what is wrong with a path to serve everything below; None if it can be used."""
-    if len(path) > PATH_MAXIMUM or not _PUBLIC_PATH.fullmatch(path):
-        return "may have a path of letters, digits, and the characters - . _ ~ only."
-    below = path.rstrip("/") + "/"
-    if below != "/" and any(below.startswith(f"{own}/") or f"{own}/".startswith(below) for own in _OWN_PATHS):
-        return "has a path that the service itself uses. Choose another one, such as /telemetry."
-    return None
 
 
 def frame_ancestors(text: str) -> tuple[str, ...]:

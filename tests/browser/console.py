@@ -70,9 +70,10 @@ class Console:
         self.environment = environment = _environment(database_url, server, deployed or Deployed())
         limits = (deployed or Deployed()).limits
         options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
-        self.app = create_app(load_settings(environment), options)
+        settings = load_settings(environment)
+        self.app = create_app(settings, options)
         self.runtime: Runtime = self.app.state.context.runtime
-        self._uvicorn = uvicorn.Server(server_config(self.app, "127.0.0.1", 0))
+        self._uvicorn = uvicorn.Server(server_config(self.app, "127.0.0.1", 0, settings.trusted_proxies))
         self._thread = threading.Thread(target=self._uvicorn.run, name="console", daemon=True)
         # An exchange runs in an event loop of its own, and Playwright has one in the thread of the test.
         self._sender = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sender")

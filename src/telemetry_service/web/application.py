@@ -112,7 +112,7 @@ def _around(errors: ErrorHandler, public_url: PublicUrl | None) -> list[Middlewa
     """Return the middleware, outermost first."""
     return [
         Middleware(request_ids),
-        Middleware(find_place, public_url=public_url),
+        Middleware(find_place, public_url=public_url, framed=paths.TAB),
         Middleware(security_headers),
         Middleware(ErrorMiddleware, handler=errors),
         Middleware(refuse_ambiguity),

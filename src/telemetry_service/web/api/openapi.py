@@ -48,6 +48,7 @@ _TAGS = [
     {"name": "operations", "description": "For operators."},
 ]
 
+_ROOT = [{"url": "/"}]
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
 _OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
@@ -61,15 +62,20 @@ class Description:
         self._built = b""
         self._lock = Lock()
 
-    async def of(self, app: FastAPI) -> bytes:
-        """Return the description of the application's API as JSON."""
-        return self._built or await run_in_threadpool(self._build, app)
+    async def of(self, app: FastAPI, prefix: str = "") -> bytes:
+        """Return the description of the application's API as JSON, whose server is below ``prefix``."""
+        built = self._built or await run_in_threadpool(self._build, app)
+        return built.replace(_written(_ROOT), _written([{"url": prefix}]), 1) if prefix else built
 
     def _build(self, app: FastAPI) -> bytes:
         with self._lock:
-            built = self._built or json.dumps(describe(app), ensure_ascii=False, separators=(",", ":")).encode()
+            built = self._built or _written(describe(app))
             self._built = built
             return built
+
+
+def _written(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     _add_schema(TypeAdapter(ProblemDocument), schemas)["properties"]["type"]["description"] = types_of_problems()
     description["components"]["securitySchemes"] = _SCHEMES
     description["tags"] = _TAGS
-    description["servers"] = [{"url": "/"}]
+    description["servers"] = _ROOT
     for route in iter_route_contexts(app.routes):
         rule = rule_of(route.endpoint)
         for method in map(str.lower, route.methods or ()):

@@ -7,6 +7,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.schemas.insight import AliveResponse, ReadinessResponse
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.context import Context
+from telemetry_service.web.http.place import place_of
 from telemetry_service.web.metrics import CONTENT_TYPE
 from telemetry_service.web.security.authorization import needs, public
 from telemetry_service.web.topic import Topic
@@ -49,4 +50,4 @@ def get_metrics(context: Context) -> Response:
 async def get_openapi(request: Request) -> Response:
     """Return the description of this API (OpenAPI 3.1)."""
     description: Description = request.app.state.description
-    return Response(await description.of(request.app), media_type="application/json")
+    return Response(await description.of(request.app, place_of(request).prefix), media_type="application/json")

@@ -7,31 +7,37 @@ it saw: the first one that is not a trusted proxy is the caller. The caller may 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.addresses import read_address
+from telemetry_service.domain.public_url import public_path_error
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.web.errors.request_errors import OverloadedError
+from telemetry_service.web.errors.request_errors import FieldError, OverloadedError, RequestMalformedError
 from telemetry_service.web.http.addresses import TrustedProxies, canonical
 from telemetry_service.web.http.connection_limits import ConnectionCounter
 from telemetry_service.web.http.early_refusals import peer_of, refusal_of
 from telemetry_service.web.http.middleware import http_middleware
 from telemetry_service.web.http.probes import is_probe
 
-_PROTO, _FOR = b"x-forwarded-proto", b"x-forwarded-for"
-_FORWARDED = (_PROTO, _FOR)
+_PROTO, _FOR, _PREFIX = b"x-forwarded-proto", b"x-forwarded-for", b"x-forwarded-prefix"
+_FORWARDED = (_PROTO, _FOR, _PREFIX)
+_PREFIX_WRONG = FieldError("X-Forwarded-Prefix", "must be a path that the service itself does not use, as /telemetry")
 
 
 @http_middleware
 async def forwarded_requests(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, proxies: TrustedProxies, counter: ConnectionCounter
 ) -> None:
-    """Set the scheme and the address of a request's caller, and limit the caller's concurrent requests."""
+    """Set the scheme, the prefix and the address of a request's caller, and limit the caller's concurrent requests."""
     peer = canonical(peer_of(scope))
     if peer not in proxies:
         if any(name in _FORWARDED for name, _value in scope["headers"]):
             log_event(Event.FORWARDED_NOT_TRUSTED, address=peer)
         await app(scope, receive, send)
         return
-    scope = _as_forwarded(scope, peer, proxies)
+    prefix = _prefix(_values(scope, _PREFIX))
+    if public_path_error(prefix) is not None:
+        await refusal_of(scope, RequestMalformedError([_PREFIX_WRONG]))(scope, receive, send)
+        return
+    scope = {**_as_forwarded(scope, peer, proxies), "root_path": prefix}
     caller = scope["client"][0]
     if is_probe(scope) or caller in proxies:
         await app(scope, receive, send)
@@ -63,6 +69,11 @@ def _scheme(said: list[str]) -> str | None:
     """
     schemes = {value.lower() for value in said}
     return "https" if "https" in schemes else "http" if "http" in schemes else None
+
+
+def _prefix(said: list[str]) -> str:
+    """Return the path that the proxies have removed, the outermost first."""
+    return "".join(value.rstrip("/") for value in said)
 
 
 def _caller(chain: list[str], peer: str, proxies: TrustedProxies) -> str:

@@ -1,7 +1,8 @@
-"""Where a browser sees the service: over TLS or not, and below which path.
+"""Where a browser sees the service: over TLS or not, below which path, and whether in a frame of a console.
 
-Routes know only the service's own paths. Here the path that the service shares its origin below is taken off a request,
-whether or not a proxy has done so already, and added to the redirects of the response.
+Routes know only the service's own paths. Here the path that the service shares its origin below is removed from a
+request, whether or not a proxy has done so already, and added to the redirects of the response. The pages of a frame
+have their own path, so that every link, form and redirect of them stays in the frame.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.web.http.middleware import http_middleware, with_headers
+
+EMBEDDED = "/embedded"
+"""What the addresses of the pages of a frame begin with."""
 
 _KEY = "telemetry.place"
 _REDIRECTS = ("Location", "HX-Redirect")
@@ -28,14 +32,23 @@ class Place:
     """The origin that the deployment says it has; None if it does not say."""
     prefix: str = ""
     """The path below which it sees everything, without a slash at its end."""
+    framed: str | None = None
+    """For a page of a frame, the path that all such pages are below."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the request is for a page of a frame."""
+        return self.framed is not None
 
     def address(self, path: str) -> str:
         """Return the address of one of the service's own paths, as a page must name it."""
-        return self.prefix + path
+        inside = EMBEDDED if self.framed and path.startswith(self.framed) else ""
+        return self.prefix + inside + path
 
-    def own(self, path: str) -> str:
-        """Return one of the service's own paths from an address of a page."""
-        return _below(path, self.prefix) or path
+    def own(self, address: str) -> str:
+        """Return the service's own path at an address that a page named."""
+        path = _below(address, self.prefix) or address
+        return (_below(path, EMBEDDED) or path) if self.embedded else path
 
 
 def place_of(request: Request) -> Place:
@@ -50,22 +63,38 @@ def place_in(scope: Scope) -> Place:
 
 
 @http_middleware
-async def find_place(app: ASGIApp, scope: Scope, receive: Receive, send: Send, public_url: PublicUrl | None) -> None:
-    """Tell the routes where the browser sees the service, and serve the service's own paths below it.
+async def find_place(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, public_url: PublicUrl | None, framed: str
+) -> None:
+    """Find out where the browser sees the service, and serve the service's own paths there.
 
-    The deployment's word counts; without it, that of a trusted proxy (``forwarded.py`` puts it into ``root_path``).
+    The deployment decides; if it does not say, a trusted proxy (``forwarded.py`` puts its prefix into ``root_path``).
+    The pages below ``framed`` can be shown in a frame.
     """
+    secure = scope["scheme"] == "https" or bool(public_url and public_url.secure)
     prefix = public_url.path if public_url else scope.get("root_path", "")
-    secure = scope.get("scheme") == "https" or bool(public_url and public_url.secure)
-    place = Place(secure, public_url.origin if public_url else None, prefix)
-    found: dict[str, Any] = {**scope, "path": place.own(scope["path"]), "root_path": "", _KEY: place}
+    path = _below(scope["path"], prefix) or scope["path"]
+    inside = _framed_path(path, framed)
+    place = Place(secure, public_url.origin if public_url else None, prefix, framed if inside else None)
+    found: dict[str, Any] = {**scope, "path": inside or path, "root_path": "", _KEY: place}
 
     def complete(headers: MutableHeaders) -> None:
         for name in _REDIRECTS:
             if headers.get(name, "").startswith("/"):
                 headers[name] = place.address(headers[name])
 
-    await app(found, receive, with_headers(send, complete) if prefix else send)
+    await app(found, receive, with_headers(send, complete))
+
+
+def _framed_path(path: str, framed: str) -> str | None:
+    """Return the own path of a page of a frame; None for any other path.
+
+    Nothing else has a second address: a proxy may restrict the paths of the API and the metrics.
+    """
+    inside = _below(path, EMBEDDED)
+    if inside == "/":
+        return framed
+    return inside if inside is not None and (inside == framed or _below(inside, framed)) else None
 
 
 def _below(path: str, prefix: str) -> str | None:

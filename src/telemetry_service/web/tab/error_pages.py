@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from telemetry_service.domain.errors import NotFoundError, RequestForgeryError
 from telemetry_service.web.errors.problem import Problem, problem_response
+from telemetry_service.web.http.place import place_of
 from telemetry_service.web.security.authorization import LoginNeededError
 from telemetry_service.web.security.csrf import SAFE_METHODS
 from telemetry_service.web.tab import paths
@@ -58,11 +59,17 @@ def _to_login(request: Request, problem: Problem) -> Response:
     if is_htmx(request):
         # htmx would follow a redirect and put the login into the middle of the page.
         response = problem_response(problem)
-        response.headers["HX-Redirect"] = _login(request.headers.get("hx-current-url", ""), ended=True)
+        response.headers["HX-Redirect"] = _login(_shown_path(request), ended=True)
         return response
     if request.method in SAFE_METHODS:
         return see_other(_login(str(request.url), ended=False))
     return see_other(_login("", ended=True))
+
+
+def _shown_path(request: Request) -> str:
+    """Return the own path of the page that htmx requests from, with its query."""
+    shown = urlsplit(request.headers.get("hx-current-url", ""))
+    return place_of(request).own(shown.path) + (f"?{shown.query}" if shown.query else "")
 
 
 def _login(asked_for: str, *, ended: bool) -> str:

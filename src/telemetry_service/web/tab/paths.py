@@ -1,6 +1,9 @@
-"""The addresses of the tab and its forms. Templates and routes use only these."""
+"""The paths of the tab and its forms. Routes use only these, and templates their ``Links``."""
 
+from typing import Any
 from uuid import UUID
+
+from telemetry_service.web.http.place import Place
 
 TAB = "/settings/general/telemetry"
 SAVE = f"{TAB}/save"
@@ -56,3 +59,18 @@ def attempt_message(transmission_id: UUID | str, number: int) -> str:
 def attempt_body(transmission_id: UUID | str, number: int) -> str:
     """Return the address of one attempt's body as it crossed the network."""
     return f"{HISTORY}/{transmission_id}/attempts/{number}/body"
+
+
+class Links:
+    """These addresses as a page must name them: where the browser sees the service."""
+
+    def __init__(self, place: Place) -> None:
+        """Name them for one place."""
+        self._place = place
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an address, or a function that returns one
+        """Return the address of one of the names above."""
+        found = globals()[name]
+        if callable(found):
+            return lambda *given: self._place.address(found(*given))
+        return self._place.address(found)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -16,9 +16,11 @@ from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHOR
 from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.resources import templates_folder
+from telemetry_service.web.http.place import Place, place_of
 from telemetry_service.web.tab import filters, labels, paths
 from telemetry_service.web.tab.appearance import theme_of
 from telemetry_service.web.tab.assets import assets
+from telemetry_service.web.tab.paths import Links
 from telemetry_service.web.tab.sections import payload
 from telemetry_service.web.tab.sections.activity import details
 from telemetry_service.web.tab.sections.chart import chart
@@ -74,14 +76,28 @@ _CONSTANTS: dict[str, Any] = {
 class Pages:
     """The templates and their common variables."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        """Render for ``deployment``."""
+    def __init__(self, deployment: Deployment, place: Place | None = None) -> None:
+        """Render for ``deployment``, with links for browsers that see the service at ``place``."""
         self.assets = assets()
         self._deployment = deployment
+        self._place = place or Place()
+
+    def at(self, place: Place) -> Self:
+        """Return the same pages for another place."""
+        return type(self)(self._deployment, place)
+
+    def asset(self, name: str) -> str:
+        """Return the address of a static file."""
+        return self._place.address(self.assets.url(name))
 
     def text(self, template: str, context: Mapping[str, Any]) -> str:
         """Return a rendered template."""
-        return _environment().get_template(template).render(context, deployment=self._deployment)
+        links = Links(self._place)
+        return (
+            _environment()
+            .get_template(template)
+            .render(context, deployment=self._deployment, paths=links, asset=self.asset, place=self._place)
+        )
 
     def page(
         self, request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK
@@ -119,19 +135,17 @@ def _environment() -> Environment:
     environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
     environment.globals |= _ABSENT | _CONSTANTS
     environment.globals.update(
-        paths=paths,
         api_key_shortest=API_KEY_SHORTEST,
         api_key_longest=API_KEY_LONGEST,
-        asset=assets().url,
         htmx_config=json.dumps(HTMX_CONFIGURATION),
     )
     return environment
 
 
 def pages_of(request: Request) -> Pages:
-    """Return the application's pages."""
+    """Return the application's pages, for where the browser sees the service."""
     pages: Pages = request.app.state.pages
-    return pages
+    return pages.at(place_of(request))
 
 
 def is_htmx(request: Request) -> bool:
