@@ -5,6 +5,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHON
+# Without bytecode on disk, each process of a run compiles every module and rewrites every test again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo run test coverage torture mutants check bench format docs lock clean
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.compiled import share_compiled
 from tests.support.databases import RunDatabases
 from tests.support.loopback import LoopbackGuard
 from tests.support.memory import memory
@@ -67,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = getattr(config, "workerinput", {}).get(_FOLDER)
     config.stash[_DATABASES] = RunDatabases(Path(shared)) if shared else RunDatabases.make()
     config.stash[_GUARD] = LoopbackGuard()
+    share_compiled()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
