@@ -197,6 +197,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             extension_code_pattern=settings.extension_code_pattern,
             proxy=settings.proxy_url is not None,
             trusted_proxies=settings.trusted_proxies,
+            bootstrap_token=settings.bootstrap_token is not None,
             public_url=settings.public_url,
             frame_ancestors=settings.frame_ancestors,
             release=settings.release,
@@ -256,7 +257,14 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tupl
 def _open(settings: Settings, options: Options) -> OpenService:
     runtime = make_runtime(settings, options)
     credentials = KeyRing(tuple(key.get_secret_value() for key in settings.credential_encryption_keys))
-    return OpenService(runtime, make_authentication(runtime.database, runtime.clock, credentials, options.hash_cost))
+    authentication = make_authentication(
+        runtime.database,
+        runtime.clock,
+        credentials,
+        options.hash_cost,
+        bootstrap_token=settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None,
+    )
+    return OpenService(runtime, authentication)
 
 
 def _assemble(settings: Settings, options: Options) -> Service:

@@ -33,6 +33,9 @@ NOTICE_MAXIMUM_HOURS = 8760
 LEDGER_RETENTION_MINIMUM_DAYS = 365
 PATTERN_MAXIMUM = 200
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
+_BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,256}", re.ASCII)
+_TOKEN_DISTINCT = 8
+"""Different characters, at least: a random token of 32 hex digits has fewer once in ten million."""
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=?")
 _DISTINCT_BYTES_MINIMUM = 12
@@ -287,6 +290,18 @@ def password(text: str) -> SecretStr:
     """Return the administrator's first password."""
     if not PASSWORD_MINIMUM <= len(text) <= PASSWORD_MAXIMUM:
         message = f"must have {PASSWORD_MINIMUM} to {PASSWORD_MAXIMUM} characters."
+        raise RefusedValueError(message)
+    return SecretStr(text)
+
+
+def bootstrap_token(text: str) -> SecretStr:
+    """Return a service token that the deployment sets."""
+    if not _BEARER_TOKEN.fullmatch(text):
+        message = "must have 32 to 256 letters, digits, and the characters - . _ ~ + / only."
+        raise RefusedValueError(message)
+    # A text that repeats a shorter one occurs in two copies of itself at an inner position.
+    if len(set(text)) < _TOKEN_DISTINCT or text in (text + text)[1:-1]:
+        message = "is a placeholder: it repeats a few characters; generate one with openssl rand -hex 32."
         raise RefusedValueError(message)
     return SecretStr(text)
 

@@ -43,6 +43,7 @@ _SECRETS = frozenset(
         "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY",
         "TELEMETRY_PROXY_URL",
         "TELEMETRY_ADMIN_PASSWORD",
+        "TELEMETRY_BOOTSTRAP_TOKEN",
     }
 )
 """Settings that may also come from the file that ``NAME_FILE`` names."""
@@ -118,6 +119,8 @@ class Settings:
     """False where the deployment turned telemetry off permanently."""
     admin_password: SecretStr | None
     """Used at the first start only."""
+    bootstrap_token: SecretStr | None
+    """A service token with the scope ``admin`` that is valid as long as it is set."""
     send_spread: timedelta
     trusted_proxies: tuple[str, ...]
     """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are trusted."""
@@ -168,6 +171,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         deployment_version=source.read("TELEMETRY_DEPLOYMENT_VERSION", values.deployment_version, __version__),
         telemetry_enabled=source.read("TELEMETRY_ENABLED", values.boolean, default=True),
         admin_password=source.read("TELEMETRY_ADMIN_PASSWORD", values.password, None),
+        bootstrap_token=source.read("TELEMETRY_BOOTSTRAP_TOKEN", values.bootstrap_token, None),
         extension_code_pattern=source.read("TELEMETRY_EXTENSION_CODE_PATTERN", values.code_pattern, None),
         release=ReleasePolicy(
             release=source.read("TELEMETRY_RELEASE", values.release, Release.AUTOMATIC),

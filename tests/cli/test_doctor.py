@@ -37,11 +37,26 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "writing",
         "clock",
         "administrator",
+        "tokens",
         "health",
         "ledger",
         "connection",
     }
     assert set(found.values()) == {"ok"}
+
+
+def test_tokens_that_expire_soon_are_a_warning_with_their_names(cli: CommandLine) -> None:
+    for name, expires in {"soon": "14d", "later": "15d", "kept": "never"}.items():
+        cli("token", "create", name, "--scope", "read", "--expires", expires)
+    cli.set(TELEMETRY_BOOTSTRAP_TOKEN="0123456789abcdef0123456789ABCDEF")
+    (finding,) = [one for one in cli("doctor", "--offline", "--json").json() if one["check"] == "tokens"]
+    assert finding["result"] == "warning"
+    assert "soon" in finding["sentence"]
+    assert "later" not in finding["sentence"]
+    cli("token", "revoke", "soon")
+    (finding,) = [one for one in cli("doctor", "--offline", "--json").json() if one["check"] == "tokens"]
+    assert finding["result"] == "ok"
+    assert "TELEMETRY_BOOTSTRAP_TOKEN is set" in finding["sentence"]
 
 
 def test_wrong_settings_are_listed_each(bare: CommandLine) -> None:

@@ -85,6 +85,7 @@ COMMANDS = {
     "token create": Command(
         ("token", "create", "reporter", "--scope", "report"), NOTING | {"service_tokens"}, (Kind.TOKEN_CREATED,)
     ),
+    "token create --if-missing": Command(("token", "create", "kept", "--scope", "read", "--if-missing")),
     "token revoke": Command(("token", "revoke", "kept"), NOTING | {"service_tokens"}, (Kind.TOKEN_REVOKED,)),
     "admin set-password": Command(
         ("admin", "set-password", "--stdin"),
@@ -115,7 +116,7 @@ COMMANDS = {
     "bundle export": Command(("bundle", "export", "out.json"), code=6),
     "bundle import": Command(("bundle", "import", "receipts.json"), code=1),
 }
-VARIANTS = {"doctor --offline", "erase --persons"}
+VARIANTS = {"doctor --offline", "erase --persons", "token create --if-missing"}
 """Commands that are there twice, with other options."""
 NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
 THEY_MAKE_ONE = {"serve", "migrate"}

@@ -1,5 +1,7 @@
 """Service tokens: shown once, alone on the last line, and of no use once revoked."""
 
+from datetime import datetime
+
 import pytest
 
 from telemetry_service.domain.errors import AccessDeniedError
@@ -43,3 +45,36 @@ def test_a_token_needs_a_scope_and_a_unique_name(cli: CommandLine) -> None:
     assert cli("token", "create", "reporter", "--scope", "everything").code == 2
     assert cli("token", "create", "reporter", "--scope", "report").code == 0
     assert cli("token", "create", "reporter", "--scope", "read").code == 1
+
+
+def test_an_init_job_can_run_again(cli: CommandLine) -> None:
+    create = ("token", "create", "reporter", "--scope", "report", "--if-missing")
+    first, second, third = cli(*create), cli(*create), cli(*create, "--json")
+    assert first.out.splitlines()[-1].startswith("cct_")
+    for again in (second, third):
+        assert (again.code, again.out) == (0, "")
+        assert "nothing was created" in again.err
+    assert len(cli("token", "list", "--json").json()) == 1
+    cli("token", "revoke", "reporter")
+    assert cli(*create).out.splitlines()[-1].startswith("cct_")
+
+
+def test_a_token_expires_in_a_year_or_when_it_is_said(cli: CommandLine) -> None:
+    for name, option in {"usual": (), "short": ("--expires", "90d"), "kept": ("--expires", "never")}.items():
+        assert cli("token", "create", name, "--scope", "read", *option).code == 0
+    lasts = {}
+    for listed in cli("token", "list", "--json").json():
+        ends = listed["expires_at"]
+        created = datetime.fromisoformat(listed["created_at"])
+        lasts[listed["name"]] = None if ends is None else (datetime.fromisoformat(ends) - created).days
+    assert lasts == {"usual": 365, "short": 90, "kept": None}
+    assert "EXPIRES" in cli("token", "list").out
+    assert "never expires" in cli("token", "create", "other", "--scope", "read", "--expires", "never").out
+
+
+@pytest.mark.parametrize("expires", ["", "0d", "3651d", "90", "-1d", "1y", "Never", "9" * 30 + "d"])
+def test_another_expiry_is_a_usage_error_and_creates_nothing(cli: CommandLine, expires: str) -> None:
+    ended = cli("token", "create", "reporter", "--scope", "read", f"--expires={expires}")
+    assert ended.code == 2
+    assert "--expires" in ended.err
+    assert cli("token", "list", "--json").json() == []

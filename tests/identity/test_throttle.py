@@ -40,7 +40,7 @@ def small(sqlite_url: str) -> Iterator[Database]:
 @pytest.fixture
 def known(small: Database, clock: FrozenClock) -> tuple[Authentication, Device]:
     """Authentication with an administrator, and the browser that has logged in."""
-    authentication = make_authentication(small, clock, KeyRing((KEY,)), CHEAP, FEW)
+    authentication = make_authentication(small, clock, KeyRing((KEY,)), CHEAP, limits=FEW)
     authentication.accounts.set_password(PASSWORD, CLI)
     return authentication, device_of(authentication)
 

@@ -1,22 +1,26 @@
 """Service tokens: shown once, kept as digests, revocable."""
 
 import re
+import zlib
 from datetime import timedelta
 
 import pytest
 
-from telemetry_service.domain.errors import AccessDeniedError, NotFoundError
+from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, TokenExpiredError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.scopes import Scope, granted
-from telemetry_service.identity.tokens import REMEMBERED, TokenRefusedError
+from telemetry_service.identity.token_text import TOKEN_PATTERN, written
+from telemetry_service.identity.tokens import BOOTSTRAP, LIFETIME, REMEMBERED, TokenNameTakenError, TokenRefusedError
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
+from telemetry_service.storage.identity import StoredToken
 from tests.identity.conftest import CHEAP, KEY
 from tests.support.actors import ADMIN, CLI
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 from tests.support.ledger import entries
+from tests.support.statements import counted_statements
 
 
 def _create(authentication: Authentication, name: str = "reporter", *scopes: Scope) -> str:
@@ -25,7 +29,7 @@ def _create(authentication: Authentication, name: str = "reporter", *scopes: Sco
 
 def test_a_token_says_what_it_is(authentication: Authentication) -> None:
     created = authentication.tokens.create("reporter", [Scope.ADMIN, Scope.REPORT], CLI)
-    assert re.fullmatch(r"cct_[a-z2-7]{12}_[A-Za-z0-9_-]{43}", created.token)
+    assert re.fullmatch(TOKEN_PATTERN, created.token)
     assert created.facts.token_id in created.token
     assert created.facts.scopes == (Scope.REPORT, Scope.ADMIN)
     assert created.token not in repr(created)
@@ -47,22 +51,22 @@ def test_the_database_does_not_hold_the_token(authentication: Authentication, da
     token = _create(authentication)
     with database.read() as tx:
         stored = repr(tx.identity.tokens())
-    secret = token[len("cct_") + 12 + len("_") :]
+    secret = token[len("cct_") + 12 + len("_") : -6]
     assert len(secret) == 43
     assert secret not in stored
 
 
 def test_made_up_tokens_are_refused(authentication: Authentication) -> None:
     token, other = _create(authentication), _create(authentication, "other")
-    swapped = token[:17] + other[17:]
-    unknown = "cct_" + "a" * 12 + token[16:]
+    swapped = written(token[4:16], other[17:-6])
+    unknown = written("a" * 12, token[17:-6])
     for wrong in ("", "cct_", token[:-1], token + "A", token.upper(), swapped, unknown, "é" * 60, token + "\n"):
         with pytest.raises(AccessDeniedError):
             authentication.tokens.verify(wrong)
         assert authentication.tokens.remembered(wrong) is None
 
 
-@each("name", ["", "two words", "-dash first", "x" * 65, "é", "a\n", "cct/1"])
+@each("name", [BOOTSTRAP, "", "two words", "-dash first", "x" * 65, "é", "a\n", "cct/1"])
 def test_a_token_needs_a_plain_name(authentication: Authentication, name: str) -> None:
     with pytest.raises(TokenRefusedError):
         _create(authentication, name)
@@ -156,3 +160,97 @@ def test_tokens_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
     make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP).tokens.verify(token)
     with pytest.raises(AccessDeniedError):
         make_authentication(database, clock, KeyRing((b"n" * 32,)), CHEAP).tokens.verify(token)
+
+
+def test_a_changed_token_is_told_from_a_real_one_by_its_checksum_alone(authentication: Authentication) -> None:
+    # From GitHub's scheme: the CRC-32 of what is before it, in base 62 and six characters.
+    token = _create(authentication)
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    number = 0
+    for digit in token[-6:]:
+        number = number * 62 + alphabet.index(digit)
+    assert number == zlib.crc32(token[:-6].encode())
+    changed = token[:20] + ("A" if token[20] != "A" else "B") + token[21:]
+    with counted_statements() as asked, pytest.raises(AccessDeniedError):
+        authentication.tokens.verify(changed)
+    assert asked.statements == []
+
+
+def test_a_token_of_an_earlier_version_stays_valid(
+    authentication: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    secret = "Ab_-" + "x" * 39
+    digest = KeyRing((KEY,)).digest(secret.encode(), "service-token")
+    earlier = StoredToken(
+        "a" * 12, "earlier", digest, ("read",), clock.now(), last_used_at=None, revoked_at=None, expires_at=None
+    )
+    with database.write() as tx:
+        tx.identity.add_token(earlier)
+    clock.advance(timedelta(days=5_000))
+    assert authentication.tokens.verify(f"cct_{'a' * 12}_{secret}").name == "earlier"
+
+
+def test_a_token_expires_after_a_year_unless_it_is_said_otherwise(
+    authentication: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    tokens, began = authentication.tokens, clock.now()
+    usual = tokens.create("usual", [Scope.READ], CLI)
+    short = tokens.create("short", [Scope.READ], CLI, timedelta(days=90))
+    never = tokens.create("never", [Scope.READ], CLI, None)
+    ends = {facts.name: facts.expires_at for facts in tokens.list()}
+    assert ends == {"usual": began + LIFETIME, "short": began + timedelta(days=90), "never": None}
+    clock.advance(timedelta(days=90) - timedelta(seconds=1))
+    for token in (usual, short, never):
+        tokens.verify(token.token)
+    clock.advance(timedelta(seconds=1))
+    assert tokens.remembered(short.token) is None, "although it was verified a second ago"
+    with pytest.raises(TokenExpiredError):
+        tokens.verify(short.token)
+    clock.advance(timedelta(days=275))
+    with pytest.raises(TokenExpiredError):
+        tokens.verify(usual.token)
+    assert tokens.verify(never.token).name == "never"
+    said = [entry.details["token_expires"] for entry in entries(database) if entry.kind is Kind.TOKEN_CREATED]
+    assert said == ["2027-11-03T10:00:00.000Z", "2027-02-01T10:00:00.000Z", "never"]
+
+
+def test_only_who_has_an_expired_token_learns_that_it_has_expired(
+    authentication: Authentication, clock: FrozenClock
+) -> None:
+    created = authentication.tokens.create("short", [Scope.READ], CLI, timedelta(days=1))
+    clock.advance(timedelta(days=2))
+    with pytest.raises(AccessDeniedError) as refusal:
+        authentication.tokens.verify(written(created.facts.token_id, "A" * 43))
+    assert refusal.type is AccessDeniedError
+    authentication.tokens.revoke(created.facts.token_id, CLI)
+    with pytest.raises(AccessDeniedError) as refusal:
+        authentication.tokens.verify(created.token)
+    assert refusal.type is AccessDeniedError
+
+
+def test_an_expired_token_leaves_its_name(authentication: Authentication, clock: FrozenClock) -> None:
+    authentication.tokens.create("reporter", [Scope.READ], CLI, timedelta(days=30))
+    assert [facts.expires_soon(clock.now()) for facts in authentication.tokens.list()] == [False]
+    clock.advance(timedelta(days=16))
+    assert [facts.expires_soon(clock.now()) for facts in authentication.tokens.list()] == [True]
+    with pytest.raises(TokenNameTakenError):
+        _create(authentication)
+    assert authentication.tokens.has_valid("reporter")
+    clock.advance(timedelta(days=14))
+    assert not authentication.tokens.has_valid("reporter")
+    _create(authentication)
+
+
+def test_the_deployments_own_token_admits_as_long_as_it_is_set(database: Database, clock: FrozenClock) -> None:
+    secret = "0123456789abcdef0123456789ABCDEF"
+    set_ = make_authentication(database, clock, KeyRing((KEY,)), CHEAP, bootstrap_token=secret)
+    holder = set_.tokens.remembered(secret)
+    assert holder is not None
+    assert holder.name == BOOTSTRAP
+    assert holder.scopes == {Scope.ADMIN, Scope.READ}
+    for wrong in (secret[:-1], secret + "0", secret.lower(), ""):
+        assert set_.tokens.remembered(wrong) is None
+    unset = make_authentication(database, clock, KeyRing((KEY,)), CHEAP)
+    assert unset.tokens.remembered(secret) is None
+    with pytest.raises(AccessDeniedError):
+        unset.tokens.verify(secret)

@@ -99,6 +99,7 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
             "TELEMETRY_LEDGER_HEAD_FILE": str(tmp_path / "head"),
             "TELEMETRY_DEPLOYMENT_VERSION": "2.5.0-rc1",
             "TELEMETRY_ADMIN_PASSWORD": "correct horse battery",
+            "TELEMETRY_BOOTSTRAP_TOKEN": "0123456789abcdef0123456789ABCDEF",
             "TELEMETRY_SEND_SPREAD_SECONDS": "0",
         }
     )
@@ -144,6 +145,7 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
         "TELEMETRY_LICENSE_SERVER_URL": "https://canary-two.example",
         "TELEMETRY_PROXY_URL": "http://u:canary-three@proxy:1",
         "TELEMETRY_ADMIN_PASSWORD": "canary-four-of-four",
+        "TELEMETRY_BOOTSTRAP_TOKEN": "canary-five-of-five-0123456789abcdef",
     }
     settings = load_settings(VALID | secrets)
     assert "canary" not in f"{settings!r}{settings!s}"

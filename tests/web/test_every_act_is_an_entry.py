@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -92,6 +92,16 @@ def reports(desk: Desk) -> httpx.Response:
     return desk.api(REPORT, "POST", "/api/v1/usage", json={"reports": [report]})
 
 
+def has_token(desk: Desk) -> None:
+    desk.api(ADMIN, "POST", "/api/v1/tokens", json=TOKEN)
+
+
+def revokes(desk: Desk) -> httpx.Response:
+    context = desk.service.context
+    tokens = [facts for facts in context.authentication.tokens.list() if facts.name == TOKEN["name"]]
+    return desk.api(ADMIN, "DELETE", f"/api/v1/tokens/{tokens[-1].token_id}")
+
+
 def saves(**changes: object) -> Call:
     def save(desk: Desk) -> httpx.Response:
         read = desk.api(READ, "GET", f"{T}/config")
@@ -146,6 +156,7 @@ def by(actor: str, *kinds: Kind) -> list[Written]:
 
 NONE: list[Written] = []
 WHY = {"reason": "Reviewed"}
+TOKEN: dict[str, Any] = {"name": "another", "scopes": ["read"]}
 DECIDE = f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"
 CONFIG, KEY, REVEAL = ("PUT", f"{T}/config"), ("PUT", f"{T}/config/api-key"), ("POST", f"{T}/config/api-key/reveal")
 BOUNCERS, BOUNCER_GONE = ("PUT", "/api/v1/bouncers/{bouncer_id}"), ("DELETE", "/api/v1/bouncers/{bouncer_id}")
@@ -230,6 +241,14 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "first": Act(calls(READ, "GET", f"{H}/attempts/{{number}}/message"), by(token(READ), Kind.PROVED)),
     },
     ("GET", SENT): {"first": Act(clicks("GET", SENT), by(PERSON, Kind.EXPORTED))},
+    ("POST", "/api/v1/tokens"): {
+        "new": Act(calls(ADMIN, "POST", "/api/v1/tokens", json=TOKEN), by(ADMINS, Kind.TOKEN_CREATED)),
+        "taken": Act(calls(ADMIN, "POST", "/api/v1/tokens", json=TOKEN), NONE, has_token),
+    },
+    ("DELETE", "/api/v1/tokens/{token_id}"): {
+        "there": Act(revokes, by(ADMINS, Kind.TOKEN_REVOKED), has_token),
+        "gone": Act(calls(ADMIN, "DELETE", "/api/v1/tokens/aaaaaaaaaaaa"), NONE),
+    },
     ("POST", f"{T}/history/retry-failed"): {
         "failed": Act(
             calls(ADMIN, "POST", f"{T}/history/retry-failed"), [*by(ADMINS, Kind.RETRIED), *answered()], fails
@@ -336,6 +355,7 @@ READS = {
     "/api/v1/bouncers",
     "/api/v1/license",
     "/api/v1/openapi.json",
+    "/api/v1/tokens",
     f"{T}/config",
     f"{T}/preview",
     f"{T}/health",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
 from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
+from telemetry_service.cli.output import moment
 from telemetry_service.domain.clock import Clock, SystemClock
 from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
 from telemetry_service.domain.owner import Owner
@@ -163,6 +164,7 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         ("writing", lambda: _writing(service)),
         ("clock", lambda: _clock(service, clock.now())),
         ("administrator", lambda: _administrator(service)),
+        ("tokens", lambda: _tokens(service, clock.now())),
         ("health", lambda: _health(service)),
         ("ledger", lambda: _ledger(service)),
         ("connection", lambda: _connection(service, offline=offline)),
@@ -205,6 +207,21 @@ def _administrator(service: "OpenService") -> Finding:
         return Finding("administrator", Result.OK, "The administrator has a password.")
     sentence = "No one can log in yet. Set a password with: telemetry-service admin set-password"
     return Finding("administrator", Result.WARNING, sentence)
+
+
+def _tokens(service: "OpenService", now: datetime) -> Finding:
+    from telemetry_service.identity.tokens import EXPIRES_SOON
+
+    tokens = service.authentication.tokens.list()
+    soon = [facts for facts in tokens if facts.expires_soon(now)]
+    if soon:
+        named = ", ".join(f"{facts.name} at {moment(facts.expires_at)}" for facts in soon[:_NAMED_PROBLEMS])
+        sentence = f"Service tokens expire soon: {named}. Create new ones, give them to their users, and revoke these."
+        return Finding("tokens", Result.WARNING, sentence)
+    sentence = f"No service token expires within {EXPIRES_SOON.days} days."
+    if service.runtime.deployment.bootstrap_token:
+        sentence += " TELEMETRY_BOOTSTRAP_TOKEN is set: anyone who has it may change everything until you remove it."
+    return Finding("tokens", Result.OK, sentence)
 
 
 def _health(service: "OpenService") -> Finding:

@@ -148,6 +148,8 @@ class Deployment:
     """Whether the service runs as a demo, which starts without any keys."""
     release: ReleasePolicy = AUTOMATIC
     """Which payloads wait before they may leave."""
+    bootstrap_token: bool = False
+    """Whether the deployment sets a service token with the scope ``admin``."""
     require_receipt: bool = False
     """Whether a payload counts as accepted only with a valid receipt, or by an administrator's decision."""
     ephemeral_keys: bool = False

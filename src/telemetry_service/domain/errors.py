@@ -508,6 +508,13 @@ class AccessDeniedError(TelemetryError):
     sentence = "Log in, or send a valid service token as a Bearer token."
 
 
+class TokenExpiredError(AccessDeniedError):
+    """The token is genuine, but its time is over."""
+
+    code = "token-expired"
+    sentence = "This service token has expired. Create a new one and use it instead."
+
+
 class ScopeMissingError(TelemetryError):
     """The token is valid but may not do this."""
 
@@ -526,10 +533,10 @@ class RoleMissingError(ScopeMissingError):
 
 
 class RecentLoginRequiredError(TelemetryError):
-    """Showing a secret requires a login within the last few minutes."""
+    """Showing a secret or creating one requires a login within the last few minutes."""
 
     code = "recent-login-required"
-    sentence = "Showing the API key requires a recent login. Enter your password again."
+    sentence = "This requires a recent login. Log in again, or enter your password again in the settings tab."
 
 
 class LoginFailedError(TelemetryError):

@@ -27,7 +27,13 @@ class Authentication:
 
 
 def make_authentication(
-    database: Database, clock: Clock, keys: KeyRing, cost: HashCost | None = None, limits: Limits | None = None
+    database: Database,
+    clock: Clock,
+    keys: KeyRing,
+    cost: HashCost | None = None,
+    *,
+    limits: Limits | None = None,
+    bootstrap_token: str | None = None,
 ) -> Authentication:
     """Put the parts of authentication together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``."""
     refusals = Refusals(database, clock)
@@ -35,4 +41,5 @@ def make_authentication(
     devices = Devices(keys, ADMINISTRATOR)
     accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
     sessions = Sessions(database, clock, keys, accounts, devices)
-    return Authentication(accounts, sessions, devices, ServiceTokens(database, clock, keys), refusals, throttle)
+    tokens = ServiceTokens(database, clock, keys, bootstrap_token)
+    return Authentication(accounts, sessions, devices, tokens, refusals, throttle)

@@ -1,20 +1,27 @@
-"""Service tokens: ``cct_<token id>_<secret>``. Only a keyed digest of the secret is stored.
+"""Service tokens. Only a keyed digest of the secret is stored; ``token_text.py`` has the text.
 
 A verified token is cached in memory for ``REMEMBERED``, so that the hot path does not read the database for each call.
-A revoked token may keep working for as long.
+A revoked token may keep working for as long in another replica.
 """
 
+import hmac
 import re
-import secrets
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, StorageUnavailableError, TelemetryError
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.clock import Clock, rfc3339
+from telemetry_service.domain.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    StorageUnavailableError,
+    TelemetryError,
+    TokenExpiredError,
+)
+from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.identity import token_text
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
@@ -29,14 +36,17 @@ NAME_MALFORMED = (
     "A service token name has 1 to 64 letters, digits, dots, dashes, and underscores and begins with a letter or a"
     " digit."
 )
-NAME_TAKEN = "Another valid token has this name. Revoke it first, or choose another name."
+NAME_RESERVED = "This name stands for the token in TELEMETRY_BOOTSTRAP_TOKEN. Choose another name."
+BOOTSTRAP = "bootstrap"
+"""The ID and the name of the token that the deployment sets."""
+
+LIFETIME = timedelta(days=365)
+LONGEST_LIFETIME = timedelta(days=3650)
+EXPIRES_SOON = timedelta(days=14)
+"""How long before a token expires this is noted."""
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _DIGEST = "service-token"
-_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-_ID_LENGTH = 12
-_SECRET_BYTES = 32
-_TOKEN = re.compile(r"cct_([a-z2-7]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 _REMEMBERED_AT_MOST = 1_000
 
 
@@ -50,6 +60,13 @@ class TokenRefusedError(TelemetryError):
     )
 
 
+class TokenNameTakenError(TokenRefusedError):
+    """Another valid token has the name."""
+
+    code = "token-name-taken"
+    sentence = "Another valid token has this name. Revoke it first, or choose another name."
+
+
 @dataclass(frozen=True, slots=True)
 class TokenFacts:
     """What may be shown about a token."""
@@ -61,6 +78,16 @@ class TokenFacts:
     last_used_at: datetime | None
     """Accurate to about a minute."""
     revoked_at: datetime | None
+    expires_at: datetime | None
+    """None for a token that never expires."""
+
+    def is_valid(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it is valid and will not be in two weeks."""
+        return self.is_valid(now) and self.expires_at is not None and self.expires_at - now <= EXPIRES_SOON
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,43 +111,63 @@ class TokenHolder:
 class _Remembered:
     holder: TokenHolder
     since: datetime
+    expires_at: datetime | None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it can be trusted without asking the database."""
+        # Not `now - since < REMEMBERED` alone: a clock that is set back would prolong it.
+        fresh = timedelta(0) <= now - self.since < REMEMBERED
+        return fresh and (self.expires_at is None or now < self.expires_at)
+
+
+_DEPLOYMENTS_OWN = TokenHolder(BOOTSTRAP, BOOTSTRAP, granted([Scope.ADMIN]))
 
 
 class ServiceTokens:
     """Creates, verifies and revokes service tokens."""
 
-    def __init__(self, database: Database, clock: Clock, keys: KeyRing) -> None:
-        """Store tokens in ``database``, under ``keys``."""
+    def __init__(self, database: Database, clock: Clock, keys: KeyRing, bootstrap: str | None = None) -> None:
+        """Store tokens in ``database``, under ``keys``; ``bootstrap`` is the one that the deployment sets."""
         self._database = database
         self._clock = clock
         self._keys = keys
+        self._bootstrap = None if bootstrap is None else bootstrap.encode()
         self._verified: dict[bytes, _Remembered] = {}
 
-    def create(self, name: str, scopes: Collection[Scope], actor: Actor) -> CreatedToken:
-        """Create a token. Its text is only in the return value.
+    def create(
+        self, name: str, scopes: Collection[Scope], actor: Actor, lifetime: timedelta | None = LIFETIME
+    ) -> CreatedToken:
+        """Create a token. Its text is only in the return value. Without a ``lifetime`` it never expires.
 
         Raises:
             TokenRefusedError: the name is malformed or taken, or there is no scope.
         """
-        if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
-            raise TokenRefusedError(NAME_MALFORMED)
-        if not scopes:
-            raise TokenRefusedError
-        token_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        ordered = tuple(scope.value for scope in Scope if scope in scopes)
-        now = self._clock.now()
-        digest = self._keys.digest(secret.encode(), _DIGEST)
-        stored = StoredToken(token_id, name, digest, ordered, now, last_used_at=None, revoked_at=None, expires_at=None)
+        _check(name, scopes)
+        now, secret = self._clock.now(), token_text.new_secret()
+        stored = StoredToken(
+            token_id=token_text.new_id(),
+            name=name,
+            digest=self._keys.digest(secret.encode(), _DIGEST),
+            scopes=tuple(scope.value for scope in Scope if scope in scopes),
+            created_at=now,
+            last_used_at=None,
+            revoked_at=None,
+            expires_at=None if lifetime is None else now + lifetime,
+        )
         with self._database.write() as tx:
-            if any(other.name == name and other.revoked_at is None for other in tx.identity.tokens()):
-                raise TokenRefusedError(NAME_TAKEN)
+            if any(other.name == name and other.is_valid(now) for other in tx.identity.tokens()):
+                raise TokenNameTakenError
             tx.identity.add_token(stored)
-            tx.ledger.note(now, actor, Kind.TOKEN_CREATED, {"token_id": token_id, "scopes": " ".join(ordered)})
-        return CreatedToken(f"cct_{token_id}_{secret}", _facts(stored))
+            tx.ledger.note(now, actor, Kind.TOKEN_CREATED, _said_of(stored))
+        return CreatedToken(token_text.written(stored.token_id, secret), _facts(stored))
+
+    def has_valid(self, name: str) -> bool:
+        """Whether a token with this name is neither revoked nor expired."""
+        now = self._clock.now()
+        return any(facts.name == name and facts.is_valid(now) for facts in self.list())
 
     def list(self) -> tuple[TokenFacts, ...]:
-        """Return all tokens, revoked ones too, oldest first."""
+        """Return all stored tokens, revoked and expired ones too, oldest first."""
         with self._database.read() as tx:
             return tuple(_facts(stored) for stored in tx.identity.tokens())
 
@@ -139,43 +186,45 @@ class ServiceTokens:
 
     def remembered(self, token: str) -> TokenHolder | None:
         """Return the holder of a recently verified token, without reading the database."""
-        match = _TOKEN.fullmatch(token)
-        if match is None:
+        if self._bootstrap is not None and hmac.compare_digest(token.encode(), self._bootstrap):
+            return _DEPLOYMENTS_OWN
+        if token_text.read(token) is None:
             return None
-        found = self._verified.get(self._memory_key(match))
-        # Not `now - since < REMEMBERED` alone: a clock that is set back would prolong it.
-        if found is None or not timedelta(0) <= self._clock.now() - found.since < REMEMBERED:
-            return None
-        return found.holder
+        found = self._verified.get(self._memory_key(token))
+        return found.holder if found is not None and found.is_fresh(self._clock.now()) else None
 
     def verify(self, token: str) -> TokenHolder:
         """Return the holder of a token, from the database.
 
         Raises:
-            AccessDeniedError: the token is malformed, unknown or revoked.
+            TokenExpiredError: its time is over.
+            AccessDeniedError: it is malformed, unknown or revoked.
         """
-        match = _TOKEN.fullmatch(token)
-        if match is None:
+        read = token_text.read(token)
+        if read is None:
             raise AccessDeniedError
+        token_id, secret = read
         now = self._clock.now()
         with self._database.read() as tx:
-            stored = tx.identity.token(match[1])
+            stored = tx.identity.token(token_id)
         digest = stored.digest if stored else bytes(32)
-        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or stored.revoked_at:
+        if not self._keys.matches(digest, secret.encode(), _DIGEST) or stored is None or stored.revoked_at:
             raise AccessDeniedError
+        if stored.has_expired(now):
+            raise TokenExpiredError
         holder = TokenHolder(stored.token_id, stored.name, granted(Scope(scope) for scope in stored.scopes))
         self._note_use(stored, now)
-        self._remember(self._memory_key(match), holder, now)
+        self._remember(self._memory_key(token), _Remembered(holder, now, stored.expires_at))
         return holder
 
-    def _memory_key(self, match: re.Match[str]) -> bytes:
+    def _memory_key(self, token: str) -> bytes:
         # It includes the ID: with the digest alone, a secret would work with another token's ID.
-        return self._keys.digest(match[0].encode(), "service-token-memory")
+        return self._keys.digest(token.encode(), "service-token-memory")
 
-    def _remember(self, key: bytes, holder: TokenHolder, now: datetime) -> None:
+    def _remember(self, key: bytes, verified: _Remembered) -> None:
         if len(self._verified) >= _REMEMBERED_AT_MOST:
             self._verified.clear()
-        self._verified[key] = _Remembered(holder, now)
+        self._verified[key] = verified
 
     def _note_use(self, stored: StoredToken, now: datetime) -> None:
         if stored.last_used_at is not None and timedelta(0) <= now - stored.last_used_at < _USE_NOTED_EVERY:
@@ -185,6 +234,27 @@ class ServiceTokens:
             tx.identity.note_token_use(stored.token_id, now)
 
 
+def _check(name: str, scopes: Collection[Scope]) -> None:
+    if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
+        raise TokenRefusedError(NAME_MALFORMED)
+    if name == BOOTSTRAP:
+        raise TokenRefusedError(NAME_RESERVED)
+    if not scopes:
+        raise TokenRefusedError
+
+
+def _said_of(stored: StoredToken) -> dict[str, Value]:
+    expires = "never" if stored.expires_at is None else rfc3339(stored.expires_at)
+    return {"token_id": stored.token_id, "scopes": " ".join(stored.scopes), "token_expires": expires}
+
+
 def _facts(stored: StoredToken) -> TokenFacts:
-    scopes = tuple(Scope(scope) for scope in stored.scopes)
-    return TokenFacts(stored.token_id, stored.name, scopes, stored.created_at, stored.last_used_at, stored.revoked_at)
+    return TokenFacts(
+        token_id=stored.token_id,
+        name=stored.name,
+        scopes=tuple(Scope(scope) for scope in stored.scopes),
+        created_at=stored.created_at,
+        last_used_at=stored.last_used_at,
+        revoked_at=stored.revoked_at,
+        expires_at=stored.expires_at,
+    )

@@ -21,6 +21,7 @@ from telemetry_service.web.api import (
     operations,
     release,
     restored,
+    tokens,
     transmissions,
     usage,
 )
@@ -57,7 +58,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger)
+_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger, tokens)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

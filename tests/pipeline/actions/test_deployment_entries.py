@@ -31,6 +31,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "notice": {"release": ReleasePolicy(notice=timedelta(hours=1))},
     "approval": {"release": ReleasePolicy(approve_fields=True)},
     "receipts": {"require_receipt": True},
+    "bootstrap token": {"bootstrap_token": True},
     "delivery": {"delivery": Delivery.BUNDLE},
 }
 

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.identity.token_text import written
 from telemetry_service.web.errors.handler import ErrorHandler
 from telemetry_service.web.security.authorization import (
     UndeclaredRouteError,
@@ -60,6 +61,9 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", "/api/v1/ledger/export"): {READ},
     ("GET", "/api/v1/ledger/verifier"): {READ},
     ("POST", "/api/v1/ledger/verify"): {READ},
+    ("GET", "/api/v1/tokens"): {ADMIN},
+    ("POST", "/api/v1/tokens"): {ADMIN},
+    ("DELETE", "/api/v1/tokens/{token_id}"): {ADMIN},
     ("POST", f"{H}/retry"): {ADMIN},
     ("POST", f"{T}/restored"): {ADMIN},
     ("POST", f"{T}/bundles"): {ADMIN},
@@ -143,7 +147,7 @@ def callers(shared: Running) -> dict[str, Credentials]:
         **tokens,
         "nobody": Credentials({}, {}),
         "revoked token": Credentials(_bearer(revoked.token), {}),
-        "made-up token": Credentials(_bearer("cct_" + "a" * 12 + "_" + "A" * 43), {}),
+        "made-up token": Credentials(_bearer(written("a" * 12, "A" * 43)), {}),
         "expired session": Credentials({"X-CSRF-Token": expired_proof}, expired),
         "made-up session": Credentials({"X-CSRF-Token": expired_proof}, made_up),
         "basic login": Credentials({"Authorization": "Basic YWRtaW46YWRtaW4="}, {}),
@@ -156,7 +160,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
     path = route[1].format(
-        bouncer_id="b", transmission_id=UUID(int=7), number=1, part="body", digest="x", name="y", decision="release"
+        bouncer_id="b",
+        transmission_id=UUID(int=7),
+        number=1,
+        part="body",
+        digest="x",
+        name="y",
+        decision="release",
+        token_id="a" * 12,
     )
     # Cookies of one call only: a client's jar would carry them into the next.
     cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())

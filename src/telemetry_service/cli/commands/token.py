@@ -1,12 +1,14 @@
 """``telemetry-service token``: manages the tokens of other services."""
 
+import re
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from telemetry_service.cli.open_service import command_actor, opened_service
-from telemetry_service.cli.output import AsJson, moment, say, say_json, say_table
+from telemetry_service.cli.output import AsJson, moment, say, say_json, say_on_stderr, say_table
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.identity.scopes import Scope
 
@@ -19,14 +21,39 @@ Scopes = Annotated[
 ]
 
 
-def create(name: Name, scope: Scopes, *, as_json: AsJson = False) -> None:
+Expires = Annotated[str, typer.Option("--expires", help="After how many days it expires, such as 90d, or never.")]
+IfMissing = Annotated[
+    bool, typer.Option("--if-missing", help="If a valid token has this name, do nothing and exit with 0.")
+]
+
+_TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
+_DAYS = re.compile(r"([1-9][0-9]{0,3})d", re.ASCII)
+
+
+def create(
+    name: Name,
+    scope: Scopes,
+    *,
+    expires: Expires = "365d",
+    if_missing: IfMissing = False,
+    as_json: AsJson = False,
+) -> None:
     """Create a service token. It is shown only once, alone on the last line."""
+    lifetime = _lifetime(expires)
     with opened_service() as service:
-        created = service.authentication.tokens.create(name, scope, command_actor())
+        tokens = service.authentication.tokens
+        if if_missing and tokens.has_valid(name):
+            say_on_stderr(f"A valid token is named {name} already; nothing was created.")
+            return
+        created = tokens.create(name, scope, command_actor(), lifetime)
     if as_json:
         say_json({"token": created.token, **_shown(created.facts)})
         return
-    say(f"Token {created.facts.token_id} for {name} ({', '.join(created.facts.scopes)}). It is not shown again:")
+    until = moment(created.facts.expires_at)
+    say(
+        f"Token {created.facts.token_id} for {name} ({', '.join(created.facts.scopes)})"
+        f" {f'expires at {until}' if until else 'never expires'}. It is not shown again:"
+    )
     say(created.token)
 
 
@@ -41,11 +68,8 @@ def list_tokens(*, as_json: AsJson = False) -> None:
         say("No service tokens yet.")
         return
     say_table(
-        ("ID", "NAME", "SCOPES", "CREATED", "LAST USED", "REVOKED"),
-        (
-            (t.token_id, t.name, ",".join(t.scopes), moment(t.created_at), moment(t.last_used_at), moment(t.revoked_at))
-            for t in tokens
-        ),
+        ("ID", "NAME", "SCOPES", *(name.removesuffix("_at").replace("_", " ").upper() for name in _TIMES)),
+        ((t.token_id, t.name, ",".join(t.scopes), *_times(t).values()) for t in tokens),
     )
 
 
@@ -62,10 +86,26 @@ def revoke(token: Annotated[str, typer.Argument(help="The token's ID or name.")]
 
 
 def _id_of(tokens: "ServiceTokens", wanted: str) -> str:
-    named = (facts.token_id for facts in tokens.list() if facts.name == wanted and facts.revoked_at is None)
+    """Return the ID of the latest token with this name that is not revoked, or what was given."""
+    named = (facts.token_id for facts in reversed(tokens.list()) if facts.name == wanted and facts.revoked_at is None)
     return next(named, wanted)
 
 
+def _lifetime(text: str) -> timedelta | None:
+    from telemetry_service.identity.tokens import LONGEST_LIFETIME
+
+    if text == "never":
+        return None
+    days = _DAYS.fullmatch(text)
+    if days is None or int(days[1]) > LONGEST_LIFETIME.days:
+        message = f"must be a number of days from 1d to {LONGEST_LIFETIME.days}d, or never."
+        raise typer.BadParameter(message, param_hint="--expires")
+    return timedelta(days=int(days[1]))
+
+
 def _shown(facts: "TokenFacts") -> dict[str, Any]:
-    times = {name: moment(getattr(facts, name)) for name in ("created_at", "last_used_at", "revoked_at")}
-    return {**asdict(facts), **times}
+    return {**asdict(facts), **_times(facts)}
+
+
+def _times(facts: "TokenFacts") -> dict[str, str | None]:
+    return {name: moment(getattr(facts, name)) for name in _TIMES}

@@ -30,7 +30,7 @@ from telemetry_service.web.api.parameters import TagsRequired, entity_tag
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
-from telemetry_service.web.security.authorization import RECENT_LOGIN, CurrentCaller, needs
+from telemetry_service.web.security.authorization import LIMITED_REVEALS, RECENT_LOGIN, CurrentCaller, needs
 from telemetry_service.web.topic import Topic
 
 router = Topic("configuration", "/telemetry")
@@ -113,11 +113,13 @@ def delete_api_key(context: Context, caller: CurrentCaller, response: Response) 
     return _tagged(response, remove_api_key(context.runtime, caller.actor))
 
 
-@router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN])
+@router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN, LIMITED_REVEALS])
 @needs(Scope.ADMIN, secret=True)
-@refused_with(errors.RecentLoginRequiredError, errors.NotConfiguredError, errors.KeyUnusableError)
+@refused_with(
+    errors.RecentLoginRequiredError, errors.RevealThrottledError, errors.NotConfiguredError, errors.KeyUnusableError
+)
 def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> RevealedKeyResponse:
-    """Show the API key. Audited and never cached."""
+    """Show the API key. Audited and never cached. A service token may call this 10 times an hour."""
     response.headers["Cache-Control"] = "no-store"
     return RevealedKeyResponse(api_key=reveal_api_key(context.runtime, caller.actor))
 

@@ -26,7 +26,10 @@ _SCHEMES = {
     _TOKEN: {
         "type": "http",
         "scheme": "bearer",
-        "description": "A service token (`telemetry-service token create`). Its scopes are report, read, and admin.",
+        "description": (
+            "A service token (`telemetry-service token create` or `POST /api/v1/tokens`). Its scopes are report, read,"
+            " and admin."
+        ),
     },
     _SESSION: {
         "type": "apiKey",
@@ -45,12 +48,13 @@ _TAGS = [
     {"name": "transmissions", "description": "Sending and history. A transmission keeps the same ID permanently."},
     {"name": "ledger", "description": "The signed list of what was done and what was sent, and its verification."},
     {"name": "bundles", "description": "Files that a person takes to the License Server, and their receipts."},
+    {"name": "tokens", "description": "The credentials of other services. Scope `admin`."},
     {"name": "operations", "description": "For operators."},
 ]
 
 _ROOT = [{"url": "/"}]
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
-_OF_GUARDED = (errors.AccessDeniedError, errors.ScopeMissingError)
+_OF_GUARDED = (errors.AccessDeniedError, errors.TokenExpiredError, errors.ScopeMissingError)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
 _OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError, web.InputRefusedError)
 

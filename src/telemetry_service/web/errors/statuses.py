@@ -5,7 +5,7 @@ from http import HTTPStatus
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.identity.password_rules import PasswordRefusedError
-from telemetry_service.identity.tokens import TokenRefusedError
+from telemetry_service.identity.tokens import TokenNameTakenError, TokenRefusedError
 from telemetry_service.web.errors import request_errors as requests
 
 STATUS: dict[type[TelemetryError], HTTPStatus] = {
@@ -58,6 +58,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.RequestForgeryError: HTTPStatus.FORBIDDEN,
     PasswordRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TokenNameTakenError: HTTPStatus.CONFLICT,
     requests.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     requests.RequestMalformedError: HTTPStatus.BAD_REQUEST,
     requests.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,

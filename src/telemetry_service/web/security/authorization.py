@@ -242,16 +242,38 @@ async def check_recent_login(request: Request, context: Context) -> None:
     Raises:
         RecentLoginRequiredError: the last time was more than ten minutes ago, or is not known.
     """
-    caller = await caller_of(request)
+    caller, rule = await caller_of(request), rule_of(request.scope.get("endpoint"))
     if caller.login is not None and not caller.login.is_recent(context.runtime.clock.now()):
-        await run_in_threadpool(note_refused_reveal, context, caller.actor, "no_recent_login")
+        if rule is not None and rule.secret:
+            await run_in_threadpool(note_refused_reveal, context, caller.actor, "no_recent_login")
         raise errors.RecentLoginRequiredError
+
+
+async def limit_reveals(request: Request, context: Context) -> None:
+    """Limit how often a service token is shown the secret: one that was stolen is not served without end.
+
+    Raises:
+        RevealThrottledError: it was shown too often within an hour.
+    """
+    caller = await caller_of(request)
+    if caller.login is None:
+        await run_in_threadpool(_count_reveal, context, caller.actor)
+
+
+def _count_reveal(context: WebContext, actor: Actor) -> None:
+    try:
+        context.authentication.throttle.count_reveal(actor.id or "")
+    except errors.RevealThrottledError:
+        note_refused_reveal(context, actor, "too_often")
+        raise
 
 
 CurrentCaller = Annotated[Caller, Depends(caller_of)]
 CurrentStranger = Annotated[Actor, Depends(stranger_of)]
 CurrentLogin = Annotated[Login, Depends(login_of)]
 RECENT_LOGIN = Depends(check_recent_login)
+"""For ``dependencies=[...]`` of a route that shows a secret, or creates one."""
+LIMITED_REVEALS = Depends(limit_reveals)
 """For ``dependencies=[...]`` of a route that shows a secret."""
 
 

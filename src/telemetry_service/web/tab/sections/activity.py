@@ -36,6 +36,7 @@ _NAMES = {
     "salted_values": "values",
     "token_id": "token",
     "scopes": "scopes",
+    "token_expires": "expires",
     "times": "times",
     "of": "of",
     "action": "action",
