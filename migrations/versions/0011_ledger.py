@@ -28,7 +28,7 @@ _STATES = ("pending", "success", "retrying", "held", "rejected")
 _NEW_STATES = ("awaiting_release", "exported", "withdrawn")
 _TRIGGERS = ("tick", "back_off", "retry", "send_now", "connection_changed")
 _NEW_TRIGGERS = ("released", "bundle")
-_NEW_CAUSES = ("payload_changed", "receipt_missing", "restored")
+_NEW_CAUSES = ("payload_changed", "receipt_missing", "from_backup")
 _CAUSES = (
     "name_not_resolved",
     "connection_refused",

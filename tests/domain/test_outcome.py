@@ -137,6 +137,7 @@ LOCAL = {
     Cause.CERTIFICATE_UNTRUSTED,
     Cause.PAYLOAD_INVALID,
     Cause.PAYLOAD_CHANGED,
+    Cause.FROM_BACKUP,
 }
 
 

@@ -23,7 +23,10 @@ def test_the_tab_asks_once_and_takes_the_answer(sqlite_url: str) -> None:
         service.client.cookies.update(cookies)
         assert "They were not sent" not in service.client.get(TAB).text
         mark_restored(service)
-        assert "They were not sent" in service.client.get(TAB).text
+        page = service.client.get(TAB).text
+        assert "They were not sent" in page
+        assert "Every other payload that waits has to be released" in page
+        assert "let them do so before you click <em>They were sent</em>" in page
         form = {"csrf_token": proof, "open_period": "sent"}
         answered = service.client.post(f"{TAB}/restored", data=form)
         assert answered.headers["location"] == f"{TAB}?done=restored"
@@ -65,6 +68,7 @@ def test_the_command_says_what_to_do_and_takes_the_answer(connected: CommandLine
     assert cli("restored").code == 0
     held = cli("restored", "--anchor", "7" * 64)
     assert (held.code, "restored --open-period sent" in held.out) == (6, True)
+    assert "let them do so before you say sent" in " ".join(held.out.split())
     refused = cli("send-now")
     assert (refused.code, "(restored)" in refused.err) == (6, True)
     assert cli("restored").code == 6

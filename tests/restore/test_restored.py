@@ -4,30 +4,38 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import create_engine, insert, select
 
-from telemetry_service.domain.errors import NotRestoredError, RestoredError
+from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.configuration import Delivery
+from telemetry_service.domain.errors import NothingToExportError, NotRestoredError, RestoredError
 from telemetry_service.domain.ledger import digest_of
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.log.events import Event
+from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.export_bundle import export_bundle
+from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.actions.restored import answer_restored, follow_head, notice_restored
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.queries.health import read_health
-from telemetry_service.pipeline.queries.history import list_transmissions
+from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
+from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.tables import Base
 from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.ledger import entries
-from tests.support.license_server import LicenseServer, Trouble, reply
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
@@ -36,6 +44,7 @@ from tests.support.site_fixtures import clock, server
 __all__ = ["clock", "server"]
 
 Restore = Callable[[], Runtime]
+WHY = "Reviewed by the works council"
 
 
 @pytest.fixture
@@ -175,6 +184,92 @@ def test_what_waited_in_the_backup_is_replayed_under_its_id_and_counted_once(sit
     assert (entry.times_received, entry.conflicts) == (2, 0)
     (row,) = read_now(old, list_transmissions, HistoryFilter(), None, 10).items
     assert row.state is State.SUCCESS
+
+
+def waiting_with_code(site: Site) -> tuple[UUID, Restore]:
+    """Return a payload with a code that waits in a backup, of which nothing can have arrived, and what restores it."""
+    site.report(usage(7))
+    site.redeem("EXT-1")
+    site.tick_only()
+    with site.runtime.database.read() as tx:
+        (waiting,) = tx.transmissions.waiting(frozenset({State.PENDING}))
+    return waiting, backed_up(site)
+
+
+def codes_sent(server: LicenseServer) -> list[str]:
+    return [code for payload in server.payloads() for code in payload.redeemed_extension_codes]
+
+
+@pytest.mark.parametrize("answer", OpenPeriod)
+def test_what_was_withdrawn_after_the_backup_does_not_leave_and_its_code_arrives_once(
+    site: Site, server: LicenseServer, answer: OpenPeriod
+) -> None:
+    waiting, restore = waiting_with_code(site)
+    withdraw(site.runtime, waiting, ADMIN, WHY)
+    if answer is OpenPeriod.SENT:
+        site.report(usage(2))
+        assert send(site) is State.SUCCESS
+    write_head(site.runtime)
+    old = restore()
+    assert answer_restored(old, answer, ADMIN) == 1
+    site.clock.advance(days=9)
+    assert (wake(old).attempts, retry_failed(old, ADMIN)) == (0, ())
+    bundles = site.open(replica=replace(site.replica, delivery=Delivery.BUNDLE, public_key=server.public_key))
+    with pytest.raises(NothingToExportError):
+        export_bundle(bundles, ADMIN)
+    held = read_now(old, read_transmission, waiting).transmission
+    assert (held.state, held.cause, held.next_attempt_at) == (State.AWAITING_RELEASE, Cause.FROM_BACKUP, None)
+    assert read_now(old, prove, read_now(old, read_transmission, waiting)).holds
+    assert withdraw(old, waiting, ADMIN, WHY).transmission.state is State.WITHDRAWN
+    site.report(usage(3))
+    assert send(site, old) is State.SUCCESS
+    assert codes_sent(server) == ["EXT-1"]
+    assert waiting not in {entry.transmission_id for entry in server.journal()}
+
+
+def test_what_was_sent_after_the_backup_is_released_unchanged_and_counted_once(
+    site: Site, server: LicenseServer
+) -> None:
+    waiting, restore = waiting_with_code(site)
+    assert wake(site.runtime).attempts == 1
+    write_head(site.runtime)
+    old = restore()
+    server.store.add_key("another-key-0123456789", CUSTOMER)
+    with pytest.raises(RestoredError):
+        release(old, waiting, ADMIN, WHY)
+    set_api_key(old, "another-key-0123456789", ADMIN)
+    answer_restored(old, OpenPeriod.UNSENT, ADMIN)
+    set_api_key(old, API_KEY, ADMIN)
+    assert release(old, waiting, ADMIN, WHY).transmission.state is State.SUCCESS
+    (entry,) = server.journal()
+    assert (entry.times_received, entry.conflicts, codes_sent(server)) == (2, 0, ["EXT-1"])
+    assert read_now(old, prove, read_now(old, read_transmission, waiting)).holds
+
+
+def test_a_customer_id_without_a_pseudonym_gets_one_even_in_a_restored_copy(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    waiting, restore = waiting_with_code(site)
+    withdraw(site.runtime, waiting, ADMIN, WHY)
+    write_head(site.runtime)
+    site.runtime = restore()
+    answer_restored(site.runtime, OpenPeriod.UNSENT, ADMIN)
+    site.configure(anonymize_pii=True)
+    release(site.runtime, waiting, ADMIN, WHY)
+    assert [payload.customer_id for payload in site.server.payloads()] == [pseudonym(API_KEY, CUSTOMER)]
+
+
+def test_what_waits_after_a_restore_is_released_by_no_notice(site: Site, server: LicenseServer) -> None:
+    """Not even if someone writes into its row that its notice is over."""
+    waiting, restore = waiting_with_code(site)
+    withdraw(site.runtime, waiting, ADMIN, WHY)
+    write_head(site.runtime)
+    old = restore()
+    answer_restored(old, OpenPeriod.UNSENT, ADMIN)
+    with old.database.write() as tx:
+        tx.transmissions.wait_until(waiting, site.clock.now())
+    assert wake(old).attempts == 0
+    assert server.journal() == ()
+    assert read_now(old, read_transmission, waiting).transmission.state is State.AWAITING_RELEASE
 
 
 def test_a_run_that_came_due_is_made_up_for_once_it_is_answered(site: Site, server: LicenseServer) -> None:

@@ -157,11 +157,11 @@ class Site:
         self.clock.set(max(self.clock.now(), self.next_run_at()))
         run_due_tick(self.runtime)
 
-    def spoil_payload(self, transmission_id: UUID) -> None:
-        """Write a stored payload over with one that no version of the service would send."""
+    def spoil_payload(self, transmission_id: UUID, payload: bytes | None = b'{"free_text":"hello"}') -> None:
+        """Write a stored payload over with one that no version of the service would send, or with any."""
         engine = create_engine(self.replica.database_url)
         with engine.begin() as connection:
-            spoiled = {"payload": b'{"free_text":"hello"}', "id": transmission_id}
+            spoiled = {"payload": payload, "id": transmission_id}
             connection.execute(_SPOIL, spoiled)
         engine.dispose()
 

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     PAYLOAD_INVALID = "payload_invalid"
     PAYLOAD_CHANGED = "payload_changed"
     RECEIPT_MISSING = "receipt_missing"
+    FROM_BACKUP = "from_backup"
 
     @property
     def sentence(self) -> str:
@@ -237,12 +238,14 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         " list can be sent.",
     ),
     Cause.PAYLOAD_CHANGED: Explanation(
-        "The stored payload is not the one that was signed when its period was closed, so it was not sent.",
-        "Find out who changed the database. Restore it from a backup, then click Retry.",
+        "The stored payload or its state is not as the ledger has signed it, so it was not sent.",
+        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload.",
         _ADMIN,
         "When a period is closed, the ledger signs the digest of its payload, and before each attempt the stored bytes"
-        " are compared with it. They differ, or the ledger's entry was changed. Nothing is sent, and no run of the"
-        " schedule tries again.",
+        " are compared with it. They differ, or an entry of the ledger was changed or is missing, or someone made a"
+        " payload due that waits for its release. Nothing is sent, and no run of the schedule tries again. Once the"
+        " bytes are back, *Retry* sends a payload, and *Release* one that waits for its release. *Withdraw* always"
+        " works: if the License Server may have the payload, its extension codes count as sent.",
     ),
     Cause.RECEIPT_MISSING: Explanation(
         "The License Server accepted the payload, but sent no receipt that the pinned key verifies.",
@@ -251,6 +254,15 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "`TELEMETRY_REQUIRE_RECEIPT=true` counts a payload as accepted only with a valid receipt. Check with"
         " support that `TELEMETRY_LICENSE_SERVER_PUBLIC_KEY` has the License Server's present key. A repetition has"
         " the same ID, so nothing counts twice. No run of the schedule asks again.",
+    ),
+    Cause.FROM_BACKUP: Explanation(
+        "This payload waited in a backup that was restored, so what became of it after the backup is not known.",
+        "If it was withdrawn after the backup, withdraw it again. Otherwise, release it.",
+        _ADMIN,
+        "After the backup, it may have been sent, withdrawn, or prepared again with the customer named otherwise. If it"
+        " was sent as it is, a release does no harm: the ID keeps it counted once. If it was prepared again and sent,"
+        " the License Server refuses it with 409. If you said that the current period was sent after the backup, a"
+        " withdrawal also counts its extension codes as sent.",
     ),
 }
 

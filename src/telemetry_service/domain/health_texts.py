@@ -80,7 +80,7 @@ def payload_changed(number: int) -> Finding:
     return Finding(
         "payload_changed",
         f"Someone changed the database: {counted(number, 'payload')} {it} not as signed when the period was closed.",
-        "Find out who changed the database. Restore it from a backup, then click Retry.",
+        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload.",
         Owner.ADMINISTRATOR,
     )
 

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     PREPARED = "prepared"
     ATTEMPT = "attempt"
     ANSWERED = "answered"
+    AWAITING_RELEASE = "awaiting_release"
+    """A payload has to be released from now on, although it did not before."""
     RELEASED = "released"
     WITHDRAWN = "withdrawn"
     APPROVED = "approved"

@@ -86,7 +86,7 @@ IN_BUNDLES = Obstacle(
 RESTORED = Obstacle(
     "restored",
     "This database was restored from a backup, so nothing is sent until it is known what was sent since.",
-    "Say whether the current period's counts were sent before.",
+    "Say whether the current period's counts were sent after the backup.",
     Owner.ADMINISTRATOR,
     "once it is known what was sent before the restore",
     RestoredError,
@@ -130,6 +130,11 @@ def bars_everything(setup: Setup) -> Obstacle | None:
     if setup.locked:
         return LOCKED_OFF
     return None if setup.enabled else OFF
+
+
+def bars_release(setup: Setup) -> Obstacle | None:
+    """Return why a payload that waits cannot be released."""
+    return bars_everything(setup) or _bars_by_restore(setup)
 
 
 def bars_test(setup: Setup) -> Obstacle | None:

@@ -96,6 +96,7 @@ _NEVER_WRITTEN = frozenset(
         Cause.CERTIFICATE_UNTRUSTED,
         Cause.PAYLOAD_INVALID,
         Cause.PAYLOAD_CHANGED,
+        Cause.FROM_BACKUP,
     }
 )
 """Ends an attempt before any byte of the request is written."""

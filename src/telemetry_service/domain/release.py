@@ -4,13 +4,15 @@ A payload waits if a person has to release each one, or if its schema can contai
 The first is a decision of the deployment; the second protects from a new version that would send more unasked.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.plain_text import invisible_error
 
 NOTICE = timedelta(hours=72)
@@ -31,6 +33,8 @@ class WaitsFor(StrEnum):
 
     RELEASE = "release"
     NEW_FIELD = "new_field"
+    RESTORED = "restored"
+    """It waited in a backup that was restored, and may have been sent, withdrawn or prepared again since."""
 
 
 class ReleasedBy(StrEnum):
@@ -97,6 +101,29 @@ def hold_of(policy: ReleasePolicy, announced: Announced) -> Hold | None:
 def notice_of(policy: ReleasePolicy, announced: Announced) -> datetime | None:
     """Return when the notice of a schema is over; None if that releases nothing."""
     return announced.announced_at + policy.notice if policy.notice_ends else None
+
+
+_PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
+_RELEASES = frozenset({Kind.RELEASED.value, Kind.APPROVED.value})
+
+
+def wait_of(signed: Iterable[Mapping[str, Any]]) -> WaitsFor | None:
+    """Return why a payload waits, by what its entries say, oldest first; None if it may leave.
+
+    What it waited for when it was prepared is over once it is released, even if it is prepared again.
+    """
+    prepared: str | None = None
+    released = restored = False
+    for said in signed:
+        if said["kind"] in _PREPARES:
+            prepared = said.get("waits_for")
+        elif said["kind"] == Kind.AWAITING_RELEASE:
+            restored = True
+        elif said["kind"] in _RELEASES:
+            released, restored = True, False
+    if restored:
+        return WaitsFor.RESTORED
+    return None if released or prepared is None else WaitsFor(prepared)
 
 
 class ReasonInput(BaseModel):

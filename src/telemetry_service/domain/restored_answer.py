@@ -6,7 +6,7 @@ from telemetry_service.domain.periods import OpenPeriod
 
 
 class RestoredAnswer(BaseModel):
-    """Whether the counts of the current period were sent before the backup was restored."""
+    """Whether the counts of the current period were sent after the backup that was restored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 

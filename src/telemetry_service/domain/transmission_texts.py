@@ -8,11 +8,17 @@ from uuid import UUID
 
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING, WAITS_FOR_A_PERSON, Cause
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
-from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts, bars_everything
+from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts, bars_release
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation
-from telemetry_service.domain.transmissions import FAILED_STATES, NOT_WOKEN_BY_A_RUN, State, Transmission
+from telemetry_service.domain.transmissions import (
+    FAILED_STATES,
+    NEVER_SENT_AS_IT_IS,
+    NOT_WOKEN_BY_A_RUN,
+    State,
+    Transmission,
+)
 
 RETRY = "Click Retry."
 
@@ -133,21 +139,33 @@ _WITHOUT_ATTEMPTS = frozenset({RowStatus.WAITING, RowStatus.WITHDRAWN})
 
 
 def _without_attempts(row: Row, situation: Situation, status: RowStatus) -> TransmissionTexts:
-    waits, off = status is RowStatus.WAITING, bars_everything(situation.setup)
+    waits, off = status is RowStatus.WAITING, bars_release(situation.setup)
     barred = bars_attempts(situation.setup)
     until = row.planned_at if waits and barred is None else None
     return TransmissionTexts(
         status=status,
-        finer=_STATES[row.state],
+        finer=_MAY_HAVE_ARRIVED if not waits and row.cause in NEVER_SENT_AS_IT_IS else _STATES[row.state],
         note=_release_note(until, situation, off) if waits else "",
         next_attempt_at=until,
         next_attempt_note="Once it is released." if waits and until is None else None,
-        cause=None,
+        cause=_cause_of_wait(row) if waits else None,
         retry_barred=barred,
         can_retry=False,
         can_release=waits,
         release_barred=off if waits else None,
     )
+
+
+def _cause_of_wait(row: Row) -> CauseTexts | None:
+    """Return why it is not just released, if there is more to it than the policy of the deployment."""
+    if row.cause is None:
+        return None
+    explanation = EXPLANATIONS[row.cause]
+    step = _DECIDE if row.cause is Cause.PAYLOAD_CHANGED else explanation.next_step
+    return CauseTexts(row.cause, explanation.sentence, step, explanation.owner)
+
+
+_DECIDE = "Find out who changed the database, and restore it from a backup. Then release the payload, or withdraw it."
 
 
 def _release_note(until: datetime | None, situation: Situation, off: Obstacle | None) -> str:
@@ -196,6 +214,8 @@ _STATES = {
     State.AWAITING_RELEASE: "waiting for its release",
     State.WITHDRAWN: "never sent; its counts are not reported",
 }
+_MAY_HAVE_ARRIVED = "not sent again; the License Server may have it"
+"""A withdrawn payload that could no longer be sent, of which an earlier attempt may have arrived."""
 
 
 def _note(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> str:

@@ -40,7 +40,8 @@ class State(StrEnum):
     AWAITING_RELEASE = "awaiting_release"
     """Kept until a person releases it, or the notice of a new field is over."""
     WITHDRAWN = "withdrawn"
-    """Never sent. Its counts are not reported, and its extension codes are included in the next payload."""
+    """Never sent from then on. Its counts are in no other payload; its extension codes are included in the next one,
+    unless they may have arrived."""
 
 
 class Status(StrEnum):
@@ -59,6 +60,9 @@ SENDABLE_STATES = FAILED_STATES | {State.PENDING, State.EXPORTED}
 """Of such a transmission, an attempt may be made: a deployment that is online again waits for no bundle's receipts."""
 FINAL_STATES = frozenset({State.SUCCESS, State.WITHDRAWN})
 """Nothing more happens to such a transmission; retention deletes it."""
+
+NEVER_SENT_AS_IT_IS = frozenset({Cause.PAYLOAD_CHANGED, Cause.PAYLOAD_INVALID})
+"""Why no attempt is made of a payload, whatever the License Server says."""
 
 NOT_WOKEN_BY_A_RUN = frozenset({Cause.PAYLOAD_CHANGED, Cause.RECEIPT_MISSING})
 """Why a held transmission stays held whatever the schedule does: each of these names its own way out."""

@@ -197,7 +197,7 @@ EVENTS: dict[Event, Meaning] = {
     Event.PAYLOAD_WITHDRAWN: Meaning(
         WARNING,
         ("transmission_id", "actor"),
-        "A payload was withdrawn: it is never sent, and its counts are not reported.",
+        "A payload was withdrawn: it is not sent, and its counts are in no other payload.",
     ),
     Event.ACCEPTED_WITHOUT_RECEIPT: Meaning(
         WARNING,

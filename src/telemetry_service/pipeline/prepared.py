@@ -1,6 +1,6 @@
 """The payload of a waiting transmission: its bytes are evidence, and must be those that were signed at the closing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.outcome import may_have_arrived
-from telemetry_service.domain.release import WaitsFor
+from telemetry_service.domain.release import WaitsFor, wait_of
 from telemetry_service.domain.transmissions import Transmission, nothing_can_have_arrived
 from telemetry_service.pipeline.claims import all_claims, signed_claims
 from telemetry_service.pipeline.runtime import Runtime
@@ -31,14 +31,21 @@ class Prepared:
     """The digest of its schema."""
     waits_for: WaitsFor | None
     """Why it had to wait when its period was closed."""
-    released: bool
-    """Whether it was released since."""
+    waits: WaitsFor | None
+    """Why it waits now; None if it was released, or never waited."""
     withdrawn: bool
+    restored: bool
+    """Whether it waited in a backup that was restored, so that it may have arrived without an entry."""
 
     @property
     def may_leave(self) -> bool:
         """Whether the ledger says that it may be sent, whatever its row says."""
-        return not self.withdrawn and (self.waits_for is None or self.released)
+        return not self.withdrawn and self.waits is None
+
+    @property
+    def must_be_released(self) -> bool:
+        """Whether the ledger says that it waits for its release, whatever its row says."""
+        return not self.withdrawn and self.waits is not None
 
 
 def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -> Prepared:
@@ -61,9 +68,18 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         content,
         claims["schema_sha256"],
         None if waits_for is None else WaitsFor(waits_for),
-        released=bool(kinds & _RELEASES),
+        waits=wait_of(signed),
         withdrawn=Kind.WITHDRAWN.value in kinds,
+        restored=Kind.AWAITING_RELEASE.value in kinds,
     )
+
+
+def readable_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -> Prepared | None:
+    """Return the same; None if it is not the one that was signed."""
+    try:
+        return prepared_of(runtime, tx, transmission)
+    except PayloadChangedError:
+        return None
 
 
 def was_released(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
@@ -86,9 +102,24 @@ def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID, e
     if not nothing_can_have_arrived(tx.transmissions.attempts(transmission_id)):
         return True
     signed = all_claims(runtime, tx, transmission_id)
+    return not signed or _arrived_by(signed, ended)
+
+
+def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
+    """Whether signed entries say that the License Server may have a payload. If they say nothing, it is unknown.
+
+    What a version without a ledger attempted is not signed: of that, its rows decide.
+    """
+    signed = signed_claims(runtime, tx, transmission_id)
+    old = {number for said in signed if said["kind"] == Kind.MIGRATED for number in said.get("attempts", ())}
+    attempts = [it for it in tx.transmissions.attempts(transmission_id) if it.number in old] if old else []
+    return _arrived_by(signed) or not nothing_can_have_arrived(attempts)
+
+
+def _arrived_by(signed: Sequence[Mapping[str, Any]], ended: int | None = None) -> bool:
     answers = {said["number"]: said for said in signed if said["kind"] == Kind.ANSWERED}
     tried = {said["number"] for said in signed if said["kind"] == Kind.ATTEMPT} - {ended}
-    return not signed or any(_can_have_arrived(answers.get(number)) for number in tried)
+    return any(_can_have_arrived(answers.get(number)) for number in tried)
 
 
 def _can_have_arrived(answer: Mapping[str, Any] | None) -> bool:

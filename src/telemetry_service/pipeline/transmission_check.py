@@ -11,6 +11,7 @@ from typing import Any
 
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.release import wait_of
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
@@ -216,10 +217,9 @@ class _Check:
 
     def _release_differs(self) -> bool:
         """Whether the row's state contradicts what was signed about its release."""
-        state, prepared = self.transmission.state, self._prepared()
-        waited = prepared is not None and prepared.get("waits_for") is not None
-        waits = waited and not self._all(Kind.RELEASED, Kind.APPROVED, Kind.WITHDRAWN)
+        state = self.transmission.state
         withdrawn = bool(self._all(Kind.WITHDRAWN))
+        waits = not withdrawn and wait_of(self._all(*Kind)) is not None
         return (state is State.AWAITING_RELEASE) != waits or (state is State.WITHDRAWN) != withdrawn
 
     def _prepared(self) -> dict[str, Any] | None:

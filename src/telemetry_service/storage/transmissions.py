@@ -273,12 +273,20 @@ class TransmissionStore:
     def let_go(self, transmission_id: UUID, now: datetime) -> bool:
         """Make a transmission that waits for a release due now; False if it does not wait."""
         waits = update(Log).where(Log.transmission_id == transmission_id, Log.state == State.AWAITING_RELEASE)
-        plan = {"next_attempt_at": now, "planned_at": now, "next_trigger": AttemptTrigger.RELEASED}
+        plan = {"next_attempt_at": now, "planned_at": now, "next_trigger": AttemptTrigger.RELEASED, "cause": None}
         return self._connection.execute(waits.values(state=State.PENDING, **plan)).rowcount == 1
 
-    def withdraw(self, transmission_id: UUID, now: datetime) -> None:
-        """Never send a transmission, which is locked."""
-        ended = {"next_attempt_at": None, "claim_token": None, "claimed_until": None}
+    def await_release(self, transmission_id: UUID, cause: Cause | None) -> None:
+        """Let a transmission that has not ended wait for a person, and say why."""
+        waits = {"state": State.AWAITING_RELEASE, "cause": cause, "response_code": None, "next_attempt_at": None}
+        of_row = update(Log).where(Log.transmission_id == transmission_id, Log.state.not_in(FINAL_STATES))
+        self._connection.execute(of_row.values(**waits, claim_token=None, claimed_until=None))
+
+    def withdraw(self, transmission_id: UUID, now: datetime, *, may_have_arrived: bool) -> None:
+        """Never send a transmission, which is locked. Its cause says why, if the License Server may have it."""
+        ended: dict[str, object] = {"next_attempt_at": None, "claim_token": None, "claimed_until": None}
+        if not may_have_arrived:
+            ended["cause"] = None
         of_row = update(Log).where(Log.transmission_id == transmission_id)
         self._connection.execute(of_row.values(state=State.WITHDRAWN, withdrawn_at=now, **ended))
 

@@ -275,7 +275,11 @@ def test_a_row_that_someone_released_by_sql_is_not_sent(site: Site) -> None:
     with open_snapshot(site.runtime) as snapshot:
         assert not prove(snapshot, read_transmission(snapshot, waiting)).holds
     retry_failed(site.runtime, ADMIN)
-    assert (state_of(site, waiting), site.server.journal()) == (State.HELD, ())
+    assert (state_of(site, waiting), site.server.journal()) == (State.AWAITING_RELEASE, ())
+    assert read_now(site.runtime, read_health).health.code == "payload_changed"
+    assert release(site.runtime, waiting, ADMIN, WHY).transmission.state is State.SUCCESS
+    with open_snapshot(site.runtime) as snapshot:
+        assert prove(snapshot, read_transmission(snapshot, waiting)).holds
 
 
 def test_bytes_that_someone_swapped_are_not_released(site: Site) -> None:

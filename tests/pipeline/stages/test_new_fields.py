@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas, current_schema, published
@@ -74,8 +75,12 @@ def send(site: Site) -> Transmission:
     return send_now(site.runtime, ADMIN, None).transmission
 
 
+def row(site: Site, transmission_id: UUID) -> Transmission:
+    return read_now(site.runtime, read_transmission, transmission_id).transmission
+
+
 def state_of(site: Site, transmission_id: UUID) -> State:
-    return read_now(site.runtime, read_transmission, transmission_id).transmission.state
+    return row(site, transmission_id).state
 
 
 def health(site: Site) -> Health:
@@ -110,6 +115,38 @@ def test_a_new_field_waits_for_72_hours_and_is_then_sent_by_itself(site: Site) -
     assert (last.actor, last.details["because"]) == ("schedule", "notice_over")
     assert send(site).state is State.SUCCESS
     assert health(site).code == "ok"
+
+
+def test_bytes_that_were_changed_before_the_end_of_the_notice_leave_once_they_are_back_and_released(site: Site) -> None:
+    upgrade(site)
+    waiting = send(site).transmission_id
+    with site.runtime.database.read() as tx:
+        content = tx.evidence.get(waiting, row(site, waiting).prepared_sha256)
+    site.spoil_payload(waiting)
+    site.clock.advance(hours=73)
+    for _ in range(2):
+        assert wake(site.runtime).attempts == 0
+    held = row(site, waiting)
+    assert (held.state, held.cause, held.next_attempt_at) == (State.AWAITING_RELEASE, Cause.PAYLOAD_CHANGED, None)
+    assert health(site).code == "payload_changed"
+    noted = [entry for entry in entries(site.runtime.database) if entry.kind == "verify_failed"]
+    assert len(noted) == 1
+    site.spoil_payload(waiting, content)
+    assert release(site.runtime, waiting, ADMIN, WHY).transmission.state is State.SUCCESS
+    with open_snapshot(site.runtime) as snapshot:
+        assert prove(snapshot, read_transmission(snapshot, waiting)).holds
+
+
+def test_a_notice_ends_by_what_was_announced_and_not_by_what_someone_writes_into_the_row(site: Site) -> None:
+    upgrade(site)
+    announced, waiting = site.clock.now(), send(site).transmission_id
+    with site.runtime.database.write() as tx:
+        tx.transmissions.wait_until(waiting, announced)
+    assert wake(site.runtime).attempts == 0
+    assert row(site, waiting).next_attempt_at == announced + timedelta(hours=72)
+    site.clock.advance(hours=72)
+    wake(site.runtime)
+    assert state_of(site, waiting) is State.SUCCESS
 
 
 def test_while_telemetry_is_off_a_notice_that_is_over_releases_nothing(site: Site) -> None:

@@ -32,7 +32,7 @@ def release(transmission_id: Identity, *, reason: Reason, as_json: AsJson = Fals
 
 
 def withdraw(transmission_id: Identity, *, reason: Reason, as_json: AsJson = False) -> None:
-    """Never send a payload of which nothing can have arrived. Its counts are not reported."""
+    """Never send a payload of which nothing can have arrived, or that was changed. Its counts are not reported."""
     from telemetry_service.pipeline.actions.release import withdraw as decide
 
     say_transmission(_decided(decide, transmission_id, reason), as_json=as_json)

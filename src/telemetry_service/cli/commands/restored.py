@@ -10,9 +10,22 @@ from telemetry_service.cli.output import say
 from telemetry_service.domain.ledger import ANCHOR_PATTERN
 from telemetry_service.domain.periods import OpenPeriod
 
+_QUESTION = (
+    "This database was restored from a backup, so nothing is sent until you say what was sent since. If a payload with"
+    " the counts of the current period was sent after the backup, run: telemetry-service restored --open-period sent."
+    " This period then ends without being sent. If nothing was sent since, use unsent. What reporters sent after the"
+    " backup is missing here. If they are to report it again, let them do so before you say sent: it then ends with"
+    " this period. Reported later, it is sent again. Payloads that wait and may have arrived are sent again under their"
+    " IDs; every other one has to be released, because it may have been withdrawn or prepared again after the backup."
+)
+_WAITING = (
+    "Payloads that wait for their release, because they may have been withdrawn or prepared again after the backup: {}."
+    " Run telemetry-service release or withdraw for each; telemetry-service history lists them."
+)
+
 Answer = Annotated[
     OpenPeriod | None,
-    typer.Option("--open-period", help="Whether the counts of the current period were sent before the restore."),
+    typer.Option("--open-period", help="Whether the counts of the current period were sent after the backup."),
 ]
 Anchor = Annotated[
     str | None,
@@ -31,18 +44,17 @@ def restored(*, open_period: Answer = None, anchor: Anchor = None) -> None:
     if anchor is not None and not re.fullmatch(ANCHOR_PATTERN, anchor):
         message = "must be HASH or SEQ:HASH, and HASH has 64 hex digits in lower case."
         raise typer.BadParameter(message, param_hint="--anchor")
+    waiting = 0
     with opened_service() as service:
         from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
 
         held = notice_restored(service.runtime, anchor, command_actor())
         if open_period is not None:
-            answer_restored(service.runtime, open_period, command_actor())
+            waiting = answer_restored(service.runtime, open_period, command_actor())
             held = False
     if held:
-        say(
-            "This database was restored from a backup, so nothing is sent until you say what was sent since. If a"
-            " payload with the counts of the current period was sent after the backup, run: telemetry-service restored"
-            " --open-period sent. If nothing was sent since, use unsent."
-        )
+        say(_QUESTION)
         raise typer.Exit(ExitCode.NOT_READY)
     say("This database is not held after a restore.")
+    if waiting:
+        say(_WAITING.format(waiting))

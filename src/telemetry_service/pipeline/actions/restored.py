@@ -3,15 +3,20 @@
 Whether the counts of its open period have left is not in it: if they are sent again, under a new ID, they count twice.
 """
 
+from uuid import UUID
+
 from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import NotRestoredError
-from telemetry_service.domain.ledger import Kind, digest_of
+from telemetry_service.domain.ledger import Kind, Value, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.head_file import read_head, write_head
+from telemetry_service.pipeline.prepared import has_arrived_perhaps
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.expiry import WAITING
 from telemetry_service.storage.ledger import Head, each_line
 
 
@@ -44,11 +49,13 @@ def follow_head(runtime: Runtime) -> None:
     write_head(runtime)
 
 
-def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> None:
-    """Continue after a restore.
+def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> int:
+    """Continue after a restore; return how many payloads wait for their release because of it.
 
     If the open period was sent, it ends without a payload, and the codes that waited in the backup count as sent.
-    Waiting payloads are sent under their IDs in any case: the License Server counts each of them once.
+    Waiting payloads that may have arrived before are sent under their IDs: the License Server counts each of them once.
+    Of the others, the backup does not know whether they were withdrawn or prepared again since, so a person decides.
+    This is the moment to hold them: no other transaction can send, prepare or change one before it.
 
     Raises:
         NotRestoredError: it is no restored copy, or this was said already.
@@ -64,6 +71,24 @@ def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> 
             tx.periods.close(period, ClosedBy.RESTORED, now, reopen_reportable=period.reportable)
         tx.installation.restored(None)
         tx.ledger.note(now, actor, Kind.RESTORED, {"open_period": open_period.value})
+        waiting = tx.transmissions.waiting(frozenset(WAITING))
+        return sum(_hold(runtime, tx, transmission_id, open_period, actor) for transmission_id in waiting)
+
+
+def _hold(runtime: Runtime, tx: Transaction, transmission_id: UUID, open_period: OpenPeriod, actor: Actor) -> bool:
+    """Let a payload wait for its release unless it may have arrived, by the entries that this installation signed."""
+    transmission = tx.transmissions.lock(transmission_id)
+    if transmission is None or has_arrived_perhaps(runtime, tx, transmission_id):
+        return False
+    if transmission.cause is not Cause.PAYLOAD_CHANGED:  # That one is not sent at all, and says so.
+        tx.transmissions.await_release(transmission_id, Cause.FROM_BACKUP)
+    said: dict[str, Value] = {
+        "because": "restored",
+        "open_period": open_period.value,
+        "prepared_sha256": transmission.prepared_sha256,
+    }
+    tx.ledger.note(runtime.clock.now(), actor, Kind.AWAITING_RELEASE, said, transmission_id)
+    return True
 
 
 def _lacks(tx: Transaction, head: Head) -> bool:

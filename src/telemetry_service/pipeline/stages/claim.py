@@ -28,7 +28,7 @@ from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, Stat
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
-from telemetry_service.pipeline.prepared import prepared_of
+from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
 from telemetry_service.sealing.canonical import canonical_json
@@ -110,7 +110,10 @@ def refuse_payload(
     with runtime.database.write() as tx:
         before = tx.transmissions.get(transmission_id)
         if before is not None and tx.transmissions.claim(transmission_id, token, now):
-            columns = {"state": state_after(outcome), "cause": outcome.cause, "next_attempt_at": None}
+            prepared = readable_of(runtime, tx, before)
+            waits = changed and prepared is not None and prepared.must_be_released
+            state = State.AWAITING_RELEASE if waits else state_after(outcome)  # What someone has freed waits on.
+            columns = {"state": state, "cause": outcome.cause, "next_attempt_at": None}
             tx.transmissions.release(transmission_id, token, columns)
             if before.cause is not outcome.cause:
                 tx.ledger.note(now, SERVICE, Kind.VERIFY_FAILED, {"cause": outcome.cause.value}, transmission_id)
@@ -154,6 +157,16 @@ def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now
     prepared = prepared_of(runtime, tx, transmission)
     if not prepared.may_leave:
         raise PayloadChangedError  # Someone has changed the row: it was not released, or it was withdrawn.
+    return completed_at(runtime, prepared, now)
+
+
+def completed_at(runtime: Runtime, prepared: Prepared, now: datetime) -> bytes:
+    """Return what a payload is once it is sent at ``now``.
+
+    Raises:
+        PayloadContradictionError: it does not match its schema.
+        PayloadSchemaUnknownError: a newer version made it.
+    """
     schema = runtime.schemas.get(prepared.schema_sha256)
     read = read_prepared(prepared.content, schema)
     if schema is None:

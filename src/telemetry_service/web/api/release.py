@@ -31,6 +31,7 @@ router = Topic("transmissions", "/telemetry/history/{transmission_id}")
 @refused_with(
     errors.NotFoundError,
     errors.TelemetryDisabledError,
+    errors.RestoredError,
     errors.NotAwaitingReleaseError,
     errors.WithdrawnError,
     errors.PayloadChangedError,

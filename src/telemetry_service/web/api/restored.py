@@ -23,6 +23,11 @@ Answer = Annotated[RestoredAnswer, Depends(JsonBody(RestoredAnswer, {"open_perio
 @needs(Scope.ADMIN)
 @refused_with(errors.NotRestoredError)
 def post_restored(context: Context, caller: CurrentCaller, answer: Answer) -> Response:
-    """Say whether the current period's counts were sent before a backup was restored. Sending continues then."""
+    """Say whether the current period's counts were sent after the backup that was restored. Sending continues then.
+
+    If they were, the period ends without being sent. Let reporters repeat what they sent after the backup before that:
+    what they report later is sent again. Payloads that wait and may have arrived are sent again under their IDs. Every
+    other one waits for its release, because it may have been withdrawn or prepared again after the backup.
+    """
     answer_restored(context.runtime, answer.open_period, caller.actor)
     return Response(status_code=204)

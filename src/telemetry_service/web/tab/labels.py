@@ -118,6 +118,7 @@ ENTRY: dict[Kind, str] = {
     Kind.PREPARED: "Prepared a payload",
     Kind.ATTEMPT: "Sent a payload",
     Kind.ANSWERED: "Attempt ended",
+    Kind.AWAITING_RELEASE: "Held a payload until its release",
     Kind.RELEASED: "Released a payload",
     Kind.APPROVED: "Released a payload with a new field",
     Kind.WITHDRAWN: "Withdrew a payload",

@@ -13,6 +13,7 @@ from telemetry_service.domain.release import REASON_LONGEST
 from telemetry_service.pipeline.actions.accept_without_receipt import accept_without_receipt
 from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.queries.history import TransmissionDetail
+from telemetry_service.pipeline.queries.withdrawal import withdrawal_of
 from telemetry_service.pipeline.snapshot import open_snapshot
 from telemetry_service.web.http.pools import waits_for_license_server
 from telemetry_service.web.security.authorization import page
@@ -80,6 +81,10 @@ def _dialog(
 ) -> Response:
     with open_snapshot(visit.runtime) as snapshot:
         found = transmission_section(snapshot, transmission_id, HistoryQuery())
+        withdraws, transmission = decision is Decision.WITHDRAW, found["drawer"].detail.transmission
+        withdrawal = withdrawal_of(snapshot, transmission) if withdraws else None
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
     asked = {"decision": decision.value, "reason": reason, "wrong": wrong, "reason_longest": REASON_LONGEST}
-    return visit.dialog("telemetry/decide.html", {"asked": asked, "decided": found["drawer"]}, status)
+    return visit.dialog(
+        "telemetry/decide.html", {"asked": asked, "decided": found["drawer"], "withdrawal": withdrawal}, status
+    )

@@ -9,7 +9,7 @@ from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
-from telemetry_service.pipeline.queries.release import can_withdraw, read_changes
+from telemetry_service.pipeline.queries.release import can_release, can_withdraw, read_changes
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 
@@ -23,6 +23,8 @@ class Drawer:
     """What was checked of it just now."""
     changes: tuple[Change, ...]
     """What is new in a payload that waits for its release."""
+    can_release: bool
+    """Whether it waits for its release although its row says something else."""
     can_withdraw: bool
     query: HistoryQuery
     """The part of the history behind the drawer."""
@@ -54,6 +56,6 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
         NotFoundError: there is no such transmission.
     """
     detail = read_transmission(snapshot, transmission_id)
-    changes, withdrawable = read_changes(snapshot, detail), can_withdraw(snapshot, detail)
-    drawer = Drawer(detail, prove(snapshot, detail), changes, withdrawable, query)
+    changes, freed = read_changes(snapshot, detail), can_release(snapshot, detail)
+    drawer = Drawer(detail, prove(snapshot, detail), changes, freed, can_withdraw(snapshot, detail), query)
     return {"now": snapshot.now, "drawer": drawer}
