@@ -262,6 +262,7 @@ def _open(settings: Settings, options: Options) -> OpenService:
         runtime.clock,
         credentials,
         options.hash_cost,
+        doors=settings.doors,
         bootstrap_token=settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None,
     )
     return OpenService(runtime, authentication)

@@ -32,6 +32,7 @@ NOTICE_MAXIMUM_HOURS = 8760
 
 LEDGER_RETENTION_MINIMUM_DAYS = 365
 PATTERN_MAXIMUM = 200
+TEXT_MAXIMUM = 512
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 _BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{32,256}", re.ASCII)
 _TOKEN_DISTINCT = 8
@@ -54,6 +55,7 @@ _POSTGRESQL_URL = re.compile(
     r"/[^?/]+(?:\?.*)?)"
 )
 _PORT_MAXIMUM = 65_535
+_TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "content-type", "x-csrf-token"})
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 """The DER prefix of a SubjectPublicKeyInfo with an Ed25519 key of 32 bytes (RFC 8410)."""
@@ -339,6 +341,69 @@ def ledger_retention(text: str) -> timedelta:
         message = f"must be a whole number of days, {LEDGER_RETENTION_MINIMUM_DAYS} to 99999."
         raise RefusedValueError(message)
     return timedelta(days=int(text))
+
+
+def issuer_url(text: str) -> str:
+    """Return the URL of an issuer unchanged, because an issuer is compared letter for letter."""
+    parts = _split(text)
+    if parts.scheme != "https" or "@" in parts.netloc or "?" in text or "#" in text:
+        message = "must be https://<host>[:<port>][/<path>], without a user name, a query, or a fragment."
+        raise RefusedValueError(message)
+    _check_host(parts)
+    return text
+
+
+def jwks_place(text: str) -> str:
+    """Return the https URL of a JWK set, or the path of a readable file with one."""
+    if "://" in text:
+        parts = _split(text)
+        if parts.scheme != "https" or "@" in parts.netloc or "#" in text:
+            message = "must be the path of a file, or an https:// URL without a user name or a fragment."
+            raise RefusedValueError(message)
+        _check_host(parts)
+    elif "\0" in text or not Path(text).is_file():
+        message = "must be the path of a file that exists, or an https:// URL."
+        raise RefusedValueError(message)
+    return text
+
+
+def visible_text(text: str) -> str:
+    """Return a text of visible ASCII characters."""
+    if len(text) > TEXT_MAXIMUM or not _VISIBLE_ASCII.fullmatch(text):
+        message = f"must be 1 to {TEXT_MAXIMUM} visible ASCII characters."
+        raise RefusedValueError(message)
+    return text
+
+
+def secret_text(text: str) -> SecretStr:
+    """Return the same as a secret."""
+    return SecretStr(visible_text(text))
+
+
+def header_name(text: str) -> str:
+    """Return the name of a header that has no other meaning."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", text) or text.lower() in _TAKEN_HEADERS:
+        message = "must be letters, digits, and dashes, and no header with another meaning."
+        raise RefusedValueError(message)
+    return text
+
+
+def names(text: str) -> frozenset[str]:
+    """Return names, separated by commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        message = "must contain names separated by commas."
+        raise RefusedValueError(message)
+    return frozenset(parts)
+
+
+def scopes(text: str) -> tuple[str, ...]:
+    """Return the scopes that the provider is asked for, in their order."""
+    parts = tuple(text.split())
+    if "openid" not in parts or not all(_VISIBLE_ASCII.fullmatch(part) for part in parts):
+        message = "must contain scopes separated by spaces, openid among them."
+        raise RefusedValueError(message)
+    return parts
 
 
 def trusted_proxies(text: str) -> tuple[str, ...]:

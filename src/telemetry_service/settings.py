@@ -16,13 +16,15 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import SecretBytes, SecretStr
 
-from telemetry_service import __version__
+from telemetry_service import __version__, identity_settings
 from telemetry_service import setting_parsers as values
 from telemetry_service.domain.configuration import DEFAULT_LEDGER_RETENTION, DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import SettingsError
+from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
 from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import NOTICE, Release, ReleasePolicy
+from telemetry_service.identity_settings import read_doors
 from telemetry_service.log.options import LogFormat, LogLevel
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ _SECRETS = frozenset(
         "TELEMETRY_ADMIN_PASSWORD",
         "TELEMETRY_BOOTSTRAP_TOKEN",
     }
+    | identity_settings.SECRETS
 )
 """Settings that may also come from the file that ``NAME_FILE`` names."""
 
@@ -75,6 +78,7 @@ _PLAIN = frozenset(
         "TELEMETRY_LOG_FORMAT",
         "TELEMETRY_LOG_LEVEL",
     }
+    | identity_settings.PLAIN
 )
 _ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMIZE_PII", "RETENTION_DAYS"})
 """Settings that a deployment might expect here, but that the administrator changes in the tab."""
@@ -142,6 +146,8 @@ class Settings:
     """The hex SHA-256 digest of the ledger's public key that the deployment trusts."""
     ledger_retention: timedelta
     """How long entries of the ledger are kept."""
+    doors: Doors
+    """How people log in."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -190,6 +196,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         frame_ancestors=source.read("TELEMETRY_FRAME_ANCESTORS", values.frame_ancestors, ()),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
+        doors=read_doors(source),
     )
     source.check_receipts(settings)
     source.check_names()
@@ -218,6 +225,10 @@ class _Source:
             self.problems.append(f"{given} {refusal}")
             return default
 
+    def is_set(self, name: str) -> bool:
+        """Whether the variable, or the one that names its file, is set."""
+        return bool(self._environ.get(name) or (name in _SECRETS and self._environ.get(f"{name}_FILE")))
+
     def check_keys(self, encryption: Keys, credential: Keys, *, demo_mode: bool) -> None:
         """Refuse missing keys outside the demo mode, and a key that is used for both purposes."""
         for name, keys in (("ENCRYPTION_KEY", encryption), ("CREDENTIAL_ENCRYPTION_KEY", credential)):
@@ -232,8 +243,7 @@ class _Source:
 
     def check_receipts(self, settings: Settings) -> None:
         """Refuse to require receipts that nothing could verify."""
-        given = ("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY_FILE")
-        pinned = settings.license_server_public_key is not None or any(self._environ.get(name) for name in given)
+        pinned = settings.license_server_public_key is not None or self.is_set("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY")
         if settings.require_receipt and not pinned:
             self.problems.append(
                 "TELEMETRY_REQUIRE_RECEIPT needs TELEMETRY_LICENSE_SERVER_PUBLIC_KEY: no receipt can be verified"

@@ -532,6 +532,46 @@ class RoleMissingError(ScopeMissingError):
     )
 
 
+class NoRoleError(ScopeMissingError):
+    """A person is who it says, but has no role here."""
+
+    code = "no-role"
+    sentence = (
+        "Your account has no role here. Ask for one of the roles that the deployment names (TELEMETRY_OIDC_ADMIN_ROLES"
+        " or TELEMETRY_IDENTITY_ADMIN_ROLES, and the same with VIEWER_ROLES)."
+    )
+
+
+class IssuerUnavailableError(TelemetryError):
+    """An issuer of identities gave no usable response."""
+
+    code = "issuer-unavailable"
+    sentence = (
+        "The identity provider did not respond in time, or not as expected. Try again; if that does not help, the log"
+        " has the cause."
+    )
+
+    def __init__(self, cause: str | None = None) -> None:
+        """Keep the code of the cause for the log."""
+        self.cause = cause
+        super().__init__()
+
+
+class IdentityRefusedError(AccessDeniedError):
+    """What an issuer signed, or should have signed, is not accepted."""
+
+    code = "identity-refused"
+    sentence = (
+        "The signed identity of this request is not accepted: it is malformed, expired, or not for this service. The"
+        " log has the reason."
+    )
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason for the log: a caller learns nothing more."""
+        self.reason = reason
+        super().__init__()
+
+
 class RecentLoginRequiredError(TelemetryError):
     """Showing a secret or creating one requires a login within the last few minutes."""
 

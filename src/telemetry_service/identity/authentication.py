@@ -1,8 +1,13 @@
 """All of ``identity/`` in one object, for the web and the command line."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
 
 from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.issuers import Doors, Gateway
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
 from telemetry_service.identity.passwords import HashCost, Passwords
@@ -13,10 +18,17 @@ from telemetry_service.identity.tokens import ServiceTokens
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 
+if TYPE_CHECKING:
+    from telemetry_service.identity.gateway import GatewayIdentities
+    from telemetry_service.identity.issuer_client import IssuerClient
+
+_FILE_FRESH = timedelta(seconds=5)
+"""A file of keys is read again after this: it costs nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Accounts, sessions and tokens, what callers were refused, and what slows them down."""
+    """Accounts, sessions and tokens, what callers were refused, what slows them down, and the other ways in."""
 
     accounts: Accounts
     sessions: Sessions
@@ -24,9 +36,11 @@ class Authentication:
     tokens: ServiceTokens
     refusals: Refusals
     throttle: Throttle
+    gateway: "GatewayIdentities | None" = None
+    """None unless the console's gateway says who is logged in."""
 
 
-def make_authentication(
+def make_authentication(  # noqa: PLR0913 - each part of the deployment that it depends on
     database: Database,
     clock: Clock,
     keys: KeyRing,
@@ -34,12 +48,45 @@ def make_authentication(
     *,
     limits: Limits | None = None,
     bootstrap_token: str | None = None,
+    doors: Doors | None = None,
 ) -> Authentication:
-    """Put the parts of authentication together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``."""
+    """Put the parts of authentication together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``.
+
+    Raises:
+        SettingsError: the CA file for issuers cannot be read.
+    """
+    doors = doors or Doors()
     refusals = Refusals(database, clock)
     throttle = Throttle(database, clock, keys, limits)
     devices = Devices(keys, ADMINISTRATOR)
     accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
     sessions = Sessions(database, clock, keys, accounts, devices)
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
-    return Authentication(accounts, sessions, devices, tokens, refusals, throttle)
+    client = _client_of(doors)
+    gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
+    return Authentication(accounts, sessions, devices, tokens, refusals, throttle, gateway)
+
+
+# What the other ways in need is loaded only where there are any: most commands and many deployments have none.
+
+
+def _client_of(doors: Doors) -> Callable[[], "IssuerClient"]:
+    @cache
+    def client() -> "IssuerClient":
+        from telemetry_service.identity.issuer_client import IssuerClient
+
+        return IssuerClient(doors.ca_file)
+
+    return client
+
+
+def _gateway(
+    gateway: Gateway, client: Callable[[], "IssuerClient"], clock: Clock, keys: KeyRing
+) -> "GatewayIdentities":
+    from telemetry_service.identity.gateway import GatewayIdentities
+    from telemetry_service.identity.issuer_client import reader_of
+    from telemetry_service.identity.signing_keys import FRESH, SigningKeys
+
+    fresh = FRESH if gateway.jwks.startswith("https://") else _FILE_FRESH
+    signing_keys = SigningKeys("gateway", reader_of(gateway.jwks, client), clock, fresh)
+    return GatewayIdentities(gateway, signing_keys, keys, clock)

@@ -7,8 +7,9 @@ as the web server's, cannot make an exchange, and so cannot be blocked by one.
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import anyio
 import httpcore
@@ -38,17 +39,27 @@ class Exchange:
     """One exchange; use it once."""
 
     def __init__(
-        self, context: ssl.SSLContext, proxy: httpcore.Proxy | None, limits: ExchangeLimits, steps: Steps
+        self,
+        context: ssl.SSLContext,
+        proxy: httpcore.Proxy | None,
+        limits: ExchangeLimits,
+        steps: Steps,
+        *,
+        any_name: bool = False,
     ) -> None:
-        """Prepare; nothing is connected yet."""
+        """Prepare; nothing is connected yet. ``any_name`` lets search domains complete the server's name."""
         self._context = context
         self._proxy = proxy
         self._limits = limits
         self._steps = steps
-        self._network = Network(steps, limits.response_bytes, proxied=proxy is not None)
+        self._network = Network(steps, limits.response_bytes, any_name=any_name or proxy is not None)
         self._status: int | None = None
 
     def post(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        """Post a message and return the response; for the errors see ``request``."""
+        return self.request("POST", url, headers, body)
+
+    def request(self, method: str, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
         """Send a request and return the response.
 
         Raises:
@@ -57,21 +68,21 @@ class Exchange:
         try:
             # Debug mode, which the environment can turn on, would log addresses.
             with asyncio.Runner(debug=False) as loop:
-                return loop.run(self._within_deadline(url, headers, body))
+                return loop.run(self._within_deadline(partial(self._send, method, url, headers, body)))
         except (ExchangeError, *_OF_LIBRARIES) as error:
             raise self._translated(error) from None
 
-    async def _within_deadline(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+    async def _within_deadline(self, send: Callable[[], Awaitable[Response]]) -> Response:
         try:
             with anyio.fail_after(self._limits.deadline.total_seconds()):
-                return await self._post(url, headers, body)
+                return await send()
         finally:
             await self._network.aclose()
 
-    async def _post(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+    async def _send(self, method: str, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
         pool = httpcore.AsyncConnectionPool(ssl_context=self._context, proxy=self._proxy, network_backend=self._network)
         extensions = {"trace": self._steps.trace}
-        async with pool, pool.stream("POST", url, headers=headers, content=body, extensions=extensions) as response:
+        async with pool, pool.stream(method, url, headers=headers, content=body, extensions=extensions) as response:
             self._status = response.status
             return await _read(response)
 

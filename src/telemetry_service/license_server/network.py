@@ -21,12 +21,12 @@ from telemetry_service.license_server.steps import Steps
 class Network(httpcore.AsyncNetworkBackend):
     """Connects to the License Server, or to its proxy."""
 
-    def __init__(self, steps: Steps, most_bytes: int, *, proxied: bool) -> None:
-        """Serve one exchange, which may receive at most ``most_bytes``."""
+    def __init__(self, steps: Steps, most_bytes: int, *, any_name: bool) -> None:
+        """Serve one exchange, which may receive at most ``most_bytes``; ``any_name`` is looked up as it is."""
         self._tcp = httpcore.AnyIOBackend()
         self._steps = steps
         self._bytes_left = most_bytes
-        self._proxied = proxied
+        self._any_name = any_name
         self._connection: httpcore.AsyncNetworkStream | None = None
         self.cut_off = False
         """Whether the other side has closed its half of the connection."""
@@ -44,8 +44,8 @@ class Network(httpcore.AsyncNetworkBackend):
         return _CountedStream(self._connection, self)
 
     def _name(self, host: str) -> str:
-        # A proxy belongs to the customer's network, whose search domains may complete its name.
-        return host if self._proxied else absolute_name(host)
+        # A proxy or an issuer belongs to the customer's network, whose search domains may complete its name.
+        return host if self._any_name else absolute_name(host)
 
     async def _dial(self, addresses: list[str], port: int) -> httpcore.AsyncNetworkStream:
         cause = Cause.CONNECTION_FAILED

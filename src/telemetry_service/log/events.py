@@ -52,6 +52,8 @@ class Event(StrEnum):
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_FAILED = "login_failed"
     LOGIN_BLOCKED = "login_blocked"
+    IDENTITY_REFUSED = "identity_refused"
+    ISSUER_UNAVAILABLE = "issuer_unavailable"
     ACCESS_DENIED = "access_denied"
     SCOPE_MISSING = "scope_missing"
     CSRF_REFUSED = "csrf_refused"
@@ -105,6 +107,9 @@ _CALLERS = Limit(each=10, total=100, by=("code", "route"))
 _REPEATED = Limit(each=1, total=60, by=("job", "code"))
 """Every few seconds, as long as the problem lasts."""
 
+_ISSUERS = Limit(each=1, total=10, by=("issuer", "cause"))
+"""Every request asks again as long as the problem lasts."""
+
 INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 
 EVENTS: dict[Event, Meaning] = {
@@ -133,7 +138,7 @@ EVENTS: dict[Event, Meaning] = {
     Event.AUTHORITIES_UNREADABLE: Meaning(
         WARNING,
         (),
-        "TELEMETRY_LICENSE_SERVER_CA_FILE can no longer be read. The authorities read last stay trusted.",
+        "A file of certificate authorities can no longer be read. The authorities read last stay trusted.",
     ),
     Event.ATTEMPT_STARTED: Meaning(
         INFO, ("transmission_id", "number", "trigger"), "A payload is being sent to the License Server."
@@ -244,6 +249,18 @@ EVENTS: dict[Event, Meaning] = {
         ("address", "wait_seconds"),
         ("A login was refused unchecked after too many incorrect passwords."),
         _STRANGERS,
+    ),
+    Event.IDENTITY_REFUSED: Meaning(
+        WARNING,
+        ("address", "issuer", "reason"),
+        "A signed identity was refused: of the provider (oidc) or of the console's gateway (gateway).",
+        _STRANGERS,
+    ),
+    Event.ISSUER_UNAVAILABLE: Meaning(
+        WARNING,
+        ("issuer", "cause"),
+        "The provider (oidc), or the address of the gateway's keys (gateway), gave no usable response.",
+        _ISSUERS,
     ),
     Event.ACCESS_DENIED: Meaning(
         WARNING,

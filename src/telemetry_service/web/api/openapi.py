@@ -54,7 +54,12 @@ _TAGS = [
 
 _ROOT = [{"url": "/"}]
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
-_OF_GUARDED = (errors.AccessDeniedError, errors.TokenExpiredError, errors.ScopeMissingError)
+_OF_GUARDED = (
+    errors.AccessDeniedError,
+    errors.TokenExpiredError,
+    errors.ScopeMissingError,
+    errors.RoleMissingError,
+)
 _OF_CHANGES = (errors.RequestForgeryError, errors.StorageFullError)
 _OF_BODIES = (web.BodyMalformedError, web.BodyTooLargeError, web.MediaTypeRefusedError, web.InputRefusedError)
 

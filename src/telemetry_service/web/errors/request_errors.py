@@ -84,6 +84,13 @@ class ChecksBusyError(TelemetryError):
     sentence = "The ledger is being verified already. Try again in a moment."
 
 
+class IssuersBusyError(TelemetryError):
+    """Too many requests wait for an issuer of identities."""
+
+    code = "issuers-busy"
+    sentence = "Too many logins wait for the identity provider. Try again in a moment."
+
+
 class LoginsBusyError(TelemetryError):
     """Too many logins are being checked or are waiting."""
 

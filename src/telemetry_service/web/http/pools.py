@@ -18,7 +18,12 @@ from anyio.to_thread import run_sync
 from telemetry_service.domain.addresses import caller_group
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.log.write import log_exception
-from telemetry_service.web.errors.request_errors import ChecksBusyError, ExchangesBusyError, LoginsBusyError
+from telemetry_service.web.errors.request_errors import (
+    ChecksBusyError,
+    ExchangesBusyError,
+    IssuersBusyError,
+    LoginsBusyError,
+)
 from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.security.cookies import read_device_cookie
 
@@ -33,6 +38,9 @@ _KNOWN, _KNOWN_WAITING = 1, 8
 """Threads that check passwords: each check takes 64 MiB and a hundred milliseconds. A browser that has logged in before
 and an open session have their own, so they never wait for strangers."""
 
+
+_ISSUERS, _ISSUERS_WAITING = 4, 16
+"""An issuer that hangs is given up after five seconds; meanwhile, it must not keep others from the password."""
 
 _CHECKS, _CHECKS_WAITING = 1, 1
 """A check of a ledger with 100,000 entries takes half a minute of one core."""
@@ -82,6 +90,7 @@ class Pools:
     exchanges: BoundedPool = field(default_factory=lambda: BoundedPool(_EXCHANGES, ExchangesBusyError))
     strangers: BoundedPool = field(default_factory=lambda: BoundedPool(_STRANGERS, LoginsBusyError, _STRANGERS_WAITING))
     known: BoundedPool = field(default_factory=lambda: BoundedPool(_KNOWN, LoginsBusyError, _KNOWN_WAITING))
+    issuers: BoundedPool = field(default_factory=lambda: BoundedPool(_ISSUERS, IssuersBusyError, _ISSUERS_WAITING))
     checks: BoundedPool = field(default_factory=lambda: BoundedPool(_CHECKS, ChecksBusyError, _CHECKS_WAITING))
 
 
@@ -112,6 +121,11 @@ def logs_in(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
         return await pools.strangers.begin(work, caller, _OF_ONE_ADDRESS)
 
     return run
+
+
+def waits_for_issuer(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Run a route that asks an issuer of identities in its pool."""
+    return _in_pool(endpoint, lambda pools: pools.issuers)
 
 
 def checks_ledger(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:

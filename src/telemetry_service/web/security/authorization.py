@@ -7,6 +7,7 @@ forgery here (``csrf.py``), so no route can forget that.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request
@@ -29,6 +30,7 @@ from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.http.hosts import is_foreign
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
+from telemetry_service.web.security.gateway import gateway_login
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -148,9 +150,12 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
         if rule.page:
             raise errors.ScopeMissingError
         return await _token_holder(request, context, authorization)
+    login = await gateway_login(request, context, is_page=rule.page)
+    if login is not None:
+        return _person(request, login)
     token = read_session_cookie(request)
     if token is None:
-        raise LoginNeededError if rule.page else errors.AccessDeniedError
+        raise _not_logged_in(request, context, rule)
     return await _session_holder(request, context, token, rule)
 
 
@@ -179,14 +184,25 @@ async def _session_holder(request: Request, context: WebContext, token: str, rul
     try:
         session = await run_in_threadpool(sessions.find, token)
     except errors.AccessDeniedError:
-        raise LoginNeededError if rule.page else errors.AccessDeniedError from None
+        raise _not_logged_in(request, context, rule) from None
     if request.method not in SAFE_METHODS:
         check_origin(request)
-        await check_token(request, sessions, token)
+        await check_token(request, partial(sessions.is_proof, token))
     elif request.headers.get("sec-fetch-site") == "cross-site" and not rule.page:
         # Other sites must not call the API; a link to a page may come from anywhere.
         raise ForgeryCheckError(ForgeryCheck.SITE)
     return _person(request, session)
+
+
+def _not_logged_in(request: Request, context: WebContext, rule: Rule) -> errors.AccessDeniedError:
+    """Return why a caller who shows nothing is refused. Where the console logs people in, no page is led away."""
+    in_place = context.authentication.gateway is not None and is_part(request)
+    return LoginNeededError() if rule.page and not in_place else errors.AccessDeniedError()
+
+
+def is_part(request: Request) -> bool:
+    """Whether a request is for a part of a page that is open, and not for a page."""
+    return "hx-request" in request.headers or request.query_params.get("fragment") == "true"
 
 
 def _person(request: Request, login: Login) -> Caller:
@@ -198,6 +214,8 @@ def _log_refused(request: Request, error: errors.TelemetryError) -> None:
     route = route_of(request)
     if isinstance(error, ForgeryCheckError):
         log_event(Event.CSRF_REFUSED, route=route, check=error.check)
+    elif isinstance(error, errors.IdentityRefusedError):
+        log_event(Event.IDENTITY_REFUSED, issuer="gateway", reason=error.reason)
     elif isinstance(error, errors.ScopeMissingError):
         log_event(Event.SCOPE_MISSING, route=route, actor=getattr(request.state, "actor", None))
     elif isinstance(error, errors.AccessDeniedError):

@@ -4,20 +4,21 @@ Two defenses: the browser says where a request comes from (``Sec-Fetch-Site``, `
 session's CSRF token, in the header ``X-CSRF-Token`` or the form field ``csrf_token``.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
 from telemetry_service.domain.errors import RequestForgeryError
-from telemetry_service.identity.sessions import Sessions
 from telemetry_service.web.http.place import place_of
 
 HEADER = "X-CSRF-Token"
 FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_OWN_PAGES = frozenset({"same-origin", "none"})
+_SAME_ORIGIN = "same-origin"
+_OWN_PAGES = frozenset({_SAME_ORIGIN, "none"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
@@ -29,6 +30,7 @@ class ForgeryCheck(StrEnum):
     ORIGIN_HIDDEN = "origin-hidden"
     ORIGIN_IS_HOST = "origin-is-host"
     ORIGIN_IS_PUBLIC_URL = "origin-is-public-url"
+    OWN_PAGE = "own-page"
     TOKEN_SENT = "csrf-token-sent"  # noqa: S105 - the name of a check
     TOKEN_OF_SESSION = "csrf-token-of-session"  # noqa: S105 - the name of a check
 
@@ -50,6 +52,10 @@ _SENTENCES = {
     ForgeryCheck.ORIGIN_IS_PUBLIC_URL: (
         "The page in the browser has another origin than TELEMETRY_PUBLIC_URL. Open the service at its public URL and"
         " try again."
+    ),
+    ForgeryCheck.OWN_PAGE: (
+        "Nothing says that a page of this service made this request: a change under the identity of the console's"
+        " gateway needs Sec-Fetch-Site: same-origin, or Origin. Programs should send a service token instead."
     ),
     ForgeryCheck.TOKEN_SENT: (
         "The request has no CSRF token. Reload the page and try again. Programs should send a service token instead"
@@ -91,16 +97,30 @@ def check_origin(request: Request) -> None:
         _check_host(origin, request, verified=site is not None)
 
 
-async def check_token(request: Request, sessions: Sessions, session_token: str) -> None:
-    """Refuse a change that does not carry the session's CSRF token.
+def check_own_page(request: Request) -> None:
+    """Refuse what does not come from a page of this host, for certain.
+
+    A gateway adds the identity to every request, no matter who made it, so a caller that says nothing does not pass.
 
     Raises:
-        RequestForgeryError: the token is missing or belongs to another session.
+        RequestForgeryError: it comes from elsewhere, or it is unknown where from.
+    """
+    check_origin(request)
+    said = request.headers.get("sec-fetch-site")
+    if said != _SAME_ORIGIN and (said is not None or "origin" not in request.headers):
+        raise ForgeryCheckError(ForgeryCheck.OWN_PAGE)
+
+
+async def check_token(request: Request, is_proof: Callable[[str], bool]) -> None:
+    """Refuse a change that does not carry the CSRF token of the person who is logged in.
+
+    Raises:
+        RequestForgeryError: the token is missing or belongs to someone else.
     """
     proof = request.headers.get(HEADER) or await _field(request)
     if not proof:
         raise ForgeryCheckError(ForgeryCheck.TOKEN_SENT)
-    if not sessions.is_proof(session_token, proof):
+    if not is_proof(proof):
         raise ForgeryCheckError(ForgeryCheck.TOKEN_OF_SESSION)
 
 

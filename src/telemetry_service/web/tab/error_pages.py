@@ -6,10 +6,10 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from telemetry_service.domain.errors import NotFoundError, RequestForgeryError
+from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, RequestForgeryError
 from telemetry_service.web.errors.problem import Problem, problem_response
 from telemetry_service.web.http.place import place_of
-from telemetry_service.web.security.authorization import LoginNeededError
+from telemetry_service.web.security.authorization import LoginNeededError, is_part
 from telemetry_service.web.security.csrf import SAFE_METHODS
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form
@@ -28,6 +28,8 @@ class TabErrorPages:
         """Return a response that the browser can show. Changes in one of our forms are not lost."""
         if isinstance(problem.error, LoginNeededError):
             return await keep_form(request, _to_login(request, problem))
+        if isinstance(problem.error, AccessDeniedError) and is_part(request):
+            return problem_response(problem)  # In place: the page around it is the console's.
         if isinstance(problem.error, RequestForgeryError) and (again := await form_again(request)) is not None:
             return again
         return _toast(request, problem) if is_htmx(request) else _page(request, problem)

@@ -28,6 +28,9 @@ EXPORT = "/api/v1/telemetry/history/export"
 
 APPEARANCE = f"{TAB}/appearance"
 LOGIN = "/login"
+PROVIDER_LOGIN = f"{LOGIN}/provider"
+PROVIDER_RETURN = f"{LOGIN}/provider/return"
+PROVIDER_LOGOUT = f"{LOGIN}/provider/logout"
 LOGOUT = "/logout"
 
 

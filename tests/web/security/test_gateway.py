@@ -1,0 +1,301 @@
+"""The console's gateway says who is logged in, in a signed JWT with each request; nothing else is believed."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.domain.errors import IdentityRefusedError
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.log.events import Event
+from telemetry_service.web.tab import paths
+from tests.support.databases import RunDatabases
+from tests.support.each import each
+from tests.support.issuer import AUDIENCE, GatewayOfTest, ec_key, rsa_key, sign, sign_with_the_public_key
+from tests.support.log_lines import lines_of
+from tests.support.running import Running, code_in
+
+HEADER = "X-Control-Core-Identity"
+CONFIG = "/api/v1/telemetry/config"
+KEY = f"{CONFIG}/api-key"
+OWN = {"Sec-Fetch-Site": "same-origin"}
+Forge = Callable[[GatewayOfTest, Running], str]
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> GatewayOfTest:
+    return GatewayOfTest(tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture(scope="module")
+def service(
+    run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory, gateway: GatewayOfTest
+) -> Iterator[Running]:
+    """A service behind the gateway, which the tests share."""
+    database = run_databases.sqlite(tmp_path_factory.mktemp("behind"))
+    with Running(database, environment=gateway.environment) as running:
+        yield running
+
+
+def _get(service: Running, token: str, path: str = CONFIG, **headers: str) -> httpx.Response:
+    service.client.cookies.clear()
+    return service.client.get(path, headers={HEADER: token, **headers})
+
+
+def _csrf_token(service: Running, token: str) -> str:
+    page = _get(service, token, paths.TAB)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert page.status_code == 200, page.text[-700:]
+    assert found
+    return found[1]
+
+
+def test_whom_the_gateway_names_is_in_without_a_login(service: Running, gateway: GatewayOfTest) -> None:
+    token = gateway.token(service.clock.now())
+    page = _get(service, token, paths.TAB)
+    assert page.status_code == 200, page.text[-700:]
+    assert ">Ada<" in page.text
+    assert "set-cookie" not in page.headers
+    assert f'action="{paths.LOGOUT}"' in page.text
+    assert "Log out</button>" not in page.text
+    assert _get(service, token).status_code == 200
+
+
+def _payload_changed(gateway: GatewayOfTest, service: Running) -> str:
+    head, _, signature = gateway.token(service.clock.now(), "viewer").split(".")
+    other = gateway.token(service.clock.now(), "administrator").split(".")[1]
+    return f"{head}.{other}.{signature}"
+
+
+def _unsigned(gateway: GatewayOfTest, service: Running) -> str:
+    head = to_base64url(json.dumps({"alg": "none", "kid": "first"}).encode()).decode()
+    return f"{head}.{gateway.token(service.clock.now()).split('.')[1]}."
+
+
+def _by_the_public_key(gateway: GatewayOfTest, service: Running) -> str:
+    """HS256 with the public key as the secret, for a verifier that takes the algorithm from the token."""
+    published = rsa_key("rsa")
+    gateway.publish(gateway.key, published)
+    service.clock.advance(timedelta(minutes=1))
+    return sign_with_the_public_key(published, gateway.claims(service.clock.now()))
+
+
+def _changed(**changes: Any) -> Forge:  # noqa: ANN401 - members of JSON
+    def forge(gateway: GatewayOfTest, service: Running) -> str:
+        now = int(service.clock.now().timestamp())
+        moved = {name: now + int(by.total_seconds()) for name, by in changes.items() if isinstance(by, timedelta)}
+        return gateway.token(service.clock.now(), **(changes | moved))
+
+    return forge
+
+
+def _critical(gateway: GatewayOfTest, service: Running) -> str:
+    """The header is not what was signed either, but a verifier may refuse it before it finds that out."""
+    header = to_base64url(json.dumps({"alg": "ES256", "kid": "first", "crit": ["x"], "x": 1}).encode()).decode()
+    return ".".join([header, *gateway.token(service.clock.now()).split(".")[1:]])
+
+
+HOSTILE: dict[str, tuple[str, Forge]] = {
+    "no token": ("malformed", lambda *_: "x"),
+    "nothing": ("malformed", lambda *_: ""),
+    "two dots": ("malformed", lambda *_: ".."),
+    "too long": ("malformed", lambda *_: "x" * 20_000),
+    "two in one header": ("malformed", lambda g, s: f"{g.token(s.clock.now())}, {g.token(s.clock.now())}"),
+    "not signed": ("algorithm", _unsigned),
+    "signed with the public key as a secret": ("algorithm", _by_the_public_key),
+    "payload changed": ("signature", _payload_changed),
+    "signed by another key with the same name": (
+        "signature",
+        lambda g, s: sign(ec_key("first"), g.claims(s.clock.now())),
+    ),
+    "a key that nobody published": ("key_unknown", lambda g, s: sign(ec_key("other"), g.claims(s.clock.now()))),
+    "no key named": ("key_unknown", lambda g, s: sign(g.key, g.claims(s.clock.now()), kid=None)),
+    "a key of its own in the header": (
+        "key_unknown",
+        lambda g, s: sign(ec_key("own"), g.claims(s.clock.now()), jwk=ec_key("own").as_dict(private=False)),
+    ),
+    "something critical that is not understood": ("signature", _critical),
+    "another audience": ("audience", _changed(aud="elsewhere")),
+    "audiences without this one": ("audience", _changed(aud=["a", "b"])),
+    "no audience": ("claim_missing", _changed(aud=None)),
+    "another issuer": ("issuer", _changed(iss="https://console.example/")),
+    "no issuer": ("claim_missing", _changed(iss=None)),
+    "expired": ("expired", _changed(exp=-timedelta(seconds=61))),
+    "without an end": ("claim_missing", _changed(exp=None)),
+    "an end that is no number": ("expired", _changed(exp="tomorrow")),
+    "not yet valid": ("not_yet_valid", _changed(nbf=timedelta(seconds=120))),
+    "no subject": ("claim_missing", _changed(sub=None)),
+    "a subject that is no text": ("claim_invalid", _changed(sub=7)),
+    "an endless subject": ("subject", _changed(sub="x" * 300)),
+}
+
+
+@each("name", HOSTILE)
+@each("credential", ["alone", "with a valid session"])
+def test_what_the_gateway_did_not_sign_for_us_now_is_refused_and_nothing_else_counts(
+    service: Running, gateway: GatewayOfTest, name: str, credential: str
+) -> None:
+    reason, forge = HOSTILE[name]
+    token = forge(gateway, service)
+    identities = service.context.authentication.gateway
+    assert identities is not None
+    with pytest.raises(IdentityRefusedError) as refused:
+        identities.find(token)
+    assert refused.value.reason == reason
+    session = service.log_in()[0] if credential == "with a valid session" else {}
+    cookie = {"Cookie": "; ".join(f"{key}={value}" for key, value in session.items())} if session else {}
+    for path in (CONFIG, paths.TAB):
+        response = _get(service, token, path, **cookie)
+        assert response.status_code == 401, (name, response.text)
+        assert "location" not in response.headers
+        assert "hx-redirect" not in response.headers
+    assert code_in(_get(service, token, **cookie)) == "identity-refused"
+
+
+def test_sixty_seconds_between_the_clocks_are_forgiven(service: Running, gateway: GatewayOfTest) -> None:
+    for forge in (
+        _changed(exp=-timedelta(seconds=58)),
+        _changed(nbf=timedelta(seconds=58)),
+        _changed(aud=[AUDIENCE, "b"]),
+    ):
+        assert _get(service, forge(gateway, service)).status_code == 200
+
+
+def test_two_headers_are_a_malformed_request(service: Running, gateway: GatewayOfTest) -> None:
+    token = gateway.token(service.clock.now())
+    response = service.client.get(CONFIG, headers=[(HEADER, token), (HEADER, token)])
+    assert (response.status_code, code_in(response)) == (400, "request-malformed")
+
+
+def test_a_valid_identity_wins_over_a_cookie(service: Running, gateway: GatewayOfTest) -> None:
+    cookies, _proof = service.log_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    page = _get(service, gateway.token(service.clock.now(), "viewer"), paths.TAB, Cookie=cookie)
+    assert 'id="viewer-note"' in page.text
+
+
+def test_a_person_without_a_role_is_known_and_refused(service: Running, gateway: GatewayOfTest) -> None:
+    for roles in ([], ["telemetry-admins"], "telemetry", {"telemetry-admin": True}, None):
+        response = _get(service, gateway.token(service.clock.now(), roles=roles))
+        assert (response.status_code, code_in(response)) == (403, "no-role")
+
+
+def test_a_rotated_key_is_followed_and_a_withdrawn_one_refused(service: Running, gateway: GatewayOfTest) -> None:
+    assert _get(service, gateway.token(service.clock.now())).status_code == 200
+    new = ec_key("second")
+    gateway.publish(new)
+    service.clock.advance(timedelta(seconds=6))
+    assert _get(service, sign(new, gateway.claims(service.clock.now()))).status_code == 200
+    assert _get(service, gateway.token(service.clock.now())).status_code == 401
+    gateway.publish(gateway.key)
+    service.clock.advance(timedelta(seconds=6))
+
+
+def test_a_file_of_keys_that_is_being_replaced_locks_no_one_out(service: Running, gateway: GatewayOfTest) -> None:
+    assert _get(service, gateway.token(service.clock.now())).status_code == 200
+    gateway.file.write_text("{")
+    service.clock.advance(timedelta(seconds=6))
+    assert _get(service, gateway.token(service.clock.now())).status_code == 200
+    gateway.publish(gateway.key)
+    service.clock.advance(timedelta(seconds=6))
+
+
+CHANGES: dict[str, tuple[dict[str, str], bool, int]] = {
+    "own page, own token": (OWN, True, 200),
+    "own origin": ({"Origin": "own"}, True, 200),
+    "no token": (OWN, False, 403),
+    "nothing says where from": ({}, True, 403),
+    "typed into the address bar": ({"Sec-Fetch-Site": "none"}, True, 403),
+    "another site": ({"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}, True, 403),
+    "a sibling": ({"Sec-Fetch-Site": "same-site"}, True, 403),
+    "another origin": ({"Origin": "https://elsewhere.example"}, True, 403),
+    "a hidden origin": ({"Origin": "null"}, True, 403),
+}
+
+
+@each("name", CHANGES)
+def test_a_change_needs_an_own_page_and_its_token(service: Running, gateway: GatewayOfTest, name: str) -> None:
+    said, proven, expected = CHANGES[name]
+    token = gateway.token(service.clock.now())
+    origin = str(service.client.base_url).rstrip("/")
+    headers = {HEADER: token} | {key: origin if value == "own" else value for key, value in said.items()}
+    proof = {"X-CSRF-Token": _csrf_token(service, token)} if proven else {}
+    assert service.client.delete(KEY, headers=headers | proof).status_code == expected
+
+
+def test_a_token_for_changes_is_of_one_person_and_ends_with_the_next_hour(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    mine = _csrf_token(service, gateway.token(service.clock.now()))
+    other = gateway.token(service.clock.now(), sub="4712")
+    assert service.client.delete(KEY, headers={HEADER: other, "X-CSRF-Token": mine, **OWN}).status_code == 403
+    for minutes, expected in ((60, 200), (60, 403)):
+        service.clock.advance(timedelta(minutes=minutes))
+        headers = {HEADER: gateway.token(service.clock.now()), "X-CSRF-Token": mine, **OWN}
+        assert service.client.delete(KEY, headers=headers).status_code == expected
+
+
+def test_another_site_cannot_read_the_api_through_the_gateway(service: Running, gateway: GatewayOfTest) -> None:
+    token = gateway.token(service.clock.now())
+    assert _get(service, token, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_a_part_of_a_page_answers_in_place_and_never_leads_the_page_away(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    expired = gateway.token(service.clock.now() - timedelta(hours=1))
+    for headers in ({}, {HEADER: expired}):
+        for path, part in ((f"{paths.TAB}?fragment=true", {}), (paths.HISTORY, {"HX-Request": "true"})):
+            response = service.client.get(path, headers=headers | part)
+            assert response.status_code == 401
+            assert {"location", "hx-redirect"}.isdisjoint(response.headers)
+            assert response.json()["detail"]
+    assert service.client.get(paths.TAB).headers["location"].startswith("/login")
+
+
+def test_showing_the_key_needs_a_recent_authentication_that_the_gateway_vouches_for(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    service.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": "ck_shown_0123456789"})
+    now = int(service.clock.now().timestamp())
+    for auth_time, shown in ((now - 60, True), (now - 660, False), (None, False), (now + 600, False), ("x", False)):
+        token = gateway.token(service.clock.now(), auth_time=auth_time)
+        proof = {"X-CSRF-Token": _csrf_token(service, token), **OWN}
+        api = service.client.post(f"{KEY}/reveal", headers={HEADER: token, **proof})
+        assert api.status_code == (200 if shown else 403)
+        tab = service.client.post(paths.REVEAL, headers={HEADER: token, **proof})
+        assert ("ck_shown_0123456789" in tab.text) is shown
+        assert ("cannot vouch" in tab.text) is not shown
+        assert "password" not in tab.text.split('id="relogin-dialog"')[-1] or shown
+        replaced = {"api_key": "ck_again_0123456789"}
+        put = service.client.put(KEY, json=replaced, headers={HEADER: token, **proof})
+        assert put.status_code == 200
+        service.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": "ck_shown_0123456789"})
+
+
+def test_a_header_that_no_gateway_is_configured_for_is_not_read(shared: Running, gateway: GatewayOfTest) -> None:
+    assert _get(shared, gateway.token(shared.clock.now())).status_code == 401
+
+
+def test_the_log_has_the_reason_and_nothing_of_the_token(
+    service: Running, gateway: GatewayOfTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    token = gateway.token(service.clock.now(), aud="elsewhere", sub="canary")
+    _get(service, token)
+    gateway.file.write_text("canary")
+    service.clock.advance(timedelta(hours=25))
+    assert code_in(_get(service, gateway.token(service.clock.now()))) == "issuer-unavailable"
+    gateway.publish(gateway.key)
+    service.clock.advance(timedelta(seconds=6))
+    (refused,) = lines_of(caplog, Event.IDENTITY_REFUSED)
+    (unavailable,) = lines_of(caplog, Event.ISSUER_UNAVAILABLE)
+    assert (refused["issuer"], refused["reason"], refused["address"]) == ("gateway", "audience", "127.0.0.1")
+    assert (unavailable["issuer"], unavailable["cause"]) == ("gateway", "keys_malformed")
+    assert "canary" not in caplog.text
+    assert token not in caplog.text
