@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from telemetry_service.domain.configuration import Delivery
+from tests.support.databases import on_sqlite
 from tests.support.license_server import LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site
 from tests.support.site_fixtures import clock, server
 
-__all__ = ["clock", "server"]
+__all__ = ["clock", "on_sqlite", "server"]
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def replica(database_url: str, server: LicenseServer) -> Replica:
 
 @pytest.fixture
 def site(replica: Replica, clock: SharedClock, server: LicenseServer) -> Iterator[Site]:
-    """The site, once on each kind of database."""
+    """The site; its database is SQLite, and each kind for a test that is ``ON_BOTH``."""
     made = Site(replica, clock, server)
     yield made
     made.close()

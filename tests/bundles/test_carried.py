@@ -41,6 +41,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.intake import Taken
 from telemetry_service.sealing.identity import key_id
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.log_lines import lines_of
@@ -198,6 +199,7 @@ def test_a_payload_prepared_under_a_mistyped_key_is_accepted_once_its_customer_w
     assert is_proved(site, sent)
 
 
+@ON_BOTH
 def test_a_refusal_that_names_no_attempt_is_believed_once(site: Site, server: LicenseServer) -> None:
     sent = waiting(site)
     export(site)
@@ -230,6 +232,7 @@ def test_receipts_are_imported_in_parts_and_in_any_order(site: Site, server: Lic
     assert import_receipts(site.runtime, ReceiptsFile(receipts=(*others, last)), ADMIN).accepted == 2
 
 
+@ON_BOTH
 def test_of_the_news_about_the_license_the_ones_that_were_signed_last_win(site: Site, server: LicenseServer) -> None:
     sent = [waiting(site), waiting(site)]
     export(site)

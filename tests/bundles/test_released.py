@@ -11,6 +11,7 @@ from telemetry_service.pipeline.actions.export_bundle import export_bundle
 from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.actions.send_now import send_now
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.site import Site, usage
 
 WHY = "Reviewed by the works council"
@@ -24,6 +25,7 @@ def manual(site: Site) -> Site:
     return site
 
 
+@ON_BOTH
 def test_only_what_was_released_is_exported(manual: Site) -> None:
     waiting = send_now(manual.runtime, ADMIN, None).transmission
     assert waiting.state is State.AWAITING_RELEASE

@@ -46,7 +46,7 @@ def run(command: str, folder: Path) -> str:
 def attempt(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command there as a person on a small machine would, with no settings but those of the repository."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder.parent), "GIT_CONFIG_NOSYSTEM": "1"}
-    environment["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "1"  # A few tests need no more, and each takes seconds to start.
+    environment["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "0"  # A few tests need no worker, and each takes seconds to start.
     return subprocess.run(
         ["/bin/bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,1 +1,1 @@
-"""Tests of the pipeline, on both databases and with a real License Server."""
+"""Tests of the pipeline with a real License Server, on SQLite; what the databases do differently runs on both."""

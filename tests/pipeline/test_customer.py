@@ -19,6 +19,7 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, CUSTOMER, Trouble, reply
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
@@ -129,6 +130,7 @@ def test_the_customer_is_kept_sealed_and_can_be_opened_in_its_own_row_only(site:
     assert sent_as(site, waiting) == pseudonym(API_KEY, CUSTOMER), "the stored name, as nothing else is known"
 
 
+@ON_BOTH
 def test_what_version_0_1_0_left_waiting_keeps_the_customer_whom_its_pseudonym_names(site: Site) -> None:
     waiting = held(site)
     write_customer(site, waiting.transmission_id, None)
@@ -140,6 +142,7 @@ def test_what_version_0_1_0_left_waiting_keeps_the_customer_whom_its_pseudonym_n
     assert sent_as(site, waiting) == pseudonym(ANOTHER_KEY, CUSTOMER)
 
 
+@ON_BOTH
 def test_if_the_customer_of_version_0_1_0_is_unknown_the_stored_name_is_final(site: Site) -> None:
     waiting = held(site)
     write_customer(site, waiting.transmission_id, None)

@@ -25,7 +25,7 @@ def server(tmp_path: Path, clock: SharedClock) -> Iterator[LicenseServer]:
 
 @pytest.fixture
 def site(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[Site]:
-    """A configured site, once on each kind of database."""
+    """A configured site on the database of the test."""
     made = Site(Replica(database_url, server.server.url, server.server.ca_pem_path), clock, server)
     yield made
     made.close()

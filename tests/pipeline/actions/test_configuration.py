@@ -18,6 +18,7 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.sealing.identity import key_id
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.settings import ENCRYPTION_KEY
@@ -43,6 +44,7 @@ def test_the_defaults_are_the_guides(site: Site) -> None:
     }
 
 
+@ON_BOTH
 def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> None:
     site.configure(frequency=Frequency.WEEKLY, encrypt_payload=False, anonymize_pii=False, retention_days=365)
     values = read_now(site.open(), read_configuration).stored.values
@@ -115,6 +117,7 @@ def test_a_key_that_was_removed_is_gone(site: Site) -> None:
         reveal_api_key(site.runtime, ADMIN)
 
 
+@ON_BOTH
 def test_an_encryption_key_is_rotated_without_entering_the_api_key_again(site: Site) -> None:
     def with_keys(*keys: bytes) -> Replica:
         return Replica(

@@ -15,6 +15,7 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.ledger import StoredLine, each_line
 from tests.support.actors import ADMIN, CLI
+from tests.support.databases import ON_BOTH
 from tests.support.dump import dump
 from tests.support.ledger import entries
 from tests.support.license_server import Trouble, reply
@@ -56,6 +57,7 @@ def last(site: Site) -> Activity:
     return entries(site.runtime.database)[-1]
 
 
+@ON_BOTH
 def test_everything_is_erased_in_one_entry_and_no_line_of_the_ledger_is(lived_in: Site) -> None:
     before = lines(lived_in)
     erased = erase_everything(lived_in.runtime, CLI)
@@ -75,6 +77,7 @@ def content(site: Site) -> bytes:
     return Path(site.replica.database_url.removeprefix("sqlite:///")).read_bytes()
 
 
+@ON_BOTH
 def test_nothing_of_it_is_left_in_the_file(lived_in: Site) -> None:
     if not lived_in.replica.database_url.startswith("sqlite"):
         return
@@ -84,6 +87,7 @@ def test_nothing_of_it_is_left_in_the_file(lived_in: Site) -> None:
     assert not any(canary in content(lived_in) for canary in canaries)
 
 
+@ON_BOTH
 def test_what_waited_is_never_sent_and_what_comes_next_is_counted_anew(lived_in: Site) -> None:
     accepted = len(lived_in.server.journal())
     erase_everything(lived_in.runtime, CLI)
@@ -97,6 +101,7 @@ def test_what_waited_is_never_sent_and_what_comes_next_is_counted_anew(lived_in:
     assert CODE.encode() not in journal[-1].payload
 
 
+@ON_BOTH
 def test_nothing_is_erased_while_something_is_being_sent(lived_in: Site) -> None:
     with lived_in.runtime.database.read() as tx:
         (waiting,) = tx.transmissions.waiting(FAILED_STATES)
@@ -109,6 +114,7 @@ def test_nothing_is_erased_while_something_is_being_sent(lived_in: Site) -> None
     assert erase_everything(lived_in.runtime, CLI).waiting == 1
 
 
+@ON_BOTH
 def test_persons_are_erased_alone(lived_in: Site) -> None:
     sent = dump(lived_in.replica.database_url)["telemetry_transmission_logs"]
     assert erase_persons(lived_in.runtime, CLI) > 0
@@ -119,6 +125,7 @@ def test_persons_are_erased_alone(lived_in: Site) -> None:
     assert dump(lived_in.replica.database_url)["telemetry_transmission_logs"] == sent
 
 
+@ON_BOTH
 def test_a_new_instance_id_is_in_the_next_payload_and_nowhere_in_the_ledger(lived_in: Site) -> None:
     old = lived_in.server.payloads()[-1].instance_id
     new = reset_instance_id(lived_in.runtime, CLI)

@@ -17,6 +17,7 @@ from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.sweep import verify_everything
 from telemetry_service.sealing.verify_ledger import main
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.ledger_lines import sha256
 from tests.support.site import Site, usage
 
@@ -45,6 +46,7 @@ def live_for_a_year(site: Site) -> Runtime:
     return runtime
 
 
+@ON_BOTH
 def test_a_pruned_ledger_is_exported_with_its_checkpoint(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_pruned_ledger_is_exported_with_its_checkpoint(
     assert verify(runtime, without) == 7
 
 
+@ON_BOTH
 def test_what_somebody_put_beside_the_evidence_is_no_file_of_the_export(site: Site, tmp_path: Path) -> None:
     site.report(usage())
     site.tick()

@@ -8,6 +8,7 @@ from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.ledger import each_line
 from tests.support.actors import OPS
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import CUSTOMER
 from tests.support.site import Site
@@ -19,6 +20,7 @@ def facts(site: Site) -> list[Activity]:
     return [entry for entry in entries(site.runtime.database) if entry.kind is Kind.FACTS]
 
 
+@ON_BOTH
 def test_a_code_is_an_entry_of_its_token_and_repeating_it_is_none(site: Site) -> None:
     assert [site.redeem(CODE), site.redeem(CODE)] == [True, False]
     (entry,) = facts(site)
@@ -26,6 +28,7 @@ def test_a_code_is_an_entry_of_its_token_and_repeating_it_is_none(site: Site) ->
     assert entry.details == {"of": "extension_code", "code_id": CODE, "redeemed_at": "2026-11-03T10:00:00.000Z"}
 
 
+@ON_BOTH
 def test_a_license_is_an_entry_of_what_changed(site: Site) -> None:
     posture = LicensePosture(customer_id=CUSTOMER, tier=Tier.TRIAL)
     report_license(site.runtime, posture, OPS)
@@ -45,6 +48,7 @@ def test_a_bouncer_that_is_removed_is_counted_with_the_changes_of_its_token(site
     assert [entry.details.get("times") for entry in facts(site)] == [None, 1]
 
 
+@ON_BOTH
 def test_no_line_holds_a_customer_a_code_a_bouncer_or_an_address(site: Site) -> None:
     site.redeem(CODE)
     site.register(BOUNCER, Environment.SANDBOX)

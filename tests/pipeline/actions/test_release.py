@@ -40,6 +40,7 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, hang, reply
 from tests.support.reckoning import Amount, codes_of, reckon
@@ -266,6 +267,7 @@ def test_what_waits_is_prepared_again_for_a_new_key_and_waits_on(site: Site) -> 
     refuses(PreviewStaleError, release, site.runtime, waiting, ADMIN, WHY, before)
 
 
+@ON_BOTH
 def test_a_row_that_someone_released_by_sql_is_not_sent(site: Site) -> None:
     waiting = prepared(site)
     engine = create_engine(site.replica.database_url)
@@ -309,6 +311,7 @@ def test_the_proof_of_each_state_holds(site: Site) -> None:
             assert prove(snapshot, read_transmission(snapshot, transmission_id)).findings == ()
 
 
+@ON_BOTH
 def test_the_filter_knows_what_waits_and_what_was_withdrawn(site: Site) -> None:
     waiting, withdrawn = prepared(site), prepared(site)
     withdraw(site.runtime, withdrawn, ADMIN, WHY)

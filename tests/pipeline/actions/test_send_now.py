@@ -11,6 +11,7 @@ from telemetry_service.pipeline.queries.history import list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY
 from tests.support.site import Site, usage
 
@@ -67,6 +68,7 @@ def test_the_same_request_again_names_its_transmission_whatever_has_changed_sinc
     assert again.transmission.transmission_id == first.transmission.transmission_id
 
 
+@ON_BOTH
 def test_of_the_key_of_a_request_a_digest_is_kept(site: Site) -> None:
     sent = send_now(site.runtime, ADMIN, "run-7").transmission
     with site.runtime.database.read() as tx:

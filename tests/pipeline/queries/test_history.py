@@ -12,6 +12,7 @@ from telemetry_service.pipeline.queries.health import count_by_state
 from telemetry_service.pipeline.queries.history import list_newer_transmissions, list_transmissions
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.site import Site
 
@@ -38,6 +39,7 @@ def test_it_is_read_page_by_page_newest_first(site: Site) -> None:
     assert pages == [[sent[4], sent[3]], [sent[2], sent[1]], [sent[0]]]
 
 
+@ON_BOTH
 def test_it_is_turned_back_page_by_page_too(site: Site) -> None:
     sent = [send(site) for _ in range(5)]
     second = read_now(site.runtime, list_transmissions, HistoryFilter(), None, 2).next_cursor
@@ -52,6 +54,7 @@ def test_it_is_turned_back_page_by_page_too(site: Site) -> None:
     assert newest.newer_cursor is None
 
 
+@ON_BOTH
 def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None:
     failed = []
     for _ in range(4):
@@ -65,6 +68,7 @@ def test_it_is_turned_back_with_the_filter_and_skips_nothing(site: Site) -> None
     assert [one.transmission_id for one in newer.items] == [failed[2], failed[1]]
 
 
+@ON_BOTH
 def test_it_is_filtered_by_the_guides_words_and_by_what_made_a_transmission(site: Site) -> None:
     rejected, held, retrying = send(site, reply(422)), send(site, reply(401)), send(site, reply(503))
     accepted = send(site)
@@ -88,6 +92,7 @@ def at_the_edges(site: Site) -> Callable[[HistoryFilter], list[int]]:
     return lambda filter_: [sent.index(one) for one in reversed(found(site, filter_))]
 
 
+@ON_BOTH
 def test_it_is_filtered_by_utc_days_of_which_the_first_and_the_last_belong_to_it(
     at_the_edges: Callable[[HistoryFilter], list[int]],
 ) -> None:
@@ -97,6 +102,7 @@ def test_it_is_filtered_by_utc_days_of_which_the_first_and_the_last_belong_to_it
     assert at_the_edges(HistoryFilter(from_day=date(2026, 11, 7))) == []
 
 
+@ON_BOTH
 def test_transmissions_are_counted_by_their_state(site: Site) -> None:
     assert set(read_now(site.runtime, count_by_state).values()) == {0}
     send(site)

@@ -328,6 +328,7 @@ OF_AN_ACCEPTED_ONE: dict[str, tuple[Change, Flaw]] = {
 
 
 @pytest.mark.parametrize("name", OF_AN_ACCEPTED_ONE)
+@ON_BOTH
 def test_what_somebody_changes_of_an_accepted_one_is_said_at_once(site: Site, engine: Engine, name: str) -> None:
     transmission = sent(site)
     change, flaw = OF_AN_ACCEPTED_ONE[name]
@@ -346,6 +347,7 @@ def test_a_receipt_of_another_transmission_is_not_verified_where_a_key_is_pinned
     assert read(site, transmission.transmission_id).receipt_verified is False
 
 
+@ON_BOTH
 def test_an_earlier_payload_does_not_come_back_although_it_was_signed(site: Site, engine: Engine) -> None:
     """It names the customer by a pseudonym that was replaced; a copy of its line must not count as the latest."""
     transmission = sent(site, 401)
@@ -361,6 +363,7 @@ def test_an_earlier_payload_does_not_come_back_although_it_was_signed(site: Site
     assert leaves(site, transmission) == ()
 
 
+@ON_BOTH
 def test_the_line_of_another_transmission_counts_for_nothing(site: Site, engine: Engine) -> None:
     transmission, other = sent(site, 422), sent(site, 422)
     intruder = Intruder(engine, transmission.transmission_id)
@@ -375,6 +378,7 @@ def _raw(intruder: Intruder) -> object:
     return value
 
 
+@ON_BOTH
 def test_once_the_bytes_are_restored_it_is_delivered(site: Site, engine: Engine) -> None:
     transmission = sent(site, 422)
     intruder = Intruder(engine, transmission.transmission_id)
@@ -431,6 +435,7 @@ def test_what_a_wrong_clock_has_dated_and_the_purge_dates_again_is_no_flaw(site:
     assert proof_of(site, transmission).holds
 
 
+@ON_BOTH
 def test_a_proof_names_the_attempt_or_the_entry_in_its_sentences(site: Site, engine: Engine) -> None:
     transmission = sent(site, 422)
     intruder = Intruder(engine, transmission.transmission_id)

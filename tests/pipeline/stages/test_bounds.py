@@ -31,6 +31,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import Recorder, record
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.reckoning import reckon
 from tests.support.site import Site, record_call, usage
 
@@ -58,6 +59,7 @@ def at_once(site: Site, act: Callable[[Runtime, int], object], most: int = 100_0
         return list(pool.map(run, range(REPLICAS)))
 
 
+@ON_BOTH
 def test_a_sum_never_goes_beyond_what_a_payload_carries_and_the_period_is_sent(site: Site) -> None:
     site.report(usage(MAX_INTEGER - 10, MAX_INTEGER - 10))
     with pytest.raises(PeriodFullError):
@@ -71,6 +73,7 @@ def test_a_sum_never_goes_beyond_what_a_payload_carries_and_the_period_is_sent(s
     assert (payload.total_events, payload.policy_decision_count) == (MAX_INTEGER, MAX_INTEGER)
 
 
+@ON_BOTH
 def test_a_refused_report_counts_in_the_next_period(site: Site) -> None:
     site.report(usage(MAX_INTEGER))
     refused = usage(7)
@@ -81,12 +84,14 @@ def test_a_refused_report_counts_in_the_next_period(site: Site) -> None:
     assert reckon(site.replica.database_url, site.server.journal()).open.events == 7
 
 
+@ON_BOTH
 def test_a_repetition_is_a_duplicate_in_a_full_period_too(site: Site) -> None:
     again = usage(MAX_INTEGER)
     site.report(again)
     assert site.report(again, usage(0)) == RecordingResult(accepted=1, duplicates=1)
 
 
+@ON_BOTH
 def test_the_other_calls_of_one_commit_are_recorded(site: Site) -> None:
     twice, report = usage(5), usage(3)
     calls = [[report], [usage(MAX_INTEGER), twice], [twice, usage(1)], [usage(MAX_INTEGER - 9), report], [usage(2)]]
@@ -99,6 +104,7 @@ def test_the_other_calls_of_one_commit_are_recorded(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open.events == MAX_INTEGER
 
 
+@ON_BOTH
 def test_each_caller_hears_of_its_own_reports_only(site: Site) -> None:
     recorder = Recorder(site.runtime)
     responses = [recorder.submit(reports) for reports in ([usage(1)], [usage(MAX_INTEGER)], [usage(2)])]
@@ -109,6 +115,7 @@ def test_each_caller_hears_of_its_own_reports_only(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open.events == 3
 
 
+@ON_BOTH
 def test_no_race_of_replicas_goes_beyond_a_sum(site: Site) -> None:
     quarter = (MAX_INTEGER - 3) // 4
     site.report(usage(MAX_INTEGER - 2 * quarter))
@@ -122,6 +129,7 @@ def test_no_race_of_replicas_goes_beyond_a_sum(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open.events == MAX_INTEGER
 
 
+@ON_BOTH
 def test_a_period_takes_no_more_bouncers_than_the_deployment_says(site: Site) -> None:
     few = bounded(site.runtime, 3)
     calls = [[usage(1, bouncer=f"bouncer-{number}")] for number in range(5)]
@@ -138,6 +146,7 @@ def test_a_period_takes_no_more_bouncers_than_the_deployment_says(site: Site) ->
     assert record_call(few, usage(1, bouncer="bouncer-4")).accepted == 1
 
 
+@ON_BOTH
 def test_no_race_of_replicas_brings_one_bouncer_too_many(site: Site) -> None:
     most = 30
 
@@ -157,6 +166,7 @@ def test_no_race_of_replicas_brings_one_bouncer_too_many(site: Site) -> None:
     assert preview.counts.total_events == sum(result for result in results if isinstance(result, int))
 
 
+@ON_BOTH
 def test_the_registry_is_bounded_too_and_its_bouncers_can_still_be_changed(site: Site) -> None:
     site.runtime = bounded(site.runtime, 2)
     site.register("one", Environment.SANDBOX)
@@ -169,6 +179,7 @@ def test_the_registry_is_bounded_too_and_its_bouncers_can_still_be_changed(site:
     assert [bouncer.bouncer_id for bouncer in read_now(site.runtime, list_bouncers)] == ["three", "two"]
 
 
+@ON_BOTH
 def test_no_race_of_replicas_registers_one_bouncer_too_many(site: Site) -> None:
     sandbox = BouncerRegistration(environment=Environment.SANDBOX, pair_id="pair-1")
 
@@ -190,6 +201,7 @@ def made_up_codes(site: Site, codes: int) -> None:
     engine.dispose()
 
 
+@ON_BOTH
 def test_no_race_of_replicas_records_one_code_too_many(site: Site) -> None:
     """The second replica counts while the first has recorded the last code, and not committed it yet."""
     made_up_codes(site, MAX_WAITING_CODES - 1)
@@ -202,6 +214,7 @@ def test_no_race_of_replicas_records_one_code_too_many(site: Site) -> None:
         assert isinstance(second.exception(), ExtensionCodesFullError)
 
 
+@ON_BOTH
 def test_no_more_codes_wait_than_ten_payloads_carry(site: Site) -> None:
     made_up_codes(site, MAX_WAITING_CODES)
     with pytest.raises(ExtensionCodesFullError):

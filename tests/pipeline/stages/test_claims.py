@@ -37,6 +37,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.transmissions import CLOCKS_DIFFER
 from tests.support import faults
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import CUSTOMER, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.site import Site, usage
@@ -133,6 +134,7 @@ def test_a_transmission_is_due_at_its_moment(
 
 
 @pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(days=1)])
+@ON_BOTH
 def test_two_replicas_whose_clocks_are_far_apart_do_not_send_without_a_pause(site: Site, apart: timedelta) -> None:
     waiting = waiting_id(site)
     site.server.trouble(Trouble(before=reply(503)))
@@ -208,6 +210,7 @@ def crash_at(site: Site, failpoint: Failpoint, error: type[Exception]) -> Runtim
     return site.open(strike)
 
 
+@ON_BOTH
 def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_that_took_over(site: Site) -> None:
     waiting = waiting_id(site)
     site.clock.advance(hours=7)
@@ -227,6 +230,7 @@ def test_the_late_failure_of_a_paused_replica_is_not_taken_for_that_of_the_one_t
     assert exchange.cause is Cause.PAYLOAD_REFUSED
 
 
+@ON_BOTH
 def test_of_two_acceptances_of_one_transmission_the_one_that_was_noted_first_stands(site: Site) -> None:
     waiting = waiting_id(site)
     site.clock.advance(hours=7)
@@ -283,6 +287,7 @@ def test_a_fault_of_the_database_ends_the_round(site: Site) -> None:
     assert deliver_due(site.runtime) == 1, "the other one is still claimed"
 
 
+@ON_BOTH
 def test_a_start_waits_for_a_save_that_is_under_way_and_follows_its_switch(site: Site) -> None:
     with ThreadPoolExecutor(1) as pool:
         with site.runtime.database.write() as tx:
@@ -297,6 +302,7 @@ def test_a_start_waits_for_a_save_that_is_under_way_and_follows_its_switch(site:
         assert not tx.periods.open().reportable
 
 
+@ON_BOTH
 def test_a_license_that_is_being_reported_while_an_update_arrives_keeps_what_the_update_does_not_say(
     site: Site,
 ) -> None:
@@ -326,6 +332,7 @@ def test_a_license_that_is_being_reported_while_an_update_arrives_keeps_what_the
     assert read_now(site.runtime, read_license).posture == refreshed.model_copy(update=updated)
 
 
+@ON_BOTH
 def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Site) -> None:
     """Setting it has already searched for held transmissions, so an attempt ending meanwhile has to wait and check."""
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)

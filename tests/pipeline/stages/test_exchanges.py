@@ -8,6 +8,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site
 
@@ -42,6 +43,7 @@ def test_of_another_key_than_the_tested_one_nothing_is_known(site: Site) -> None
     assert read_now(site.runtime, read_health).health.code == "connection_untested"
 
 
+@ON_BOTH
 def test_the_stored_key_typed_again_is_the_stored_key(site: Site) -> None:
     assert check_connection(site.runtime, ADMIN, API_KEY).ok
     assert badge(site) is ConnectionBadge.CONNECTED

@@ -13,6 +13,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site
@@ -51,6 +52,7 @@ def attempts(*replicas: Runtime) -> list[int]:
     return [wake(replica).attempts for replica in replicas]
 
 
+@ON_BOTH
 def test_in_a_rolling_update_a_replica_of_the_old_settings_cannot_take_the_change_away(
     site: Site, renewed: Replica
 ) -> None:

@@ -22,6 +22,7 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
@@ -35,7 +36,7 @@ LAST_LINE = (
 
 @pytest.fixture
 def site(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[Site]:
-    """A site on each kind of database."""
+    """A site like that of the other tests."""
     made = Site(Replica(database_url, server.server.url, server.server.ca_pem_path), clock, server)
     yield made
     made.close()
@@ -164,6 +165,7 @@ def test_what_was_withdrawn_does_not_leave_although_the_line_that_says_so_was_hi
 
 
 @pytest.mark.parametrize("hide", WAYS)
+@ON_BOTH
 def test_a_customer_id_in_clear_does_not_leave_although_the_line_that_replaced_it_was_hidden(
     site: Site, intruder: Intruder, hide: Hide
 ) -> None:

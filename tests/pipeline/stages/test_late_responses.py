@@ -15,6 +15,7 @@ from telemetry_service.pipeline.stages.sweep import verify_everything
 from telemetry_service.storage.ledger import each_line
 from tests.restore.test_restored import copied
 from tests.support.actors import CLI
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.log_lines import lines_of
 from tests.support.site import Site, usage
@@ -71,6 +72,7 @@ def restored_without_the_attempt(site: Site) -> tuple[UUID, Vanish]:
 
 @pytest.mark.parametrize("strike", [None, reply(503)], ids=["acceptance", "failure"])
 @pytest.mark.parametrize("gone", [erased, purged, restored_without_the_payload, restored_without_the_attempt])
+@ON_BOTH
 def test_it_changes_nothing(
     site: Site,
     caplog: pytest.LogCaptureFixture,

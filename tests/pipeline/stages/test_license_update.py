@@ -22,6 +22,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner, load_signer
 from tests.support import faults
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.fault_server import Mode, Visit
 from tests.support.license_server import Trouble, reset
 from tests.support.log_lines import lines_in, lines_of
@@ -213,6 +214,7 @@ def test_the_license_says_who_reported_it_last_and_when(site: Site) -> None:
     assert read_now(site.runtime, read_license) == unsigned
 
 
+@ON_BOTH
 def test_a_report_changes_only_what_it_names(site: Site) -> None:
     report_license(site.runtime, REPORTED, OPS)
     renewed = LicensePosture(tier=Tier.ENTERPRISE, license_status=LicenseStatus.ACTIVE, expires_at=EXPIRES)

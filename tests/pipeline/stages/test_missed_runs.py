@@ -19,6 +19,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site, usage
 
@@ -110,6 +111,7 @@ def test_a_missed_run_is_due_while_nothing_else_changes_and_only_once_everything
     assert wake(site.runtime).tick == "prepared"
 
 
+@ON_BOTH
 def test_of_many_replicas_one_makes_up_for_the_missed_run(site: Site) -> None:
     site.report(usage(3))
     cure = without_key(site)

@@ -26,6 +26,7 @@ from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.support.actors import ADMIN
 from tests.support.altered_schema import altered, change, remove, reword
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
@@ -161,6 +162,7 @@ def test_while_telemetry_is_off_a_notice_that_is_over_releases_nothing(site: Sit
     assert state_of(site, waiting.transmission_id) is State.SUCCESS
 
 
+@ON_BOTH
 def test_a_released_payload_approves_its_field_for_those_that_wait_and_those_to_come(site: Site) -> None:
     upgrade(site, policy=MUST_BE_APPROVED)
     first, second = send(site), send(site)

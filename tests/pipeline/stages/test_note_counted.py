@@ -5,6 +5,7 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.pipeline.stages.note_counted import note_all_counted, note_counted
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.site import Site
 
@@ -18,6 +19,7 @@ def register(site: Site, how_many: int) -> None:
         site.register(f"bouncer-{number}", Environment.SANDBOX)
 
 
+@ON_BOTH
 def test_a_thousand_changes_of_the_registry_are_two_entries(site: Site) -> None:
     register(site, 30)
     note_counted(site.runtime)
@@ -31,6 +33,7 @@ def test_a_thousand_changes_of_the_registry_are_two_entries(site: Site) -> None:
     assert len(registry(site)) == 2
 
 
+@ON_BOTH
 def test_a_clock_that_is_set_back_does_not_keep_a_count_from_being_written(site: Site) -> None:
     register(site, 2)
     site.clock.advance(days=-30)
@@ -38,6 +41,7 @@ def test_a_clock_that_is_set_back_does_not_keep_a_count_from_being_written(site:
     assert len(registry(site)) == 2
 
 
+@ON_BOTH
 def test_a_stop_and_a_start_write_what_was_counted(site: Site) -> None:
     register(site, 2)
     note_all_counted(site.runtime)

@@ -15,6 +15,7 @@ from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.record import WAITING_CALLS, Recorder, record
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.reckoning import Amount, reckon
 from tests.support.site import Site, usage
 
@@ -51,11 +52,13 @@ def recorder(site: Site, hold: Hold) -> Iterator[Recorder]:
     running.stop()
 
 
+@ON_BOTH
 def test_a_report_is_counted(site: Site) -> None:
     assert site.report(usage(10, 6, 5)) == RecordingResult(accepted=1, duplicates=0)
     assert reckon(site.replica.database_url, ()).open == Amount(10, 6, 5)
 
 
+@ON_BOTH
 def test_a_repeated_report_is_acknowledged_as_a_duplicate_and_not_counted_again(site: Site) -> None:
     again = usage(10)
     site.report(again)
@@ -63,12 +66,14 @@ def test_a_repeated_report_is_acknowledged_as_a_duplicate_and_not_counted_again(
     assert reckon(site.replica.database_url, ()).open.events == 11
 
 
+@ON_BOTH
 def test_a_report_that_stands_twice_in_one_call_counts_once(site: Site) -> None:
     twice = usage(10)
     assert site.report(twice, twice) == RecordingResult(accepted=1, duplicates=1)
     assert reckon(site.replica.database_url, ()).open.events == 10
 
 
+@ON_BOTH
 def test_a_report_that_stands_in_two_calls_of_one_commit_counts_once(site: Site) -> None:
     twice = usage(10)
     first, second = record(site.runtime, [[twice], [twice, usage(1)]])
@@ -76,6 +81,7 @@ def test_a_report_that_stands_in_two_calls_of_one_commit_counts_once(site: Site)
     assert reckon(site.replica.database_url, ()).open.events == 11
 
 
+@ON_BOTH
 def test_a_report_repeated_after_its_period_was_closed_is_still_a_duplicate(site: Site) -> None:
     again = usage(10)
     site.report(again)
@@ -85,6 +91,7 @@ def test_a_report_repeated_after_its_period_was_closed_is_still_a_duplicate(site
     assert (reckoning.accepted.events, reckoning.open.events) == (10, 0)
 
 
+@ON_BOTH
 def test_the_same_id_with_other_counts_is_a_duplicate_too(site: Site) -> None:
     report_id = uuid4()
     site.report(usage(10, report_id=report_id))
@@ -92,6 +99,7 @@ def test_the_same_id_with_other_counts_is_a_duplicate_too(site: Site) -> None:
     assert reckon(site.replica.database_url, ()).open.events == 10
 
 
+@ON_BOTH
 def test_each_bouncer_counts_once_whatever_it_reported_and_wherever(site: Site) -> None:
     sandbox = usage(2, bouncer="both", environment=Environment.SANDBOX)
     site.report(usage(1, bouncer="both"), sandbox, usage(3, 3, bouncer="deciding"), usage(0, bouncer="idle"))
@@ -100,6 +108,7 @@ def test_each_bouncer_counts_once_whatever_it_reported_and_wherever(site: Site) 
     assert (payload.bouncer_count, payload.active_reporting_bouncer_count) == (2, 1)
 
 
+@ON_BOTH
 def test_usage_of_an_unregistered_bouncer_is_counted_but_the_bouncer_is_not_a_deployed_one(site: Site) -> None:
     site.register("registered", Environment.PRODUCTION)
     site.report(usage(3, bouncer="stranger"))
@@ -108,6 +117,7 @@ def test_usage_of_an_unregistered_bouncer_is_counted_but_the_bouncer_is_not_a_de
     assert (payload.total_events, payload.bouncer_count, payload.deployed_bouncer_count) == (3, 1, 1)
 
 
+@ON_BOTH
 def test_counts_are_kept_by_utc_day(site: Site) -> None:
     site.report(usage(1, environment=Environment.SANDBOX))
     site.clock.advance(hours=14)
@@ -119,6 +129,7 @@ def test_counts_are_kept_by_utc_day(site: Site) -> None:
     ]
 
 
+@ON_BOTH
 def test_many_calls_share_one_commit(site: Site, recorder: Recorder, hold: Hold) -> None:
     responses = [recorder.submit([usage(2)]) for _ in range(50)]
     hold.released.set()
@@ -127,6 +138,7 @@ def test_many_calls_share_one_commit(site: Site, recorder: Recorder, hold: Hold)
     assert reckon(site.replica.database_url, ()).open.events == 101
 
 
+@ON_BOTH
 def test_a_call_is_not_acknowledged_before_it_is_on_disk(site: Site, recorder: Recorder, hold: Hold) -> None:
     response: Future[RecordingResult] = recorder.submit([usage(2)])
     assert not response.done()
@@ -135,6 +147,7 @@ def test_a_call_is_not_acknowledged_before_it_is_on_disk(site: Site, recorder: R
     assert reckon(site.replica.database_url, ()).open.events == 3
 
 
+@ON_BOTH
 def test_a_caller_that_disconnects_does_not_affect_others(recorder: Recorder, hold: Hold) -> None:
     gone, stays = recorder.submit([usage(2)]), recorder.submit([usage(2)])
     assert gone.cancel()
@@ -143,6 +156,7 @@ def test_a_caller_that_disconnects_does_not_affect_others(recorder: Recorder, ho
     assert recorder.submit([usage(2)]).result(30).accepted == 1
 
 
+@ON_BOTH
 def test_a_caller_cannot_go_away_any_more_once_its_reports_are_being_written(site: Site) -> None:
     hold = Hold()
     recorder = Recorder(site.open(hold))
@@ -155,6 +169,7 @@ def test_a_caller_cannot_go_away_any_more_once_its_reports_are_being_written(sit
     assert response.result(30).accepted == 1
 
 
+@ON_BOTH
 def test_what_was_handed_in_before_a_stop_is_written_and_what_comes_later_is_refused(
     site: Site, recorder: Recorder, hold: Hold
 ) -> None:
@@ -169,6 +184,7 @@ def test_what_was_handed_in_before_a_stop_is_written_and_what_comes_later_is_ref
     assert reckon(site.replica.database_url, ()).open.events == 6
 
 
+@ON_BOTH
 def test_beyond_what_may_wait_a_call_is_refused_as_busy(recorder: Recorder) -> None:
     for _ in range(WAITING_CALLS):
         recorder.submit([usage(0)])
@@ -176,6 +192,7 @@ def test_beyond_what_may_wait_a_call_is_refused_as_busy(recorder: Recorder) -> N
         recorder.submit([usage(0)])
 
 
+@ON_BOTH
 def test_one_call_that_cannot_be_written_does_not_take_the_others_with_it(
     site: Site, recorder: Recorder, hold: Hold
 ) -> None:

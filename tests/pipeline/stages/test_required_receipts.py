@@ -23,6 +23,7 @@ from telemetry_service.reference.receipts import ReceiptSigner, load_signer
 from tests.pipeline.stages.test_license_update import NEWS, accept_and_sign
 from tests.support import faults
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer
 from tests.support.reckoning import Amount, reckon
@@ -109,6 +110,7 @@ def test_no_run_asks_again_but_retry_does_and_the_receipt_ends_the_waiting(site:
     assert (detail.transmission.state, detail.receipt_verified) == (State.SUCCESS, True)
 
 
+@ON_BOTH
 def test_an_administrator_accepts_one_without_a_receipt_and_says_why(site: Site) -> None:
     site.redeem("code-1")
     site.server.server.mode = faults.accept_with()

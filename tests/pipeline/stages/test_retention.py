@@ -26,6 +26,7 @@ from telemetry_service.pipeline.stages.purge import STEP_ROWS, purge, purge_if_d
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN, OPS
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_of
@@ -79,6 +80,7 @@ def dangling(site: Site) -> int:
     return found
 
 
+@ON_BOTH
 def test_what_is_older_than_the_retention_is_deleted(site: Site) -> None:
     site.report(usage(5), usage(7))
     site.tick()
@@ -180,6 +182,7 @@ def test_the_purge_runs_once_a_day_whichever_process_asks(site: Site, caplog: py
     assert logged == [(0, 30), (0, 30)]
 
 
+@ON_BOTH
 def test_a_purge_planned_by_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) -> None:
     site.clock.advance(days=2_000)
     assert purge_if_due(site.runtime) is None
@@ -276,7 +279,6 @@ def test_a_clock_that_was_not_set_yet_plans_and_purges_nothing(site: Site) -> No
     assert wake(site.runtime).tick is None, "setting the clock makes nothing due"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_space_is_given_back_to_the_file_system(site: Site) -> None:
     def pages() -> int:
         engine = create_engine(site.replica.database_url)
@@ -340,6 +342,7 @@ def test_no_step_of_a_purge_holds_more_rows_than_its_bound(site: Site) -> None:
     assert steps[0] == STEP_ROWS[0]
 
 
+@ON_BOTH
 def test_recording_has_its_turn_between_two_steps_of_a_purge(site: Site) -> None:
     write_more_than_a_step_has(site)
     recorder, accepted = Recorder(site.runtime), list[int]()
@@ -356,6 +359,7 @@ def test_recording_has_its_turn_between_two_steps_of_a_purge(site: Site) -> None
     assert read_now(site.runtime, build_preview).counts.total_events == len(accepted)
 
 
+@ON_BOTH
 def test_a_purge_that_is_stopped_after_each_step_leaves_nothing_dangling_and_is_finished_in_the_end(site: Site) -> None:
     write_more_than_a_step_has(site)
     announced = read_now(site.runtime, count_rows_to_purge, 30)
@@ -387,7 +391,7 @@ NewSite = Callable[[datetime], Site]
 
 @pytest.fixture
 def new_site(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[NewSite]:
-    """What makes a site, once on each kind of database, whose clock shows a given moment at its first start."""
+    """What makes a site whose clock shows a given moment at its first start."""
     made = list[Site]()
 
     def make(start: datetime) -> Site:

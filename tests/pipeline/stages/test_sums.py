@@ -13,6 +13,7 @@ from telemetry_service.pipeline.queries.facts import list_bouncers
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.site import Site, usage
 
 _COUNTERS = text(
@@ -64,6 +65,7 @@ def pairs_of(site: Site) -> BouncerPairs:
     )
 
 
+@ON_BOTH
 def test_the_database_adds_up_what_the_counters_hold(site: Site) -> None:
     random = Random(20261127)  # noqa: S311 - examples
     assert read_now(site.runtime, build_preview).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
@@ -83,6 +85,7 @@ def test_the_database_adds_up_what_the_counters_hold(site: Site) -> None:
             assert read_now(site.runtime, build_preview).counts == PeriodCounts(0, 0, 0, 0, 0, 0)
 
 
+@ON_BOTH
 def test_a_bouncer_counts_with_any_event_or_decision_and_is_active_with_a_decision(site: Site) -> None:
     site.report(usage(5, bouncer="events only"), usage(0, 3, 2, bouncer="decisions only"), usage(0, bouncer="silent"))
     site.report(usage(1, bouncer="both at last"))

@@ -24,6 +24,7 @@ from telemetry_service.sealing.ledger_key import LedgerKey
 from telemetry_service.sealing.verify_ledger import Verifier, verify
 from telemetry_service.storage.ledger import each_line
 from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import LicenseServer
 from tests.support.site import Site, usage
 
@@ -56,6 +57,7 @@ def health_code(runtime: Runtime) -> tuple[HealthStatus, str]:
     return health.status, health.code
 
 
+@ON_BOTH
 def test_purged_rows_are_no_problem_and_their_evidence_counts_as_purged(site: Site) -> None:
     send(site)
     before = verified(site)
@@ -117,6 +119,7 @@ def test_names_and_addresses_are_erased_after_a_year_and_the_entries_stay(site: 
     assert verified(site).problems == ()
 
 
+@ON_BOTH
 def test_a_lost_key_is_a_warning_until_the_deployment_names_the_present_one(site: Site) -> None:
     send(site)
     run_sql(site, "DELETE FROM ledger_keys")
@@ -133,6 +136,7 @@ def trusting_in(site: Site, fingerprint: str) -> Runtime:
     return replace(site.runtime, deployment=replace(site.runtime.deployment, ledger_fingerprint=fingerprint))
 
 
+@ON_BOTH
 def test_another_first_key_than_the_trusted_one_is_a_warning_and_a_rotated_one_is_not(site: Site) -> None:
     send(site)
     first = verified(site).key_fingerprints[0]

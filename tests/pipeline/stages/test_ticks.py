@@ -13,6 +13,7 @@ from telemetry_service.pipeline.queries.history import list_transmissions, read_
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
+from tests.support.databases import ON_BOTH
 from tests.support.license_server import Trouble, reply
 from tests.support.shared_clock import START, SharedClock
 from tests.support.site import Replica, Site, usage
@@ -115,6 +116,7 @@ def test_a_back_off_of_a_clock_that_was_far_ahead_is_not_waited_for(site: Site) 
     assert deliver_due(site.runtime) == 1
 
 
+@ON_BOTH
 def test_a_claim_of_a_clock_that_was_far_ahead_is_void(site: Site) -> None:
     site.clock.set(datetime(2031, 5, 5, tzinfo=UTC))
     site.tick_only()
@@ -125,6 +127,7 @@ def test_a_claim_of_a_clock_that_was_far_ahead_is_void(site: Site) -> None:
     assert deliver_due(site.runtime) == 1
 
 
+@ON_BOTH
 def test_the_period_is_closed_at_the_tick_and_sent_after_the_installations_own_offset(
     site: Site, clock: SharedClock
 ) -> None:
@@ -193,6 +196,7 @@ def test_every_tick_leaves_its_key_and_its_result(site: Site) -> None:
     ]
 
 
+@ON_BOTH
 def test_of_all_ticks_the_result_of_the_latest_is_shown(site: Site) -> None:
     assert read_now(site.runtime, read_health).last_tick_result is None
     site.tick()
