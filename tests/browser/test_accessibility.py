@@ -119,6 +119,17 @@ def test_the_tab_of_a_site_that_has_run_for_weeks(console: Console, page: Page) 
             picture(page, f"{part}-{name}")
 
 
+def test_the_access_page(ready: Console, page: Page) -> None:
+    ready.session_cookie()  # As in another browser.
+    page.goto(ready.tab)
+    page.get_by_role("link", name="Access", exact=True).click()
+    expect(page.locator("#session-list tbody tr")).to_have_count(2)
+    page.locator("#change-password").scroll_into_view_if_needed()
+    check(page, "the access page")
+    page.locator("#end-others").click()
+    expect(page.locator("#session-list tbody tr")).to_have_count(1)
+
+
 def test_the_login(browser: Browser, console: Console) -> None:
     with visit(browser, console, Look(logged_in=False)) as (page, _):
         page.goto(console.url)

@@ -92,6 +92,15 @@ def reports(desk: Desk) -> httpx.Response:
     return desk.api(REPORT, "POST", "/api/v1/usage", json={"reports": [report]})
 
 
+def deletes_sessions(which: str) -> Call:
+    return lambda desk: desk.tab("DELETE", f"/api/v1/sessions{which}")
+
+
+def is_alone(desk: Desk) -> None:
+    desk.log_in()
+    desk.tab("DELETE", "/api/v1/sessions?others=true")
+
+
 def has_token(desk: Desk) -> None:
     desk.api(ADMIN, "POST", "/api/v1/tokens", json=TOKEN)
 
@@ -241,6 +250,36 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "first": Act(calls(READ, "GET", f"{H}/attempts/{{number}}/message"), by(token(READ), Kind.PROVED)),
     },
     ("GET", SENT): {"first": Act(clicks("GET", SENT), by(PERSON, Kind.EXPORTED))},
+    ("DELETE", "/api/v1/sessions"): {
+        "all": Act(deletes_sessions(""), by(PERSON, Kind.SESSIONS_ENDED), Desk.log_in),
+        "no others": Act(deletes_sessions("?others=true"), NONE, is_alone),
+    },
+    ("DELETE", "/api/v1/sessions/{session_id}"): {
+        "no such": Act(deletes_sessions("/00000000-0000-0000-0000-000000000008"), NONE),
+    },
+    ("POST", paths.END_SESSIONS): {
+        "all": Act(clicks("POST", paths.END_SESSIONS, which="all"), by(PERSON, Kind.SESSIONS_ENDED), Desk.log_in),
+        "no others": Act(clicks("POST", paths.END_SESSIONS, which="others"), NONE, is_alone),
+        "no such": Act(clicks("POST", paths.END_SESSIONS, which="x"), NONE, Desk.log_in),
+    },
+    ("POST", paths.PASSWORD): {
+        "changed": Act(
+            clicks("POST", paths.PASSWORD, present=PASSWORD, new=PASSWORD, again=PASSWORD),
+            by(PERSON, Kind.PASSWORD_SET),
+            Desk.log_in,
+        ),
+        "wrong": Act(
+            clicks("POST", paths.PASSWORD, present="wrong", new=PASSWORD, again=PASSWORD),
+            by(PERSON, Kind.PASSWORD_REFUSED),
+            Desk.log_in,
+        ),
+        "common": Act(
+            clicks("POST", paths.PASSWORD, present=PASSWORD, new="password1234", again="password1234"),
+            NONE,
+            Desk.log_in,
+        ),
+        "different": Act(clicks("POST", paths.PASSWORD, present=PASSWORD, new=PASSWORD, again="x"), NONE, Desk.log_in),
+    },
     ("POST", "/api/v1/tokens"): {
         "new": Act(calls(ADMIN, "POST", "/api/v1/tokens", json=TOKEN), by(ADMINS, Kind.TOKEN_CREATED)),
         "taken": Act(calls(ADMIN, "POST", "/api/v1/tokens", json=TOKEN), NONE, has_token),
@@ -356,6 +395,8 @@ READS = {
     "/api/v1/license",
     "/api/v1/openapi.json",
     "/api/v1/tokens",
+    "/api/v1/sessions",
+    paths.ACCESS,
     f"{T}/config",
     f"{T}/preview",
     f"{T}/health",

@@ -156,10 +156,10 @@ class Accounts:
         tx.attempt_counts.forget(checked.source.key)
 
     def replace(self, tx: Transaction, checked: CheckedPassword, password_hash: str) -> int:
-        """Replace a password that was checked, end every session, and return how many there were."""
+        """Replace a password that was checked, end every session that it opened, and return how many there were."""
         self.accept(tx, checked)
         tx.identity.set_password(password_hash, self._clock.now())
-        return tx.identity.remove_all_sessions()
+        return tx.identity.remove_sessions_of(None, None)
 
     def hash_new(self, password: str) -> str:
         """Return the hash of a new password.

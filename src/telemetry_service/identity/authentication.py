@@ -10,6 +10,7 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.issuers import Doors, Gateway
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
+from telemetry_service.identity.own_sessions import OwnSessions
 from telemetry_service.identity.passwords import HashCost, Passwords
 from telemetry_service.identity.refusals import Refusals
 from telemetry_service.identity.sessions import Sessions
@@ -32,6 +33,7 @@ class Authentication:
 
     accounts: Accounts
     sessions: Sessions
+    own_sessions: OwnSessions
     devices: Devices
     tokens: ServiceTokens
     refusals: Refusals
@@ -61,10 +63,11 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     devices = Devices(keys, ADMINISTRATOR)
     accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
     sessions = Sessions(database, clock, keys, accounts, devices)
+    own_sessions = OwnSessions(database, clock)
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
-    return Authentication(accounts, sessions, devices, tokens, refusals, throttle, gateway)
+    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, gateway)
 
 
 # What the other ways in need is loaded only where there are any: most commands and many deployments have none.

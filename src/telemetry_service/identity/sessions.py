@@ -20,6 +20,7 @@ from telemetry_service.domain.person import Person
 from telemetry_service.identity.accounts import (
     ADMINISTRATOR,
     LOCAL_ADMINISTRATOR,
+    NEW_PASSWORD,
     REVEAL,
     Accounts,
     Attempted,
@@ -27,6 +28,7 @@ from telemetry_service.identity.accounts import (
 )
 from telemetry_service.identity.devices import Device, Devices
 from telemetry_service.identity.login import Login
+from telemetry_service.identity.password_rules import check_new_password
 from telemetry_service.identity.throttle import session_source
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -123,6 +125,24 @@ class Sessions:
             opened = self._open(tx, Proven(LOCAL_ADMINISTRATOR, now), Place(caller.address, browser), now)
         return replace(opened, device_cookie=self._devices.issue(device, checked.generation))
 
+    def change_password(self, session: Session, present: str, new: str, actor: Actor, place: Place) -> OpenedSession:
+        """Replace the local administrator's password. Every session ends, and a new one takes the place of this one.
+
+        Raises:
+            PasswordRefusedError: the new password is easy to guess, or not text.
+            LoginFailedError: the present password is wrong.
+            LoginThrottledError: too many were wrong before.
+        """
+        check_new_password(new)
+        checked = self._checked(session, present, actor, NEW_PASSWORD)
+        password_hash = self._accounts.hash_new(new)
+        now = self._clock.now()
+        with self._database.write() as tx:
+            ended = self._accounts.replace(tx, checked, password_hash)
+            opened = self._add(tx, Proven(LOCAL_ADMINISTRATOR, now), place, now)
+            tx.ledger.note(now, actor, Kind.PASSWORD_SET, {"sessions_ended": ended - 1})
+        return replace(opened, device_cookie=self._devices.issue(None, checked.generation + 1))
+
     def open(self, proven: Proven, caller: Actor, browser: str | None = None) -> OpenedSession:
         """Open a session for a person whom an issuer has authenticated.
 
@@ -134,13 +154,17 @@ class Sessions:
             return self._open(tx, proven, Place(caller.address, browser), now)
 
     def _open(self, tx: Transaction, proven: Proven, place: Place, now: datetime) -> OpenedSession:
+        opened = self._add(tx, proven, place, now)
+        tx.ledger.note(now, proven.person.actor(place.address), Kind.LOGIN)
+        log_event(Event.LOGIN_SUCCEEDED)
+        return opened
+
+    def _add(self, tx: Transaction, proven: Proven, place: Place, now: datetime) -> OpenedSession:
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         stored = _new_session(proven, place, self._keys.digest(secret.encode(), _DIGEST), now)
         tx.identity.purge_sessions(now)
         if not tx.identity.add_session(stored):
             raise AccessDeniedError
-        tx.ledger.note(now, proven.person.actor(place.address), Kind.LOGIN)
-        log_event(Event.LOGIN_SUCCEEDED)
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
     def find(self, token: str) -> Session:
@@ -156,7 +180,7 @@ class Sessions:
             stored = tx.identity.session(UUID(match[1]))
         now = self._clock.now()
         digest = stored.token_digest if stored else bytes(32)
-        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or _has_ended(stored, now):
+        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or has_ended(stored, now):
             raise AccessDeniedError
         self._touch(stored, now)
         return self._session(stored, match[2])
@@ -239,7 +263,8 @@ def _person_of(stored: StoredSession) -> Person:
     return Person(stored.issuer, stored.subject, stored.name, stored.role)
 
 
-def _has_ended(stored: StoredSession, now: datetime) -> bool:
+def has_ended(stored: StoredSession, now: datetime) -> bool:
+    """Whether a stored session is over."""
     # A clock that is set back must not prolong a session.
     from_the_future = stored.created_at - now > _CLOCKS_DIFFER
     return from_the_future or now >= stored.expires_at or now - stored.last_seen_at >= IDLE

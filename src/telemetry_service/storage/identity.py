@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from telemetry_service.domain.person import Role
 from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
@@ -123,15 +123,17 @@ class IdentityStore:
         """End every session, as a new password must; return how many there were."""
         return self._connection.execute(delete(AdminSession)).rowcount
 
-    def sessions(self) -> tuple[StoredSession, ...]:
-        """Return all sessions, those that have ended too, latest first."""
+    def sessions_of(self, issuer: str | None, subject: str | None) -> tuple[StoredSession, ...]:
+        """Return a person's sessions, those that have ended too, latest first."""
         columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
-        query = select(*columns).order_by(AdminSession.created_at.desc(), AdminSession.session_id)
-        return tuple(StoredSession(*row) for row in self._connection.execute(query))
+        query = select(*columns).where(*_of_person(issuer, subject))
+        ordered = query.order_by(AdminSession.created_at.desc(), AdminSession.session_id)
+        return tuple(StoredSession(*row) for row in self._connection.execute(ordered))
 
-    def remove_other_sessions(self, kept: UUID) -> int:
-        """End every session but one; return how many there were."""
-        return self._connection.execute(delete(AdminSession).where(AdminSession.session_id != kept)).rowcount
+    def remove_sessions_of(self, issuer: str | None, subject: str | None, kept: UUID | None = None) -> int:
+        """End a person's sessions, or all but one; return how many there were."""
+        ended = delete(AdminSession).where(*_of_person(issuer, subject))
+        return self._connection.execute(ended.where(AdminSession.session_id != kept) if kept else ended).rowcount
 
     def purge_sessions(self, now: datetime) -> int:
         """Delete expired sessions; return how many."""
@@ -173,3 +175,8 @@ class IdentityStore:
 
     def _update_session(self, session_id: UUID, **columns: object) -> None:
         self._connection.execute(update(AdminSession).where(AdminSession.session_id == session_id).values(**columns))
+
+
+def _of_person(issuer: str | None, subject: str | None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions; a comparison with None is ``IS NULL``."""
+    return AdminSession.issuer == issuer, AdminSession.subject == subject

@@ -21,6 +21,7 @@ from telemetry_service.web.api import (
     operations,
     release,
     restored,
+    sessions,
     tokens,
     transmissions,
     usage,
@@ -58,7 +59,7 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger, tokens)
+_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger, tokens, sessions)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

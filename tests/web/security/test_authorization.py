@@ -31,6 +31,7 @@ REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 TAB = "/settings/general/telemetry"
 T, H = "/api/v1/telemetry", "/api/v1/telemetry/history/{transmission_id}"
 PUBLIC, PAGE, VIEWED = "public", "page", "page that viewers may see"
+PERSONAL = "call about the caller's own sessions"
 
 ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("PUT", "/api/v1/bouncers/{bouncer_id}"): {REPORT},
@@ -61,6 +62,9 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", "/api/v1/ledger/export"): {READ},
     ("GET", "/api/v1/ledger/verifier"): {READ},
     ("POST", "/api/v1/ledger/verify"): {READ},
+    ("GET", "/api/v1/sessions"): PERSONAL,
+    ("DELETE", "/api/v1/sessions"): PERSONAL,
+    ("DELETE", "/api/v1/sessions/{session_id}"): PERSONAL,
     ("GET", "/api/v1/tokens"): {ADMIN},
     ("POST", "/api/v1/tokens"): {ADMIN},
     ("DELETE", "/api/v1/tokens/{token_id}"): {ADMIN},
@@ -82,6 +86,9 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", "/login"): PUBLIC,
     ("POST", "/logout"): VIEWED,
     ("POST", f"{TAB}/appearance"): VIEWED,
+    ("GET", f"{TAB}/access"): VIEWED,
+    ("POST", f"{TAB}/access/end"): VIEWED,
+    ("POST", f"{TAB}/access/password"): PAGE,
     ("POST", f"{TAB}/save"): PAGE,
     ("POST", f"{TAB}/test-connection"): PAGE,
     ("POST", f"{TAB}/api-key/reveal"): PAGE,
@@ -168,6 +175,7 @@ def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx
         name="y",
         decision="release",
         token_id="a" * 12,
+        session_id=UUID(int=8),
     )
     # Cookies of one call only: a client's jar would carry them into the next.
     cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
@@ -197,7 +205,7 @@ def test_a_route_admits_only_the_callers_that_it_names(
     elif caller in STRANGERS:
         assert (response.status_code, code_in(response)) == (401, "unauthenticated")
         assert response.headers["www-authenticate"].startswith("Bearer")
-    elif isinstance(allowed, set) and allowed & HELD[caller]:
+    elif caller in SESSIONS if allowed == PERSONAL else isinstance(allowed, set) and allowed & HELD[caller]:
         assert response.status_code not in {401, 403}
     else:
         code = "role-missing" if caller == "viewer's session" and allowed == {ADMIN} else "forbidden"

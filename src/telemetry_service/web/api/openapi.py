@@ -49,6 +49,7 @@ _TAGS = [
     {"name": "ledger", "description": "The signed list of what was done and what was sent, and its verification."},
     {"name": "bundles", "description": "Files that a person takes to the License Server, and their receipts."},
     {"name": "tokens", "description": "The credentials of other services. Scope `admin`."},
+    {"name": "sessions", "description": "Where the caller is logged in. Only for browser sessions."},
     {"name": "operations", "description": "For operators."},
 ]
 
@@ -147,5 +148,7 @@ def _add_schema(adapter: TypeAdapter[Any], schemas: dict[str, Any]) -> dict[str,
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:
     """Return the alternatives that admit a caller; none if anyone may call."""
+    if rule.people:
+        return [{_SESSION: []}]
     tokens: list[dict[str, list[str]]] = [{_TOKEN: [scope.value]} for scope in sorted(rule.scopes)]
     return [*tokens, {_SESSION: []}] if rule.scopes & SESSION_SCOPES else tokens

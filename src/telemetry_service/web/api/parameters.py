@@ -98,6 +98,7 @@ _KNOWN = {
     "format",
     "confirm",
     "dry_run",
+    "others",
 }
 
 

@@ -46,6 +46,8 @@ class Rule:
     scopes: frozenset[Scope] = frozenset()
     page: bool = False
     """True for a browser page: anyone who is not logged in is redirected to the login."""
+    people: bool = False
+    """True for a call that concerns the caller's own sessions: services are refused."""
     secret: bool = False
     """True for a route that shows a secret: who is refused it stands in the ledger."""
 
@@ -86,6 +88,11 @@ def page(endpoint: Endpoint) -> Endpoint:
 def viewer_page(endpoint: Endpoint) -> Endpoint:
     """Let everyone who is logged in call this route: it changes nothing but what concerns the person."""
     return _declare(endpoint, Rule(page=True, scopes=frozenset({Scope.READ})))
+
+
+def people_only(endpoint: Endpoint) -> Endpoint:
+    """Let everyone who is logged in call this route of the API, and no service."""
+    return _declare(endpoint, Rule(people=True, scopes=frozenset({Scope.READ})))
 
 
 def rule_of(endpoint: object) -> Rule | None:
@@ -131,7 +138,7 @@ async def _check_access(request: Request, context: WebContext) -> None:
         return
     caller = await _identify(request, context, rule)
     request.state.actor = caller.actor.label
-    if not caller.scopes & rule.scopes:
+    if not caller.scopes & rule.scopes or (rule.people and caller.login is None):
         if rule.secret:
             await run_in_threadpool(note_refused_reveal, context, caller.actor, "scope_missing")
         raise _refusal(caller, rule)

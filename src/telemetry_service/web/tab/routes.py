@@ -2,6 +2,7 @@
 
 from telemetry_service.web.tab import appearance, asset_routes
 from telemetry_service.web.tab.forms import (
+    access_routes,
     bundle_routes,
     connection_routes,
     decision_routes,
@@ -15,6 +16,7 @@ from telemetry_service.web.tab.sections import ledger_routes, proof_routes, view
 TAB = (
     asset_routes.router,
     login_routes.router,
+    access_routes.router,
     appearance.router,
     settings_routes.router,
     connection_routes.router,

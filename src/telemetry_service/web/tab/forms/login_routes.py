@@ -18,15 +18,11 @@ from telemetry_service.web.security.authorization import (
     viewer_page,
 )
 from telemetry_service.web.security.browsers import browser_of
-from telemetry_service.web.security.cookies import (
-    clear_session_cookie,
-    read_device_cookie,
-    set_device_cookie,
-    set_session_cookie,
-)
+from telemetry_service.web.security.cookies import read_device_cookie, set_device_cookie, set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
-from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form
+from telemetry_service.web.tab.forms.access_routes import logged_out
+from telemetry_service.web.tab.forms.unsaved_form import read_unsaved_form
 from telemetry_service.web.tab.rendering import pages_of, see_other
 from telemetry_service.web.topic import Topic
 
@@ -89,9 +85,7 @@ def log_out(request: Request, context: Context, caller: CurrentCaller, login: Cu
     if not isinstance(login, Session):
         return see_other(paths.TAB)  # There is none: the console says who is logged in.
     context.authentication.sessions.log_out(login, caller.actor)
-    response = see_other(paths.LOGIN)
-    clear_session_cookie(request, response)
-    return forget_unsaved_form(request, response)
+    return logged_out(request)
 
 
 def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, object]:

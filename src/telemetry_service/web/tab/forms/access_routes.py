@@ -1,0 +1,133 @@
+"""*Access*: where the person is logged in, and the local administrator's password. Plain forms, without scripts."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Form, Query, Request
+from fastapi.responses import Response
+
+from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError, NotFoundError
+from telemetry_service.identity.login import Login
+from telemetry_service.identity.password_rules import PasswordRefusedError
+from telemetry_service.identity.sessions import Place, Session
+from telemetry_service.identity.tokens import ServiceTokens, TokenFacts
+from telemetry_service.web.http.addresses import caller_address
+from telemetry_service.web.http.place import place_of
+from telemetry_service.web.http.pools import checks_password
+from telemetry_service.web.security.authorization import page, viewer_page
+from telemetry_service.web.security.browsers import browser_of
+from telemetry_service.web.security.cookies import clear_session_cookie, set_device_cookie, set_session_cookie
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form
+from telemetry_service.web.tab.messages import message
+from telemetry_service.web.tab.rendering import see_other
+from telemetry_service.web.tab.visit import CurrentVisit, Visit
+from telemetry_service.web.topic import Topic
+
+ACCESS = "telemetry/access.html"
+_OTHERS, _ALL = "others", "all"
+_ENDED, _CHANGED = "sessions-ended", "password-changed"
+_DIFFERENT = "The new password and its repetition are different."
+
+router = Topic("tab", described=False)
+
+
+def logged_out(request: Request) -> Response:
+    """Return to the login, and delete the session's cookies and what the browser has cached.
+
+    ``Clear-Site-Data`` concerns a whole origin, so below a path and in a frame it is left to the console.
+    """
+    response = see_other(paths.LOGIN)
+    clear_session_cookie(request, response)
+    place = place_of(request)
+    if not place.prefix and not place.embedded:
+        response.headers["Clear-Site-Data"] = '"cache"'
+    return forget_unsaved_form(request, response)
+
+
+@router.get(paths.ACCESS)
+@viewer_page
+def show_access(visit: CurrentVisit, done: Annotated[str | None, Query()] = None) -> Response:
+    """Show where the person is logged in, the password form, and, to administrators, the service tokens."""
+    return visit.page(ACCESS, _shown(visit) | {"toast": message(done)})
+
+
+@router.post(paths.END_SESSIONS)
+@viewer_page
+def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()]) -> Response:
+    """End one session, all others, or all."""
+    sessions, current = visit.context.authentication.own_sessions, _id_of(visit.login)
+    if which in {_OTHERS, _ALL}:
+        sessions.end_all(visit.login.person, visit.actor, current if which == _OTHERS else None)
+    else:
+        sessions.end(visit.login.person, _session_in(which), visit.actor)
+    if which in {_ALL, str(current)}:
+        return logged_out(visit.request)
+    return see_other(f"{paths.ACCESS}?done={_ENDED}")
+
+
+@router.post(paths.PASSWORD)
+@page
+@checks_password
+def change_password(
+    visit: CurrentVisit,
+    present: Annotated[str, Form()] = "",
+    new: Annotated[str, Form()] = "",
+    again: Annotated[str, Form()] = "",
+) -> Response:
+    """Change the local administrator's password. Other sessions end, and this browser gets a new one."""
+    login = visit.login
+    if not isinstance(login, Session) or not _is_local(login):
+        raise NotFoundError
+    if new != again:
+        return _refused(visit, "new", _DIFFERENT)
+    place = Place(caller_address(visit.request.scope), browser_of(visit.request))
+    try:
+        opened = visit.context.authentication.sessions.change_password(login, present, new, visit.actor, place)
+    except LoginFailedError:
+        return _refused(visit, "present", "Incorrect password.")
+    except LoginThrottledError as refusal:
+        return _refused(visit, "present", refusal.text)
+    except PasswordRefusedError as refusal:
+        return _refused(visit, "new", refusal.text)
+    response = see_other(f"{paths.ACCESS}?done={_CHANGED}")
+    set_session_cookie(visit.request, response, opened.token)
+    set_device_cookie(visit.request, response, opened.device_cookie or "")
+    return response
+
+
+def _refused(visit: Visit, field: str, sentence: str) -> Response:
+    shown = _shown(visit) | {"toast": None, "password_errors": {field: sentence}}
+    return visit.page(ACCESS, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def _shown(visit: Visit) -> dict[str, Any]:
+    authentication, now = visit.context.authentication, visit.runtime.clock.now()
+    return {
+        "now": now,
+        "sessions": authentication.own_sessions.list(visit.login.person, _id_of(visit.login)),
+        "tokens": _valid_tokens(authentication.tokens, now) if visit.caller.may_change else None,
+        "is_local": _is_local(visit.login),
+        "password_errors": {},
+    }
+
+
+def _valid_tokens(tokens: ServiceTokens, now: datetime) -> list[TokenFacts]:
+    return [facts for facts in tokens.list() if facts.is_valid(now)]
+
+
+def _session_in(which: str) -> UUID:
+    try:
+        return UUID(which)
+    except ValueError:
+        raise NotFoundError from None
+
+
+def _id_of(login: Login) -> UUID | None:
+    return login.session_id if isinstance(login, Session) else None
+
+
+def _is_local(login: Login) -> bool:
+    return login.person.issuer is None

@@ -1,0 +1,190 @@
+"""*Access*: the sessions, the password and the tokens, as pages and by REST."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from telemetry_service.domain.person import Role
+from telemetry_service.identity.scopes import Scope
+from telemetry_service.web.security.browsers import family_of
+from telemetry_service.web.tab import paths
+from tests.support.actors import CLI, VIEWER
+from tests.support.databases import RunDatabases
+from tests.support.each import each
+from tests.support.running import PASSWORD, Running, code_in
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+NEW = "another good password"
+
+
+@pytest.fixture
+def service(run_databases: RunDatabases, tmp_path: Path) -> Iterator[Running]:
+    with Running(run_databases.sqlite(tmp_path)) as running:
+        yield running
+
+
+class Browser:
+    """One browser, with its cookies and the proof of its session."""
+
+    def __init__(self, service: Running, agent: str = FIREFOX) -> None:
+        self._service = service
+        self.cookies: dict[str, str] = {}
+        self._agent = agent
+
+    def call(self, method: str, path: str, **form: str) -> httpx.Response:
+        headers = {"User-Agent": self._agent, "Cookie": "; ".join(f"{n}={v}" for n, v in self.cookies.items())}
+        if "telemetry_session" in self.cookies:
+            headers["X-CSRF-Token"] = self.proof
+        response = self._service.client.request(method, path, headers=headers, data=form or None)
+        self.cookies |= dict(response.cookies)
+        self._service.client.cookies.clear()
+        return response
+
+    @property
+    def proof(self) -> str:
+        token = self.cookies["telemetry_session"]
+        try:
+            return self._service.context.authentication.sessions.find(token).csrf_token
+        except Exception:  # noqa: BLE001 - a session that has ended has no proof
+            return ""
+
+    def log_in(self, password: str = PASSWORD) -> "Browser":
+        assert self.call("POST", paths.LOGIN, name="admin", password=password).status_code == 303
+        return self
+
+    def is_in(self) -> bool:
+        return self.call("GET", paths.ACCESS).status_code == 200
+
+
+def test_the_list_names_browser_and_address_and_marks_this_one(service: Running) -> None:
+    one = Browser(service).log_in()
+    service.clock.advance(timedelta(minutes=1))
+    other = Browser(service, "curl/8").log_in()
+    sessions = one.call("GET", "/api/v1/sessions").json()["sessions"]
+    assert [(each["browser"], each["current"]) for each in sessions] == [
+        ("Another program", False),
+        ("Firefox on Linux", True),
+    ]
+    assert {each["address"] for each in sessions} == {"127.0.0.1"}
+    page = other.call("GET", paths.ACCESS).text
+    assert page.count("This one") == 1
+    assert "Firefox on Linux" in page
+
+
+def test_ending_one_others_and_all_logs_those_browsers_out(service: Running) -> None:
+    one, other, third = (Browser(service).log_in() for _ in range(3))
+    by_rest = {each["session_id"] for each in one.call("GET", "/api/v1/sessions").json()["sessions"]}
+    (current,) = [e["session_id"] for e in one.call("GET", "/api/v1/sessions").json()["sessions"] if e["current"]]
+    gone = (by_rest - {current}).pop()
+    assert one.call("POST", paths.END_SESSIONS, which=gone).headers["location"].startswith(paths.ACCESS)
+    assert [one.is_in(), other.is_in(), third.is_in()].count(False) == 1
+    assert one.call("POST", paths.END_SESSIONS, which="others").status_code == 303
+    assert [one.is_in(), other.is_in(), third.is_in()] == [True, False, False]
+    out = one.call("POST", paths.END_SESSIONS, which="all")
+    assert out.headers["location"] == paths.LOGIN
+    assert not one.is_in()
+
+
+def test_the_rest_api_ends_them_too(service: Running) -> None:
+    one, other = Browser(service).log_in(), Browser(service).log_in()
+    assert one.call("DELETE", "/api/v1/sessions?others=true").status_code == 204
+    assert [one.is_in(), other.is_in()] == [True, False]
+    (session,) = one.call("GET", "/api/v1/sessions").json()["sessions"]
+    assert one.call("DELETE", f"/api/v1/sessions/{session['session_id']}").status_code == 204
+    assert not one.is_in()
+    other.log_in()
+    assert other.call("DELETE", "/api/v1/sessions").status_code == 204
+    assert not other.is_in()
+
+
+def test_a_service_has_no_sessions_and_ends_none(service: Running) -> None:
+    for scope in Scope:
+        for method, path in (("GET", "sessions"), ("DELETE", "sessions")):
+            refused = service.call(scope, method, path)
+            assert (refused.status_code, code_in(refused)) == (403, "forbidden")
+
+
+def test_a_log_out_clears_the_cache_and_leaves_the_known_browser(service: Running) -> None:
+    browser = Browser(service).log_in()
+    out = browser.call("POST", paths.LOGOUT)
+    assert out.headers["clear-site-data"] == '"cache"'
+    deleted = [cookie.partition("=")[0] for cookie in out.headers.get_list("set-cookie")]
+    assert deleted == ["telemetry_session"]
+    assert "telemetry_device" in browser.cookies
+
+
+def test_below_a_path_a_log_out_leaves_the_cache_of_the_origin_alone(
+    run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    url = {"TELEMETRY_PUBLIC_URL": "http://127.0.0.1/telemetry"}
+    with Running(run_databases.sqlite(tmp_path), url) as service:
+        cookies, proof = service.log_in()
+        headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}", "Host": "127.0.0.1"}
+        out = service.client.post("/telemetry/logout", data={"csrf_token": proof}, headers=headers)
+    assert (out.status_code, out.headers["location"]) == (303, "/telemetry/login")
+    assert "clear-site-data" not in out.headers
+    assert "Path=/telemetry" in out.headers["set-cookie"]
+
+
+def test_the_password_is_changed_in_the_tab_and_this_browser_stays_in(service: Running) -> None:
+    this, other = Browser(service).log_in(), Browser(service).log_in()
+    changed = this.call("POST", paths.PASSWORD, present=PASSWORD, new=NEW, again=NEW)
+    assert changed.headers["location"] == f"{paths.ACCESS}?done=password-changed"
+    assert "Password changed." in this.call("GET", changed.headers["location"]).text
+    assert [this.is_in(), other.is_in()] == [True, False]
+    Browser(service).log_in(NEW)
+
+
+WRONG = {
+    "the present one": ({"present": "wrong", "new": NEW, "again": NEW}, "Incorrect password."),
+    "the repetition": ({"present": PASSWORD, "new": NEW, "again": NEW + "!"}, "are different."),
+    "a common one": ({"present": PASSWORD, "new": "password1234", "again": "password1234"}, "most common"),
+    "a short one": ({"present": PASSWORD, "new": "short", "again": "short"}, "12 to 1024"),
+    "nothing": ({}, "12 to 1024"),
+}
+
+
+def test_a_password_that_cannot_be_changed_says_why_and_repeats_nothing(service: Running) -> None:
+    browser = Browser(service).log_in()
+    for name, (form, said) in WRONG.items():
+        refused = browser.call("POST", paths.PASSWORD, **(form or {"x": ""}))
+        assert (refused.status_code, said in refused.text) == (422, True), name
+        assert NEW not in refused.text
+    wrong = [browser.call("POST", paths.PASSWORD, present="wrong", new=NEW, again=NEW) for _ in range(5)]
+    refused = wrong[-1]
+    assert "Too many incorrect passwords." in refused.text
+    assert browser.is_in()
+
+
+def test_the_tokens_are_listed_for_administrators_with_those_that_expire_soon(service: Running) -> None:
+    service.context.authentication.tokens.create("soon", [Scope.READ], CLI, timedelta(days=10))
+    page = Browser(service).log_in().call("GET", paths.ACCESS).text
+    assert "soon" in page
+    assert page.count(">Soon<") == 1
+    cookies, _proof = service.log_in_as(VIEWER)
+    assert VIEWER.role is Role.VIEWER
+    viewed = service.client.get(paths.ACCESS, headers={"Cookie": f"telemetry_session={cookies['telemetry_session']}"})
+    assert viewed.status_code == 200
+    assert 'id="tokens"' not in viewed.text
+    assert 'id="password"' not in viewed.text
+
+
+AGENTS = {
+    FIREFOX: "Firefox on Linux",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36": "Chrome on Windows",
+    "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0": "Edge on Windows",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.5 Safari/605.1.15": "Safari on macOS",
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36": "Chrome on Android",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Safari/604.1": "Safari on iOS",
+    "python-httpx/0.28": "Another program",
+    "<script>": "Another program",
+    "": "Another program",
+}
+
+
+@each("agent", AGENTS)
+def test_a_browser_is_named_by_its_family(agent: str) -> None:
+    assert family_of(agent) == AGENTS[agent]
