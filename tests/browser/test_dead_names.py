@@ -6,6 +6,7 @@ from pathlib import Path
 import tinycss2
 
 from telemetry_service.resources import templates_folder
+from telemetry_service.web.tab.assets import assets
 from tests.browser.static_names import (
     is_keyframes,
     names_given_by_scripts,
@@ -25,7 +26,7 @@ def text_of(folder: Path, pattern: str) -> str:
 
 
 STYLES = text_of(STATIC / "styles", "*.css")
-SCRIPTS = text_of(STATIC / "scripts", "*.js")
+SCRIPTS = assets().content("tab.js").decode()
 TEMPLATES = text_of(templates_folder(), "*.html")
 
 STYLED = names_in_styles(STYLES)

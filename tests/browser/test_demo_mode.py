@@ -21,8 +21,8 @@ def test_every_page_says_that_it_is_a_demo(console: Console, page: Page, address
 
 
 @pytest.mark.parametrize("deployed", [DEMO], ids=["demo"])
-def test_the_fragment_brings_it_into_the_console_that_loads_it(console: Console, page: Page) -> None:
-    assert page.request.get(f"{console.tab}?fragment=1").text().count('aria-label="Demo mode"') == 1
+def test_the_frame_brings_it_into_the_console_that_shows_it(console: Console, page: Page) -> None:
+    assert page.request.get(f"{console.url}/embedded").text().count('aria-label="Demo mode"') == 1
 
 
 @pytest.mark.parametrize("deployed", [DEMO], ids=["demo"])

@@ -38,8 +38,20 @@ def test_the_stylesheet_and_the_script_are_made_of_all_files_of_their_folders() 
 
 def test_each_script_is_strict_and_keeps_its_names_to_itself() -> None:
     alone = re.compile(r'/\*.*?\*/\n\(\(\) => \{\n  "use strict";\n.*\n\}\)\(\);\n', re.DOTALL)
-    for script in (STATIC / "scripts").iterdir():
+    for script in (STATIC / "embed.js", *(STATIC / "scripts").iterdir()):
         assert alone.fullmatch(script.read_text()), script.name
+
+
+def test_a_console_can_set_each_property_of_the_look_but_the_shadow() -> None:
+    tokens = set(re.findall(r"--cct-([a-z0-9-]+):", (STATIC / "styles" / "tokens.css").read_text()))
+    lists = []
+    for script in (STATIC / "embed.js", STATIC / "scripts" / "frame.js"):
+        plain, tones, series = re.findall(r'\.\.\.(?:"([^"]+)"|\[([^\]]+)\])', script.read_text())
+        toned = re.findall(r'"(\w+)"', tones[1])
+        lists.append({*plain[0].split(), *toned, *(f"{tone}-tint" for tone in toned), *series[0].split()})
+    assert lists[0] == lists[1] == tokens - {"shadow", "font", "mono", "radius", "radius-small"}
+    documented = set(re.findall(r"`--cct-([a-z0-9-]+)`", (STATIC.parents[3] / "docs" / "embedding.md").read_text()))
+    assert documented == {name for name in tokens if not name.endswith("-tint")} - {"shadow"}
 
 
 def test_no_template_holds_an_inline_script_or_style() -> None:

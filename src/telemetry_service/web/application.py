@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from telemetry_service import __version__
-from telemetry_service.domain.public_url import PublicUrl
+from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.receipts_file import FILE_BYTES
 from telemetry_service.web.api import (
     bundles,
@@ -83,7 +83,7 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
         openapi_url=None,
         routes=list(_routes()),
         lifespan=lifespan,
-        middleware=_around(errors, context.runtime.deployment.public_url),
+        middleware=_around(errors, context.runtime.deployment),
         exception_handlers=errors.by_kind(),
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
@@ -110,12 +110,13 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(root.routes)
 
 
-def _around(errors: ErrorHandler, public_url: PublicUrl | None) -> list[Middleware]:
+def _around(errors: ErrorHandler, deployment: Deployment) -> list[Middleware]:
     """Return the middleware, outermost first."""
+    public_url = deployment.public_url
     return [
         Middleware(request_ids),
         Middleware(find_place, public_url=public_url, framed=paths.TAB),
-        Middleware(security_headers),
+        Middleware(security_headers, ancestors=deployment.frame_ancestors),
         Middleware(ErrorMiddleware, handler=errors),
         Middleware(refuse_ambiguity),
         Middleware(check_host, public_url=public_url),

@@ -54,7 +54,7 @@ def test_an_ambiguous_request_ends_the_connection_in_each_form(shared: Running) 
         assert (response.status_code, response.headers["connection"]) == (400, "close")
 
 
-@pytest.mark.parametrize("path", ["/login?ended=perhaps", f"{paths.TAB}?fragment=perhaps"])
+@pytest.mark.parametrize("path", ["/login?ended=perhaps", f"{paths.HISTORY}/no-id"])
 def test_the_address_of_a_page_that_cannot_be_read_leads_nowhere(shared: Running, path: str) -> None:
     cookies, _ = shared.log_in()
     response = shared.client.get(path, headers={"Cookie": f"telemetry_session={cookies['telemetry_session']}"})

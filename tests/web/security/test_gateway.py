@@ -250,11 +250,13 @@ def test_a_part_of_a_page_answers_in_place_and_never_leads_the_page_away(
 ) -> None:
     expired = gateway.token(service.clock.now() - timedelta(hours=1))
     for headers in ({}, {HEADER: expired}):
-        for path, part in ((f"{paths.TAB}?fragment=true", {}), (paths.HISTORY, {"HX-Request": "true"})):
-            response = service.client.get(path, headers=headers | part)
+        for path in (paths.HISTORY, "/embedded/history"):
+            response = service.client.get(path, headers=headers | {"HX-Request": "true"})
             assert response.status_code == 401
             assert {"location", "hx-redirect"}.isdisjoint(response.headers)
             assert response.json()["detail"]
+        frame = service.client.get("/embedded", headers=headers)
+        assert (frame.status_code, "location" in frame.headers, "</html>" in frame.text) == (401, False, True)
     assert service.client.get(paths.TAB).headers["location"].startswith("/login")
 
 

@@ -7,6 +7,7 @@ from telemetry_service.web.security.response_headers import CONTENT_SECURITY_POL
 from tests.support.each import each
 from tests.support.running import Running
 
+ANCESTORS = "https://a.example https://b.example"
 RESPONSES = [
     (None, "GET", "/healthz"),
     (None, "GET", "/login"),
@@ -39,6 +40,29 @@ def test_a_page_may_load_nothing_from_elsewhere_and_nothing_inline() -> None:
     assert "*" not in CONTENT_SECURITY_POLICY
     assert CONTENT_SECURITY_POLICY.startswith("default-src 'none'")
     assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+
+
+def test_only_pages_of_the_frame_may_be_framed_and_only_by_whom_the_deployment_names(
+    shared: Running, sqlite_url: str
+) -> None:
+    policy = CONTENT_SECURITY_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+    named = {"TELEMETRY_FRAME_ANCESTORS": "https://a.example,https://b.example"}
+    with Running(sqlite_url, named) as other:
+        for service, allowed, older in ((shared, policy, "SAMEORIGIN"), (other, f"{policy} {ANCESTORS}", None)):
+            for path in ("/embedded", "/embedded/history", "/embedded/nothing"):
+                headers = service.client.get(path).headers
+                assert (headers["content-security-policy"], headers.get("x-frame-options")) == (allowed, older)
+            for path in ("/login", "/settings/general/telemetry", "/healthz", "/embeddedly"):
+                headers = service.client.get(path).headers
+                assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+                assert headers["x-frame-options"] == "DENY"
+        assert shared.client.get("/static/embed.js").headers["cross-origin-resource-policy"] == "same-origin"
+        assert other.client.get("/static/embed.js").headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+def test_nothing_but_the_tab_has_a_second_address(shared: Running) -> None:
+    for path in ("metrics", "healthz", "login", "api/v1/license", "api/v1/openapi.json", "static/tab.css"):
+        assert shared.client.get(f"/embedded/{path}").status_code in {401, 404}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.web.http.middleware import http_middleware, with_headers
 
 EMBEDDED = "/embedded"
-"""What the addresses of the pages of a frame begin with."""
+"""Where the pages of the tab are for a frame."""
 
 _KEY = "telemetry.place"
 _REDIRECTS = ("Location", "HX-Redirect")
@@ -33,7 +33,7 @@ class Place:
     prefix: str = ""
     """The path below which it sees everything, without a slash at its end."""
     framed: str | None = None
-    """For a page of a frame, the path that all such pages are below."""
+    """For a page of a frame, the own path of all such pages, which ``EMBEDDED`` replaces."""
 
     @property
     def embedded(self) -> bool:
@@ -42,13 +42,18 @@ class Place:
 
     def address(self, path: str) -> str:
         """Return the address of one of the service's own paths, as a page must name it."""
-        inside = EMBEDDED if self.framed and path.startswith(self.framed) else ""
-        return self.prefix + inside + path
+        if self.framed is not None and path.startswith(self.framed):
+            return self.prefix + EMBEDDED + path.removeprefix(self.framed)
+        return self.prefix + path
+
+    def outside(self, path: str) -> str:
+        """Return the address that a page of a frame names for its own window."""
+        return self.prefix + path
 
     def own(self, address: str) -> str:
         """Return the service's own path at an address that a page named."""
         path = _below(address, self.prefix) or address
-        return (_below(path, EMBEDDED) or path) if self.embedded else path
+        return (_framed_path(path, self.framed) or path) if self.framed is not None else path
 
 
 def place_of(request: Request) -> Place:
@@ -92,9 +97,7 @@ def _framed_path(path: str, framed: str) -> str | None:
     Nothing else has a second address: a proxy may restrict the paths of the API and the metrics.
     """
     inside = _below(path, EMBEDDED)
-    if inside == "/":
-        return framed
-    return inside if inside is not None and (inside == framed or _below(inside, framed)) else None
+    return None if inside is None else framed + inside.rstrip("/")
 
 
 def _below(path: str, prefix: str) -> str | None:

@@ -209,7 +209,7 @@ def _not_logged_in(request: Request, context: WebContext, rule: Rule) -> errors.
 
 def is_part(request: Request) -> bool:
     """Whether a request is for a part of a page that is open, and not for a page."""
-    return "hx-request" in request.headers or request.query_params.get("fragment") == "true"
+    return "hx-request" in request.headers
 
 
 def _person(request: Request, login: Login) -> Caller:

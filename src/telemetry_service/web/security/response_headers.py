@@ -1,11 +1,14 @@
 """The headers of every response: nothing inline, nothing from other origins, no caching, no sniffing."""
 
+from collections.abc import Sequence
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.web.http.middleware import http_middleware, with_headers
 from telemetry_service.web.http.place import place_in
 
+_NO_FRAME = "frame-ancestors 'none'"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; "
     "script-src 'self'; "
@@ -15,7 +18,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; "
     "form-action 'self'; "
     "base-uri 'none'; "
-    "frame-ancestors 'none'"
+    f"{_NO_FRAME}"
 )
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
@@ -29,18 +32,38 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": PERMISSIONS_POLICY,
 }
+_STATIC = "/static/"
 _HSTS = "max-age=31536000"
 """A year. Without subdomains, which this service must not decide about."""
 
 
 @http_middleware
-async def security_headers(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Set the headers; a route may set its own Cache-Control."""
+async def security_headers(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, ancestors: Sequence[str] = ()
+) -> None:
+    """Set the headers; a route may set its own Cache-Control.
+
+    The pages of a frame may be shown by this origin and by ``ancestors``, all other pages by none.
+    """
 
     def complete(headers: MutableHeaders) -> None:
         headers.update(ALWAYS)
+        if place_in(scope).embedded:
+            _allow_frame(headers, ancestors)
+        if ancestors and scope["path"].startswith(_STATIC):
+            # Their pages load the script of the frame from here.
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         headers.setdefault("Cache-Control", "no-store")
         if place_in(scope).secure:
             headers["Strict-Transport-Security"] = _HSTS
 
     await app(scope, receive, with_headers(send, complete))
+
+
+def _allow_frame(headers: MutableHeaders, ancestors: Sequence[str]) -> None:
+    allowed = " ".join(("frame-ancestors 'self'", *ancestors))
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(_NO_FRAME, allowed)
+    # The older header cannot name other origins; without it, browsers obey the policy alone.
+    headers["X-Frame-Options"] = "SAMEORIGIN"
+    if ancestors:
+        del headers["X-Frame-Options"]

@@ -31,6 +31,7 @@ STYLES = (
 """The sections of the stylesheet in the order of the cascade: of two rules with equal weight, the later one wins."""
 SCRIPTS = (
     "page",
+    "frame",
     "times",
     "dialogs",
     "address",
@@ -43,6 +44,8 @@ SCRIPTS = (
 )
 """The topics of the script in the order in which they handle an event."""
 _FOLDER = Path(__file__).parent.parent / "static"
+_OUR_PAGES = b'if ("telemetryPage" in document.documentElement.dataset) {\n%s\n}\n'
+"""The script listens to the whole page, so it does nothing in a page that is not the service's."""
 _DIGEST_CHARACTERS = 16
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -68,13 +71,17 @@ class Assets:
         """Read the folder; other files than stylesheets, scripts and images, such as VENDORED.md, are not served."""
         contents = {path.name: path.read_bytes() for path in _FOLDER.iterdir() if path.suffix in _MEDIA_TYPES}
         contents["tab.css"] = _joined(_FOLDER / "styles", STYLES, ".css")
-        contents["tab.js"] = _joined(_FOLDER / "scripts", SCRIPTS, ".js")
+        contents["tab.js"] = _OUR_PAGES % _joined(_FOLDER / "scripts", SCRIPTS, ".js")
         self._by_name = {name: _asset(name, content) for name, content in contents.items()}
         self._by_url = {asset.url: asset for asset in self._by_name.values()}
 
     def url(self, name: str) -> str:
         """Return the address of a file; an unknown name is a bug in a template."""
         return self._by_name[name].url
+
+    def content(self, name: str) -> bytes:
+        """Return the content of a file."""
+        return self._by_name[name].content
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this name."""

@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, RequestForgeryError
 from telemetry_service.web.errors.problem import Problem, problem_response
 from telemetry_service.web.http.place import place_of
-from telemetry_service.web.security.authorization import LoginNeededError, is_part
+from telemetry_service.web.security.authorization import LoginNeededError
 from telemetry_service.web.security.csrf import SAFE_METHODS
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form
+from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form, read_unsaved_form
 from telemetry_service.web.tab.labels import Badge
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, see_other
 
@@ -27,9 +27,10 @@ class TabErrorPages:
     async def respond(self, request: Request, problem: Problem) -> Response:
         """Return a response that the browser can show. Changes in one of our forms are not lost."""
         if isinstance(problem.error, LoginNeededError):
-            return await keep_form(request, _to_login(request, problem))
-        if isinstance(problem.error, AccessDeniedError) and is_part(request):
-            return problem_response(problem)  # In place: the page around it is the console's.
+            respond = _in_frame if place_of(request).embedded else _to_login
+            return await keep_form(request, respond(request, problem))
+        if isinstance(problem.error, AccessDeniedError) and is_htmx(request):
+            return problem_response(problem)  # In place: the page that is open stays.
         if isinstance(problem.error, RequestForgeryError) and (again := await form_again(request)) is not None:
             return again
         return _toast(request, problem) if is_htmx(request) else _page(request, problem)
@@ -66,6 +67,23 @@ def _to_login(request: Request, problem: Problem) -> Response:
     if request.method in SAFE_METHODS:
         return see_other(_login(str(request.url), ended=False))
     return see_other(_login("", ended=True))
+
+
+def _in_frame(request: Request, problem: Problem) -> Response:
+    """Say in the frame that no one is logged in: neither the frame nor the console around it is led away."""
+    if is_htmx(request):
+        response = problem_response(problem)
+        # The page as it is now: it says the same.
+        response.headers["HX-Redirect"] = _shown_path(request)
+        return response
+    shown = request.url.path if request.method in SAFE_METHODS else paths.TAB
+    place = place_of(request)
+    words = {
+        "login": place.outside(_login(shown, ended=False)),
+        "again": place.address(shown),
+        "unsaved_form": read_unsaved_form(request) is not None,
+    }
+    return pages_of(request).page(request, "frame_login.html", words, problem.status)
 
 
 def _shown_path(request: Request) -> str:

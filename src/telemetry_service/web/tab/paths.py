@@ -76,7 +76,9 @@ class Links:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - an address, or a function that returns one
         """Return the address of one of the names above."""
-        found = globals()[name]
+        found = globals().get(name)
+        if found is None:
+            raise AttributeError(name)
         if callable(found):
             return lambda *given: self._place.address(found(*given))
         return self._place.address(found)

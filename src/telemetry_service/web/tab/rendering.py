@@ -53,7 +53,6 @@ _ABSENT: dict[str, Any] = {
     "refusal": None,
     "reveal_wrong": None,
     "revealed_key": None,
-    "standalone": True,
     "streamed": False,
     "toast": None,
     "unsaved_key": False,

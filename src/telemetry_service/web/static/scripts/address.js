@@ -1,15 +1,16 @@
-/* The address bar and the title of the page say which dialog is open and which part of the history is shown. Inside a host
-   console both belong to the console. */
+/* The address and the title of the page say which dialog is open and which part of the history is shown. In a frame, the
+   console is informed of both (frame.js). */
 (() => {
   "use strict";
 
-  const tab = () => document.querySelector("#telemetry[data-standalone]");
+  const tab = () => document.querySelector("#telemetry");
   const isDialog = () => /\/(?:history\/[^/]+|payload)$/u.test(location.pathname);
   const target = () => (location.pathname.includes("/history/") ? "#drawer-place" : "#dialog-place");
 
   function showTitle(dialog) {
     const words = dialog?.querySelector("h2").textContent.trim().replaceAll(/\s+/gu, " ");
     document.title = `${words ? `${words} · ` : ""}Telemetry · Control Core`;
+    document.dispatchEvent(new Event("telemetry:address"));
   }
 
   function opened(dialog) {
@@ -20,14 +21,15 @@
   }
 
   function leave(dialog) {
-    if (history.state?.drawer) history.back();
+    // In a frame, going back could undo a step of the console around it.
+    if (history.state?.drawer && parent === globalThis) history.back();
     else history.replaceState(null, "", dialog.dataset.back);
   }
 
   function closed(dialog) {
     if (!tab() || document.querySelector("dialog:modal")) return;
-    showTitle(null);
     if (dialog.dataset.url && isDialog()) leave(dialog);
+    showTitle(null);
   }
 
   function followHistory() {
@@ -46,6 +48,7 @@
     }
     for (const dialog of document.querySelectorAll("dialog[data-url]")) dialog.close();
     followHistory();
+    showTitle(null);
   }
 
   /* The message in the address has been shown; a reload must not show it again. */
@@ -61,7 +64,9 @@
   document.addEventListener("telemetry:closed", (event) => closed(event.detail));
   document.addEventListener("htmx:afterSettle", ({ detail: { elt, requestConfig } }) => {
     const chosen = requestConfig?.elt?.matches("[data-push]") && elt.id === "history";
-    if (chosen && tab()) history.pushState(null, "", elt.dataset.url);
+    if (!chosen || !tab()) return;
+    history.pushState(null, "", elt.dataset.url);
+    showTitle(null);
   });
   addEventListener("popstate", follow);
 })();

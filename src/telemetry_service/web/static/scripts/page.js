@@ -5,7 +5,8 @@
 
    telemetry:content  on the document: the page is there, or a part of it was replaced
    telemetry:opened   on a dialog: it has become modal
-   telemetry:closed   on the document, with the dialog in `detail`: it was closed and has left the page */
+   telemetry:closed   on the document, with the dialog in `detail`: it was closed and has left the page
+   telemetry:address  on the document: the address or the title has changed */
 (() => {
   "use strict";
 

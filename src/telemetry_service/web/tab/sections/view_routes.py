@@ -1,9 +1,8 @@
 """The read-only routes of the tab, its fragments and its dialogs."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query
 from fastapi.responses import Response
 
 from telemetry_service.pipeline.queries.configuration import read_configuration
@@ -37,16 +36,10 @@ router = Topic("tab", described=False)
 
 @router.get(paths.TAB)
 @viewer_page
-def show_tab(
-    visit: CurrentVisit,
-    fragment: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter
-) -> Response:
-    """Show the whole tab: as a page, or as the fragment that a host console loads."""
+def show_tab(visit: CurrentVisit) -> Response:
+    """Show the whole tab."""
     with open_snapshot(visit.runtime) as snapshot:
-        shown = _page_sections(visit, snapshot)
-    if not fragment:
-        return _page(visit, shown)
-    return forget_unsaved_form(visit.request, visit.fragments("telemetry/tab.html", shown | {"standalone": False}))
+        return _page(visit, _page_sections(visit, snapshot))
 
 
 @router.get(paths.HISTORY)

@@ -1,0 +1,287 @@
+"""The tab in the page of a console, behind a real nginx, beside frameworks and scripts that know nothing of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Frame, Page, expect
+
+from tests.browser.console import PASSWORD, Console, Deployed
+from tests.browser.hostile import STYLESHEETS, build, our_ids, snippets
+from tests.browser.test_accessibility import RULES
+from tests.browser.test_history import failed_and_sent
+from tests.browser.visitor import WIDE, ZONE, Faults
+from tests.support.license_server import LicenseServer
+from tests.support.nginx import NEEDS_NGINX, Nginx
+from tests.support.shared_clock import SharedClock
+
+pytestmark = [
+    NEEDS_NGINX,
+    pytest.mark.skipif(
+        not all(path.exists() for path in STYLESHEETS.values()),
+        reason="the CSS frameworks are not installed (make test installs them if there is Node)",
+    ),
+]
+
+NAME, OTHER = "telemetry.localhost", "console.telemetry.localhost"
+"""The name of the origin that both share, and that of another origin of the same site."""
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " frame-src 'self'; form-action 'self'"
+)
+_CONSOLE = """
+add_header Content-Security-Policy "{policy}";
+location / {{ root {folder}; }}
+location /other.html {{ add_header X-Policy none; root {folder}; }}
+location /saved {{ return 200 "saved"; }}
+location /found {{ return 200 "found"; }}
+location /broken {{ return 500; }}
+{telemetry}
+"""
+_RECTANGLES = """() => Object.fromEntries([...document.querySelectorAll('[id]')].map((it) => {
+  const { x, y, width, height } = it.getBoundingClientRect();
+  return [it.id, [x, y, width, height, getComputedStyle(it).font, getComputedStyle(it).letterSpacing].join(' ')];
+}))"""
+
+
+@dataclass
+class Host:
+    """A console's page with the tab in it."""
+
+    url: str
+    console: Console
+    page: Page
+    faults: Faults
+
+    def open(self, fragment: str = "") -> Frame:
+        """Open the page, and return the frame of the tab when it is there."""
+        self.page.goto(f"{self.url}/{fragment}")
+        return self.frame()
+
+    def frame(self) -> Frame:
+        """Return the frame of the tab when it is there."""
+        expect(self.page.locator("#shown")).not_to_be_empty()
+        [frame] = self.page.main_frame.child_frames
+        return frame
+
+    def log_in(self) -> None:
+        """Give the browser a session."""
+        value = self.console.session_cookie()
+        cookie = {"name": "__Secure-telemetry_session", "value": value, "domain": NAME, "path": "/telemetry"}
+        self.page.context.add_cookies([cookie | {"secure": True}])  # type: ignore[list-item]
+
+    @property
+    def fragment(self) -> str:
+        """The fragment of the address of the page."""
+        return self.page.url.partition("#")[2]
+
+
+@contextmanager
+def _visit(browser: Browser, url: str, console: Console, *, javascript: bool = True) -> Iterator[Host]:
+    context = browser.new_context(
+        viewport=WIDE,
+        timezone_id=ZONE,
+        ignore_https_errors=True,
+        reduced_motion="reduce",
+        java_script_enabled=javascript,
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    faults = Faults()
+    page.on("console", faults.note_console)
+    page.on("pageerror", faults.note_error)
+    host = Host(url, console, page, faults)
+    host.log_in()
+    try:
+        yield host
+    finally:
+        context.close()
+    assert faults.unexpected() == []
+
+
+@pytest.fixture
+def behind_nginx(
+    sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
+) -> Iterator[tuple[str, Console]]:
+    """The console's origin, and the service below ``/telemetry`` of it, as the documentation says."""
+    nginx = Nginx(tmp_path)
+    url = f"https://{NAME}:{nginx.port}"
+    environment = {
+        "TELEMETRY_PUBLIC_URL": f"{url}/telemetry",
+        "TELEMETRY_TRUSTED_PROXIES": "127.0.0.1",
+        "TELEMETRY_FRAME_ANCESTORS": f"https://{OTHER}:{nginx.port}",
+    }
+    (tmp_path / "console").mkdir()
+    build(tmp_path / "console", url)
+    with Console(sqlite_url, clock, server, Deployed(environment=environment)) as console:
+        console.set_key()
+        console.register_pairs(3)
+        console.report(3)
+        telemetry = snippets("nginx")[0].replace("http://127.0.0.1:8080", console.url)
+        with nginx.serving(_CONSOLE.format(policy=_POLICY, folder=tmp_path / "console", telemetry=telemetry)):
+            yield url, console
+
+
+@pytest.fixture
+def host(browser: Browser, behind_nginx: tuple[str, Console]) -> Iterator[Host]:
+    """The page in a browser with a session."""
+    with _visit(browser, *behind_nginx) as host:
+        yield host
+
+
+def test_a_hostile_console_and_the_tab_leave_each_other_alone(host: Host) -> None:
+    failed_and_sent(host.console)
+    frame = host.open()
+    page = host.page
+    page.evaluate("document.getElementById('host-modal').close()")
+    _expect_own_look(host, frame)
+    assert Axe().run(frame, options=RULES).response["violations"] == []
+    page.evaluate("delete document.body.dataset.closed; document.getElementById('host-modal').showModal()")
+    frame.evaluate("document.querySelector('#history tbody th a').click()")
+    expect(frame.locator("#drawer")).to_be_visible()
+    assert page.evaluate("[document.body.dataset.closed ?? 'open', document.getElementById('host-modal').open]") == [
+        "open",
+        True,
+    ]
+    page.evaluate("document.getElementById('host-modal').close()")
+    frame.locator("#drawer-close").click()
+    expect(frame.locator("#drawer")).to_have_count(0)
+    _expect_working_host(host, frame)
+
+
+def _expect_own_look(host: Host, frame: Frame) -> None:
+    """Expect each element where it is in a page of its own of the same size, in the same type."""
+    inside = frame.evaluate(_RECTANGLES)
+    width, height = frame.evaluate("[innerWidth, innerHeight]")
+    pane = host.page.locator(".telemetry-pane").bounding_box()
+    assert pane is not None
+    assert pane["width"] > 1000
+    alone = host.page.context.new_page()
+    alone.set_viewport_size({"width": width, "height": height})
+    alone.goto(f"{host.url}/telemetry/embedded")
+    assert alone.evaluate(_RECTANGLES) == inside
+    alone.close()
+
+
+def _expect_working_host(host: Host, frame: Frame) -> None:
+    page = host.page
+    page.locator("#host-busy").click()
+    page.locator("#host-dismiss").click()
+    page.locator("#host-get").click()
+    expect(page.locator("#host-found")).to_have_text("found")
+    host.faults.expected_statuses.add(500)
+    page.locator("#host-broken").click()
+    page.wait_for_timeout(300)
+    said = [text for text in host.faults.found if "Response Status Error Code 500" in text]
+    assert len(said) == 1  # By the console's own htmx.
+    host.faults.found.remove(said[0])
+    expect(frame.locator("#toasts")).to_be_empty()
+    state = page.evaluate("({ ...document.body.dataset })")
+    assert (state["busy"], state["dismissed"]) == ("yes", "yes")
+    assert "X-History-Query" not in state["headers"]
+    theirs = page.locator(".theirs").all_inner_texts()
+    assert [text.lower() for text in theirs] == [f"{name} of the console" for name in our_ids()]
+    page.locator("#host-save").click()  # The console's own validation stops this one.
+    page.locator("#host-save").click()
+    page.wait_for_url("**/saved?name=filled+in")
+
+
+def test_an_open_transmission_has_an_address_in_the_console(host: Host) -> None:
+    failed_and_sent(host.console)
+    frame = host.open()
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    frame.locator("#history tbody th a").first.click()
+    expect(frame.locator("#drawer")).to_be_visible()
+    host.page.wait_for_function("location.hash.startsWith('#telemetry/history/')")
+    address = host.fragment
+    host.page.reload()
+    frame = host.frame()
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    expect(frame.locator("#drawer")).to_be_visible()
+    frame.locator("#drawer-close").click()
+    host.page.wait_for_function("location.hash === ''")
+    host.page.evaluate("(hash) => { location.hash = hash; }", address)
+    expect(frame.locator("#drawer")).to_be_visible()
+    # Another fragment is the console's.
+    host.page.evaluate("location.hash = '#section'")
+    frame.locator("#drawer-close").click()
+    expect(frame.locator("#drawer")).to_have_count(0)
+    assert host.fragment == "section"
+
+
+def test_the_console_hands_on_its_theme_and_nobody_else_does(host: Host) -> None:
+    frame = host.open()
+    accent = "getComputedStyle(document.querySelector('#telemetry')).getPropertyValue('--cct-accent')"
+    radius = "getComputedStyle(document.querySelector('.card')).borderTopLeftRadius"
+    frame.wait_for_function(f"{radius} === '4px'")
+    assert frame.evaluate(accent) == "light-dark(#6b2fb3, #c9a6ff)"
+    assert frame.evaluate("document.documentElement.dataset.theme") == "light"
+    host.page.evaluate("document.documentElement.style.colorScheme = 'dark'")
+    frame.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    host.page.evaluate("document.querySelector('control-core-telemetry').style.setProperty('--cct-accent', 'url(/x)')")
+    frame.wait_for_function(f"{accent}.includes('#2454c4')")
+    # The frame is not its own parent, and the console's window is not the frame.
+    frame.evaluate("postMessage({ telemetry: 1, type: 'theme', scheme: 'light' })")
+    host.page.evaluate("postMessage({ telemetry: 1, type: 'shown', path: '/forged', title: '', loggedIn: true })")
+    host.page.wait_for_timeout(200)
+    assert frame.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert host.fragment == ""
+
+
+def test_without_a_session_the_tab_says_so_in_its_place(host: Host) -> None:
+    frame = host.open()
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    host.page.context.clear_cookies()
+    host.faults.expected_statuses.add(401)
+    frame.locator("#test").click()
+    expect(frame.locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+    assert host.page.url == f"{host.url}/"
+    assert Axe().run(frame, options=RULES).response["violations"] == []
+    with host.page.expect_popup() as opened:
+        frame.get_by_role("link", name="Log in").click()
+    login = opened.value
+    login.get_by_label("Name").fill("admin")
+    login.get_by_label("Password").fill(PASSWORD)
+    login.get_by_role("button", name="Log in").click()
+    login.wait_for_url("**/telemetry/settings/general/telemetry")
+    login.close()
+    frame.get_by_role("link", name="Reload").click()
+    expect(frame.locator("#save-all")).to_be_visible()
+    assert host.page.url == f"{host.url}/"
+
+
+def test_logging_out_of_the_console_ends_the_session_of_the_tab(host: Host) -> None:
+    host.open()
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    host.faults.expected_statuses.add(401)
+    host.page.locator("#log-out").click()
+    expect(host.page.locator("#state")).to_have_text("Logged out")
+    expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+    host.page.goto(f"{host.url}/telemetry/settings/general/telemetry")
+    expect(host.page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_a_console_of_another_origin_shows_the_tab_if_the_deployment_names_it(host: Host) -> None:
+    host.page.goto(f"{host.url.replace(NAME, OTHER)}/other.html")
+    [frame] = host.page.main_frame.child_frames
+    frame.locator("#history-title").wait_for()
+    host.page.evaluate("location.hash = '#telemetry/proof'")
+    expect(frame.get_by_role("heading", name="Proof", exact=True)).to_be_visible()
+    host.page.goto(f"{host.url.replace(NAME, f'stranger.{NAME}')}/other.html")
+    host.page.wait_for_timeout(500)
+    [frame] = host.page.main_frame.child_frames
+    assert frame.url.startswith("chrome-error:")
+    said = host.faults.found
+    assert len([text for text in said if "frame-ancestors" in text]) == 1
+    # What the browser shows in the place of the frame gets no message.
+    said[:] = [text for text in said if not any(word in text for word in ("frame-ancestors", "chrome-error", "'null'"))]
+
+
+def test_without_javascript_the_console_has_a_link(browser: Browser, behind_nginx: tuple[str, Console]) -> None:
+    with _visit(browser, *behind_nginx, javascript=False) as host:
+        host.page.goto(host.url)
+        host.page.get_by_role("link", name="Telemetry settings").click()
+        expect(host.page.get_by_role("heading", name="Telemetry", exact=True)).to_be_visible()
