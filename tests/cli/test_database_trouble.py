@@ -52,9 +52,8 @@ def check(cli: CommandLine, url: str, code: str, *, readable: bool = False) -> N
 
 def check_serve(cli: CommandLine, url: str, code: str, folder: Path) -> None:
     """Look at what a start of the service says of this database; a process of its own, for it sets up its log."""
-    with Program(
-        "serve", "--port", "0", folder=folder, environment={**cli.environment, "TELEMETRY_DATABASE_URL": url}
-    ) as service:
+    environment = {**cli.environment, "TELEMETRY_DATABASE_URL": url}
+    with Program("serve", "--port", "0", folder=folder, environment=environment, forked=True) as service:
         assert service.process.wait(150) == 4
         # The sentence and the line of the log come in either order.
         assert any(line.endswith(f" ({code})") for line in service.errors.splitlines())
@@ -299,7 +298,7 @@ def test_a_service_whose_database_goes_bad_names_it_in_its_log(
     keyed: CommandLine, sqlite_url: str, tmp_path: Path
 ) -> None:
     keyed.set(TELEMETRY_DATABASE_URL=sqlite_url)
-    with Program("serve", "--port", "0", folder=tmp_path, environment=keyed.environment) as service:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=keyed.environment, forked=True) as service:
         service.wait_for_url()
         with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as other:
             other.execute("DROP TABLE telemetry_schedule")

@@ -107,7 +107,7 @@ def test_payloads_that_wait_for_a_person_are_5_beside_a_connection_that_works(
     assert connected("send-now").code == 5
     license_server.trouble()
     assert connected("send-now").code == 0
-    with Program("doctor", "--json", folder=tmp_path, environment=connected.environment) as program:
+    with Program("doctor", "--json", folder=tmp_path, environment=connected.environment, forked=True) as program:
         ended = program.process.wait(PATIENCE_SECONDS)
         assert program.process.stdout is not None
         found = {finding["check"]: finding for finding in json.load(program.process.stdout)}

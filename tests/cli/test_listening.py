@@ -89,7 +89,7 @@ def test_where_nothing_listens_the_loopbacks_are_asked() -> None:
 @needs_ipv6
 def test_the_service_itself_serves_both(bare: CommandLine, tmp_path: Path) -> None:
     keys = {"ENCRYPTION_KEY": generate_key(), "CREDENTIAL_ENCRYPTION_KEY": generate_key()}
-    with Program("serve", "--host", "::", "--port", "0", folder=tmp_path, environment=keys) as service:
+    with Program("serve", "--host", "::", "--port", "0", folder=tmp_path, environment=keys, forked=True) as service:
         port = service.wait_for_url().rpartition(":")[2]
         assert bare("doctor", "--liveness", "--port", port).code == 0
         for host in ("127.0.0.1", "::1"):

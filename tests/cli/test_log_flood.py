@@ -31,7 +31,7 @@ def flood(port: int, request: bytes) -> None:
 
 def test_megabytes_of_malformed_requests_make_a_few_lines_with_the_address(tmp_path: Path) -> None:
     keys = {"ENCRYPTION_KEY": generate_key(), "CREDENTIAL_ENCRYPTION_KEY": generate_key()}
-    with Program("serve", "--port", "0", folder=tmp_path, environment=keys) as service:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=keys, forked=True) as service:
         port = int(service.wait_for_url().rpartition(":")[2])
         before = len(service.lines)
         for request in MALFORMED.values():

@@ -71,7 +71,7 @@ def test_what_is_being_sent_at_sigterm_is_finished(
         headers = {"Authorization": f"Bearer {token}"}
         responses.append(httpx.post(f"{url}/api/v1/telemetry/send-now", headers=headers, trust_env=False, timeout=60))
 
-    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment, forked=True) as service:
         url = service.wait_for_url()
         sender = threading.Thread(target=send_now)
         sender.start()
@@ -89,7 +89,7 @@ def test_its_log_holds_no_secret_and_no_address_of_the_license_server(
 ) -> None:
     license_server.server.__exit__()
     token = connected("token", "create", "administration", "--scope", Scope.ADMIN).out.splitlines()[-1]
-    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment) as service:
+    with Program("serve", "--port", "0", folder=tmp_path, environment=connected.environment, forked=True) as service:
         url = service.wait_for_url()
         headers = {"Authorization": f"Bearer {token}"}
         httpx.post(f"{url}/api/v1/telemetry/send-now?secret=canary", headers=headers, trust_env=False, timeout=60)
@@ -130,7 +130,7 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
 ) -> None:
     password = "a long enough password"
     environment = {**cli.environment, **variables, "TELEMETRY_ADMIN_PASSWORD": password}
-    with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment) as service:
+    with Program("serve", "--port", "0", *options, folder=tmp_path, environment=environment, forked=True) as service:
         url = service.wait_for_url()
         responses = [
             httpx.post(
@@ -162,7 +162,9 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
 def test_the_start_warns_where_cookies_will_not_be_secure(
     cli: CommandLine, tmp_path: Path, options: tuple[str, ...], *, warned: bool
 ) -> None:
-    with Program("serve", "--port", "0", *options, folder=tmp_path, environment=cli.environment) as service:
+    with Program(
+        "serve", "--port", "0", *options, folder=tmp_path, environment=cli.environment, forked=True
+    ) as service:
         service.wait_for_event("service_started")
         warnings = [line["warning"] for line in service.lines if line["event"] == "deployment_warning"]
     assert ("cookies_not_secure" in warnings) is warned

@@ -16,13 +16,13 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
-from telemetry_service.service import open_service
+from telemetry_service.service import Options, open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.storage.database import Database
 from tests.support.actors import ADMIN, CLI
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.program import Program
-from tests.support.running import UNUSED_TLS
+from tests.support.running import CHEAP, UNUSED_TLS
 
 PASSWORD = "canary-password-4711"
 
@@ -42,7 +42,7 @@ class Deployment:
 
     def prepare(self) -> None:
         """Save the API key and make tokens, before the service runs."""
-        service = open_service(load_settings(self.environment))
+        service = open_service(load_settings(self.environment), Options(hash_cost=CHEAP))
         set_api_key(service.runtime, API_KEY, ADMIN)
         for scope in (Scope.READ, Scope.REPORT, Scope.ADMIN):
             self.tokens[scope] = service.authentication.tokens.create(f"t-{scope.value}", [scope], CLI).token
@@ -50,9 +50,8 @@ class Deployment:
 
     def program(self, *options: str, **environment: str) -> Program:
         """Return the service, which is to listen on a port of the system's choice."""
-        return Program(
-            "serve", "--port", "0", *options, folder=self.folder, environment={**self.environment, **environment}
-        )
+        environment = {**self.environment, **environment}
+        return Program("serve", "--port", "0", *options, folder=self.folder, environment=environment, forked=True)
 
     def call(self, url: str, scope: Scope, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes them
         """Make a call of the API."""

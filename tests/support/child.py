@@ -3,7 +3,6 @@
 The process is forked off a server that has imported everything already, so that a kill costs no start-up.
 """
 
-import multiprocessing
 import os
 import signal
 import time
@@ -21,10 +20,10 @@ from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN
+from tests.support.forkserver import fork
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 
-_CONTEXT = multiprocessing.get_context("forkserver")
 _TRIES = 5
 _POLL_SECONDS = 0.005
 PATIENCE_SECONDS = 60
@@ -56,10 +55,7 @@ class Orders:
 
 def launch(orders: Orders) -> BaseProcess:
     """Start a child; it runs when this returns, and is ready later."""
-    _CONTEXT.set_forkserver_preload([__name__])
-    process = _CONTEXT.Process(target=_live, args=(orders,), daemon=True)
-    process.start()
-    return process
+    return fork(_live, orders)
 
 
 def exit_code(process: BaseProcess) -> int:

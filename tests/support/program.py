@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.forked import Forked
+
 _PATIENCE_SECONDS = 150
 """No test is about how long this takes; it only must not wait for ever."""
 
@@ -35,11 +37,18 @@ class Program:
         folder: Path,
         environment: Mapping[str, str] | None = None,
         watched_by: Sequence[str] = (),
+        forked: bool = False,
     ) -> None:
         """Prepare to run it in ``folder``, with nothing in its environment but ``environment``.
 
-        ``watched_by`` is a command that becomes the program, such as ``strace -D``.
+        Args:
+            arguments: of the command line.
+            folder: where it runs; its standard error is a file there.
+            environment: what it sees besides what every program of the tests sees.
+            watched_by: a command that becomes the program, such as ``strace -D``.
+            forked: for a test that is about neither the start of Python nor what is imported: a second quicker.
         """
+        self._forked = forked
         self._watched_by = watched_by
         self._arguments = arguments
         self._folder = folder
@@ -48,7 +57,14 @@ class Program:
 
     def __enter__(self) -> Self:
         self._errors = (self._folder / "standard-error").open("w+b")
-        self.process = subprocess.Popen(
+        self.process = self._fork() if self._forked else self._start()
+        return self
+
+    def _fork(self) -> Forked:
+        return Forked(self._arguments, self._folder, self._environment, Path(self._errors.name))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [*self._watched_by, sys.executable, "-m", "telemetry_service.cli", *self._arguments],
             cwd=self._folder,
             env=self._environment,
@@ -57,7 +73,6 @@ class Program:
             stderr=self._errors,
             start_new_session=True,
         )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
