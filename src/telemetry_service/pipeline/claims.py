@@ -4,8 +4,9 @@ The index of a line only finds it. Someone may have changed the index or deleted
 payload leaves is read from the chain itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -31,42 +32,61 @@ def signed_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> l
     return _complete(line_about(line, keys, transmission_id) for line in lines)
 
 
-def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[Claims]:
-    """Return what all lines about a transmission say, oldest first; nothing if one may be missing or is not ours.
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The lines of the ledger about a transmission, oldest first."""
 
-    Every line from its first one to the head must follow the one before.
+    lines: tuple[StoredLine, ...]
+    complete: bool
+    """Whether every line from the first one to the head follows the one before, so that no other can be missing."""
+
+
+def chain_of(tx: Transaction, transmission_id: UUID, known: Iterable[Head] = ()) -> Chain:
+    """Return all lines about a transmission, read from the chain, whatever the index says; they are not verified.
+
+    ``known`` are lines that a verification has seen: those that are not older than the first one must be there.
     """
+    with closing(tx.ledger.since_first_of(transmission_id)) as found:
+        chain = readable(lambda: _chained(found, transmission_id, {head.seq: head for head in known}))
+    return chain or Chain(tx.ledger.of_transmission(transmission_id), complete=False)
+
+
+def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[Claims]:
+    """Return what all lines about a transmission say, oldest first; nothing if one may be missing or is not ours."""
+    chain = chain_of(tx, transmission_id)
     keys = runtime.ledger_keys(tx)
-    with closing(tx.ledger.since_first_of(transmission_id)) as lines:
-        found = readable(lambda: _complete(_chained(lines, keys, transmission_id)))
+    found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if chain.complete else []
     return found if found and _is_first(found[0]) else []
 
 
 def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> Claims | None:
     """Return what a line about a transmission says; None if we have not signed it, or not for its place and index."""
     said = read_line(line.line, keys)
+    if said is None or line.transmission_id != transmission_id:
+        return None
     index = (line.seq, line.kind, str(transmission_id))
-    return None if said is None or (said["seq"], said["kind"], said.get("transmission_id")) != index else said
+    return said if (said["seq"], said["kind"], said.get("transmission_id")) == index else None
 
 
-def _chained(
-    found: Iterable[tuple[StoredLine, Head]], keys: Mapping[str, bytes], transmission_id: UUID
-) -> Iterator[Claims | None]:
-    """Yield what each line about a transmission says, and None where the chain is broken or another line is not ours.
+def _chained(found: Iterable[tuple[StoredLine, Head]], transmission_id: UUID, known: Mapping[int, Head]) -> Chain:
+    """Read a part of the chain.
 
-    Only lines about it are verified. The digests in the chain cover the others: each line repeats that of the one
-    before.
+    The signatures of other lines are not verified: each line repeats the digest of the one before, so those that are
+    verified vouch for them.
     """
     last = head = None
+    left, complete, about = dict(known), True, list[StoredLine]()
     for line, present_head in found:
         said = unverified(line.line)
-        if said.get("seq") != line.seq or (last and (line.seq, said.get("prev")) != (last.seq + 1, last.sha256)):
-            yield None
+        if last is None:
+            left = {seq: seen for seq, seen in left.items() if seq >= line.seq}
+        elif (line.seq, said.get("prev")) != (last.seq + 1, last.sha256):
+            complete = False
         last, head = Head(line.seq, digest_of(line.line)), present_head
+        complete &= said.get("seq") == line.seq and left.pop(line.seq, last) == last
         if line.transmission_id == transmission_id or said.get("transmission_id") == str(transmission_id):
-            yield line_about(line, keys, transmission_id) if line.transmission_id == transmission_id else None
-    if last != head:
-        yield None
+            about.append(line)
+    return Chain(tuple(about), complete and not left and last is not None and last == head)
 
 
 def _complete(read: Iterable[Claims | None]) -> list[Claims]:

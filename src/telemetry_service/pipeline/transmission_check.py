@@ -13,6 +13,7 @@ from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.release import wait_of
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.pipeline.claims import Chain
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import read_line
@@ -35,6 +36,7 @@ class Flaw(StrEnum):
     BYTES_MISSING = "bytes_missing"
     STATE_CHANGED = "state_changed"
     RECEIPT_CHANGED = "receipt_changed"
+    ENTRIES_MISSING = "entries_missing"
 
     @property
     def sentence(self) -> str:
@@ -54,6 +56,9 @@ _SENTENCES = {
     Flaw.BYTES_MISSING: "The bytes of this attempt are gone.",
     Flaw.STATE_CHANGED: "The state differs from the outcome that was signed.",
     Flaw.RECEIPT_CHANGED: "The receipt is not the one that was signed when it arrived.",
+    Flaw.ENTRIES_MISSING: (
+        "Since this transmission was prepared, an entry of the ledger was deleted or changed; it may be about this one."
+    ),
 }
 
 
@@ -96,13 +101,25 @@ class CheckedTransmission:
 
 
 def check_transmission(
-    tx: Transaction, transmission: Transmission, attempts: tuple[Attempt, ...], keys: Mapping[str, bytes]
+    tx: Transaction,
+    transmission: Transmission,
+    attempts: tuple[Attempt, ...],
+    keys: Mapping[str, bytes],
+    chain: Chain | None = None,
 ) -> CheckedTransmission:
-    """Check a transmission now; ``keys`` are the raw public keys of the ledger, by their IDs."""
-    lines = tx.ledger.of_transmission(transmission.transmission_id)
+    """Check a transmission now.
+
+    Args:
+        tx: The transaction to read in.
+        transmission: The transmission.
+        attempts: Its attempts.
+        keys: The raw public keys of the ledger, by their IDs.
+        chain: Its lines, read from the chain. Without it, the index finds them; the sweep verifies the whole chain.
+    """
+    lines = chain.lines if chain else tx.ledger.of_transmission(transmission.transmission_id)
     contents = tx.evidence.of(transmission.transmission_id, _digests(transmission, attempts))
     read = {line.seq: read_line(line.line, keys) for line in lines}
-    check = _Check(transmission, attempts, lines, read, contents)
+    check = _Check(transmission, attempts, lines, read, contents, complete=chain is None or chain.complete)
     said = tuple(claims for claims in read.values() if claims)
     return CheckedTransmission(tuple(dict.fromkeys(check.findings())), lines, said, contents)
 
@@ -126,8 +143,12 @@ class _Check:
     read: Mapping[int, dict[str, Any] | None]
     """What each line says; None if it is not ours."""
     contents: Mapping[str, bytes]
+    complete: bool
+    """Whether no line about it can be missing, as far as that was checked."""
 
     def findings(self) -> Iterator[Finding]:
+        if not self.complete:
+            yield Finding(Flaw.ENTRIES_MISSING)
         yield from self._lines()
         yield from self._payload()
         for attempt in self.attempts:
@@ -143,7 +164,8 @@ class _Check:
         for line in self.lines:
             said = self.read[line.seq] or {}
             indexed = {"seq": line.seq, "kind": line.kind, "at": rfc3339(line.at), "transmission_id": about}
-            if any(said.get(name) != value for name, value in indexed.items()):
+            is_found = line.transmission_id == self.transmission.transmission_id
+            if not is_found or any(said.get(name) != value for name, value in indexed.items()):
                 yield Finding(Flaw.LINE_CHANGED, seq=line.seq)
 
     def _payload(self) -> Iterator[Finding]:

@@ -192,6 +192,7 @@ class Attack:
     """Whether what is stored is still what was signed, so that it may leave."""
 
 
+GAP = (Flaw.ENTRIES_MISSING, None)
 CHANGED, MISSING = Flaw.PAYLOAD_CHANGED, Flaw.PAYLOAD_MISSING
 ATTACKS = {
     "payload": Attack(Intruder.swap_payload, ((CHANGED, None),), sent=False),
@@ -200,7 +201,9 @@ ATTACKS = {
         Intruder.swap_payload_digest_and_records, ((CHANGED, None), (Flaw.ROW_CHANGED, None)), sent=False
     ),
     "payload and a line of another key": Attack(
-        Intruder.rewrite_line_with_another_key, ((Flaw.NOT_IN_LEDGER, None), (Flaw.LINE_CHANGED, None)), sent=False
+        Intruder.rewrite_line_with_another_key,
+        (GAP, (Flaw.NOT_IN_LEDGER, None), (Flaw.LINE_CHANGED, None)),
+        sent=False,
     ),
     "payload deleted": Attack(
         lambda it: it.run("DELETE FROM evidence WHERE transmission_id = :id AND content = :was", was=it.stored()),
@@ -239,7 +242,7 @@ ATTACKS = {
     ),
     "a receipt, and not accepted": Attack(lambda it: it.set_log("receipt = 'a.b.c'"), ((Flaw.RECEIPT_CHANGED, None),)),
     "line of the payload": Attack(
-        lambda it: it.forge_line("prepared"), ((Flaw.NOT_IN_LEDGER, None), (Flaw.LINE_CHANGED, None)), sent=False
+        lambda it: it.forge_line("prepared"), (GAP, (Flaw.NOT_IN_LEDGER, None), (Flaw.LINE_CHANGED, None)), sent=False
     ),
     "line of the payload deleted": Attack(
         lambda it: it.delete_line("prepared"), ((Flaw.NOT_IN_LEDGER, None),), sent=False
@@ -251,22 +254,22 @@ ATTACKS = {
         lambda it: it.set_line("prepared", "at = (SELECT max(at) FROM telemetry_ledger)"), ((Flaw.LINE_CHANGED, None),)
     ),
     "place of the payload's line": Attack(
-        lambda it: it.set_line("prepared", "seq = seq + 1000"), ((Flaw.LINE_CHANGED, None),), sent=False
+        lambda it: it.set_line("prepared", "seq = seq + 1000"), (GAP, (Flaw.LINE_CHANGED, None)), sent=False
     ),
     "line of the attempts hidden": Attack(
         lambda it: it.set_line("attempt", "transmission_id = NULL"),
-        ((Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)),
+        ((Flaw.LINE_CHANGED, None), (Flaw.LINE_CHANGED, None)),
         sent=False,
     ),
     "lines of the attempts deleted": Attack(
-        lambda it: it.delete_line("attempt"), ((Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)), sent=False
+        lambda it: it.delete_line("attempt"), (GAP, (Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)), sent=False
     ),
     "lines of the answers deleted": Attack(
-        lambda it: it.delete_line("answered"), ((Flaw.OUTCOME_CHANGED, 1), (Flaw.OUTCOME_CHANGED, 2)), sent=False
+        lambda it: it.delete_line("answered"), (GAP, (Flaw.OUTCOME_CHANGED, 1), (Flaw.OUTCOME_CHANGED, 2)), sent=False
     ),
     "everything about it deleted": Attack(
         lambda it: it.run("DELETE FROM telemetry_ledger WHERE transmission_id = :id"),
-        ((Flaw.NOT_IN_LEDGER, None), (Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)),
+        (GAP, (Flaw.NOT_IN_LEDGER, None), (Flaw.ATTEMPT_CHANGED, 1), (Flaw.ATTEMPT_CHANGED, 2)),
         sent=False,
     ),
 }

@@ -17,8 +17,11 @@ from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.release import withdraw
 from telemetry_service.pipeline.actions.retry import retry
 from telemetry_service.pipeline.queries.history import read_transmission
-from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.queries.proof import Proof, prove
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
+from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
+from telemetry_service.pipeline.transmission_check import Flaw
 from telemetry_service.sealing.identity import pseudonym
 from telemetry_service.storage.types import Id16
 from tests.support.actors import ADMIN
@@ -176,6 +179,37 @@ def test_a_customer_id_in_clear_does_not_leave_although_the_line_that_replaced_i
     make_due(intruder, in_clear)
     assert arrived(site) == ()
     assert is_held(site, in_clear)
+
+
+def proof_of(site: Site, transmission: Transmission) -> Proof:
+    with open_snapshot(site.runtime) as snapshot:
+        return prove(snapshot, read_transmission(snapshot, transmission.transmission_id))
+
+
+def test_a_proof_says_that_a_line_was_hidden(site: Site, intruder: Intruder) -> None:
+    for hide in WAYS:
+        transmission = waiting(site)
+        withdraw(site.runtime, transmission.transmission_id, ADMIN, WHY)
+        add_lines(site)
+        assert proof_of(site, transmission).findings == ()
+        hide(intruder, transmission.transmission_id, "withdrawn")
+        found = {finding.flaw for finding in proof_of(site, transmission).findings}
+        assert found & {Flaw.ENTRIES_MISSING, Flaw.LINE_CHANGED}, hide.__name__
+
+
+def test_a_proof_says_that_the_end_was_cut_off_since_the_sweep(site: Site, intruder: Intruder) -> None:
+    """Without a sweep in between, only an anchor shows it."""
+    transmission = waiting(site)
+    with site.runtime.database.read() as tx:
+        head = tx.ledger.head()
+    add_lines(site)
+    assert verify_everything(site.runtime) is not None
+    with intruder.engine.begin() as connection:
+        connection.execute(text("DELETE FROM telemetry_ledger WHERE seq > :seq"), {"seq": head.seq})
+    intruder.run("UPDATE ledger_head SET (seq, sha256) = (:seq, :sha256)", seq=head.seq, sha256=head.sha256)
+    for _ in range(2):
+        assert [finding.flaw for finding in proof_of(site, transmission).findings] == [Flaw.ENTRIES_MISSING]
+        assert sweep(site.runtime) is not None
 
 
 HEADS = {

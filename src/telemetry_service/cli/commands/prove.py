@@ -101,7 +101,11 @@ def _print(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: 
     for finding in proof.findings:
         say(f"NOT VERIFIED. {finding.sentence}")
     if proof.holds:
-        say(f"Verified: all rows and bytes match the {proof.entries} signed ledger entries about this transmission.")
+        say(
+            f"Verified: all rows and bytes match the {proof.entries} signed ledger entries about this transmission, and"
+            " no entry is missing from the first of them to the end of the ledger."
+            " Whether its latest entries were cut off, only an anchor shows."
+        )
     if proof.taken_over:
         say("An earlier version without a ledger made it, so what happened before the upgrade is not proved.")
     if proof.body_of(attempt) is None:

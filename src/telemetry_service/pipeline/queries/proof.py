@@ -1,9 +1,10 @@
 """Proves one transmission when it is shown: compares rows and bytes with the signed lines of the ledger.
 
-Nothing is derived again: what was sent was kept, under the digests that the ledger named before it was sent.
+Nothing is derived again: what was sent was kept, under the digests that the ledger named before it was sent. The lines
+are read from the chain, because someone may have hidden one from its index.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,9 +12,11 @@ from uuid import UUID
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.message import SealedMessage
 from telemetry_service.domain.transmissions import Attempt
+from telemetry_service.pipeline.claims import chain_of
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.transmission_check import Finding, check_transmission
+from telemetry_service.storage.ledger import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,10 @@ class Proof:
 
 def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
     """Check a transmission now."""
-    transmission = detail.transmission
-    checked = check_transmission(snapshot.tx, transmission, detail.attempts, snapshot.runtime.ledger_keys(snapshot.tx))
+    tx, transmission = snapshot.tx, detail.transmission
+    chain = chain_of(tx, transmission.transmission_id, _seen_by_the_sweep(snapshot))
+    keys = snapshot.runtime.ledger_keys(tx)
+    checked = check_transmission(tx, transmission, detail.attempts, keys, chain)
     return Proof(
         findings=checked.findings,
         lines=tuple(line.line for line in checked.lines),
@@ -68,6 +73,19 @@ def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
         prepared=checked.contents.get(transmission.prepared_sha256),
         contents=checked.contents,
     )
+
+
+def _seen_by_the_sweep(snapshot: Snapshot) -> Iterator[Head]:
+    """Yield the last line that the sweep verified, and those that it has missed since: so an end that is cut off shows.
+
+    Its verdict is sealed. Someone can put an older one in its place, but none that names other lines.
+    """
+    verified = snapshot.verification
+    if verified is not None and verified.seq:
+        yield Head(verified.seq, verified.sha256)
+    for place in () if verified is None else verified.rolled_back:
+        seq, _, sha256 = place.partition(":")
+        yield Head(int(seq), sha256)
 
 
 def message_of(said: Mapping[str, Any], body: bytes) -> SealedMessage:

@@ -6,7 +6,7 @@ from telemetry_service.domain.errors import PayloadContradictionError, PayloadSc
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import Transmission
-from telemetry_service.pipeline.claims import signed_claims
+from telemetry_service.pipeline.claims import all_claims
 from telemetry_service.pipeline.prepared import can_have_arrived, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -51,6 +51,6 @@ def _can_be_sent(runtime: Runtime, tx: Transaction, transmission: Transmission) 
 
 def _codes_may_have_left(runtime: Runtime, tx: Transaction, transmission: Transmission) -> bool:
     """Whether something was sent after the backup that it waited in: perhaps a payload with the same codes."""
-    signed = signed_claims(runtime, tx, transmission.transmission_id)
+    signed = all_claims(runtime, tx, transmission.transmission_id)
     held = [said for said in signed if said["kind"] == Kind.AWAITING_RELEASE]
     return any(said.get("open_period") == OpenPeriod.SENT for said in held)
