@@ -217,6 +217,7 @@ def _create_ledger() -> None:
         sa.Column("actor", sa.String(80), nullable=False),
         sa.Column("about", sa.String(40), nullable=False),
         sa.Column("who", sa.JSON(), nullable=False),
+        sa.Column("said", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("times", sa.BigInteger(), nullable=False),
         sa.Column("since", types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("until", types.UtcDateTime(timezone=True), nullable=False),

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -24,6 +25,7 @@ from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.ledger import CLOCK_TOLERANCE, Head, StoredLine, each_line
+from telemetry_service.storage.ledger_pending import APART, AT_ONCE
 from tests.support.actors import ADMIN, OPS, STRANGER
 from tests.support.ledger import KEY, entries, signed_database
 from tests.support.log_lines import lines_of
@@ -460,6 +462,53 @@ def test_only_what_began_before_a_time_can_be_flushed(database: Database) -> Non
     flush(database, NOW + SECOND, begun_before=NOW + SECOND)
     assert kinds(database)[3:] == ["login_failed"]
     assert [claims["actor"]["type"] for claims in said(database)[3:] if claims] == ["stranger"]
+
+
+def read_bytes(database: Database, number: int, part: str = "body") -> None:
+    """Let a token read a part of the attempt of a transmission."""
+    with database.write() as tx:
+        tx.ledger.note_often(NOW, OPS, Kind.EXPORTED, {"of": "attempt", "number": 1, "part": part}, UUID(int=number))
+
+
+def test_each_transmission_that_is_read_is_named_and_no_reader_fills_the_ledger(database: Database) -> None:
+    for number in range(1, APART + 51):
+        read_bytes(database, number)
+    read_bytes(database, 1)
+    read_bytes(database, 1, "payload")
+    for database_write in range(3):
+        flush(database, NOW + database_write * SECOND)
+    named, counted = said(database)[1 : AT_ONCE + 1], said(database)[AT_ONCE + 1 :]
+    assert [claims and claims["transmission_id"] for claims in named] == [
+        str(UUID(int=number)) for number in range(1, AT_ONCE + 1)
+    ]
+    (entry,) = counted
+    assert entry is not None
+    assert (entry["of"], entry["times"], len(entry["each"])) == ("attempt", APART + 52 - AT_ONCE, APART - AT_ONCE + 1)
+    again = {"of": "attempt", "number": 1, "part": "body", "times": 1}
+    assert {**again, "transmission_id": str(UUID(int=1))} in entry["each"]
+    assert {**again, "transmission_id": str(UUID(int=APART))} in entry["each"]
+
+
+def test_what_is_read_again_of_one_transmission_is_counted_under_its_id(database: Database) -> None:
+    for _ in range(4):
+        read_bytes(database, 7)
+    flush(database, NOW)
+    first, again = said(database)[1:]
+    assert first is not None
+    assert again is not None
+    assert (first["transmission_id"], first["part"]) == (again["transmission_id"], again["part"])
+    assert (again["times"], "each" in again) == (3, False)
+
+
+def test_what_someone_writes_among_the_counted_stops_no_one_and_is_not_signed(
+    database: Database, database_url: str
+) -> None:
+    for forged in ('{"text": "' + "x" * 99 + '"}', "[1]", '"x"', '{"text": null}'):
+        read_bytes(database, 7)
+        change(database_url, "UPDATE ledger_pending SET times = 2, said = :forged", forged=forged)
+        flush(database, NOW)
+    assert "xxx" not in repr(said(database))
+    check_chain(database)
 
 
 def test_what_is_rolled_back_is_not_counted(database: Database) -> None:

@@ -153,9 +153,11 @@ class LedgerStore:
     ) -> None:
         """Add an entry for the first of many; the later ones are counted, and ``note_pending`` adds one for them all.
 
-        What ``about_of`` the details returns is counted apart.
+        What ``about_of`` the details returns is counted apart, and so is each transmission with its details, up to a
+        limit.
         """
-        if self._pending.count(now, actor, kind, about_of(details)):
+        apart = None if transmission_id is None else {**(details or {}), "transmission_id": str(transmission_id)}
+        if self._pending.count(now, actor, kind, about_of(details), apart):
             self.note(now, actor, kind, details, transmission_id)
 
     def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
@@ -174,7 +176,13 @@ class LedgerStore:
                 "since": rfc3339(pending.since),
                 "until": rfc3339(pending.until),
             }
-            self.note(now, pending.actor, pending.kind, said | ({"of": pending.about} if pending.about else {}))
+            said |= {"of": pending.about} if pending.about else {}
+            about: UUID | None = None
+            if len(pending.each) == 1 and pending.each[0]["times"] == pending.times:
+                about, said = _alone(pending.each[0], said)
+            elif pending.each:
+                said |= {"each": pending.each}
+            self.note(now, pending.actor, pending.kind, said, about)
 
     def flush(self) -> None:
         """Sign and write the lines of the entries, as the last thing of the transaction.
@@ -393,6 +401,15 @@ class _Writer:
                 "transmission_id": entry.transmission_id,
             }
         )
+
+
+def _alone(it: Mapping[str, Any], said: Mapping[str, Value]) -> tuple[UUID | None, dict[str, Value]]:
+    """Return the transmission that was all that an actor has read again, and what the entry about it says."""
+    named = {name: value for name, value in it.items() if name != "transmission_id"}
+    try:
+        return UUID(it.get("transmission_id")), {**named, **said}
+    except (ValueError, TypeError, AttributeError):  # Someone has written something else there.
+        return None, dict(said)
 
 
 def about_of(details: Mapping[str, Value] | None) -> str:

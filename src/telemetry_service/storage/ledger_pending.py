@@ -3,17 +3,27 @@
 So a stranger who guesses passwords, or a service that registers a thousand bouncers, cannot fill the ledger.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true
 
 from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.storage.tables import LedgerPendingRow as Row
+from telemetry_service.storage.tables import LedgerPendingRow as PendingRow
 from telemetry_service.storage.upsert import insert
+
+AT_ONCE = 10
+"""How many different things of a kind an actor may do within an hour that have a line at once."""
+
+APART = 200
+"""How many of them are counted apart within an hour. The rest is one number, so that a line stays small."""
+
+_DIGITS, _LONGEST = 24, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,8 @@ class Pending:
     times: int
     since: datetime
     until: datetime
+    each: tuple[Mapping[str, Any], ...]
+    """What each of it was about, with how often; empty if that is not counted apart."""
 
 
 class LedgerPendingStore:
@@ -35,9 +47,24 @@ class LedgerPendingStore:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def count(self, now: datetime, actor: Actor, kind: Kind, about: str) -> bool:
-        """Count one more; True if it is the first, which gets its own line."""
-        return self._count(now, actor, kind, about, first=0, more=1) == 0
+    def count(
+        self, now: datetime, actor: Actor, kind: Kind, about: str, said: Mapping[str, object] | None = None
+    ) -> bool:
+        """Count one more; True if it is the first, which gets its own line.
+
+        What differs in ``said`` is counted apart, up to a limit: a line for each would let one reader fill the ledger.
+        """
+        if said is None:
+            return self._count(now, actor, kind, about, first=0, more=1) == 0
+        key = f"{about}/{sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:_DIGITS]}"
+        of_actor = PendingRow.kind == kind.value, PendingRow.actor == actor.label
+        known = select(func.count(), func.count().filter(PendingRow.about == key)).where(*of_actor, _below(about))
+        others, found = self._connection.execute(known).one()
+        if not found and others >= APART:
+            self._count(now, actor, kind, about, first=1, more=1)
+            return False
+        first = int(others >= AT_ONCE)
+        return self._count(now, actor, kind, key, first=first, more=1, said=said) == 0
 
     def count_more(self, now: datetime, actor: Actor, kind: Kind, about: str, times: int) -> None:
         """Count several more, of which none gets its own line."""
@@ -45,41 +72,77 @@ class LedgerPendingStore:
 
     def due(self, begun_before: datetime, now: datetime) -> bool:
         """Whether anything was counted that began before a time, or under a clock that has been set back since."""
-        query = select(Row.kind).where(_due(begun_before, now)).limit(1)
+        query = select(PendingRow.kind).where(_due(begun_before, now)).limit(1)
         return self._connection.execute(query).first() is not None
 
     def take(self, now: datetime, begun_before: datetime | None) -> Iterator[Pending]:
-        """Remove what was counted, all of it or what is due, and yield what was more than a first."""
+        """Remove what was counted, all of it or what is due, and yield what was more than a first.
+
+        What is counted apart is removed together with the first of it that is due, so that it becomes one entry.
+        """
         condition = true() if begun_before is None else _due(begun_before, now)
-        query = select(Row.kind, Row.actor, Row.about, Row.who, Row.times, Row.since, Row.until).where(condition)
-        ordered = query.order_by(Row.kind, Row.actor, Row.about).with_for_update()
-        for row in self._connection.execute(ordered).all():
-            key = (Row.kind == row.kind, Row.actor == row.actor, Row.about == row.about)
-            self._connection.execute(delete(Row).where(*key))
-            pending = _pending(row)
+        query = select(PendingRow.kind, PendingRow.actor, PendingRow.about).where(condition)
+        due = self._connection.execute(query.order_by(PendingRow.kind, PendingRow.actor, PendingRow.about)).all()
+        for kind, actor, about in dict.fromkeys((row.kind, row.actor, row.about.partition("/")[0]) for row in due):
+            concerned = and_(
+                PendingRow.kind == kind, PendingRow.actor == actor, or_(PendingRow.about == about, _below(about))
+            )
+            pending = _pending(self._remove(concerned), about)
             if pending is not None and pending.times:
                 yield pending
 
-    def _count(self, now: datetime, actor: Actor, kind: Kind, about: str, *, first: int, more: int) -> int:
+    def _remove(self, concerned: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        names = ("kind", "actor", "about", "who", "said", "times", "since", "until")
+        query = select(*(getattr(PendingRow, name) for name in names)).where(concerned)
+        rows = self._connection.execute(query.order_by(PendingRow.about).with_for_update()).all()
+        for row in rows:  # And no other, which was added meanwhile.
+            key = PendingRow.kind == row.kind, PendingRow.actor == row.actor, PendingRow.about == row.about
+            self._connection.execute(delete(PendingRow).where(*key))
+        return rows
+
+    def _count(  # noqa: PLR0913 - what is counted, and how
+        self,
+        now: datetime,
+        actor: Actor,
+        kind: Kind,
+        about: str,
+        *,
+        first: int,
+        more: int,
+        said: Mapping[str, object] | None = None,
+    ) -> int:
         """Add ``more`` to what was counted, or begin with ``first``; return the count."""
         who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
-        new = insert(self._connection, Row).values(
-            kind=kind.value, actor=actor.label, about=about, who=who, times=first, since=now, until=now
+        new = insert(self._connection, PendingRow).values(
+            kind=kind.value, actor=actor.label, about=about, who=who, said=said, times=first, since=now, until=now
         )
         counted = new.on_conflict_do_update(
-            index_elements=[Row.kind, Row.actor, Row.about], set_={"times": Row.times + more, "until": now}
+            index_elements=[PendingRow.kind, PendingRow.actor, PendingRow.about],
+            set_={"times": PendingRow.times + more, "until": now},
         )
-        return self._connection.execute(counted.returning(Row.times)).scalar_one()
+        return self._connection.execute(counted.returning(PendingRow.times)).scalar_one()
 
 
-def _pending(row: Any) -> Pending | None:  # noqa: ANN401 - a row of the query above
-    """Return what a row counted; None if someone has written something else into it, which must stop no one."""
+def _pending(rows: Sequence[Row[Any]], about: str) -> Pending | None:
+    """Return what rows counted; None if someone has written something else into them, which must stop no one."""
     try:
+        row = rows[0]
         who = Actor(ActorKind(row.who["kind"]), row.who["id"], row.who["name"])
-        return Pending(Kind(row.kind), who, row.about, row.times, row.since, row.until)
-    except (ValueError, KeyError, TypeError):
+        each = tuple({**_kept(row.said), "times": row.times} for row in rows if row.said is not None and row.times)
+        since, until = min(row.since for row in rows), max(row.until for row in rows)
+        return Pending(Kind(row.kind), who, about, sum(row.times for row in rows), since, until, each)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None
 
 
+def _kept(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row says; without what is too long, which someone else has written."""
+    return {name: value for name, value in said.items() if isinstance(value, int) or len(value) <= _LONGEST}
+
+
+def _below(about: str) -> ColumnElement[bool]:
+    return PendingRow.about.startswith(f"{about}/", autoescape=True)
+
+
 def _due(begun_before: datetime, now: datetime) -> ColumnElement[bool]:
-    return or_(Row.since < begun_before, Row.since > now)
+    return or_(PendingRow.since < begun_before, PendingRow.since > now)

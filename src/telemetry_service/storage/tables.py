@@ -422,8 +422,10 @@ class LedgerPendingRow(Base):
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
     actor: Mapped[str] = mapped_column(String(80), primary_key=True)
     about: Mapped[str] = mapped_column(String(40), primary_key=True)
-    """What it was, if the kind has several; empty otherwise."""
+    """What it was, if the kind has several; empty otherwise. Behind a slash, a digest of ``said``."""
     who: Mapped[dict[str, Any]] = mapped_column(JSON)
+    said: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What tells it from others of the same kind: the transmission, and what was read of it."""
     times: Mapped[int]
     """How often it happened since the line that was written first."""
     since: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Notes that bytes were taken out: repeated by the same actor, until the next waking, they are one more entry."""
+"""Notes that bytes were taken out: what the same actor repeats within an hour is one more entry, which names each."""
 
 from uuid import UUID
 
