@@ -40,6 +40,9 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "tokens",
         "health",
         "ledger",
+        "sealed",
+        "credentials",
+        "old API key",
         "connection",
     }
     assert set(found.values()) == {"ok"}

@@ -79,6 +79,7 @@ COMMANDS = {
     "ledger export": Command(("ledger", "export", "ledger.zip"), NOTING_OFTEN, (Kind.EXPORTED,)),
     "ledger key": Command(("ledger", "key")),
     "ledger rotate-key": Command(("ledger", "rotate-key"), NOTING | {"ledger_keys"}),
+    "rotate-keys": Command(("rotate-keys",)),
     "doctor": Command(("doctor",)),
     "doctor --offline": Command(("doctor", "--offline")),
     "token list": Command(("token", "list")),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, TokenExpiredError
+from telemetry_service.domain.keyed_digest import KeyUse
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.scopes import Scope, granted
@@ -156,10 +157,17 @@ def test_making_and_revoking_is_noted(authentication: Authentication, database: 
 def test_tokens_outlive_a_rotation_of_the_keys_until_the_old_one_is_gone(
     authentication: Authentication, database: Database, clock: FrozenClock
 ) -> None:
-    token = _create(authentication)
-    make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP).tokens.verify(token)
+    used, unused = _create(authentication), _create(authentication, "unused")
+    both = make_authentication(database, clock, KeyRing((b"n" * 32, KEY)), CHEAP)
+    both.tokens.verify(used)
+    with database.read() as tx:
+        assert both.key_use(tx, clock.now()) == KeyUse(newest=1, older={"service tokens": 1}, lost=0)
+    new = make_authentication(database, clock, KeyRing((b"n" * 32,)), CHEAP)
+    assert new.tokens.verify(used).name == "reporter", "made again under the newest key when it was used"
     with pytest.raises(AccessDeniedError):
-        make_authentication(database, clock, KeyRing((b"n" * 32,)), CHEAP).tokens.verify(token)
+        new.tokens.verify(unused)
+    with database.read() as tx:
+        assert new.key_use(tx, clock.now()).lost == 1
 
 
 def test_a_changed_token_is_told_from_a_real_one_by_its_checksum_alone(authentication: Authentication) -> None:

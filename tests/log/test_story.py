@@ -29,6 +29,7 @@ SHOWN_BY_OTHER_TESTS = {
     Event.LINES_DROPPED,
     Event.LOGIN_BLOCKED,
     Event.API_KEY_UNREADABLE,
+    Event.API_KEY_OVERLAP_ENDED,
     Event.AUTHORITIES_UNREADABLE,
     Event.IDENTITY_REFUSED,
     Event.ISSUER_UNAVAILABLE,
@@ -45,7 +46,7 @@ SHOWN_BY_OTHER_TESTS = {
     Event.DATABASE_RESTORED,
 }
 """The tests of the guide's cases, of refusals, of authorities, of the retention, of erasures, of releases, of receipts,
-of bundles and of restored backups make these happen."""
+of overlapping keys, of bundles and of restored backups make these happen."""
 
 _LATER_PASSWORD = "canary of a later password"
 """Ignored, for there is an administrator already, and the log says that it was."""

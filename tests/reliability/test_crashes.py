@@ -6,6 +6,7 @@ A real process dies there; another one takes over, and the equation of the repor
 import signal
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,14 +16,20 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.facts import RecordingResult, UsageReport
 from telemetry_service.domain.transmissions import LEASE, HistoryFilter, State
+from telemetry_service.pipeline.actions.configure import reveal_api_key
+from telemetry_service.pipeline.actions.rotate_keys import rotate_keys
+from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.pipeline.stages.tick import wake
+from tests.support.actors import ADMIN
 from tests.support.child import Deed, Orders, exit_code, launch
+from tests.support.license_server import API_KEY
 from tests.support.reckoning import Amount, codes_of, reckon
+from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
 
 BEFORE_COMMIT = {Failpoint.USAGE_WRITTEN}
@@ -53,7 +60,7 @@ def recover(site: Site) -> None:
 
 
 def test_every_failpoint_is_one_that_a_test_dies_at() -> None:
-    assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, Failpoint.PURGE_STEP} == set(Failpoint)
+    assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, Failpoint.PURGE_STEP, Failpoint.KEYS_ROTATED} == set(Failpoint)
 
 
 @pytest.mark.parametrize("failpoint", WHILE_RECORDING)
@@ -170,3 +177,15 @@ def test_after_a_crash_the_database_file_is_whole(site: Site, tmp_path: Path) ->
     with engine.connect() as connection:
         assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
     engine.dispose()
+
+
+def test_keys_that_were_half_rotated_are_rotated_by_the_next_run(site: Site, tmp_path: Path) -> None:
+    newer = bytes(range(1, 33))
+    both = replace(site.replica, encryption_keys=(newer, ENCRYPTION_KEY))
+    orders = Orders(both, tmp_path / "clock", [Deed.ROTATE_KEYS], (), Failpoint.KEYS_ROTATED)
+    assert exit_code(launch(orders)) == -signal.SIGKILL
+    site.report(usage(7, 3, 2))
+    assert send_now(site.runtime, ADMIN, None).transmission.state is State.SUCCESS, "a replica goes on meanwhile"
+    rotated = rotate_keys(site.open(replica=both), ADMIN)
+    assert (rotated.counts.older.total(), rotated.counts.unreadable.total()) == (0, 0)
+    assert reveal_api_key(site.open(replica=replace(site.replica, encryption_keys=(newer,))), ADMIN) == API_KEY

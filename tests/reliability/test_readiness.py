@@ -193,6 +193,6 @@ def test_replicas_do_not_wait_for_each_others_heartbeats(site: Site) -> None:
     first.begin()
     (mine,) = rows(site.replica.database_url)
     with site.open().database.write() as tx:
-        tx.heartbeats.beat(UUID(str(mine[0])), site.clock.now())
+        tx.heartbeats.beat(UUID(str(mine[0])), site.clock.now(), "")
         second.begin()
     assert second.readiness().ready

@@ -21,7 +21,7 @@ from telemetry_service.domain.errors import KeyUnusableError, StorageBusyError
 from telemetry_service.domain.ledger import FIRST_PREV, Kind, Salted, Value, digest_of
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
-from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.keyring import KeyRing, Place
 from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.ledger import CLOCK_TOLERANCE, Head, StoredLine, each_line
@@ -322,7 +322,7 @@ def test_a_key_that_was_deleted_is_replaced_and_nothing_vouches_for_its_lines(
 
 def test_a_key_that_somebody_else_has_put_there_signs_nothing(database: Database, database_url: str) -> None:
     note(database)
-    foreign = LedgerSigner(KeyRing((b"x" * 32,))).make()
+    foreign = LedgerSigner(KeyRing((b"x" * 32,))).make(UUID(int=1))
     change(database_url, "UPDATE ledger_keys SET sealed = :sealed", sealed=foreign.sealed)
     note(database)
     lost = said(database)[2]
@@ -355,15 +355,15 @@ def test_of_a_key_that_was_rotated_only_the_public_one_is_left(database: Databas
         before = tx.ledger.keys()
     old = before.signs
     assert old is not None
-    private = READERS.open(before.sealed[old], f"ledger-key/{old}")
+    private = READERS.open(before.sealed[old], Place(f"ledger-key/{old}", before.installation))
     with database.write() as tx:
         tx.ledger.rotate_key(NOW, ADMIN)
     with database.read() as tx:
         after = tx.ledger.keys()
     assert after.signs not in {None, old}
     with pytest.raises(KeyUnusableError):
-        READERS.open(after.sealed[old], f"ledger-key/{old}")
-    assert READERS.open(after.sealed[old], f"ledger-public-key/{old}") != private
+        READERS.open(after.sealed[old], Place(f"ledger-key/{old}", after.installation))
+    assert READERS.open(after.sealed[old], Place(f"ledger-public-key/{old}", after.installation)) != private
 
 
 def test_a_rotation_of_an_empty_ledger_begins_it(database: Database) -> None:

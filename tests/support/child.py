@@ -14,6 +14,7 @@ from pathlib import Path
 
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.facts import UsageReport
+from telemetry_service.pipeline.actions.rotate_keys import rotate_keys
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.purge import purge
@@ -36,6 +37,7 @@ class Deed(StrEnum):
     WAKE = "wake"
     SEND_NOW = "send_now"
     PURGE = "purge"
+    ROTATE_KEYS = "rotate_keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +137,5 @@ def _do(deed: Deed, runtime: Runtime, orders: Orders) -> None:
             send_now(runtime, ADMIN, None)
         case Deed.PURGE:
             purge(runtime)
+        case Deed.ROTATE_KEYS:
+            rotate_keys(runtime, ADMIN)

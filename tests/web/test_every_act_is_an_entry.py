@@ -24,6 +24,7 @@ REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 T, TAB = "/api/v1/telemetry", paths.TAB
 H = f"{T}/history/{{transmission_id}}"
 OTHER_KEY = "ck_other_0123456789"
+ALONE = {"api_key": OTHER_KEY, "overlap": False}
 BOUNCER = {"environment": "production", "pair_id": "pair-1"}
 REPORTED = "token:report"
 
@@ -49,7 +50,7 @@ def clicks(method: str, path: str, **form: str) -> Call:
 
 
 def has_key(desk: Desk) -> None:
-    desk.api(ADMIN, "PUT", f"{T}/config/api-key", json={"api_key": API_KEY})
+    desk.api(ADMIN, "PUT", f"{T}/config/api-key", json={"api_key": API_KEY, "overlap": False})
 
 
 def has_none(desk: Desk) -> None:
@@ -203,9 +204,11 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "the same": Act(saves(), NONE),
     },
     KEY: {
-        "nothing waits": Act(calls(ADMIN, *KEY, json={"api_key": OTHER_KEY}), by(ADMINS, Kind.KEY_SET), nothing_failed),
+        "nothing waits": Act(calls(ADMIN, *KEY, json=ALONE), by(ADMINS, Kind.KEY_SET), nothing_failed),
         "one waits": Act(
-            calls(ADMIN, *KEY, json={"api_key": OTHER_KEY}), by(ADMINS, Kind.PREPARED, Kind.KEY_SET), fails
+            calls(ADMIN, *KEY, json=ALONE),
+            by(ADMINS, Kind.PREPARED, Kind.KEY_SET),
+            fails,
         ),
     },
     KEY_GONE: {

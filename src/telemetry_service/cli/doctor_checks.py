@@ -167,6 +167,9 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         ("tokens", lambda: _tokens(service, clock.now())),
         ("health", lambda: _health(service)),
         ("ledger", lambda: _ledger(service)),
+        ("sealed", lambda: _sealed(service)),
+        ("credentials", lambda: _credentials(service, clock.now())),
+        ("old API key", lambda: _old_api_key(service)),
         ("connection", lambda: _connection(service, offline=offline)),
     )
     try:
@@ -272,6 +275,39 @@ def _without_problems(found: "Verification", trusted: str | None) -> tuple[Resul
         return Result.WARNING, f"{lacking.cause} {lacking.next_step}"
     entries, digests = counted(found.seq, "entry", "entries"), counted(found.evidence_checked, "digest")
     return Result.OK, f"Verified: {entries} and {digests}; the evidence of {found.evidence_purged} more was purged."
+
+
+def _sealed(service: "OpenService") -> Finding:
+    """Open every sealed value, which says what depends on which key of ENCRYPTION_KEY."""
+    from telemetry_service.cli.key_texts import sealed_text
+    from telemetry_service.pipeline.sealed_values import count_sealed
+
+    runtime = service.runtime
+    with runtime.database.read() as tx:
+        counts = count_sealed(runtime, tx)
+    sentence = sealed_text(counts, len(runtime.keys.ids))
+    if counts.unreadable.total():
+        return _wrong("sealed", sentence, ExitCode.SETTINGS)
+    left = counts.older.total() or counts.unbound.total()
+    return Finding("sealed", Result.WARNING if left else Result.OK, sentence)
+
+
+def _credentials(service: "OpenService", now: datetime) -> Finding:
+    from telemetry_service.cli.key_texts import credentials_text
+
+    with service.runtime.database.read() as tx:
+        use = service.authentication.key_use(tx, now)
+    return Finding("credentials", Result.WARNING if use.older or use.lost else Result.OK, credentials_text(use))
+
+
+def _old_api_key(service: "OpenService") -> Finding:
+    from telemetry_service.cli.key_texts import old_api_key_text
+    from telemetry_service.pipeline.queries.configuration import read_configuration
+    from telemetry_service.pipeline.snapshot import read_now
+
+    return Finding(
+        "old API key", Result.OK, old_api_key_text(read_now(service.runtime, read_configuration).old_api_key)
+    )
 
 
 def _connection(service: "OpenService", *, offline: bool) -> Finding:

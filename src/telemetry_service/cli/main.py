@@ -20,6 +20,7 @@ from telemetry_service.cli.commands.preview import preview
 from telemetry_service.cli.commands.prove import prove
 from telemetry_service.cli.commands.release import accept_without_receipt, release, withdraw
 from telemetry_service.cli.commands.restored import restored
+from telemetry_service.cli.commands.rotate_keys import rotate_keys
 from telemetry_service.cli.commands.send_now import send_now
 from telemetry_service.cli.commands.serve import serve
 from telemetry_service.cli.commands.test_connection import check_connection
@@ -74,6 +75,7 @@ def make_cli() -> typer.Typer:
         ("accept-without-receipt", accept_without_receipt),
         ("restored", restored),
         ("doctor", doctor),
+        ("rotate-keys", rotate_keys),
         ("erase", erase),
     ):
         cli.command(name)(command)

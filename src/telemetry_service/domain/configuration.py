@@ -74,6 +74,14 @@ class ApiKeyInput(BaseModel):
     api_key: Annotated[str, Field(pattern=API_KEY_PATTERN, repr=False), AfterValidator(_not_repeated)]
 
 
+class NewApiKeyInput(ApiKeyInput):
+    """The API key to save."""
+
+    overlap: bool = True
+    """Whether the key that it replaces is still tried for up to 24 hours where this one is not accepted yet. False
+    destroys it now: use that if it may be known to someone else."""
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKeyFact:
     """What may be shown about the API key without showing it."""
@@ -86,6 +94,16 @@ class ApiKeyFact:
     def configured(self) -> bool:
         """Whether there is a key."""
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class OldApiKeyFact:
+    """What may be shown about the key before the present one, while it is still tried."""
+
+    key_id: str
+    hint: str
+    until: datetime
+    """When it is destroyed, unless a payload is accepted under the new key before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -487,6 +487,16 @@ class AlreadyDeliveredError(TelemetryError):
     sentence = "The License Server has already accepted this transmission."
 
 
+class ReplicaLacksKeyError(TelemetryError):
+    """A running process could not open what would be sealed under the newest key."""
+
+    code = "replica-lacks-key"
+    sentence = (
+        "A running replica does not have the newest ENCRYPTION_KEY yet, so nothing was changed. Add that key to the"
+        " list of every replica, restart them, and try again two minutes after the last old process has ended."
+    )
+
+
 class AttemptUnderWayError(TelemetryError):
     """This transmission is being sent right now."""
 

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     SETTINGS = "settings"
     KEY_SET = "key_set"
     KEY_REMOVED = "key_removed"
+    KEY_OVERLAP_ENDED = "key_overlap_ended"
     KEY_REVEALED = "key_revealed"
     REVEAL_REFUSED = "reveal_refused"
     CONNECTION_TESTED = "connection_tested"
@@ -70,6 +71,8 @@ class Kind(StrEnum):
     VERIFY_FAILED = "verify_failed"
     CLOCK_MOVED = "clock_moved"
     LEDGER_KEY = "ledger_key"
+    SEALED_AGAIN = "sealed_again"
+    """Stored secrets were sealed again: under a newer key, or bound to their place."""
 
 
 class KeyReason(StrEnum):

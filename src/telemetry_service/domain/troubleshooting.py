@@ -90,6 +90,16 @@ SYMPTOMS = (
         "`CREDENTIAL_ENCRYPTION_KEY` was replaced instead of extended: see [rotating"
         " keys](operations.md#rotating-keys).",
     ),
+    Symptom(
+        "Something stored cannot be decrypted.",
+        "`telemetry-service doctor` names each kind of value, and what to do. Nothing is deleted: put the missing key"
+        " back into `ENCRYPTION_KEY`, and everything can be read again. Only if it is lost, enter the API key again.",
+    ),
+    Symptom(
+        "Two attempts in the same second, the first with 401.",
+        "The API key was replaced, and the License Server does not know the new one yet:"
+        " [the old key is tried too](operations.md#the-api-key), for up to 24 hours.",
+    ),
 )
 
 HEALTH_CODES = (

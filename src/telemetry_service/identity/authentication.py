@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.issuers import Doors, Gateway
+from telemetry_service.domain.keyed_digest import KeyUse, key_use
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
 from telemetry_service.identity.own_sessions import OwnSessions
@@ -17,7 +18,7 @@ from telemetry_service.identity.sessions import Sessions
 from telemetry_service.identity.throttle import Limits, Throttle
 from telemetry_service.identity.tokens import ServiceTokens
 from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.storage.database import Database
+from telemetry_service.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from telemetry_service.identity.gateway import GatewayIdentities
@@ -38,8 +39,15 @@ class Authentication:
     tokens: ServiceTokens
     refusals: Refusals
     throttle: Throttle
+    keys: KeyRing
+    """Those of ``CREDENTIAL_ENCRYPTION_KEY``."""
     gateway: "GatewayIdentities | None" = None
     """None unless the console's gateway says who is logged in."""
+
+    def key_use(self, tx: Transaction, now: datetime) -> KeyUse:
+        """Return how many sessions and service tokens depend on which of the keys."""
+        counts = {"sessions": tx.identity.count_session_keys(now), "service tokens": tx.identity.count_token_keys(now)}
+        return key_use(counts, self.keys.ids)
 
 
 def make_authentication(  # noqa: PLR0913 - each part of the deployment that it depends on
@@ -67,7 +75,7 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
-    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, gateway)
+    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, keys, gateway)
 
 
 # What the other ways in need is loaded only where there are any: most commands and many deployments have none.

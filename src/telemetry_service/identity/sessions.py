@@ -15,6 +15,7 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
+from telemetry_service.domain.keyed_digest import KeyedDigest
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
 from telemetry_service.identity.accounts import (
@@ -161,7 +162,8 @@ class Sessions:
 
     def _add(self, tx: Transaction, proven: Proven, place: Place, now: datetime) -> OpenedSession:
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        stored = _new_session(proven, place, self._keys.digest(secret.encode(), _DIGEST), now)
+        digest = self._keys.new_digest(secret.encode(), _DIGEST)
+        stored = _new_session(proven, place, digest, now)
         tx.identity.purge_sessions(now)
         if not tx.identity.add_session(stored):
             raise AccessDeniedError
@@ -180,9 +182,10 @@ class Sessions:
             stored = tx.identity.session(UUID(match[1]))
         now = self._clock.now()
         digest = stored.token_digest if stored else bytes(32)
-        if not self._keys.matches(digest, match[2].encode(), _DIGEST) or stored is None or has_ended(stored, now):
+        secret = match[2].encode()
+        if not self._keys.matches(digest, secret, _DIGEST) or stored is None or has_ended(stored, now):
             raise AccessDeniedError
-        self._touch(stored, now)
+        self._touch(stored, secret, now)
         return self._session(stored, match[2])
 
     def is_proof(self, token: str, csrf_token: str) -> bool:
@@ -228,20 +231,23 @@ class Sessions:
             csrf_token=to_base64url(self._keys.digest(secret.encode(), _CSRF)).decode(),
         )
 
-    def _touch(self, stored: StoredSession, now: datetime) -> None:
+    def _touch(self, stored: StoredSession, secret: bytes, now: datetime) -> None:
         # A time in the future is corrected at once: otherwise the session would not count as idle until then.
         if timedelta(0) <= now - stored.last_seen_at < _TOUCHED_EVERY:
             return
         # A full or locked disk must not keep the administrator from seeing what is wrong.
         with suppress(StorageUnavailableError), self._database.write() as tx:
             tx.identity.touch_session(stored.session_id, now)
+            if stored.digest_key != self._keys.ids[0]:  # Only now its secret is here.
+                tx.identity.rekey_session(stored.session_id, self._keys.new_digest(secret, _DIGEST))
 
 
-def _new_session(proven: Proven, place: Place, digest: bytes, now: datetime) -> StoredSession:
+def _new_session(proven: Proven, place: Place, digest: KeyedDigest, now: datetime) -> StoredSession:
     person = proven.person
     return StoredSession(
         session_id=time_ordered_id(now),
-        token_digest=digest,
+        token_digest=digest.digest,
+        digest_key=digest.key_id,
         created_at=now,
         authenticated_at=proven.authenticated_at,
         last_seen_at=now,

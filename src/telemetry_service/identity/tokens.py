@@ -144,15 +144,17 @@ class ServiceTokens:
         """
         _check(name, scopes)
         now, secret = self._clock.now(), token_text.new_secret()
+        digest = self._keys.new_digest(secret.encode(), _DIGEST)
         stored = StoredToken(
             token_id=token_text.new_id(),
             name=name,
-            digest=self._keys.digest(secret.encode(), _DIGEST),
+            digest=digest.digest,
             scopes=tuple(scope.value for scope in Scope if scope in scopes),
             created_at=now,
             last_used_at=None,
             revoked_at=None,
             expires_at=None if lifetime is None else now + lifetime,
+            digest_key=digest.key_id,
         )
         with self._database.write() as tx:
             if any(other.name == name and other.is_valid(now) for other in tx.identity.tokens()):
@@ -213,7 +215,7 @@ class ServiceTokens:
         if stored.has_expired(now):
             raise TokenExpiredError
         holder = TokenHolder(stored.token_id, stored.name, granted(Scope(scope) for scope in stored.scopes))
-        self._note_use(stored, now)
+        self._note_use(stored, secret.encode(), now)
         self._remember(self._memory_key(token), _Remembered(holder, now, stored.expires_at))
         return holder
 
@@ -226,12 +228,14 @@ class ServiceTokens:
             self._verified.clear()
         self._verified[key] = verified
 
-    def _note_use(self, stored: StoredToken, now: datetime) -> None:
+    def _note_use(self, stored: StoredToken, secret: bytes, now: datetime) -> None:
         if stored.last_used_at is not None and timedelta(0) <= now - stored.last_used_at < _USE_NOTED_EVERY:
             return
         # A disk problem must not keep callers out.
         with suppress(StorageUnavailableError), self._database.write() as tx:
             tx.identity.note_token_use(stored.token_id, now)
+            if stored.digest_key != self._keys.ids[0]:  # Only now its secret is here.
+                tx.identity.rekey_token(stored.token_id, self._keys.new_digest(secret, _DIGEST))
 
 
 def _check(name: str, scopes: Collection[Scope]) -> None:

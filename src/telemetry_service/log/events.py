@@ -47,6 +47,7 @@ class Event(StrEnum):
     CONFIGURATION_SAVED = "configuration_saved"
     API_KEY_SET = "api_key_set"
     API_KEY_REMOVED = "api_key_removed"
+    API_KEY_OVERLAP_ENDED = "api_key_overlap_ended"
     API_KEY_REVEALED = "api_key_revealed"
 
     LOGIN_SUCCEEDED = "login_succeeded"
@@ -239,6 +240,9 @@ EVENTS: dict[Event, Meaning] = {
     Event.CONFIGURATION_SAVED: Meaning(INFO, ("actor", "changed"), "The configuration was saved."),
     Event.API_KEY_SET: Meaning(INFO, ("actor",), "A new API key was saved."),
     Event.API_KEY_REMOVED: Meaning(INFO, ("actor",), "The API key was removed."),
+    Event.API_KEY_OVERLAP_ENDED: Meaning(
+        INFO, ("reason",), "The API key before the present one was destroyed, because its time is over."
+    ),
     Event.API_KEY_REVEALED: Meaning(WARNING, ("actor", "address"), "The API key was shown."),
     Event.LOGIN_SUCCEEDED: Meaning(INFO, ("address",), "The administrator logged in or entered the password again."),
     Event.LOGIN_FAILED: Meaning(

@@ -9,15 +9,18 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.keyring import Place
 from telemetry_service.storage.configuration import SealedApiKey
+from telemetry_service.storage.database import Transaction
 
-_PURPOSE = "api-key"
+PURPOSE = "api-key"
 
 
-def seal_api_key(runtime: Runtime, api_key: str, now: datetime) -> SealedApiKey:
+def seal_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datetime) -> SealedApiKey:
     """Return the key as it is stored."""
-    sealed = runtime.keys.seal(api_key.encode(), _PURPOSE)
-    return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now))
+    installation = tx.installation.sealed_for()
+    sealed = runtime.keys.seal(api_key.encode(), Place(PURPOSE, installation))
+    return SealedApiKey(sealed, ApiKeyFact(key_id(api_key), hint_of(api_key), now), installation)
 
 
 def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id: UUID | None = None) -> str:
@@ -32,7 +35,7 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
     if stored is None:
         raise NotConfiguredError
     try:
-        return runtime.keys.open(stored.sealed, _PURPOSE).decode()
+        return runtime.keys.open(stored.sealed, Place(PURPOSE, stored.installation)).decode()
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
         raise

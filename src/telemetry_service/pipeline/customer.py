@@ -11,6 +11,7 @@ from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.identity import pseudonym
+from telemetry_service.sealing.keyring import Place
 from telemetry_service.storage.database import Transaction
 
 _CLEAR = "cus_"
@@ -23,9 +24,9 @@ def is_pseudonym(customer_id: str) -> bool:
     return customer_id.startswith(_PSEUDONYM)
 
 
-def seal_customer(runtime: Runtime, transmission_id: UUID, customer_id: str) -> bytes:
+def seal_customer(runtime: Runtime, tx: Transaction, transmission_id: UUID, customer_id: str) -> bytes:
     """Return the customer ID sealed for a transmission; in another row it could not be opened."""
-    return runtime.keys.seal(customer_id.encode(), _purpose(transmission_id))
+    return runtime.keys.seal(customer_id.encode(), _place(tx, transmission_id))
 
 
 def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str) -> str | None:
@@ -39,7 +40,7 @@ def customer_of(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepar
     if sealed is None:
         return None
     try:
-        return runtime.keys.open(sealed, _purpose(transmission_id)).decode()
+        return runtime.keys.open(sealed, _place(tx, transmission_id)).decode()
     except KeyUnusableError:
         return None
 
@@ -61,7 +62,7 @@ def adopt_customers(runtime: Runtime, tx: Transaction) -> None:
         return
     for transmission_id, payload in waiting:
         if _name_in(payload) == present:
-            sealed = seal_customer(runtime, transmission_id, customer_id)
+            sealed = seal_customer(runtime, tx, transmission_id, customer_id)
             tx.transmissions.keep_customer(transmission_id, sealed)
 
 
@@ -73,5 +74,10 @@ def _name_in(payload: bytes) -> str | None:
     return named
 
 
-def _purpose(transmission_id: UUID) -> str:
+def purpose_of(transmission_id: UUID) -> str:
+    """Return what the customer of a transmission is sealed as."""
     return f"transmission-customer/{transmission_id}"
+
+
+def _place(tx: Transaction, transmission_id: UUID) -> Place:
+    return Place(purpose_of(transmission_id), tx.installation.sealed_for())

@@ -52,6 +52,7 @@ class Failpoint(StrEnum):
     OUTCOME_WRITTEN = "outcome_written"
     OUTCOME_COMMITTED = "outcome_committed"
     PURGE_STEP = "purge_step"
+    KEYS_ROTATED = "keys_rotated"
 
 
 def pass_failpoint(_failpoint: Failpoint) -> None:

@@ -20,6 +20,7 @@ from telemetry_service.domain.verdict import Verdict, judge
 from telemetry_service.domain.verification import Verification, state_of
 from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.api_key_overlap import OldApiKey, open_overlap
 from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.verification import open_verification
@@ -75,6 +76,18 @@ class Snapshot:
             raise self._opened_key
         return self._opened_key
 
+    @property
+    def old_api_key(self) -> OldApiKey | None:
+        """The key before the present one, while it is still tried."""
+        state, present = self.state, self.configuration.api_key
+        return open_overlap(self.runtime, state.overlap, state.installation, present, self.now)
+
+    @property
+    def naming_key(self) -> str:
+        """The API key that pseudonyms are made with; see the function of the same name. Raises the same errors."""
+        present, old = self.api_key, self.old_api_key
+        return old.api_key if old else present
+
     @cached_property
     def setup(self) -> Setup:
         """Which parts of the connection are in place."""
@@ -126,7 +139,7 @@ class Snapshot:
     @cached_property
     def verification(self) -> Verification | None:
         """What the latest check of the ledger found; None if it was not verified yet."""
-        return open_verification(self.runtime, self.state.verdict)
+        return open_verification(self.runtime, self.state.verdict, self.state.installation)
 
     @cached_property
     def verdict(self) -> Verdict:

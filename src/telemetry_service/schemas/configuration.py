@@ -6,6 +6,16 @@ from telemetry_service.domain.verdict import ConnectionBadge
 from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
 
 
+class OldApiKeyResponse(ResponseModel):
+    """The API key before the present one, while it is still tried."""
+
+    hint: str
+    """The last four characters."""
+    key_id: str
+    until: Moment
+    """When it is destroyed, unless a payload is accepted under the new key before."""
+
+
 class ApiKeyResponse(ResponseModel):
     """What may be shown about the API key without showing it."""
 
@@ -39,6 +49,8 @@ class ConfigurationResponse(ResponseModel):
     """True while the deployment has turned telemetry off (TELEMETRY_ENABLED=false)."""
     updated_at: Moment = read_from("stored.updated_at")
     api_key: ApiKeyResponse
+    old_api_key: OldApiKeyResponse | None
+    """The key that the present one has replaced, as long as it is still tried; null otherwise."""
     license_server: LicenseServerResponse = read_from("verdict")
     next_run_at: Moment | None
     """When the next period closes; null while telemetry is off."""

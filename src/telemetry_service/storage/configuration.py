@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, select, update
 
 from telemetry_service.domain.configuration import ApiKeyFact, Configuration, StoredConfiguration
+from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.tables import TelemetryConfiguration as Row
 
 _TABLE = Row.__table__
@@ -17,6 +19,8 @@ class SealedApiKey:
 
     sealed: bytes
     fact: ApiKeyFact
+    installation: UUID
+    """Whose key it is."""
 
 
 class ConfigurationStore:
@@ -37,7 +41,7 @@ class ConfigurationStore:
 
     def sealed_api_key(self) -> SealedApiKey | None:
         """Return the stored API key, still sealed."""
-        return api_key_in(self._connection.execute(select(_TABLE)).mappings().one())
+        return api_key_in(self._connection.execute(select(_TABLE, INSTALLATION)).mappings().one())
 
     def set_api_key(self, key: SealedApiKey | None, now: datetime) -> None:
         """Store another API key, or remove it."""
@@ -66,9 +70,9 @@ def configuration_in(row: RowMapping) -> StoredConfiguration:
 
 
 def api_key_in(row: RowMapping) -> SealedApiKey | None:
-    """Return the API key in such a row."""
+    """Return the API key in such a row, which also has the installation."""
     sealed, fact = row[_TABLE.c.api_key_sealed], _fact_in(row)
-    return None if sealed is None or fact is None else SealedApiKey(sealed, fact)
+    return None if sealed is None or fact is None else SealedApiKey(sealed, fact, row["installation"] or NOWHERE)
 
 
 def _fact_in(row: RowMapping) -> ApiKeyFact | None:

@@ -15,11 +15,13 @@ from telemetry_service.domain.periods import Period
 from telemetry_service.domain.release import Announced
 from telemetry_service.domain.transmissions import DeliveryRecord
 from telemetry_service.storage.configuration import SealedApiKey, api_key_in, configuration_in
+from telemetry_service.storage.installation_id import NOWHERE
 from telemetry_service.storage.last_exchange import delivery_in
 from telemetry_service.storage.license import posture_in
 from telemetry_service.storage.periods import period_in
 from telemetry_service.storage.tables import (
     AnnouncedSchema,
+    ApiKeyOverlap,
     Installation,
     LastExchangeRow,
     LedgerVerification,
@@ -54,6 +56,8 @@ _FIRST_TICK_SINCE = (
 _VERDICT = cast(_VERIFICATION.c.sealed, LargeBinary).label("verdict")
 """Bytes, even if someone has put a text there: on SQLite, a column may hold anything."""
 
+_OVERLAP = cast(ApiKeyOverlap.sealed, LargeBinary).label("overlap")
+
 _EVERYTHING = (
     select(
         _CONFIGURATION,
@@ -65,6 +69,8 @@ _EVERYTHING = (
         _ANNOUNCED,
         _FIRST_TICK_SINCE,
         _VERDICT,
+        _OVERLAP,
+        _INSTALLATION.c.sealed_for.label("installation"),
     )
     .select_from(
         _CONFIGURATION.join(_EXCHANGES, _EXCHANGES.c.id == _ONE)
@@ -74,6 +80,7 @@ _EVERYTHING = (
         .outerjoin(_LICENSE, _LICENSE.c.id == _ONE)
         .outerjoin(_ANNOUNCED, _ANNOUNCED.c.schema_sha256 == bindparam("schema_sha256"))
         .outerjoin(_VERIFICATION, _VERIFICATION.c.id == _ONE)
+        .outerjoin(ApiKeyOverlap, ApiKeyOverlap.id == _ONE)
     )
     .where(_CONFIGURATION.c.id == _ONE)
 )
@@ -99,6 +106,10 @@ class CurrentState:
     """The schema that was asked for; None if it was not announced."""
     verdict: bytes | None
     """The sealed result of the latest check of the ledger."""
+    overlap: bytes | None
+    """The API key before the present one, sealed, if it is still tried."""
+    installation: UUID
+    """What sealed values are bound to."""
 
 
 class CurrentStateStore:
@@ -125,6 +136,8 @@ def _state(row: RowMapping) -> CurrentState:
         license=None if row[_LICENSE.c.id] is None else posture_in(row),
         period=period_in(row),
         verdict=row["verdict"],
+        overlap=row["overlap"],
+        installation=row["installation"] or NOWHERE,
     )
 
 

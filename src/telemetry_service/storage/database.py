@@ -37,6 +37,7 @@ from telemetry_service.storage.license import LicenseStore
 from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
+from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.space import check_space
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
@@ -80,6 +81,7 @@ class Transaction:
         self.periods = PeriodStore(connection)
         self.retention = RetentionStore(connection)
         self.schedule = ScheduleStore(connection)
+        self.sealed_values = SealedValueStore(connection)
         self.sweep = LedgerSweepStore(connection)
         self.transmissions = TransmissionStore(connection)
         self.usage = UsageStore(connection)

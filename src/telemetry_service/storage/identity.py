@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
+from telemetry_service.domain.keyed_digest import DigestCounts, KeyedDigest
 from telemetry_service.domain.person import Role
 from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
 from telemetry_service.storage.upsert import insert as insert_or
@@ -39,6 +40,8 @@ class StoredSession:
     address: str | None = None
     """Where it was opened."""
     browser: str | None = None
+    digest_key: bytes | None = None
+    """The ID of the key that its digest was made under; None if an older version made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class StoredToken:
     last_used_at: datetime | None
     revoked_at: datetime | None
     expires_at: datetime | None
+    digest_key: bytes | None = None
+    """As of a session."""
 
     def is_valid(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
@@ -110,6 +115,28 @@ class IdentityStore:
     def touch_session(self, session_id: UUID, last_seen_at: datetime) -> None:
         """Note that a session is in use."""
         self._update_session(session_id, last_seen_at=last_seen_at)
+
+    def rekey_session(self, session_id: UUID, digest: KeyedDigest) -> None:
+        """Replace the digest of a session by one under another key."""
+        self._update_session(session_id, token_digest=digest.digest, digest_key=digest.key_id)
+
+    def rekey_token(self, token_id: str, digest: KeyedDigest) -> None:
+        """Replace the digest of a token by one under another key."""
+        of_token = update(ServiceToken).where(ServiceToken.token_id == token_id)
+        self._connection.execute(of_token.values(digest=digest.digest, digest_key=digest.key_id))
+
+    def count_session_keys(self, now: datetime) -> DigestCounts:
+        """Return how many sessions that have not expired depend on each key."""
+        return self._count_keys(AdminSession.digest_key, AdminSession.expires_at > now)
+
+    def count_token_keys(self, now: datetime) -> DigestCounts:
+        """Return how many valid tokens depend on each key."""
+        lasting = or_(ServiceToken.expires_at.is_(None), ServiceToken.expires_at > now)
+        return self._count_keys(ServiceToken.digest_key, and_(ServiceToken.revoked_at.is_(None), lasting))
+
+    def _count_keys(self, key: ColumnElement[bytes | None], valid: ColumnElement[bool]) -> DigestCounts:
+        query = select(key, func.count()).where(valid).group_by(key)
+        return {None if row[0] is None else bytes(row[0]): row[1] for row in self._connection.execute(query)}
 
     def reauthenticate_session(self, session_id: UUID, authenticated_at: datetime) -> None:
         """Record that the password was entered again."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.schedule import Frequency, next_run_after
+from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.tables import (
     Installation,
     LastExchangeRow,
@@ -28,6 +29,10 @@ class InstallationStore:
         """Return the random ID of this installation."""
         return self._connection.execute(select(Installation.instance_id)).scalar_one()
 
+    def sealed_for(self) -> UUID:
+        """Return the ID that sealed values are bound to."""
+        return self._connection.execute(select(INSTALLATION)).scalar() or NOWHERE
+
     def reset_instance_id(self) -> UUID:
         """Replace the ID of this installation by a new random one, and return that."""
         instance_id = uuid4()
@@ -47,7 +52,9 @@ class InstallationStore:
 
         If several replicas start together, one writes them and the others wait.
         """
-        identity = insert_unless_known(self._connection, Installation).values(id=1, instance_id=uuid4(), created_at=now)
+        identity = insert_unless_known(self._connection, Installation).values(
+            id=1, instance_id=uuid4(), created_at=now, sealed_for=uuid4()
+        )
         # Not every driver knows the row count of an INSERT, but each returns its rows.
         written = identity.on_conflict_do_nothing().returning(Installation.id)
         if self._connection.execute(written).first() is None:

@@ -28,6 +28,7 @@ from telemetry_service.domain.ledger import (
 )
 from telemetry_service.storage import upsert
 from telemetry_service.storage.driver_errors import translated
+from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.ledger_pending import LedgerPendingStore
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
@@ -55,11 +56,11 @@ class NewKey:
 class Signer(Protocol):
     """Signs lines. The private keys are in the database, sealed; only the signer can open them."""
 
-    def make(self) -> NewKey:
-        """Return a new key."""
+    def make(self, installation: UUID) -> NewKey:
+        """Return a new key of an installation."""
         ...
 
-    def sign(self, key_id: str, sealed: bytes, claims: Mapping[str, object]) -> str:
+    def sign(self, key_id: str, sealed: bytes, installation: UUID, claims: Mapping[str, object]) -> str:
         """Return the signed line.
 
         Raises:
@@ -67,7 +68,7 @@ class Signer(Protocol):
         """
         ...
 
-    def retire(self, key_id: str, sealed: bytes) -> bytes:
+    def retire(self, key_id: str, sealed: bytes, installation: UUID) -> bytes:
         """Return what is kept of a key that no longer signs: its public key, sealed.
 
         Raises:
@@ -75,7 +76,7 @@ class Signer(Protocol):
         """
         ...
 
-    def seal_again(self, key_id: str, sealed: bytes) -> bytes:
+    def seal_again(self, key_id: str, sealed: bytes, installation: UUID) -> bytes:
         """Return the same of a key that no longer signs, sealed under the newest key of the deployment.
 
         Raises:
@@ -91,6 +92,8 @@ class StoredKeys:
     signs: str | None
     """The one that signs, of which the private key is stored; of the others, the public one is."""
     sealed: Mapping[str, bytes]
+    installation: UUID
+    """Whose keys they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +219,11 @@ class LedgerStore:
 
     def keys(self) -> StoredKeys:
         """Return the sealed keys."""
-        query = select(KeyRow.key_id, _SEALED, HeadRow.id).outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)
-        rows = self._connection.execute(query).all()
+        query = select(KeyRow.key_id, _SEALED, HeadRow.id, INSTALLATION)
+        rows = self._connection.execute(query.outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)).all()
         signs = next((row.key_id for row in rows if row.id is not None), None)
-        return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows})
+        installation = rows[0].installation if rows else None
+        return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows}, installation or NOWHERE)
 
     def lines(
         self, after: int = 0, limit: int = 1000, kind: str | None = None, actor: str | None = None
@@ -303,6 +307,7 @@ class _Writer:
         self._seq, self._prev, self._at = head.seq, head.sha256, head.at
         self._key_id: str | None = head.key_id
         self._sealed: bytes | None = head.sealed
+        self._installation: UUID = head.installation or NOWHERE
 
     def write(self, entry: Entry) -> None:
         """Sign an entry. If the key cannot be opened, or there is none, a new one takes over, and a line says why."""
@@ -318,11 +323,10 @@ class _Writer:
         """Announce a new key in a line that the old one signs, and let the new one confirm it."""
         self._have_key(now)
         assert self._key_id is not None and self._sealed is not None  # noqa: S101, PT018 - it has one now
-        new, old_id, old_sealed = self._signer.make(), self._key_id, self._sealed
+        new, old_id, old_sealed = self._signer.make(self._installation), self._key_id, self._sealed
         self._sign(_about_key(now, actor, new, KeyReason.ROTATED))
-        self._connection.execute(
-            update(KeyRow).where(KeyRow.key_id == old_id).values(sealed=self._signer.retire(old_id, old_sealed))
-        )
+        retired = self._signer.retire(old_id, old_sealed, self._installation)
+        self._connection.execute(update(KeyRow).where(KeyRow.key_id == old_id).values(sealed=retired))
         self._seal_again()
         self._use(new)
         self._sign(_about_key(now, actor, new, KeyReason.CONFIRMED))
@@ -350,7 +354,7 @@ class _Writer:
             self._connection.execute(lock).one()
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
-        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED)
+        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED, INSTALLATION)
         return self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
 
     def _restore_head(self) -> None:
@@ -366,7 +370,7 @@ class _Writer:
             self._take_new_key(now, KeyReason.LOST)
 
     def _take_new_key(self, now: datetime, reason: KeyReason) -> None:
-        new = self._signer.make()
+        new = self._signer.make(self._installation)
         self._use(new)
         self._sign(_about_key(now, SERVICE, new, reason))
 
@@ -374,7 +378,7 @@ class _Writer:
         """Seal the earlier keys under the newest key of the deployment, so that an older one of it can be removed."""
         for row in self._connection.execute(select(KeyRow.key_id, KeyRow.sealed)).all():
             with suppress(KeyUnusableError):  # It stays, and the entries that it signed cannot be verified here.
-                sealed = self._signer.seal_again(row.key_id, bytes(row.sealed))
+                sealed = self._signer.seal_again(row.key_id, bytes(row.sealed), self._installation)
                 self._connection.execute(update(KeyRow).where(KeyRow.key_id == row.key_id).values(sealed=sealed))
 
     def _use(self, new: NewKey) -> None:
@@ -388,7 +392,7 @@ class _Writer:
     def _sign(self, entry: Entry) -> None:
         assert self._key_id is not None and self._sealed is not None  # noqa: S101, PT018 - it has one now
         claims = claims_of(entry, self._seq + 1, self._prev, self._salter)
-        line = self._signer.sign(self._key_id, self._sealed, claims)
+        line = self._signer.sign(self._key_id, self._sealed, self._installation, claims)
         self._seq, self._prev, self._at = self._seq + 1, digest_of(line), entry.at
         self.written.append(Head(self._seq, self._prev))
         self._rows.append(

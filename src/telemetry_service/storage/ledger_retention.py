@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.ledger import Head, Signer
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
@@ -41,7 +42,7 @@ class LedgerRetentionStore:
             KeyUnusableError: the ledger's key cannot be opened.
         """
         assert self._signer is not None  # noqa: S101 - only a migration has none, and it prunes nothing
-        query = select(HeadRow.key_id, KeyRow.sealed).join(KeyRow, KeyRow.key_id == HeadRow.key_id)
+        query = select(HeadRow.key_id, KeyRow.sealed, INSTALLATION).join(KeyRow, KeyRow.key_id == HeadRow.key_id)
         key = self._connection.execute(query).one_or_none()
         if key is None or key.key_id is None:
             return 0
@@ -51,7 +52,7 @@ class LedgerRetentionStore:
             "sha256": last.sha256,
             "at": rfc3339(now),
         }
-        checkpoint = self._signer.sign(key.key_id, bytes(key.sealed), said)
+        checkpoint = self._signer.sign(key.key_id, bytes(key.sealed), key.installation or NOWHERE, said)
         old = delete(LineRow).where(LineRow.seq <= last.seq, LineRow.kind != Kind.LEDGER_KEY.value)
         deleted = self._connection.execute(old).rowcount
         self._connection.execute(update(HeadRow).values(checkpoint=checkpoint))

@@ -74,6 +74,8 @@ class Installation(Base):
     """Keyed digest of the deployment's connection settings; a change makes held transmissions due."""
     restored_at: Mapped[datetime | None]
     """When a start noticed that this is an older copy; None once it is known what was sent since."""
+    sealed_for: Mapped[UUID | None]
+    """Random, and never changed: sealed values are bound to it, so that a copy in another database cannot be opened."""
 
 
 class TelemetryConfiguration(Base):
@@ -97,6 +99,17 @@ class TelemetryConfiguration(Base):
     api_key_id: Mapped[str | None] = mapped_column(String(16))
     api_key_hint: Mapped[str | None] = mapped_column(String(4))
     api_key_set_at: Mapped[datetime | None]
+
+
+class ApiKeyOverlap(Base):
+    """The API key before the present one, as long as it is still tried; one row, or none."""
+
+    __tablename__ = "api_key_overlap"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    """The key, its successor, and until when: sealed together, so that no one else can prolong it."""
 
 
 class TelemetrySchedule(Base):
@@ -135,6 +148,8 @@ class ProcessHeartbeat(Base):
     process_id: Mapped[UUID] = mapped_column(primary_key=True)
     started_at: Mapped[datetime]
     beat_at: Mapped[datetime]
+    encryption_keys: Mapped[str | None] = mapped_column(Text)
+    """The IDs of its keys of ``ENCRYPTION_KEY`` in hex, newest first, with spaces in between."""
 
 
 class ReportingPeriod(Base):
@@ -491,6 +506,8 @@ class AdminSession(Base):
 
     session_id: Mapped[UUID] = mapped_column(primary_key=True)
     token_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    digest_key: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    """The ID of the key under which the digest was made; None if an older version made it."""
     created_at: Mapped[datetime]
     authenticated_at: Mapped[datetime | None]
     """When the person last proved who it is: showing a secret requires that recently. None if the issuer never said."""
@@ -531,6 +548,8 @@ class ServiceToken(Base):
     token_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    digest_key: Mapped[bytes | None] = mapped_column(LargeBinary(8))
+    """As of a session."""
     scopes: Mapped[str] = mapped_column(String(64))
     """Space-separated, in a fixed order."""
     created_at: Mapped[datetime]

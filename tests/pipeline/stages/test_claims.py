@@ -350,7 +350,8 @@ def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Sit
         refused.wait(30)
         with site.runtime.database.write() as tx:
             tx.configuration.get(lock=True)
-            tx.configuration.set_api_key(seal_api_key(site.runtime, ANOTHER_KEY, site.clock.now()), site.clock.now())
+            sealed = seal_api_key(site.runtime, tx, ANOTHER_KEY, site.clock.now())
+            tx.configuration.set_api_key(sealed, site.clock.now())
             tx.transmissions.make_due(frozenset({State.HELD}), site.clock.now(), AttemptTrigger.CONNECTION_CHANGED)
             being_set.set()
             with pytest.raises(TimeoutError):

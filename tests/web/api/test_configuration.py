@@ -32,6 +32,7 @@ def test_the_defaults_are_those_of_the_guide(service: Running) -> None:
         "retention_days": 30,
         "locked": False,
         "updated_at": "2026-11-03T10:00:00.000Z",
+        "old_api_key": None,
         "api_key": {"configured": False, "hint": None, "key_id": None, "set_at": None},
         "license_server": {"configured": False, "connected": None, "badge": "not_configured"},
         "next_run_at": "2026-11-15T02:00:00.000Z",

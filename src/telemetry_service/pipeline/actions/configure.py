@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
@@ -19,6 +20,14 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
+from telemetry_service.pipeline.api_key_overlap import (
+    Ended,
+    OldApiKey,
+    begin_overlap,
+    end_overlap,
+    naming_key,
+    read_overlap,
+)
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
@@ -30,15 +39,17 @@ Check = Callable[[Snapshot, Configuration], None]
 """Checks a save, given the state before it and the new values."""
 
 
-def save_configuration(
+def save_configuration(  # noqa: PLR0913 - all that one step saves
     runtime: Runtime,
     values: Configuration,
     expected_version: int,
     actor: Actor,
     api_key: str | None = None,
     check: Check | None = None,
+    *,
+    overlap: bool = False,
 ) -> ConfigurationView:
-    """Save all values, and the API key if given, in one step.
+    """Save all values, and the API key if given, in one step; for ``overlap`` see ``set_api_key``.
 
     ``check`` runs in the transaction of the save, and raises an error to prevent it.
 
@@ -56,7 +67,7 @@ def save_configuration(
             check(Snapshot(runtime, tx, now), values)
         _apply(runtime, tx, before.values, values, now)
         if api_key is not None:
-            _replace_api_key(runtime, tx, api_key, now, actor)
+            _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
             _anonymize_waiting(runtime, tx, actor)
         changes = _changes(before.values, values)
@@ -84,12 +95,16 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
         raise ConfirmationRequiredError(sentence)
 
 
-def set_api_key(runtime: Runtime, api_key: str, actor: Actor) -> ConfigurationView:
-    """Save a new API key. Payloads held for the old key are tried at once."""
+def set_api_key(runtime: Runtime, api_key: str, actor: Actor, *, overlap: bool = False) -> ConfigurationView:
+    """Save a new API key. Payloads held for the old key are tried at once.
+
+    With ``overlap``, the old key is still tried where the new one is not accepted yet, for a day at most; without, it
+    is destroyed now.
+    """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.configuration.get(lock=True)
-        _replace_api_key(runtime, tx, api_key, now, actor)
+        _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         view = read_configuration(Snapshot(runtime, tx, now))
     log_event(Event.API_KEY_SET, actor=actor.label)
     return view
@@ -104,6 +119,7 @@ def remove_api_key(runtime: Runtime, actor: Actor) -> ConfigurationView:
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
             tx.ledger.note(now, actor, Kind.KEY_REMOVED)
+            end_overlap(tx, now, actor, Ended.REMOVED)
         view = read_configuration(Snapshot(runtime, tx, now))
     if present:
         log_event(Event.API_KEY_REMOVED, actor=actor.label)
@@ -144,14 +160,19 @@ def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Conf
 
 def _anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
     try:
-        api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
+        api_key = naming_key(runtime, tx, runtime.clock.now())
     except (NotConfiguredError, KeyUnusableError):
         return  # Without a key there is no pseudonym, and nothing is sent. The next key prepares them again.
     prepare_waiting_again(runtime, tx, api_key, actor, Reason.ANONYMIZED)
 
 
-def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor) -> None:
-    before, key = tx.configuration.get().api_key, seal_api_key(runtime, api_key, now)
+def _replace_api_key(
+    runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor, *, overlap: bool
+) -> None:
+    before, key = tx.configuration.get().api_key, seal_api_key(runtime, tx, api_key, now)
+    old = _overlap(runtime, tx, key.fact.key_id, now) if overlap else None
+    if old is None:
+        end_overlap(tx, now, actor, Ended.REPLACED)
     tx.configuration.set_api_key(key, now)
     tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
     latest = tx.exchanges.record().last_exchange
@@ -160,8 +181,19 @@ def _replace_api_key(runtime: Runtime, tx: Transaction, api_key: str, now: datet
         # Nothing is known about another key; and saving the same key again after a failure counts as a change.
         tx.exchanges.connection_changed()
     tx.exchanges.key_saved(key.fact.key_id, now)
-    prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
-    tx.ledger.note(now, actor, Kind.KEY_SET, {"key_id": key.fact.key_id, "before": before.key_id if before else None})
+    if old is None:  # Else the name under the old key is known, and can be sent under both.
+        prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
+    until = {} if old is None else {"old_key_until": rfc3339(old.until)}
+    said = {"key_id": key.fact.key_id, "before": before.key_id if before else None, **until}
+    tx.ledger.note(now, actor, Kind.KEY_SET, said)
+
+
+def _overlap(runtime: Runtime, tx: Transaction, new_key_id: str, now: datetime) -> OldApiKey | None:
+    """Keep what the new key replaces. Saving the present key again leaves everything as it is."""
+    before = tx.configuration.sealed_api_key()
+    if before is not None and before.fact.key_id == new_key_id:
+        return read_overlap(runtime, tx, now)
+    return begin_overlap(runtime, tx, before, new_key_id, now)
 
 
 def _changes(before: Configuration, after: Configuration) -> dict[str, str]:

@@ -8,6 +8,7 @@ from telemetry_service.domain.deployed import deployed_settings
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.restored import notice_restored
+from telemetry_service.pipeline.actions.rotate_keys import bind_sealed_values
 from telemetry_service.pipeline.actions.take_over import take_over
 from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.head_file import write_head
@@ -38,6 +39,7 @@ def create_first_rows(runtime: Runtime) -> None:
         now = runtime.clock.now()
         new = tx.installation.create(now)
         announce(runtime, tx, now)
+    bind_sealed_values(runtime)
     take_over(runtime)
     if new:
         write_head(runtime)  # Over the one of an earlier database, which this is no copy of.

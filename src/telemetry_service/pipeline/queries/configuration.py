@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_service.domain.configuration import ApiKeyFact, Configuration, NoApiKey, StoredConfiguration
+from telemetry_service.domain.configuration import (
+    ApiKeyFact,
+    Configuration,
+    NoApiKey,
+    OldApiKeyFact,
+    StoredConfiguration,
+)
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.snapshot import Snapshot
 
@@ -17,6 +23,8 @@ class ConfigurationView:
     """The effective switch: the administrator's, unless the deployment has locked it off."""
     locked: bool
     verdict: Verdict
+    old_api_key: OldApiKeyFact | None
+    """The key before the present one, while it is still tried."""
 
     @property
     def next_run_at(self) -> datetime | None:
@@ -46,4 +54,5 @@ def read_configuration(snapshot: Snapshot) -> ConfigurationView:
         enabled=snapshot.enabled,
         locked=snapshot.setup.locked,
         verdict=snapshot.verdict,
+        old_api_key=None if (old := snapshot.old_api_key) is None else old.fact,
     )

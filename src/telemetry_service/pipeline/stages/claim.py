@@ -28,10 +28,12 @@ from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, Stat
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.api_key_overlap import read_overlap
 from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
 from telemetry_service.sealing.canonical import canonical_json
+from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.sealer import Sealed, seal
 from telemetry_service.storage.database import Transaction
 
@@ -47,6 +49,11 @@ class Claimed:
     known_bodies: frozenset[str]
     known_payloads: frozenset[str]
     api_key_id: str
+    """Of the key that signs."""
+    present_key_id: str
+    """Of the present key; another one if the key before it is tried."""
+    old_key_follows: bool
+    """Whether the key before is tried too if this one is not accepted yet."""
     trigger: AttemptTrigger
 
 
@@ -82,6 +89,9 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     payload = completed(runtime, tx, transmission, now)
     encrypt = configuration.values.encrypt_payload
     head = tx.ledger.head().sha256 if runtime.receipt_keys else None
+    old, present_key_id = read_overlap(runtime, tx, now), key_id(api_key)
+    if old is not None and trigger is None and _was_refused(earlier, present_key_id):
+        api_key = old.api_key
     sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
     planned_by = trigger or tx.transmissions.next_trigger(transmission_id)
     attempt = _attempt(_number(transmission, earlier), sealed, planned_by, now)
@@ -95,6 +105,8 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
         known_bodies=frozenset(a.body_sha256 for a in known),
         known_payloads=frozenset(a.payload_sha256 for a in known),
         api_key_id=attempt.key_id,
+        present_key_id=present_key_id,
+        old_key_follows=old is not None and attempt.key_id == present_key_id,
         trigger=attempt.trigger,
     )
 
@@ -204,6 +216,12 @@ def _record(runtime: Runtime, tx: Transaction, transmission_id: UUID, attempt: A
         },
         transmission_id,
     )
+
+
+def _was_refused(earlier: Sequence[Attempt], present_key_id: str) -> bool:
+    """Whether the latest attempt was made under the present key, and the License Server does not know that key yet."""
+    latest = earlier[-1] if earlier else None
+    return latest is not None and (latest.key_id, latest.cause) == (present_key_id, Cause.API_KEY_NOT_ACCEPTED)
 
 
 def _number(transmission: Transmission, earlier: Sequence[Attempt]) -> int:

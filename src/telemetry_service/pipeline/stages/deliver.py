@@ -14,11 +14,12 @@ from telemetry_service.domain.errors import (
     TelemetryError,
 )
 from telemetry_service.domain.outcome import Failure, Outcome, Retrying
-from telemetry_service.domain.transmissions import AttemptTrigger
+from telemetry_service.domain.transmissions import AttemptTrigger, cause_of
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event, log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import claim, refuse_payload
+from telemetry_service.pipeline.stages.end_overlap import end_overlap_if_due
 from telemetry_service.pipeline.stages.follow_connection import follow_connection
 from telemetry_service.pipeline.stages.log_lines import log_attempt_finished, log_attempt_started
 from telemetry_service.pipeline.stages.record_outcome import check_receipt, record_outcome
@@ -35,6 +36,7 @@ def deliver_due(runtime: Runtime) -> int:
     all, or the License Server asks to wait: the others would fail too. They stay due, and the next waking starts with
     them, because the failed one waits for its back-off.
     """
+    end_overlap_if_due(runtime)
     release_due(runtime)
     if runtime.deployment.in_bundles:
         return 0
@@ -96,6 +98,9 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
     else:
         log_event(Event.RESPONSE_IGNORED, transmission_id=transmission_id, number=claimed.number)
     runtime.failpoint(Failpoint.OUTCOME_COMMITTED)
+    if claimed.old_key_follows and cause_of(outcome) is Cause.API_KEY_NOT_ACCEPTED and not runtime.stopping.is_set():
+        # It is planned: if this process ends now, or another one is faster, the old key is still tried once.
+        return deliver(runtime, transmission_id) or outcome
     return outcome
 
 

@@ -11,7 +11,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
 
-_PURPOSE = "connection-fingerprint"
+PURPOSE = "connection-fingerprint"
 """The digests that are stored were made for it, so it never changes."""
 
 
@@ -26,7 +26,7 @@ def follow_connection(runtime: Runtime) -> None:
         return
     present = runtime.present_connection()
     new = present != runtime.seen_connection.connection
-    known_as = runtime.keys.digests(present, _PURPOSE)
+    known_as = runtime.keys.digests(present, PURPOSE)
     with runtime.database.read() as tx:
         if not runtime.enabled(tx.configuration.get()):
             return
@@ -39,7 +39,7 @@ def follow_connection(runtime: Runtime) -> None:
 
 def connection_digest(runtime: Runtime) -> bytes:
     """Return the digest of the present connection that an attempt stores."""
-    return runtime.keys.digests(runtime.present_connection(), _PURPOSE)[0]
+    return runtime.keys.digests(runtime.present_connection(), PURPOSE)[0]
 
 
 def _changed(tx: Transaction, known_as: tuple[bytes, ...], *, new: bool) -> bool:

@@ -90,7 +90,7 @@ def _write(snapshot: Snapshot, closing: Closing, transmission_id: UUID, payload:
         trigger=closing.trigger,
         request_key=closing.request_key,
         prepared_sha256=sha256_hex(content),
-        customer_sealed=seal_customer(runtime, transmission_id, customer_id),
+        customer_sealed=seal_customer(runtime, tx, transmission_id, customer_id),
         records_sent=payload.total_events,
         created_at=now,
         state=State.PENDING if hold is None else State.AWAITING_RELEASE,
@@ -141,7 +141,7 @@ def outgoing_customer_id(snapshot: Snapshot) -> str:
         raise LicenseServerMissingError
     if snapshot.customer_id is None:
         raise CustomerIdMissingError
-    named = pseudonym(snapshot.api_key, snapshot.customer_id)
+    named = pseudonym(snapshot.naming_key, snapshot.customer_id)
     return named if snapshot.configuration.values.anonymize_pii else snapshot.customer_id
 
 

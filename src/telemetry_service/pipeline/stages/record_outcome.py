@@ -21,9 +21,11 @@ from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.receipt import signed_at
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.api_key_overlap import naming_key, read_overlap
 from telemetry_service.pipeline.claims import signed_claims
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
+from telemetry_service.pipeline.stages.end_overlap import end_overlap_if_accepted
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
 from telemetry_service.storage.database import Transaction
 
@@ -77,6 +79,8 @@ def _record(
     transmission_id = claimed.transmission.transmission_id
     if isinstance(outcome, Failure):
         tx.configuration.get(lock=True)  # Before the transmission, in the order of every transaction.
+    else:
+        end_overlap_if_accepted(tx, claimed.api_key_id, now)
     if tx.transmissions.lock(transmission_id) is None:
         return False  # It was erased meanwhile, or an older copy of the database has taken the place of this one.
     attempt = {
@@ -183,15 +187,20 @@ def _note_failure(
         attempts = claimed.transmission.attempts_made
         delay = runtime.retry_policy.delay(attempts, outcome.retry_after, runtime.random)
         columns |= {"next_attempt_at": now + delay, "next_trigger": AttemptTrigger.BACK_OFF}
-    elif isinstance(outcome, Held) and _key_changed(tx, claimed):
-        # The key was changed during this attempt with the old one, so nothing else would make it due.
+    elif isinstance(outcome, Held) and (_key_changed(tx, claimed) or _old_key_follows(claimed, outcome)):
+        # The key was changed during this attempt with the old one, so nothing else would make it due. Or the old key
+        # follows at once.
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
-    if _prepare_again(runtime, tx, claimed, outcome):
+    if _prepare_again(runtime, tx, claimed, outcome, now):
         columns |= {"next_attempt_at": now, "next_trigger": AttemptTrigger.CONNECTION_CHANGED}
     return tx.transmissions.release(claimed.transmission.transmission_id, claimed.token, columns)
 
 
-def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure) -> bool:
+def _old_key_follows(claimed: Claimed, outcome: Held) -> bool:
+    return claimed.old_key_follows and outcome.cause is Cause.API_KEY_NOT_ACCEPTED
+
+
+def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: Failure, now: datetime) -> bool:
     """Prepare the payload for a key, or the anonymization, that was saved while this attempt might still arrive.
 
     Likewise if the License Server itself refuses its customer under the present key: it was prepared under a mistyped
@@ -201,17 +210,25 @@ def _prepare_again(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome:
     if isinstance(outcome, Held) and outcome.customer_refused and reason is not Reason.API_KEY_CHANGED:
         reason = Reason.REFUSED
     try:
-        api_key = open_api_key(runtime, tx.configuration.sealed_api_key())
+        api_key = naming_key(runtime, tx, now) if reason is not Reason.REFUSED else _key_of(runtime, tx, claimed, now)
     except (NotConfiguredError, KeyUnusableError):
         return False
     transmission_id = claimed.transmission.transmission_id
     return prepare_one_again(runtime, tx, transmission_id, api_key, SERVICE, reason, claimed.number)
 
 
+def _key_of(runtime: Runtime, tx: Transaction, claimed: Claimed, now: datetime) -> str:
+    """Return the key that an attempt was made with, which is the present one or the one before."""
+    old = read_overlap(runtime, tx, now)
+    if old is not None and old.fact.key_id == claimed.api_key_id:
+        return old.api_key
+    return open_api_key(runtime, tx.configuration.sealed_api_key())
+
+
 def _key_changed(tx: Transaction, claimed: Claimed) -> bool:
     # Locked: a concurrent save has already searched for held transmissions, and for payloads to prepare again.
     present = tx.configuration.get(lock=True).api_key
-    return present is not None and present.key_id != claimed.api_key_id
+    return present is not None and present.key_id != claimed.present_key_id
 
 
 def _reported(update: LicenseUpdate) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from telemetry_service.domain import errors
-from telemetry_service.domain.configuration import ApiKeyInput, Configuration
+from telemetry_service.domain.configuration import ApiKeyInput, Configuration, NewApiKeyInput
 from telemetry_service.domain.connection_check import ConnectionCheck
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
@@ -50,7 +50,7 @@ _VALUES = {
 Values = Annotated[Configuration, Depends(JsonBody(Configuration, _VALUES))]
 Confirm = Annotated[bool, Query(description="Proceed even if data is permanently lost.")]
 DryRun = Annotated[bool, Query(description="Report what would be lost, without saving.")]
-NewKey = Annotated[ApiKeyInput, Depends(JsonBody(ApiKeyInput, _KEY))]
+NewKey = Annotated[NewApiKeyInput, Depends(JsonBody(NewApiKeyInput, {**_KEY, "overlap": True}))]
 KeyToTest = Annotated[ApiKeyInput | None, Depends(JsonBody(ApiKeyInput, _KEY, required=False))]
 
 
@@ -102,14 +102,19 @@ def put_config(
 @router.put("/config/api-key", response_model=ConfigurationResponse)
 @needs(Scope.ADMIN)
 def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationView:
-    """Save a new API key. Payloads held for the old key are tried at once."""
-    return _tagged(response, set_api_key(context.runtime, key.api_key, caller.actor))
+    """Save a new API key. Payloads held for the old key are tried at once.
+
+    The old key is kept for up to 24 hours, until a payload is accepted under the new one: where the License Server does
+    not accept the new key yet (401), one attempt with the old key follows. With `"overlap": false`, or by removing the
+    API key, it is destroyed now.
+    """
+    return _tagged(response, set_api_key(context.runtime, key.api_key, caller.actor, overlap=key.overlap))
 
 
 @router.delete("/config/api-key", response_model=ConfigurationResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationView:
-    """Remove the API key. Nothing can be sent until a new one is saved."""
+    """Remove the API key, and the old one if it is still kept. Nothing can be sent until a new one is saved."""
     return _tagged(response, remove_api_key(context.runtime, caller.actor))
 
 

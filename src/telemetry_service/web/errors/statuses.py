@@ -48,6 +48,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.ReceiptNotMissingError: HTTPStatus.CONFLICT,
     errors.ReasonRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AttemptUnderWayError: HTTPStatus.CONFLICT,
+    errors.ReplicaLacksKeyError: HTTPStatus.CONFLICT,
     errors.CursorInvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AccessDeniedError: HTTPStatus.UNAUTHORIZED,
     errors.ScopeMissingError: HTTPStatus.FORBIDDEN,

@@ -128,6 +128,7 @@ ENTRY: dict[Kind, str] = {
     Kind.SETTINGS: "Saved the settings",
     Kind.KEY_SET: "Set a new API key",
     Kind.KEY_REMOVED: "Removed the API key",
+    Kind.KEY_OVERLAP_ENDED: "Destroyed the old API key",
     Kind.KEY_REVEALED: "Showed the API key",
     Kind.REVEAL_REFUSED: "Was refused the API key",
     Kind.CONNECTION_TESTED: "Tested the connection",
@@ -155,6 +156,7 @@ ENTRY: dict[Kind, str] = {
     Kind.VERIFY_FAILED: "Verification failed",
     Kind.CLOCK_MOVED: "The clock was set back",
     Kind.LEDGER_KEY: "Took a new ledger key",
+    Kind.SEALED_AGAIN: "Sealed stored secrets again",
 }
 
 

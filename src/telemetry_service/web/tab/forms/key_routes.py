@@ -81,7 +81,11 @@ def _key(visit: Visit) -> dict[str, Any]:
 def ask_remove_api_key(visit: CurrentVisit) -> Response:
     """Say what stops, and what happens to waiting payloads."""
     with open_snapshot(visit.runtime) as snapshot:
-        shown = {"key": snapshot.configuration.api_key, "waiting": snapshot.situation.waiting.total}
+        shown = {
+            "key": snapshot.configuration.api_key,
+            "old_key": snapshot.old_api_key and snapshot.old_api_key.fact,
+            "waiting": snapshot.situation.waiting.total,
+        }
     return visit.dialog("telemetry/remove_key.html", shown)
 
 

@@ -31,6 +31,8 @@ class SettingsForm(BaseModel):
     frequency: str = ""
     retention_days: str = ""
     api_key: str = Field(default="", repr=False)
+    no_overlap: str | None = None
+    """Set if the old API key must be destroyed now."""
     confirmed: str = ""
     key_typed: str = ""
     """Set if a key was typed that is not in this form, because a secret must not be kept with the form."""
@@ -39,6 +41,11 @@ class SettingsForm(BaseModel):
     def key(self) -> str | None:
         """The typed API key, without a line end, which is often pasted with it."""
         return self.api_key.strip() or None
+
+    @property
+    def overlap(self) -> bool:
+        """Whether the old API key stays for a while."""
+        return self.no_overlap != _ON
 
     def repeated(self, confirmed: tuple[str, ...]) -> dict[str, object]:
         """Return the form again for the confirmation, without the API key: a secret is never repeated."""

@@ -46,7 +46,7 @@ def save(visit: CurrentVisit, form: SentForm) -> Response:
     if not losses.confirmed_by(form):
         return _ask(visit, form, losses)
     try:
-        save_configuration(runtime, typed.values, form.version, visit.actor, form.key)
+        save_configuration(runtime, typed.values, form.version, visit.actor, form.key, overlap=form.overlap)
     except StaleConfigurationError:
         return _form_again(visit, overtaken(typed, form, read_now(runtime, read_configuration)))
     return _saved(visit, "saved-key" if form.key else "saved")

@@ -1,0 +1,24 @@
+"""The kinds of values that are stored sealed under ENCRYPTION_KEY, and what it means if one cannot be opened."""
+
+from enum import StrEnum
+
+
+class SealedKind(StrEnum):
+    """The kinds, as the command line and the ledger name them."""
+
+    API_KEY = "API key"
+    OLD_API_KEY = "old API key"
+    LEDGER_KEY = "ledger keys"
+    CUSTOMER = "customer IDs"
+    VERDICT = "verification of the ledger"
+
+
+UNREADABLE = {
+    SealedKind.API_KEY: "API key unreadable: enter it again, or put the right key back into ENCRYPTION_KEY.",
+    SealedKind.OLD_API_KEY: "Old API key unreadable: it is not tried. Replace or remove the API key to delete it.",
+    SealedKind.LEDGER_KEY: "Ledger key unreadable: put the right key back into ENCRYPTION_KEY, or what it signed cannot"
+    " be verified here, and nothing that waits is sent.",
+    SealedKind.CUSTOMER: "Customer IDs of payloads unreadable: these payloads keep the pseudonym that they have.",
+    SealedKind.VERDICT: "Result of the last verification unreadable: the next verification replaces it.",
+}
+"""Nothing is deleted because of it: with the right key, everything can be read again."""

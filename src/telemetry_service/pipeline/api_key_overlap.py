@@ -1,0 +1,147 @@
+"""The API key before the present one. It is still tried for a day, because both sides never switch at one moment.
+
+Its successor and the end are sealed with it: anyone who can only write to the database can neither prolong the overlap
+nor bring back an earlier one.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.configuration import ApiKeyFact, OldApiKeyFact, hint_of
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.pipeline.api_key import open_api_key
+from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.sealing.identity import key_id
+from telemetry_service.sealing.keyring import Place
+from telemetry_service.storage.configuration import SealedApiKey
+from telemetry_service.storage.database import Transaction
+
+PURPOSE = "api-key-overlap"
+
+LONGEST = timedelta(hours=24)
+"""Long enough for the other side to follow the next day; an old key is a risk for as long as it is kept."""
+
+
+class Ended(StrEnum):
+    """Why an old key was destroyed."""
+
+    ACCEPTED = "accepted"
+    """A payload was accepted under the new one."""
+    EXPIRED = "expired"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class OldApiKey:
+    """The key before the present one."""
+
+    api_key: str = field(repr=False)
+    successor: str
+    """The ID of the present key."""
+    until: datetime
+
+    @property
+    def fact(self) -> OldApiKeyFact:
+        """What may be shown of it."""
+        return OldApiKeyFact(key_id(self.api_key), hint_of(self.api_key), self.until)
+
+
+def read_overlap(runtime: Runtime, tx: Transaction, now: datetime) -> OldApiKey | None:
+    """Return the old key if it is tried now."""
+    sealed = tx.sealed_values.overlap()
+    if sealed is None:
+        return None
+    return open_overlap(runtime, sealed, tx.installation.sealed_for(), tx.configuration.get().api_key, now)
+
+
+def open_overlap(
+    runtime: Runtime, sealed: bytes | None, installation: UUID, present: ApiKeyFact | None, now: datetime
+) -> OldApiKey | None:
+    """Return the old key; None if there is none, it cannot be opened, its time is over, or it is not of this key."""
+    old = _opened(runtime, sealed, installation)
+    if old is None or present is None or old.successor != present.key_id:
+        return None
+    # A clock that is set back must not prolong it.
+    until = min(old.until, now + LONGEST)
+    return None if until <= now else OldApiKey(old.api_key, old.successor, until)
+
+
+def begin_overlap(
+    runtime: Runtime, tx: Transaction, before: SealedApiKey | None, new_key_id: str, now: datetime
+) -> OldApiKey | None:
+    """Keep the key that a new one replaces, and return it; None if nothing can overlap.
+
+    If an older one still overlaps, it stays instead: under the key in between nothing was ever accepted.
+    """
+    if before is None or runtime.deployment.in_bundles:
+        return None  # A bundle's refusal comes weeks later, and it is exported again under the present key.
+    old = read_overlap(runtime, tx, now)
+    try:
+        kept = old.api_key if old else open_api_key(runtime, before)
+    except KeyUnusableError:
+        return None
+    if key_id(kept) == new_key_id:
+        return None  # Back to the key before.
+    found = OldApiKey(kept, new_key_id, old.until if old else now + LONGEST)
+    _keep(runtime, tx, found)
+    return found
+
+
+def end_overlap(tx: Transaction, now: datetime, actor: Actor, reason: Ended) -> bool:
+    """Destroy the old key; False if there is none."""
+    if not tx.sealed_values.destroy_overlap():
+        return False
+    tx.ledger.note(now, actor, Kind.KEY_OVERLAP_ENDED, {"reason": reason.value})
+    return True
+
+
+def naming_key(runtime: Runtime, tx: Transaction, now: datetime) -> str:
+    """Return the API key that pseudonyms are made with: while two overlap, the old one.
+
+    The License Server knows the pseudonyms under every key that the customer ever had, but not yet those of a key that
+    it has not heard of. So such a payload can be sent under both.
+
+    Raises:
+        NotConfiguredError: no API key is stored.
+        KeyUnusableError: the stored API key cannot be opened.
+    """
+    present, old = open_api_key(runtime, tx.configuration.sealed_api_key()), read_overlap(runtime, tx, now)
+    return old.api_key if old else present
+
+
+def _opened(runtime: Runtime, sealed: bytes | None, installation: UUID) -> OldApiKey | None:
+    if sealed is None:
+        return None
+    try:
+        said = json.loads(runtime.keys.open(sealed, Place(PURPOSE, installation)))
+    except KeyUnusableError:
+        return None  # As the doctor says; what cannot be opened is not destroyed.
+    return OldApiKey(said["api_key"], said["successor"], datetime.fromisoformat(said["until"]))
+
+
+def _keep(runtime: Runtime, tx: Transaction, old: OldApiKey) -> None:
+    said = {"api_key": old.api_key, "successor": old.successor, "until": rfc3339(old.until)}
+    place = Place(PURPOSE, tx.installation.sealed_for())
+    tx.sealed_values.keep_overlap(runtime.keys.seal(json.dumps(said).encode(), place))
+
+
+def follow_overlap(runtime: Runtime, tx: Transaction, now: datetime) -> Ended | None:
+    """Return why the old key must be destroyed; if the clock was set back since, let it end no later than planned."""
+    old = _opened(runtime, tx.sealed_values.overlap(), tx.installation.sealed_for())
+    present = tx.configuration.get().api_key
+    if old is None:
+        return None
+    if present is None or old.successor != present.key_id:
+        return Ended.REPLACED
+    if old.until <= now:
+        return Ended.EXPIRED
+    if old.until > now + LONGEST:
+        _keep(runtime, tx, OldApiKey(old.api_key, old.successor, now + LONGEST))
+    return None
