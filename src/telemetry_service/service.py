@@ -263,6 +263,7 @@ def _open(settings: Settings, options: Options) -> OpenService:
         credentials,
         options.hash_cost,
         doors=settings.doors,
+        public_url=str(settings.public_url) if settings.public_url else None,
         bootstrap_token=settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None,
     )
     return OpenService(runtime, authentication)

@@ -45,6 +45,8 @@ class Running:
     proxies: tuple[str, ...] = ()
     heartbeat: HeartbeatLimits | None = None
     scheduled: bool = False
+    port: int = 0
+    """0 for any that is free."""
 
     def __enter__(self) -> Self:
         self.app: FastAPI = create_app(
@@ -59,7 +61,7 @@ class Running:
             ),
             Options(clock=self.clock, hash_cost=CHEAP, heartbeat=self.heartbeat, scheduled=self.scheduled),
         )
-        self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", 0, self.proxies, self.limits))
+        self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", self.port, self.proxies, self.limits))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         self.client = httpx.Client(base_url=self._address(), trust_env=False, timeout=60, verify=UNUSED_TLS)

@@ -589,6 +589,16 @@ class RecentLoginRequiredError(TelemetryError):
     sentence = "This requires a recent login. Log in again, or enter your password again in the settings tab."
 
 
+class LocalLoginClosedError(AccessDeniedError):
+    """The deployment has closed the login with a password."""
+
+    code = "local-login-closed"
+    sentence = (
+        "Logging in with a password is closed (TELEMETRY_LOCAL_LOGIN=false). It opens for an hour after"
+        " telemetry-service admin set-password."
+    )
+
+
 class LoginFailedError(TelemetryError):
     """Name or password is wrong. It never says which."""
 

@@ -12,6 +12,8 @@ from telemetry_service.domain.person import Role
 DEFAULT_ROLE_CLAIM = "roles"
 DEFAULT_HEADER = "X-Control-Core-Identity"
 DEFAULT_SCOPES = ("openid", "profile")
+RETURN_PATH = "/login/provider/return"
+"""Where a provider sends people back, below the public URL."""
 
 
 @dataclass(frozen=True, slots=True)

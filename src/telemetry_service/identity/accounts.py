@@ -5,6 +5,7 @@ outrun the count. Unknown names count, and cost, the same as wrong passwords.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
@@ -70,6 +71,11 @@ class Accounts:
         """Whether a password was set, so that logging in is possible."""
         with self._database.read() as tx:
             return tx.identity.account() is not None
+
+    def password_set_at(self) -> datetime | None:
+        """Return when the password was set, or renewed at another cost; None before that."""
+        with self._database.read() as tx:
+            return tx.identity.password_set_at()
 
     def set_password(self, password: str, actor: Actor) -> None:
         """Set the administrator's password; it ends every session and lifts every block.

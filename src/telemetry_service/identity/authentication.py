@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.issuers import Doors, Gateway
+from telemetry_service.domain.issuers import RETURN_PATH, Doors, Gateway
 from telemetry_service.domain.keyed_digest import KeyUse, key_use
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
@@ -23,6 +23,10 @@ from telemetry_service.storage.database import Database, Transaction
 if TYPE_CHECKING:
     from telemetry_service.identity.gateway import GatewayIdentities
     from telemetry_service.identity.issuer_client import IssuerClient
+    from telemetry_service.identity.provider import OpenIdProvider
+
+OPEN_AFTER_PASSWORD = timedelta(hours=1)
+"""Anyone who can set the password on the host can also change the settings, and so gains nothing by it."""
 
 _FILE_FRESH = timedelta(seconds=5)
 """A file of keys is read again after this: it costs nothing."""
@@ -43,6 +47,22 @@ class Authentication:
     """Those of ``CREDENTIAL_ENCRYPTION_KEY``."""
     gateway: "GatewayIdentities | None" = None
     """None unless the console's gateway says who is logged in."""
+    provider: "OpenIdProvider | None" = None
+    """None unless people can log in at a provider."""
+    local_login: bool = True
+    """False where the deployment has closed the login with a password."""
+
+    @property
+    def has_other_ways(self) -> bool:
+        """Whether people can get in without the local account."""
+        return self.gateway is not None or self.provider is not None
+
+    def is_local_login_open(self, now: datetime) -> bool:
+        """Whether a password is taken. A new password opens a closed login: the way in when the issuer is down."""
+        if self.local_login:
+            return True
+        set_at = self.accounts.password_set_at()
+        return set_at is not None and timedelta(0) <= now - set_at < OPEN_AFTER_PASSWORD
 
     def key_use(self, tx: Transaction, now: datetime) -> KeyUse:
         """Return how many sessions and service tokens depend on which of the keys."""
@@ -59,6 +79,7 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     limits: Limits | None = None,
     bootstrap_token: str | None = None,
     doors: Doors | None = None,
+    public_url: str | None = None,
 ) -> Authentication:
     """Put the parts of authentication together. ``keys`` are those of ``CREDENTIAL_ENCRYPTION_KEY``.
 
@@ -75,7 +96,9 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
-    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, keys, gateway)
+    provider = _provider(doors, public_url, client, keys, clock)
+    ways = (gateway, provider, doors.local_login)
+    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, keys, *ways)
 
 
 # What the other ways in need is loaded only where there are any: most commands and many deployments have none.
@@ -91,12 +114,24 @@ def _client_of(doors: Doors) -> Callable[[], "IssuerClient"]:
     return client
 
 
+def _provider(
+    doors: Doors, public_url: str | None, client: Callable[[], "IssuerClient"], keys: KeyRing, clock: Clock
+) -> "OpenIdProvider | None":
+    if doors.provider is None or public_url is None:
+        return None
+    from telemetry_service.identity.provider import OpenIdProvider
+
+    client()  # What is wrong with its files is an error of the start.
+    return OpenIdProvider(doors.provider, public_url + RETURN_PATH, client, keys, clock)
+
+
 def _gateway(
     gateway: Gateway, client: Callable[[], "IssuerClient"], clock: Clock, keys: KeyRing
 ) -> "GatewayIdentities":
     from telemetry_service.identity.gateway import GatewayIdentities
     from telemetry_service.identity.issuer_client import reader_of
-    from telemetry_service.identity.signing_keys import FRESH, SigningKeys
+    from telemetry_service.identity.kept import FRESH
+    from telemetry_service.identity.signing_keys import SigningKeys
 
     fresh = FRESH if gateway.jwks.startswith("https://") else _FILE_FRESH
     signing_keys = SigningKeys("gateway", reader_of(gateway.jwks, client), clock, fresh)

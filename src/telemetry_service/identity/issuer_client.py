@@ -8,6 +8,7 @@ from telemetry_service.domain.errors import IssuerUnavailableError
 from telemetry_service.license_server.fetch import Fetched, Fetcher
 
 _FILE_BYTES = 256 * 1024
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class IssuerClient:
@@ -21,14 +22,14 @@ class IssuerClient:
         """
         self._fetcher = Fetcher(ca_file, f"control-core-telemetry/{__version__}")
 
-    def get(self, url: str) -> bytes:
+    def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
         """Return a document.
 
         Raises:
             IssuerUnavailableError: there is none, or its address is not one of verified TLS.
         """
         _require_tls(url)
-        return _body(self._fetcher.get(url))
+        return _body(self._fetcher.get(url, headers))
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Fetched:
         """Return the response to a form; the same errors, but any status."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
-from telemetry_service.domain.errors import AccessDeniedError, StorageUnavailableError
+from telemetry_service.domain.errors import AccessDeniedError, IdentityRefusedError, StorageUnavailableError
 from telemetry_service.domain.keyed_digest import KeyedDigest
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
@@ -76,6 +76,17 @@ class Proven:
     """The issuer's name for its session."""
     login_digest: bytes | None = field(default=None, repr=False)
     """Of a login that can be used once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """Whose sessions end: those of one session at the issuer, or all of a person."""
+
+    issuer: str
+    sid: str | None
+    subject: str | None
+    before: datetime
+    """A session that was opened later is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,7 @@ class Sessions:
         """Open a session for a person whom an issuer has authenticated.
 
         Raises:
-            AccessDeniedError: the login at the issuer was already used.
+            IdentityRefusedError: the login at the issuer was already used.
         """
         now = self._clock.now()
         with self._database.write() as tx:
@@ -166,7 +177,7 @@ class Sessions:
         stored = _new_session(proven, place, digest, now)
         tx.identity.purge_sessions(now)
         if not tx.identity.add_session(stored):
-            raise AccessDeniedError
+            raise IdentityRefusedError("used")
         return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
 
     def find(self, token: str) -> Session:
@@ -211,6 +222,30 @@ class Sessions:
             tx.identity.reauthenticate_session(session.session_id, now)
             tx.ledger.note(now, actor, Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
+
+    def renew(self, session: Session, proven: Proven, caller: Actor) -> None:
+        """Record that the person of a session has authenticated again at the issuer.
+
+        Raises:
+            IdentityRefusedError: it was another person, or the login was already used.
+        """
+        before, after = session.person, proven.person
+        if (before.issuer, before.subject) != (after.issuer, after.subject):
+            raise IdentityRefusedError("other_person")
+        with self._database.write() as tx:
+            at, digest = proven.authenticated_at, proven.login_digest
+            if not tx.identity.renew_session(session.session_id, after.role, at, digest):
+                raise IdentityRefusedError("used")
+            tx.ledger.note(self._clock.now(), after.actor(caller.address), Kind.LOGIN)
+        log_event(Event.LOGIN_SUCCEEDED)
+
+    def end_of(self, logged_out: LoggedOut) -> None:
+        """End the sessions of someone who has logged out at the issuer."""
+        with self._database.write() as tx:
+            for stored in tx.identity.remove_logged_out(
+                logged_out.issuer, logged_out.sid, logged_out.subject, logged_out.before
+            ):
+                tx.ledger.note(self._clock.now(), _person_of(stored).actor(None), Kind.LOGOUT)
 
     def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""

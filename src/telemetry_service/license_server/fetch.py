@@ -51,13 +51,13 @@ class Fetcher:
         except SettingsError:
             raise SettingsError(("TELEMETRY_IDENTITY_CA_FILE cannot be read as PEM certificates.",)) from None
 
-    def get(self, url: str) -> Fetched:
+    def get(self, url: str, headers: Mapping[str, str]) -> Fetched:
         """Return the response to a GET.
 
         Raises:
             IssuerUnavailableError: there is none before the deadline, or it is too large.
         """
-        return self._exchange("GET", url, {}, b"")
+        return self._exchange("GET", url, headers, b"")
 
     def post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Fetched:
         """Return the response to a form; the same errors."""

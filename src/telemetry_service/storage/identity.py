@@ -81,6 +81,10 @@ class IdentityStore:
         row = self._connection.execute(query.with_for_update() if lock else query).first()
         return None if row is None else StoredAccount(*row)
 
+    def password_set_at(self) -> datetime | None:
+        """Return when the password was set; None before that."""
+        return self._connection.execute(select(AdminAccount.updated_at)).scalar()
+
     def set_password(self, password_hash: str, now: datetime) -> None:
         """Create the account, or replace its password, which begins a new generation."""
         values = {"password_hash": password_hash, "updated_at": now}
@@ -141,6 +145,27 @@ class IdentityStore:
     def reauthenticate_session(self, session_id: UUID, authenticated_at: datetime) -> None:
         """Record that the password was entered again."""
         self._update_session(session_id, authenticated_at=authenticated_at)
+
+    def renew_session(
+        self, session_id: UUID, role: Role, authenticated_at: datetime | None, login_digest: bytes | None
+    ) -> bool:
+        """Record that its person has authenticated again; False, with nothing changed, if that login was used."""
+        used = select(AdminSession.session_id).where(AdminSession.login_digest == login_digest)
+        if self._connection.execute(used).first() is not None:
+            return False
+        self._update_session(session_id, role=role, authenticated_at=authenticated_at, login_digest=login_digest)
+        return True
+
+    def remove_logged_out(
+        self, issuer: str, sid: str | None, subject: str | None, before: datetime
+    ) -> tuple[StoredSession, ...]:
+        """End the sessions of one session at an issuer, or else all of a person, and return them."""
+        whose = AdminSession.sid == sid if sid is not None else AdminSession.subject == subject
+        condition = and_(AdminSession.issuer == issuer, whose, AdminSession.created_at < before)
+        columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
+        found = tuple(StoredSession(*row) for row in self._connection.execute(select(*columns).where(condition)))
+        self._connection.execute(delete(AdminSession).where(condition))
+        return found
 
     def remove_session(self, session_id: UUID) -> bool:
         """End a session; False if there is none."""

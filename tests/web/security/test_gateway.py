@@ -298,6 +298,6 @@ def test_the_log_has_the_reason_and_nothing_of_the_token(
     (refused,) = lines_of(caplog, Event.IDENTITY_REFUSED)
     (unavailable,) = lines_of(caplog, Event.ISSUER_UNAVAILABLE)
     assert (refused["issuer"], refused["reason"], refused["address"]) == ("gateway", "audience", "127.0.0.1")
-    assert (unavailable["issuer"], unavailable["cause"]) == ("gateway", "keys_malformed")
+    assert (unavailable["issuer"], unavailable["cause"]) == ("gateway", "document_malformed")
     assert "canary" not in caplog.text
     assert token not in caplog.text

@@ -84,7 +84,7 @@ def _warn(settings: "Settings", service: "Service") -> None:
 
     if settings.ephemeral_keys:
         warn_of(StartWarning.EPHEMERAL_KEYS)
-    if not service.authentication.accounts.exist():
+    if not (service.authentication.accounts.exist() or service.authentication.has_other_ways):
         warn_of(StartWarning.NO_ADMINISTRATOR)
 
 

@@ -12,7 +12,10 @@ SESSION_SECONDS = 12 * 60 * 60
 DEVICE_SECONDS = 400 * 24 * 60 * 60
 """As long as browsers keep a cookie. It opens nothing, and a new password ends it."""
 
-_SESSION, _DEVICE = "telemetry_session", "telemetry_device"
+PROVIDER_SECONDS = 10 * 60
+"""As long as a login at the provider may take."""
+
+_SESSION, _DEVICE, _PROVIDER = "telemetry_session", "telemetry_device", "telemetry_provider_login"
 
 
 def read_session_cookie(request: Request) -> str | None:
@@ -38,6 +41,21 @@ def read_device_cookie(request: Request) -> str | None:
 def set_device_cookie(request: Request, response: Response, value: str) -> None:
     """Let the browser be known at its next login. It stays there after a logout."""
     response.set_cookie(value=value, max_age=DEVICE_SECONDS, **cookie(request, _DEVICE, "strict"))
+
+
+def read_provider_cookie(request: Request) -> str | None:
+    """Return the login at the provider that the browser began, sealed, or None."""
+    return request.cookies.get(cookie_name(place_of(request), _PROVIDER))
+
+
+def set_provider_cookie(request: Request, response: Response, login: str) -> None:
+    """Keep a login that the browser begins. Lax: the provider's redirect must bring it back."""
+    response.set_cookie(value=login, max_age=PROVIDER_SECONDS, **cookie(request, _PROVIDER))
+
+
+def clear_provider_cookie(request: Request, response: Response) -> None:
+    """Delete it."""
+    response.delete_cookie(**cookie(request, _PROVIDER))
 
 
 def cookie(request: Request, name: str, samesite: Literal["lax", "strict"] = "lax") -> dict[str, Any]:

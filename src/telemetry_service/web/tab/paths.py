@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.issuers import RETURN_PATH
 from telemetry_service.web.http.place import Place
 
 TAB = "/settings/general/telemetry"
@@ -32,8 +33,9 @@ PASSWORD = f"{TAB}/access/password"
 APPEARANCE = f"{TAB}/appearance"
 LOGIN = "/login"
 PROVIDER_LOGIN = f"{LOGIN}/provider"
-PROVIDER_RETURN = f"{LOGIN}/provider/return"
+PROVIDER_RETURN = RETURN_PATH
 PROVIDER_LOGOUT = f"{LOGIN}/provider/logout"
+PROVIDER_ENDED = f"{LOGIN}/provider/ended"
 LOGOUT = "/logout"
 
 

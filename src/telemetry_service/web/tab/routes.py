@@ -9,6 +9,7 @@ from telemetry_service.web.tab.forms import (
     delivery_routes,
     key_routes,
     login_routes,
+    provider_routes,
     settings_routes,
 )
 from telemetry_service.web.tab.sections import ledger_routes, proof_routes, view_routes
@@ -17,6 +18,7 @@ TAB = (
     asset_routes.router,
     login_routes.router,
     access_routes.router,
+    provider_routes.router,
     appearance.router,
     settings_routes.router,
     connection_routes.router,

@@ -34,12 +34,12 @@ _DIFFERENT = "The new password and its repetition are different."
 router = Topic("tab", described=False)
 
 
-def logged_out(request: Request) -> Response:
-    """Return to the login, and delete the session's cookies and what the browser has cached.
+def logged_out(request: Request, login: Login) -> Response:
+    """Return to the login, or lead to the log-out of the provider; delete the cookies and what the browser has cached.
 
     ``Clear-Site-Data`` concerns a whole origin, so below a path and in a frame it is left to the console.
     """
-    response = see_other(paths.LOGIN)
+    response = see_other(paths.LOGIN if _is_local(login) else paths.PROVIDER_ENDED)
     clear_session_cookie(request, response)
     place = place_of(request)
     if not place.prefix and not place.embedded:
@@ -64,7 +64,7 @@ def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()]) -> Response
     else:
         sessions.end(visit.login.person, _session_in(which), visit.actor)
     if which in {_ALL, str(current)}:
-        return logged_out(visit.request)
+        return logged_out(visit.request, visit.login) if visit.login.ends_here else see_other(paths.ACCESS)
     return see_other(f"{paths.ACCESS}?done={_ENDED}")
 
 

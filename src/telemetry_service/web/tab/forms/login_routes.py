@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import Form, Request
 from fastapi.responses import Response
 
-from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError
+from telemetry_service.domain.errors import LocalLoginClosedError, LoginFailedError, LoginThrottledError
 from telemetry_service.identity.sessions import Session
 from telemetry_service.web.context import Context, WebContext
-from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import logs_in
 from telemetry_service.web.security.authorization import (
     CurrentCaller,
@@ -22,11 +21,9 @@ from telemetry_service.web.security.cookies import read_device_cookie, set_devic
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.access_routes import logged_out
-from telemetry_service.web.tab.forms.unsaved_form import read_unsaved_form
-from telemetry_service.web.tab.rendering import pages_of, see_other
+from telemetry_service.web.tab.forms.login_page import login_page, login_refused
+from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.topic import Topic
-
-_LOGIN = "login.html"
 
 router = Topic("tab", described=False)
 
@@ -47,7 +44,7 @@ def show_login(
     ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
     """Show the login, and say that the session has ended if it interrupted something."""
-    return pages_of(request).page(request, _LOGIN, _shown(request, context, next) | {"ended": ended})
+    return login_page(request, context, next, ended=ended)
 
 
 @router.post(paths.LOGIN)
@@ -64,13 +61,10 @@ def log_in(
     """Open a session and redirect to the requested page. A wrong login keeps nothing that was typed."""
     device = context.authentication.devices.read(read_device_cookie(request))
     try:
+        _check_open(context)
         opened = context.authentication.sessions.log_in(name, password, caller, device, browser_of(request))
-    except (LoginFailedError, LoginThrottledError) as refusal:
-        problem = problem_of(refusal)
-        shown = _shown(request, context, next) | {"wrong": problem.detail}
-        response = pages_of(request).page(request, _LOGIN, shown, problem.status)
-        response.headers.update(problem.headers)
-        return response
+    except (LoginFailedError, LoginThrottledError, LocalLoginClosedError) as refusal:
+        return login_refused(request, context, next, refusal)
     response = see_other(local_address(next))
     set_session_cookie(request, response, opened.token)
     if opened.device_cookie is not None:
@@ -85,14 +79,9 @@ def log_out(request: Request, context: Context, caller: CurrentCaller, login: Cu
     if not isinstance(login, Session):
         return see_other(paths.TAB)  # There is none: the console says who is logged in.
     context.authentication.sessions.log_out(login, caller.actor)
-    return logged_out(request)
+    return logged_out(request, login)
 
 
-def _shown(request: Request, context: WebContext, asked_for: str) -> dict[str, object]:
-    return {
-        "next": local_address(asked_for),
-        "wrong": None,
-        "ended": False,
-        "unsaved_form": read_unsaved_form(request) is not None,
-        "no_administrator": not context.authentication.accounts.exist(),
-    }
+def _check_open(context: WebContext) -> None:
+    if not context.authentication.is_local_login_open(context.runtime.clock.now()):
+        raise LocalLoginClosedError

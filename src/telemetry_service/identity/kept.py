@@ -1,0 +1,86 @@
+"""What an issuer publishes: kept for a while, and read again when it is old or lacks something.
+
+Strangers can ask for anything, so it is read at most every ``PAUSE``. If it cannot be read, what was read last still
+counts for ``LONGEST``: an issuer that is down for a moment locks no one out.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Generic, TypeVar
+
+from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.errors import IssuerUnavailableError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+
+T = TypeVar("T")
+
+FRESH = timedelta(minutes=10)
+"""How long it is used without reading it again: the delay until a withdrawn key is refused."""
+
+PAUSE = timedelta(seconds=30)
+LONGEST = timedelta(hours=24)
+
+
+class Kept(Generic[T]):
+    """One document of one issuer. Threads may share it."""
+
+    def __init__(self, issuer: str, read: Callable[[], T], clock: Clock, fresh: timedelta = FRESH) -> None:
+        """Read nothing yet.
+
+        Args:
+            issuer: its name in the log.
+            read: may raise ``IssuerUnavailableError``, or ``ValueError`` for a document that is not one.
+            clock: the time.
+            fresh: how long the document is used without reading it again.
+        """
+        self._issuer = issuer
+        self._read = read
+        self._clock = clock
+        self._fresh = fresh
+        self._lock = Lock()
+        self._last: T | None = None
+        self._read_at: datetime | None = None
+        self._tried_at: datetime | None = None
+
+    @property
+    def at_hand(self) -> T | None:
+        """The document, if it is known and not old."""
+        return self._last if _within(self._read_at, self._clock.now(), self._fresh) else None
+
+    def get(self, suits: Callable[[T], bool] = lambda _document: True) -> T:
+        """Return the document. It is read again if it is old, or if it does not suit; it may still not suit then.
+
+        Raises:
+            IssuerUnavailableError: it is not known and cannot be read now.
+        """
+        document = self.at_hand
+        if document is None or not suits(document):
+            with self._lock:  # Others wait for the same response instead of asking too.
+                document = self._again(suits, self._clock.now())
+        return document
+
+    def _again(self, suits: Callable[[T], bool], now: datetime) -> T:
+        document = self.at_hand
+        if document is not None and suits(document):
+            return document
+        if not _within(self._tried_at, now, min(PAUSE, self._fresh)):
+            self._tried_at = now
+            self._try(now)
+        if self._last is None or not _within(self._read_at, now, LONGEST):
+            raise IssuerUnavailableError
+        return self._last
+
+    def _try(self, now: datetime) -> None:
+        try:
+            self._last, self._read_at = self._read(), now
+        except IssuerUnavailableError as error:
+            log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause=error.cause)
+        except ValueError:  # Not JSON, not UTF-8, or another document.
+            log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause="document_malformed")
+
+
+def _within(since: datetime | None, now: datetime, limit: timedelta) -> bool:
+    # A clock that is set back must not prolong anything.
+    return since is not None and timedelta(0) <= now - since < limit

@@ -1,0 +1,60 @@
+"""The page of the login, with every way in that is open, and why the last try failed."""
+
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from telemetry_service.domain.errors import IdentityRefusedError, TelemetryError
+from telemetry_service.web.context import WebContext
+from telemetry_service.web.errors.problem import problem_of
+from telemetry_service.web.tab.appearance import local_address
+from telemetry_service.web.tab.forms.unsaved_form import read_unsaved_form
+from telemetry_service.web.tab.rendering import pages_of
+
+_LOGIN = "login.html"
+_AT_PROVIDER = {
+    "state": "This login has expired, or it was begun in another window. Log in again.",
+    "login_expired": "This login has expired. Log in again.",
+    "denied": "Your identity provider did not log you in.",
+    "not_authenticated_again": (
+        "Your identity provider did not say that you authenticated again (auth_time), so the API key is not shown."
+    ),
+    "other_person": "You authenticated as another person, so the API key is not shown. Log out first.",
+    "session_ended": "Your session has ended meanwhile. Log in again.",
+}
+_NOT_ACCEPTED = (
+    "The response of your identity provider was not accepted. Log in again; if this message returns, the log of the"
+    " service has the reason."
+)
+
+
+def login_page(request: Request, context: WebContext, next_: str, **shown: object) -> Response:
+    """Respond with the page."""
+    return pages_of(request).page(request, _LOGIN, _doors(request, context, next_) | shown)
+
+
+def login_refused(request: Request, context: WebContext, next_: str, refusal: TelemetryError) -> Response:
+    """Respond with the page and the reason, but with nothing that was typed."""
+    problem = problem_of(refusal)
+    wrong = problem.detail
+    if isinstance(refusal, IdentityRefusedError):
+        wrong = _AT_PROVIDER.get(refusal.reason, _NOT_ACCEPTED)
+    shown = _doors(request, context, next_) | {"wrong": wrong}
+    response = pages_of(request).page(request, _LOGIN, shown, problem.status)
+    response.headers.update(problem.headers)
+    return response
+
+
+def _doors(request: Request, context: WebContext, next_: str) -> dict[str, Any]:
+    authentication = context.authentication
+    local_login = authentication.is_local_login_open(context.runtime.clock.now())
+    return {
+        "next": local_address(next_),
+        "wrong": None,
+        "ended": False,
+        "unsaved_form": read_unsaved_form(request) is not None,
+        "local_login": local_login,
+        "provider": authentication.provider is not None,
+        "no_administrator": local_login and not authentication.accounts.exist(),
+    }

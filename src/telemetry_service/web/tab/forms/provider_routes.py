@@ -1,0 +1,171 @@
+"""Log in at the OpenID Connect provider, come back, and log out on both sides."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Form, Query, Request
+from fastapi.responses import Response
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.errors import (
+    AccessDeniedError,
+    IdentityRefusedError,
+    IssuerUnavailableError,
+    NoRoleError,
+    NotFoundError,
+)
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.identity.provider_login import NAME, Begun, Finished, Returned
+from telemetry_service.identity.sessions import Session
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event
+from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
+from telemetry_service.web.http.pools import waits_for_issuer
+from telemetry_service.web.security.authorization import CurrentStranger, public
+from telemetry_service.web.security.browsers import browser_of
+from telemetry_service.web.security.cookies import (
+    clear_provider_cookie,
+    read_provider_cookie,
+    read_session_cookie,
+    set_provider_cookie,
+    set_session_cookie,
+)
+from telemetry_service.web.tab import paths
+from telemetry_service.web.tab.appearance import local_address
+from telemetry_service.web.tab.forms.login_page import login_refused
+from telemetry_service.web.tab.rendering import pages_of, see_other
+from telemetry_service.web.topic import Topic
+
+if TYPE_CHECKING:
+    from telemetry_service.identity.provider import OpenIdProvider
+
+_MOST = 4096
+"""Characters of a parameter. Codes of large providers have more than a thousand."""
+
+Parameter = Annotated[str, Query(max_length=_MOST)]
+
+router = Topic("tab", described=False)
+
+
+@router.get(paths.PROVIDER_LOGIN)
+@public
+@waits_for_issuer
+def leave(
+    request: Request,
+    context: Context,
+    next: Parameter = paths.TAB,  # noqa: A002 - the parameter's name
+    again: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> Response:
+    """Send the browser to the provider, to log in or to authenticate again."""
+    provider = _provider_of(context)
+    try:
+        begun = provider.begin(local_address(next), _session_of(request, context) if again else None)
+    except IssuerUnavailableError as refusal:
+        return login_refused(request, context, next, refusal)
+    return _to_provider(request, begun)
+
+
+@router.get(paths.PROVIDER_RETURN)
+@public
+@waits_for_issuer
+def come_back(
+    request: Request,
+    context: Context,
+    caller: CurrentStranger,
+    code: Parameter = "",
+    state: Parameter = "",
+    error: Parameter = "",
+    iss: Annotated[str | None, Query(max_length=_MOST)] = None,
+) -> Response:
+    """Open a session for the person whom the provider has authenticated, or renew one. Each login counts once."""
+    provider = _provider_of(context)
+    try:
+        finished = provider.finish(read_provider_cookie(request), Returned(code, state, error, iss))
+        response = see_other(local_address(finished.begun.next))
+        _open_or_renew(request, context, caller, finished, response)
+    except (IdentityRefusedError, NoRoleError, IssuerUnavailableError) as refusal:
+        _note(context, caller, refusal)
+        response = login_refused(request, context, paths.TAB, refusal)
+    clear_provider_cookie(request, response)
+    return response
+
+
+@router.post(paths.PROVIDER_LOGOUT)
+@public
+@waits_for_issuer
+def end_sessions(
+    context: Context, caller: CurrentStranger, logout_token: Annotated[str, Form(max_length=16 * 1024)]
+) -> Response:
+    """End the sessions of someone who has logged out at the provider; the provider itself calls this."""
+    from telemetry_service.identity.back_channel import read_logout  # noqa: PLC0415 - see identity/authentication.py
+
+    try:
+        logged_out = read_logout(_provider_of(context), logout_token, context.runtime.clock.now())
+    except IdentityRefusedError as refusal:
+        _note(context, caller, refusal)
+        raise RequestMalformedError([FieldError("logout_token", "is not accepted")]) from None
+    context.authentication.sessions.end_of(logged_out)
+    return Response()
+
+
+@router.get(paths.PROVIDER_ENDED)
+@public
+@waits_for_issuer
+def show_ended(request: Request, context: Context) -> Response:
+    """Say that the session here has ended, and lead to the end of the one at the provider."""
+    provider, public_url = _provider_of(context), context.runtime.deployment.public_url
+    try:
+        address = provider.end_address(f"{public_url}{paths.LOGIN}")
+    except IssuerUnavailableError:
+        address = None
+    response = pages_of(request).page(request, "logged_out.html", {"end_address": address})
+    if address is not None:
+        # Not a redirect: a browser applies the policy for forms to all redirects that follow the form of the log-out.
+        response.headers["Refresh"] = f"0; url={address}"
+    return response
+
+
+def _provider_of(context: WebContext) -> "OpenIdProvider":
+    provider = context.authentication.provider
+    if provider is None:
+        raise NotFoundError
+    return provider
+
+
+def _session_of(request: Request, context: WebContext) -> Session | None:
+    """Return the session to renew; None if it has ended or is the local administrator's."""
+    try:
+        session = context.authentication.sessions.find(read_session_cookie(request) or "")
+    except AccessDeniedError:
+        return None
+    return session if session.person.issuer is not None else None
+
+
+def _to_provider(request: Request, begun: Begun) -> Response:
+    response = see_other(begun.address)
+    set_provider_cookie(request, response, begun.cookie)
+    return response
+
+
+def _open_or_renew(
+    request: Request, context: WebContext, caller: Actor, finished: Finished, response: Response
+) -> None:
+    sessions = context.authentication.sessions
+    if finished.begun.renews is None:
+        set_session_cookie(request, response, sessions.open(finished.proven, caller, browser_of(request)).token)
+        return
+    session = _session_of(request, context)
+    if session is None or session.session_id != finished.begun.session_id:
+        raise IdentityRefusedError("session_ended")
+    sessions.renew(session, finished.proven, caller)
+
+
+def _note(
+    context: WebContext, caller: Actor, refusal: AccessDeniedError | NoRoleError | IssuerUnavailableError
+) -> None:
+    """Note a refused login; a provider that does not respond is not the caller's doing."""
+    if isinstance(refusal, IssuerUnavailableError):
+        return
+    reason = refusal.reason if isinstance(refusal, IdentityRefusedError) else "no_role"
+    context.authentication.refusals.note(caller, Kind.LOGIN_FAILED, {"reason": reason})
+    log_event(Event.IDENTITY_REFUSED, issuer=NAME, reason=reason)

@@ -1,0 +1,266 @@
+"""What a provider, or someone who passes for one, may say wrongly: nobody is let in, and nothing else breaks."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.identity.back_channel import EVENT
+from telemetry_service.web.tab import paths
+from tests.support.actors import STRANGER
+from tests.support.databases import RunDatabases
+from tests.support.each import each
+from tests.support.hostile_issuer import CLIENT_ID, HostileIssuer
+from tests.support.issuer import ec_key, rsa_key, sign, sign_with_the_public_key
+from tests.support.running import PASSWORD, Running
+
+PUBLIC_URL = "https://telemetry.example"
+THERE = {"Host": "telemetry.example"}
+COOKIE = "__Host-telemetry_provider_login"
+SESSION = "__Host-telemetry_session"
+Forge = Callable[[HostileIssuer, int, str], str]
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileIssuer]:
+    with HostileIssuer(tmp_path_factory.mktemp("issuer")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def service(
+    run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory, issuer: HostileIssuer
+) -> Iterator[Running]:
+    environment = issuer.environment | {"TELEMETRY_PUBLIC_URL": PUBLIC_URL}
+    with Running(run_databases.sqlite(tmp_path_factory.mktemp("hostile")), environment=environment) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def usual(issuer: HostileIssuer, service: Running) -> None:
+    """Let the issuer say nothing wrong at first, and its documents be old."""
+    issuer.answers.clear()
+    issuer.published = (issuer.key,)
+    service.clock.advance(timedelta(minutes=11))
+
+
+def _get(service: Running, path: str, cookies: dict[str, str] | None = None, **parameters: str) -> httpx.Response:
+    service.client.cookies.clear()
+    cookie = "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())
+    headers = THERE | ({"Cookie": cookie} if cookie else {})
+    return service.client.get(path, params=parameters or None, headers=headers)
+
+
+def _now(service: Running) -> int:
+    return int(service.clock.now().timestamp())
+
+
+def _log_in(service: Running, issuer: HostileIssuer, forge: Forge, query: str = "") -> httpx.Response:
+    """Leave for the provider and come back with a code, for which the provider gives a forged token."""
+    left = _get(service, paths.PROVIDER_LOGIN + query)
+    assert left.status_code == 303, left.text[-300:]
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+    issuer.id_token = lambda: forge(issuer, _now(service), asked["nonce"])
+    return _get(service, paths.PROVIDER_RETURN, {COOKIE: left.cookies[COOKIE]}, code="c", state=asked["state"])
+
+
+def _right(issuer: HostileIssuer, now: int, nonce: str) -> str:
+    return issuer.sign(issuer.claims(now, nonce=nonce))
+
+
+def _changed(**changes: Any) -> Forge:  # noqa: ANN401 - members of JSON
+    def forge(issuer: HostileIssuer, now: int, nonce: str) -> str:
+        moved = {name: now + int(by.total_seconds()) for name, by in changes.items() if isinstance(by, timedelta)}
+        return issuer.sign(issuer.claims(now, **{"nonce": nonce, **changes, **moved}))
+
+    return forge
+
+
+def _unsigned(issuer: HostileIssuer, now: int, nonce: str) -> str:
+    parts = ({"alg": "none", "kid": "first"}, issuer.claims(now, nonce=nonce))
+    return ".".join([*(to_base64url(json.dumps(part).encode()).decode() for part in parts), ""])
+
+
+def _by_the_public_key(issuer: HostileIssuer, now: int, nonce: str) -> str:
+    published = rsa_key("first")
+    issuer.published = (published,)
+    return sign_with_the_public_key(published, issuer.claims(now, nonce=nonce))
+
+
+HOSTILE: dict[str, Forge] = {
+    "no token": lambda *_: "",
+    "not signed": _unsigned,
+    "signed with the public key as a secret": _by_the_public_key,
+    "signed by another": lambda i, now, nonce: sign(ec_key("first"), i.claims(now, nonce=nonce)),
+    "by a key that it does not publish": lambda i, now, nonce: sign(ec_key("other"), i.claims(now, nonce=nonce)),
+    "another nonce": _changed(nonce="another"),
+    "no nonce": _changed(nonce=None),
+    "another audience": _changed(aud="elsewhere"),
+    "several audiences and no party": _changed(aud=[CLIENT_ID, "elsewhere"]),
+    "another party": _changed(azp="elsewhere"),
+    "several audiences and another party": _changed(aud=[CLIENT_ID, "elsewhere"], azp="elsewhere"),
+    "another issuer": _changed(iss="https://elsewhere.example"),
+    "expired": _changed(exp=-timedelta(seconds=61)),
+    "without an end": _changed(exp=None),
+    "of the future": _changed(iat=timedelta(seconds=90)),
+    "no subject": _changed(sub=None),
+}
+
+
+@each("name", HOSTILE)
+def test_a_token_that_is_not_right_opens_nothing(service: Running, issuer: HostileIssuer, name: str) -> None:
+    service.clock.advance(timedelta(seconds=31))
+    refused = _log_in(service, issuer, HOSTILE[name])
+    issuer.published = (issuer.key,)
+    assert refused.status_code == 401, name
+    assert SESSION not in refused.cookies
+    assert refused.headers["content-type"].startswith("text/html")
+
+
+def test_the_right_token_opens_a_session_and_the_code_is_redeemed_with_its_verifier(
+    service: Running, issuer: HostileIssuer
+) -> None:
+    assert _log_in(service, issuer, _right).headers["location"] == paths.TAB
+    several = _changed(aud=[CLIENT_ID, "elsewhere"], azp=CLIENT_ID)
+    assert SESSION in _log_in(service, issuer, several).cookies
+    form = issuer.forms[-1]
+    assert form["redirect_uri"] == f"{PUBLIC_URL}{paths.PROVIDER_RETURN}"
+    assert (form["code"], form["client_id"], len(form["code_verifier"])) == ("c", CLIENT_ID, 43)
+
+
+def test_a_provider_that_takes_a_code_twice_gets_nobody_in_twice(service: Running, issuer: HostileIssuer) -> None:
+    left = _get(service, paths.PROVIDER_LOGIN)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+    issuer.id_token = lambda: _right(issuer, _now(service), asked["nonce"])
+    cookies, returned = {COOKIE: left.cookies[COOKIE]}, {"code": "c", "state": asked["state"]}
+    assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 303
+    assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 401
+
+
+def test_a_login_that_took_longer_than_ten_minutes_is_begun_again(service: Running, issuer: HostileIssuer) -> None:
+    left = _get(service, paths.PROVIDER_LOGIN)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+    service.clock.advance(timedelta(minutes=10))
+    issuer.id_token = lambda: _right(issuer, _now(service), asked["nonce"])
+    cookies = {COOKIE: left.cookies[COOKIE]}
+    assert _get(service, paths.PROVIDER_RETURN, cookies, code="c", state=asked["state"]).status_code == 401
+
+
+def test_rotated_keys_are_followed_but_asked_for_only_now_and_then(service: Running, issuer: HostileIssuer) -> None:
+    assert SESSION in _log_in(service, issuer, _right).cookies
+    new = ec_key("second")
+    issuer.published = (new,)
+    service.clock.advance(timedelta(seconds=31))
+    assert SESSION in _log_in(service, issuer, lambda i, now, nonce: sign(new, i.claims(now, nonce=nonce))).cookies
+    issuer.asked.clear()
+    for _ in range(5):
+        _log_in(service, issuer, lambda i, now, nonce: sign(ec_key("x"), i.claims(now, nonce=nonce)))
+    assert issuer.asked.count("/jwks") == 0
+    assert _log_in(service, issuer, _right).status_code == 401
+
+
+def test_an_old_authentication_is_none_for_showing_a_secret(service: Running, issuer: HostileIssuer) -> None:
+    session = _log_in(service, issuer, _changed(auth_time=-timedelta(minutes=11))).cookies[SESSION]
+    for auth_time in (-timedelta(minutes=7), None):
+        left = _get(service, f"{paths.PROVIDER_LOGIN}?again=true", {SESSION: session})
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+        assert asked["max_age"] == "300"
+        said = _changed(auth_time=auth_time)
+        issuer.id_token = lambda said=said, nonce=asked["nonce"]: said(issuer, _now(service), nonce)  # type: ignore[misc]
+        cookies = {COOKIE: left.cookies[COOKIE], SESSION: session}
+        returned = _get(service, paths.PROVIDER_RETURN, cookies, code="c", state=asked["state"])
+        assert returned.status_code == 401
+        assert "authenticated again" in returned.text
+
+
+ABOUT_ITSELF: dict[str, Callable[[HostileIssuer], tuple[int, bytes]]] = {
+    "an error": lambda _: (500, b"{}"),
+    "a redirect": lambda _: (302, b""),
+    "no JSON": lambda _: (200, b"<html>"),
+    "no object": lambda _: (200, b"[]"),
+    "another issuer": lambda i: (200, json.dumps(i.metadata(issuer="https://elsewhere.example")).encode()),
+    "an address without TLS": lambda i: (200, json.dumps(i.metadata(jwks_uri="http://127.0.0.1/jwks")).encode()),
+    "no address": lambda i: (200, json.dumps(i.metadata(token_endpoint=None)).encode()),
+    "too much": lambda _: (200, b" " * 300_000),
+}
+
+
+@each("said", ABOUT_ITSELF)
+def test_metadata_that_is_not_its_own_leads_nowhere_and_the_password_still_does(
+    service: Running, issuer: HostileIssuer, said: str
+) -> None:
+    issuer.answers["/.well-known/openid-configuration"] = ABOUT_ITSELF[said](issuer)
+    service.clock.advance(timedelta(hours=25))
+    refused = _get(service, paths.PROVIDER_LOGIN)
+    assert refused.status_code == 503
+    assert "did not respond in time, or not as expected" in refused.text
+    assert 'id="password"' in refused.text
+
+
+def _logout_token(issuer: HostileIssuer, now: int, **changes: Any) -> str:  # noqa: ANN401 - members of JSON
+    usual: dict[str, Any] = {"events": {EVENT: {}}, "jti": "j", "name": None, "roles": None, "auth_time": None}
+    return issuer.sign(issuer.claims(now, **{**usual, **changes}))
+
+
+LOGOUTS: dict[str, tuple[dict[str, Any], int, bool]] = {
+    "of its session": ({"sub": None}, 200, True),
+    "of the person": ({"sid": None}, 200, True),
+    "of another session": ({"sid": "s2"}, 200, False),
+    "of another person": ({"sid": None, "sub": "4712"}, 200, False),
+    "an ID token": ({"events": None}, 400, False),
+    "with a nonce": ({"nonce": "n"}, 400, False),
+    "of nobody": ({"sid": None, "sub": None}, 400, False),
+    "another event": ({"events": {"x": {}}}, 400, False),
+    "for another": ({"aud": "elsewhere"}, 400, False),
+    "expired": ({"exp": 1}, 400, False),
+}
+
+
+@each("name", LOGOUTS)
+def test_only_a_logout_token_for_us_ends_sessions(service: Running, issuer: HostileIssuer, name: str) -> None:
+    changes, status, ends = LOGOUTS[name]
+    session = _log_in(service, issuer, _right).cookies[SESSION]
+    form = {"logout_token": _logout_token(issuer, _now(service), **changes)}
+    told = service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE)
+    assert told.status_code == status
+    assert told.headers["cache-control"] == "no-store"
+    assert (_get(service, paths.TAB, {SESSION: session}).status_code == 303) is ends
+
+
+def test_an_old_log_out_ends_no_session_that_was_opened_after_it(service: Running, issuer: HostileIssuer) -> None:
+    form = {"logout_token": _logout_token(issuer, _now(service), sid=None)}
+    service.clock.advance(timedelta(seconds=90))
+    session = _log_in(service, issuer, _right).cookies[SESSION]
+    assert service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE).status_code == 200
+    assert _get(service, paths.TAB, {SESSION: session}).status_code == 200
+
+
+def test_without_a_provider_there_is_none_of_its_pages(shared: Running) -> None:
+    for path in (paths.PROVIDER_LOGIN, paths.PROVIDER_RETURN, paths.PROVIDER_ENDED):
+        assert shared.client.get(path).status_code == 404
+    assert 'id="login-provider"' not in shared.client.get(paths.LOGIN).text
+
+
+def test_a_closed_local_login_opens_for_an_hour_after_the_password_was_set_on_the_host(
+    run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory, issuer: HostileIssuer
+) -> None:
+    closed = {"TELEMETRY_PUBLIC_URL": PUBLIC_URL, "TELEMETRY_LOCAL_LOGIN": "false", "TELEMETRY_ADMIN_PASSWORD": ""}
+    database = run_databases.sqlite(tmp_path_factory.mktemp("closed"))
+    with Running(database, environment=issuer.environment | closed) as service:
+        form = {"name": "admin", "password": PASSWORD}
+
+        def log_in() -> int:
+            return service.client.post(paths.LOGIN, data=form, headers=THERE).status_code
+
+        assert log_in() == 401
+        assert 'id="password"' not in _get(service, paths.LOGIN).text
+        service.context.authentication.accounts.set_password(PASSWORD, STRANGER)
+        assert 'id="password"' in _get(service, paths.LOGIN).text
+        assert log_in() == 303
+        service.clock.advance(timedelta(hours=1))
+        assert log_in() == 401
