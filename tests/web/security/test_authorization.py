@@ -91,6 +91,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", "/logout"): VIEWED,
     ("POST", f"{TAB}/appearance"): VIEWED,
     ("GET", f"{TAB}/access"): VIEWED,
+    ("GET", f"{TAB}/logged-in"): VIEWED,
     ("POST", f"{TAB}/access/end"): VIEWED,
     ("POST", f"{TAB}/access/password"): PAGE,
     ("POST", f"{TAB}/save"): PAGE,

@@ -37,7 +37,8 @@ _SCHEMES = {
         "name": "telemetry_session",
         "description": (
             "The administrator's browser session, opened at `/login`. Over TLS, the cookie name begins with"
-            f" `__Host-`. A request that changes something also needs the session's token in `{HEADER}`."
+            " `__Host-`, or with `__Secure-` below a path. A request that changes something also needs the session's"
+            f" token in `{HEADER}`."
         ),
     },
 }

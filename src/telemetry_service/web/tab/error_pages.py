@@ -79,7 +79,7 @@ def _in_frame(request: Request, problem: Problem) -> Response:
     shown = request.url.path if request.method in SAFE_METHODS else paths.TAB
     place = place_of(request)
     words = {
-        "login": place.outside(_login(shown, ended=False)),
+        "login": place.outside(_login(paths.LOGGED_IN, ended=False)),
         "again": place.address(shown),
         "unsaved_form": read_unsaved_form(request) is not None,
     }

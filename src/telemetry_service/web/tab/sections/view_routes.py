@@ -86,6 +86,13 @@ def download_payload(context: Context) -> Response:
     return Response(canonical_json(payload), media_type="application/json", headers={"Content-Disposition": name})
 
 
+@router.get(paths.LOGGED_IN)
+@viewer_page
+def show_logged_in(visit: CurrentVisit) -> Response:
+    """Send the person back to the console. The form that the browser keeps is for the frame there."""
+    return visit.page("logged_in.html", {})
+
+
 def _page_sections(visit: Visit, snapshot: Snapshot) -> dict[str, Any]:
     typed = resumed(visit.request, read_configuration(snapshot))
     query = history_query_of(visit.request.query_params)
