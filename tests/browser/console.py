@@ -110,6 +110,10 @@ class Console:
         """Log in beside the browser, and return the value of the session's cookie."""
         return self.app.state.context.authentication.sessions.log_in("admin", PASSWORD, STRANGER).token  # type: ignore[no-any-return]
 
+    def device_cookie(self) -> str:
+        """Return what a browser is known by that has logged in before."""
+        return str(self.app.state.context.authentication.devices.issue(None, 1))
+
     # What happens at the site while the administrator looks at the tab.
 
     def set_key(self, api_key: str = API_KEY) -> None:

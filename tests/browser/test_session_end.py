@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from telemetry_service.domain.base64url import from_base64url
+from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
@@ -152,17 +152,39 @@ def test_another_sites_form_leaves_nothing_behind(console: Console) -> None:
 
 
 def test_the_browser_keeps_no_secret_and_no_text_of_the_forms_own(console: Console) -> None:
-    response = httpx.post(f"{console.tab}/save", data=FORM, trust_env=False, verify=UNUSED_TLS)
+    known = {"Cookie": f"telemetry_device={console.device_cookie()}"}
+    response = httpx.post(f"{console.tab}/save", data=FORM, headers=known, trust_env=False, verify=UNUSED_TLS)
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
-    kept = json.loads(from_base64url(response.cookies["telemetry_unsaved_form"]))
+    kept = json.loads(from_base64url(response.cookies["telemetry_unsaved_form"].partition(".")[0]))
     assert kept.keys() == {"version", "seen", "typed", "key_typed"}
     assert API_KEY not in json.dumps(kept)
-    wrong = httpx.post(
-        f"{console.tab}/save", data=FORM | {"frequency": "<b>hourly</b>"}, trust_env=False, verify=UNUSED_TLS
-    )
-    assert "set-cookie" not in wrong.headers
+    wrong = FORM | {"frequency": "<b>hourly</b>"}
+    refused = httpx.post(f"{console.tab}/save", data=wrong, headers=known, trust_env=False, verify=UNUSED_TLS)
+    assert "set-cookie" not in refused.headers
+
+
+def test_a_stranger_has_no_form_signed(console: Console) -> None:
+    session = console.session_cookie()
+    for cookies in ({}, {"telemetry_session": session}, {"telemetry_device": "0" * 32 + ".1." + "A" * 43}):
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
+        console.clock.advance(hours=3)
+        response = httpx.post(f"{console.tab}/save", data=FORM, headers=headers, trust_env=False, verify=UNUSED_TLS)
+        assert response.status_code == 303
+        assert "set-cookie" not in response.headers
+
+
+def test_a_form_that_was_not_signed_here_is_none(ready: Console, page: Page) -> None:
+    values = {"enabled": False, "frequency": "daily", "encrypt_payload": False, "anonymize_pii": False}
+    seen = json.loads(FORM["seen"])
+    forged = {"version": 1, "seen": seen, "typed": {**values, "retention_days": 7}, "key_typed": False}
+    text = to_base64url(json.dumps(forged).encode()).decode()
+    for signed in (text, f"{text}.{'A' * 43}"):
+        cookies = f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={signed}"
+        response = page.request.get(ready.tab, headers={"Cookie": cookies})
+        assert response.ok
+        assert "Not saved" not in response.text()
 
 
 @pytest.mark.parametrize("cookie", ["x", "", "e30", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])

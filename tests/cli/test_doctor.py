@@ -28,6 +28,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     assert code == 0
     assert found.pop("disk") in {"ok", "skipped"}
     assert found.pop("encryption") in {"ok", "skipped"}
+    assert found.pop("files") in {"ok", "skipped"}
     assert set(found) == {
         "settings",
         "keys",
@@ -46,6 +47,15 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "connection",
     }
     assert set(found.values()) == {"ok"}
+
+
+def test_a_database_that_others_may_read_is_a_warning_with_the_command_that_mends_it(cli: CommandLine) -> None:
+    file = Path(cli.environment["TELEMETRY_DATABASE_URL"].removeprefix("sqlite:///"))
+    file.chmod(0o644)
+    (finding,) = [one for one in cli("doctor", "--offline", "--json").json() if one["check"] == "files"]
+    assert finding["result"] == "warning"
+    assert f"chmod go= {file}" in finding["sentence"]
+    assert file.stat().st_mode & 0o777 == 0o644, "a command only looks"
 
 
 def test_tokens_that_expire_soon_are_a_warning_with_their_names(cli: CommandLine) -> None:

@@ -74,6 +74,19 @@ def test_what_never_left_is_not_called_sent(connected: CommandLine, license_serv
     assert json.loads(Path("proof/kept.json").read_text())["request_written"] is False
 
 
+def test_the_files_of_a_proof_are_for_their_owner_alone_in_a_folder_that_others_can_read(
+    connected: CommandLine,
+) -> None:
+    connected("send-now")
+    (listed,) = connected("history", "--json").json()["transmissions"]
+    folder = Path("proof")
+    folder.mkdir(mode=0o755)
+    assert connected("prove", listed["transmission_id"], "--folder", "proof").code == 0
+    written = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+    assert written.keys() == {"payload.json", "body", "headers.txt", "receipt.jws", "ledger.txt", "kept.json"}
+    assert set(written.values()) == {0o600}
+
+
 def test_the_history_is_filtered_and_paged(connected: CommandLine, license_server: LicenseServer) -> None:
     connected("send-now")
     license_server.trouble(Trouble(before=reply(400)))

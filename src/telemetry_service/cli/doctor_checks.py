@@ -59,7 +59,7 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
     except SettingsError as error:
         return [_wrong("settings", problem, ExitCode.SETTINGS) for problem in error.problems]
     findings = [Finding("settings", Result.OK, "All settings are valid."), _ephemeral(settings), _cookies(settings)]
-    findings += [_host(settings), _disk(settings)]
+    findings += [_host(settings), _disk(settings), _files(settings)]
     about_the_database = _database(settings)
     findings += about_the_database
     if about_the_database[0].result is Result.OK:
@@ -109,6 +109,20 @@ def _disk(settings: "Settings") -> Finding:
     if free < _FREE_BYTES:
         return _wrong("disk", sentence + " Free some space.", ExitCode.STORAGE)
     return Finding("disk", Result.OK, sentence)
+
+
+def _files(settings: "Settings") -> Finding:
+    from telemetry_service.storage.engine import open_to_others
+
+    url = settings.database_url.get_secret_value()
+    if not url.startswith(SQLITE):
+        return Finding("files", Result.SKIPPED, "The database is not a file of this machine.")
+    found = open_to_others(Path(url.removeprefix(SQLITE)))
+    if not found:
+        return Finding("files", Result.OK, "No other user can read the database.")
+    named = " ".join(str(file.absolute()) for file in found)
+    sentence = f"Other users of this machine can read or write the database. Run: chmod go= {named}"
+    return Finding("files", Result.WARNING, sentence)
 
 
 def _database(settings: "Settings") -> list[Finding]:

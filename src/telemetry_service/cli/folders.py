@@ -1,5 +1,6 @@
 """Writes into a folder that the user chose."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,3 +31,9 @@ def written_into(folder: Path, *, empty: bool = False) -> Iterator[None]:
     except OSError:
         message = f"{folder} is not a writable folder; choose another one with --folder."
         raise FolderRefusedError(message) from None
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Create a file that only this user can read, even if others can read the folder."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as created:
+        created.write(content)

@@ -28,6 +28,7 @@ from telemetry_service.cli.commands.token import create, list_tokens, revoke
 from telemetry_service.cli.demo.command import demo
 from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
 from telemetry_service.cli.output import say, say_on_stderr
+from telemetry_service.cli.protection import protect_memory
 from telemetry_service.domain.errors import SettingsError, TelemetryError
 
 _HELP = (
@@ -40,6 +41,7 @@ _HELP = (
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit."""
+    protect_memory()
     try:
         make_cli()(arguments, prog_name="telemetry-service")
     except SettingsError as error:

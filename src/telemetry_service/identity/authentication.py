@@ -15,6 +15,7 @@ from telemetry_service.identity.own_sessions import OwnSessions
 from telemetry_service.identity.passwords import HashCost, Passwords
 from telemetry_service.identity.refusals import Refusals
 from telemetry_service.identity.sessions import Sessions
+from telemetry_service.identity.signed_texts import SignedTexts
 from telemetry_service.identity.throttle import Limits, Throttle
 from telemetry_service.identity.tokens import ServiceTokens
 from telemetry_service.sealing.keyring import KeyRing
@@ -39,6 +40,8 @@ class Authentication:
     accounts: Accounts
     sessions: Sessions
     own_sessions: OwnSessions
+    unsaved_forms: SignedTexts
+    """Signs what a browser keeps of a form whose session has ended."""
     devices: Devices
     tokens: ServiceTokens
     refusals: Refusals
@@ -92,13 +95,14 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     devices = Devices(keys, ADMINISTRATOR)
     accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
     sessions = Sessions(database, clock, keys, accounts, devices)
-    own_sessions = OwnSessions(database, clock)
+    own_sessions, unsaved_forms = OwnSessions(database, clock), SignedTexts(keys, "unsaved-form")
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
     provider = _provider(doors, public_url, client, keys, clock)
+    people = (accounts, sessions, own_sessions, unsaved_forms, devices)
     ways = (gateway, provider, doors.local_login)
-    return Authentication(accounts, sessions, own_sessions, devices, tokens, refusals, throttle, keys, *ways)
+    return Authentication(*people, tokens, refusals, throttle, keys, *ways)
 
 
 # What the other ways in need is loaded only where there are any: most commands and many deployments have none.

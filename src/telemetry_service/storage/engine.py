@@ -1,6 +1,7 @@
 """Makes the SQLAlchemy engine: what each database needs so that an acknowledged write is on disk."""
 
 import sqlite3
+import stat
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,11 @@ _FILE_FAILED = frozenset(
     }
 )
 """Problems with the file of a connection rather than with a statement."""
+
+_BESIDE = ("", "-wal", "-shm", "-journal", ".ledger-head")
+"""What the names of a database's files end with."""
+
+_OWNER_ALONE = 0o700
 
 _WAL_FIXED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
 """The first releases, newest first, in which a checkpoint reset with two connections no longer corrupts the file."""
@@ -108,8 +114,8 @@ def _sqlite_engine(url: URL, patience: Patience) -> Engine:
 def make_private_file(database_url: str) -> None:
     """Create SQLite's file and its folder, readable only by this user: it contains the password hash.
 
-    Only for setting up a database; no other engine creates one. If it cannot be created, connecting fails with the
-    reason.
+    A file that exists already becomes so too, if it is this user's. Only for setting up a database; no other engine
+    creates one. If it cannot be created, connecting fails with the reason.
     """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
@@ -119,6 +125,20 @@ def make_private_file(database_url: str) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not file.exists():
             file.touch(mode=0o600)
+    for one in open_to_others(file):
+        with suppress(OSError):  # Another user's, or on a file system without modes; doctor says so.
+            one.chmod(stat.S_IMODE(one.stat().st_mode) & _OWNER_ALONE)
+
+
+def open_to_others(database: Path) -> list[Path]:
+    """Return the files of a SQLite database that other users may read or write."""
+    found = []
+    for beside in _BESIDE:
+        with suppress(OSError):
+            file = database.with_name(database.name + beside)
+            if file.stat().st_mode & ~_OWNER_ALONE & 0o777:
+                found.append(file)
+    return found
 
 
 def _require_same_file(engine: Engine, file: Path) -> None:

@@ -123,6 +123,12 @@ def test_the_scale_ends_at_a_number_that_is_read_at_a_glance(largest: int, end: 
     "address",
     [
         "https://elsewhere.example",
+        "/settings/general/telemetry/../../../healthz",
+        "/settings/general/telemetry/..",
+        "/settings/general/telemetry/%2e%2e/%2E%2E/x",
+        "/settings/general/telemetry/.%2e/x",
+        "/settings/general/telemetry/x%2f..%2f..",
+        "/settings/general/telemetry/./x",
         "//elsewhere.example",
         "/settings/general/telemetryx",
         "\\\\elsewhere",

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from telemetry_service.cli.exit_codes import ExitCode
-from telemetry_service.cli.folders import written_into
+from telemetry_service.cli.folders import write_private, written_into
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import say
 from telemetry_service.domain.errors import NotFoundError
@@ -70,12 +70,13 @@ def _write(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: 
     transmission = detail.transmission
     for name, content in (("payload.json", proof.payload_of(attempt)), ("body", proof.body_of(attempt))):
         if content is not None:
-            (target / name).write_bytes(content)
+            write_private(target / name, content)
     if headers := proof.headers_of(attempt):
-        (target / "headers.txt").write_text("".join(f"{name}: {value}\n" for name, value in headers.items()))
+        lines = "".join(f"{name}: {value}\n" for name, value in headers.items())
+        write_private(target / "headers.txt", lines.encode())
     if transmission.receipt is not None:
-        (target / "receipt.jws").write_text(transmission.receipt)
-    (target / "ledger.txt").write_text("".join(f"{line}\n" for line in proof.lines))
+        write_private(target / "receipt.jws", transmission.receipt.encode())
+    write_private(target / "ledger.txt", "".join(f"{line}\n" for line in proof.lines).encode())
     kept = {
         "transmission_id": str(transmission.transmission_id),
         "attempt": attempt.number,
@@ -87,7 +88,7 @@ def _write(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: 
         "encrypted": attempt.encrypted,
         "request_written": attempt.request_written,
     }
-    (target / "kept.json").write_text(json.dumps(kept, indent=2) + "\n")
+    write_private(target / "kept.json", f"{json.dumps(kept, indent=2)}\n".encode())
 
 
 _WRITTEN = {

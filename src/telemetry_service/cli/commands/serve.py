@@ -46,8 +46,6 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     proxies = (*settings.trusted_proxies, *named)
     settings = replace(settings, trusted_proxies=proxies)
     with listen(host, port) as listener:
-        # A core dump would write the keys in this process's memory to a file.
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         _allow_many_files()
         from telemetry_service.app import make_app
         from telemetry_service.cli.server import run_server, until_stopped

@@ -22,12 +22,13 @@ from telemetry_service.web.http.connection_limits import ConnectionCounter
 from telemetry_service.web.http.early_refusals import early_refusal
 from telemetry_service.web.http.measured_transport import MeasuredTransport
 from telemetry_service.web.http.probes import Turns, only_probes
+from telemetry_service.web.http.strict_connection import StrictConnection
 
 _BEFORE_RESPONSE = (h11.IDLE, h11.SEND_RESPONSE)
 _STILL_ARRIVING = (h11.IDLE, h11.SEND_BODY)
 
 _PIECE_BYTES = 4096
-"""A head is parsed in pieces of this size, so that its limit holds even if much of it arrives at once."""
+"""What arrives is parsed in pieces of this size, so that little of it waits behind a request without a response."""
 
 _PIPELINED_BYTES = 64 * 1024
 """Behind a request without a response yet. No current client sends requests before the response."""
@@ -55,6 +56,7 @@ class CallerConnection(H11Protocol):
 
     def __init__(self, *, counter: ConnectionCounter, turns: Turns, **uvicorns: Any) -> None:  # noqa: ANN401 - its options
         super().__init__(**uvicorns)
+        self.conn = StrictConnection()
         self.logger = _LOG
         self._counter = counter
         self._turns = turns
@@ -86,7 +88,7 @@ class CallerConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Process received data in pieces, so that the limit of a head holds."""
+        """Process received data in pieces."""
         at = 0
         while at < len(data) and not self.transport.is_closing():
             size = len(data) if self._is_body_of_known_length() else _PIECE_BYTES

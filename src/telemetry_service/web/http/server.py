@@ -14,6 +14,7 @@ from telemetry_service.web.http.connection_limits import ConnectionCounter, Conn
 from telemetry_service.web.http.forwarded import forwarded_requests
 from telemetry_service.web.http.probes import Turns
 from telemetry_service.web.http.request_target import absolute_targets
+from telemetry_service.web.http.strict_connection import HEADER_BYTES
 
 Application: TypeAlias = FastAPI
 """The web application, for code that passes it on without knowing the framework."""
@@ -24,10 +25,6 @@ less than the 40 seconds that our deployments allow."""
 
 KEEP_ALIVE_SECONDS = 65
 """Longer than the idle timeout of common proxies, so that they close a connection first."""
-
-_HEADER_BYTES = 28 * 1024
-"""More than any browser or service sends before the body. A head up to this size always passes; one above 32 KiB never
-does, because ``caller_connection.py`` checks every 4 KiB. Of uvicorn's parsers, only h11 has such a limit."""
 
 
 def server_config(
@@ -56,7 +53,7 @@ def server_config(
         port=port,
         lifespan="on",
         http=protocol,
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=HEADER_BYTES,
         # The environment must not decide: uvicorn would read WEB_CONCURRENCY.
         workers=1,
         ws="none",

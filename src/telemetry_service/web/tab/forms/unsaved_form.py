@@ -10,12 +10,13 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import RequestForgeryError
+from telemetry_service.identity.authentication import Authentication
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
-from telemetry_service.web.security.cookies import cookie
-from telemetry_service.web.security.csrf import check_origin
+from telemetry_service.web.context import WebContext
+from telemetry_service.web.security.cookies import cookie, read_device_cookie, read_session_cookie
+from telemetry_service.web.security.csrf import FIELD, check_origin
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SettingsForm, keep_changes, read_form
 from telemetry_service.web.tab.rendering import is_htmx, see_other
@@ -25,6 +26,8 @@ KEPT_SECONDS = 60 * 60
 """Longer than it takes to log in again."""
 
 _NAME = "telemetry_unsaved_form"
+_PROOF = "session_proof"
+"""The CSRF token of a form that is only to be kept: under its usual name, it would be saved if the session is open."""
 _FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
 """The addresses that receive the whole form: without JavaScript, all of its buttons send it."""
 
@@ -55,8 +58,8 @@ def unsaved_form_of(form: SettingsForm) -> UnsavedForm | None:
 def read_unsaved_form(request: Request) -> UnsavedForm | None:
     """Return the form that the browser keeps."""
     try:
-        kept = request.cookies.get(_cookie(request)["key"], "")
-        return UnsavedForm.model_validate_json(from_base64url(kept))
+        kept = _authentication(request).unsaved_forms.read(request.cookies.get(_cookie(request)["key"], ""))
+        return None if kept is None else UnsavedForm.model_validate_json(kept)
     except ValueError:
         return None
 
@@ -82,8 +85,12 @@ def forget_unsaved_form(request: Request, response: Response) -> Response:
 
 
 async def keep_form(request: Request, response: Response) -> Response:
-    """Keep the changes of a form that was sent without a session in the browser."""
-    return _keep(request, response, await _unsaved_form_in(request))
+    """Keep the changes of a form that was sent after its session has ended in the browser.
+
+    Only a browser that was logged in has what proves it; otherwise anyone could have a form signed here.
+    """
+    unsaved = await _unsaved_form_in(request)
+    return _keep(request, response, unsaved if unsaved is not None and await _was_logged_in(request) else None)
 
 
 async def form_again(request: Request) -> Response | None:
@@ -108,9 +115,24 @@ async def _unsaved_form_in(request: Request) -> UnsavedForm | None:
 
 def _keep(request: Request, response: Response, unsaved: UnsavedForm | None) -> Response:
     if unsaved is not None:
-        value = to_base64url(unsaved.model_dump_json().encode()).decode()
+        value = _authentication(request).unsaved_forms.sign(unsaved.model_dump_json())
         response.set_cookie(value=value, max_age=KEPT_SECONDS, **_cookie(request))
     return response
+
+
+async def _was_logged_in(request: Request) -> bool:
+    """Whether the browser has logged in before, or its form belongs to the session of its cookie, ended or not."""
+    authentication, session = _authentication(request), read_session_cookie(request)
+    if authentication.devices.read(read_device_cookie(request)) is not None:
+        return True
+    form = await request.form()
+    proofs = [proof for name in (FIELD, _PROOF) if isinstance(proof := form.get(name), str)]
+    return session is not None and any(authentication.sessions.is_proof(session, proof) for proof in proofs)
+
+
+def _authentication(request: Request) -> Authentication:
+    context: WebContext = request.app.state.context
+    return context.authentication
 
 
 def _cookie(request: Request) -> dict[str, Any]:
