@@ -14,7 +14,7 @@ from tests.support.databases import RunDatabases
 from tests.support.loopback import LoopbackGuard
 from tests.support.memory import memory
 from tests.support.postgres import PostgresServer
-from tests.support.turns import WORKERS_FOR_A_CORE, waiting_first
+from tests.support.turns import WORKERS_FOR_A_CORE, in_turns
 
 _DATABASES = pytest.StashKey[RunDatabases]()
 _GUARD = pytest.StashKey[LoopbackGuard]()
@@ -37,9 +37,9 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let those tests begin first that wait."""
+    """Let those tests begin first that wait, and those of the browser side by side."""
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
-    items[:] = waiting_first(items, workers)
+    items[:] = in_turns(items, workers)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""One browser for each module; a console, a License Server and a clock for each test."""
+"""One browser for the tests that are side by side; a console, a License Server and a clock for each test."""
 
 from collections.abc import Iterator
 
@@ -18,9 +18,12 @@ _PATIENCE_MILLISECONDS = 20_000
 """How long something may take to appear on a machine that is busy with the rest of the suite."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser for one module: while it is open an event loop runs in this thread, which other modules' tests need."""
+    """A browser for as long as tests of this folder follow one another.
+
+    While it is open an event loop runs in this thread, and the tests of other folders need to run their own.
+    """
     expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=browser_path(), args=list(ARGUMENTS))

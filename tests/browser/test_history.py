@@ -142,45 +142,48 @@ def turn(page: Page, link: str, expected: list[str]) -> None:
     assert dates(page) == expected
 
 
-@pytest.mark.parametrize("javascript", [True, False])
-def test_pages_are_turned_in_both_directions_and_have_addresses(
-    browser: Browser, ready: Console, *, javascript: bool
-) -> None:
-    everything = three_pages(ready)
-    with visit(browser, ready, Look(javascript=javascript)) as (page, _):
-        page.goto(ready.tab)
-        expect(page.get_by_role("link", name="Newer")).to_have_count(0)
-        turn(page, "Older", everything[25:50])
-        turn(page, "Older", everything[50:])
-        expect(page.get_by_role("link", name="Older")).to_have_count(0)
-        turn(page, "Newer", everything[25:50])
-        page.wait_for_url(re.compile(r"cursor=after-\d+"))
-        page.reload()
-        assert dates(page) == everything[25:50]
-        turn(page, "Newer", everything[:25])
-        if javascript:
-            page.wait_for_url(re.compile(r"/telemetry$"))
-        expect(page.get_by_role("link", name="Newer")).to_have_count(0)
-        expect(page.get_by_role("link", name="Newest")).to_have_count(0)
-        turn(page, "Older", everything[25:50])
-        turn(page, "Newest", everything[:25])
-
-
-def test_turning_back_leads_to_a_whole_newest_page_also_when_rows_were_added(ready: Console, page: Page) -> None:
-    everything = three_pages(ready)
-    page.goto(ready.tab)
+def turn_back_and_forth(page: Page, tab: str, everything: list[str], *, javascript: bool) -> None:
+    """Turn from the newest page to the oldest and back, and jump to the newest."""
+    page.goto(tab)
+    expect(page.get_by_role("link", name="Newer")).to_have_count(0)
     turn(page, "Older", everything[25:50])
-    ready.send()
-    turn(page, "Newer", everything[:25])  # Exactly the page that was left, although there is a newer row now.
-    turn(page, "Newer", ["3 Nov 2026, 10:52 UTC", *everything[:24]])
+    turn(page, "Older", everything[50:])
+    expect(page.get_by_role("link", name="Older")).to_have_count(0)
+    turn(page, "Newer", everything[25:50])
+    page.wait_for_url(re.compile(r"cursor=after-\d+"))
+    page.reload()
+    assert dates(page) == everything[25:50]
+    turn(page, "Newer", everything[:25])
+    if javascript:
+        page.wait_for_url(re.compile(r"/telemetry$"))
+    expect(page.get_by_role("link", name="Newer")).to_have_count(0)
+    expect(page.get_by_role("link", name="Newest")).to_have_count(0)
+    turn(page, "Older", everything[25:50])
+    turn(page, "Newest", everything[:25])
 
 
-def test_turning_back_keeps_the_filters(ready: Console, page: Page) -> None:
-    three_pages(ready)
-    page.goto(f"{ready.tab}?status=failed&cursor=before-2")
+def turn_back_with_filters(page: Page, tab: str) -> None:
+    """Turn back from the oldest page of what failed."""
+    page.goto(f"{tab}?status=failed&cursor=before-2")
     expect(page.locator("#history tbody tr")).to_have_count(1)
     turn(page, "Newer", ["3 Nov 2026, 10:50 UTC", "3 Nov 2026, 10:25 UTC", "3 Nov 2026, 10:00 UTC"])
     page.wait_for_url(re.compile(r"telemetry\?status=failed$"))
+
+
+def test_pages_have_addresses_and_are_turned_both_ways_with_their_filters_and_when_rows_were_added(
+    browser: Browser, ready: Console
+) -> None:
+    everything = three_pages(ready)
+    for javascript in (True, False):
+        with visit(browser, ready, Look(javascript=javascript)) as (page, _):
+            turn_back_and_forth(page, ready.tab, everything, javascript=javascript)
+    with visit(browser, ready, Look()) as (page, _):
+        turn_back_with_filters(page, ready.tab)
+        page.goto(ready.tab)
+        turn(page, "Older", everything[25:50])
+        ready.send()
+        turn(page, "Newer", everything[:25])  # Exactly the page that was left, although there is a newer row now.
+        turn(page, "Newer", ["3 Nov 2026, 10:52 UTC", *everything[:24]])
 
 
 def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:

@@ -13,11 +13,12 @@ from telemetry_service.cli import main
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.sealing.keyring import generate_key
-from telemetry_service.service import Service, open_service, set_up
+from telemetry_service.service import Options, Service, open_service, set_up
 from telemetry_service.settings import load_settings
 from tests.support.actors import ADMIN
 from tests.support.databases import on_sqlite
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.running import CHEAP
 
 __all__ = ["on_sqlite"]
 
@@ -57,7 +58,7 @@ class CommandLine:
 
     def service(self) -> Service:
         """Open the same service, to look into it."""
-        return open_service(load_settings(self.environment))
+        return open_service(load_settings(self.environment), Options(hash_cost=CHEAP))
 
 
 @pytest.fixture

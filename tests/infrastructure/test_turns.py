@@ -1,10 +1,10 @@
-"""Whatever waits begins first, with each worker a share of it, and no test is lost or doubled."""
+"""Whatever waits begins first, with each worker a share of it, the browser's tests follow one another, none is lost."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from tests.support.each import each
-from tests.support.turns import waiting_first
+from tests.support.turns import browser_together, in_turns, waiting_first
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class Item:
 
     number: int
     waits: bool
+    fixturenames: tuple[str, ...] = ()
 
     def get_closest_marker(self, name: str) -> bool:
         return self.waits and name == "waits"
@@ -28,7 +29,7 @@ def collected(tests: int, waiting: int) -> list[Any]:
 )
 def test_every_test_has_one_turn(tests: int, waiting: int, workers: int) -> None:
     items = collected(tests, waiting)
-    assert sorted(item.number for item in waiting_first(items, workers)) == list(range(tests))  # type: ignore[attr-defined]
+    assert sorted(item.number for item in in_turns(items, workers)) == list(range(tests))  # type: ignore[attr-defined]
 
 
 def test_each_worker_begins_with_its_share() -> None:
@@ -41,3 +42,9 @@ def test_the_others_keep_their_order() -> None:
     ordered: list[Any] = list(waiting_first(collected(50, 5), 2))
     others = [item.number for item in ordered if not item.waits]
     assert others == sorted(others)
+
+
+def test_the_tests_of_the_browser_follow_one_another_in_their_order() -> None:
+    items: list[Any] = [Item(number, waits=False, fixturenames=("browser",) * (number % 2)) for number in range(6)]
+    ordered: list[Any] = list(browser_together(items))
+    assert [item.number for item in ordered] == [1, 3, 5, 0, 2, 4]

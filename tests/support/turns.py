@@ -1,9 +1,26 @@
-"""Which test begins when: those that wait begin first, a share of them with each worker, so that no core is idle."""
+"""Which test begins when.
+
+Those that wait begin first, a share of them with each worker, so that no core is idle. Those of the browser are side by
+side, since it stays open while one follows another: to start it takes as long as a few of them.
+"""
 
 import pytest
 
 WORKERS_FOR_A_CORE = 2
 """A good part of the tests waits for a process, a deadline or a clock. Measured: four workers on two cores."""
+
+_BROWSER = "browser"
+"""The fixture."""
+
+
+def in_turns(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests of a run in the order in which they begin."""
+    return waiting_first(browser_together(items), workers)
+
+
+def browser_together(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Put what needs the browser at the start, whatever the order of the others."""
+    return sorted(items, key=lambda item: _BROWSER not in getattr(item, "fixturenames", ()))
 
 
 def waiting_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
