@@ -75,8 +75,18 @@ def demo(tmp_path: Path) -> Iterator[Program]:
         yield running
 
 
-def test_two_months_were_lived_and_the_license_server_has_them(demo: Program, tmp_path: Path) -> None:
+def test_two_months_were_lived_what_it_offers_works_and_its_ledger_verifies_elsewhere(
+    demo: Program, tmp_path: Path
+) -> None:
     visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+    assert_two_months_were_lived(visitor)
+    assert_ledger_verifies_on_a_machine_without_the_service(visitor, tmp_path)
+    assert_what_it_offers_to_try_works(visitor, tmp_path)
+    assert demo.stop(signal.SIGINT) == 0
+
+
+def assert_two_months_were_lived(visitor: Visitor) -> None:
+    """The License Server has all that was accepted in them."""
     history = visitor.history()
     journal = visitor.journal()
 
@@ -97,11 +107,23 @@ def test_two_months_were_lived_and_the_license_server_has_them(demo: Program, tm
     preview = visitor.get("/preview")
     assert preview["figures"]["total_events"] > 0
     assert preview["payload"]["redeemed_extension_codes"]
-    assert demo.stop(signal.SIGINT) == 0
 
 
-def test_what_it_offers_to_try_works(demo: Program, tmp_path: Path) -> None:
-    visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
+def assert_ledger_verifies_on_a_machine_without_the_service(visitor: Visitor, folder: Path) -> None:
+    (folder / "ledger.zip").write_bytes(visitor.download("/api/v1/ledger/export"))
+    (folder / "verify_ledger.py").write_bytes(visitor.download("/api/v1/ledger/verifier"))
+    with zipfile.ZipFile(folder / "ledger.zip") as export:
+        keys = json.loads(export.read("keys.json"))
+    given = ["--ledger-key", keys["ledger_key"]["public_key"]]
+    given += ["--vendor-key", keys["license_server_keys"][0]["public_key"]]
+    command = [str(lonely_python(folder / "lonely")), "-I", "verify_ledger.py", "ledger.zip", *given]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    accepted = [item for item in visitor.history() if item["status"] == "success"]
+    assert f"Receipts verified: {len(accepted)}" in ended.stdout
+
+
+def assert_what_it_offers_to_try_works(visitor: Visitor, folder: Path) -> None:
     (failed,) = [item for item in visitor.history() if item["status"] == "failed"]
     retried = visitor.post(f"/history/{failed['transmission_id']}/retry")
     assert retried["status"] == "success"
@@ -110,37 +132,22 @@ def test_what_it_offers_to_try_works(demo: Program, tmp_path: Path) -> None:
     break_it, repair_it = visitor.try_out(4)
     sent = visitor.post("/send-now")
     assert sent["status"] == "success"
-    assert sent["transmission_id"] in curl(show_journal, tmp_path)
+    assert sent["transmission_id"] in curl(show_journal, folder)
 
-    curl(break_it, tmp_path)
+    curl(break_it, folder)
     broken = visitor.post("/send-now")
     assert broken["cause"]["code"] == "busy"
-    curl(repair_it, tmp_path)
+    curl(repair_it, folder)
     assert visitor.post(f"/history/{broken['transmission_id']}/retry")["status"] == "success"
-
-
-def test_its_ledger_verifies_on_a_machine_without_the_service(demo: Program, tmp_path: Path) -> None:
-    visitor = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
-    (tmp_path / "ledger.zip").write_bytes(visitor.download("/api/v1/ledger/export"))
-    (tmp_path / "verify_ledger.py").write_bytes(visitor.download("/api/v1/ledger/verifier"))
-    with zipfile.ZipFile(tmp_path / "ledger.zip") as export:
-        keys = json.loads(export.read("keys.json"))
-    given = ["--ledger-key", keys["ledger_key"]["public_key"]]
-    given += ["--vendor-key", keys["license_server_keys"][0]["public_key"]]
-    command = [str(lonely_python(tmp_path / "lonely")), "-I", "verify_ledger.py", "ledger.zip", *given]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    accepted = [item for item in visitor.history() if item["status"] == "success"]
-    assert f"Receipts verified: {len(accepted)}" in ended.stdout
 
 
 def curl(command: list[str], folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def test_ctrl_c_leaves_nothing_behind_and_it_goes_on_where_it_stopped(demo: Program, tmp_path: Path) -> None:
+def test_ctrl_c_and_a_kill_leave_nothing_behind_and_it_goes_on_where_it_stopped(demo: Program, tmp_path: Path) -> None:
     first = Visitor(tmp_path, demo.wait_for_output(LAST_LINE))
-    before = first.history()
+    before = [item["transmission_id"] for item in first.history()]
     assert demo.stop(signal.SIGINT) == 0
     assert "Traceback" not in demo.errors
     assert demo.output.rstrip().endswith("The demo has stopped.")
@@ -149,10 +156,16 @@ def test_ctrl_c_leaves_nothing_behind_and_it_goes_on_where_it_stopped(demo: Prog
     with Program("demo", "--port", "0", folder=tmp_path) as again:
         second = Visitor(tmp_path, again.wait_for_output(LAST_LINE))
         assert second.password == first.password
-        after = second.history()
-        assert [item["transmission_id"] for item in after] == [item["transmission_id"] for item in before]
+        assert [item["transmission_id"] for item in second.history()] == before
         assert second.post("/test-connection")["ok"] is True
-        assert again.stop(signal.SIGTERM) == 0
+        again.process.kill()
+        again.process.wait()
+    assert_gone(tmp_path)
+
+    with Program("demo", "--port", "0", folder=tmp_path) as after_the_kill:
+        third = Visitor(tmp_path, after_the_kill.wait_for_output(LAST_LINE))
+        assert [item["transmission_id"] for item in third.history()] == before
+        assert after_the_kill.stop(signal.SIGTERM) == 0
     assert_gone(tmp_path)
 
 
@@ -164,16 +177,6 @@ def test_a_demo_that_was_stopped_before_its_past_was_complete_starts_over(demo: 
     with Program("demo", "--port", "0", folder=tmp_path) as again:
         visitor = Visitor(tmp_path, again.wait_for_output(LAST_LINE))
         assert len(visitor.history()) >= 8
-
-
-def test_a_demo_that_was_killed_leaves_no_license_server_and_goes_on(demo: Program, tmp_path: Path) -> None:
-    before = Visitor(tmp_path, demo.wait_for_output(LAST_LINE)).history()
-    demo.process.kill()
-    demo.process.wait()
-    assert_gone(tmp_path)
-    with Program("demo", "--port", "0", folder=tmp_path) as again:
-        after = Visitor(tmp_path, again.wait_for_output(LAST_LINE)).history()
-    assert [item["transmission_id"] for item in after] == [item["transmission_id"] for item in before]
 
 
 def test_one_demo_at_a_time_runs_in_a_folder(demo: Program, tmp_path: Path) -> None:
