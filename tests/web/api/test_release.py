@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from telemetry_service.identity.scopes import Scope
 from tests.support import faults
@@ -206,3 +207,43 @@ def test_what_has_timed_out_offers_no_withdrawal(service: Running, license_serve
 def test_the_dialog_of_send_now_says_that_it_only_prepares(service: Running) -> None:
     asked = Browser(service).get(f"{TAB}/send-now").text
     assert "Prepared only" in asked
+
+
+def put(service: Running, statement: str, **values: object) -> None:
+    """Change the database as someone without any key may."""
+    engine = create_engine(service.database_url)
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def test_what_someone_has_changed_says_how_it_ends(service: Running, license_server: LicenseServer) -> None:
+    made, browser = prepare(service), Browser(service)
+    details = f"{TAB}/history/{made['transmission_id']}"
+    license_server.trouble(Trouble(before=reply(503)))
+    decide(service, made, "release")
+    put(service, "UPDATE evidence SET content = :changed", changed=b"{}")
+    retried = service.call(Scope.ADMIN, "POST", f"{H}/{made['transmission_id']}/retry").json()
+    assert (retried["state"], retried["cause"]["code"]) == ("held", "payload_changed")
+    assert "Withdraw…" in browser.get(details).text
+    asked = browser.get(f"{details}/decide/withdraw").text
+    assert "The License Server may have it" in asked
+    assert "Its extension codes may have been sent, so they count as sent." in asked
+    assert decide(service, made, "withdraw").json()["state"] == "withdrawn"
+    assert "not sent again; the License Server may have it" in browser.get(details).text
+
+
+def test_what_waits_although_someone_has_freed_it_is_released(service: Running) -> None:
+    made, browser = prepare(service), Browser(service)
+    details = f"{TAB}/history/{made['transmission_id']}"
+    for state, cause in (("held", "payload_changed"), ("awaiting_release", "from_backup")):
+        put(service, "UPDATE telemetry_transmission_logs SET state = :state, cause = :cause", state=state, cause=cause)
+        page = browser.get(details).text
+        assert f"<code>{cause}</code>" in page
+        assert "Release…" in page
+    asked = browser.get(f"{details}/decide/withdraw").text
+    assert "Its extension codes are included in the next payload." in asked
+    shown = service.call(Scope.READ, "GET", f"{H}/{made['transmission_id']}").json()
+    assert shown["cause"]["next_step"].endswith("Otherwise, release it.")
+    put(service, "UPDATE telemetry_transmission_logs SET state = 'rejected', cause = NULL")
+    assert decide(service, made, "release").json()["state"] == "success"
