@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page, expect
 
+from telemetry_service.domain.clock import SystemClock
 from tests.browser.console import PASSWORD, Console, Deployed
 from tests.browser.hostile import STYLESHEETS, build, our_ids, snippets
 from tests.browser.test_accessibility import RULES
@@ -19,6 +20,7 @@ from tests.browser.visitor import WIDE, ZONE, Faults
 from tests.support.issuer import GatewayOfTest
 from tests.support.license_server import LicenseServer
 from tests.support.nginx import NEEDS_NGINX, Nginx
+from tests.support.provider import OpenIdProviderProcess
 from tests.support.shared_clock import SharedClock
 
 pytestmark = [
@@ -83,7 +85,9 @@ class Host:
 
 
 @contextmanager
-def _visit(browser: Browser, url: str, console: Console, *, javascript: bool = True) -> Iterator[Host]:
+def _visit(
+    browser: Browser, url: str, console: Console, *, javascript: bool = True, logged_in: bool = True
+) -> Iterator[Host]:
     context = browser.new_context(
         viewport=WIDE,
         timezone_id=ZONE,
@@ -97,7 +101,8 @@ def _visit(browser: Browser, url: str, console: Console, *, javascript: bool = T
     page.on("console", faults.note_console)
     page.on("pageerror", faults.note_error)
     host = Host(url, console, page, faults)
-    host.log_in()
+    if logged_in:
+        host.log_in()
     try:
         yield host
     finally:
@@ -188,6 +193,9 @@ def test_a_hostile_console_and_the_tab_leave_each_other_alone(host: Host) -> Non
     page.evaluate("document.getElementById('host-modal').close()")
     frame.locator("#drawer-close").click()
     expect(frame.locator("#drawer")).to_have_count(0)
+    with page.expect_download() as saved:
+        frame.get_by_role("link", name="CSV").click()
+    assert saved.value.suggested_filename.endswith(".csv")
     _expect_working_host(host, frame)
 
 
@@ -329,8 +337,7 @@ def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
     console = Console(sqlite_url, clock, server, _deployed(nginx, **gateway.environment))
     with _identity(gateway, clock, names) as identity:
         telemetry = snippets("nginx")[1].replace("http://127.0.0.1:9090", identity)
-        with _behind_nginx(console, nginx, telemetry) as running, _visit(browser, *running) as host:
-            host.page.context.clear_cookies()
+        with _behind_nginx(console, nginx, telemetry) as running, _visit(browser, *running, logged_in=False) as host:
             frame = host.open()
             host.page.evaluate("document.getElementById('host-modal').close()")
             frame.get_by_role("radio", name="Weekly").check()
@@ -347,6 +354,42 @@ def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
             host.faults.found.remove(said)  # By htmx: the form stays, to be sent again after a login.
             host.page.reload()
             expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+            assert host.page.url == f"{host.url}/"
+
+
+def test_people_log_in_at_their_provider_in_a_window_beside_the_console(
+    browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
+) -> None:
+    clock.set(SystemClock().now())  # As the provider's.
+    nginx, folder = Nginx(tmp_path), tmp_path / "provider"
+    folder.mkdir()
+    with OpenIdProviderProcess(folder, f"https://{NAME}:{nginx.port}/telemetry") as provider:
+        deployed = _deployed(nginx, TELEMETRY_LOCAL_LOGIN="false", TELEMETRY_ADMIN_PASSWORD="", **provider.environment)
+        console = Console(sqlite_url, clock, server, deployed)
+        with (
+            _behind_nginx(console, nginx, snippets("nginx")[0]) as running,
+            _visit(browser, *running, logged_in=False) as host,
+        ):
+            host.faults.expected_statuses.add(401)
+            frame = host.open()
+            host.page.evaluate("document.getElementById('host-modal').close()")
+            with host.page.expect_popup() as opened:
+                frame.get_by_role("link", name="Log in").click()
+            window = opened.value
+            window.locator("#login-provider").click()
+            window.locator("input[name=login]").fill("ada")
+            window.locator("input[name=password]").fill("x")
+            window.locator("button[type=submit]").click()
+            expect(window.get_by_role("heading", name="You are logged in")).to_be_visible()
+            window.close()
+            frame.get_by_role("link", name="Reload").click()
+            expect(frame.locator("#activity")).to_contain_text("Ada Lovelace")
+            # No provider lets itself be framed, so authenticating again has a window, too.
+            clock.advance(minutes=11)
+            frame.locator("#show").click()
+            again = frame.locator("#login-again")
+            expect(again).to_have_attribute("target", "_blank")
+            assert (again.get_attribute("href") or "").endswith("&next=/settings/general/telemetry/logged-in")
             assert host.page.url == f"{host.url}/"
 
 

@@ -89,5 +89,6 @@ class Crawler:
         return [value for name, value in page.addresses if name in _FOLLOWED]
 
     def _check(self, page: str, name: str, address: str) -> None:
-        if not address.startswith(f"{self.prefix}/"):
+        rest = address.removeprefix(self.prefix)
+        if rest == address or rest[:1] not in {"", "/", "?", "#"}:
             self.outside.add(f"{page}: {name}={address}")
