@@ -128,6 +128,8 @@ def upgrade() -> None:
     with op.batch_alter_table("license_posture") as batch:
         batch.add_column(sa.Column("as_of", types.UtcDateTime(timezone=True), nullable=True))
     op.execute("UPDATE license_posture SET as_of = updated_at")
+    with op.batch_alter_table("telemetry_schedule") as batch:
+        batch.add_column(sa.Column("verifying_until", types.UtcDateTime(timezone=True), nullable=True))
     _replace_closed_by((*_CLOSED_BY, "restored"))
     _keep_sequence(highest)
 
@@ -157,6 +159,8 @@ def downgrade() -> None:
         batch.drop_column("restored_at")
     with op.batch_alter_table("license_posture") as batch:
         batch.drop_column("as_of")
+    with op.batch_alter_table("telemetry_schedule") as batch:
+        batch.drop_column("verifying_until")
     op.execute("UPDATE reporting_periods SET closed_by = 'switched_off' WHERE closed_by = 'restored'")
     _replace_closed_by(_CLOSED_BY)
     _keep_sequence(highest)

@@ -52,7 +52,7 @@ def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[TransmissionTe
     status = v.health.status
     if status is HealthStatus.DISABLED:
         return v.badge is ConnectionBadge.OFF
-    if altered(s):
+    if altered(s) or s.setup.unreadable:
         return v.badge is not ConnectionBadge.OFF
     if status is HealthStatus.UNHEALTHY:
         return v.badge is ConnectionBadge.NOT_CONNECTED
@@ -165,7 +165,7 @@ def unhealthy_only_if_the_latest_exchange_failed_or_something_was_changed(
     s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
     failed = s.exchange is not None and not s.exchange.ok
-    return (v.health.status is HealthStatus.UNHEALTHY) <= (failed or altered(s))
+    return (v.health.status is HealthStatus.UNHEALTHY) <= (failed or altered(s) or bool(s.setup.unreadable))
 
 
 def what_was_changed_is_always_said(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:

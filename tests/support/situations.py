@@ -31,6 +31,8 @@ SETUPS = tuple(
 IN_BUNDLES = tuple(replace(setup, in_bundles=True) for setup in SETUPS if setup.license_server)
 """Payloads leave in bundles; then there is no exchange."""
 RESTORED = (replace(COMPLETE, restored=True), replace(COMPLETE, restored=True, in_bundles=True))
+UNREADABLE = (replace(COMPLETE, unreadable=("license_posture.tier",)),)
+"""Someone has written into a row that everything needs."""
 EXCHANGES = (
     LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
     None,
@@ -88,7 +90,7 @@ NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 def situations() -> Iterator[Situation]:
     """Yield every combination."""
     for setup, exchange, accepted, waiting, run, next_run in itertools.product(
-        (*SETUPS, *IN_BUNDLES, *RESTORED), EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
+        (*SETUPS, *IN_BUNDLES, *RESTORED, *UNREADABLE), EXCHANGES, ACCEPTED, WAITING, RUNS, NEXT_RUNS
     ):
         if setup.in_bundles and exchange is not None:
             continue

@@ -26,14 +26,14 @@ from sqlalchemy.exc import IntegrityError
 
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.storage.tables import Base
-from telemetry_service.storage.types import Id16, UtcDateTime
+from telemetry_service.storage.types import Checked, Id16, UtcDateTime
 from tests.support import migrations
 
 CLOSED = [
-    (table, column, column.type.enums)
+    (table, column, kind.enums)
     for table in Base.metadata.sorted_tables
     for column in table.columns
-    if isinstance(column.type, Enum)
+    if isinstance(kind := getattr(column.type, "kind", None), Enum)
 ]
 MEMBERS = [(table, column, member) for table, column, members in CLOSED for member in members]
 AT = datetime(2026, 11, 27, tzinfo=UTC)
@@ -127,7 +127,7 @@ def referred(connection: Connection, column: Column[Any]) -> Any:  # noqa: ANN40
 def value_for(column: Column[Any]) -> Any:  # noqa: ANN401 - a value of the column's type
     if column.name in FITTING:
         return FITTING[column.name]
-    kind = column.type
+    kind = column.type.kind if isinstance(column.type, Checked) else column.type
     if isinstance(kind, Enum):
         return kind.python_type(kind.enums[0])
     for type_, value in (

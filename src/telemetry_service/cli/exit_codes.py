@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import (
     PayloadContradictionError,
     ReceiptKeyMissingError,
     RestoredError,
+    RowUnreadableError,
     SchemaBehindError,
     SchemaTooNewError,
     SettingsError,
@@ -45,6 +46,7 @@ class ExitCode(IntEnum):
 _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
     (SettingsError, ExitCode.SETTINGS),
     (StorageUnavailableError, ExitCode.STORAGE),
+    (RowUnreadableError, ExitCode.STORAGE),
     (SchemaTooNewError, ExitCode.STORAGE),
     (DatabaseMissingError, ExitCode.NOT_SET_UP),
     (SchemaBehindError, ExitCode.NOT_SET_UP),

@@ -20,13 +20,11 @@ def say_transmission(detail: "TransmissionDetail", *, as_json: bool) -> None:
         say_as(TransmissionDetailResponse, detail)
     else:
         _print(detail)
-    if detail.transmission.state is State.PENDING and detail.situation.setup.in_bundles:
+    if detail.waits_to_leave:
         raise typer.Exit(ExitCode.NOT_READY)
     if detail.transmission.state is not State.SUCCESS:
-        raise typer.Exit(_CODES.get(detail.transmission.state, ExitCode.NOT_DELIVERED))
-
-
-_CODES = {State.AWAITING_RELEASE: ExitCode.NOT_READY, State.WITHDRAWN: ExitCode.DONE}
+        withdrawn = detail.transmission.state is State.WITHDRAWN
+        raise typer.Exit(ExitCode.DONE if withdrawn else ExitCode.NOT_DELIVERED)
 
 
 def _print(detail: "TransmissionDetail") -> None:

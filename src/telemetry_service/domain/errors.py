@@ -158,6 +158,25 @@ class StorageOptionsError(StorageUnavailableError):
         super().__init__(f"{self.sentence} Unknown: {', '.join(options)}." if options else None)
 
 
+class RowUnreadableError(TelemetryError):
+    """A row of the database holds what this service never writes: a value of another type, or an impossible one."""
+
+    code = "row-unreadable"
+    sentence = "A row of the database cannot be read. Nothing was changed or sent; restore the row from a backup."
+
+    def __init__(self, column: str = "") -> None:
+        """Name the ``column``, with its table: both are ours, and not secret. The value is never repeated."""
+        self.column = column
+        super().__init__(f"{self.sentence} Unreadable: {column}." if column else None)
+
+    @classmethod
+    def of(cls, sentence: str) -> "RowUnreadableError":
+        """Return the error with a sentence that names several rows."""
+        error = cls()
+        error.text = sentence
+        return error
+
+
 class SchemaTooNewError(TelemetryError):
     """The database was migrated by a newer version of this service."""
 

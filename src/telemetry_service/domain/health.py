@@ -1,8 +1,8 @@
 """The health of the telemetry system: five states, each with its cause, next step and owner. The first match wins.
 
-What is not as it was signed comes before everything, and is said even while telemetry is off. The order alone decides
-the state (``status_of``). Its text depends on the whole situation, so that *Healthy* and *Warning* always name whatever
-needs a person.
+What cannot be read, or is not as it was signed, comes before everything; the latter is said even while telemetry is
+off. The order alone decides the state (``status_of``). Its text depends on the whole situation, so that *Healthy* and
+*Warning* always name whatever needs a person.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from datetime import timedelta
 from telemetry_service.domain import health_texts as texts
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING
 from telemetry_service.domain.health_texts import Finding
-from telemetry_service.domain.obstacles import Obstacle, bars_everything, missing
+from telemetry_service.domain.obstacles import Obstacle, bars_by_rows, bars_everything, missing
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Situation
@@ -38,10 +38,10 @@ class Health:
 def assess(situation: Situation) -> Health:
     """Return the health; the first match wins."""
     status, altered = status_of(situation), tuple(_altered(situation))
-    off = bars_everything(situation.setup)
-    if altered and off is None:
+    first = bars_everything(situation.setup) or bars_by_rows(situation.setup)
+    if altered and first is None:
         return Health(status, altered[0].code, _joined(altered), altered[0].next_step, altered[0].owner)
-    obstacle = off or missing(situation.setup)
+    obstacle = first or missing(situation.setup)
     if obstacle is not None:
         return _barred(status, obstacle, altered)
     if status is HealthStatus.UNHEALTHY:
@@ -74,7 +74,7 @@ def status_of(situation: Situation) -> HealthStatus:
     """Return the state alone."""
     if bars_everything(situation.setup):
         return HealthStatus.DISABLED
-    if any(_altered(situation)):
+    if situation.setup.unreadable or any(_altered(situation)):
         return HealthStatus.UNHEALTHY
     if missing(situation.setup):
         return HealthStatus.NOT_CONFIGURED

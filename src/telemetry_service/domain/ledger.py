@@ -183,7 +183,7 @@ def resolved(value: Any, kept: Mapping[str, bytes], erased: object = None) -> An
 
 def text_of(salted: bytes) -> str:
     """Return the value that was salted."""
-    return salted[_SALT_BYTES:].decode()
+    return salted[_SALT_BYTES:].decode(errors="replace")
 
 
 def digest_of(line: str) -> str:

@@ -12,6 +12,7 @@ from telemetry_service.domain.errors import (
     LicenseServerMissingError,
     NotConfiguredError,
     RestoredError,
+    RowUnreadableError,
     TelemetryDisabledError,
     TelemetryError,
 )
@@ -35,6 +36,8 @@ class Setup:
     """Whether payloads leave in bundle files only, so that nothing contacts the License Server."""
     restored: bool = False
     """Whether the database is a restored copy, and it is not known yet what was sent since."""
+    unreadable: tuple[str, ...] = ()
+    """The columns of the one-row tables, and of the open period, that hold what this service never writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Obstacle:
 
     def refusal(self) -> TelemetryError:
         """Return the error that a refused call gets."""
-        return self.error(self.text)
+        return self.error.of(self.text) if issubclass(self.error, RowUnreadableError) else self.error(self.text)
 
 
 LOCKED_OFF = Obstacle(
@@ -125,6 +128,21 @@ KEY_UNUSABLE = Obstacle(
 )
 
 
+def bars_by_rows(setup: Setup) -> Obstacle | None:
+    """Return which rows cannot be read, so that nothing can be sent."""
+    if not setup.unreadable:
+        return None
+    return Obstacle(
+        "row_unreadable",
+        f"The database holds what this service never writes, so nothing is sent: {', '.join(setup.unreadable)}.",
+        "Find out who changed the database, and restore the row from a backup. To turn telemetry off meanwhile, turn"
+        " off Enable Telemetry and save; this also replaces settings that cannot be read.",
+        Owner.DEPLOYMENT,
+        "once the row is restored",
+        RowUnreadableError,
+    )
+
+
 def bars_everything(setup: Setup) -> Obstacle | None:
     """Return why nothing may contact the License Server."""
     if setup.locked:
@@ -141,6 +159,8 @@ def bars_test(setup: Setup) -> Obstacle | None:
     """Return why the connection cannot be tested, not even with an unsaved key."""
     if bars_everything(setup):
         return bars_everything(setup)
+    if setup.unreadable:
+        return bars_by_rows(setup)
     if setup.in_bundles:
         return IN_BUNDLES
     return None if setup.license_server else NO_LICENSE_SERVER
@@ -158,12 +178,12 @@ def bars_connection(setup: Setup) -> Obstacle | None:
 
 def bars_bundles(setup: Setup) -> Obstacle | None:
     """Return why waiting payloads cannot be exported in a bundle."""
-    return bars_everything(setup) or _bars_by_key(setup) or _bars_by_restore(setup)
+    return bars_everything(setup) or bars_by_rows(setup) or _bars_by_key(setup) or _bars_by_restore(setup)
 
 
 def bars_payloads(setup: Setup) -> Obstacle | None:
     """Return why the open period cannot become a payload."""
-    return bars_everything(setup) or missing(setup) or _bars_by_restore(setup)
+    return bars_everything(setup) or bars_by_rows(setup) or missing(setup) or _bars_by_restore(setup)
 
 
 def missing(setup: Setup) -> Obstacle | None:

@@ -15,6 +15,7 @@ NOT_CONFIGURED = frozenset(
         "api_key_missing",
         "api_key_unusable",
         "restored",
+        "row_unreadable",
         # As written by version 0.1.0.
         "not-configured",
         "key-unusable",

@@ -195,6 +195,17 @@ class Transmission:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableTransmission:
+    """A transmission whose row holds what this service never writes."""
+
+    sequence: int
+    transmission_id: UUID | None
+    """None if that is what cannot be read."""
+    column: str
+    """The column that cannot be read, with its table."""
+
+
+@dataclass(frozen=True, slots=True)
 class LastExchange:
     """The latest attempt or connection test."""
 

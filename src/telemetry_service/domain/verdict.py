@@ -102,6 +102,8 @@ def connection_badge_of(situation: Situation) -> ConnectionBadge:
         return ConnectionBadge.OFF
     if situation.setup.in_bundles:
         return ConnectionBadge.IN_BUNDLES
+    if situation.setup.unreadable:
+        return ConnectionBadge.NOT_CONTACTED
     if bars_connection(situation.setup):
         return ConnectionBadge.NOT_CONFIGURED
     if situation.exchange is None:

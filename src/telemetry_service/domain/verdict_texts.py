@@ -31,6 +31,7 @@ _REASONS = {
     NO_CUSTOMER_ID.code: "the customer ID was unknown",
     NO_API_KEY.code: "no API key was configured",
     RESTORED.code: "the database had been restored from a backup",
+    "row_unreadable": "a row of the database could not be read",
     KEY_UNUSABLE.code: "the stored API key could not be decrypted",
     "key-unusable": "the stored API key could not be decrypted",
 }

@@ -1,5 +1,6 @@
 """Whether the latest acceptance can be proved by its receipt."""
 
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.pipeline.prepared import accepted_without_receipt
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
@@ -10,7 +11,11 @@ def last_receipt_unverified(runtime: Runtime, tx: Transaction) -> bool:
 
     An administrator's decision to do without one is no longer reported.
     """
-    pinned, last = runtime.receipt_keys, tx.transmissions.last_receipt()
+    pinned = runtime.receipt_keys
+    try:
+        last = tx.transmissions.last_receipt()
+    except RowUnreadableError:
+        return True
     if pinned is None or last is None:
         return False
     valid = (

@@ -42,7 +42,7 @@ class Snapshot:
     @cached_property
     def state(self) -> CurrentState:
         """The one-row tables."""
-        return self.tx.current_state.read(self.runtime.schemas.current.sha256)
+        return self.tx.current_state.read(self.runtime.schemas.current.sha256, self.now)
 
     @property
     def configuration(self) -> StoredConfiguration:
@@ -92,7 +92,8 @@ class Snapshot:
     def setup(self) -> Setup:
         """Which parts of the connection are in place."""
         return Setup(
-            enabled=self.enabled,
+            # What cannot be read is not known to be off: the health names it, and nothing is sent.
+            enabled=self.enabled or (self.runtime.deployment.enabled and self.state.switch_unreadable),
             locked=not self.runtime.deployment.enabled,
             api_key=self.configuration.api_key is not None,
             api_key_usable=not isinstance(self._opened_key, KeyUnusableError),
@@ -100,6 +101,7 @@ class Snapshot:
             customer_id=self.customer_id is not None,
             in_bundles=self.runtime.deployment.in_bundles,
             restored=self.state.restored_at is not None,
+            unreadable=self.state.unreadable,
         )
 
     @cached_property

@@ -195,11 +195,16 @@ class _Check:
             content = self.contents.get(digest)
             if content is not None and sha256_hex(content) != digest:
                 yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
-            elif content is None and said is not None:
+            elif content is None and said is not None and not self._replaced(attempt, said):
                 yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
         sent = self.contents.get(attempt.payload_sha256)
         if said is not None and sent is not None and self._prepared() is not None and not self._is_prepared(sent):
             yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
+
+    def _replaced(self, attempt: Attempt, said: Mapping[str, Any]) -> bool:
+        """Whether it sent nothing, and its payload was replaced since: then its bytes may have been deleted with it."""
+        later = (prepared for prepared in self._all(Kind.PREPARED) if prepared["seq"] > said["seq"])
+        return attempt.request_written is False and any(prepared.get("replaces") for prepared in later)
 
     def _is_timed(self, attempt: Attempt) -> bool:
         at: str = self.attempts_signed[attempt.number]["at"]

@@ -35,7 +35,10 @@ class LedgerEntryResponse(ResponseModel):
     line: str
     """The signed entry (JWS in compact serialization)."""
     claims: dict[str, Any]
-    """What it says, with values in place of their salted digests, unless they were erased."""
+    """What it says. With `persons=true`, values are in place of their salted digests, unless they were erased."""
+    unreadable: str | None
+    """The column of its row that someone has written something else into; null if there is none. If that is the entry
+    itself, `line` is empty."""
 
 
 class LedgerResponse(ResponseModel):

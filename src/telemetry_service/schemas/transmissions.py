@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AliasGenerator, AliasPath, BeforeValidator, ConfigDict
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.payload_schemas.difference import ChangeKind
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status, Trigger
 from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
@@ -80,6 +81,18 @@ class AttemptResponse(ResponseModel):
     body_bytes: int
 
 
+class ChangeResponse(ResponseModel):
+    """What the schema of a payload allows and the one before it did not, or the other way round, for one field."""
+
+    field: str
+    """Dotted name; for a rule, the names of its fields, separated by commas."""
+    kind: ChangeKind
+    before: str | None
+    """What was allowed, in words; null for what is new."""
+    after: str | None
+    """What is allowed, in words; null for what is gone."""
+
+
 class TransmissionDetailResponse(TransmissionResponse):
     """A transmission with its payload and every attempt."""
 
@@ -88,13 +101,26 @@ class TransmissionDetailResponse(TransmissionResponse):
     prepared_sha256: str
     """The digest of the stored payload, which the ledger names."""
     receipt: str | None
+    changes: tuple[ChangeResponse, ...] = read_from("changes")
+    """What is new in a payload that waits for its release, field by field."""
     attempts: tuple[AttemptResponse, ...] = read_from("attempts")
+
+
+class UnreadableTransmissionResponse(ResponseModel):
+    """A transmission whose row holds what this service never writes."""
+
+    transmission_id: UUID | None
+    """Null if that cannot be read either."""
+    unreadable: str = read_from("column")
+    """The column that cannot be read, with its table."""
 
 
 class HistoryResponse(ResponseModel):
     """A page of the history, newest first, and the cursor of the next one."""
 
     transmissions: tuple[TransmissionResponse, ...]
+    unreadable: tuple[UnreadableTransmissionResponse, ...]
+    """The transmissions of this page that cannot be read."""
     next_cursor: str | None
 
 

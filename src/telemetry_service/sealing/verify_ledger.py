@@ -214,7 +214,10 @@ class Verifier:
                     continue
                 self._seen.pop(member if name == "body_sha256" else "", None)
                 state, _ = self._bytes(member)
-                self._counts["evidence " + state] += 1
+                withheld = (
+                    " or withheld" if (name, state) == ("salted", "purged") else ""
+                )  # An export may omit persons.
+                self._counts["evidence " + state + withheld] += 1
                 if state == "changed":
                     self._say(claims["seq"], "evidence_changed", f"names the evidence {member}, which was changed.")
 
@@ -457,7 +460,8 @@ def _summary(report: Report, given: argparse.Namespace) -> Iterator[str]:
     yield "The last entry is {}, and the digest of its line is {}.".format(*report.head or ("missing", "missing"))
     yield "It was signed by: {}.".format(", ".join(sorted(report.signers)) or "no key")
     yield from (f"{name.capitalize()}: {count}" for name, count in sorted(report.counts.items()))
-    yield "Not checked: purged evidence, what an older version left (migrated), and what encrypted bodies contain."
+    yield "Not checked: evidence that was purged or withheld."
+    yield "Not checked: what an older version left (migrated), and what encrypted bodies contain."
     if not given.vendor_key:
         yield "Not checked: the signatures of receipts (there is no --vendor-key)."
     if not given.anchor:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from telemetry_service.domain.release import Announced
+from telemetry_service.storage.rows import filled, readable_rows
 from telemetry_service.storage.tables import AnnouncedSchema as Row
 from telemetry_service.storage.upsert import insert
 
@@ -21,12 +22,12 @@ class AnnouncedSchemaStore:
     def get(self, schema_sha256: str) -> Announced | None:
         """Return a schema if it was announced."""
         row = self._connection.execute(select(*_COLUMNS).where(Row.schema_sha256 == schema_sha256)).one_or_none()
-        return None if row is None else Announced(*row)
+        return None if row is None else Announced(*filled(row, _COLUMNS))
 
     def all(self) -> tuple[Announced, ...]:
         """Return every schema, the one that was settled last first; those that are not settled come last."""
         query = select(*_COLUMNS).order_by(Row.settled_at.is_(None), Row.settled_at.desc(), Row.announced_at.desc())
-        return tuple(Announced(*row) for row in self._connection.execute(query))
+        return tuple(Announced(*row) for row in readable_rows(self._connection.execute(query)) if row.announced_at)
 
     def add(self, announced: Announced) -> None:
         """Announce a schema, unless another replica has."""

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, select
 
 from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
 from telemetry_service.domain.payload import BouncerPairs
+from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import Bouncer
 from telemetry_service.storage.upsert import insert
 
@@ -69,13 +70,13 @@ class BouncerStore:
         )
 
     def all(self) -> tuple[RegisteredBouncer, ...]:
-        """Return all registered bouncers by ID."""
+        """Return all registered bouncers by ID, as far as they can be read."""
         rows = self._connection.execute(
             select(Bouncer.bouncer_id, Bouncer.environment, Bouncer.pair_id, Bouncer.registered_at).order_by(
                 Bouncer.bouncer_id
             )
         )
-        return tuple(RegisteredBouncer(*row) for row in rows)
+        return tuple(RegisteredBouncer(*row) for row in full_rows(rows))
 
 
 def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, select, update
+from pydantic import ValidationError
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, select, update
 
-from telemetry_service.domain.configuration import ApiKeyFact, Configuration, StoredConfiguration
+from telemetry_service.domain.configuration import ApiKeyFact, Configuration, Retention, StoredConfiguration
+from telemetry_service.domain.errors import RowUnreadableError
+from telemetry_service.domain.schedule import Frequency
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
+from telemetry_service.storage.rows import filled
 from telemetry_service.storage.tables import TelemetryConfiguration as Row
 
 _TABLE = Row.__table__
@@ -33,7 +38,7 @@ class ConfigurationStore:
     def get(self, *, lock: bool = False) -> StoredConfiguration:
         """Return the configuration; ``lock`` keeps others from saving until this transaction ends."""
         query = select(_TABLE)
-        return configuration_in(self._connection.execute(query.with_for_update() if lock else query).mappings().one())
+        return configuration_in(self._row(query.with_for_update() if lock else query))
 
     def save(self, values: Configuration, now: datetime) -> None:
         """Replace the values and increase the version. The row must be locked."""
@@ -41,7 +46,15 @@ class ConfigurationStore:
 
     def sealed_api_key(self) -> SealedApiKey | None:
         """Return the stored API key, still sealed."""
-        return api_key_in(self._connection.execute(select(_TABLE, INSTALLATION)).mappings().one())
+        return api_key_in(self._row(select(_TABLE, INSTALLATION)))
+
+    def start_over(self, now: datetime) -> StoredConfiguration:
+        """Put a row in the place of one that cannot be read, so that a save can replace it: off, and without a key."""
+        self._connection.execute(delete(Row))
+        stored = unreadable_configuration(now)
+        values = {"id": 1, "version": stored.version, "updated_at": now, **stored.values.model_dump()}
+        self._connection.execute(insert(Row).values(values))
+        return stored
 
     def set_api_key(self, key: SealedApiKey | None, now: datetime) -> None:
         """Store another API key, or remove it."""
@@ -53,20 +66,42 @@ class ConfigurationStore:
             api_key_set_at=key.fact.set_at if key else None,
         )
 
+    def _row(self, query: Select[Any]) -> RowMapping:
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise RowUnreadableError(str(_TABLE))
+        return row
+
     def _write(self, now: datetime, **columns: object) -> None:
         self._connection.execute(update(Row).values(version=Row.version + 1, updated_at=now, **columns))
 
 
 def configuration_in(row: RowMapping) -> StoredConfiguration:
-    """Return the configuration in a row of the table, alone or joined with others."""
-    values = Configuration(
-        enabled=row[_TABLE.c.enabled],
-        frequency=row[_TABLE.c.frequency],
-        encrypt_payload=row[_TABLE.c.encrypt_payload],
-        anonymize_pii=row[_TABLE.c.anonymize_pii],
-        retention_days=row[_TABLE.c.retention_days],
-    )
+    """Return the configuration in a row of the table, alone or joined with others.
+
+    Raises:
+        RowUnreadableError: it has values that no save writes.
+    """
+    columns = [column for column in _TABLE.columns if not column.nullable]
+    filled([row[column] for column in columns], columns)
+    try:
+        values = Configuration(**{name: row[_TABLE.c[name]] for name in Configuration.model_fields})
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise RowUnreadableError(str(_TABLE.c[name])) from None
     return StoredConfiguration(values, row[_TABLE.c.version], row[_TABLE.c.updated_at], _fact_in(row))
+
+
+def unreadable_configuration(now: datetime) -> StoredConfiguration:
+    """Return what counts while the row cannot be read: telemetry is off, and there is no key."""
+    values = Configuration(
+        enabled=False,
+        frequency=Frequency.TWICE_MONTHLY,
+        encrypt_payload=True,
+        anonymize_pii=True,
+        retention_days=Retention.DEFAULT.value,
+    )
+    return StoredConfiguration(values, 0, now, None)
 
 
 def api_key_in(row: RowMapping) -> SealedApiKey | None:
@@ -79,4 +114,7 @@ def _fact_in(row: RowMapping) -> ApiKeyFact | None:
     key_id = row[_TABLE.c.api_key_id]
     if not key_id:
         return None
-    return ApiKeyFact(key_id, row[_TABLE.c.api_key_hint], row[_TABLE.c.api_key_set_at])
+    hint, set_at = row[_TABLE.c.api_key_hint], row[_TABLE.c.api_key_set_at]
+    if hint is None or set_at is None:
+        raise RowUnreadableError(str(_TABLE.c.api_key_hint if hint is None else _TABLE.c.api_key_set_at))
+    return ApiKeyFact(key_id, hint, set_at)

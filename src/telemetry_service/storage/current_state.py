@@ -3,22 +3,49 @@
 Every query about the state of telemetry needs most of them, and a page must not need a statement for each.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    RowMapping,
+    Table,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
+from sqlalchemy.exc import MultipleResultsFound
 
 from telemetry_service.domain.configuration import StoredConfiguration
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import StoredPosture
 from telemetry_service.domain.periods import Period
 from telemetry_service.domain.release import Announced
 from telemetry_service.domain.transmissions import DeliveryRecord
-from telemetry_service.storage.configuration import SealedApiKey, api_key_in, configuration_in
-from telemetry_service.storage.installation_id import NOWHERE
-from telemetry_service.storage.last_exchange import delivery_in
-from telemetry_service.storage.license import posture_in
-from telemetry_service.storage.periods import period_in
+from telemetry_service.storage.announced_schemas import AnnouncedSchemaStore
+from telemetry_service.storage.configuration import (
+    ConfigurationStore,
+    SealedApiKey,
+    api_key_in,
+    configuration_in,
+    unreadable_configuration,
+)
+from telemetry_service.storage.installation import InstallationStore
+from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
+from telemetry_service.storage.last_exchange import LastExchangeStore, delivery_in
+from telemetry_service.storage.ledger_verification import LedgerVerificationStore
+from telemetry_service.storage.license import LicenseStore, posture_in
+from telemetry_service.storage.periods import PeriodStore, period_in
+from telemetry_service.storage.rows import filled
+from telemetry_service.storage.schedule import ScheduleStore
+from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.tables import (
     AnnouncedSchema,
     ApiKeyOverlap,
@@ -41,6 +68,8 @@ _PERIOD = ReportingPeriod.__table__
 _CONFIGURATION = TelemetryConfiguration.__table__
 _SCHEDULE = TelemetrySchedule.__table__
 _TICK = TelemetryTick.__table__
+
+Found = TypeVar("Found")
 
 _ONE: ColumnElement[int] = literal_column("1")
 """The key of each one-row table. PostgreSQL expects one row by it; without it, as many as an unknown table may have, of
@@ -110,21 +139,76 @@ class CurrentState:
     """The API key before the present one, sealed, if it is still tried."""
     installation: UUID
     """What sealed values are bound to."""
+    unreadable: tuple[str, ...] = ()
+    """The columns, with their tables, that hold what this service never writes."""
+
+    @property
+    def switch_unreadable(self) -> bool:
+        """Whether it is unknown if telemetry is on."""
+        return any(name.startswith(_CONFIGURATION.name) for name in self.unreadable)
 
 
 class CurrentStateStore:
-    """Only reads. To write one of the rows, use its own store."""
+    """Only reads. To write one of the rows, use its own store.
+
+    A row that cannot be read hides none of the others: it counts as one with which nothing is sent.
+    """
 
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
 
-    def read(self, schema_sha256: str) -> CurrentState:
-        """Return all of it, with the announcement of one schema."""
-        return _state(self._connection.execute(_EVERYTHING, {"schema_sha256": schema_sha256}).mappings().one())
+    def read(self, schema_sha256: str, now: datetime) -> CurrentState:
+        """Return all of it, with the announcement of one schema. ``now`` is in the place of times that are unknown."""
+        try:
+            row = self._connection.execute(_EVERYTHING, {"schema_sha256": schema_sha256}).mappings().one_or_none()
+            found = None if row is None else _state(row)
+        except (RowUnreadableError, MultipleResultsFound):
+            found = None
+        return found or self._row_by_row(schema_sha256, now)
+
+    def _row_by_row(self, schema_sha256: str, now: datetime) -> CurrentState:
+        connection, unreadable = self._connection, list[str]()
+
+        def read(query: Callable[[], Found], otherwise: Found) -> Found:
+            try:
+                return query()
+            except RowUnreadableError as error:
+                unreadable.append(error.column)
+                return otherwise
+
+        configuration = ConfigurationStore(connection)
+        installation = InstallationStore(connection)
+        values = read(configuration.get, unreadable_configuration(now))
+        read(lambda: self._whole(_INSTALLATION), None)
+        read(lambda: self._whole(_SCHEDULE), None)
+        return CurrentState(
+            configuration=values,
+            api_key=read(configuration.sealed_api_key, None),
+            instance_id=read(installation.instance_id, UUID(int=0)),
+            restored_at=read(installation.restored_at, None),
+            next_run_at=read(ScheduleStore(connection).next_run_at, now),
+            delivery=read(LastExchangeStore(connection).record, DeliveryRecord(None, None, None)),
+            announced=read(lambda: AnnouncedSchemaStore(connection).get(schema_sha256), None),
+            license=read(LicenseStore(connection).stored, None),
+            period=read(PeriodStore(connection).open, Period(0, now, reportable=False)),
+            verdict=LedgerVerificationStore(connection).sealed(),
+            overlap=SealedValueStore(connection).overlap(),
+            installation=connection.execute(select(INSTALLATION)).scalar() or NOWHERE,
+            unreadable=tuple(dict.fromkeys(unreadable)),
+        )
+
+    def _whole(self, table: Table) -> None:
+        """Read a row of which only some columns are used here."""
+        row = self._connection.execute(select(table)).first()
+        if row is None:
+            raise RowUnreadableError(str(table))
+        filled(row, tuple(table.columns))
 
 
 def _state(row: RowMapping) -> CurrentState:
+    for table in (_INSTALLATION, _SCHEDULE):
+        filled([row[column] for column in table.columns], tuple(table.columns))
     return CurrentState(
         configuration=configuration_in(row),
         api_key=api_key_in(row),
@@ -143,5 +227,7 @@ def _state(row: RowMapping) -> CurrentState:
 
 def _announced(row: RowMapping) -> Announced | None:
     schema_sha256 = row[_ANNOUNCED.c.schema_sha256]
-    times = row[_ANNOUNCED.c.announced_at], row[_ANNOUNCED.c.settled_at]
-    return None if schema_sha256 is None else Announced(schema_sha256, *times)
+    if schema_sha256 is None:
+        return None
+    columns = tuple(_ANNOUNCED.columns)
+    return Announced(*filled([row[column] for column in columns], columns))

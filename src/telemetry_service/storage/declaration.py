@@ -7,10 +7,12 @@ took a tenth of a start, and its columns make each statement slower to build.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Any, ClassVar, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, TypeAlias, TypeVar, get_args, get_origin
 
 from sqlalchemy import Column, ColumnClause, ForeignKey, MetaData, Table
 from sqlalchemy.types import TypeEngine
+
+from telemetry_service.storage.types import Checked
 
 T = TypeVar("T")
 
@@ -25,11 +27,15 @@ class _Given:
     arguments: tuple[Any, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 
-    def column(self, key: str, kind: TypeEngine[Any] | None, *, nullable: bool) -> Column[Any]:
+    def column(
+        self, table: str, key: str, python: type, kind: TypeEngine[Any] | None, *, nullable: bool
+    ) -> Column[Any]:
         """Return the column. ``kind`` is its type unless an argument is; a foreign key has the type of its target."""
         name, *rest = self.arguments if isinstance(next(iter(self.arguments), None), str) else (key, *self.arguments)
-        if not any(isinstance(one, TypeEngine | type | ForeignKey) for one in rest):
-            rest.insert(0, kind)
+        given = next((one for one in rest if isinstance(one, TypeEngine | type)), kind)
+        if given is not None and not any(isinstance(one, ForeignKey) for one in rest):
+            stored = given() if isinstance(given, type) else given
+            rest = [Checked(stored, python, f"{table}.{name}"), *(one for one in rest if one is not given)]
         return Column(name, *rest, key=key, nullable=nullable, **self.options)
 
 
@@ -70,5 +76,6 @@ class Declarative:
             given: _Given = vars(cls).get(key, _Given())
             (kind,) = get_args(annotation)
             kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-            known = (cls.types.get(one) for one in kinds)
-            yield given.column(key, next(filter(None, known), None), nullable=NoneType in kinds)
+            python = next(get_origin(one) or one for one in kinds if one is not NoneType)
+            nullable = NoneType in kinds
+            yield given.column(cls.__tablename__, key, python, cls.types.get(python), nullable=nullable)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from telemetry_service.domain.errors import (
+    RowUnreadableError,
     SchemaIncompleteError,
     StorageBusyError,
     StorageDamagedError,
@@ -23,7 +24,7 @@ from telemetry_service.domain.errors import (
 from telemetry_service.log.write import log_exception
 from telemetry_service.storage.engine import PRIMARY_CODE
 
-_Kind = type[StorageUnavailableError]
+_Kind = type[TelemetryError]
 
 _OURS = (IntegrityError, ProgrammingError, DataError)
 """An error without an entry below is a bug in this program, and must not be reported as a passing problem."""
@@ -41,11 +42,13 @@ _SQLITE: dict[int, _Kind] = {
 }
 _SQLITE_INCOMPLETE = ("no such table", "no such column", "has no column named")
 """SQLite has one code for every statement that it cannot prepare. Its texts are the same in every language."""
+_SQLITE_UNREADABLE = "integer overflow"
+"""What it says if numbers in rows are too large to be added."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise a ``StorageUnavailableError`` or a subclass for an error of a driver."""
+    """Raise a ``StorageUnavailableError``, a subclass, or a ``RowUnreadableError`` for an error of a driver."""
     try:
         yield
     except DBAPIError as error:
@@ -92,4 +95,6 @@ def _sqlite_kind(error: sqlite3.Error) -> _Kind | None:
     code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
     if code == sqlite3.SQLITE_ERROR and any(text in str(error) for text in _SQLITE_INCOMPLETE):
         return SchemaIncompleteError
+    if code == sqlite3.SQLITE_ERROR and _SQLITE_UNREADABLE in str(error):
+        return RowUnreadableError
     return _SQLITE.get(code)

@@ -174,6 +174,7 @@ def _identity(file: Path) -> tuple[int, int]:
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions on its own: _begin_sqlite chooses their kind.
     connection.isolation_level = None
+    connection.text_factory = _text
     version: Any = sqlite3.sqlite_version_info
     journal = "WAL" if wal_is_safe(version) else "TRUNCATE"
     connection.execute(f"PRAGMA journal_mode = {journal}")
@@ -182,6 +183,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
     connection.execute("PRAGMA trusted_schema = OFF")
     # By default SQLite writes what exceeds its cache to the system's temporary folder, which may not be writable.
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _text(stored: bytes) -> str | bytes:
+    """Return a text. Bytes that are not a text stay bytes: the column's type refuses them, and the query continues."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def _begin_sqlite(patience: Patience, connection: Connection) -> None:

@@ -4,10 +4,14 @@ import hashlib
 from collections.abc import Collection, Iterator
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, LargeBinary, cast, delete, select
 
+from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import EvidenceRow as Row
 from telemetry_service.storage.upsert import insert
+
+_CONTENT = cast(Row.content, LargeBinary).label("content")
+"""As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
 
 
 class EvidenceStore:
@@ -24,23 +28,27 @@ class EvidenceStore:
         self._connection.execute(insert(self._connection, Row).values(row).on_conflict_do_nothing())
         return digest
 
+    def forget(self, transmission_id: UUID, digests: Collection[str]) -> None:
+        """Delete what is kept under these digests of a transmission."""
+        self._connection.execute(delete(Row).where(Row.transmission_id == transmission_id, Row.sha256.in_(digests)))
+
     def get(self, transmission_id: UUID, sha256: str) -> bytes | None:
         """Return the bytes kept under a digest, whatever they are now; None if there are none."""
         return self.of(transmission_id, {sha256}).get(sha256)
 
     def of(self, transmission_id: UUID, digests: Collection[str]) -> dict[str, bytes]:
         """Return the bytes kept under several digests of a transmission."""
-        query = select(Row.sha256, Row.content)
+        query = select(Row.sha256, _CONTENT)
         asked = query.where(Row.transmission_id == transmission_id, Row.sha256.in_(set(digests)))
-        return {row.sha256: bytes(row.content) for row in self._connection.execute(asked)}
+        return {row.sha256: bytes(row.content) for row in full_rows(self._connection.execute(asked))}
 
     def anywhere(self, digests: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the bytes kept under several digests for any transmission, each with its digest."""
-        query = select(Row.sha256, Row.content).where(Row.sha256.in_(set(digests)))
-        yield from ((row.sha256, bytes(row.content)) for row in self._connection.execute(query))
+        query = select(Row.sha256, _CONTENT).where(Row.sha256.in_(set(digests)))
+        yield from ((row.sha256, bytes(row.content)) for row in full_rows(self._connection.execute(query)))
 
     def after(self, sha256: str, limit: int) -> tuple[tuple[str, bytes], ...]:
         """Return what is kept under digests above ``sha256``, in their order."""
-        query = select(Row.sha256, Row.content).where(Row.sha256 > sha256)
-        rows = self._connection.execute(query.order_by(Row.sha256, Row.transmission_id).limit(limit))
+        query = select(Row.sha256, _CONTENT).where(Row.sha256 > sha256)
+        rows = full_rows(self._connection.execute(query.order_by(Row.sha256, Row.transmission_id).limit(limit)))
         return tuple((row.sha256, bytes(row.content)) for row in rows)

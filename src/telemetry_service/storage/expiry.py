@@ -18,6 +18,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    false,
     func,
     literal,
     or_,
@@ -79,7 +80,7 @@ def _old_transmissions(ended: Mapped[datetime | None], since: datetime, cutoff: 
 
 def _old_periods(since: datetime, cutoff: datetime) -> _Conditions:
     row = ReportingPeriod
-    return row.is_open.is_(False), row.closed_at >= since, row.closed_at < cutoff
+    return row.is_open.is_(false()), row.closed_at >= since, row.closed_at < cutoff
 
 
 def _old_ticks(since: datetime, cutoff: datetime) -> _Conditions:

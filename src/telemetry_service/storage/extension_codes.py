@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select, update
 from telemetry_service.domain.errors import ExtensionCodeConflictError
 from telemetry_service.domain.facts import ExtensionCode
 from telemetry_service.domain.payload import MAX_CODES
+from telemetry_service.storage.rows import filled
 from telemetry_service.storage.tables import ExtensionCodeRow as Row
 from telemetry_service.storage.upsert import insert
 
@@ -43,7 +44,7 @@ class ExtensionCodeStore:
     def waiting(self) -> tuple[str, ...]:
         """Return the codes that are not in a transmission yet, oldest first, at most as many as fit in a payload."""
         query = select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id)
-        return tuple(self._connection.execute(query.limit(MAX_CODES)).scalars())
+        return tuple(filled(row, (Row.code_id,))[0] for row in self._connection.execute(query.limit(MAX_CODES)))
 
     def count_waiting(self, most: int) -> int:
         """Return how many codes are not in a transmission yet; counting ends at ``most``."""

@@ -1,13 +1,16 @@
 """Accounts, sessions and service tokens: only digests and hashes are kept here."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 
 from telemetry_service.domain.keyed_digest import DigestCounts, KeyedDigest
 from telemetry_service.domain.person import Role
+from telemetry_service.storage.rows import filled, readable_rows
 from telemetry_service.storage.tables import AdminAccount, AdminSession, ServiceToken
 from telemetry_service.storage.upsert import insert as insert_or
 
@@ -68,6 +71,10 @@ class StoredToken:
         return self.expires_at is not None and now >= self.expires_at
 
 
+_SESSION = tuple(getattr(AdminSession, name) for name in StoredSession.__slots__)
+_TOKEN = tuple(getattr(ServiceToken, name) for name in StoredToken.__slots__)
+
+
 class IdentityStore:
     """The rows of ``identity/``; it decides nothing."""
 
@@ -77,9 +84,10 @@ class IdentityStore:
 
     def account(self, *, lock: bool = False) -> StoredAccount | None:
         """Return the administrator, or None before a password was set."""
-        query = select(AdminAccount.password_hash, AdminAccount.password_generation)
+        columns = (AdminAccount.password_hash, AdminAccount.password_generation)
+        query = select(*columns)
         row = self._connection.execute(query.with_for_update() if lock else query).first()
-        return None if row is None else StoredAccount(*row)
+        return None if row is None else StoredAccount(*filled(row, columns))
 
     def password_set_at(self) -> datetime | None:
         """Return when the password was set; None before that."""
@@ -111,10 +119,8 @@ class IdentityStore:
         return self._connection.execute(made.returning(AdminSession.session_id)).first() is not None
 
     def session(self, session_id: UUID) -> StoredSession | None:
-        """Return a session, expired or not."""
-        columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
-        row = self._connection.execute(select(*columns).where(AdminSession.session_id == session_id)).first()
-        return None if row is None else StoredSession(*row)
+        """Return a session, expired or not; None if it cannot be read."""
+        return next(self._sessions(select(*_SESSION).where(AdminSession.session_id == session_id)), None)
 
     def touch_session(self, session_id: UUID, last_seen_at: datetime) -> None:
         """Note that a session is in use."""
@@ -176,11 +182,12 @@ class IdentityStore:
         return self._connection.execute(delete(AdminSession)).rowcount
 
     def sessions_of(self, issuer: str | None, subject: str | None) -> tuple[StoredSession, ...]:
-        """Return a person's sessions, those that have ended too, latest first."""
-        columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
-        query = select(*columns).where(*_of_person(issuer, subject))
-        ordered = query.order_by(AdminSession.created_at.desc(), AdminSession.session_id)
-        return tuple(StoredSession(*row) for row in self._connection.execute(ordered))
+        """Return a person's sessions that can be read, those that have ended too, latest first."""
+        query = select(*_SESSION).where(*_of_person(issuer, subject))
+        return tuple(self._sessions(query.order_by(AdminSession.created_at.desc(), AdminSession.session_id)))
+
+    def _sessions(self, query: Select[*tuple[Any, ...]]) -> Iterator[StoredSession]:
+        return (StoredSession(*row) for row in readable_rows(self._connection.execute(query), _SESSION))
 
     def remove_sessions_of(self, issuer: str | None, subject: str | None, kept: UUID | None = None) -> int:
         """End a person's sessions, or all but one; return how many there were."""
@@ -197,11 +204,11 @@ class IdentityStore:
         self._connection.execute(insert(ServiceToken).values({**columns, "scopes": " ".join(token.scopes)}))
 
     def token(self, token_id: str) -> StoredToken | None:
-        """Return a token, revoked or not."""
+        """Return a token, revoked or not; None if it cannot be read."""
         return next(iter(self._tokens(token_id)), None)
 
     def tokens(self) -> tuple[StoredToken, ...]:
-        """Return all tokens, oldest first."""
+        """Return all tokens that can be read, oldest first."""
         return self._tokens(None)
 
     def note_token_use(self, token_id: str, now: datetime) -> None:
@@ -218,11 +225,10 @@ class IdentityStore:
         return revoked.rowcount == 1
 
     def _tokens(self, token_id: str | None) -> tuple[StoredToken, ...]:
-        columns = (getattr(ServiceToken, name) for name in StoredToken.__slots__)
-        query = select(*columns).order_by(ServiceToken.created_at, ServiceToken.token_id)
+        query = select(*_TOKEN).order_by(ServiceToken.created_at, ServiceToken.token_id)
         if token_id is not None:
             query = query.where(ServiceToken.token_id == token_id)
-        rows = self._connection.execute(query)
+        rows = readable_rows(self._connection.execute(query), _TOKEN)
         return tuple(StoredToken(**{**row._asdict(), "scopes": tuple(row.scopes.split())}) for row in rows)
 
     def _update_session(self, session_id: UUID, **columns: object) -> None:

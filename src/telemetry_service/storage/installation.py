@@ -1,11 +1,13 @@
 """The identity of this installation, and the rows that must exist before any others."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select, update
 
 from telemetry_service.domain.configuration import Retention
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.schedule import Frequency, next_run_after
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.tables import (
@@ -27,7 +29,7 @@ class InstallationStore:
 
     def instance_id(self) -> UUID:
         """Return the random ID of this installation."""
-        return self._connection.execute(select(Installation.instance_id)).scalar_one()
+        return instance_in(self._connection.execute(select(Installation.instance_id)).first() or ())
 
     def sealed_for(self) -> UUID:
         """Return the ID that sealed values are bound to."""
@@ -64,7 +66,7 @@ class InstallationStore:
 
     def connection_digest(self) -> bytes | None:
         """Return the digest of the connection that a process last started to use; None if none ever did."""
-        return self._connection.execute(select(Installation.connection_digest)).scalar_one()
+        return self._connection.execute(select(Installation.connection_digest)).scalar()
 
     def remember_connection(self, digest: bytes) -> None:
         """Store the digest of the connection that a process starts to use."""
@@ -72,7 +74,7 @@ class InstallationStore:
 
     def restored_at(self) -> datetime | None:
         """Return when this was noticed to be a restored copy; None if that is settled."""
-        return self._connection.execute(select(Installation.restored_at)).scalar_one()
+        return self._connection.execute(select(Installation.restored_at)).scalar()
 
     def restored(self, at: datetime | None) -> None:
         """Note it, or that it is settled."""
@@ -96,3 +98,14 @@ class InstallationStore:
         execute(insert(TelemetrySchedule).values(id=1, next_run_at=first_run, next_purge_at=now + timedelta(days=1)))
         execute(insert(LastExchangeRow).values(id=1))
         execute(insert(ReportingPeriod).values(opened_at=now, is_open=True, reportable=True))
+
+
+def instance_in(row: Sequence[UUID | None]) -> UUID:
+    """Return the ID from what the row holds: one value, or none if there is no row.
+
+    Raises:
+        RowUnreadableError: it is missing.
+    """
+    if not row or row[0] is None:
+        raise RowUnreadableError(str(Installation.instance_id))
+    return row[0]

@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, func, select, update
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.transmissions import DeliveryRecord, LastExchange
+from telemetry_service.storage.rows import filled, readable_rows
 from telemetry_service.storage.tables import LastExchangeRow as Row
 from telemetry_service.storage.tables import TelemetryTick
 
@@ -26,7 +28,10 @@ class LastExchangeStore:
         transaction does this last: see ``pipeline/actions/configure.py`` for the order of locks.
         """
         following = update(Row).values(sequence=Row.sequence + 1).returning(Row.sequence)
-        return self._connection.execute(following).scalar_one()
+        sequence = self._connection.execute(following).scalar()
+        if sequence is None:
+            raise RowUnreadableError(str(_TABLE.c.sequence))
+        return sequence
 
     def attempted(self, at: datetime, *, ok: bool, cause: Cause | None, accepted: bool = True) -> None:
         """Record the end of an attempt as the latest event.
@@ -55,9 +60,9 @@ class LastExchangeStore:
 
     def key_saved(self, key_id: str, at: datetime) -> None:
         """Count a test that was made with this key before it was saved."""
-        row = self._connection.execute(select(Row.typed_key_id, Row.typed_ok, Row.typed_cause)).one()
-        if row.typed_key_id == key_id and row.typed_ok is not None:
-            self.tested(at, ok=row.typed_ok, cause=Cause(row.typed_cause) if row.typed_cause else None)
+        row = self._connection.execute(select(Row.typed_key_id, Row.typed_ok, Row.typed_cause)).first()
+        if row is not None and row.typed_key_id == key_id and row.typed_ok is not None:
+            self.tested(at, ok=row.typed_ok, cause=_cause(row.typed_cause))
         self._connection.execute(update(Row).values(typed_key_id=None, typed_ok=None, typed_cause=None))
 
     def accepted_by(self, now: datetime) -> bool:
@@ -65,16 +70,19 @@ class LastExchangeStore:
 
         The License Server refuses messages dated minutes off, so the clock was right when it accepted one.
         """
-        noted = self._connection.execute(select(Row.last_accepted_at)).scalar_one()
+        noted = next(readable_rows(self._connection.execute(select(Row.last_accepted_at))), (None,))[0]
         return noted is not None and noted <= now
 
     def record(self) -> DeliveryRecord:
         """Return what is known about past deliveries."""
-        row = self._connection.execute(select(_TABLE)).mappings().one()
+        row = self._connection.execute(select(_TABLE)).mappings().first()
+        if row is None:
+            raise RowUnreadableError(str(_TABLE))
         ticks = select(func.min(TelemetryTick.ran_at)).where(
             TelemetryTick.sequence > (row[_TABLE.c.accepted_sequence] or 0)
         )
-        return delivery_in(row, self._connection.execute(ticks).scalar_one())
+        first = next(readable_rows(self._connection.execute(ticks)), (None,))
+        return delivery_in(row, first[0])
 
 
 def delivery_in(row: RowMapping, first_tick_since: datetime | None) -> DeliveryRecord:
@@ -82,6 +90,8 @@ def delivery_in(row: RowMapping, first_tick_since: datetime | None) -> DeliveryR
 
     ``first_tick_since`` is the earliest time of a tick that followed the last acceptance in the order of events.
     """
+    columns = (_TABLE.c.id, _TABLE.c.sequence, _TABLE.c.connection_sequence)
+    filled([row[column] for column in columns], columns)
     attempt, test = _exchange_in(row, "attempt"), _exchange_in(row, "test")
     return DeliveryRecord(
         last_attempt=attempt,
@@ -106,6 +116,12 @@ def _last_accepted_at(
         return None
     later = [exchange.at for exchange in exchanges if exchange is not None and exchange.sequence > sequence]
     return min([noted, *later, *([] if first_tick_since is None else [first_tick_since])])
+
+
+def _cause(typed: str | None) -> Cause | None:
+    if typed is not None and typed not in set(Cause):
+        raise RowUnreadableError(str(_TABLE.c.typed_cause))
+    return Cause(typed) if typed else None
 
 
 def _exchange_in(row: RowMapping, kind: str) -> LastExchange | None:

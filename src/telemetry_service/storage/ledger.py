@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, Select, cast, func, insert, or_, select, true, update
+from sqlalchemy import Connection, LargeBinary, Select, cast, delete, func, insert, or_, select, true, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.errors import KeyUnusableError, LedgerBusyError, StorageBusyError
+from telemetry_service.domain.errors import KeyUnusableError, LedgerBusyError, RowUnreadableError, StorageBusyError
 from telemetry_service.domain.ledger import (
     FIRST_PREV,
     Entry,
@@ -30,10 +30,12 @@ from telemetry_service.storage import upsert
 from telemetry_service.storage.driver_errors import translated
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.ledger_pending import LedgerPendingStore
+from telemetry_service.storage.rows import filled, full_rows, readable_rows
 from telemetry_service.storage.tables import LedgerHeadRow as HeadRow
 from telemetry_service.storage.tables import LedgerKeyRow as KeyRow
 from telemetry_service.storage.tables import LedgerLineRow as LineRow
 from telemetry_service.storage.tables import LedgerSaltedValue as SaltedRow
+from telemetry_service.storage.types import MOST
 
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """How much the clocks of two replicas may differ before a line says that the clock was set back."""
@@ -116,10 +118,22 @@ class StoredLine:
     transmission_id: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableLine:
+    """A row of the ledger that cannot be read."""
+
+    seq: Any
+    """Whatever is in the place of its number."""
+    column: str = ""
+    """The column that cannot be read, with its table."""
+    line: str | None = None
+    """The signed entry itself, if only its index cannot be read."""
+
+
 _SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
 """As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
 
-_LINE = tuple(StoredLine.__slots__)
+_LINE_COLUMNS = tuple(getattr(LineRow, name) for name in StoredLine.__slots__)
 _STEP = 1000
 """The number of lines in memory at a time."""
 
@@ -213,14 +227,15 @@ class LedgerStore:
         self.written += writer.written
 
     def head(self) -> Head:
-        """Return the latest line's place and digest, as the head has it."""
-        row = self._connection.execute(select(HeadRow.seq, HeadRow.sha256)).one_or_none()
+        """Return the latest line's place and digest, as the head has it; the beginning if it cannot be read."""
+        row = next(full_rows(self._connection.execute(select(HeadRow.seq, HeadRow.sha256))), None)
         return Head(0, FIRST_PREV) if row is None else Head(row.seq, row.sha256)
 
     def keys(self) -> StoredKeys:
-        """Return the sealed keys."""
+        """Return the sealed keys, as far as they can be read."""
         query = select(KeyRow.key_id, _SEALED, HeadRow.id, INSTALLATION)
-        rows = self._connection.execute(query.outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)).all()
+        found = self._connection.execute(query.outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id))
+        rows = [row for row in readable_rows(found) if None not in row[:2]]
         signs = next((row.key_id for row in rows if row.id is not None), None)
         installation = rows[0].installation if rows else None
         return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows}, installation or NOWHERE)
@@ -246,13 +261,44 @@ class LedgerStore:
             query = query.where(LineRow.seq < before)
         return self._stored(query)
 
+    def page(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        kind: str | None = None,
+        actor: str | None = None,
+    ) -> tuple[StoredLine | UnreadableLine, ...]:
+        """Return lines to be shown, whether they can be read or not, as ``latest`` or ``lines`` does."""
+        query = _filtered(_lines(), kind, actor).where(LineRow.seq <= MOST)
+        if before is not None:
+            query = query.where(LineRow.seq < before)
+        if after is not None:
+            query = query.where(LineRow.seq > after)
+        query = query.order_by(LineRow.seq.desc() if after is None else LineRow.seq).limit(limit)
+        try:
+            return self._stored(query)
+        except RowUnreadableError:
+            places = [row[0] for row in full_rows(self._connection.execute(query.with_only_columns(LineRow.seq)))]
+            return tuple(self._shown(place) for place in places)
+
+    def _shown(self, seq: int) -> StoredLine | UnreadableLine:
+        try:
+            return self._stored(_lines().where(LineRow.seq == seq))[0]
+        except RowUnreadableError as error:
+            lines = self._connection.execute(select(LineRow.line).where(LineRow.seq == seq))
+            return UnreadableLine(seq, error.column, next((row[0] for row in readable_rows(lines)), None))
+
     def oldest_but(self, kind: Kind, limit: int) -> tuple[StoredLine, ...]:
         """Return the first lines that are not of a kind."""
         return self._stored(_lines().where(LineRow.kind != kind.value).order_by(LineRow.seq).limit(limit))
 
     def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
-        """Return the lines about a transmission, oldest first."""
-        return self._stored(_lines().where(LineRow.transmission_id == transmission_id).order_by(LineRow.seq))
+        """Return the lines about a transmission that can be read, oldest first."""
+        about = _lines().where(LineRow.transmission_id == transmission_id).order_by(LineRow.seq)
+        rows = readable_rows(self._connection.execute(about))
+        return tuple(StoredLine(*row) for row in rows if None not in row)
 
     def since_first_of(self, transmission_id: UUID) -> Generator[tuple[StoredLine, Head], None, None]:
         """Yield all lines from the first about a transmission on, oldest first, each with the head.
@@ -264,7 +310,7 @@ class LedgerStore:
         streamed = query.order_by(LineRow.seq).execution_options(yield_per=_STEP)
         with self._connection.execute(streamed) as rows:
             for *line, seq, sha256 in rows:
-                yield StoredLine(*line), Head(seq, sha256)
+                yield StoredLine(*filled(line, _LINE_COLUMNS)), Head(seq, sha256)
 
     def of_kind(self, kind: Kind) -> StoredLine | None:
         """Return the latest line of a kind."""
@@ -275,24 +321,24 @@ class LedgerStore:
         """Return what the salted digests stand for, as far as it was not erased."""
         query = select(SaltedRow.sha256, SaltedRow.salted)
         asked = query.where(SaltedRow.sha256.in_(digests))
-        return {row.sha256: bytes(row.salted) for row in self._connection.execute(asked)}
+        return {row.sha256: bytes(row.salted) for row in full_rows(self._connection.execute(asked))}
 
     def salted_after(self, sha256: str, limit: int) -> tuple[tuple[str, bytes], ...]:
         """Return what is kept under salted digests above ``sha256``, in their order."""
         query = select(SaltedRow.sha256, SaltedRow.salted).where(SaltedRow.sha256 > sha256)
-        rows = self._connection.execute(query.order_by(SaltedRow.sha256).limit(limit))
+        rows = full_rows(self._connection.execute(query.order_by(SaltedRow.sha256).limit(limit)))
         return tuple((row.sha256, bytes(row.salted)) for row in rows)
 
     def checkpoint(self) -> str | None:
-        """Return the signed end of what was pruned; None while nothing was."""
-        return self._connection.execute(select(HeadRow.checkpoint)).scalar()
+        """Return the signed end of what was pruned; None while nothing was, or it cannot be read."""
+        return next((row[0] for row in readable_rows(self._connection.execute(select(HeadRow.checkpoint)))), None)
 
     def count(self) -> int:
         """Return the number of lines."""
         return self._connection.execute(select(func.count()).select_from(LineRow)).scalar_one()
 
     def _stored(self, query: Select[Any]) -> tuple[StoredLine, ...]:
-        return tuple(StoredLine(*row) for row in self._connection.execute(query))
+        return tuple(StoredLine(*filled(row, _LINE_COLUMNS)) for row in self._connection.execute(query))
 
 
 class _Writer:
@@ -303,7 +349,7 @@ class _Writer:
         self._rows: list[dict[str, object]] = []
         self._salter = Salter()
         self.written: list[Head] = []
-        head = self._lock_head()
+        head = self._readable_head()
         self._seq, self._prev, self._at = head.seq, head.sha256, head.at
         self._key_id: str | None = head.key_id
         self._sealed: bytes | None = head.sealed
@@ -342,6 +388,14 @@ class _Writer:
             update(HeadRow).values(seq=self._seq, sha256=self._prev, at=self._at, key_id=self._key_id)
         )
 
+    def _readable_head(self) -> Any:  # noqa: ANN401 - a row of the query below
+        try:
+            return self._lock_head()
+        except RowUnreadableError:
+            # As if someone had deleted it. They must not be able to stop whatever has an entry.
+            self._connection.execute(delete(HeadRow))
+            return self._lock_head()
+
     def _lock_head(self) -> Any:  # noqa: ANN401 - a row of the query below
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(_HEAD_LOCK)
@@ -355,10 +409,12 @@ class _Writer:
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
         query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED, INSTALLATION)
-        return self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
+        head = self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
+        return filled(head, (HeadRow.seq, HeadRow.sha256))
 
     def _restore_head(self) -> None:
-        last = self._connection.execute(select(LineRow.seq, LineRow.line).order_by(LineRow.seq.desc()).limit(1)).first()
+        lines = select(LineRow.seq, LineRow.line).where(LineRow.seq <= MOST).order_by(LineRow.seq.desc())
+        last = next(full_rows(self._connection.execute(lines.limit(_STEP))), None)
         seq, sha256 = (0, FIRST_PREV) if last is None else (last.seq, digest_of(last.line))
         row = upsert.insert(self._connection, HeadRow).values(id=1, seq=seq, sha256=sha256, key_id=_GONE)
         self._connection.execute(row.on_conflict_do_nothing())
@@ -376,7 +432,7 @@ class _Writer:
 
     def _seal_again(self) -> None:
         """Seal the earlier keys under the newest key of the deployment, so that an older one of it can be removed."""
-        for row in self._connection.execute(select(KeyRow.key_id, KeyRow.sealed)).all():
+        for row in list(full_rows(self._connection.execute(select(KeyRow.key_id, KeyRow.sealed)))):
             with suppress(KeyUnusableError):  # It stays, and the entries that it signed cannot be verified here.
                 sealed = self._signer.seal_again(row.key_id, bytes(row.sealed), self._installation)
                 self._connection.execute(update(KeyRow).where(KeyRow.key_id == row.key_id).values(sealed=sealed))
@@ -446,7 +502,7 @@ def index_of(actor: Actor) -> str:
 
 
 def _lines() -> Select[Any]:
-    return select(*(getattr(LineRow, name) for name in _LINE))
+    return select(*_LINE_COLUMNS)
 
 
 def _filtered(query: Select[Any], kind: str | None, actor: str | None) -> Select[Any]:

@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, true
 
 from telemetry_service.domain.actor import Actor, ActorKind
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.storage.rows import filled, readable_rows
 from telemetry_service.storage.tables import LedgerPendingRow as PendingRow
 from telemetry_service.storage.upsert import insert
 
@@ -82,7 +84,8 @@ class LedgerPendingStore:
         """
         condition = true() if begun_before is None else _due(begun_before, now)
         query = select(PendingRow.kind, PendingRow.actor, PendingRow.about).where(condition)
-        due = self._connection.execute(query.order_by(PendingRow.kind, PendingRow.actor, PendingRow.about)).all()
+        ordered = query.order_by(PendingRow.kind, PendingRow.actor, PendingRow.about)
+        due = list(readable_rows(self._connection.execute(ordered)))
         for kind, actor, about in dict.fromkeys((row.kind, row.actor, row.about.partition("/")[0]) for row in due):
             concerned = and_(
                 PendingRow.kind == kind, PendingRow.actor == actor, or_(PendingRow.about == about, _below(about))
@@ -94,7 +97,7 @@ class LedgerPendingStore:
     def _remove(self, concerned: ColumnElement[bool]) -> Sequence[Row[Any]]:
         names = ("kind", "actor", "about", "who", "said", "times", "since", "until")
         query = select(*(getattr(PendingRow, name) for name in names)).where(concerned)
-        rows = self._connection.execute(query.order_by(PendingRow.about).with_for_update()).all()
+        rows = list(readable_rows(self._connection.execute(query.order_by(PendingRow.about).with_for_update())))
         for row in rows:  # And no other, which was added meanwhile.
             key = PendingRow.kind == row.kind, PendingRow.actor == row.actor, PendingRow.about == row.about
             self._connection.execute(delete(PendingRow).where(*key))
@@ -112,6 +115,25 @@ class LedgerPendingStore:
         said: Mapping[str, object] | None = None,
     ) -> int:
         """Add ``more`` to what was counted, or begin with ``first``; return the count."""
+        try:
+            return self._add(now, actor, kind, about, first=first, more=more, said=said)
+        except RowUnreadableError:
+            # Someone has written something else into the count. It starts over, so that they can stop nothing.
+            key = PendingRow.kind == kind.value, PendingRow.actor == actor.label, PendingRow.about == about
+            self._connection.execute(delete(PendingRow).where(*key))
+            return self._add(now, actor, kind, about, first=first, more=more, said=said)
+
+    def _add(  # noqa: PLR0913 - as above
+        self,
+        now: datetime,
+        actor: Actor,
+        kind: Kind,
+        about: str,
+        *,
+        first: int,
+        more: int,
+        said: Mapping[str, object] | None = None,
+    ) -> int:
         who = {"kind": actor.kind.value, "id": actor.id, "name": actor.name}
         new = insert(self._connection, PendingRow).values(
             kind=kind.value, actor=actor.label, about=about, who=who, said=said, times=first, since=now, until=now
@@ -120,7 +142,7 @@ class LedgerPendingStore:
             index_elements=[PendingRow.kind, PendingRow.actor, PendingRow.about],
             set_={"times": PendingRow.times + more, "until": now},
         )
-        return self._connection.execute(counted.returning(PendingRow.times)).scalar_one()
+        return filled(self._connection.execute(counted.returning(PendingRow.times)).one(), (PendingRow.times,))[0]
 
 
 def _pending(rows: Sequence[Row[Any]], about: str) -> Pending | None:

@@ -5,15 +5,17 @@ cannot be read is reported as such.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Text, cast, select
+from sqlalchemy import Connection, LargeBinary, Text, cast, select, type_coerce
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
+from sqlalchemy.types import NullType
 
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.transmissions import Attempt, Transmission
-from telemetry_service.storage.ledger import LedgerStore, StoredLine
+from telemetry_service.storage.ledger import LedgerStore, StoredLine, UnreadableLine
+from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import EvidenceRow, LedgerHeadRow, LedgerLineRow, TelemetryTransmissionLog
 from telemetry_service.storage.tables import LedgerSaltedValue as SaltedRow
 from telemetry_service.storage.transmissions import TransmissionStore
@@ -21,7 +23,7 @@ from telemetry_service.storage.transmissions import TransmissionStore
 BEFORE_ALL = -(2**63)
 """Below every number that a row can have; the ledger's begin at 1."""
 
-_WRONG_TYPE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, DataError)
+_WRONG_TYPE = (RowUnreadableError, ValueError, TypeError, LookupError, AttributeError, OverflowError, DataError)
 _NOT_TEXT = "Could not decode to UTF-8"
 """SQLite's driver says so of bytes that are not a text; the error's class is that of any other failure."""
 
@@ -29,14 +31,6 @@ _NO_CHECKPOINT = "unreadable"
 """In place of a checkpoint that cannot be read: no key has signed it."""
 
 Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableLine:
-    """A row of the ledger that cannot be read."""
-
-    seq: Any
-    """Whatever is in the place of its number."""
 
 
 class LedgerSweepStore:
@@ -51,14 +45,15 @@ class LedgerSweepStore:
         """Return the signed end of what was pruned; None if nothing was."""
         query = select(cast(LedgerHeadRow.checkpoint, Text))
         found = readable(lambda: (self._connection.execute(query).scalar(),))
-        return _NO_CHECKPOINT if found is None else found[0]
+        checkpoint: object = _NO_CHECKPOINT if found is None else found[0]
+        return checkpoint if checkpoint is None or isinstance(checkpoint, str) else _NO_CHECKPOINT
 
     def lines(self, after: Any, limit: int) -> Sequence[StoredLine | UnreadableLine]:  # noqa: ANN401 - as in a row
         """Return rows with a place above ``after``, oldest first."""
         found = readable(lambda: self._ledger.lines(after, limit))
         if found is not None:
             return found
-        seq = LedgerLineRow.seq
+        seq = type_coerce(LedgerLineRow.seq, NullType)
         places = self._connection.execute(select(seq).where(seq > after).order_by(seq).limit(limit)).scalars().all()
         return [self._line(place) for place in places]
 
@@ -79,7 +74,8 @@ class LedgerSweepStore:
     def existing(self, transmission_ids: Collection[UUID]) -> frozenset[UUID]:
         """Return those of ``transmission_ids`` that have a row."""
         row = TelemetryTransmissionLog.transmission_id
-        return frozenset(self._connection.execute(select(row).where(row.in_(transmission_ids))).scalars())
+        found = self._connection.execute(select(row).where(row.in_(transmission_ids)))
+        return frozenset(found[0] for found in full_rows(found))
 
     def contents(self, digests: Collection[str]) -> dict[str, bytes]:
         """Return what digests name, as far as it is kept: evidence, and salted values."""
@@ -91,10 +87,9 @@ class LedgerSweepStore:
 
     def _named(self, digest: Any, content: Any, digests: Collection[str]) -> dict[str, bytes]:  # noqa: ANN401 - columns
         # As bytes, even where someone has put a text: on SQLite, a column may hold anything.
-        raw = cast(content, content.type)
-        return {
-            row[0]: bytes(row[1]) for row in self._connection.execute(select(digest, raw).where(digest.in_(digests)))
-        }
+        raw = cast(content, LargeBinary)
+        rows = full_rows(self._connection.execute(select(digest, raw).where(digest.in_(digests))))
+        return {row[0]: bytes(row[1]) for row in rows}
 
     def _complete(self, found: Transmission | None) -> tuple[Transmission, tuple[Attempt, ...]] | None:
         return None if found is None else (found, self._transmissions.attempts(found.transmission_id))

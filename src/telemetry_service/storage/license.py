@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from pydantic import ValidationError
+from sqlalchemy import Connection, RowMapping, delete, select, update
 
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, PostureChange, StoredPosture
+from telemetry_service.storage.rows import filled
 from telemetry_service.storage.tables import LicensePostureRow as Row
 from telemetry_service.storage.upsert import insert
 
@@ -33,7 +37,7 @@ class LicenseStore:
         Repeating a report changes nothing, not even its source; then this returns None. So it does for an update that
         is older than the stored one: ``as_of`` is when it was signed, and None stands for now.
         """
-        before = self.stored(lock=True)
+        before = self._before()
         if as_of is not None and self._is_older(as_of, now):
             return None
         old = unknown if before is None else before.values
@@ -62,8 +66,30 @@ class LicenseStore:
         row = self._connection.execute(query.with_for_update() if lock else query).mappings().first()
         return None if row is None else posture_in(row)
 
+    def _before(self) -> StoredPosture | None:
+        """Return what was known, and lock it. A row that cannot be read is removed: the report replaces it."""
+        try:
+            return self.stored(lock=True)
+        except RowUnreadableError:
+            self._connection.execute(delete(Row))
+            return None
+
+
+def posture_of(values: Mapping[str, Any]) -> LicensePosture:
+    """Return the posture with these values.
+
+    Raises:
+        RowUnreadableError: one of them is none that a posture can have.
+    """
+    try:
+        return LicensePosture(**values)
+    except ValidationError:
+        raise RowUnreadableError(Row.__tablename__) from None
+
 
 def posture_in(row: RowMapping) -> StoredPosture:
     """Return the posture in a row of the table, alone or joined with others."""
-    posture = LicensePosture(**{name: row[_TABLE.c[name]] for name in _FIELDS})
+    columns = [_TABLE.c[name] for name in _FIELDS]
+    values = filled([row[column] for column in columns], columns)
+    posture = posture_of(dict(zip(_FIELDS, values, strict=True)))
     return StoredPosture(posture, row[_TABLE.c.source], row[_TABLE.c.updated_at])

@@ -1,11 +1,14 @@
 """The reporting periods, and reading their counters."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, RowMapping, case, delete, func, insert, select, update
 
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import Environment
 from telemetry_service.domain.periods import ClosedBy, DayCount, Period, PeriodCounts, add_up
+from telemetry_service.storage.rows import filled
 from telemetry_service.storage.tables import ReportingPeriod, UsageBouncer, UsageCounter
 
 _TABLE = ReportingPeriod.__table__
@@ -24,12 +27,12 @@ class PeriodStore:
 
     def open(self) -> Period:
         """Return the open period, without a lock."""
-        return period_in(self._connection.execute(_OPEN).mappings().one())
+        return period_in(_only(self._connection.execute(_OPEN)))
 
     def lock_open(self) -> Period:
         """Return the open period, and keep other transactions from adding to it until this one ends."""
         self._queue("pg_advisory_xact_lock")
-        return period_in(self._connection.execute(_OPEN.with_for_update()).mappings().one())
+        return period_in(_only(self._connection.execute(_OPEN.with_for_update())))
 
     def share_open(self) -> Period:
         """Return the open period, and keep it from being closed until this transaction ends."""
@@ -84,7 +87,16 @@ class PeriodStore:
 
 def period_in(row: RowMapping) -> Period:
     """Return the period in a row of the table, alone or joined with others."""
-    return Period(row[_TABLE.c.id], row[_TABLE.c.opened_at], row[_TABLE.c.reportable])
+    columns = (_TABLE.c.id, _TABLE.c.opened_at, _TABLE.c.reportable)
+    return Period(*filled([row[column] for column in columns], columns))
+
+
+def _only(result: CursorResult[Any]) -> RowMapping:
+    """Return the one open period; someone has deleted it if there is none, or added another if there are two."""
+    rows = result.mappings().all()
+    if len(rows) != 1:
+        raise RowUnreadableError(str(_TABLE.c.is_open))
+    return rows[0]
 
 
 def _how_many(flag: ColumnElement[bool]) -> ColumnElement[int]:

@@ -1,10 +1,13 @@
 """When the next tick and the next purge are due. The process that moves the time forward owns what was due."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
 
+from telemetry_service.domain.errors import RowUnreadableError
+from telemetry_service.storage.rows import filled, readable_rows
 from telemetry_service.storage.tables import TelemetrySchedule, TelemetryTick
 from telemetry_service.storage.upsert import insert
 
@@ -13,6 +16,8 @@ _FAR_AHEAD = timedelta(days=1)
 
 _RUNNING = "running"
 """Never seen outside the transaction that runs the tick."""
+_TICKS_READ = 20
+"""How many are read to find the latest one that can be read."""
 DISABLED = "disabled"
 """Result of a tick that found telemetry off."""
 
@@ -51,12 +56,16 @@ class ScheduleStore:
 
     def next_run_at(self) -> datetime:
         """Return when the next tick is due."""
-        return self._connection.execute(select(TelemetrySchedule.next_run_at)).scalar_one()
+        row = self._connection.execute(select(TelemetrySchedule.next_run_at)).first()
+        return run_in(() if row is None else row)
 
     def next_purge(self) -> NextPurge:
         """Return when the next purge is due."""
-        query = select(TelemetrySchedule.next_purge_at, TelemetrySchedule.purge_put_off)
-        return NextPurge(*self._connection.execute(query).one())
+        columns = (TelemetrySchedule.next_purge_at, TelemetrySchedule.purge_put_off)
+        row = self._connection.execute(select(*columns)).first()
+        if row is None:
+            raise RowUnreadableError(TelemetrySchedule.__tablename__)
+        return NextPurge(*filled(row, columns))
 
     def plan(self, next_run_at: datetime) -> None:
         """Set the next tick, regardless of the present one."""
@@ -77,6 +86,22 @@ class ScheduleStore:
             .values(next_purge_at=following, purge_put_off=put_off)
         )
         return moved.rowcount == 1
+
+    def begin_verification(self, now: datetime, until: datetime) -> bool:
+        """Take the lease on verifying the whole ledger; False if another process has it.
+
+        One that ends later than any lease was taken under a wrong clock, and is void.
+        """
+        end = TelemetrySchedule.verifying_until
+        free = or_(end.is_(None), end <= now, end > until + _FAR_AHEAD)
+        return (
+            self._connection.execute(update(TelemetrySchedule).where(free).values(verifying_until=until)).rowcount == 1
+        )
+
+    def end_verification(self, until: datetime) -> None:
+        """Give the lease back, unless it was over and another process took it."""
+        own = update(TelemetrySchedule).where(TelemetrySchedule.verifying_until == until)
+        self._connection.execute(own.values(verifying_until=None))
 
     def own_tick(self, tick_key: str, now: datetime, period_id: int) -> bool:
         """Write the key of a tick; False if that tick ran before, because a clock was set back.
@@ -117,10 +142,27 @@ class ScheduleStore:
     def _latest(self, *conditions: ColumnElement[bool]) -> LastTick | None:
         names = (TelemetryTick.result, TelemetryTick.ran_at, TelemetryTick.sequence, TelemetryTick.tick_key)
         latest = select(*names, TelemetryTick.period_id).where(TelemetryTick.sequence.is_not(None), *conditions)
-        row = self._connection.execute(latest.order_by(TelemetryTick.sequence.desc()).limit(1)).first()
-        if row is None or row.sequence is None:
-            return None
-        return LastTick(row.result, row.ran_at, row.sequence, row.tick_key, row.period_id)
+        found = self._connection.execute(latest.order_by(TelemetryTick.sequence.desc()).limit(_TICKS_READ))
+        ticks = (LastTick(*row) for row in readable_rows(found) if None not in row[:4] and _is_time(row.tick_key))
+        return next(ticks, None)
+
+
+def run_in(row: Sequence[datetime | None]) -> datetime:
+    """Return the next run from what the row holds: one value, or none if there is no row.
+
+    Raises:
+        RowUnreadableError: it is missing.
+    """
+    if not row or row[0] is None:
+        raise RowUnreadableError(str(TelemetrySchedule.next_run_at))
+    return row[0]
+
+
+def _is_time(tick_key: str) -> bool:
+    try:
+        return datetime.fromisoformat(tick_key).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _used_too_early() -> ColumnElement[bool]:

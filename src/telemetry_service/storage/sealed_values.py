@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, delete, fun
 
 from telemetry_service.domain.sealed_kind import SealedKind
 from telemetry_service.domain.transmissions import State
+from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import (
     ApiKeyOverlap,
     Base,
@@ -85,7 +86,7 @@ class SealedValueStore:
             query = query.where(func.substr(column.sealed_column, 1, len(beginning)) == beginning)
         if after is not None:
             query = query.where(column.key_column > after)
-        rows = self._connection.execute(query.order_by(column.key_column).limit(limit))
+        rows = full_rows(self._connection.execute(query.order_by(column.key_column).limit(limit)))
         return tuple(SealedValue(row[0], bytes(row[1])) for row in rows)
 
     def replace(self, kind: SealedKind, before: SealedValue, sealed: bytes) -> bool:

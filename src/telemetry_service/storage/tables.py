@@ -123,6 +123,8 @@ class TelemetrySchedule(Base):
     next_purge_at: Mapped[datetime]
     purge_put_off: Mapped[bool] = mapped_column(server_default=false())
     """Whether the next purge was already put off or begun; it is not put off again."""
+    verifying_until: Mapped[datetime | None]
+    """The end of the lease of the process that verifies the whole ledger; None while none does."""
 
 
 class TelemetryTick(Base):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     not_,
+    null,
     or_,
     select,
     type_coerce,
@@ -25,6 +27,7 @@ from sqlalchemy import (
 )
 
 from telemetry_service.domain.causes import WAITS_FOR_A_PERSON, Cause
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.situation import Waiting
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
@@ -39,11 +42,16 @@ from telemetry_service.domain.transmissions import (
     Status,
     Transmission,
     Trigger,
+    UnreadableTransmission,
 )
+from telemetry_service.storage.rows import filled, full_rows, readable_rows
 from telemetry_service.storage.tables import EvidenceRow as Evidence
 from telemetry_service.storage.tables import ReportingPeriod
 from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
+
+InHistory = Transmission | UnreadableTransmission
+"""A row of the history."""
 
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How much the clocks of two replicas may differ before one mistakes the other's plans for those of a wrong clock."""
@@ -51,7 +59,9 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 _PLANNED = "planned"
 _EXPORTABLE = (*FAILED_STATES, State.PENDING, State.EXPORTED)
 _ATTEMPT = tuple(Attempt.__slots__)
+_ATTEMPT_COLUMNS = tuple(getattr(AttemptRow, name) for name in _ATTEMPT)
 _LOG = tuple(name for name in Transmission.__slots__ if not name.startswith("period_") or name == "period_id")
+_LOG_COLUMNS = tuple(getattr(Log, name) for name in _LOG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +120,44 @@ class TransmissionStore:
         return self._first(_query().where(Log.request_key == request_key))
 
     def last_accepted(self) -> Transmission | None:
-        """Return the accepted transmission of the latest period, if retention still keeps one."""
-        return self._first(_query().where(Log.state == State.SUCCESS).order_by(Log.sequence.desc()).limit(1))
+        """Return the accepted transmission of the latest period, if retention still keeps one that can be read."""
+        found = self.page(HistoryFilter(status=Status.SUCCESS), None, 1)
+        return next((one for one in found if isinstance(one, Transmission)), None)
 
     def last_receipt(self) -> LastReceipt | None:
         """Return the receipt of the same one, with the digests of the payloads that its attempts sent."""
         newest = select(func.max(Log.sequence)).where(Log.state == State.SUCCESS).scalar_subquery()
         query = select(Log.transmission_id, Log.receipt, AttemptRow.payload_sha256).where(Log.sequence == newest)
         sent = query.outerjoin(AttemptRow, AttemptRow.transmission_id == Log.transmission_id)
-        rows = self._connection.execute(sent).all()
+        rows = list(readable_rows(self._connection.execute(sent)))
         if not rows:
             return None
         digests = frozenset(row.payload_sha256 for row in rows if row.payload_sha256 is not None)
         return LastReceipt(rows[0].transmission_id, rows[0].receipt, digests)
 
-    def page(self, filter_: HistoryFilter, before: int | None, limit: int) -> tuple[Transmission, ...]:
+    def page(self, filter_: HistoryFilter, before: int | None, limit: int) -> tuple[InHistory, ...]:
         """Return transmissions with a sequence below ``before``, newest first."""
-        query = _query().where(*_conditions(filter_)).order_by(Log.sequence.desc()).limit(limit)
+        conditions = _conditions(filter_)
         if before is not None:
-            query = query.where(Log.sequence < before)
-        return tuple(_transmission(row) for row in self._connection.execute(query))
+            conditions.append(Log.sequence < before)
+        return self._page(conditions, Log.sequence.desc(), limit)
 
-    def page_after(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[Transmission, ...]:
+    def page_after(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[InHistory, ...]:
         """Return transmissions with a sequence above ``after``, those nearest to it, oldest first."""
-        query = _query().where(*_conditions(filter_), Log.sequence > after).order_by(Log.sequence).limit(limit)
-        return tuple(_transmission(row) for row in self._connection.execute(query))
+        return self._page([*_conditions(filter_), Log.sequence > after], Log.sequence.asc(), limit)
 
     def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
         """Return the attempts of a transmission, oldest first."""
-        query = select(*(getattr(AttemptRow, name) for name in _ATTEMPT))
+        query = select(*_ATTEMPT_COLUMNS)
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
-        return tuple(Attempt(*row) for row in self._connection.execute(query))
+        return tuple(Attempt(*filled(row, _ATTEMPT_COLUMNS)) for row in self._connection.execute(query))
 
     def payload_digests(self, transmission_ids: Collection[UUID]) -> dict[UUID, set[str]]:
         """Return the digests of the payloads that the attempts of each transmission sent."""
         found: dict[UUID, set[str]] = {}
         asked = select(AttemptRow.transmission_id, AttemptRow.payload_sha256)
         rows = self._connection.execute(asked.where(AttemptRow.transmission_id.in_(transmission_ids)))
-        for row in rows if transmission_ids else ():
+        for row in full_rows(rows) if transmission_ids else ():
             found.setdefault(row.transmission_id, set()).add(row.payload_sha256)
         return found
 
@@ -161,7 +171,8 @@ class TransmissionStore:
         of_row = (Evidence.transmission_id == Log.transmission_id) & (Evidence.sha256 == Log.prepared_sha256)
         query = select(Log.transmission_id, Evidence.content).join(Evidence, of_row).order_by(Log.sequence)
         waiting = query.where(Log.customer_sealed.is_(None), Log.state.not_in(FINAL_STATES))
-        return tuple((row.transmission_id, bytes(row.content)) for row in self._connection.execute(waiting))
+        rows = full_rows(self._connection.execute(waiting))
+        return tuple((row.transmission_id, bytes(row.content)) for row in rows)
 
     def keep_customer(self, transmission_id: UUID, customer_sealed: bytes) -> None:
         """Store the customer that a transmission was made for."""
@@ -183,20 +194,26 @@ class TransmissionStore:
             .order_by(Log.sequence)
             .limit(limit)
         )
-        return tuple(self._connection.execute(query).scalars())
+        return self._ids(query)
 
     def waiting(self, states: frozenset[State]) -> tuple[UUID, ...]:
         """Return the IDs of the transmissions in ``states``, oldest first."""
         query = select(Log.transmission_id).where(Log.state.in_(states)).order_by(Log.sequence)
-        return tuple(self._connection.execute(query).scalars())
+        return self._ids(query)
 
     def wakeable(self, states: frozenset[State]) -> tuple[UUID, ...]:
         """Return the IDs of the transmissions in ``states`` that may be tried without a person, oldest first."""
         query = select(Log.transmission_id).where(Log.state.in_(states), _wakeable()).order_by(Log.sequence)
-        return tuple(self._connection.execute(query).scalars())
+        return self._ids(query)
 
     def count_waiting(self, now: datetime) -> Waiting:
         """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
+        try:
+            return self._count_waiting(now, Log.next_attempt_at, Log.created_at)
+        except RowUnreadableError:
+            return self._count_waiting(now, null(), null())
+
+    def _count_waiting(self, now: datetime, next_: ColumnElement[Any], since: ColumnElement[Any]) -> Waiting:
         planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
         sendable = Log.state.in_(SENDABLE_STATES)
         kind = case(
@@ -208,8 +225,8 @@ class TransmissionStore:
         query = select(
             kind.label("kind"),
             func.count().label("number"),
-            func.min(Log.next_attempt_at).label("next"),
-            func.min(Log.created_at).label("since"),
+            func.min(next_).label("next"),
+            func.min(since).label("since"),
             changed.label("changed"),
         )
         rows = self._connection.execute(query.where(Log.state.not_in(FINAL_STATES)).group_by(kind)).all()
@@ -231,9 +248,9 @@ class TransmissionStore:
         )
 
     def count_by_state(self) -> dict[State, int]:
-        """Return how many transmissions are kept in each state; a state without any is omitted."""
+        """Return how many transmissions are kept in each state; a state without any, or an unknown one, is omitted."""
         query = select(Log.state, func.count()).group_by(Log.state)
-        return {row[0]: row[1] for row in self._connection.execute(query)}
+        return {row[0]: row[1] for row in full_rows(self._connection.execute(query))}
 
     def make_due(
         self,
@@ -256,9 +273,7 @@ class TransmissionStore:
     def notice_over(self, now: datetime) -> tuple[UUID, ...]:
         """Return the IDs of the transmissions that wait for a release and no longer have to, oldest first."""
         over = (Log.state == State.AWAITING_RELEASE, Log.next_attempt_at <= now)
-        return tuple(
-            self._connection.execute(select(Log.transmission_id).where(*over).order_by(Log.sequence)).scalars()
-        )
+        return self._ids(select(Log.transmission_id).where(*over).order_by(Log.sequence))
 
     def wait_until(self, transmission_id: UUID, at: datetime | None) -> None:
         """Let a transmission that waits for a release wait until ``at``; None if only a person releases it."""
@@ -293,7 +308,7 @@ class TransmissionStore:
     def planned_later(self, transmission_ids: Collection[UUID], now: datetime) -> frozenset[UUID]:
         """Return those of ``transmission_ids`` that are due only because the clock was set back since the plan."""
         asked = select(Log.transmission_id).where(Log.transmission_id.in_(transmission_ids), Log.next_attempt_at > now)
-        return frozenset(self._connection.execute(asked).scalars())
+        return frozenset(self._ids(asked))
 
     def held_with_other_connection(self, connections: Collection[bytes], *, latest: bool) -> bool:
         """Whether any held transmission was never tried with one of ``connections``.
@@ -344,7 +359,7 @@ class TransmissionStore:
         last = case((exported, Log.last_attempt_at))
         query = select(Log.transmission_id).where(Log.state.in_(_EXPORTABLE), _unclaimed(now))
         query = query.order_by(case((exported, 1), else_=0), last, Log.sequence).limit(limit)
-        return tuple(self._connection.execute(query).scalars())
+        return self._ids(query)
 
     def count_to_export(self) -> int:
         """Return how many transmissions a bundle of any size would take."""
@@ -429,6 +444,29 @@ class TransmissionStore:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _transmission(row)
 
+    def _ids(self, query: Select[UUID]) -> tuple[UUID, ...]:
+        """Return the IDs that can be read: an unreadable one is that of no transmission."""
+        return tuple(row[0] for row in full_rows(self._connection.execute(query)))
+
+    def _page(
+        self, conditions: list[ColumnElement[bool]], order: ColumnElement[int], limit: int
+    ) -> tuple[InHistory, ...]:
+        query = _query().where(*conditions).order_by(order).limit(limit)
+        try:
+            return tuple(_transmission(row) for row in self._connection.execute(query))
+        except RowUnreadableError:
+            # Of any size: SQLite itself keeps everything else out of this column.
+            numbers = select(type_coerce(Log.sequence, BigInteger)).where(*conditions).order_by(order).limit(limit)
+            return tuple(self._one_of(number) for number in self._connection.execute(numbers).scalars().all())
+
+    def _one_of(self, sequence: int) -> InHistory:
+        try:
+            row = self._connection.execute(_query().where(Log.sequence == sequence)).one()
+            return _transmission(row)
+        except RowUnreadableError as error:
+            known = self._ids(select(Log.transmission_id).where(Log.sequence == sequence))
+            return UnreadableTransmission(sequence, next(iter(known), None), error.column)
+
 
 def _held_with_other_connection(connections: Collection[bytes], *, latest: bool) -> tuple[ColumnElement[bool], ...]:
     tried = exists().where(AttemptRow.transmission_id == Log.transmission_id, AttemptRow.connection.in_(connections))
@@ -461,14 +499,15 @@ def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
 
 def _query() -> Select[Any]:
     return select(
-        *(getattr(Log, name) for name in _LOG),
+        *_LOG_COLUMNS,
         ReportingPeriod.opened_at.label("period_opened_at"),
         # One that is open has no transmission, unless someone wrote a row by hand: the ledger does not agree with that.
         func.coalesce(ReportingPeriod.closed_at, ReportingPeriod.opened_at).label("period_closed_at"),
-    ).join(ReportingPeriod)
+    ).outerjoin(ReportingPeriod)
 
 
 def _transmission(row: Row[Any]) -> Transmission:
+    filled(row, (*_LOG_COLUMNS, ReportingPeriod.opened_at))
     return Transmission(**row._asdict())
 
 

@@ -1,14 +1,30 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""Column types that mean the same on SQLite and on PostgreSQL, and that refuse whatever is not theirs when it is read.
 
-from datetime import UTC, datetime
+SQLite takes any value into any column. Anyone who can write into the database must not be able to stop the service with
+that, so a wrong value is a separate error, which names the column, wherever it is read.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime as SqlDateTime
-from sqlalchemy import Dialect, Enum, LargeBinary, TypeDecorator
+from sqlalchemy import Dialect, Enum, Integer, LargeBinary, TypeDecorator
 from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.types import TypeEngine
+
+from telemetry_service.domain.errors import RowUnreadableError
+
+MOST = 2**53
+"""The largest whole number that JSON keeps exact, and larger than anything that is counted here."""
+_MOST_IN_32_BITS = 2**31 - 1
+_YEARS = range(1900, 9900)
+"""Years that a century can be added to or taken from. A clock shows others only if it was never set."""
+
+_IN_SQLITE: dict[type, type] = {bool: int, datetime: str, date: str, UUID: bytes, dict: str}
+"""What the driver returns for a value, if not the value itself."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -68,3 +84,64 @@ def closed_set(members: type[StrEnum], name: str) -> Enum:
         length=32,
         values_callable=lambda enum: [member.value for member in enum],
     )
+
+
+class Checked(TypeDecorator[Any]):
+    """The type of a column, which refuses a value of another type, or one that nothing can be calculated with."""
+
+    impl = LargeBinary  # Replaced for each column.
+    cache_ok = True
+
+    def __init__(self, kind: TypeEngine[Any], python: type, column: str) -> None:
+        """Store as ``kind`` does what is a ``python`` here; ``column`` is the name that an error gives."""
+        self.kind = kind
+        self.impl = kind  # type: ignore[assignment]  # an instance, as the library's own constructor makes one
+        self.python, self.column = python, column
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return what converts a value of the driver, and checks it before and after."""
+        convert = super().result_processor(dialect, coltype)
+        python = str if issubclass(self.python, StrEnum) else self.python
+        stored = _IN_SQLITE.get(python, python) if dialect.name == "sqlite" else object
+        plausible = self._plausible()
+
+        def read(value: Any) -> Any:  # noqa: ANN401 - whatever is in a row
+            if value is None:
+                return None
+            try:
+                found = convert(value) if convert is not None and isinstance(value, stored) else value
+            except (ValueError, TypeError, LookupError, OverflowError):
+                raise RowUnreadableError(self.column) from None
+            if not isinstance(value, stored) or not plausible(found):
+                raise RowUnreadableError(self.column)
+            return found
+
+        return read
+
+    def _plausible(self) -> Callable[[Any], bool]:
+        if self.python is int:
+            most = _MOST_IN_32_BITS if type(self.kind) is Integer else MOST
+            return lambda found: not isinstance(found, float) and -most <= found <= most
+        if self.python in {datetime, date}:
+            return lambda found: found.year in _YEARS
+        if self.python is bool:
+            return lambda found: found in {0, 1}
+        return lambda found: isinstance(found, self.python)
+
+
+class OrNone(Checked):
+    """The type of a value of a column that counts as missing if it is of another type."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Return what converts a value of the driver, or returns None."""
+        checked = super().result_processor(dialect, coltype)
+
+        def read(value: Any) -> Any:  # noqa: ANN401 - whatever is in a row
+            try:
+                return checked(value)
+            except RowUnreadableError:
+                return None
+
+        return read

@@ -100,7 +100,8 @@ def each_put(
 
 def offers_withdrawal(site: Site, transmission_id: UUID) -> bool:
     with open_snapshot(site.runtime) as snapshot:
-        return can_withdraw(snapshot, read_transmission(snapshot, transmission_id))
+        detail = read_transmission(snapshot, transmission_id)
+        return can_withdraw(snapshot, detail.transmission, detail.attempts)
 
 
 def test_what_may_have_arrived_can_be_sent_again_in_every_state_and_whatever_the_cause(site: Site) -> None:

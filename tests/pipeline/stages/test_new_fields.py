@@ -21,7 +21,6 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
-from telemetry_service.pipeline.queries.release import read_changes
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
 from tests.support.actors import ADMIN
@@ -243,7 +242,7 @@ def test_yesterdays_waiting_payload_is_delivered_and_its_proof_holds_while_the_n
     with open_snapshot(site.runtime) as snapshot:
         for each in (yesterdays, todays):
             assert prove(snapshot, read_transmission(snapshot, each.transmission_id)).findings == ()
-        changes = read_changes(snapshot, read_transmission(snapshot, todays.transmission_id))
+        changes = read_transmission(snapshot, todays.transmission_id).changes
     assert [(change.field, change.kind) for change in changes] == [(NEW, "added")]
 
 

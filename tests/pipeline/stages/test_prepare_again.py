@@ -25,6 +25,7 @@ from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver
+from telemetry_service.pipeline.stages.sweep import verify_everything
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.reference.refusals import Reason as Refusal
 from telemetry_service.sealing.identity import pseudonym
@@ -265,6 +266,36 @@ def test_a_payload_prepared_in_clear_leaves_under_its_pseudonym_once_anonymizati
     assert prepared_as(site, transmission) == pseudonym(API_KEY, CUSTOMER)
     assert preparations(site)[-1].details["reason"] == "anonymized"
     assert sent_as(site, transmission) == pseudonym(API_KEY, CUSTOMER)
+
+
+def test_once_anonymization_is_on_nothing_is_kept_of_the_name_in_clear_that_never_left(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    site.runtime = site.open(replica=replace(site.replica, base_url=NOBODY_LISTENS))
+    site.tick()
+    assert CUSTOMER.encode() in kept(site)
+    site.configure(anonymize_pii=True)
+    assert CUSTOMER.encode() not in kept(site)
+    with site.runtime.database.read() as tx:
+        (transmission_id,) = tx.transmissions.waiting(frozenset({State.RETRYING}))
+    proof = read_now(site.runtime, prove, read(site, transmission_id))
+    assert proof.findings == ()
+    verdict = verify_everything(site.runtime)
+    assert verdict is not None
+    assert (verdict.problems, verdict.evidence_purged > 0) == ((), True)
+
+
+def test_what_left_in_clear_is_kept_as_it_left(site: Site) -> None:
+    site.configure(anonymize_pii=False)
+    transmission = waiting(site, reply(401))
+    site.configure(anonymize_pii=True)
+    assert CUSTOMER.encode() in kept(site)
+    assert prepared_as(site, transmission) == pseudonym(API_KEY, CUSTOMER)
+
+
+def kept(site: Site) -> bytes:
+    """Return all evidence."""
+    with site.runtime.database.read() as tx:
+        return b"".join(content for _digest, content in tx.evidence.after("", 100))
 
 
 @pytest.mark.parametrize("ended", PERHAPS_ARRIVED)

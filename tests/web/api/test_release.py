@@ -12,13 +12,11 @@ from sqlalchemy import create_engine, text
 
 from telemetry_service.identity.scopes import Scope
 from tests.support import faults
+from tests.support.connected import connected_service, connection_to
 from tests.support.frozen_clock import FrozenClock
-from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
+from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.running import Running, code_in, fields_in
 from tests.web.api.test_facts import report, send
-from tests.web.api.test_transmissions import clock, license_server
-
-__all__ = ["clock", "license_server"]
 
 H = "telemetry/history"
 TAB = "/settings/general/telemetry"
@@ -35,14 +33,7 @@ def service(
     database_url: str, clock: FrozenClock, license_server: LicenseServer, environment: dict[str, str]
 ) -> Iterator[Running]:
     """A service that is configured and has something to send."""
-    connection = {
-        "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
-        "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.server.ca_pem_path),
-        "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
-        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
-    }
-    with Running(database_url, connection | environment, clock) as running:
-        assert running.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+    with connected_service(database_url, connection_to(license_server) | environment, clock) as running:
         send(running, report())
         yield running
 

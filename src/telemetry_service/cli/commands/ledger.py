@@ -35,6 +35,10 @@ Anchors = Annotated[
         help="The digest of an entry that you kept elsewhere; repeat for several.",
     ),
 ]
+Persons = Annotated[
+    bool,
+    typer.Option("--persons", help="Include persons, addresses, customer IDs, extension codes, and reasons."),
+]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="The zip file to write. It must not exist yet.")]
 
 
@@ -59,13 +63,13 @@ def verify(*, anchor: Anchors = None, as_json: AsJson = False) -> None:
         raise typer.Exit(ExitCode.NOT_VERIFIED)
 
 
-def export(target: Target) -> None:
+def export(target: Target, *, persons: Persons = False) -> None:
     """Write the ledger, its evidence, the public keys, and the verifier to a zip file."""
     with opened_service() as service:
         from telemetry_service.pipeline.actions.export_ledger import export_ledger
 
         with created(target) as file:
-            file.writelines(export_ledger(service.runtime, command_actor()))
+            file.writelines(export_ledger(service.runtime, command_actor(), persons=persons))
     say(f"Written to {target}. Its README.txt says how to verify it, and what not to trust.")
 
 

@@ -1,16 +1,18 @@
 """Saves the configuration in one step: effective at once in every replica, audited, never overwriting a newer one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.configuration import Configuration, StoredConfiguration
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
     KeyUnusableError,
     LockedByDeploymentError,
     NotConfiguredError,
+    RowUnreadableError,
     StaleConfigurationError,
 )
 from telemetry_service.domain.ledger import Kind
@@ -59,7 +61,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        before = tx.configuration.get(lock=True)
+        before, readable = _before(tx, now)
         if before.version != expected_version:
             raise StaleConfigurationError
         values = _unlocked(runtime, before.values, values)
@@ -70,7 +72,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
             _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
             _anonymize_waiting(runtime, tx, actor)
-        changes = _changes(before.values, values)
+        changes = _changes(before.values if readable else None, values)
         if changes:
             tx.ledger.note(now, actor, Kind.SETTINGS, {"changes": changes})
         view = read_configuration(Snapshot(runtime, tx, now))
@@ -88,7 +90,8 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
     Raises:
         ConfirmationRequiredError: something would be lost; the sentence says how much.
     """
-    snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
+    with suppress(RowUnreadableError):  # If there is no such period, nothing of it is lost.
+        snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
     found = read_consequences(snapshot, after)
     if found.sentences:
         sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
@@ -154,8 +157,23 @@ def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Conf
     tx.configuration.save(after, now)
     follow_switch(runtime, tx, now)
     # A tick that is already due still runs: it would be lost if the next one replaced it.
-    if after.frequency is not before.frequency and tx.schedule.next_run_at() > now:
+    if after.frequency is not before.frequency and not _run_is_due(tx, now):
         tx.schedule.plan(next_run_after(after.frequency, now))
+
+
+def _before(tx: Transaction, now: datetime) -> tuple[StoredConfiguration, bool]:
+    """Return the configuration before a save, locked, and whether it could be read; if not, the save replaces it."""
+    try:
+        return tx.configuration.get(lock=True), True
+    except RowUnreadableError:
+        return tx.configuration.start_over(now), False
+
+
+def _run_is_due(tx: Transaction, now: datetime) -> bool:
+    try:
+        return tx.schedule.next_run_at() <= now
+    except RowUnreadableError:
+        return False
 
 
 def _anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
@@ -196,7 +214,8 @@ def _overlap(runtime: Runtime, tx: Transaction, new_key_id: str, now: datetime) 
     return begin_overlap(runtime, tx, before, new_key_id, now)
 
 
-def _changes(before: Configuration, after: Configuration) -> dict[str, str]:
-    """Name what changed, as ``old -> new``; every value is one of a closed set."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+def _changes(before: Configuration | None, after: Configuration) -> dict[str, str]:
+    """Name what changed, as ``old -> new``; every value is one of a closed set. None is what could not be read."""
+    new = after.model_dump(mode="json")
+    old = before.model_dump(mode="json") if before else dict.fromkeys(new, "unreadable")
     return {name: f"{old[name]} -> {new[name]}".lower() for name in new if old[name] != new[name]}

@@ -19,6 +19,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.claim import completed, export, refuse_payload
+from telemetry_service.storage.ledger_sweep import readable
 
 _Refused = PayloadChangedError | PayloadContradictionError
 
@@ -71,8 +72,9 @@ class _Export:
 
     def _export(self, snapshot: Snapshot, transmission_id: UUID, head: str) -> Exported | None:
         runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
-        before = tx.transmissions.get(transmission_id)
-        assert before is not None  # noqa: S101 - it was found in this transaction
+        before = readable(lambda: tx.transmissions.get(transmission_id))
+        if before is None:
+            return None  # Someone has written into its row; the history says so.
         try:
             payload = completed(runtime, tx, before, now)
         except (PayloadChangedError, PayloadContradictionError) as error:

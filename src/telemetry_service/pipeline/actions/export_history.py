@@ -6,7 +6,7 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
-from telemetry_service.domain.transmissions import HistoryFilter
+from telemetry_service.domain.transmissions import HistoryFilter, Transmission, UnreadableTransmission
 from telemetry_service.pipeline.queries.receipts import verified_receipts
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
@@ -15,7 +15,10 @@ _STEP = 500
 """The transmissions that are read at once."""
 
 
-def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[DescribedTransmission]:
+Exported = DescribedTransmission | UnreadableTransmission
+
+
+def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[Exported]:
     """Return all transmissions of the filtered history, newest first, without holding them all at once."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
@@ -24,13 +27,14 @@ def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor)
     return _each(runtime, filter_, situation)
 
 
-def _each(runtime: Runtime, filter_: HistoryFilter, situation: Situation) -> Iterator[DescribedTransmission]:
+def _each(runtime: Runtime, filter_: HistoryFilter, situation: Situation) -> Iterator[Exported]:
     before: int | None = None
     while True:
         with open_snapshot(runtime) as snapshot:
             found = snapshot.tx.transmissions.page(filter_, before, _STEP)
-            receipts = verified_receipts(snapshot, found)
-        yield from (describe(transmission, situation, receipts) for transmission in found)
+            receipts = verified_receipts(snapshot, [it for it in found if isinstance(it, Transmission)])
+        for it in found:
+            yield describe(it, situation, receipts) if isinstance(it, Transmission) else it
         if len(found) < _STEP:
             return
         before = found[-1].sequence

@@ -40,7 +40,7 @@ The ledger of a telemetry installation of Control Core
 
 lines.txt         one signed entry a line, oldest first (JWS in compact serialization, Ed25519)
 evidence/         the bytes that entries name by their SHA-256 digest: payloads, bodies as they were sent, schemas,
-                  and salted values (32 bytes of salt, then the value)
+                  and, if they were asked for, salted values (32 bytes of salt, then the value)
 keys.json         the public keys that the installation named when it made this export
 checkpoint.jws    if older entries were pruned: the signed end of them, which the first entry follows
 verify_ledger.py  the verifier
@@ -55,8 +55,9 @@ Exit code 0: all that could be checked is right. 7: verification failed, and eac
 
 Who may read it
 ---------------
-Keep this file as confidential as the database: evidence/ has names, addresses, customer IDs and reasons as plain text
-until they are erased, and a payload that was prepared again under a pseudonym also as it was before.
+Keep this file as confidential as the payloads in it: one that left with the customer ID as plain text has it here too.
+Names, addresses, customer IDs, extension codes and reasons of the entries are here only if they were asked for
+(--persons, or persons=true). Without them, the verifier counts them as purged or withheld, and checks all the rest.
 
 What not to trust
 -----------------
@@ -74,14 +75,18 @@ have written any entries since that key began. An anchor from before gives that 
 """
 
 
-def export_ledger(runtime: Runtime, actor: Actor) -> Iterator[bytes]:
-    """Return the export in parts. That it was made is its own last entry, unless the actor made several in a row."""
+def export_ledger(runtime: Runtime, actor: Actor, *, persons: bool = False) -> Iterator[bytes]:
+    """Return the export in parts. That it was made is its own last entry, unless the actor made several in a row.
+
+    Without ``persons``, what the salted digests stand for is withheld.
+    """
+    of = "ledger_with_persons" if persons else "ledger"
     with runtime.database.write() as tx:
-        tx.ledger.note_often(runtime.clock.now(), actor, Kind.EXPORTED, {"of": "ledger"})
-    return zip_stream(_members(runtime))
+        tx.ledger.note_often(runtime.clock.now(), actor, Kind.EXPORTED, {"of": of})
+    return zip_stream(_members(runtime, persons=persons))
 
 
-def _members(runtime: Runtime) -> Iterator[Member]:
+def _members(runtime: Runtime, *, persons: bool) -> Iterator[Member]:
     yield "README.txt", [_README.encode()]
     yield VERIFIER, [verifier_source()]
     yield "keys.json", [_keys(runtime)]
@@ -90,7 +95,7 @@ def _members(runtime: Runtime) -> Iterator[Member]:
     if checkpoint is not None:
         yield "checkpoint.jws", [checkpoint.encode()]
     yield "lines.txt", _lines(runtime, last)
-    for digest, content in _evidence(runtime):
+    for digest, content in _evidence(runtime, persons=persons):
         yield f"evidence/{digest}", [content]
 
 
@@ -111,20 +116,25 @@ def _lines(runtime: Runtime, last: int) -> Iterator[bytes]:
     after = 0
     while after < last:
         with runtime.database.read() as tx:
-            lines = [line for line in tx.ledger.lines(after, _LINES) if line.seq <= last]
+            lines = [line for line in tx.ledger.page(_LINES, after=after) if line.seq <= last]
         if not lines:
             return
-        yield "".join(f"{line.line}\n" for line in lines).encode("ascii", "backslashreplace")
+        yield "".join(f"{_one_line(line.line)}\n" for line in lines).encode("ascii", "backslashreplace")
         after = lines[-1].seq
 
 
-def _evidence(runtime: Runtime) -> Iterator[_File]:
+def _one_line(line: str | None) -> str:
+    """Return an entry as one line of the file, whatever someone has put there: it has the place of one entry."""
+    return "(unreadable)" if line is None else " ".join(line.splitlines())
+
+
+def _evidence(runtime: Runtime, *, persons: bool) -> Iterator[_File]:
     """Yield everything that is kept, each digest once: a zip with a name twice would be refused.
 
     Of several copies, one that is right is enough.
     """
     kept = _each(runtime, lambda tx, after: tx.evidence.after(after, _FILES))
-    salted = _each(runtime, lambda tx, after: tx.ledger.salted_after(after, _FILES))
+    salted = _each(runtime, lambda tx, after: tx.ledger.salted_after(after, _FILES)) if persons else iter(())
     for digest, same in groupby(merge(kept, salted, _schemas()), key=itemgetter(0)):
         if _DIGEST.fullmatch(digest):  # It becomes the name of a file.
             copies = [content for _digest, content in same]

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.pipeline.runtime import Runtime
@@ -12,7 +13,12 @@ def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     """Make the open period agree with the switch: if it does not, close it without a payload."""
     configuration = tx.configuration.get(lock=True)
     enabled = runtime.enabled(configuration)
-    period = tx.periods.lock_open()
+    try:
+        period = tx.periods.lock_open()
+    except RowUnreadableError:
+        if enabled:
+            raise
+        return  # Nothing is sent while telemetry is off, whatever the row says.
     if period.reportable == enabled:
         return
     closed_by = ClosedBy.SWITCHED_ON if enabled else ClosedBy.SWITCHED_OFF

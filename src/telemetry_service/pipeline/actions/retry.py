@@ -1,5 +1,6 @@
 """*Retry*: sends a stored payload again now, under the same ID. Safe to click twice."""
 
+from functools import partial
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
@@ -17,6 +18,7 @@ from telemetry_service.pipeline.queries.history import TransmissionDetail, read_
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
+from telemetry_service.storage.ledger_sweep import readable
 
 
 def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> TransmissionDetail:
@@ -64,7 +66,8 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
             tx.ledger.note(now, actor, Kind.RETRIED, {"transmissions": len(failed)})
     deliver_due(runtime)
     with open_snapshot(runtime) as snapshot:
-        return tuple(read_transmission(snapshot, transmission_id) for transmission_id in failed)
+        read = (readable(partial(read_transmission, snapshot, it)) for it in failed)
+        return tuple(found for found in read if found is not None)
 
 
 def _check_state(state: State) -> None:

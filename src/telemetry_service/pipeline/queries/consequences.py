@@ -1,9 +1,11 @@
 """What saving a configuration would lose permanently, in numbers, to be confirmed first."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.phrases import counted
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import count
@@ -42,8 +44,9 @@ def read_consequences(snapshot: Snapshot, after: Configuration) -> Consequences:
     """Return what saving ``after`` would lose at the time of the snapshot; a later save may lose more."""
     events = decisions = rows = 0
     if snapshot.enabled and not after.enabled:
-        counts = count(snapshot)
-        events, decisions = counts.total_events, counts.policy_decision_count
+        with suppress(RowUnreadableError):  # What cannot be counted keeps no one from turning telemetry off.
+            counts = count(snapshot)
+            events, decisions = counts.total_events, counts.policy_decision_count
     if after.retention_days < snapshot.configuration.values.retention_days:
         rows = count_rows_to_purge(snapshot, after.retention_days)
     return Consequences(events, decisions, rows)

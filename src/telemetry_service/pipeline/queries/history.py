@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from telemetry_service.domain.errors import CursorInvalidError, NotFoundError
+from telemetry_service.domain.payload_schemas.difference import Change
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe, texts_about
-from telemetry_service.domain.transmissions import Attempt, HistoryFilter, Transmission
+from telemetry_service.domain.transmissions import Attempt, HistoryFilter, State, Transmission, UnreadableTransmission
 from telemetry_service.pipeline.queries.receipts import verified_receipt, verified_receipts
+from telemetry_service.pipeline.queries.release import read_changes
 from telemetry_service.pipeline.snapshot import Snapshot
 
 _CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
@@ -20,13 +22,23 @@ _NEWER = re.compile(r"after-(0|[1-9][0-9]{0,17})\Z")
 class HistoryPage:
     """Some transmissions, and the cursor of the older ones, or None if these are the oldest."""
 
-    items: tuple[Transmission, ...]
+    found: tuple[Transmission | UnreadableTransmission, ...]
     situation: Situation
     """The situation in which they were read, which their texts depend on."""
     receipts: Mapping[UUID, bool]
     next_cursor: str | None
     newer_cursor: str | None = None
     """The cursor that ``list_newer_transmissions`` takes to go one page back; None if these are the newest."""
+
+    @property
+    def items(self) -> tuple[Transmission, ...]:
+        """The transmissions that can be read."""
+        return tuple(it for it in self.found if isinstance(it, Transmission))
+
+    @property
+    def unreadable(self) -> tuple[UnreadableTransmission, ...]:
+        """Those that cannot be read."""
+        return tuple(it for it in self.found if isinstance(it, UnreadableTransmission))
 
     @property
     def transmissions(self) -> tuple[DescribedTransmission, ...]:
@@ -42,6 +54,14 @@ class TransmissionDetail(DescribedTransmission):
     situation: Situation
     payload: bytes | None
     """As stored, without ``transmitted_at``; None if it is gone."""
+    changes: tuple[Change, ...]
+    """What is new in a payload that waits for its release, field by field."""
+
+    @property
+    def waits_to_leave(self) -> bool:
+        """Whether it was prepared only: it leaves once it is released, or with the next bundle."""
+        state = self.transmission.state
+        return state is State.AWAITING_RELEASE or (state is State.PENDING and self.situation.setup.in_bundles)
 
 
 def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str | None, limit: int) -> HistoryPage:
@@ -52,10 +72,8 @@ def list_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor: str |
     """
     before = _before(cursor)
     found = snapshot.tx.transmissions.page(filter_, before, limit + 1)
-    items = found[:limit]
-    older = f"before-{items[-1].sequence}" if len(found) > limit else None
-    receipts = verified_receipts(snapshot, items)
-    return HistoryPage(items, snapshot.situation, receipts, older, None if before is None else f"after-{before - 1}")
+    older = f"before-{found[limit - 1].sequence}" if len(found) > limit else None
+    return _page(snapshot, found[:limit], older, None if before is None else f"after-{before - 1}")
 
 
 def is_newer_cursor(cursor: str) -> bool:
@@ -77,11 +95,15 @@ def list_newer_transmissions(snapshot: Snapshot, filter_: HistoryFilter, cursor:
     found = snapshot.tx.transmissions.page_after(filter_, int(match[1]), limit + 1)
     if len(found) <= limit:
         return list_transmissions(snapshot, filter_, None, limit)
-    items = found[limit - 1 :: -1]
-    receipts = verified_receipts(snapshot, items)
-    return HistoryPage(
-        items, snapshot.situation, receipts, f"before-{items[-1].sequence}", f"after-{items[0].sequence}"
-    )
+    shown = found[limit - 1 :: -1]
+    return _page(snapshot, shown, f"before-{shown[-1].sequence}", f"after-{shown[0].sequence}")
+
+
+def _page(
+    snapshot: Snapshot, shown: tuple[Transmission | UnreadableTransmission, ...], older: str | None, newer: str | None
+) -> HistoryPage:
+    receipts = verified_receipts(snapshot, [it for it in shown if isinstance(it, Transmission)])
+    return HistoryPage(shown, snapshot.situation, receipts, older, newer)
 
 
 def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
@@ -102,6 +124,7 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
         attempts,
         snapshot.situation,
         snapshot.tx.evidence.get(transmission_id, transmission.prepared_sha256),
+        read_changes(snapshot, transmission),
     )
 
 

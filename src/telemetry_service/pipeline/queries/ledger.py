@@ -8,7 +8,7 @@ from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.ledger import Kind, resolved, salted_digests
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import fingerprint, unverified
-from telemetry_service.storage.ledger import Head
+from telemetry_service.storage.ledger import Head, StoredLine, UnreadableLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,9 @@ class LedgerEntry:
     seq: int
     line: str
     claims: Mapping[str, Any]
-    """With values in place of their salted digests, unless they were erased."""
+    """With values in place of their salted digests where they were asked for, unless they were erased."""
+    unreadable: str | None = None
+    """The column that cannot be read, with its table; None if the whole row can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +55,35 @@ class LedgerKeys:
 
 
 def list_entries(
-    snapshot: Snapshot, after: int, limit: int, kind: str | None = None, actor: str | None = None
+    snapshot: Snapshot,
+    after: int,
+    limit: int,
+    kind: str | None = None,
+    actor: str | None = None,
+    *,
+    persons: bool = False,
 ) -> LedgerPage:
-    """Return the entries with a number above ``after``."""
-    found = snapshot.tx.ledger.lines(after, limit + 1, kind, actor)
+    """Return the entries with a number above ``after``; with ``persons``, with what their salted digests stand for."""
+    found = snapshot.tx.ledger.page(limit + 1, after=after, kind=kind, actor=actor)
     lines = found[:limit]
-    said = [unverified(line.line) for line in lines]
-    kept = snapshot.tx.ledger.salted(salted_digests(said))
-    entries = (
-        LedgerEntry(line.seq, line.line, resolved(claims, kept)) for line, claims in zip(lines, said, strict=True)
-    )
+    said = [unverified(line.line or "") for line in lines]
+    kept = snapshot.tx.ledger.salted(salted_digests(said)) if persons else {}
+    entries = (_entry(line, resolved(claims, kept)) for line, claims in zip(lines, said, strict=True))
     more = len(found) > limit
     return LedgerPage(tuple(entries), snapshot.tx.ledger.head(), lines[-1].seq if more else None)
+
+
+def _entry(line: StoredLine | UnreadableLine, claims: Mapping[str, Any]) -> LedgerEntry:
+    column = line.column if isinstance(line, UnreadableLine) else None
+    return LedgerEntry(line.seq, line.line or "", claims, column)
 
 
 def read_ledger_keys(snapshot: Snapshot) -> LedgerKeys:
     """Return the public keys of the ledger."""
     stored = snapshot.tx.ledger.keys()
     opened = snapshot.runtime.signer.public_keys(stored)
-    announced = [unverified(line.line).get("fingerprint", "") for line in snapshot.tx.ledger.latest(1000, kind=_KEY)]
+    lines = snapshot.tx.ledger.page(1000, kind=_KEY)
+    announced = [str(unverified(line.line or "").get("fingerprint", "")) for line in lines]
     order = {said[:16]: place for place, said in reversed([*enumerate(announced)])}
     keys = {key_id: _public(key_id, raw) for key_id, raw in opened.items()}
     present = keys.pop(stored.signs, None) if stored.signs else None

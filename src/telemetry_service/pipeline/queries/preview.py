@@ -9,12 +9,13 @@ from telemetry_service.domain.errors import (
     KeyUnusableError,
     NotConfiguredError,
     PayloadContradictionError,
+    RowUnreadableError,
     TelemetryError,
 )
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import HealthStatus, PreparedPayload
 from telemetry_service.domain.payload_version import version_of
-from telemetry_service.domain.periods import DayCount, Period, PeriodCounts
+from telemetry_service.domain.periods import DayCount, Period, PeriodCounts, add_up
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.domain.verdict import Verdict
@@ -108,9 +109,8 @@ def build_preview(snapshot: Snapshot) -> Preview:
     """Return the preview of the open period."""
     tx, now = snapshot.tx, snapshot.now
     customer_id, error = _customer_id(snapshot)
-    days = tx.periods.day_counts(snapshot.period.period_id)
-    counts = tx.periods.counts(snapshot.period.period_id, days)
-    payload, contradiction = _payload(snapshot, customer_id, counts)
+    days, counts, uncounted = _counts(snapshot)
+    payload, contradiction = (None, uncounted) if uncounted else _payload(snapshot, customer_id, counts)
     sealed = seal_for_preview(snapshot, payload) if payload and customer_id else None
     shown = _shown(payload, customer_id, now)
     last = tx.transmissions.last_accepted()
@@ -121,7 +121,7 @@ def build_preview(snapshot: Snapshot) -> Preview:
         days=days,
         verdict=snapshot.verdict,
         bouncers_registered=payload.deployed_bouncer_count if payload else tx.bouncers.count(),
-        waiting_codes=payload.redeemed_extension_codes if payload else tx.extension_codes.waiting(),
+        waiting_codes=payload.redeemed_extension_codes if payload else _codes(snapshot),
         payload=shown,
         error=contradiction or error,
         version=_version(snapshot, payload) if payload and customer_id else None,
@@ -145,8 +145,24 @@ def _payload(
 ) -> tuple[PreparedPayload | None, TelemetryError | None]:
     try:
         return aggregate(snapshot, customer_id or _STAND_IN, counts), None
-    except PayloadContradictionError as contradiction:
-        return None, contradiction
+    except (PayloadContradictionError, RowUnreadableError) as error:
+        return None, error
+
+
+def _counts(snapshot: Snapshot) -> tuple[tuple[DayCount, ...], PeriodCounts, TelemetryError | None]:
+    periods, period_id = snapshot.tx.periods, snapshot.period.period_id
+    try:
+        days = periods.day_counts(period_id)
+        return days, periods.counts(period_id, days), None
+    except RowUnreadableError as error:
+        return (), add_up((), 0, 0), error
+
+
+def _codes(snapshot: Snapshot) -> tuple[str, ...]:
+    try:
+        return snapshot.tx.extension_codes.waiting()
+    except RowUnreadableError:
+        return ()  # The payload's error says which column it is.
 
 
 def _shown(payload: PreparedPayload | None, customer_id: str | None, now: datetime) -> dict[str, Any] | None:

@@ -1,41 +1,42 @@
 """What a person decides on: which payload waits, and what its schema adds to what was sent before."""
 
+from collections.abc import Iterable
+
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.payload_schemas.difference import Change
 from telemetry_service.domain.transmissions import (
     NEVER_SENT_AS_IT_IS,
     SENDABLE_STATES,
+    Attempt,
     State,
+    Transmission,
     nothing_can_have_arrived,
 )
 from telemetry_service.pipeline.announcement import changes_since_settled
 from telemetry_service.pipeline.prepared import readable_of
-from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
 
 
-def read_changes(snapshot: Snapshot, detail: TransmissionDetail) -> tuple[Change, ...]:
+def read_changes(snapshot: Snapshot, transmission: Transmission) -> tuple[Change, ...]:
     """Return field by field what is new in a payload that waits for its release."""
-    if detail.transmission.state is not State.AWAITING_RELEASE:
+    if transmission.state is not State.AWAITING_RELEASE:
         return ()
-    prepared = readable_of(snapshot.runtime, snapshot.tx, detail.transmission)
+    prepared = readable_of(snapshot.runtime, snapshot.tx, transmission)
     if prepared is None:
         return ()  # The proof next to it says so.
     return changes_since_settled(snapshot.runtime, snapshot.tx, prepared.schema_sha256)
 
 
-def can_release(snapshot: Snapshot, detail: TransmissionDetail) -> bool:
+def can_release(snapshot: Snapshot, transmission: Transmission) -> bool:
     """Whether a transmission that someone has put into another state waits for its release by its entries."""
-    transmission = detail.transmission
     if transmission.state not in SENDABLE_STATES or transmission.cause is not Cause.PAYLOAD_CHANGED:
         return False
     prepared = readable_of(snapshot.runtime, snapshot.tx, transmission)
     return prepared is not None and prepared.must_be_released
 
 
-def can_withdraw(snapshot: Snapshot, detail: TransmissionDetail) -> bool:
+def can_withdraw(snapshot: Snapshot, transmission: Transmission, attempts: Iterable[Attempt]) -> bool:
     """Whether a transmission may be withdrawn: nothing of it can have arrived, or it can never be sent."""
-    transmission = detail.transmission
     waits = transmission.state is State.AWAITING_RELEASE or transmission.state in SENDABLE_STATES
     stuck = transmission.cause in NEVER_SENT_AS_IT_IS
-    return waits and not transmission.in_flight(snapshot.now) and (stuck or nothing_can_have_arrived(detail.attempts))
+    return waits and not transmission.in_flight(snapshot.now) and (stuck or nothing_can_have_arrived(attempts))

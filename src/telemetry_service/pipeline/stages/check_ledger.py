@@ -10,7 +10,7 @@ from telemetry_service.domain.phrases import counted
 from telemetry_service.domain.verification import Problem as Found
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.sweep import Examined, examine_now
+from telemetry_service.pipeline.stages.sweep import Examined, examine_now, purged_in
 from telemetry_service.pipeline.stages.sweep_lines import KEY_LOST
 from telemetry_service.storage.ledger import Head
 
@@ -107,7 +107,7 @@ def _not_checked(counts: Mapping[str, int], *, anchors: bool, pinned: bool) -> I
         yield _NO_ANCHOR
     if not pinned:
         yield _NO_PINNED_KEY
-    if purged := counts.get("evidence purged"):
+    if purged := purged_in(counts):
         yield _PURGED.format(counted(purged, "time"))
     if migrated := counts.get("migrated"):
         yield _MIGRATED.format(counted(migrated, "entry", "entries"))

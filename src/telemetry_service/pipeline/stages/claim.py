@@ -73,11 +73,12 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
 def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     now = runtime.clock.now()
     token = time_ordered_id(now)
-    configuration = tx.configuration.get()
-    if not runtime.enabled(configuration) or not runtime.deployment.online or tx.installation.restored_at():
+    state = tx.current_state.read(runtime.schemas.current.sha256, now)
+    configuration = state.configuration
+    if not runtime.enabled(configuration) or not runtime.deployment.online or state.restored_at or state.unreadable:
         return None
     try:
-        api_key = open_api_key(runtime, tx.configuration.sealed_api_key(), transmission_id)
+        api_key = open_api_key(runtime, state.api_key, transmission_id)
     except (NotConfiguredError, KeyUnusableError):
         return None  # The health says why; the transmission stays due.
     due_within = runtime.retry_policy.longest if trigger is None else None

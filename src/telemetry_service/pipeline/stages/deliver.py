@@ -11,6 +11,7 @@ from telemetry_service.domain.errors import (
     PayloadChangedError,
     PayloadContradictionError,
     PayloadSchemaUnknownError,
+    RowUnreadableError,
     TelemetryError,
 )
 from telemetry_service.domain.outcome import Failure, Outcome, Retrying
@@ -80,8 +81,9 @@ def deliver(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | N
         claimed = claim(runtime, transmission_id, trigger)
     except (PayloadChangedError, PayloadContradictionError) as error:
         return refuse_payload(runtime, transmission_id, error)
-    except PayloadSchemaUnknownError:
-        return None  # During a rolling update: a replica of the newer version sends it.
+    except (PayloadSchemaUnknownError, RowUnreadableError):
+        # During a rolling update, a replica of the newer version sends it. What cannot be read blocks no other.
+        return None
     if claimed is None or runtime.client is None:
         return None
     runtime.failpoint(Failpoint.CLAIMED)

@@ -5,13 +5,15 @@ a payload can have arrived, it is prepared again for the same customer, in the t
 its bytes never change. Turning anonymization off never reveals a pseudonym.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.errors import PayloadChangedError
+from telemetry_service.domain.errors import PayloadChangedError, RowUnreadableError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.stored_payload import read_stored
+from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.customer import customer_of, is_pseudonym
 from telemetry_service.pipeline.prepared import Prepared, can_have_arrived, prepared_of
 from telemetry_service.pipeline.runtime import Runtime
@@ -33,7 +35,8 @@ class Reason(StrEnum):
 def prepare_waiting_again(runtime: Runtime, tx: Transaction, api_key: str, actor: Actor, reason: Reason) -> None:
     """Prepare every waiting payload again whose customer would be named otherwise under ``api_key`` now."""
     for transmission_id in tx.transmissions.waiting(frozenset(WAITING)):
-        prepare_one_again(runtime, tx, transmission_id, api_key, actor, reason)
+        with suppress(RowUnreadableError):  # Someone has written into its row: it stays as it is, and is never sent.
+            prepare_one_again(runtime, tx, transmission_id, api_key, actor, reason)
 
 
 def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
@@ -65,8 +68,10 @@ def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
     named = _named(runtime, tx, transmission_id, prepared, api_key)
     if named == prepared:
         return False
+    not_needed = set() if _is_restored(tx, before) else _not_needed(tx, transmission, prepared)
     digest = tx.evidence.keep(transmission_id, canonical_json({**document, "customer_id": named}))
     tx.transmissions.prepare_again(transmission_id, digest)
+    tx.evidence.forget(transmission_id, not_needed)
     said: dict[str, Value] = {
         "prepared_sha256": digest,
         "schema_sha256": before.schema_sha256,
@@ -95,6 +100,19 @@ def _is_restored(tx: Transaction, before: Prepared) -> bool:
     no pseudonym yet gets one all the same.
     """
     return before.restored or tx.installation.restored_at() is not None
+
+
+def _not_needed(tx: Transaction, transmission: Transmission, prepared: str) -> set[str]:
+    """Return the digests of the bytes that never left: the ledger proves what replaces them without them.
+
+    What an attempt has sent is kept, whatever became of it. Of an attempt that wrote no request, the bytes with the
+    customer ID as plain text are not.
+    """
+    digests = {transmission.prepared_sha256}
+    if is_pseudonym(prepared):
+        return digests
+    unsent = (it for it in tx.transmissions.attempts(transmission.transmission_id) if it.request_written is False)
+    return digests | {digest for it in unsent for digest in (it.payload_sha256, it.body_sha256)}
 
 
 def _named(runtime: Runtime, tx: Transaction, transmission_id: UUID, prepared: str, api_key: str) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import SCHEDULE, SERVICE
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.release import Announced, Release, ReleasedBy, WaitsFor, notice_of
 from telemetry_service.domain.transmissions import State, Transmission
@@ -27,10 +28,17 @@ def release_due(runtime: Runtime) -> None:
         return
     with runtime.database.write() as tx:
         released = [
-            each for each in over if runtime.enabled(tx.configuration.get()) and _release(runtime, tx, each, now)
+            each for each in over if runtime.enabled(tx.configuration.get()) and _released(runtime, tx, each, now)
         ]
     for transmission_id in released:
         log_event(Event.PAYLOAD_RELEASED, transmission_id=transmission_id, actor=SCHEDULE.label)
+
+
+def _released(runtime: Runtime, tx: Transaction, transmission_id: UUID, now: datetime) -> bool:
+    try:
+        return _release(runtime, tx, transmission_id, now)
+    except RowUnreadableError:
+        return False  # Someone has written into its row: it keeps waiting, and blocks no other.
 
 
 def _release(runtime: Runtime, tx: Transaction, transmission_id: UUID, now: datetime) -> bool:

@@ -4,7 +4,7 @@ It reads in short transactions, and waits between two of them as long as the las
 it. Its verdict is sealed, and everything that says "verified" without checking says when the sweep did.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
@@ -25,6 +25,8 @@ from telemetry_service.storage.ledger import Head
 
 EVERY = timedelta(days=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
+_LEASE = timedelta(hours=1)
+"""How long one replica keeps the others from verifying everything: many times what a long ledger takes."""
 _SPREAD_SECONDS = 1800
 """Replicas verify everything at different moments, so that usually one of them does it for all."""
 
@@ -65,13 +67,26 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     with runtime.database.read() as tx:
         last, head = read_verification(runtime, tx), _named(tx.ledger.head())
     if last is None or _complete_is_due(runtime, last, now - late):
-        return verify_everything(runtime)
+        return _verify_everything_once(runtime, now)
     if last.head == head:
         return None
     if _seq_of(head) < last.seq:  # Something that was there is gone.
-        return verify_everything(runtime)
+        return _verify_everything_once(runtime, now)
     found = _verify_new(runtime, last, now)
     return None if found is None else _keep(runtime, found)
+
+
+def _verify_everything_once(runtime: Runtime, now: datetime) -> Verification | None:
+    """Verify everything, unless another replica does it already: each would read and compute the same."""
+    until = now + _LEASE
+    with runtime.database.write() as tx:
+        if not tx.schedule.begin_verification(now, until):
+            return None
+    try:
+        return verify_everything(runtime)
+    finally:
+        with runtime.database.write() as tx:
+            tx.schedule.end_verification(until)
 
 
 def verify_everything(runtime: Runtime) -> Verification | None:
@@ -192,7 +207,7 @@ class _Complete:
             problems=_sorted({*problems}),
             unverified=tuple(sorted(unverified))[:MOST_PROBLEMS],
             evidence_checked=counts["evidence checked"],
-            evidence_purged=counts["evidence purged"],
+            evidence_purged=purged_in(counts),
             migrated=counts["migrated"],
             key_fingerprints=results.keys,
             key_lost=results.key_lost,
@@ -230,7 +245,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         problems=_sorted({*last.problems, *problems, *tables.problems}),
         unverified=tuple(sorted({*last.unverified} - about | tables.unverified))[:MOST_PROBLEMS],
         evidence_checked=last.evidence_checked + counts["evidence checked"],
-        evidence_purged=last.evidence_purged + counts["evidence purged"],
+        evidence_purged=last.evidence_purged + purged_in(counts),
         migrated=last.migrated + counts["migrated"],
         key_fingerprints=results.keys if results.key_lost else _together(last.key_fingerprints, results.keys),
         key_lost=lost,
@@ -277,6 +292,11 @@ def _in_steps(runtime: Runtime, step: Callable[[Transaction], bool], *, consider
         if more and considerate:
             runtime.stopping.wait(perf_counter() - began)
     return not more
+
+
+def purged_in(counts: Mapping[str, int]) -> int:
+    """Return how often entries name evidence that is gone; here, nothing is withheld."""
+    return counts.get("evidence purged", 0) + counts.get("evidence purged or withheld", 0)
 
 
 def _pinned(runtime: Runtime) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.ledger import StoredLine
-from telemetry_service.storage.ledger_sweep import BEFORE_ALL, UnreadableLine
+from telemetry_service.storage.ledger import StoredLine, UnreadableLine
+from telemetry_service.storage.ledger_sweep import BEFORE_ALL
+from telemetry_service.storage.types import MOST
 
 STEP = 200
 """Lines in one transaction, together with the evidence that they name."""
@@ -104,7 +105,7 @@ class LinesCheck:
         return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost)
 
     def _take(self, line: StoredLine | UnreadableLine) -> None:
-        if not isinstance(line.seq, int):
+        if not isinstance(line.seq, int) or line.seq > MOST:
             self._problems.append(Problem("malformed"))
             return
         text = _text(line)

@@ -6,8 +6,11 @@ from datetime import datetime
 from io import StringIO
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.transmission_texts import DescribedTransmission
-from telemetry_service.schemas.transmissions import TransmissionResponse
+from telemetry_service.domain.transmissions import UnreadableTransmission
+from telemetry_service.pipeline.actions.export_history import Exported
+from telemetry_service.schemas.transmissions import TransmissionResponse, UnreadableTransmissionResponse
+
+_Response = TransmissionResponse | UnreadableTransmissionResponse
 
 COLUMNS = (
     "transmission_id",
@@ -32,17 +35,23 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def csv_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
+def csv_lines(transmissions: Iterable[Exported]) -> Iterator[str]:
     """Yield a heading and a line for each transmission (RFC 4180)."""
     yield _line(COLUMNS)
-    for response in map(TransmissionResponse.model_validate, transmissions):
+    for response in map(_response, transmissions):
         yield _line(tuple(cell(_value(response, column)) for column in COLUMNS))
 
 
-def json_lines(transmissions: Iterable[DescribedTransmission]) -> Iterator[str]:
+def json_lines(transmissions: Iterable[Exported]) -> Iterator[str]:
     """Yield one JSON object per line, in the shape of the history."""
-    for response in map(TransmissionResponse.model_validate, transmissions):
+    for response in map(_response, transmissions):
         yield response.model_dump_json() + "\n"
+
+
+def _response(exported: Exported) -> _Response:
+    if isinstance(exported, UnreadableTransmission):
+        return UnreadableTransmissionResponse.model_validate(exported)
+    return TransmissionResponse.model_validate(exported)
 
 
 def cell(value: object) -> str:
@@ -55,7 +64,10 @@ def cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _value(response: TransmissionResponse, column: str) -> object:
+def _value(response: _Response, column: str) -> object:
+    if isinstance(response, UnreadableTransmissionResponse):
+        known = {"transmission_id": response.transmission_id, "state": f"unreadable: {response.unreadable}"}
+        return known.get(column)
     if column == "cause":
         return response.cause and response.cause.code
     return getattr(response, column)

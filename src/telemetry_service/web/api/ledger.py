@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.responses import Response, StreamingResponse
 
+from telemetry_service.domain.errors import RoleMissingError, ScopeMissingError
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_ledger import FILE_NAME, export_ledger
 from telemetry_service.pipeline.queries.ledger import LedgerPage, list_entries
@@ -13,12 +14,12 @@ from telemetry_service.pipeline.stages.check_ledger import LedgerReport, check_l
 from telemetry_service.schemas.ledger import AnchorsInput, LedgerReportResponse, LedgerResponse
 from telemetry_service.sealing.verifier_file import NAME, verifier_source
 from telemetry_service.web.api.openapi_parts import refused_with
-from telemetry_service.web.api.parameters import LedgerParameters
+from telemetry_service.web.api.parameters import LedgerExportParameters, LedgerExportParams, LedgerParameters
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ChecksBusyError
 from telemetry_service.web.http.body import JsonBody
 from telemetry_service.web.http.pools import checks_ledger
-from telemetry_service.web.security.authorization import CurrentCaller, needs
+from telemetry_service.web.security.authorization import Caller, CurrentCaller, needs
 from telemetry_service.web.topic import Topic
 
 router = Topic("ledger", "/ledger")
@@ -26,22 +27,31 @@ router = Topic("ledger", "/ledger")
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _ANCHORS = {"anchors": [f"1204:{'9f' * 32}"]}
 
+
+def _may_see_persons(caller: Caller, query: LedgerExportParams) -> None:
+    if query.persons and not caller.may_change:
+        raise ScopeMissingError if caller.login is None else RoleMissingError
+
+
 Anchors = Annotated[AnchorsInput | None, Depends(JsonBody(AnchorsInput, _ANCHORS, required=False))]
 
 
 @router.get("", response_model=LedgerResponse)
 @needs(Scope.READ)
-def get_ledger(context: Context, query: LedgerParameters) -> LedgerPage:
+def get_ledger(context: Context, caller: CurrentCaller, query: LedgerParameters) -> LedgerPage:
     """List entries, oldest first. Reading them does not verify them."""
-    return read_now(context.runtime, list_entries, query.after, query.limit, query.kind, query.actor)
+    _may_see_persons(caller, query)
+    asked = (query.after, query.limit, query.kind, query.actor)
+    return read_now(context.runtime, list_entries, *asked, persons=query.persons)
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/zip": _FILE}}})
 @needs(Scope.READ)
-def get_ledger_export(context: Context, caller: CurrentCaller) -> StreamingResponse:
+def get_ledger_export(context: Context, caller: CurrentCaller, query: LedgerExportParameters) -> StreamingResponse:
     """Download the ledger with its evidence, the public keys and the verifier, as a zip."""
+    _may_see_persons(caller, query)
     name = f'attachment; filename="{FILE_NAME}"'
-    export = export_ledger(context.runtime, caller.actor)
+    export = export_ledger(context.runtime, caller.actor, persons=query.persons)
     return StreamingResponse(export, media_type="application/zip", headers={"Content-Disposition": name})
 
 

@@ -21,6 +21,7 @@ LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 LEDGER_LIMIT_MAXIMUM = 1_000
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_BOOLEAN = re.compile(r"true|false")
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -56,10 +57,23 @@ class HistoryParams(_Filters):
     limit: Limit = LIMIT_DEFAULT
 
 
-class LedgerParams(BaseModel):
-    """Which part of the ledger."""
+class LedgerExportParams(BaseModel):
+    """Whether to include what the ledger's salted digests stand for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    persons: Annotated[
+        bool,
+        _only_if_written_as(_BOOLEAN),
+        Field(
+            description="Include persons, addresses, customer IDs, extension codes, and reasons, unless they were"
+            " erased. Only for the scope `admin`."
+        ),
+    ] = False
+
+
+class LedgerParams(LedgerExportParams):
+    """Which part of the ledger."""
 
     after: Annotated[int, Field(ge=0), _only_if_written_as(_WHOLE)] = 0
     limit: Annotated[int, Field(ge=1, le=LEDGER_LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)] = 100
@@ -171,3 +185,4 @@ IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]
 LedgerParameters = Annotated[LedgerParams, Query()]
+LedgerExportParameters = Annotated[LedgerExportParams, Query()]

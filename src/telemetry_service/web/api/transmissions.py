@@ -6,7 +6,6 @@ from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM
-from telemetry_service.domain.transmissions import State
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_history import export_transmissions
 from telemetry_service.pipeline.actions.note_reading import note_export, note_proof
@@ -54,7 +53,7 @@ router = Topic("transmissions", "/telemetry")
     responses={
         202: {
             "model": TransmissionDetailResponse,
-            "description": "The payload was prepared and waits for its release; nothing was sent.",
+            "description": "The payload was prepared and waits for its release or a bundle; nothing was sent.",
         }
     },
     dependencies=[NO_BODY],
@@ -69,12 +68,13 @@ def post_send_now(
     """Close the period and send it. Repeating an Idempotency-Key returns the same transmission.
 
     Where payloads wait for their release, it is prepared only: the response is 202, and the state `awaiting_release`.
+    Where they leave in bundles, the response is 202 and the state `pending` until the next bundle is exported.
 
     With a preview's `version` in `If-Match`, the request is refused with 412 if the payload would differ from that
     preview in more than counts, health, and times.
     """
     detail = send_now(context.runtime, caller.actor, idempotency_key, shown.versions)
-    if detail.transmission.state is State.AWAITING_RELEASE:
+    if detail.waits_to_leave:
         response.status_code = HTTPStatus.ACCEPTED
     return detail
 

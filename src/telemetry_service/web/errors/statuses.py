@@ -11,6 +11,7 @@ from telemetry_service.web.errors import request_errors as requests
 STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StorageFullError: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.RowUnreadableError: HTTPStatus.CONFLICT,
     errors.SchemaTooNewError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.KeyUnusableError: HTTPStatus.CONFLICT,
     errors.NotConfiguredError: HTTPStatus.CONFLICT,

@@ -102,7 +102,8 @@ def activity_view(snapshot: Snapshot, query: ActivityQuery) -> dict[str, Any]:
 
 def details(entry: Activity) -> str:
     """Return the details of an entry: ``frequency: weekly → daily``."""
-    said = {**entry.details, **(entry.details.get("changes") or {})}
+    changes = entry.details.get("changes")
+    said = {**entry.details, **(changes if isinstance(changes, dict) else {})}
     shown = ((name, value) for name, value in said.items() if name in _NAMES and value is not None)
     return ", ".join(f"{_NAMES[name]}: {_words(str(value).lower())}" for name, value in shown)
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from telemetry_service.domain.payload_schemas.difference import Change
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
-from telemetry_service.pipeline.queries.release import can_release, can_withdraw, read_changes
+from telemetry_service.pipeline.queries.release import can_release, can_withdraw
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 
@@ -21,8 +20,6 @@ class Drawer:
     detail: TransmissionDetail
     proof: Proof
     """What was checked of it just now."""
-    changes: tuple[Change, ...]
-    """What is new in a payload that waits for its release."""
     can_release: bool
     """Whether it waits for its release although its row says something else."""
     can_withdraw: bool
@@ -45,7 +42,7 @@ class Drawer:
         return read_stored(self.exact)
 
     def body_gone(self, attempt: Attempt) -> bool:
-        """Whether the bytes of an attempt are not kept, because a version without a ledger made it."""
+        """Whether the bytes of an attempt are gone: a version without a ledger made it, or they were erased."""
         return self.proof.body_of(attempt) is None
 
 
@@ -56,6 +53,7 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
         NotFoundError: there is no such transmission.
     """
     detail = read_transmission(snapshot, transmission_id)
-    changes, freed = read_changes(snapshot, detail), can_release(snapshot, detail)
-    drawer = Drawer(detail, prove(snapshot, detail), changes, freed, can_withdraw(snapshot, detail), query)
+    transmission = detail.transmission
+    withdrawable = can_withdraw(snapshot, transmission, detail.attempts)
+    drawer = Drawer(detail, prove(snapshot, detail), can_release(snapshot, transmission), withdrawable, query)
     return {"now": snapshot.now, "drawer": drawer}

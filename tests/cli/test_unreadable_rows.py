@@ -1,0 +1,31 @@
+"""Whatever somebody writes into a row, a command says what it can, and never fails in a way that was not foreseen."""
+
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.support.rubbish import Database, Rubbish, rubbish
+
+COMMANDS = (("history",), ("preview",), ("doctor", "--offline"), ("prove",))
+FORESEEN = {0, 4, 5, 6, 7}
+"""Everything is fine; the database, the connection or the settings are not; something is not as it was signed."""
+
+
+@pytest.mark.timeout(300)
+def test_no_command_fails_for_what_a_row_holds(connected: CommandLine) -> None:
+    sent = connected("send-now", "--json").json()["transmission_id"]
+    database = Database(connected.environment["TELEMETRY_DATABASE_URL"])
+    failed = []
+    for turn, it in enumerate(each_sixth()):
+        database.write(it)
+        command = COMMANDS[turn % len(COMMANDS)]
+        ended = connected(*command, *([sent, "--folder", f"proof-{turn}"] if command == ("prove",) else []))
+        if ended.code not in FORESEEN or "internal" in ended.err:
+            failed.append(f"{it}: {command}: {ended}")
+        database.restore()
+    database.close()
+    assert failed == [], "\n".join(failed)
+
+
+def each_sixth() -> list[Rubbish]:
+    """Return every sixth value of the walk, which the web takes in full."""
+    return list(rubbish())[::6]
