@@ -24,6 +24,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.storage.database import Database
 from tests.cli.conftest import CommandLine, Ended
+from tests.support import faults
 from tests.support.actors import ADMIN
 from tests.support.databases import RunDatabases
 from tests.support.dump import changed, dump, tables
@@ -318,3 +319,56 @@ def test_a_connection_test_notes_its_result_and_what_it_shows(connection_changed
     assert COMMANDS["test-connection"].run(connection_changed.cli).code == 0
     assert changed(before, dump(connection_changed.url)) == COMMANDS["test-connection"].writes
     assert_noted(connection_changed, known, COMMANDS["test-connection"])
+
+
+@dataclass(frozen=True)
+class Act:
+    """A command that does what it is for, and its one entry; what leads to it comes before."""
+
+    settings: dict[str, str]
+    before: tuple[tuple[str, ...], ...]
+    arguments: tuple[str, ...]
+    kind: Kind
+
+
+REASON = ("--reason", "A trial")
+ACTS = (
+    Act({"TELEMETRY_RELEASE": "manual"}, (("send-now",),), ("release", "ID", *REASON), Kind.RELEASED),
+    Act({"TELEMETRY_RELEASE": "manual"}, (("send-now",),), ("withdraw", "ID", *REASON), Kind.WITHDRAWN),
+    Act(
+        {"TELEMETRY_RELEASE": "automatic", "TELEMETRY_REQUIRE_RECEIPT": "true"},
+        (("send-now",),),
+        ("accept-without-receipt", "ID", *REASON),
+        Kind.ACCEPTED_WITHOUT_RECEIPT,
+    ),
+    Act(
+        {"TELEMETRY_REQUIRE_RECEIPT": "false", "TELEMETRY_DELIVERY": "bundle"},
+        (("send-now",),),
+        ("bundle", "export", "out.json"),
+        Kind.EXPORTED,
+    ),
+    Act({}, (), ("bundle", "import", "receipts.json"), Kind.IMPORTED),
+    Act({}, (("restored", "--anchor", "7" * 64),), ("restored", "--open-period", "unsent"), Kind.RESTORED),
+)
+"""One after the other, over one database."""
+
+
+def test_each_decision_and_each_bundle_is_one_entry_by_whoever_ran_the_command(
+    connected: CommandLine, license_server: LicenseServer, tmp_path: Path
+) -> None:
+    serves = license_server.server.mode
+    url, person = connected.environment["TELEMETRY_DATABASE_URL"], f"cli ({command_actor().id})"
+    for act in ACTS:
+        connected.set(**act.settings)
+        lacks_receipt = act.kind is Kind.ACCEPTED_WITHOUT_RECEIPT
+        license_server.server.mode = faults.accept_with() if lacks_receipt else serves
+        for arguments in act.before:
+            connected(*arguments)
+        newest = connected("history", "--json").json()["transmissions"][0]["transmission_id"]
+        known = len(entries_of(url))
+        ended = connected(*(newest if it == "ID" else it for it in act.arguments))
+        assert ended.code == 0, (act.arguments, ended)
+        if act.kind is Kind.EXPORTED:
+            (tmp_path / "receipts.json").write_bytes(license_server.take((tmp_path / "out.json").read_bytes()).content)
+        written = [entry for entry in entries_of(url)[known:] if entry.kind not in SERVICES_OWN]
+        assert [(entry.kind, entry.actor, entry.source) for entry in written] == [(act.kind, person, None)], act

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,9 +11,10 @@ from telemetry_service.domain.receipts_file import FILE_BYTES
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.snapshot import read_now
+from tests.support.connected import connected_service, pinned
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
-from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.license_server import LicenseServer
 from tests.support.running import Running, code_in, fields_in
 from tests.web.api.test_facts import report, send
 
@@ -23,28 +23,14 @@ TAB = "/settings/general/telemetry"
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def license_server(tmp_path: Path, clock: FrozenClock) -> Iterator[LicenseServer]:
-    with LicenseServer(tmp_path / "license-server", clock) as server:
-        yield server
-
-
-@pytest.fixture
 def carried(database_url: str, clock: FrozenClock, license_server: LicenseServer) -> Iterator[Running]:
     """A service whose payloads leave in bundles; one waits."""
-    environment = {
-        "TELEMETRY_DELIVERY": "bundle",
-        "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
-        "TELEMETRY_CUSTOMER_ID": CUSTOMER,
-    }
-    with Running(database_url, environment, clock) as running:
-        assert running.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": API_KEY}).is_success
+    environment = {"TELEMETRY_DELIVERY": "bundle", **pinned(license_server)}
+    with connected_service(database_url, environment, clock) as running:
         send(running, report())
-        assert running.call(Scope.ADMIN, "POST", "telemetry/send-now").json()["state"] == "pending"
+        prepared = running.call(Scope.ADMIN, "POST", "telemetry/send-now")
+        assert (prepared.status_code, prepared.json()["state"]) == (202, "pending")
+        assert prepared.json()["next_attempt_note"] == "None scheduled; it is sent with the next bundle."
         yield running
 
 
@@ -137,7 +123,7 @@ def test_in_the_tab_a_bundle_is_a_download_and_receipts_are_an_upload(
     carried.client.cookies.update(cookies)
     shown = carried.client.get(TAB).text
     assert "Export Bundle" in shown
-    assert "reached in bundles" in shown
+    assert "in bundles only" in shown
     exported = carried.client.post(f"{TAB}/bundles", data={"csrf_token": proof})
     assert exported.headers["content-type"] == "application/octet-stream"
     taken = license_server.take(exported.content)

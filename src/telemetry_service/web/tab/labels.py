@@ -38,7 +38,7 @@ CONNECTION_BADGE: dict[ConnectionBadge, Badge] = {
     ConnectionBadge.NOT_CONNECTED: Badge("not connected", "cross", "bad"),
     ConnectionBadge.NOT_CONTACTED: Badge("not contacted yet", "dash", "quiet"),
     ConnectionBadge.NOT_CONFIGURED: Badge("not configured", "plug", "quiet"),
-    ConnectionBadge.IN_BUNDLES: Badge("reached in bundles", "dash", "quiet"),
+    ConnectionBadge.IN_BUNDLES: Badge("in bundles only", "dash", "quiet"),
     ConnectionBadge.OFF: Badge("not contacted while off", "pause", "quiet"),
 }
 
