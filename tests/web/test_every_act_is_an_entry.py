@@ -347,6 +347,15 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(NOBODY, Kind.LOGIN_BLOCKED), is_blocked
         ),
     },
+    **{
+        (method, path): {"without a provider": Act(clicks(method, path, **form), NONE)}
+        for method, path, form in (
+            ("GET", paths.PROVIDER_LOGIN, {}),
+            ("GET", paths.PROVIDER_RETURN, {}),
+            ("GET", paths.PROVIDER_ENDED, {}),
+            ("POST", paths.PROVIDER_LOGOUT, {"logout_token": "x"}),
+        )
+    },
     ("POST", paths.LOGOUT): {"out": Act(clicks("POST", paths.LOGOUT), by(PERSON, Kind.LOGOUT), Desk.log_in)},
     ("POST", paths.APPEARANCE): {"theme": Act(clicks("POST", paths.APPEARANCE, theme="dark"), NONE)},
     ("POST", paths.SAVE): {
@@ -391,7 +400,7 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
     },
 }
 """What each of these routes writes, in each case that differs. What bundles write, where payloads leave in them, is
-tested in ``api/test_bundles.py``."""
+tested in ``api/test_bundles.py``; what logins at a provider write, in ``security/test_hostile_issuer.py``."""
 
 READS = {
     "/api/v1/bouncers",
@@ -415,6 +424,7 @@ READS = {
     "/static/{name}",
     "/",
     paths.LOGIN,
+    paths.LOGGED_IN,
     paths.REMOVE_KEY,
     paths.SEND_NOW,
     TAB,

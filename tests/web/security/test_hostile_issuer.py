@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.back_channel import EVENT
 from telemetry_service.web.tab import paths
 from tests.support.actors import STRANGER
@@ -17,6 +18,7 @@ from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.hostile_issuer import CLIENT_ID, HostileIssuer
 from tests.support.issuer import ec_key, rsa_key, sign, sign_with_the_public_key
+from tests.support.ledger import entries
 from tests.support.running import PASSWORD, Running
 
 PUBLIC_URL = "https://telemetry.example"
@@ -264,3 +266,19 @@ def test_a_closed_local_login_opens_for_an_hour_after_the_password_was_set_on_th
         assert log_in() == 303
         service.clock.advance(timedelta(hours=1))
         assert log_in() == 401
+
+
+def test_logins_refusals_and_log_outs_at_the_provider_are_entries(service: Running, issuer: HostileIssuer) -> None:
+    database = service.context.runtime.database
+    before = len(entries(database))
+    session = _log_in(service, issuer, _changed(sid="of-entries")).cookies[SESSION]
+    _log_in(service, issuer, _changed(nonce="another"))
+    form = {"logout_token": _logout_token(issuer, _now(service), sid="of-entries")}
+    service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE)
+    assert _get(service, paths.TAB, {SESSION: session}).status_code == 303
+    said = [(entry.kind, entry.actor) for entry in entries(database)[before:]]
+    assert said[0] == (Kind.LOGIN, "Ada")
+    assert said[-1] == (Kind.LOGOUT, "Ada")
+    assert set(said[1:-1]) <= {(Kind.LOGIN_FAILED, "nobody")}
+    refused = [entry.details for entry in entries(database) if entry.kind is Kind.LOGIN_FAILED]
+    assert any(details.get("reason") == "nonce" for details in refused)

@@ -137,4 +137,5 @@ def _authentication(request: Request) -> Authentication:
 
 def _cookie(request: Request) -> dict[str, Any]:
     """Return the name and attributes of the cookie."""
-    return cookie(request, _NAME, samesite="strict")
+    # Lax, because the way back from an identity provider counts as one from another site.
+    return cookie(request, _NAME)

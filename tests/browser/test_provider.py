@@ -1,0 +1,70 @@
+"""Logging in and out at a real OpenID provider in a real browser, whose policies for forms and cookies apply."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from telemetry_service.web.tab import paths
+from tests.browser.visitor import Faults
+from tests.support.provider import OpenIdProviderProcess
+from tests.support.real_clock import RealClock
+from tests.support.running import Running
+
+
+@pytest.fixture
+def service(sqlite_url: str, tmp_path: Path) -> Iterator[Running]:
+    """A service at whose provider one logs in, and in no other way."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    public_url = f"http://127.0.0.1:{port}"
+    with OpenIdProviderProcess(tmp_path, public_url) as provider:
+        ways = {"TELEMETRY_PUBLIC_URL": public_url, "TELEMETRY_LOCAL_LOGIN": "false", "TELEMETRY_ADMIN_PASSWORD": ""}
+        environment = provider.environment | ways
+        with Running(sqlite_url, environment=environment, clock=RealClock(), port=port) as running:
+            yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, service: Running) -> Iterator[Page]:
+    """A browser that takes the provider's certificate; nothing may go wrong on our own pages."""
+    ours = str(service.client.base_url)
+    context = browser.new_context(base_url=ours, ignore_https_errors=True)
+    context.route(lambda address: "//127.0.0.1:" not in address, lambda route: route.abort())  # The provider's fonts.
+    page, faults = context.new_page(), Faults()
+
+    def note(said: ConsoleMessage) -> None:
+        if said.type == "error" and said.location["url"].startswith(ours):
+            faults.note_console(said)
+
+    page.on("console", note)
+    page.on("pageerror", faults.note_error)
+    yield page
+    context.close()
+    assert faults.unexpected() == []
+
+
+def _log_in_at_provider(page: Page) -> None:
+    page.fill('input[name="login"]', "ada")
+    page.fill('input[name="password"]', "x")
+    page.click('button[type="submit"]')
+
+
+def test_a_person_logs_in_and_out_at_the_provider(visitor: Page) -> None:
+    visitor.goto(paths.ACTIVITY)
+    expect(visitor.locator("#password")).to_have_count(0)
+    visitor.click("#login-provider")
+    _log_in_at_provider(visitor)
+    visitor.wait_for_url(f"**{paths.ACTIVITY}")
+    expect(visitor.locator("header")).to_contain_text("Ada Lovelace")
+    visitor.get_by_role("button", name="Log out").click()
+    visitor.wait_for_url("https://**/session/end?**")
+    visitor.click('button[name="logout"]')
+    visitor.wait_for_url(f"**{paths.LOGIN}*")
+    visitor.goto(paths.TAB)
+    expect(visitor.locator("#login-provider")).to_be_visible()
+    visitor.click("#login-provider")
+    expect(visitor.locator('input[name="login"]')).to_be_visible()
