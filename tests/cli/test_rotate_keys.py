@@ -2,16 +2,19 @@
 
 import shlex
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from telemetry_service.domain.base64url import from_base64url
 from telemetry_service.domain.sealed_kind import UNREADABLE, SealedKind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.stages.record import record
 from telemetry_service.pipeline.stages.sweep import verify_everything
-from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.sealing.keyring import KeyRing, generate_key
+from telemetry_service.service import Service
 from tests.cli.conftest import CommandLine
 from tests.support.actors import ADMIN
 from tests.support.ledger_attacks import Tampering
@@ -71,7 +74,13 @@ def test_the_whole_rotation(lived: CommandLine) -> None:
     assert report["credentials"] == {"newest": 0, "older": {"service tokens": 1}, "lost": 0}
     said = found(lived)
     assert said["sealed"]["result"] == "ok"
-    assert "can be removed once every running replica" in said["sealed"]["sentence"]
+    assert "The older keys can be removed now." in said["sealed"]["sentence"]
+    lagging = lived.service()
+    _beat(
+        lagging, f"{KeyRing((from_base64url(old['ENCRYPTION_KEY']),)).ids[0].hex()} {lagging.runtime.keys.ids[0].hex()}"
+    )
+    assert "1 running replica puts another one first" in found(lived)["sealed"]["sentence"]
+    lagging.runtime.database.close()
     assert "Each follows at its next use" in lived("rotate-keys").out
 
     lived.set(**new)
@@ -82,6 +91,12 @@ def test_the_whole_rotation(lived: CommandLine) -> None:
     assert "not in the list: 1 session or service token" in said["credentials"]["sentence"]
     assert lived("ledger", "verify").code == 0
     assert lived("doctor", "--offline").code == 0
+
+
+def _beat(service: Service, encryption_keys: str) -> None:
+    """Let a process with these keys have its heartbeat now."""
+    with service.runtime.database.write() as tx:
+        tx.heartbeats.beat(uuid4(), service.runtime.clock.now(), encryption_keys)
 
 
 def test_a_lost_key_is_said_to_be_one_for_every_value_and_destroys_nothing(lived: CommandLine) -> None:

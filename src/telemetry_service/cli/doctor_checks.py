@@ -296,12 +296,12 @@ def _without_problems(found: "Verification", trusted: str | None) -> tuple[Resul
 def _sealed(service: "OpenService") -> Finding:
     """Open every sealed value, which says what depends on which key of ENCRYPTION_KEY."""
     from telemetry_service.cli.key_texts import sealed_text
-    from telemetry_service.pipeline.sealed_values import count_sealed
+    from telemetry_service.pipeline.sealed_values import count_sealed, running_key_lists
 
     runtime = service.runtime
     with runtime.database.read() as tx:
-        counts = count_sealed(runtime, tx)
-    sentence = sealed_text(counts, len(runtime.keys.ids))
+        counts, running = count_sealed(runtime, tx), running_key_lists(runtime, tx)
+    sentence = sealed_text(counts, runtime.keys.ids, running)
     if counts.unreadable.total():
         return _wrong("sealed", sentence, ExitCode.SETTINGS)
     left = counts.older.total() or counts.unbound.total()

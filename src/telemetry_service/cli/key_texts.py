@@ -1,5 +1,6 @@
 """What the doctor and ``rotate-keys`` say about the keys that stored values depend on."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from telemetry_service.domain.phrases import counted, to_the_minute
@@ -14,18 +15,31 @@ if TYPE_CHECKING:
     from telemetry_service.pipeline.sealed_values import SealedCounts
 
 
-def sealed_text(counts: "SealedCounts", listed: int = 1) -> str:
-    """Return what is sealed under which key of ENCRYPTION_KEY, and what to do; ``listed`` is the length of the list."""
+def sealed_text(counts: "SealedCounts", key_ids: Sequence[bytes], running: Sequence[str]) -> str:
+    """Return what is sealed under which key of ENCRYPTION_KEY, and what to do.
+
+    ``key_ids`` are those of the list, newest first; ``running`` are the lists of the running processes, in hex.
+    """
     said = [f"{UNREADABLE[kind]} ({number})" for kind, number in counts.unreadable.items() if number]
     if counts.older:
         said.append(f"Still under an older ENCRYPTION_KEY: {_named(counts.older)}. Run: telemetry-service rotate-keys")
     elif not said:
         said.append("Everything is sealed under the newest ENCRYPTION_KEY.")
-        if listed > 1:
-            said.append("The older keys can be removed once every running replica has the newest one first.")
+        if len(key_ids) > 1:
+            said.append(_when_to_drop(key_ids[0].hex(), running))
     if counts.unbound:
         said.append(f"Not bound to this installation: {_named(counts.unbound)}. The next start does it.")
     return " ".join(said)
+
+
+def _when_to_drop(newest: str, running: Sequence[str]) -> str:
+    behind = sum(not keys.startswith(newest) for keys in running)
+    if not behind:
+        return "The older keys can be removed now."
+    replicas = counted(behind, "running replica puts", "running replicas put")
+    return (
+        f"Keep the older keys: {replicas} another one first. Restart with the newest first, and run rotate-keys again."
+    )
 
 
 def credentials_text(use: "KeyUse") -> str:

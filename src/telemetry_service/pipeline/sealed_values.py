@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.keyring import UNBOUND, Place
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.sealed_values import SealedValue
+
+ALIVE = timedelta(minutes=2)
+"""A process without a heartbeat for this long has ended, or cannot write anything either."""
 
 STEP = 200
 """Values that are read at a time."""
@@ -53,6 +57,11 @@ def count_sealed(runtime: Runtime, tx: Transaction) -> SealedCounts:
             if value.sealed.startswith(UNBOUND):
                 counts.unbound[kind] += 1
     return counts
+
+
+def running_key_lists(runtime: Runtime, tx: Transaction) -> tuple[str, ...]:
+    """Return the IDs of the keys that each running process has, in hex, newest first."""
+    return tx.heartbeats.encryption_keys(runtime.clock.now() - ALIVE)
 
 
 def place_of(runtime: Runtime, kind: SealedKind, value: SealedValue, installation: UUID) -> Place | None:

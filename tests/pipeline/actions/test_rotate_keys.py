@@ -13,7 +13,7 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.sealed_kind import SealedKind
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.actions.configure import reveal_api_key, set_api_key
-from telemetry_service.pipeline.actions.rotate_keys import ALIVE, rotate_keys
+from telemetry_service.pipeline.actions.rotate_keys import rotate_keys
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.api_key import PURPOSE
@@ -21,7 +21,7 @@ from telemetry_service.pipeline.customer import customer_of, purpose_of
 from telemetry_service.pipeline.heartbeat import Heartbeat
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.sealed_values import count_sealed
+from telemetry_service.pipeline.sealed_values import ALIVE, count_sealed
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.sweep import examine_everything, verify_everything

@@ -25,10 +25,12 @@ def rotate_keys(*, as_json: AsJson = False) -> None:
     """
     with opened_service() as service:
         from telemetry_service.pipeline.actions.rotate_keys import rotate_keys as rotate
+        from telemetry_service.pipeline.sealed_values import running_key_lists
 
         rotated = rotate(service.runtime, command_actor())
         with service.runtime.database.read() as tx:
             credentials = service.authentication.key_use(tx, service.runtime.clock.now())
+            running = running_key_lists(service.runtime, tx)
     if as_json:
         say_json({**_as_json(rotated), "credentials": asdict(credentials)})
     else:
@@ -36,7 +38,7 @@ def rotate_keys(*, as_json: AsJson = False) -> None:
             say(f"Sealed again: {number} ({kind.value})")
         if rotated.ledger_key_renewed:
             say("A new key signs the ledger from here on; the old one announced it.")
-        say(sealed_text(rotated.counts))
+        say(sealed_text(rotated.counts, service.runtime.keys.ids, running))
         say(credentials_text(credentials))
     if rotated.counts.unreadable:
         raise typer.Exit(ExitCode.SETTINGS)

@@ -7,7 +7,6 @@ someone else meanwhile is sealed under their newest key, and is found again by t
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +15,11 @@ from telemetry_service.domain.errors import ReplicaLacksKeyError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.sealed_kind import SealedKind
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.pipeline.sealed_values import STEP, SealedCounts, count_sealed, place_of
+from telemetry_service.pipeline.sealed_values import STEP, SealedCounts, count_sealed, place_of, running_key_lists
 from telemetry_service.pipeline.stages.follow_connection import PURPOSE as CONNECTION
 from telemetry_service.sealing.keyring import UNBOUND
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.sealed_values import SealedValue
-
-ALIVE = timedelta(minutes=2)
-"""A process without a heartbeat for this long has ended, or cannot write anything either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,10 @@ def bind_sealed_values(runtime: Runtime) -> None:
 
 
 def _refuse_unless_known(runtime: Runtime) -> None:
-    now, newest = runtime.clock.now(), runtime.keys.ids[0].hex()
+    newest = runtime.keys.ids[0].hex()
     with runtime.database.read() as tx:
-        known = tx.heartbeats.encryption_keys(now - ALIVE)
-    if any(newest not in keys.split() for keys in known):
+        running = running_key_lists(runtime, tx)
+    if any(newest not in keys.split() for keys in running):
         raise ReplicaLacksKeyError
 
 
