@@ -33,9 +33,11 @@ class Browser:
         self.address = address
         self.cookies: dict[str, str] = {}
 
-    def post(self, path: str, **form: str) -> httpx.Response:
+    def post(self, path: str, host: str | None = None, **form: str) -> httpx.Response:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"X-Forwarded-For": self.address} | ({"Cookie": cookie} if cookie else {})
+        if host is not None:
+            headers |= {"Host": host, "Origin": f"http://{host}"}
         response = self._service.client.post(path, data=form, headers=headers)
         self.cookies |= dict(response.cookies)
         self._service.client.cookies.clear()
@@ -80,13 +82,23 @@ def test_not_even_strangers_at_the_same_address_keep_a_known_browser_out(service
     assert Browser(service, HOME).log_in() == 429
 
 
+def test_a_website_that_rebinds_its_name_to_the_service_counts_for_no_one(service: Running) -> None:
+    visitor = Browser(service, HOME)
+    for _ in range(6):
+        response = visitor.post("/login", host="rebind.evil.example", name="admin", password=WRONG)
+        assert response.status_code == 421
+    assert Browser(service, HOME).log_in() == 303
+
+
 def test_show_has_a_count_of_its_own(service: Running) -> None:
     known = Browser(service, HOME)
     assert known.log_in() == 303
     for _ in range(5):
         wrong = known.post(f"{TAB}/api-key/reveal", csrf_token=known._proof(), password=WRONG)  # noqa: SLF001
         assert "Incorrect password." in wrong.text
-    assert "Too many incorrect passwords" in known.show_key().text
+    blocked = known.show_key()
+    assert "Too many incorrect passwords" in blocked.text
+    assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "30")
     known.log_out()
     assert known.log_in() == 303
     assert API_KEY in known.show_key().text

@@ -156,6 +156,7 @@ def test_a_password_that_cannot_be_changed_says_why_and_repeats_nothing(service:
     wrong = [browser.call("POST", paths.PASSWORD, present="wrong", new=NEW, again=NEW) for _ in range(5)]
     refused = wrong[-1]
     assert "Too many incorrect passwords." in refused.text
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
     assert browser.is_in()
 
 

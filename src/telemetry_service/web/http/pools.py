@@ -33,8 +33,9 @@ T = TypeVar("T")
 _EXCHANGES = 16
 """At once, in one process. There is one administrator, and the schedule has its own threads."""
 
-_STRANGERS, _STRANGERS_WAITING, _OF_ONE_ADDRESS = 1, 16, 2
+_STRANGERS, _STRANGERS_WAITING = 1, 16
 _KNOWN, _KNOWN_WAITING = 1, 8
+_OF_ONE = 2
 """Threads that check passwords: each check takes 64 MiB and a hundred milliseconds. A browser that has logged in before
 and an open session have their own, so they never wait for strangers."""
 
@@ -107,7 +108,7 @@ def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
 def logs_in(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     """Run the login in the pool of the browsers that have logged in before, or in that of strangers.
 
-    One address has only some of the places where strangers wait.
+    One address, and one such browser, has only some of the places.
     """
 
     @wraps(endpoint)
@@ -115,10 +116,11 @@ def logs_in(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
         given: Any = kwargs
         request, context = given["request"], given["context"]
         work, pools = partial(endpoint, *args, **kwargs), cast("Pools", context.pools)
-        if context.authentication.devices.read(read_device_cookie(request)) is not None:
-            return await pools.known.begin(work)
+        device = context.authentication.devices.read(read_device_cookie(request))
+        if device is not None:
+            return await pools.known.begin(work, device.device_id.hex, _OF_ONE)
         caller = caller_group(caller_address(request.scope) or "")
-        return await pools.strangers.begin(work, caller, _OF_ONE_ADDRESS)
+        return await pools.strangers.begin(work, caller, _OF_ONE)
 
     return run
 

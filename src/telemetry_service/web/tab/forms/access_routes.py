@@ -13,6 +13,7 @@ from telemetry_service.identity.login import Login
 from telemetry_service.identity.password_rules import PasswordRefusedError
 from telemetry_service.identity.sessions import Place, Session
 from telemetry_service.identity.tokens import ServiceTokens, TokenFacts
+from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.http.place import place_of
 from telemetry_service.web.http.pools import checks_password
@@ -89,7 +90,10 @@ def change_password(
     except LoginFailedError:
         return _refused(visit, "present", "Incorrect password.")
     except LoginThrottledError as refusal:
-        return _refused(visit, "present", refusal.text)
+        problem = problem_of(refusal)
+        response = _refused(visit, "present", problem.detail, problem.status)
+        response.headers.update(problem.headers)
+        return response
     except PasswordRefusedError as refusal:
         return _refused(visit, "new", refusal.text)
     response = see_other(f"{paths.ACCESS}?done={_CHANGED}")
@@ -98,9 +102,9 @@ def change_password(
     return response
 
 
-def _refused(visit: Visit, field: str, sentence: str) -> Response:
+def _refused(visit: Visit, field: str, sentence: str, status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> Response:
     shown = _shown(visit) | {"toast": None, "password_errors": {field: sentence}}
-    return visit.page(ACCESS, shown, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return visit.page(ACCESS, shown, status)
 
 
 def _shown(visit: Visit) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """*Show*, after a recent login, and *Remove API key*, with a confirmation, because nothing can be sent without one."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Form
@@ -16,6 +17,7 @@ from telemetry_service.identity.sessions import Session
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import note_refused_reveal, page
 from telemetry_service.web.tab import paths
@@ -45,7 +47,10 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
     except LoginFailedError:
         return _ask_password(visit, "Incorrect password.")
     except LoginThrottledError as refusal:
-        return _ask_password(visit, refusal.text)
+        problem = problem_of(refusal)
+        response = _ask_password(visit, problem.detail, problem.status)
+        response.headers.update(problem.headers)
+        return response
     shown = {"hide_after": HIDE_AFTER_SECONDS, **_key(visit)}
     if visit.htmx:
         shown |= read_now(visit.runtime, activity_section)
@@ -65,8 +70,8 @@ def _authenticate(visit: Visit, password: str | None) -> None:
         raise RecentLoginRequiredError
 
 
-def _ask_password(visit: Visit, wrong: str | None) -> Response:
-    return visit.dialog("telemetry/relogin.html", {"relogin_wrong": wrong})
+def _ask_password(visit: Visit, wrong: str | None, status: int = HTTPStatus.OK) -> Response:
+    return visit.dialog("telemetry/relogin.html", {"relogin_wrong": wrong}, status)
 
 
 def _key(visit: Visit) -> dict[str, Any]:
