@@ -59,22 +59,23 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
     check(page, "after a test, with the key shown")
 
 
-@pytest.mark.parametrize(
-    ("opener", "dialog"),
-    [
-        ("#send-now", "#send-now-dialog"),
-        ("#view-payload", "#payload-dialog"),
-        ("#remove-key", "#remove-key-dialog"),
-        ("#history tr:nth-child(2) th a", "#drawer"),
-    ],
-)
-def test_each_dialog(ready: Console, page: Page, opener: str, dialog: str) -> None:
+DIALOGS = {
+    "#send-now": "#send-now-dialog",
+    "#view-payload": "#payload-dialog",
+    "#remove-key": "#remove-key-dialog",
+    "#history tr:nth-child(2) th a": "#drawer",
+}
+"""Each with what opens it."""
+
+
+def test_each_dialog(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     log_in(page.context, ready)
-    page.goto(ready.tab)
-    page.locator(opener).click()
-    expect(page.locator(dialog)).to_be_visible()
-    check(page, dialog)
+    for opener, dialog in DIALOGS.items():
+        page.goto(ready.tab)
+        page.locator(opener).click()
+        expect(page.locator(dialog)).to_be_visible()
+        check(page, dialog)
 
 
 def test_a_wrong_field_and_a_question_before_a_save(ready: Console, page: Page) -> None:

@@ -5,13 +5,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import Look, visit
+from tests.support.each import each
 
 DEMO = Deployed(environment={"DEMO_MODE": "true"})
 THROW_AWAY = Deployed(environment={"DEMO_MODE": "true", "ENCRYPTION_KEY": "", "CREDENTIAL_ENCRYPTION_KEY": ""})
 
 
 @pytest.mark.parametrize("deployed", [DEMO], ids=["demo"])
-@pytest.mark.parametrize("address", ["", "/payload", "/send-now", "/proof", "/activity"])
+@each("address", ["", "/payload", "/send-now", "/proof", "/activity"])
 def test_every_page_says_that_it_is_a_demo(console: Console, page: Page, address: str) -> None:
     page.goto(console.tab + address)
     note = page.get_by_role("note", name="Demo mode")

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.console import Console, Deployed
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import log_in, picture
+from tests.support.each import each
 from tests.support.license_server import Trouble, hang, reply
 from tests.support.site import LIMITS
 
@@ -92,7 +93,8 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
     expect(page.locator("#retry-barred")).to_contain_text("Telemetry is off")
 
 
-@pytest.mark.parametrize(
+@pytest.mark.parametrize("deployed", [Deployed(limits=LIMITS.__class__(deadline=LIMITS.deadline / 2))], ids=[""])
+@each(
     ("trouble", "sentence", "next_step"),
     [
         (reply(401), "does not accept the API key", "correct and not expired"),
@@ -106,9 +108,7 @@ def test_payloads_that_wait_while_telemetry_is_off_are_kept(ready: Console, page
         ),
         (hang, "did not respond in time", "The next attempt is in 1 minute"),
     ],
-    ids=["401", "403", "422", "500", "302", "time-out"],
 )
-@pytest.mark.parametrize("deployed", [Deployed(limits=LIMITS.__class__(deadline=LIMITS.deadline / 2))], ids=[""])
 def test_error_details_in_the_history_name_cause_and_next_step(
     ready: Console, page: Page, trouble: object, sentence: str, next_step: str
 ) -> None:

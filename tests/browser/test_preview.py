@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from telemetry_service.domain.dictionary import field_dictionary
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import log_in, picture
+from tests.support.each import each
 
 
 def figure(page: Page, name: str) -> str:
@@ -131,7 +132,7 @@ def test_the_exact_payload_has_its_own_address_and_back_closes_it(ready: Console
     expect(page.locator("#health")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@each("width", [320, 1280])
 def test_large_numbers_stand_whole_in_their_place(ready: Console, page: Page, width: int) -> None:
     ready.report(3, scale=100_000_000)
     log_in(page.context, ready)

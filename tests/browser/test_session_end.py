@@ -14,6 +14,7 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import PASSWORD, Console
 from tests.browser.visitor import Faults, Look, log_in, visit
+from tests.support.each import each
 from tests.support.license_server import API_KEY
 from tests.support.running import UNUSED_TLS
 
@@ -187,7 +188,7 @@ def test_a_form_that_was_not_signed_here_is_none(ready: Console, page: Page) -> 
         assert "Not saved" not in response.text()
 
 
-@pytest.mark.parametrize("cookie", ["x", "", "e30", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
+@each("cookie", ["x", "", "e30", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
 def test_a_cookie_that_is_no_unsaved_form_counts_as_none(ready: Console, page: Page, cookie: str) -> None:
     response = page.request.get(
         ready.tab, headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={cookie}"}

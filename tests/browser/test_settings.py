@@ -10,6 +10,7 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console, Deployed
 from tests.browser.visitor import log_in, picture
+from tests.support.each import each
 
 
 def saved(page: Page) -> None:
@@ -82,7 +83,7 @@ def test_a_deployment_that_locks_telemetry_off_says_so(console: Console, page: P
     assert stored.frequency is Frequency.DAILY
 
 
-@pytest.mark.parametrize(
+@each(
     ("switch", "name"), [("Enable Data Encryption", "encrypt_payload"), ("Enable PII Anonymization", "anonymize_pii")]
 )
 def test_encryption_and_anonymization_are_switched(ready: Console, page: Page, switch: str, name: str) -> None:
@@ -120,7 +121,7 @@ def test_a_shorter_retention_says_how_many_rows_it_deletes_and_asks(ready: Conso
     assert read_now(ready.runtime, read_configuration).stored.values.retention_days == 7
 
 
-@pytest.mark.parametrize("days", [90, 365])
+@each("days", [90, 365])
 def test_a_longer_retention_is_saved_without_a_question(ready: Console, page: Page, days: int) -> None:
     page.goto(ready.tab)
     page.get_by_label(f"{days} days").check()
@@ -177,7 +178,7 @@ def test_a_save_that_changes_nothing_says_so(ready: Console, page: Page) -> None
     expect(page.locator("#activity")).not_to_contain_text("Saved the settings")
 
 
-@pytest.mark.parametrize("width", [320, 1280])
+@each("width", [320, 1280])
 def test_the_floating_bar_covers_no_result(ready: Console, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(ready.tab)

@@ -53,6 +53,10 @@ class Deployment:
         environment = {**self.environment, **environment}
         return Program("serve", "--port", "0", *options, folder=self.folder, environment=environment, forked=True)
 
+    def command(self, *arguments: str) -> Program:
+        """Return another command of the program."""
+        return Program(*arguments, folder=self.folder, environment=self.environment, forked=True)
+
     def call(self, url: str, scope: Scope, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes them
         """Make a call of the API."""
         headers = {"Authorization": f"Bearer {self.tokens[scope]}", **request.pop("headers", {})}

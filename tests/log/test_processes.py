@@ -5,7 +5,6 @@ import signal
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.sealing.keyring import generate_key
 from tests.log.conftest import Deployment
-from tests.support.program import Program
 
 REPORT = {
     "report_id": "0193b2f6-7a00-7000-8000-000000000001",
@@ -69,7 +68,7 @@ def test_an_unexpected_error_in_the_recorder_belongs_to_its_request(deployment: 
 def test_a_command_writes_sentences_and_no_lines(deployment: Deployment) -> None:
     deployment.license_server.server.refuse()
     for arguments in (["send-now"], ["send-now", "--json"], ["test-connection"], ["doctor"]):
-        with Program(*arguments, folder=deployment.folder, environment=deployment.environment) as command:
+        with deployment.command(*arguments) as command:
             command.process.wait(120)
             written = command.errors
         assert "{" not in written
