@@ -170,7 +170,8 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _call(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
+def call_route(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
+    """Call a route as someone who shows these credentials, with something for each parameter of its path."""
     path = route[1].format(
         bouncer_id="b",
         transmission_id=UUID(int=7),
@@ -198,7 +199,7 @@ def _session(service: Running, caller: str = "session") -> Credentials:
 def test_a_route_admits_only_the_callers_that_it_names(
     shared: Running, callers: dict[str, Credentials], route: tuple[str, str], caller: str
 ) -> None:
-    response = _call(shared, route, _session(shared, caller) if caller in SESSIONS else callers[caller])
+    response = call_route(shared, route, _session(shared, caller) if caller in SESSIONS else callers[caller])
     shared.client.cookies.clear()
     if route == ("POST", "/login"):
         shared.log_in()  # Otherwise, failures in a row would lock out the next login.
@@ -252,27 +253,27 @@ def test_a_token_is_not_taken_from_the_query(shared: Running) -> None:
 def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: dict[str, Credentials]) -> None:
     session = _session(shared)
     shown = Credentials(session.headers | callers["revoked token"].headers, session.cookies)
-    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 401
+    assert call_route(shared, ("GET", "/api/v1/license"), shown).status_code == 401
 
 
 def test_a_revoked_token_is_refused_within_five_seconds_although_it_was_believed(shared: Running) -> None:
     created = shared.context.authentication.tokens.create("leaving", [READ], CLI)
     shown = Credentials(_bearer(created.token), {})
-    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
+    assert call_route(shared, ("GET", "/api/v1/license"), shown).status_code == 200
     with shared.context.runtime.database.write() as tx:  # As another replica does it.
         tx.identity.revoke_token(created.facts.token_id, shared.clock.now())
-    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 200
+    assert call_route(shared, ("GET", "/api/v1/license"), shown).status_code == 200
     shared.clock.advance(timedelta(seconds=5))
-    assert _call(shared, ("GET", "/api/v1/license"), shown).status_code == 401
+    assert call_route(shared, ("GET", "/api/v1/license"), shown).status_code == 401
 
 
 def test_showing_the_api_key_needs_a_recent_login(shared: Running) -> None:
     shared.call(ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": "ck_shown_0123456789"})
     session = _session(shared)
     reveal = ("POST", f"{T}/config/api-key/reveal")
-    assert _call(shared, reveal, session).json() == {"api_key": "ck_shown_0123456789"}
+    assert call_route(shared, reveal, session).json() == {"api_key": "ck_shown_0123456789"}
     shared.clock.advance(timedelta(minutes=11))
-    response = _call(shared, reveal, session)
+    response = call_route(shared, reveal, session)
     assert (response.status_code, code_in(response)) == (403, "recent-login-required")
     assert "kkkk" not in response.text
 

@@ -19,6 +19,7 @@ from tests.support.each import each
 from tests.support.issuer import AUDIENCE, GatewayOfTest, ec_key, rsa_key, sign, sign_with_the_public_key
 from tests.support.log_lines import lines_of
 from tests.support.running import Running, code_in
+from tests.web.security.test_authorization import PAGE, PERSONAL, PUBLIC, ROUTES, VIEWED, Credentials, call_route
 
 HEADER = "X-Control-Core-Identity"
 CONFIG = "/api/v1/telemetry/config"
@@ -301,3 +302,45 @@ def test_the_log_has_the_reason_and_nothing_of_the_token(
     assert (unavailable["issuer"], unavailable["cause"]) == ("gateway", "document_malformed")
     assert "canary" not in caplog.text
     assert token not in caplog.text
+
+
+WHO: dict[str, tuple[str, set[Scope]]] = {
+    "administrator": ("administrator", {Scope.READ, Scope.ADMIN}),
+    "viewer": ("viewer", {Scope.READ}),
+    "no role": ("no-role", set()),
+    "expired": ("identity-refused", set()),
+}
+
+
+@each("route", ROUTES)
+@each("who", WHO)
+def test_a_route_admits_only_those_whom_the_gateway_gives_a_role_for_it(
+    service: Running, gateway: GatewayOfTest, route: tuple[str, str], who: str
+) -> None:
+    name, held = WHO[who]
+    allowed = ROUTES[route]
+    needed = {PAGE: {Scope.ADMIN}, VIEWED: {Scope.READ}, PERSONAL: {Scope.READ}}.get(str(allowed), allowed)
+    odd: dict[str, dict[str, Any]] = {"no role": {"roles": None}, "expired": {"exp": 1}}
+    changes = {"auth_time": int(service.clock.now().timestamp())} | odd.get(who, {})
+    token = gateway.token(service.clock.now(), "viewer" if who == "viewer" else "administrator", **changes)
+    proof = _hidden_token(service, gateway)
+    response = call_route(service, route, Credentials({HEADER: token, "X-CSRF-Token": proof, **OWN}, {}))
+    assert "location" not in response.headers or "/login?" not in response.headers["location"]
+    if allowed == PUBLIC:
+        assert response.status_code not in {401, 403} or route == ("POST", "/login")
+    elif isinstance(needed, set) and held & needed:
+        assert response.status_code not in {401, 403}
+    elif held:
+        code = "role-missing" if isinstance(needed, set) and Scope.ADMIN in needed else "forbidden"
+        assert response.status_code == 403
+        assert code in response.text
+    else:
+        assert response.status_code == (401 if who == "expired" else 403)
+        assert name in response.text
+
+
+def _hidden_token(service: Running, gateway: GatewayOfTest) -> str:
+    """Return the CSRF token of the person, as a page has it."""
+    identities = service.context.authentication.gateway
+    assert identities is not None
+    return identities.find(gateway.token(service.clock.now())).csrf_token
