@@ -8,6 +8,7 @@ import pytest
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
 from tests.support.databases import ON_BOTH
+from tests.support.issuer import GatewayOfTest
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.program import Program
 
@@ -29,6 +30,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     assert found.pop("disk") in {"ok", "skipped"}
     assert found.pop("encryption") in {"ok", "skipped"}
     assert found.pop("files") in {"ok", "skipped"}
+    assert found.pop("issuers") == "skipped"
     assert set(found) == {
         "settings",
         "keys",
@@ -56,6 +58,21 @@ def test_a_database_that_others_may_read_is_a_warning_with_the_command_that_mend
     assert finding["result"] == "warning"
     assert f"chmod go= {file}" in finding["sentence"]
     assert file.stat().st_mode & 0o777 == 0o644, "a command only looks"
+
+
+def test_keys_of_a_gateway_that_cannot_be_read_are_a_warning_with_the_cause(cli: CommandLine, tmp_path: Path) -> None:
+    gateway = GatewayOfTest(tmp_path)
+    cli.set(**gateway.environment)
+    for content, result, sentence in (
+        (None, "ok", "can be read"),
+        ("{", "warning", "document_malformed"),
+    ):
+        if content is not None:
+            gateway.file.write_text(content)
+        (finding,) = [one for one in cli("doctor", "--json").json() if one["check"] == "issuers"]
+        assert (finding["result"], sentence in finding["sentence"]) == (result, True)
+    (finding,) = [one for one in cli("doctor", "--offline", "--json").json() if one["check"] == "issuers"]
+    assert finding["result"] == "skipped"
 
 
 def test_tokens_that_expire_soon_are_a_warning_with_their_names(cli: CommandLine) -> None:

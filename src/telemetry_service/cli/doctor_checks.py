@@ -14,7 +14,13 @@ from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.open_service import SQLITE, read_settings, with_place
 from telemetry_service.cli.output import moment
 from telemetry_service.domain.clock import Clock, SystemClock
-from telemetry_service.domain.errors import DatabaseMissingError, SettingsError, StorageLoginError, TelemetryError
+from telemetry_service.domain.errors import (
+    DatabaseMissingError,
+    IssuerUnavailableError,
+    SettingsError,
+    StorageLoginError,
+    TelemetryError,
+)
 from telemetry_service.domain.owner import Owner
 
 if TYPE_CHECKING:
@@ -178,6 +184,7 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         ("writing", lambda: _writing(service)),
         ("clock", lambda: _clock(service, clock.now())),
         ("administrator", lambda: _administrator(service)),
+        ("issuers", lambda: _issuers(service, offline=offline)),
         ("tokens", lambda: _tokens(service, clock.now())),
         ("health", lambda: _health(service)),
         ("ledger", lambda: _ledger(service)),
@@ -226,6 +233,20 @@ def _administrator(service: "OpenService") -> Finding:
         return Finding("administrator", Result.OK, "The administrator has a password.")
     sentence = "No one can log in yet. Set a password with: telemetry-service admin set-password"
     return Finding("administrator", Result.WARNING, sentence)
+
+
+def _issuers(service: "OpenService", *, offline: bool) -> Finding:
+    ways = [way for way in (service.authentication.provider, service.authentication.gateway) if way is not None]
+    if not ways or offline:
+        sentence = "No identity provider or gateway is configured." if not ways else "Skipped: --offline."
+        return Finding("issuers", Result.SKIPPED, sentence)
+    try:
+        for way in ways:
+            way.check()
+    except IssuerUnavailableError as error:
+        sentence = f"The identity provider, or the keys of the gateway, cannot be read ({error.cause}). Check its URL."
+        return Finding("issuers", Result.WARNING, sentence)
+    return Finding("issuers", Result.OK, "The keys that verify people's identities can be read.")
 
 
 def _tokens(service: "OpenService", now: datetime) -> Finding:

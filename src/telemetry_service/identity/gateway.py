@@ -32,6 +32,14 @@ class GatewayIdentities:
         self._keys = keys
         self._clock = clock
 
+    def check(self) -> None:
+        """Read the keys of the gateway.
+
+        Raises:
+            IssuerUnavailableError: they cannot be read now.
+        """
+        self._signing_keys.check()
+
     def is_at_hand(self, token: str) -> bool:
         """Whether a token can be verified, or refused, without waiting for keys."""
         kid = key_id_of(token)

@@ -43,6 +43,8 @@ class Kept(Generic[T]):
         self._last: T | None = None
         self._read_at: datetime | None = None
         self._tried_at: datetime | None = None
+        self._cause: str | None = None
+        """Why it could not be read the last time."""
 
     @property
     def at_hand(self) -> T | None:
@@ -69,16 +71,19 @@ class Kept(Generic[T]):
             self._tried_at = now
             self._try(now)
         if self._last is None or not _within(self._read_at, now, LONGEST):
-            raise IssuerUnavailableError
+            raise IssuerUnavailableError(self._cause)
         return self._last
 
     def _try(self, now: datetime) -> None:
         try:
             self._last, self._read_at = self._read(), now
         except IssuerUnavailableError as error:
-            log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause=error.cause)
+            self._cause = error.cause
         except ValueError:  # Not JSON, not UTF-8, or another document.
-            log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause="document_malformed")
+            self._cause = "document_malformed"
+        else:
+            return
+        log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause=self._cause)
 
 
 def _within(since: datetime | None, now: datetime, limit: timedelta) -> bool:

@@ -45,6 +45,15 @@ class OpenIdProvider:
         self._metadata = Kept(NAME, self._read_metadata, clock)
         self.signing_keys = SigningKeys(NAME, lambda: client().get(self._metadata.get().jwks_uri), clock)
 
+    def check(self) -> None:
+        """Read what the provider publishes.
+
+        Raises:
+            IssuerUnavailableError: it cannot be read now.
+        """
+        self._metadata.get()
+        self.signing_keys.check()
+
     def begin(self, next_: str, renewed: Session | None = None) -> Begun:
         """Begin a login that leads to the page ``next_``, or that only renews a session.
 

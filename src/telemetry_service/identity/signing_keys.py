@@ -56,6 +56,14 @@ class SigningKeys:
         """Whether a key is known without reading the keys."""
         return kid in (self._kept.at_hand or {})
 
+    def check(self) -> None:
+        """Read the keys.
+
+        Raises:
+            IssuerUnavailableError: they are not known and cannot be read now.
+        """
+        self._kept.get()
+
     def find(self, kid: str) -> PublicKey | None:
         """Return a key, or None if the issuer has none with this ID. It may read the keys.
 
