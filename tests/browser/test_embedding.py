@@ -281,7 +281,7 @@ def test_the_console_hands_on_its_theme_and_nobody_else_does(host: Host) -> None
 def test_without_a_session_the_tab_says_so_in_its_place(host: Host) -> None:
     frame = host.open()
     host.page.evaluate("document.getElementById('host-modal').close()")
-    host.page.context.clear_cookies()
+    host.console.clock.advance(days=1)  # The session has ended.
     host.faults.expected_statuses.add(401)
     frame.get_by_role("radio", name="Weekly").check()
     frame.locator("#test").click()
