@@ -40,11 +40,11 @@
 
   const NEXT = "\n<!-- next -->\n"; // As in step_stream.py.
 
-  const innerOf = (fragment) => new DOMParser().parseFromString(fragment, "text/html").body.firstElementChild.innerHTML;
+  const childrenOf = (fragment) => new DOMParser().parseFromString(fragment, "text/html").body.firstElementChild.childNodes;
 
   function showProgress(xhr, place) {
     const complete = xhr.responseText.split(NEXT).slice(0, -1);
-    if (complete.length > 0 && place) place.innerHTML = innerOf(complete.at(-1));
+    if (complete.length > 0 && place) place.replaceChildren(...childrenOf(complete.at(-1)));
   }
 
   document.addEventListener("htmx:beforeSend", ({ detail: { elt, target, xhr } }) => {
