@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.ledger import Kind
@@ -192,3 +193,29 @@ def test_an_entry_that_cannot_be_read_is_shown_as_such(walk: Walk) -> None:
     assert (entry["seq"], entry["unreadable"], entry["claims"]["seq"]) == (3, "telemetry_ledger.at", 3)
     listed = walk.service.client.get(f"{TAB}/activity", headers=session_of(walk.service)).text
     assert "This entry cannot be read" in listed
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_postgresql_lets_its_owner_write_is_shown_as_such(lived: Running) -> None:
+    held, rejected, accepted = (it["transmission_id"] for it in history(lived))
+    engine = create_engine(lived.database_url)
+    with engine.begin() as connection:
+        for statement in (
+            "UPDATE telemetry_transmission_logs SET created_at = 'infinity' WHERE state = 'rejected'",
+            "ALTER TABLE telemetry_transmission_logs DROP CONSTRAINT ck_telemetry_transmission_logs_trigger",
+            "UPDATE telemetry_transmission_logs SET trigger = 'no member' WHERE state = 'held'",
+            "ALTER TABLE telemetry_schedule ALTER COLUMN next_run_at DROP NOT NULL",
+            "UPDATE telemetry_schedule SET next_run_at = NULL",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    page = lived.call(Scope.READ, "GET", "telemetry/history").json()
+    assert [it["transmission_id"] for it in page["transmissions"]] == [accepted]
+    assert page["unreadable"] == [
+        {"transmission_id": held, "unreadable": "telemetry_transmission_logs.trigger"},
+        {"transmission_id": rejected, "unreadable": "telemetry_transmission_logs.created_at"},
+    ]
+    assert health(lived)["code"] == "row_unreadable"
+    assert "telemetry_schedule.next_run_at" in health(lived)["cause"]
+    assert lived.client.get(TAB, headers=session_of(lived)).status_code == 200
+    assert code_in(lived.call(Scope.ADMIN, "POST", "telemetry/send-now")) == "row-unreadable"

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYetError
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import RV, PQGen
+from psycopg.abc import RV, AdaptContext, Buffer, PQGen
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -61,6 +64,27 @@ class BoundedConnection(psycopg.Connection[Any]):
             if time.monotonic() >= self.ends_at:
                 self.close()  # It is in an unknown state and must not be reused.
             raise
+
+
+class TimesLoader(Loader):
+    """Reads times. One that Python does not have, such as infinity, becomes one that the column's type refuses.
+
+    The driver's own reader would fail the whole query for it.
+    """
+
+    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+        """Use the driver's reader."""
+        super().__init__(oid, context)
+        reader = psycopg.adapters.get_loader(oid, Format.TEXT)
+        assert reader is not None  # noqa: S101 - the driver has one for its own types
+        self._reader = reader(oid, context)
+
+    def load(self, data: Buffer) -> Any:  # noqa: ANN401 - as the driver's
+        """Return a time."""
+        try:
+            return self._reader.load(data)
+        except errors.DataError:
+            return datetime.max.replace(tzinfo=UTC)
 
 
 def postgresql_engine(url: URL, patience: Patience) -> Engine:
@@ -116,6 +140,7 @@ def _connect(
     end = ends_at(patience)
     connection = _within(seconds_until(end), lambda: BoundedConnection.connect(*given, **named))
     connection.ends_at = end
+    connection.adapters.register_loader("timestamptz", TimesLoader)
     return connection
 
 

@@ -354,10 +354,19 @@ def test_a_receipt_of_another_transmission_is_not_verified_where_a_key_is_pinned
 def test_an_earlier_payload_does_not_come_back_although_it_was_signed(site: Site, engine: Engine) -> None:
     """It names the customer by a pseudonym that was replaced; a copy of its line must not count as the latest."""
     transmission = sent(site, 401)
+    earlier = transmission.prepared_sha256
+    with site.runtime.database.read() as tx:
+        content = tx.evidence.get(transmission.transmission_id, earlier)
     site.server.store.add_key(ANOTHER_KEY, CUSTOMER)
     set_api_key(site.runtime, ANOTHER_KEY, ADMIN)
     intruder = Intruder(engine, transmission.transmission_id)
-    intruder.set_log("prepared_sha256 = :earlier", earlier=transmission.prepared_sha256)
+    intruder.set_log("prepared_sha256 = :earlier", earlier=earlier)
+    # Its bytes were deleted when it was replaced, so they come from a copy.
+    intruder.run(
+        "INSERT INTO evidence (transmission_id, sha256, content) VALUES (:id, :sha, :content)",
+        sha=earlier,
+        content=content,
+    )
     assert flaws(proof_of(site, transmission)) == ((CHANGED, None),)
     copied = "(seq, line, kind, at, actor, transmission_id) SELECT seq + 1000, line, kind, at, actor, transmission_id"
     first = "WHERE transmission_id = :id AND kind = 'prepared' ORDER BY seq LIMIT 1"
