@@ -37,6 +37,7 @@ TRANSMISSION = Transmission(
     claimed_until=None,
     attempts_made=0,
     accepted_at=None,
+    withdrawn_at=None,
     cause=None,
     response_code=None,
     receipt=None,

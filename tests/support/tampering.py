@@ -16,8 +16,13 @@ _TABLES = (
     "ledger_head",
     "ledger_keys",
     "ledger_verification",
+    "telemetry_configuration",
+    "installation",
+    "license_posture",
+    "announced_schemas",
 )
-LOGS, ATTEMPTS, EVIDENCE, LEDGER, HEAD, KEYS, VERDICT = _TABLES
+LOGS, ATTEMPTS, EVIDENCE, LEDGER, HEAD, KEYS, VERDICT, *_ROWS = _TABLES
+CONFIGURATION, INSTALLATION, LICENSE, ANNOUNCED = _ROWS
 _OF_ACCEPTED = f"(SELECT transmission_id FROM {LOGS} WHERE state = 'success' ORDER BY sequence LIMIT 1)"
 
 
@@ -107,6 +112,42 @@ _LINE = f"(SELECT seq FROM {LEDGER} WHERE transmission_id = {_OF_ACCEPTED} AND k
 TAMPERINGS = (
     Tampering("an accepted payload is rewritten", rewrite_history, "row_changed", in_drawer=True),
     Tampering("a rejected one gets the receipt of another", run(_PASTED_RECEIPT), "state_changed"),
+    Tampering(
+        "an acceptance is dated back",
+        run(f"UPDATE {LOGS} SET accepted_at = '2026-01-02 03:04:05' WHERE transmission_id = {_OF_ACCEPTED}"),
+        "time_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "what is not withdrawn says when it was",
+        run(f"UPDATE {LOGS} SET withdrawn_at = accepted_at WHERE transmission_id = {_OF_ACCEPTED}"),
+        "time_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "a payload is prepared at another time",
+        run(f"UPDATE {LOGS} SET created_at = '2026-01-02 03:04:05' WHERE transmission_id = {_OF_ACCEPTED}"),
+        "time_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "an attempt ends at another time",
+        run(f"UPDATE {ATTEMPTS} SET finished_at = '2027-01-02 03:04:05' WHERE transmission_id = {_OF_ACCEPTED}"),
+        "time_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "something else has triggered it",
+        run(f"UPDATE {LOGS} SET trigger = 'scheduled' WHERE transmission_id = {_OF_ACCEPTED}"),
+        "row_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "an attempt has another size",
+        run(f"UPDATE {ATTEMPTS} SET body_bytes = body_bytes + 1 WHERE transmission_id = {_OF_ACCEPTED}"),
+        "attempt_changed",
+        in_drawer=True,
+    ),
     Tampering("a waiting payload is swapped", swap_waiting, "payload_changed"),
     Tampering(
         "an accepted one is deleted",

@@ -176,6 +176,7 @@ class Transmission:
     claimed_until: datetime | None
     attempts_made: int
     accepted_at: datetime | None
+    withdrawn_at: datetime | None
     cause: Cause | None
     response_code: int | None
     receipt: str | None

@@ -4,12 +4,13 @@ The drawer and ``prove`` check the one that they show each time they show it; th
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from telemetry_service.domain.clock import rfc3339
+from telemetry_service.domain.clock import EARLIEST, rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.release import wait_of
 from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
@@ -21,6 +22,8 @@ from telemetry_service.sealing.receipt import ReceiptKeys
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
 
 class Flaw(StrEnum):
     """What is wrong with a transmission's rows, bytes or lines; the code is stable."""
@@ -30,6 +33,7 @@ class Flaw(StrEnum):
     PAYLOAD_CHANGED = "payload_changed"
     PAYLOAD_MISSING = "payload_missing"
     ROW_CHANGED = "row_changed"
+    TIME_CHANGED = "time_changed"
     ATTEMPT_CHANGED = "attempt_changed"
     OUTCOME_CHANGED = "outcome_changed"
     BYTES_CHANGED = "bytes_changed"
@@ -49,7 +53,8 @@ _SENTENCES = {
     Flaw.NOT_IN_LEDGER: "The ledger has no entry that names the payload of this transmission.",
     Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
     Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
-    Flaw.ROW_CHANGED: "The number of records or the period differs from the one that was signed.",
+    Flaw.ROW_CHANGED: "The number of records, the trigger or the period differs from the one that was signed.",
+    Flaw.TIME_CHANGED: "A time in its row differs from the one that was signed.",
     Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
     Flaw.OUTCOME_CHANGED: "The outcome of this attempt differs from the one that was signed.",
     Flaw.BYTES_CHANGED: "The kept bytes of this attempt do not match the digest that was signed before it was made.",
@@ -105,6 +110,7 @@ def check_transmission(
     transmission: Transmission,
     attempts: tuple[Attempt, ...],
     keys: Mapping[str, bytes],
+    now: datetime,
     chain: Chain | None = None,
 ) -> CheckedTransmission:
     """Check a transmission now.
@@ -114,12 +120,13 @@ def check_transmission(
         transmission: The transmission.
         attempts: Its attempts.
         keys: The raw public keys of the ledger, by their IDs.
+        now: The present time.
         chain: Its lines, read from the chain. Without it, the index finds them; the sweep verifies the whole chain.
     """
     lines = chain.lines if chain else tx.ledger.of_transmission(transmission.transmission_id)
     contents = tx.evidence.of(transmission.transmission_id, _digests(transmission, attempts))
     read = {line.seq: read_line(line.line, keys) for line in lines}
-    check = _Check(transmission, attempts, lines, read, contents, complete=chain is None or chain.complete)
+    check = _Check(transmission, attempts, lines, read, contents, now, complete=chain is None or chain.complete)
     said = tuple(claims for claims in read.values() if claims)
     return CheckedTransmission(tuple(dict.fromkeys(check.findings())), lines, said, contents)
 
@@ -143,6 +150,7 @@ class _Check:
     read: Mapping[int, dict[str, Any] | None]
     """What each line says; None if it is not ours."""
     contents: Mapping[str, bytes]
+    now: datetime
     complete: bool
     """Whether no line about it can be missing, as far as that was checked."""
 
@@ -151,6 +159,7 @@ class _Check:
             yield Finding(Flaw.ENTRIES_MISSING)
         yield from self._lines()
         yield from self._payload()
+        yield from self._beginning()
         for attempt in self.attempts:
             yield from self._attempt(attempt)
         for number in self.attempts_signed.keys() - {attempt.number for attempt in self.attempts}:
@@ -182,6 +191,16 @@ class _Check:
         if any(said.get("period", period) != period for said in self._all(Kind.PREPARED, Kind.MIGRATED)):
             yield Finding(Flaw.ROW_CHANGED)
 
+    def _beginning(self) -> Iterator[Finding]:
+        """Compare what started it, and when, with the entry about its closing, or about what was taken over."""
+        said = next((said for said in self._all(Kind.PREPARED, Kind.MIGRATED) if "trigger" in said), None)
+        if said is None:
+            return
+        if said["trigger"] != self.transmission.trigger:
+            yield Finding(Flaw.ROW_CHANGED)
+        if rfc3339(self.transmission.created_at) != said.get("created_at", said["at"]):
+            yield Finding(Flaw.TIME_CHANGED)
+
     def _attempt(self, attempt: Attempt) -> Iterator[Finding]:
         said = self.attempts_signed.get(attempt.number)
         if said is None:
@@ -191,12 +210,20 @@ class _Check:
             yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
         elif not self._ended_so(attempt):
             yield Finding(Flaw.OUTCOME_CHANGED, attempt=attempt.number)
+        elif not self._ended_then(attempt):
+            yield Finding(Flaw.TIME_CHANGED, attempt=attempt.number)
+        yield from self._bytes(attempt, said)
+
+    def _bytes(self, attempt: Attempt, said: Mapping[str, Any] | None) -> Iterator[Finding]:
         for digest in (attempt.payload_sha256, attempt.body_sha256):
             content = self.contents.get(digest)
             if content is not None and sha256_hex(content) != digest:
                 yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
             elif content is None and said is not None and not self._replaced(attempt, said):
                 yield Finding(Flaw.BYTES_MISSING, attempt=attempt.number)
+        body = self.contents.get(attempt.body_sha256)
+        if body is not None and sha256_hex(body) == attempt.body_sha256 and len(body) != attempt.body_bytes:
+            yield Finding(Flaw.ATTEMPT_CHANGED, attempt=attempt.number)
         sent = self.contents.get(attempt.payload_sha256)
         if said is not None and sent is not None and self._prepared() is not None and not self._is_prepared(sent):
             yield Finding(Flaw.BYTES_CHANGED, attempt=attempt.number)
@@ -212,7 +239,7 @@ class _Check:
 
     def _ended_so(self, attempt: Attempt) -> bool:
         """Whether it has the outcome that was signed last; without one, it is under way, or a crash has ended it."""
-        said = next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
+        said = self._answer_to(attempt)
         if said is None:
             waits = {State.EXPORTED} if attempt.trigger is AttemptTrigger.BUNDLE else {State.PENDING, State.RETRYING}
             return attempt.response_code is None and attempt.state in waits
@@ -222,6 +249,18 @@ class _Check:
             attempt.response_code,
             attempt.duplicate,
         )
+
+    def _ended_then(self, attempt: Attempt) -> bool:
+        """Whether it ended when that was signed. Without an outcome, the next attempt closes it, or its bundle does."""
+        said, finished = self._answer_to(attempt), attempt.finished_at
+        if said is not None:
+            return finished is not None and rfc3339(finished) == said["at"]
+        if attempt.trigger is AttemptTrigger.BUNDLE:
+            return finished == attempt.started_at
+        return finished is None or finished in {it.started_at for it in self.attempts if it.number > attempt.number}
+
+    def _answer_to(self, attempt: Attempt) -> dict[str, Any] | None:
+        return next((a for a in reversed(self._all(Kind.ANSWERED)) if a["number"] == attempt.number), None)
 
     def _is_prepared(self, sent: bytes) -> bool:
         """Whether what was sent is a payload that was signed, apart from its ``transmitted_at``."""
@@ -239,8 +278,29 @@ class _Check:
         said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
         if accepted != bool(said) or self._release_differs():
             yield Finding(Flaw.STATE_CHANGED)
-        elif self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
+            return
+        if self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
             yield Finding(Flaw.RECEIPT_CHANGED)
+        yield from self._ending(said)
+
+    def _ending(self, accepted: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+        """Compare when it was accepted, for the first time, or withdrawn, with what was signed."""
+        row, withdrawn = self.transmission, self._all(Kind.WITHDRAWN)
+        signed_of = ((row.accepted_at, accepted), (row.withdrawn_at, withdrawn))
+        for at, signed in signed_of:
+            times = [said.get("accepted_at") or said["at"] for said in signed[:1]]
+            if (at is not None) != bool(times) or (at is not None and not self._is_dated(at, times[0])):
+                yield Finding(Flaw.TIME_CHANGED)
+
+    def _is_dated(self, at: datetime, signed: str) -> bool:
+        """Whether a row has the time that was signed, or the one of a purge that found that one out of all bounds.
+
+        What a purge dates again is kept for a year at most, so a time that was too far ahead then still is ahead.
+        """
+        if rfc3339(at) == signed:
+            return True
+        redated = EARLIEST <= at <= self.now + _CLOCKS_DIFFER
+        return redated and not rfc3339(EARLIEST) <= signed <= rfc3339(self.now)
 
     def _release_differs(self) -> bool:
         """Whether the row's state contradicts what was signed about its release."""

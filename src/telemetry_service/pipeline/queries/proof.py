@@ -64,7 +64,7 @@ def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
     tx, transmission = snapshot.tx, detail.transmission
     chain = chain_of(tx, transmission.transmission_id, _seen_by_the_sweep(snapshot))
     keys = snapshot.runtime.ledger_keys(tx)
-    checked = check_transmission(tx, transmission, detail.attempts, keys, chain)
+    checked = check_transmission(tx, transmission, detail.attempts, keys, snapshot.now, chain)
     return Proof(
         findings=checked.findings,
         lines=tuple(line.line for line in checked.lines),

@@ -31,14 +31,14 @@ class TablesCheck:
     def __init__(self, runtime: Runtime, *, key_lost: bool) -> None:
         """Start at the oldest. After a key was lost, what it signed is still compared with the rows."""
         self._runtime, self._key_lost = runtime, key_lost
-        self._sequence = 0
+        self._sequence, self._now = 0, runtime.clock.now()
         self.problems: list[Problem] = []
         self.unverified: set[UUID] = set()
         """Those that were accepted while a key was pinned, without a valid receipt."""
 
-    def step(self, tx: Transaction) -> bool:
+    def step(self, tx: Transaction, limit: int = STEP) -> bool:
         """Check the next transmissions; False once there are none left."""
-        sequences = tx.sweep.sequences(self._sequence, STEP)
+        sequences = tx.sweep.sequences(self._sequence, limit)
         keys = self._keys(tx) if sequences else {}
         for sequence in sequences:
             self._check(tx, tx.sweep.transmission(sequence), keys)
@@ -62,7 +62,7 @@ class TablesCheck:
             self.problems.append(Problem("row_unreadable"))
             return
         transmission, attempts = found
-        checked = readable(lambda: check_transmission(tx, transmission, attempts, keys))
+        checked = readable(lambda: check_transmission(tx, transmission, attempts, keys, self._now))
         if checked is None:
             self.problems.append(Problem("row_unreadable", transmission_id=transmission.transmission_id))
             return
