@@ -21,6 +21,7 @@ depends_on = None
 
 _LOGS, _ATTEMPTS = "telemetry_transmission_logs", "telemetry_transmission_attempts"
 _EXCHANGES = "license_server_last_exchange"
+_STAMPED = ("installation", "telemetry_configuration", "license_posture")
 _ROWS = 500
 """Payloads that are moved at a time."""
 
@@ -106,6 +107,9 @@ def upgrade() -> None:
     _create_ledger()
     _create_evidence()
     _create_announced_schemas()
+    for table in _STAMPED:
+        with op.batch_alter_table(table) as batch:
+            batch.add_column(sa.Column("stamp", sa.LargeBinary(48), nullable=True))
     with op.batch_alter_table("activity", table_kwargs={"sqlite_autoincrement": True}) as batch:
         batch.drop_constraint(op.f("ck_activity_action"), type_="check")
     with _altered(_LOGS) as batch:
@@ -161,6 +165,9 @@ def downgrade() -> None:
         batch.drop_column("as_of")
     with op.batch_alter_table("telemetry_schedule") as batch:
         batch.drop_column("verifying_until")
+    for table in _STAMPED:
+        with op.batch_alter_table(table) as batch:
+            batch.drop_column("stamp")
     op.execute("UPDATE reporting_periods SET closed_by = 'switched_off' WHERE closed_by = 'restored'")
     _replace_closed_by(_CLOSED_BY)
     _keep_sequence(highest)
@@ -260,6 +267,7 @@ def _create_announced_schemas() -> None:
         sa.Column("schema_sha256", sa.String(64), nullable=False),
         sa.Column("announced_at", types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("settled_at", types.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("stamp", sa.LargeBinary(48), nullable=True),
         sa.PrimaryKeyConstraint("schema_sha256", name=op.f("pk_announced_schemas")),
     )
 

@@ -45,7 +45,7 @@ def says_connected_only_while_it_is(s: Situation, v: Verdict, _rows: tuple[Trans
 
 def altered(s: Situation) -> bool:
     """Whether something is not as it was signed, which says nothing about the connection."""
-    return bool(s.ledger.problems or s.waiting.payload_changed)
+    return bool(s.ledger.problems or s.waiting.payload_changed or s.setup.changed)
 
 
 def badge_and_health_agree(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
@@ -169,8 +169,9 @@ def unhealthy_only_if_the_latest_exchange_failed_or_something_was_changed(
 
 
 def what_was_changed_is_always_said(s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]) -> bool:
-    said = ("as signed when the period was closed" in v.health.cause, "verification of the ledger" in v.health.cause)
-    return said == (bool(s.waiting.payload_changed), bool(s.ledger.problems))
+    sentences = ("as signed when the period was closed", "verification of the ledger", "as the service stored them")
+    said = tuple(sentence in v.health.cause for sentence in sentences)
+    return said == (bool(s.waiting.payload_changed), bool(s.ledger.problems), bool(s.setup.changed))
 
 
 def an_available_installation_is_on_schedule_in_words_too(

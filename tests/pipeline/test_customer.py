@@ -158,6 +158,7 @@ def test_without_its_encryption_key_nothing_that_waited_leaves_until_that_key_is
     newer = bytes(range(1, 33))
     site.runtime = site.open(replica=replace(site.replica, customer_id=None, encryption_keys=(newer,)))
     set_api_key(site.runtime, API_KEY, ADMIN)
+    site.configure()  # Approves the rows that only the other key can check.
     deliver_due(site.runtime)
     refused = retry(site.runtime, waiting.transmission_id, ADMIN).transmission
     assert (refused.state, refused.cause) == (State.HELD, Cause.PAYLOAD_CHANGED)

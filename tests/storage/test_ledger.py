@@ -56,6 +56,7 @@ def with_keys(database_url: str, *keys: bytes) -> Iterator[Database]:
 def note(database: Database, at: datetime = NOW, actor: Actor = ADMIN, **details: Value) -> None:
     """Write one entry in a transaction of its own."""
     with database.write() as tx:
+        tx.ledger.begins()
         tx.ledger.note(at, actor, Kind.CONNECTION_TESTED, details)
 
 
@@ -366,10 +367,10 @@ def test_of_a_key_that_was_rotated_only_the_public_one_is_left(database: Databas
     assert READERS.open(after.sealed[old], Place(f"ledger-public-key/{old}", after.installation)) != private
 
 
-def test_a_rotation_of_an_empty_ledger_begins_it(database: Database) -> None:
+def test_a_ledger_without_a_key_that_no_start_begins_has_lost_it(database: Database) -> None:
     with database.write() as tx:
         tx.ledger.rotate_key(NOW, ADMIN)
-    assert [claims["reason"] for claims in said(database) if claims] == ["first", "rotated", "confirmed"]
+    assert [claims["reason"] for claims in said(database) if claims] == ["lost", "rotated", "confirmed"]
     check_chain(database)
 
 

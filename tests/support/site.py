@@ -45,6 +45,14 @@ _SPOIL = text(
 _FORGET = (
     "DELETE FROM telemetry_ledger",
     "DELETE FROM ledger_keys",
+    "DELETE FROM announced_schemas",
+    "DELETE FROM ledger_verification",
+    "DELETE FROM ledger_salted_values",
+    "DELETE FROM ledger_pending",
+    "DELETE FROM evidence WHERE sha256 NOT IN (SELECT prepared_sha256 FROM telemetry_transmission_logs)",
+    "UPDATE telemetry_configuration SET stamp = NULL",
+    "UPDATE installation SET stamp = NULL",
+    "UPDATE license_posture SET stamp = NULL",
     f"UPDATE ledger_head SET seq = 0, sha256 = '{FIRST_PREV}', at = NULL, key_id = NULL",  # noqa: S608 - our own
 )
 LIMITS = ExchangeLimits(deadline=timedelta(seconds=2))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.release import NewField, Release, ReleasePolicy
 from telemetry_service.domain.situation import Run, Situation, Waiting
@@ -33,6 +34,10 @@ IN_BUNDLES = tuple(replace(setup, in_bundles=True) for setup in SETUPS if setup.
 RESTORED = (replace(COMPLETE, restored=True), replace(COMPLETE, restored=True, in_bundles=True))
 UNREADABLE = (replace(COMPLETE, unreadable=("license_posture.tier",)),)
 """Someone has written into a row that everything needs."""
+CHANGED = (
+    replace(COMPLETE, changed=(ChangedRow.SETTINGS,)),
+    replace(COMPLETE, enabled=False, changed=tuple(ChangedRow)),
+)
 EXCHANGES = (
     LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=3),
     None,
@@ -109,6 +114,8 @@ def situations() -> Iterator[Situation]:
         yield situation
         if (run, next_run) == (RUNS[0], NEXT_RUNS[0]):  # What the ledger says does not depend on them.
             yield from (replace(situation, ledger=ledger) for ledger in LEDGERS)
+            if setup == COMPLETE:
+                yield from (replace(situation, setup=it, reportable=it.enabled) for it in CHANGED)
     yield from _with_decisions()
 
 

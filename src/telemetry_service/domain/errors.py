@@ -253,6 +253,16 @@ class RestoredError(TelemetryError):
     )
 
 
+class SettingsChangedError(TelemetryError):
+    """Someone has changed rows that decide what is sent, past the service."""
+
+    code = "settings-changed"
+    sentence = (
+        "Someone changed the database: what decides what is sent is not as the service stored it. Find out who did it,"
+        " check the settings, then save them again."
+    )
+
+
 class NotRestoredError(TelemetryError):
     """The database is no restored copy, or it is known what was sent since."""
 

@@ -1,4 +1,4 @@
-"""What the ledger says of reported facts.
+"""What the ledger says of reported facts and of the settings.
 
 IDs of bouncers and customers, and extension codes, are salted: other services choose them.
 """
@@ -6,7 +6,8 @@ IDs of bouncers and customers, and extension codes, are salted: other services c
 from datetime import datetime
 
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, PostureChange
+from telemetry_service.domain.configuration import Configuration
+from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, PostureChange
 from telemetry_service.domain.ledger import Salted, Value
 
 
@@ -23,6 +24,19 @@ def of_license(change: PostureChange) -> dict[str, Value]:
     old, new = dict(change.old), dict(change.new)
     changed = {name: _license_value(name, old[name], new[name]) for name in new if old[name] != new[name]}
     return {"of": "license", "changes": changed}
+
+
+def settings_as_said(settings: Configuration) -> dict[str, Value]:
+    """Return all settings as an entry says them; every value is one of a closed set."""
+    return dict(settings.model_dump(mode="json"))
+
+
+def license_as_said(license_: LicensePosture) -> dict[str, Value]:
+    """Return the whole license posture as an entry says it."""
+    said = dict(license_)
+    customer = said.pop("customer_id")
+    written: dict[str, Value] = {name: _written(value) for name, value in said.items()}
+    return written | {"customer_id": None if customer is None else Salted(str(customer))}
 
 
 def of_code(code: ExtensionCode) -> dict[str, Value]:

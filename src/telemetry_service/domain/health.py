@@ -12,7 +12,14 @@ from datetime import timedelta
 from telemetry_service.domain import health_texts as texts
 from telemetry_service.domain.causes import EXPLANATIONS, PASSING
 from telemetry_service.domain.health_texts import Finding
-from telemetry_service.domain.obstacles import Obstacle, bars_by_rows, bars_everything, missing
+from telemetry_service.domain.obstacles import (
+    RESTORED,
+    Obstacle,
+    bars_by_rows,
+    bars_everything,
+    missing,
+    settings_changed,
+)
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Situation
@@ -64,6 +71,8 @@ def _altered(situation: Situation) -> Iterator[Finding]:
         yield texts.payload_changed(situation.waiting.payload_changed)
     if situation.ledger.problems and situation.ledger.verified_at is not None:
         yield texts.ledger_broken(situation.ledger.problems, situation.ledger.verified_at)
+    if situation.setup.changed:
+        yield texts.barred(settings_changed(situation.setup.changed))
 
 
 def _joined(findings: tuple[Finding, ...]) -> str:
@@ -170,7 +179,7 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
     yield from _not_proved(situation)
     waiting = situation.waiting
     if situation.setup.restored:
-        yield texts.RESTORED
+        yield texts.barred(RESTORED)
     if situation.run is not None and situation.run.contradicted:
         yield texts.contradiction(situation.run.due_at)
     if situation.setup.in_bundles and waiting.held + waiting.rejected:

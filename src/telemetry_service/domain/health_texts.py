@@ -25,9 +25,6 @@ ACCEPTED = "A recent transmission was accepted."
 _CHECK_SERVICE = "Check that the telemetry service is running and can write to its database."
 
 OK = Finding("ok", "", NOTHING_TO_DO, Owner.NOBODY)
-RESTORED = Finding(
-    obstacles.RESTORED.code, obstacles.RESTORED.sentence, obstacles.RESTORED.next_step, obstacles.RESTORED.owner
-)
 UNTESTED = Finding(
     "connection_untested",
     "The current connection has not been used yet.",
@@ -47,7 +44,7 @@ LEDGER_KEY_LOST = Finding(
     " find out who changed the database.",
     Owner.DEPLOYMENT,
 )
-NOT_AS_SIGNED = frozenset({"payload_changed", "ledger_broken"})
+NOT_AS_SIGNED = frozenset({"settings_changed", "payload_changed", "ledger_broken"})
 """Codes of a health state in which something is not as it was signed."""
 
 NOT_DELIVERED = frozenset({"period_contradiction", "waiting_rejected", "waiting_held", "receipt_missing"})
@@ -72,6 +69,11 @@ def planned(at: datetime, now: datetime) -> str:
 def exchange_failed() -> Finding:
     """Return a failure whose cause is not known."""
     return Finding("exchange_failed", "The latest exchange with the License Server failed.", *TEST_AGAIN)
+
+
+def barred(obstacle: obstacles.Obstacle) -> Finding:
+    """Say what an obstacle says."""
+    return Finding(obstacle.code, obstacle.sentence, obstacle.next_step, obstacle.owner)
 
 
 def payload_changed(number: int) -> Finding:

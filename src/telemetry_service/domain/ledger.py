@@ -75,6 +75,10 @@ class Kind(StrEnum):
     """Stored secrets were sealed again: under a newer key, or bound to their place."""
 
 
+OF_SETTINGS = (Kind.BEGUN, Kind.SETTINGS, Kind.KEY_SET, Kind.KEY_REMOVED)
+"""The kinds of entries that a write of the settings' row has."""
+
+
 class KeyReason(StrEnum):
     """Why a ledger key signs from an entry on."""
 

@@ -3,8 +3,9 @@
 A switch that is off comes first: nothing may contact the License Server before it is on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from telemetry_service.domain.changed_rows import ChangedRow, is_or_are, listed
 from telemetry_service.domain.errors import (
     BundlesOnlyError,
     CustomerIdMissingError,
@@ -13,6 +14,7 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     RestoredError,
     RowUnreadableError,
+    SettingsChangedError,
     TelemetryDisabledError,
     TelemetryError,
 )
@@ -38,6 +40,8 @@ class Setup:
     """Whether the database is a restored copy, and it is not known yet what was sent since."""
     unreadable: tuple[str, ...] = ()
     """The columns of the one-row tables, and of the open period, that hold what this service never writes."""
+    changed: tuple[ChangedRow, ...] = ()
+    """The rows that decide what is sent, and that someone else has changed in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,14 @@ RESTORED = Obstacle(
     Owner.ADMINISTRATOR,
     "once it is known what was sent before the restore",
     RestoredError,
+)
+SETTINGS_CHANGED = Obstacle(
+    "settings_changed",
+    "Someone changed the database, so nothing is sent.",
+    "Find out who did it. Check the settings, then save them again.",
+    Owner.ADMINISTRATOR,
+    "once the settings are saved again",
+    SettingsChangedError,
 )
 NO_LICENSE_SERVER = Obstacle(
     "license_server_missing",
@@ -152,7 +164,7 @@ def bars_everything(setup: Setup) -> Obstacle | None:
 
 def bars_release(setup: Setup) -> Obstacle | None:
     """Return why a payload that waits cannot be released."""
-    return bars_everything(setup) or _bars_by_restore(setup)
+    return bars_everything(setup) or bars_by_database(setup)
 
 
 def bars_test(setup: Setup) -> Obstacle | None:
@@ -168,7 +180,7 @@ def bars_test(setup: Setup) -> Obstacle | None:
 
 def bars_attempts(setup: Setup) -> Obstacle | None:
     """Return why a waiting payload cannot be sent over the network."""
-    return bars_connection(setup) or _bars_by_restore(setup)
+    return bars_connection(setup) or bars_by_database(setup)
 
 
 def bars_connection(setup: Setup) -> Obstacle | None:
@@ -178,12 +190,12 @@ def bars_connection(setup: Setup) -> Obstacle | None:
 
 def bars_bundles(setup: Setup) -> Obstacle | None:
     """Return why waiting payloads cannot be exported in a bundle."""
-    return bars_everything(setup) or bars_by_rows(setup) or _bars_by_key(setup) or _bars_by_restore(setup)
+    return bars_everything(setup) or bars_by_rows(setup) or _bars_by_key(setup) or bars_by_database(setup)
 
 
 def bars_payloads(setup: Setup) -> Obstacle | None:
     """Return why the open period cannot become a payload."""
-    return bars_everything(setup) or bars_by_rows(setup) or missing(setup) or _bars_by_restore(setup)
+    return bars_everything(setup) or bars_by_rows(setup) or missing(setup) or bars_by_database(setup)
 
 
 def missing(setup: Setup) -> Obstacle | None:
@@ -195,8 +207,17 @@ def missing(setup: Setup) -> Obstacle | None:
     return _bars_by_key(setup)
 
 
-def _bars_by_restore(setup: Setup) -> Obstacle | None:
+def bars_by_database(setup: Setup) -> Obstacle | None:
+    """Return why the rows of the database do not say what may be sent."""
+    if setup.changed:
+        return settings_changed(setup.changed)
     return RESTORED if setup.restored else None
+
+
+def settings_changed(rows: tuple[ChangedRow, ...]) -> Obstacle:
+    """Return the obstacle that someone has changed rows that decide what is sent."""
+    sentence = f"Someone changed the database: {listed(rows)} {is_or_are(rows)} not as the service stored them."
+    return replace(SETTINGS_CHANGED, sentence=sentence)
 
 
 def _bars_by_key(setup: Setup) -> Obstacle | None:

@@ -16,6 +16,7 @@ NOT_CONFIGURED = frozenset(
         "api_key_unusable",
         "restored",
         "row_unreadable",
+        "settings_changed",
         # As written by version 0.1.0.
         "not-configured",
         "key-unusable",

@@ -10,6 +10,7 @@ from telemetry_service.domain.obstacles import (
     NO_LICENSE_SERVER,
     OFF,
     RESTORED,
+    SETTINGS_CHANGED,
     Obstacle,
 )
 from telemetry_service.domain.phrases import to_come, to_the_minute
@@ -32,6 +33,7 @@ _REASONS = {
     NO_API_KEY.code: "no API key was configured",
     RESTORED.code: "the database had been restored from a backup",
     "row_unreadable": "a row of the database could not be read",
+    SETTINGS_CHANGED.code: "someone had changed the database",
     KEY_UNUSABLE.code: "the stored API key could not be decrypted",
     "key-unusable": "the stored API key could not be decrypted",
 }

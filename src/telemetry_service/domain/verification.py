@@ -1,8 +1,11 @@
 """What the latest check of the whole ledger found, with its time: lists, health and metrics say nothing newer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from telemetry_service.domain.changed_rows import CODES, ChangedRow
 
 MOST_PROBLEMS = 1000
 """The most problems that are kept: one wrong entry may be followed by thousands."""
@@ -26,6 +29,10 @@ class Problem:
 
 
 _SENTENCES = {
+    ChangedRow.ANNOUNCEMENT.code: "The announcement of new fields is not as the service stored it.",
+    ChangedRow.INSTALLATION.code: "The identity of this installation is not as the service stored it.",
+    ChangedRow.LICENSE.code: "The license is not as the service stored it.",
+    ChangedRow.SETTINGS.code: "The settings are not as the service stored them.",
     "attempt_changed": "An attempt differs from the one that was signed before it was made.",
     "attempt_order": "The attempt follows a later one.",
     "bytes_changed": "The kept bytes of an attempt do not match the digest that was signed before it was made.",
@@ -51,10 +58,11 @@ _SENTENCES = {
     "receipt": "It contains the receipt of another transmission.",
     "receipt_changed": "The receipt is not the one that was signed when it arrived.",
     "rolled_back": "An entry that was there before is missing: the ledger was cut short, or replaced by an older one.",
-    "row_changed": "The number of records or the period differs from the one that was signed.",
+    "row_changed": "The number of records, the trigger or the period differs from the one that was signed.",
     "row_unreadable": "The row cannot be read.",
     "signature": "It was changed: its signature is wrong.",
     "state_changed": "The state differs from the outcome that was signed.",
+    "time_changed": "A time in its row differs from the one that was signed.",
     "transmission_missing": "It was deleted, and no purge of the ledger explains that.",
     "unknown_key": "A key that is not trusted signed it.",
 }
@@ -89,6 +97,8 @@ class Verification:
     """What the row that names the latest entry said. If it says something else, there is something to verify."""
     rolled_back: tuple[str, ...]
     """Entries (``SEQ:DIGEST``) that were verified once, and are missing."""
+    stamps: Mapping[str, str]
+    """What the entries say of the stamps that were written last, by the names of their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ class LedgerState:
     verified_at: datetime | None = None
     """None if it was not verified yet, or someone has forged the verdict."""
     problems: int = 0
+    """Those with rows outside the ledger apart: the health names these rows."""
     receipts_missing: int = 0
     key_lost: bool = False
 
@@ -116,7 +127,7 @@ def state_of(verification: Verification | None, trusted: str | None) -> LedgerSt
         return NOT_VERIFIED
     return LedgerState(
         verified_at=verification.at,
-        problems=len(verification.problems),
+        problems=sum(problem.code not in CODES for problem in verification.problems),
         receipts_missing=len(verification.unverified),
         key_lost=is_key_lost(verification, trusted),
     )

@@ -17,10 +17,11 @@ from telemetry_service.storage.database import Transaction
 _NEW = frozenset({ChangeKind.ADDED, ChangeKind.WIDENED})
 
 
-def announce(runtime: Runtime, tx: Transaction, now: datetime) -> Announced:
+def announce(runtime: Runtime, tx: Transaction, now: datetime, *, first: bool = False) -> Announced:
     """Return the current schema as it was announced; announce it now if it was not.
 
-    The first one ever counts as settled, and so does one that allows nothing that the last settled one does not.
+    The ``first`` one ever counts as settled, and so does one that allows nothing that the last settled one does not. A
+    row that someone else has changed counts for nothing.
     """
     current = runtime.schemas.current
     earlier = _end_notices(runtime, tx, now)
@@ -29,23 +30,33 @@ def announce(runtime: Runtime, tx: Transaction, now: datetime) -> Announced:
         return known
     settled = _settled(runtime, earlier)
     # A schema that only a newer version knows cannot be compared with, so everything counts as new.
-    waits = bool(earlier) and (settled is None or adds_or_widens(settled, current))
+    waits = not first and (settled is None or adds_or_widens(settled, current))
     tx.announced_schemas.add(Announced(current.sha256, now, None if waits else now))
     if waits:
         until = notice_of(runtime.deployment.release, Announced(current.sha256, now, None))
         log_event(Event.NEW_FIELD_ANNOUNCED, due=None if until is None else rfc3339(until))
-    announced = tx.announced_schemas.get(current.sha256)
-    assert announced is not None  # noqa: S101 - it was written a statement ago
-    return announced
+    # Another replica may have announced it, or someone else has changed its row: then it waits.
+    return announcement_of(runtime, tx, current.sha256) or Announced(current.sha256, now, None)
+
+
+def announcement_of(runtime: Runtime, tx: Transaction, schema_sha256: str) -> Announced | None:
+    """Return a schema as this installation has announced it; None if it has not."""
+    return next((each for each in _announced(runtime, tx) if each.schema_sha256 == schema_sha256), None)
+
+
+def _announced(runtime: Runtime, tx: Transaction) -> tuple[Announced, ...]:
+    """Return the schemas whose rows no one else has changed."""
+    rows = tx.announced_schemas.stamped()
+    return tuple(announced for announced, stamped in rows if runtime.signer.is_intact(stamped))
 
 
 def _end_notices(runtime: Runtime, tx: Transaction, now: datetime) -> tuple[Announced, ...]:
     """Settle the schemas whose notice is over, whether a payload waited for that or not; return every schema."""
-    announced = tx.announced_schemas.all()
+    announced = _announced(runtime, tx)
     over = [each for each in announced if each.settled_at is None and notice_is_over(runtime, each, now)]
     for each in over:
         tx.announced_schemas.settle(each.schema_sha256, now)
-    return tx.announced_schemas.all() if over else announced
+    return _announced(runtime, tx) if over else announced
 
 
 def notice_is_over(runtime: Runtime, announced: Announced, now: datetime) -> bool:
@@ -66,7 +77,7 @@ def new_field_of(runtime: Runtime, tx: Transaction, announced: Announced | None,
 def changes_since_settled(runtime: Runtime, tx: Transaction, schema_sha256: str) -> tuple[Change, ...]:
     """Return field by field how a schema differs from the one that was settled last."""
     schema = runtime.schemas.get(schema_sha256)
-    settled = _settled(runtime, tx.announced_schemas.all())
+    settled = _settled(runtime, _announced(runtime, tx))
     return () if schema is None or settled is None else difference(settled, schema)
 
 

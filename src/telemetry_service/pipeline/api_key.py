@@ -35,7 +35,14 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
     if stored is None:
         raise NotConfiguredError
     try:
-        return runtime.keys.open(stored.sealed, Place(PURPOSE, stored.installation)).decode()
+        return _opened(runtime, stored)
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
         raise
+
+
+def _opened(runtime: Runtime, stored: SealedApiKey) -> str:
+    opened = runtime.keys.open(stored.sealed, Place(PURPOSE, stored.installation)).decode()
+    if key_id(opened) != stored.fact.key_id:  # Someone has put an older one in its place.
+        raise KeyUnusableError
+    return opened

@@ -1,5 +1,6 @@
-"""Signs the ledger's lines. The keys are at rest in the database, sealed under ENCRYPTION_KEY."""
+"""Signs the ledger's lines, and stamps rows outside of it. The ledger's keys are sealed under ENCRYPTION_KEY."""
 
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
@@ -9,8 +10,10 @@ from telemetry_service.domain.errors import KeyUnusableError
 from telemetry_service.sealing.keyring import KeyRing, Place
 from telemetry_service.sealing.ledger_key import LedgerKey
 from telemetry_service.storage.ledger import NewKey, StoredKeys
+from telemetry_service.storage.stamps import NUMBER_BYTES, Stamped
 
 _SIGNS, _SIGNED = "ledger-key", "ledger-public-key"
+_STAMP = "row-stamp"
 
 
 class LedgerSigner:
@@ -59,6 +62,16 @@ class LedgerSigner:
             return sealed is not None and bool(self._opened(stored.signs or "", sealed, stored.installation))
         return False
 
+    def stamp(self, name: str, content: bytes, number: bytes | None = None) -> bytes:
+        """Return the stamp of a row, with a new number, or the one that it had."""
+        number = number or secrets.token_bytes(NUMBER_BYTES)
+        return number + self._keys.digest(_stamped(name, number, content), _STAMP)
+
+    def is_intact(self, stamped: Stamped) -> bool:
+        """Whether a row is as this installation has stamped it, under any key of the deployment."""
+        number, digest = (stamped.stamp or b"")[:NUMBER_BYTES], (stamped.stamp or b"")[NUMBER_BYTES:]
+        return self._keys.matches(digest, _stamped(stamped.name, number, stamped.content), _STAMP)
+
     def public_keys(self, stored: StoredKeys) -> dict[str, bytes]:
         """Return the raw public keys by their IDs.
 
@@ -88,6 +101,10 @@ class LedgerSigner:
             known = LedgerKey(self._keys.open(sealed, _place(_SIGNS, key_id, installation)))
             self._open = {sealed: known}
         return known
+
+
+def _stamped(name: str, number: bytes, content: bytes) -> bytes:
+    return b"\0".join((name.encode(), number.hex().encode(), content))
 
 
 def purposes_of(key_id: str) -> tuple[str, str]:

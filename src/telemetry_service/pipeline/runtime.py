@@ -15,6 +15,7 @@ from telemetry_service.domain.configuration import Deployment, StoredConfigurati
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
+from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
@@ -23,6 +24,7 @@ from telemetry_service.storage.ledger import Head
 
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
+    from telemetry_service.pipeline.stages.sweep import Round
 
 
 @dataclass
@@ -37,6 +39,16 @@ class WrittenHead:
     """The head that this process last wrote into the file beside the database; None before it did."""
 
     head: Head | None = None
+
+
+@dataclass
+class Swept:
+    """What this process knows of the verification of the ledger, whatever someone writes into the database."""
+
+    verdict: Verification | None = None
+    """The newest verdict that it has read or written."""
+    round: "Round | None" = None
+    """The verification of everything that it does little by little."""
 
 
 class Failpoint(StrEnum):
@@ -82,6 +94,7 @@ class Runtime:
     head_file: Path | None = None
     """Holds the head of the ledger, so that a restored database is noticed; None if there is none."""
     written_head: WrittenHead = field(default_factory=WrittenHead)
+    swept: Swept = field(default_factory=Swept)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)

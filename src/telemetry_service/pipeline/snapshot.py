@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.obstacles import Setup
@@ -21,6 +22,7 @@ from telemetry_service.domain.verification import Verification, state_of
 from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import OldApiKey, open_overlap
+from telemetry_service.pipeline.changed_rows import changed_rows
 from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.verification import open_verification
@@ -102,7 +104,14 @@ class Snapshot:
             in_bundles=self.runtime.deployment.in_bundles,
             restored=self.state.restored_at is not None,
             unreadable=self.state.unreadable,
+            # If a row or the key cannot be read, nothing is sent anyway, and that is the reason to name.
+            changed=() if self.state.unreadable or isinstance(self._opened_key, KeyUnusableError) else self.changed,
         )
+
+    @cached_property
+    def changed(self) -> tuple[ChangedRow, ...]:
+        """The rows that decide what is sent, and that someone else has changed."""
+        return changed_rows(self.runtime, self.tx, self.state, self.verification)
 
     @cached_property
     def last_tick(self) -> LastTick | None:

@@ -13,6 +13,7 @@ from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.rows import filled
+from telemetry_service.storage.stamps import CONFIGURATION, StampStore
 from telemetry_service.storage.tables import TelemetryConfiguration as Row
 
 _TABLE = Row.__table__
@@ -31,9 +32,9 @@ class SealedApiKey:
 class ConfigurationStore:
     """One row. A save names the version that it changes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stamps: StampStore) -> None:
         """Work within the transaction of ``connection``."""
-        self._connection = connection
+        self._connection, self._stamps = connection, stamps
 
     def get(self, *, lock: bool = False) -> StoredConfiguration:
         """Return the configuration; ``lock`` keeps others from saving until this transaction ends."""
@@ -73,7 +74,8 @@ class ConfigurationStore:
         return row
 
     def _write(self, now: datetime, **columns: object) -> None:
-        self._connection.execute(update(Row).values(version=Row.version + 1, updated_at=now, **columns))
+        with self._stamps.kept(CONFIGURATION):
+            self._connection.execute(update(Row).values(version=Row.version + 1, updated_at=now, **columns))
 
 
 def configuration_in(row: RowMapping) -> StoredConfiguration:

@@ -3,7 +3,7 @@
 Every query about the state of telemetry needs most of them, and a page must not need a statement for each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -26,10 +26,11 @@ from sqlalchemy.exc import MultipleResultsFound
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import StoredPosture
+from telemetry_service.domain.ledger import OF_SETTINGS
 from telemetry_service.domain.periods import Period
 from telemetry_service.domain.release import Announced
 from telemetry_service.domain.transmissions import DeliveryRecord
-from telemetry_service.storage.announced_schemas import AnnouncedSchemaStore
+from telemetry_service.storage.announced_schemas import AnnouncedSchemaStore, announced_in
 from telemetry_service.storage.configuration import (
     ConfigurationStore,
     SealedApiKey,
@@ -40,17 +41,21 @@ from telemetry_service.storage.configuration import (
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.last_exchange import LastExchangeStore, delivery_in
+from telemetry_service.storage.ledger import LedgerStore
 from telemetry_service.storage.ledger_verification import LedgerVerificationStore
 from telemetry_service.storage.license import LicenseStore, posture_in
 from telemetry_service.storage.periods import PeriodStore, period_in
 from telemetry_service.storage.rows import filled
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
+from telemetry_service.storage.stamps import ANNOUNCED, CONFIGURATION, LICENSE, Stamped, StampStore
+from telemetry_service.storage.stamps import INSTALLATION as STAMPED_INSTALLATION
 from telemetry_service.storage.tables import (
     AnnouncedSchema,
     ApiKeyOverlap,
     Installation,
     LastExchangeRow,
+    LedgerLineRow,
     LedgerVerification,
     LicensePostureRow,
     ReportingPeriod,
@@ -64,6 +69,7 @@ _EXCHANGES = LastExchangeRow.__table__
 _VERIFICATION = LedgerVerification.__table__
 _LICENSE = LicensePostureRow.__table__
 _ANNOUNCED = AnnouncedSchema.__table__
+_LEDGER = LedgerLineRow.__table__
 _PERIOD = ReportingPeriod.__table__
 _CONFIGURATION = TelemetryConfiguration.__table__
 _SCHEDULE = TelemetrySchedule.__table__
@@ -84,6 +90,14 @@ _FIRST_TICK_SINCE = (
 )
 _VERDICT = cast(_VERIFICATION.c.sealed, LargeBinary).label("verdict")
 """Bytes, even if someone has put a text there: on SQLite, a column may hold anything."""
+_SETTINGS_ENTRY = (
+    select(cast(_LEDGER.c.line, LargeBinary))
+    .where(_LEDGER.c.kind.in_([kind.value for kind in OF_SETTINGS]))
+    .order_by(_LEDGER.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("settings_entry")
+)
 
 _OVERLAP = cast(ApiKeyOverlap.sealed, LargeBinary).label("overlap")
 
@@ -100,6 +114,7 @@ _EVERYTHING = (
         _VERDICT,
         _OVERLAP,
         _INSTALLATION.c.sealed_for.label("installation"),
+        _SETTINGS_ENTRY,
     )
     .select_from(
         _CONFIGURATION.join(_EXCHANGES, _EXCHANGES.c.id == _ONE)
@@ -139,6 +154,10 @@ class CurrentState:
     """The API key before the present one, sealed, if it is still tried."""
     installation: UUID
     """What sealed values are bound to."""
+    stamped: tuple[Stamped, ...]
+    """The rows among these that have stamps."""
+    settings_entry: bytes | None
+    """The ledger's latest entry about the settings, as its index has it."""
     unreadable: tuple[str, ...] = ()
     """The columns, with their tables, that hold what this service never writes."""
 
@@ -169,6 +188,7 @@ class CurrentStateStore:
 
     def _row_by_row(self, schema_sha256: str, now: datetime) -> CurrentState:
         connection, unreadable = self._connection, list[str]()
+        stamps = StampStore(connection, None, LedgerStore(connection, None))
 
         def read(query: Callable[[], Found], otherwise: Found) -> Found:
             try:
@@ -177,8 +197,8 @@ class CurrentStateStore:
                 unreadable.append(error.column)
                 return otherwise
 
-        configuration = ConfigurationStore(connection)
-        installation = InstallationStore(connection)
+        configuration = ConfigurationStore(connection, stamps)
+        installation = InstallationStore(connection, stamps)
         values = read(configuration.get, unreadable_configuration(now))
         read(lambda: self._whole(_INSTALLATION), None)
         read(lambda: self._whole(_SCHEDULE), None)
@@ -189,12 +209,14 @@ class CurrentStateStore:
             restored_at=read(installation.restored_at, None),
             next_run_at=read(ScheduleStore(connection).next_run_at, now),
             delivery=read(LastExchangeStore(connection).record, DeliveryRecord(None, None, None)),
-            announced=read(lambda: AnnouncedSchemaStore(connection).get(schema_sha256), None),
-            license=read(LicenseStore(connection).stored, None),
+            announced=read(lambda: AnnouncedSchemaStore(connection, stamps).get(schema_sha256), None),
+            license=read(LicenseStore(connection, stamps).stored, None),
             period=read(PeriodStore(connection).open, Period(0, now, reportable=False)),
             verdict=LedgerVerificationStore(connection).sealed(),
             overlap=SealedValueStore(connection).overlap(),
             installation=connection.execute(select(INSTALLATION)).scalar() or NOWHERE,
+            stamped=stamps.all(),
+            settings_entry=None,
             unreadable=tuple(dict.fromkeys(unreadable)),
         )
 
@@ -216,18 +238,21 @@ def _state(row: RowMapping) -> CurrentState:
         restored_at=row[_INSTALLATION.c.restored_at],
         next_run_at=row[_SCHEDULE.c.next_run_at],
         delivery=delivery_in(row, row["first_tick_since"]),
-        announced=_announced(row),
+        announced=None if row[_ANNOUNCED.c.schema_sha256] is None else announced_in(row),
         license=None if row[_LICENSE.c.id] is None else posture_in(row),
         period=period_in(row),
         verdict=row["verdict"],
         overlap=row["overlap"],
         installation=row["installation"] or NOWHERE,
+        stamped=tuple(_stamped(row)),
+        settings_entry=row["settings_entry"],
     )
 
 
-def _announced(row: RowMapping) -> Announced | None:
-    schema_sha256 = row[_ANNOUNCED.c.schema_sha256]
-    if schema_sha256 is None:
-        return None
-    columns = tuple(_ANNOUNCED.columns)
-    return Announced(*filled([row[column] for column in columns], columns))
+def _stamped(row: RowMapping) -> Iterator[Stamped]:
+    yield CONFIGURATION.read(row)
+    yield STAMPED_INSTALLATION.read(row)
+    if row[_LICENSE.c.id] is not None:
+        yield LICENSE.read(row)
+    if row[_ANNOUNCED.c.schema_sha256] is not None:
+        yield ANNOUNCED.read(row)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -39,6 +39,7 @@ from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.space import check_space
+from telemetry_service.storage.stamps import Stamper, StampStore
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
 from telemetry_service.storage.usage_bounds import UsageBoundStore
@@ -53,6 +54,10 @@ _PAUSE_SECONDS = 0.2
 """Between two tries, so that a process that waits for the other locks of a transaction gets them in turn."""
 
 
+class Keys(Signer, Stamper, Protocol):
+    """Signs the entries of the ledger, and stamps rows."""
+
+
 class _RollbackError(Exception):
     """Rolls back a transaction that was only a trial."""
 
@@ -60,24 +65,25 @@ class _RollbackError(Exception):
 class Transaction:
     """One transaction, with a store for each aggregate. It ends with the block that opened it."""
 
-    def __init__(self, connection: Connection, signer: Signer | None = None) -> None:
+    def __init__(self, connection: Connection, signer: Keys | None = None) -> None:
         """Work on a connection that has begun a transaction; ``signer`` signs what it writes into the ledger."""
-        self.announced_schemas = AnnouncedSchemaStore(connection)
+        self.ledger = LedgerStore(connection, signer)
+        self.stamps = StampStore(connection, signer, self.ledger)
+        self.announced_schemas = AnnouncedSchemaStore(connection, self.stamps)
         self.attempt_counts = AttemptCountStore(connection)
         self.identity = IdentityStore(connection)
         self.bouncers = BouncerStore(connection)
-        self.configuration = ConfigurationStore(connection)
+        self.configuration = ConfigurationStore(connection, self.stamps)
         self.current_state = CurrentStateStore(connection)
         self.erasure = ErasureStore(connection)
         self.evidence = EvidenceStore(connection)
         self.exchanges = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
         self.heartbeats = HeartbeatStore(connection)
-        self.installation = InstallationStore(connection)
-        self.ledger = LedgerStore(connection, signer)
+        self.installation = InstallationStore(connection, self.stamps)
         self.ledger_retention = LedgerRetentionStore(connection, signer)
         self.legacy = LegacyStore(connection)
-        self.license = LicenseStore(connection)
+        self.license = LicenseStore(connection, self.stamps)
         self.periods = PeriodStore(connection)
         self.retention = RetentionStore(connection)
         self.schedule = ScheduleStore(connection)
@@ -92,7 +98,7 @@ class Transaction:
 class Database:
     """The service's database. It raises only our own errors."""
 
-    def __init__(self, database_url: str, signer: Signer | None = None) -> None:
+    def __init__(self, database_url: str, signer: Keys | None = None) -> None:
         """Prepare an engine for ``database_url``; nothing is connected yet. Without ``signer``, no act is recorded."""
         self._signer = signer
         self._engine = make_engine(database_url)

@@ -10,6 +10,8 @@ from telemetry_service.domain.configuration import Retention
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.schedule import Frequency, next_run_after
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
+from telemetry_service.storage.stamps import INSTALLATION as STAMPED
+from telemetry_service.storage.stamps import StampStore
 from telemetry_service.storage.tables import (
     Installation,
     LastExchangeRow,
@@ -23,9 +25,9 @@ from telemetry_service.storage.upsert import insert as insert_unless_known
 class InstallationStore:
     """The one row of ``installation``."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stamps: StampStore) -> None:
         """Work within the transaction of ``connection``."""
-        self._connection = connection
+        self._connection, self._stamps = connection, stamps
 
     def instance_id(self) -> UUID:
         """Return the random ID of this installation."""
@@ -38,7 +40,8 @@ class InstallationStore:
     def reset_instance_id(self) -> UUID:
         """Replace the ID of this installation by a new random one, and return that."""
         instance_id = uuid4()
-        self._connection.execute(update(Installation).values(instance_id=instance_id))
+        with self._stamps.kept(STAMPED):
+            self._connection.execute(update(Installation).values(instance_id=instance_id))
         return instance_id
 
     def exists(self) -> bool:
@@ -78,7 +81,8 @@ class InstallationStore:
 
     def restored(self, at: datetime | None) -> None:
         """Note it, or that it is settled."""
-        self._connection.execute(update(Installation).values(restored_at=at))
+        with self._stamps.kept(STAMPED):
+            self._connection.execute(update(Installation).values(restored_at=at))
 
     def _create_defaults(self, now: datetime) -> None:
         execute = self._connection.execute

@@ -4,9 +4,9 @@ A transaction locks the head last, signs its lines, and commits next. A process 
 keep others from recording usage, because that writes no line.
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
@@ -146,8 +146,19 @@ class LedgerStore:
         self._connection, self._signer = connection, signer
         self._pending = LedgerPendingStore(connection)
         self._entries: list[Entry] = []
+        self.stamps: dict[str, str] = {}
+        """The numbers of the stamps that this transaction has written, by the names of their rows."""
+        self._missing_key = KeyReason.LOST
         self.written: list[Head] = []
         """The lines of this transaction, once it has flushed."""
+
+    def begins(self) -> None:
+        """Let the first key be made. Without it, a ledger that has no key has lost it."""
+        self._missing_key = KeyReason.FIRST
+
+    def stamped(self, name: str, number: str) -> None:
+        """Let the last entry of this transaction repeat the number of the stamp of a row."""
+        self.stamps[name] = number
 
     def note(
         self,
@@ -210,18 +221,21 @@ class LedgerStore:
         if not self._entries:
             return
         assert self._signer is not None  # noqa: S101 - only a migration has none, and it notes nothing
-        writer = _Writer(self._connection, self._signer)
+        if self.stamps:
+            last = self._entries[-1]
+            self._entries[-1] = replace(last, details={**last.details, "stamps": self.stamps})
+        writer = _Writer(self._connection, self._signer, self._missing_key)
         for entry in self._entries:
             writer.write(entry)
         writer.finish()
         self.written = writer.written
-        self._entries = []
+        self._entries, self.stamps = [], {}
 
     def rotate_key(self, now: datetime, actor: Actor) -> None:
         """Let a new key sign from here on; the entries noted so far are signed by the old one."""
         self.flush()
         assert self._signer is not None  # noqa: S101 - as above
-        writer = _Writer(self._connection, self._signer)
+        writer = _Writer(self._connection, self._signer, self._missing_key)
         writer.rotate(now, actor)
         writer.finish()
         self.written += writer.written
@@ -317,6 +331,12 @@ class LedgerStore:
         found = self.latest(1, kind=kind.value)
         return found[0] if found else None
 
+    def latest_of(self, kinds: Sequence[Kind]) -> StoredLine | None:
+        """Return the latest line of any of several kinds."""
+        asked = _lines().where(LineRow.kind.in_([kind.value for kind in kinds]))
+        found = self._stored(asked.order_by(LineRow.seq.desc()).limit(1))
+        return found[0] if found else None
+
     def salted(self, digests: set[str]) -> dict[str, bytes]:
         """Return what the salted digests stand for, as far as it was not erased."""
         query = select(SaltedRow.sha256, SaltedRow.salted)
@@ -344,8 +364,8 @@ class LedgerStore:
 class _Writer:
     """Writes lines behind the head, which it locks."""
 
-    def __init__(self, connection: Connection, signer: Signer) -> None:
-        self._connection, self._signer = connection, signer
+    def __init__(self, connection: Connection, signer: Signer, missing_key: KeyReason) -> None:
+        self._connection, self._signer, self._missing_key = connection, signer, missing_key
         self._rows: list[dict[str, object]] = []
         self._salter = Salter()
         self.written: list[Head] = []
@@ -421,7 +441,7 @@ class _Writer:
 
     def _have_key(self, now: datetime) -> None:
         if self._key_id is None:
-            self._take_new_key(now, KeyReason.FIRST)
+            self._take_new_key(now, self._missing_key)
         elif self._sealed is None:
             self._take_new_key(now, KeyReason.LOST)
 

@@ -6,11 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, literal, select
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.outcome import may_have_arrived
-from telemetry_service.storage.tables import LedgerLineRow, OldActivity
+from telemetry_service.domain.transmissions import State
+from telemetry_service.storage.stamps import STAMPED
+from telemetry_service.storage.tables import (
+    AnnouncedSchema,
+    EvidenceRow,
+    LedgerLineRow,
+    LedgerPendingRow,
+    LedgerSaltedValue,
+    LedgerVerification,
+    OldActivity,
+)
 from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
 
@@ -48,6 +58,7 @@ class OldEntry:
     details: dict[str, Any]
 
 
+_NEW_STATES = (State.AWAITING_RELEASE, State.EXPORTED, State.WITHDRAWN)
 _ATTEMPT = tuple(OldAttempt.__slots__)
 
 
@@ -57,6 +68,21 @@ class LegacyStore:
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
+
+    def ledger_was_emptied(self) -> bool:
+        """Whether a ledger is empty, or ends before it has begun, that had begun: only what it had written is left.
+
+        What the first start writes with the beginning of the ledger is a trace of it, and so is what later ones write.
+        """
+        stamps = (table.table.__table__.c["stamp"].is_not(None) for table in STAMPED)
+        traces = (*stamps, AnnouncedSchema.schema_sha256.is_not(None), LedgerVerification.id.is_not(None))
+        states = Log.withdrawn_at.is_not(None) | Log.state.in_(_NEW_STATES)
+        return self._any(*traces, states) or (self._is_empty() and self._any(*self._left_by_entries()))
+
+    def ledger_was_lost(self) -> bool:
+        """Whether a version with a ledger has been here: its schema may have been downgraded, which ends a ledger."""
+        unnamed = AttemptRow.customer_id.is_(None) | (AttemptRow.customer_id == "")
+        return self._any(unnamed, Log.customer_sealed.is_not(None))
 
     def transmissions(self, limit: int) -> tuple[UUID, ...]:
         """Return the IDs of transmissions that the ledger does not know, oldest first."""
@@ -74,6 +100,23 @@ class LegacyStore:
         """Return entries of the old activity list, oldest first."""
         query = select(OldActivity.id, OldActivity.at, OldActivity.actor, OldActivity.action, OldActivity.details)
         return tuple(OldEntry(*row) for row in self._connection.execute(query.order_by(OldActivity.id).limit(limit)))
+
+    def _is_empty(self) -> bool:
+        return not self._any(LedgerLineRow.seq.is_not(None))
+
+    def _left_by_entries(self) -> tuple[ColumnElement[bool], ...]:
+        named = exists().where(
+            Log.transmission_id == EvidenceRow.transmission_id, Log.prepared_sha256 == EvidenceRow.sha256
+        )
+        return (
+            LedgerSaltedValue.sha256.is_not(None),
+            LedgerPendingRow.kind.is_not(None),
+            ~named & EvidenceRow.sha256.is_not(None),
+        )
+
+    def _any(self, *conditions: ColumnElement[bool]) -> bool:
+        """Whether any row meets any of the conditions; each is about one table."""
+        return any(self._connection.execute(select(literal(1)).where(it).limit(1)).first() for it in conditions)
 
     def remove_activity(self, ids: Sequence[int]) -> None:
         """Remove entries that the ledger has now."""

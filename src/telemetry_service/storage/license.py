@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, select, update
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, PostureChange, StoredPosture
 from telemetry_service.storage.rows import filled
+from telemetry_service.storage.stamps import LICENSE, StampStore
 from telemetry_service.storage.tables import LicensePostureRow as Row
 from telemetry_service.storage.upsert import insert
 
@@ -20,9 +21,9 @@ _TABLE = Row.__table__
 class LicenseStore:
     """One row. A report changes the members that it names, and nothing else."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stamps: StampStore) -> None:
         """Work within the transaction of ``connection``."""
-        self._connection = connection
+        self._connection, self._stamps = connection, stamps
 
     def report(
         self,
@@ -47,7 +48,10 @@ class LicenseStore:
             return None
         trace = {"source": source, "updated_at": now, "as_of": as_of or now}
         statement = insert(self._connection, Row).values(id=1, **unknown.model_dump() | dict(reported) | trace)
-        self._connection.execute(statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(reported) | trace))
+        with self._stamps.kept(LICENSE):
+            self._connection.execute(
+                statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(reported) | trace)
+            )
         return PostureChange(old, new)
 
     def _is_older(self, as_of: datetime, now: datetime) -> bool:

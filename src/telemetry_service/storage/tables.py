@@ -76,6 +76,8 @@ class Installation(Base):
     """When a start noticed that this is an older copy; None once it is known what was sent since."""
     sealed_for: Mapped[UUID | None]
     """Random, and never changed: sealed values are bound to it, so that a copy in another database cannot be opened."""
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary(48))
+    """Made by ``stamps.py``, as in the other tables that have one."""
 
 
 class TelemetryConfiguration(Base):
@@ -99,6 +101,7 @@ class TelemetryConfiguration(Base):
     api_key_id: Mapped[str | None] = mapped_column(String(16))
     api_key_hint: Mapped[str | None] = mapped_column(String(4))
     api_key_set_at: Mapped[datetime | None]
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary(48))
 
 
 class ApiKeyOverlap(Base):
@@ -246,6 +249,7 @@ class LicensePostureRow(Base):
     updated_at: Mapped[datetime | None]
     as_of: Mapped[datetime | None]
     """When its tier, status and expiry were said to be so: an older update is ignored."""
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary(48))
 
 
 class ExtensionCodeRow(Base):
@@ -486,6 +490,7 @@ class AnnouncedSchema(Base):
     announced_at: Mapped[datetime]
     settled_at: Mapped[datetime | None]
     """When it was approved, or its notice was over; None while its payloads wait."""
+    stamp: Mapped[bytes | None] = mapped_column(LargeBinary(48))
 
 
 class AdminAccount(Base):

@@ -81,7 +81,10 @@ def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site)
         (
             "admin",
             Kind.SETTINGS,
-            {"changes": {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"}},
+            {
+                "changes": {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"},
+                "settings": stored.values.model_dump(mode="json"),
+            },
         ),
     ]
 

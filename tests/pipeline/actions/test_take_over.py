@@ -15,28 +15,34 @@ import pytest
 from sqlalchemy import bindparam, create_engine, inspect, text
 
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.errors import PayloadChangedError
+from telemetry_service.domain.ledger import FIRST_PREV, Kind
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import HistoryFilter, State, Transmission
 from telemetry_service.pipeline.actions.configure import set_api_key
+from telemetry_service.pipeline.actions.release import release
 from telemetry_service.pipeline.actions.restored import answer_restored
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
+from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import list_transmissions, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, read_now
+from telemetry_service.pipeline.stages.sweep import verify_everything
 from telemetry_service.pipeline.transmission_check import Finding, Flaw
 from telemetry_service.sealing.identity import pseudonym
+from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.service import Options, make_runtime
 from telemetry_service.settings import load_settings
+from telemetry_service.storage.database import Database
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.storage.types import Id16
 from tests.support import migrations
 from tests.support.actors import ADMIN
 from tests.support.frozen_clock import FrozenClock
-from tests.support.ledger import entries
+from tests.support.ledger import entries as all_entries
 from tests.support.license_server import LicenseServer, Trouble, reset
 from tests.support.lived_in import LivedIn
 
@@ -44,6 +50,8 @@ LATER = datetime(2026, 11, 27, 12, tzinfo=UTC)
 """Some hours after version 0.1.0 wrote for the last time, and days before its next tick."""
 BEFORE_THE_LEDGER = "0010"
 LOGS, ATTEMPTS = "telemetry_transmission_logs", "telemetry_transmission_attempts"
+WITHOUT_OTHER_BYTES = f"DELETE FROM evidence WHERE sha256 NOT IN (SELECT prepared_sha256 FROM {LOGS})"  # noqa: S608 - our own
+"""A migration keeps a payload for each transmission, and nothing else."""
 
 
 @pytest.fixture
@@ -77,6 +85,11 @@ def upgraded(lived_in: LivedIn, clock: FrozenClock, server: LicenseServer) -> It
     with unstarted(lived_in, clock, server) as runtime:
         start(runtime)
         yield runtime
+
+
+def entries(database: Database) -> list[Activity]:
+    """Return the entries, but for those about what version 0.1.0 had sealed otherwise."""
+    return [entry for entry in all_entries(database) if entry.kind is not Kind.SEALED_AGAIN]
 
 
 def is_restored(snapshot: Snapshot) -> bool:
@@ -283,15 +296,18 @@ def test_a_row_that_somebody_inserts_later_is_never_taken_over_and_never_sent(
     assert forged not in {entry.transmission_id for entry in entries(upgraded.database)}
     if read_now(upgraded, is_restored):  # The file beside the database still has the head of what was deleted.
         answer_restored(upgraded, OpenPeriod.UNSENT, ADMIN)
-    refused = retry(upgraded, forged, ADMIN).transmission
-    assert (refused.state, refused.cause) == (State.HELD, Cause.PAYLOAD_CHANGED)
+        with pytest.raises(PayloadChangedError):
+            release(upgraded, forged, ADMIN, "It waits since the restore.")
+    else:
+        refused = retry(upgraded, forged, ADMIN).transmission
+        assert (refused.state, refused.cause) == (State.HELD, Cause.PAYLOAD_CHANGED)
     assert forged not in {entry.transmission_id for entry in server.journal()}
 
 
 def test_a_row_that_somebody_inserts_later_is_shown_as_not_in_the_ledger(upgraded: Runtime, lived_in: LivedIn) -> None:
     forged = insert_forged(lived_in, one(upgraded, State.HELD))
     proof = read_now(upgraded, prove, read_now(upgraded, read_transmission, forged))
-    assert proof.findings == (Finding(Flaw.NOT_IN_LEDGER),)
+    assert Finding(Flaw.NOT_IN_LEDGER) in proof.findings
     assert not proof.taken_over
 
 
@@ -341,6 +357,7 @@ def test_what_waited_in_clear_leaves_under_its_pseudonym_where_anonymization_is_
                 tx.transmissions.prepare_again(
                     transmission.transmission_id, tx.evidence.keep(transmission.transmission_id, clear)
                 )
+        execute(lived_in.database_url, WITHOUT_OTHER_BYTES)
         execute(lived_in.database_url, f"UPDATE {ATTEMPTS} SET customer_id = :clear", clear=customer)  # noqa: S608 - our own
         start(runtime)
         lost, refused = one(runtime, State.RETRYING), one(runtime, State.HELD)
@@ -364,8 +381,81 @@ def test_what_this_version_tried_keeps_its_bytes_through_a_downgrade_and_an_upgr
         start(runtime)
         if read_now(runtime, is_restored):  # A downgrade ends the ledger whose head is in the file beside the database.
             answer_restored(runtime, OpenPeriod.UNSENT, ADMIN)
+        # The version before cannot open what was sealed for this installation, and the next one is another.
+        set_api_key(runtime, lived_in.kept["api_key"], ADMIN)
         again = retry(runtime, lost.transmission_id, ADMIN)
         assert again.transmission.state is State.SUCCESS
         assert again.transmission.prepared_sha256 == lost.prepared_sha256
         (entry,) = server.journal()
         assert (entry.times_received, entry.conflicts) == (2, 0)
+
+
+EMPTY_LEDGER = (
+    "DELETE FROM telemetry_ledger",
+    "DELETE FROM ledger_keys",
+    f"UPDATE ledger_head SET seq = 0, sha256 = '{FIRST_PREV}', at = NULL, key_id = NULL",  # noqa: S608 - our own
+)
+WITHOUT_A_TRACE = (
+    *EMPTY_LEDGER,
+    *(f"DELETE FROM {table}" for table in ("announced_schemas", "ledger_verification", "ledger_salted_values")),  # noqa: S608 - our own
+    *(f"UPDATE {table} SET stamp = NULL" for table in ("telemetry_configuration", "installation", "license_posture")),  # noqa: S608 - our own
+    WITHOUT_OTHER_BYTES,
+    f"UPDATE {LOGS} SET customer_sealed = NULL, withdrawn_at = NULL",  # noqa: S608 - our own
+    f"UPDATE {ATTEMPTS} SET customer_id = 'anon_x'",  # noqa: S608 - our own
+)
+"""All that shows that there was a ledger, for one who knows this service well."""
+TRACES = {
+    "a stamp": "UPDATE telemetry_configuration SET stamp = :bytes",
+    "an announced schema": f"INSERT INTO announced_schemas (schema_sha256, announced_at) SELECT 'x', '{LATER}'",
+    "a verdict": "INSERT INTO ledger_verification (id, sealed) VALUES (1, :bytes)",
+    "a salted value": (
+        "INSERT INTO ledger_salted_values (sha256, salted, at) VALUES ('x', :bytes, '2026-01-02 03:04:05')"
+    ),
+    "a withdrawal": f"UPDATE {LOGS} SET withdrawn_at = created_at",  # noqa: S608 - our own
+    "the bytes of an attempt": (
+        f"INSERT INTO evidence (transmission_id, sha256, content) SELECT transmission_id, 'x', :bytes FROM {LOGS}"  # noqa: S608 - our own
+    ),
+}
+LEFT_BY_A_DOWNGRADE = {
+    "a sealed customer": f"UPDATE {LOGS} SET customer_sealed = :bytes",  # noqa: S608 - our own
+    "an attempt without a name": f"UPDATE {ATTEMPTS} SET customer_id = ''",  # noqa: S608 - our own
+}
+
+
+def started_again(upgraded: Runtime, lived_in: LivedIn, *statements: str) -> tuple[str, int]:
+    """Start after a change of the database; return why the key signs, and how many transmissions were taken over."""
+    for statement in statements:
+        execute(lived_in.database_url, statement, **({"bytes": b"x"} if ":bytes" in statement else {}))
+    if upgraded.head_file is not None:
+        upgraded.head_file.unlink(missing_ok=True)
+    upgraded.written_head.head = None
+    start(upgraded)
+    with upgraded.database.read() as tx:
+        first = unverified(tx.ledger.lines(0, 1)[0].line)
+    return str(first["reason"]), len(taken_over(upgraded, "transmission"))
+
+
+def test_the_real_upgrade_is_a_first_start_and_an_emptied_ledger_is_not(upgraded: Runtime, lived_in: LivedIn) -> None:
+    with upgraded.database.read() as tx:
+        assert unverified(tx.ledger.lines(0, 1)[0].line)["reason"] == "first"
+    assert started_again(upgraded, lived_in, *EMPTY_LEDGER) == ("lost", 0)
+    verify_everything(upgraded)
+    assert read_now(upgraded, read_health).health.code == "ledger_broken", "no entry names what was sent"
+    for name, trace in TRACES.items():
+        assert started_again(upgraded, lived_in, *WITHOUT_A_TRACE, trace) == ("lost", 0), name
+    for name, trace in LEFT_BY_A_DOWNGRADE.items():
+        assert started_again(upgraded, lived_in, *WITHOUT_A_TRACE, trace) == ("lost", 7), name
+    verify_everything(upgraded)
+    assert read_now(upgraded, read_health).verdict.situation.ledger.key_lost
+    assert started_again(upgraded, lived_in, *WITHOUT_A_TRACE) == ("first", 7), "the imitation that the docs admit"
+    pinned = replace(upgraded, deployment=replace(upgraded.deployment, ledger_fingerprint="0" * 64))
+    verify_everything(pinned)
+    assert read_now(pinned, read_health).verdict.situation.ledger.key_lost
+
+
+def test_a_ledger_that_is_emptied_while_the_service_runs_has_lost_its_key(upgraded: Runtime, lived_in: LivedIn) -> None:
+    for statement in EMPTY_LEDGER:
+        execute(lived_in.database_url, statement)
+    set_api_key(upgraded, "another-key-0123456789", ADMIN)
+    verify_everything(upgraded)
+    assert read_now(upgraded, read_health).verdict.situation.ledger.key_lost

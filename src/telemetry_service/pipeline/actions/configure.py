@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration, StoredConfiguration
 from telemetry_service.domain.errors import (
@@ -15,11 +16,13 @@ from telemetry_service.domain.errors import (
     RowUnreadableError,
     StaleConfigurationError,
 )
+from telemetry_service.domain.fact_entries import settings_as_said
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.actions.approve_rows import approve_rows, approved_rows
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
 from telemetry_service.pipeline.api_key_overlap import (
@@ -30,6 +33,7 @@ from telemetry_service.pipeline.api_key_overlap import (
     naming_key,
     read_overlap,
 )
+from telemetry_service.pipeline.changed_rows import changed_now
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
@@ -67,14 +71,17 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         values = _unlocked(runtime, before.values, values)
         if check is not None:
             check(Snapshot(runtime, tx, now), values)
-        _apply(runtime, tx, before.values, values, now)
+        changed = changed_now(runtime, tx)
+        _apply(runtime, tx, before.values, values, now, changed)
         if api_key is not None:
             _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
             _anonymize_waiting(runtime, tx, actor)
         changes = _changes(before.values if readable else None, values)
-        if changes:
-            tx.ledger.note(now, actor, Kind.SETTINGS, {"changes": changes})
+        if changes or changed:
+            approved = approved_rows(Snapshot(runtime, tx, now), changed)
+            said = {"changes": changes, "settings": settings_as_said(values), **approved}
+            tx.ledger.note(now, actor, Kind.SETTINGS, said)
         view = read_configuration(Snapshot(runtime, tx, now))
     if api_key is not None:
         log_event(Event.API_KEY_SET, actor=actor.label)
@@ -152,9 +159,19 @@ def _unlocked(runtime: Runtime, before: Configuration, after: Configuration) -> 
     return after.model_copy(update={"enabled": before.enabled})
 
 
-def _apply(runtime: Runtime, tx: Transaction, before: Configuration, after: Configuration, now: datetime) -> None:
+def _apply(
+    runtime: Runtime,
+    tx: Transaction,
+    before: Configuration,
+    after: Configuration,
+    now: datetime,
+    changed: tuple[ChangedRow, ...],
+) -> None:
     # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
-    tx.configuration.save(after, now)
+    if changed or before != after:
+        tx.configuration.save(after, now)
+    if changed:
+        approve_rows(runtime, tx, now)
     follow_switch(runtime, tx, now)
     # A tick that is already due still runs: it would be lost if the next one replaced it.
     if after.frequency is not before.frequency and not _run_is_due(tx, now):

@@ -45,6 +45,8 @@ def rotate_keys(runtime: Runtime, actor: Actor) -> RotatedKeys:
     for kind in SealedKind:
         done[kind] = _seal_all(runtime, kind, actor, newest=True)
     _rekey_connection(runtime)
+    with runtime.database.write() as tx:
+        tx.stamps.seal_again()
     with runtime.database.read() as tx:
         return RotatedKeys(+done, renewed, count_sealed(runtime, tx))
 

@@ -9,7 +9,7 @@ from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.restored import notice_restored
 from telemetry_service.pipeline.actions.rotate_keys import bind_sealed_values
-from telemetry_service.pipeline.actions.take_over import take_over
+from telemetry_service.pipeline.actions.take_over import begin, take_over
 from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.runtime import Runtime
@@ -35,12 +35,16 @@ def start(runtime: Runtime) -> None:
 
 def create_first_rows(runtime: Runtime) -> None:
     """Write the rows that everything else needs, unless they exist, and begin the ledger."""
+    now = runtime.clock.now()
     with runtime.database.write() as tx:
-        now = runtime.clock.now()
         new = tx.installation.create(now)
-        announce(runtime, tx, now)
-    bind_sealed_values(runtime)
+        if new and not tx.legacy.ledger_was_emptied() and not tx.legacy.ledger_was_lost():
+            tx.ledger.begins()
+            begin(runtime, tx, now)
     take_over(runtime)
+    bind_sealed_values(runtime)
+    with runtime.database.write() as tx:
+        announce(runtime, tx, now)
     if new:
         write_head(runtime)  # Over the one of an earlier database, which this is no copy of.
 

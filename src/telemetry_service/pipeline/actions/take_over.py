@@ -14,9 +14,11 @@ from uuid import UUID
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.fact_entries import settings_as_said
 from telemetry_service.domain.ledger import FIRST_PREV, Kind, Salted, Value, digest_of
 from telemetry_service.domain.payload_schemas.published import published
 from telemetry_service.domain.transmissions import Transmission
+from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.customer import adopt_customers
 from telemetry_service.pipeline.runtime import Runtime
@@ -42,15 +44,25 @@ def take_over(runtime: Runtime) -> None:
     with runtime.database.read() as tx:
         if _has_begun(runtime, tx):
             return
-    while _some_transmissions(runtime):
+        first = not tx.legacy.ledger_was_lost()
+    while _some_transmissions(runtime, first=first):
         pass
-    while _some_activity(runtime):
+    while _some_activity(runtime, first=first):
         pass
-    _begin(runtime)
+    _begin(runtime, first=first)
+
+
+def begin(runtime: Runtime, tx: Transaction, now: datetime) -> None:
+    """Begin the ledger in the transaction that writes the first rows, or after everything was taken over."""
+    announce(runtime, tx, now, first=True)
+    tx.stamps.renew_all()
+    tx.ledger.note(now, SERVICE, Kind.BEGUN, {"settings": settings_as_said(tx.configuration.get().values)})
 
 
 def _has_begun(runtime: Runtime, tx: Transaction) -> bool:
     """Whether the ledger has begun, or lines are missing, so that it may have begun."""
+    if tx.legacy.ledger_was_emptied():
+        return True
     if tx.ledger.of_kind(Kind.BEGUN) is not None:
         return True
     keys, before = runtime.ledger_keys(tx), Head(0, FIRST_PREV)
@@ -64,21 +76,28 @@ def _has_begun(runtime: Runtime, tx: Transaction) -> bool:
     return tx.ledger.head() != before
 
 
-def _begin(runtime: Runtime) -> None:
+def _begin(runtime: Runtime, *, first: bool) -> None:
     """Prepare the waiting payloads under the present API key where nothing can have arrived, and begin the ledger."""
     with runtime.database.write() as tx:
         tx.periods.lock_open()
         if tx.ledger.of_kind(Kind.BEGUN) is not None:
             return
+        _allow_key(tx, first=first)
         api_key = _api_key(runtime, tx)
         if api_key is not None:
             prepare_waiting_again(runtime, tx, api_key, SERVICE, Reason.TAKEN_OVER)
-        tx.ledger.note(runtime.clock.now(), SERVICE, Kind.BEGUN)
+        begin(runtime, tx, runtime.clock.now())
 
 
-def _some_transmissions(runtime: Runtime) -> bool:
+def _allow_key(tx: Transaction, *, first: bool) -> None:
+    if first:
+        tx.ledger.begins()
+
+
+def _some_transmissions(runtime: Runtime, *, first: bool) -> bool:
     now = runtime.clock.now()
     with runtime.database.write() as tx:
+        _allow_key(tx, first=first)
         tx.periods.lock_open()  # One replica at a time; the others then find nothing left.
         left = () if tx.ledger.of_kind(Kind.BEGUN) else tx.legacy.transmissions(STEP)
         adopt_customers(runtime, tx)
@@ -161,9 +180,10 @@ class _Old:
             return self.prepared
 
 
-def _some_activity(runtime: Runtime) -> bool:
+def _some_activity(runtime: Runtime, *, first: bool) -> bool:
     now = runtime.clock.now()
     with runtime.database.write() as tx:
+        _allow_key(tx, first=first)
         tx.periods.lock_open()
         taken = tx.legacy.activity(STEP)
         for old in taken:

@@ -14,7 +14,7 @@ from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 
 _KINDS = {kind.value: kind for kind in Kind}
 _ERASED = "(erased)"
-_SHOWN_ELSEWHERE = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id"})
+_SHOWN_ELSEWHERE = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id", "stamps"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import read_overlap
+from telemetry_service.pipeline.changed_rows import changed_in
 from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
@@ -77,6 +78,8 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     configuration = state.configuration
     if not runtime.enabled(configuration) or not runtime.deployment.online or state.restored_at or state.unreadable:
         return None
+    if changed_in(runtime, tx, state):
+        return None  # As the health says.
     try:
         api_key = open_api_key(runtime, state.api_key, transmission_id)
     except (NotConfiguredError, KeyUnusableError):

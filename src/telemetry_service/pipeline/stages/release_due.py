@@ -11,7 +11,8 @@ from telemetry_service.domain.release import Announced, Release, ReleasedBy, Wai
 from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.announcement import notice_is_over
+from telemetry_service.pipeline.announcement import announcement_of, notice_is_over
+from telemetry_service.pipeline.changed_rows import changed_now
 from telemetry_service.pipeline.prepared import readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
@@ -24,6 +25,8 @@ def release_due(runtime: Runtime) -> None:
         return
     with runtime.database.read() as tx:
         over = tx.transmissions.notice_over(now)
+        if over and changed_now(runtime, tx):
+            return  # Someone may have changed when something was announced.
     if not over:
         return
     with runtime.database.write() as tx:
@@ -49,7 +52,7 @@ def _release(runtime: Runtime, tx: Transaction, transmission_id: UUID, now: date
     if prepared is None or prepared.withdrawn:
         _refuse(tx, transmission, now)
         return False
-    announced = tx.announced_schemas.get(prepared.schema_sha256)
+    announced = announcement_of(runtime, tx, prepared.schema_sha256)
     over = announced is not None and notice_is_over(runtime, announced, now)
     if not _may_be_released(prepared.waits, announced, over=over):
         until = None if announced is None else notice_of(runtime.deployment.release, announced)

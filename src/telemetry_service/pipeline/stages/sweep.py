@@ -4,21 +4,30 @@ It reads in short transactions, and waits between two of them as long as the las
 it. Its verdict is sealed, and everything that says "verified" without checking says when the sweep did.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.changed_rows import CODES
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem, Verification
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.changed_rows import problems_with_rows
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.sweep_lines import STEP as LINES
 from telemetry_service.pipeline.stages.sweep_lines import LinesCheck, LinesResults
+from telemetry_service.pipeline.stages.sweep_tables import STEP as TRANSMISSIONS
 from telemetry_service.pipeline.stages.sweep_tables import TablesCheck, missing_rows
-from telemetry_service.pipeline.verification import keep_verification, read_verification
+from telemetry_service.pipeline.verification import (
+    keep_verification,
+    read_verification,
+    stored_verification,
+    was_replaced,
+)
 from telemetry_service.sealing.verify_ledger import Report
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
@@ -65,11 +74,12 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     """
     now = runtime.clock.now()
     with runtime.database.read() as tx:
-        last, head = read_verification(runtime, tx), _named(tx.ledger.head())
-    if last is None or _complete_is_due(runtime, last, now - late):
+        replaced, last, head = was_replaced(runtime, tx), read_verification(runtime, tx), _named(tx.ledger.head())
+        rows = () if last is None else tuple(problems_with_rows(runtime, tx, last.stamps))
+    if last is None or replaced or _complete_is_due(runtime, last, now - late):
         return _verify_everything_once(runtime, now)
     if last.head == head:
-        return None
+        return _note_rows(runtime, last, rows, now) or _go_on(runtime, last)
     if _seq_of(head) < last.seq:  # Something that was there is gone.
         return _verify_everything_once(runtime, now)
     found = _verify_new(runtime, last, now)
@@ -87,6 +97,28 @@ def _verify_everything_once(runtime: Runtime, now: datetime) -> Verification | N
     finally:
         with runtime.database.write() as tx:
             tx.schedule.end_verification(until)
+
+
+def _note_rows(runtime: Runtime, last: Verification, rows: Sequence[Problem], now: datetime) -> Verification | None:
+    """Keep what is wrong now with the rows outside the ledger; None if that is known."""
+    problems = _sorted({*_without_rows(last.problems), *rows})
+    return None if problems == last.problems else _keep(runtime, replace(last, at=now, problems=problems))
+
+
+def _without_rows(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yield the problems that are not about rows outside the ledger: all of those are checked each time."""
+    return (problem for problem in problems if problem.code not in CODES)
+
+
+def _go_on(runtime: Runtime, last: Verification) -> Verification | None:
+    """Verify a little more of everything; if the end is not what is known, verify all of it again and keep that."""
+    round_ = runtime.swept.round = runtime.swept.round or Round(runtime)
+    with runtime.database.read() as tx:
+        if round_.go_on(tx):
+            return None
+    found, runtime.swept.round = round_.finish(), None
+    differs = found is not None and {*found.problems} != {*last.problems}
+    return verify_everything(runtime) if differs else None
 
 
 def verify_everything(runtime: Runtime) -> Verification | None:
@@ -148,7 +180,7 @@ class _Complete:
     def __init__(self, runtime: Runtime, anchors: Sequence[str]) -> None:
         self._runtime, self._now = runtime, runtime.clock.now()
         with runtime.database.read() as tx:
-            last = read_verification(runtime, tx)
+            last = stored_verification(runtime, tx)
             self._checkpoint = tx.sweep.checkpoint()
             trusted = runtime.ledger_keys(tx).values()
         self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
@@ -159,6 +191,14 @@ class _Complete:
             vendor_keys=() if runtime.receipt_keys is None else runtime.receipt_keys.public_keys,
         )
         self._head = Head(0, "")
+        self._tables: TablesCheck | None = None
+        """None before all entries were verified."""
+        self._known_stamps = {} if last is None else last.stamps
+
+    @property
+    def _stamps(self) -> dict[str, str]:
+        """What is known of the stamps: an entry that was pruned may have said it."""
+        return {**self._known_stamps, **self._lines.stamps}
 
     @property
     def report(self) -> Report:
@@ -167,24 +207,36 @@ class _Complete:
 
     def run(self, *, considerate: bool) -> Verification | None:
         """Return the verdict; None if the process is to stop, or a purge of the ledger came in between."""
-        if not _in_steps(self._runtime, self._lines_step, considerate=considerate):
+        if not _in_steps(self._runtime, self.step, considerate=considerate):
             return None
-        complete, results = self._lines.ends_with(self._head.seq, self._head.sha256), self._lines.results()
-        tables = TablesCheck(self._runtime, key_lost=results.key_lost)
-        if not _in_steps(self._runtime, tables.step, considerate=considerate):
-            return None
+        return self.finish()
+
+    def step(self, tx: Transaction, lines: int = LINES, transmissions: int = TRANSMISSIONS) -> bool:
+        """Verify the next entries, then the next transmissions; False once there are none left."""
+        if self._tables is None:
+            self._head = tx.ledger.head()
+            if not self._lines.step(tx, lines):
+                self._end_of_lines()
+            return True
+        return self._tables.step(tx, transmissions)
+
+    def _end_of_lines(self) -> None:
+        self._ends = self._lines.ends_with(self._head.seq, self._head.sha256)
+        self._results = self._lines.results()
+        self._tables = TablesCheck(self._runtime, key_lost=self._results.key_lost)
+
+    def finish(self) -> Verification | None:
+        """Return the verdict after the last step; None if a purge of the ledger came in between."""
+        assert self._tables is not None  # noqa: S101 - it is, after the last step
+        results, tables = self._results, self._tables
         with self._runtime.database.read() as tx:
             if tx.sweep.checkpoint() != self._checkpoint:
                 return None
-            missing = self._missing(tx)
+            missing = [*self._missing(tx), *problems_with_rows(self._runtime, tx, self._stamps)]
         problems = [*results.problems, *tables.problems, *missing]
-        if not complete and len(results.problems) < MOST_PROBLEMS:
+        if not self._ends and len(results.problems) < MOST_PROBLEMS:
             problems.append(Problem("head_changed"))
         return self._verdict(results, problems, tables.unverified)
-
-    def _lines_step(self, tx: Transaction) -> bool:
-        self._head = tx.ledger.head()
-        return self._lines.step(tx)
 
     def _missing(self, tx: Transaction) -> list[Problem]:
         while self._lines.step(tx):  # A purge may have come in between; the next sweep verifies these lines again.
@@ -214,7 +266,27 @@ class _Complete:
             pinned=_pinned(self._runtime),
             head=_named(self._head),
             rolled_back=tuple(anchor for anchor in self._anchors if int(anchor.partition(":")[0]) in lost),
+            stamps=self._stamps,
         )
+
+
+class Round:
+    """A verification of everything that continues a little at each waking, so that no change waits for the next day."""
+
+    LINES, TRANSMISSIONS = 20, 5
+    """At a time: about a millisecond for each entry, so that an idle process works for less than 1 % of its time."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Start at the first entry."""
+        self._complete = _Complete(runtime, ())
+
+    def go_on(self, tx: Transaction) -> bool:
+        """Verify a little; False at the end."""
+        return self._complete.step(tx, self.LINES, self.TRANSMISSIONS)
+
+    def finish(self) -> Verification | None:
+        """Return what was found; None if it has to start again."""
+        return self._complete.finish()
 
 
 def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verification | None:
@@ -230,10 +302,14 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
 
     if not _in_steps(runtime, step, considerate=True):
         return None
-    results, about = lines.results(), set(lines.ended)
-    problems, counts, lost = results.problems, results.counts, last.key_lost or results.key_lost
-    tables = TablesCheck(runtime, key_lost=lost)
     with runtime.database.read() as tx:
+        while step(tx):  # The rows are compared with the entries of the same moment.
+            pass
+        results, about = lines.results(), set(lines.ended)
+        problems, counts, lost = results.problems, results.counts, last.key_lost or results.key_lost
+        stamps = {**last.stamps, **lines.stamps}
+        rows = tuple(problems_with_rows(runtime, tx, stamps))
+        tables = TablesCheck(runtime, key_lost=lost)
         tables.these(tx, about)
     if not lines.ends_with(head.seq, head.sha256):
         problems.append(Problem("head_changed"))
@@ -242,7 +318,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         at=now,
         seq=results.seq,
         sha256=results.sha256,
-        problems=_sorted({*last.problems, *problems, *tables.problems}),
+        problems=_sorted({*_without_rows(last.problems), *problems, *tables.problems, *rows}),
         unverified=tuple(sorted({*last.unverified} - about | tables.unverified))[:MOST_PROBLEMS],
         evidence_checked=last.evidence_checked + counts["evidence checked"],
         evidence_purged=last.evidence_purged + purged_in(counts),
@@ -250,13 +326,14 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         key_fingerprints=results.keys if results.key_lost else _together(last.key_fingerprints, results.keys),
         key_lost=lost,
         head=_named(head),
+        stamps=stamps,
     )
 
 
 def _keep(runtime: Runtime, found: Verification) -> Verification:
     """Store a verdict. What is wrong and was not known yet becomes one entry of the ledger and a line in the log."""
     with runtime.database.write() as tx:
-        last = read_verification(runtime, tx, lock=True)
+        last = stored_verification(runtime, tx, lock=True)
         known = frozenset() if last is None else frozenset(last.problems)
         # Another process may have verified entries that were written since this verification began.
         later = {problem for problem in known if problem.seq is not None and problem.seq > found.seq}
@@ -265,6 +342,7 @@ def _keep(runtime: Runtime, found: Verification) -> Verification:
         keep_verification(runtime, tx, found)
         if new:
             tx.ledger.note(found.at, SERVICE, Kind.VERIFY_FAILED, _named_problems(new))
+    runtime.swept.verdict = found
     for problem in new[:_NAMED]:
         log_event(Event.VERIFY_FAILED, code=problem.code, seq=problem.seq, transmission_id=problem.transmission_id)
     return found

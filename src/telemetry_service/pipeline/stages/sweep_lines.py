@@ -18,6 +18,7 @@ from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 from telemetry_service.storage.ledger_sweep import BEFORE_ALL
+from telemetry_service.storage.stamps import numbers_in
 from telemetry_service.storage.types import MOST
 
 STEP = 200
@@ -76,12 +77,14 @@ class LinesCheck:
         """When each transmission was accepted or withdrawn; None if it was not."""
         self.purges: list[str] = []
         """Before which moment each purge deleted what was accepted."""
+        self.stamps: dict[str, str] = {}
+        """What the entries say of the stamps that were written last, by the names of their rows."""
         self._keys: list[str] = []
         self._key_lost = False
 
-    def step(self, tx: Transaction) -> bool:
+    def step(self, tx: Transaction, limit: int = STEP) -> bool:
         """Verify the next lines; False once there are none left."""
-        lines = tx.sweep.lines(self._place, STEP)
+        lines = tx.sweep.lines(self._place, limit)
         self._prefetch(tx, [text for line in lines if (text := _text(line)) is not None])
         for line in lines:
             self._take(line)
@@ -123,6 +126,7 @@ class LinesCheck:
 
     def _note(self, claims: Mapping[str, Any]) -> None:
         kind, name = claims["kind"], claims.get("transmission_id")
+        self.stamps |= numbers_in(claims)
         if kind in _ABOUT_TRANSMISSIONS and name is not None:
             about = UUID(name)
             self.ended[about] = self.ended.get(about) or _ended_at(claims)

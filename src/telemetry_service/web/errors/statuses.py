@@ -18,6 +18,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.TelemetryDisabledError: HTTPStatus.CONFLICT,
     errors.RestoredError: HTTPStatus.CONFLICT,
     errors.NotRestoredError: HTTPStatus.CONFLICT,
+    errors.SettingsChangedError: HTTPStatus.CONFLICT,
     errors.BundlesOnlyError: HTTPStatus.CONFLICT,
     errors.NoBundlesError: HTTPStatus.CONFLICT,
     errors.NothingToExportError: HTTPStatus.CONFLICT,

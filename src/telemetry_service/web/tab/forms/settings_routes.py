@@ -40,7 +40,8 @@ def save(visit: CurrentVisit, form: SentForm) -> Response:
         return _form_again(visit, typed)
     if before.stored.version != form.version:
         return _form_again(visit, overtaken(typed, form, before))
-    if typed.values == before.values and form.key is None:
+    nothing_changed = typed.values == before.values and not before.verdict.situation.setup.changed
+    if nothing_changed and form.key is None:
         return _saved(visit, "unchanged")
     losses = read_now(runtime, read_losses, typed.values)
     if not losses.confirmed_by(form):

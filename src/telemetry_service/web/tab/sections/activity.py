@@ -47,6 +47,7 @@ _NAMES = {
     "expires_at": "license expiry",
     "reason": "reason",
     "open_period": "current period",
+    "approves": "changed in the database",
 }
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})

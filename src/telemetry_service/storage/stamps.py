@@ -1,0 +1,221 @@
+"""Stamps: a keyed digest beside each row that decides what is sent, or whether.
+
+Anyone who can only write to the database cannot make one. The ledger's entry about a change repeats the number of the
+new stamp, so that an older row with its older stamp is found as well.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
+
+from telemetry_service.domain.changed_rows import ChangedRow
+from telemetry_service.domain.errors import RowUnreadableError
+from telemetry_service.storage.installation_id import INSTALLATION as INSTALLATION_ID
+from telemetry_service.storage.ledger import LedgerStore
+from telemetry_service.storage.tables import (
+    AnnouncedSchema,
+    Base,
+    Installation,
+    LicensePostureRow,
+    TelemetryConfiguration,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A row as it is, with its stamp."""
+
+    row: ChangedRow
+    """What it would be called if it was changed."""
+    name: str
+    """Different for every row."""
+    content: bytes
+    stamp: bytes | None
+    """None in a row that a version without stamps has written, or someone else."""
+
+    @property
+    def number(self) -> str:
+        """The random number in its stamp, in hex: another one each time that the row is written."""
+        return number_of(self.stamp or b"")
+
+
+class Stamper(Protocol):
+    """Makes and checks stamps."""
+
+    def stamp(self, name: str, content: bytes, number: bytes | None = None) -> bytes:
+        """Return the stamp of a row, with a new number, or the one that it had."""
+        ...
+
+    def is_intact(self, stamped: Stamped) -> bool:
+        """Whether a row is as this installation has stamped it."""
+        ...
+
+
+NUMBER_BYTES = 16
+GONE = ""
+"""In place of the number of a stamp: its row was removed."""
+
+
+def number_of(stamp: bytes) -> str:
+    """Return the number in a stamp, in hex."""
+    return stamp[:NUMBER_BYTES].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class StampedTable:
+    """A table whose rows have stamps."""
+
+    row: ChangedRow
+    table: type[Base]
+    columns: tuple[str, ...]
+    """What the stamp covers. An empty column is left out, so that one that is added later breaks no stamp."""
+    key: str | None = None
+    """The column that tells its rows apart; None if there is only one."""
+    renumbered: bool = True
+    """Whether each change of a row has an entry, which repeats the new number; else its number stays."""
+
+    def read(self, row: RowMapping) -> Stamped:
+        """Return one of its rows, alone or joined with others."""
+        columns = self.table.__table__.c
+        said = {name: _written(row[columns[name]]) for name in self.columns if row[columns[name]] is not None}
+        said["installation"] = str(row["installation"])  # A row of another database does not fit here.
+        key = None if self.key is None else str(said.get(self.key))
+        return Stamped(self.row, self.name_of(key), json.dumps(said, sort_keys=True).encode(), row[columns["stamp"]])
+
+    def name_of(self, key: str | None) -> str:
+        """Return the name of a row."""
+        return self.row.value if key is None else f"{self.row.value} {key}"
+
+
+CONFIGURATION = StampedTable(
+    ChangedRow.SETTINGS,
+    TelemetryConfiguration,
+    (
+        *("version", "enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days", "updated_at"),
+        # What is sealed is bound to its place, and must be the key that the row names.
+        *("api_key_id", "api_key_hint", "api_key_set_at"),
+    ),
+)
+INSTALLATION = StampedTable(ChangedRow.INSTALLATION, Installation, ("instance_id", "created_at", "restored_at"))
+LICENSE = StampedTable(
+    ChangedRow.LICENSE,
+    LicensePostureRow,
+    (
+        *("customer_id", "tier", "license_status", "expires_at", "source", "updated_at"),
+        *("token_issued_at", "token_expires_at", "token_refreshed_at"),
+    ),
+)
+ANNOUNCED = StampedTable(
+    ChangedRow.ANNOUNCEMENT,
+    AnnouncedSchema,
+    ("schema_sha256", "announced_at", "settled_at"),
+    key="schema_sha256",
+    # The end of a notice has no entry. One who brings the row from before back only makes payloads wait again.
+    renumbered=False,
+)
+STAMPED = (CONFIGURATION, INSTALLATION, LICENSE, ANNOUNCED)
+"""All of them."""
+
+
+class StampStore:
+    """Stamps rows in the transaction that writes them."""
+
+    def __init__(self, connection: Connection, stamper: Stamper | None, ledger: LedgerStore) -> None:
+        """Work within the transaction of ``connection``. Without a ``stamper``, nothing is stamped or checked."""
+        self._connection, self._stamper, self._ledger = connection, stamper, ledger
+
+    def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
+        """Yield the rows of a table, or the one with a key."""
+        query = select(of.table.__table__, INSTALLATION_ID).where(*_with_key(of, key))
+        for row in self._connection.execute(query).mappings().all():
+            yield of.read(row)
+
+    def all(self) -> tuple[Stamped, ...]:
+        """Return all rows that have stamps; one that cannot be read does not fit."""
+        return tuple(stamped for table in STAMPED for stamped in self._readable(table))
+
+    def _readable(self, of: StampedTable) -> tuple[Stamped, ...]:
+        try:
+            return tuple(self.rows(of))
+        except RowUnreadableError:
+            return (Stamped(of.row, of.row.value, b"", None),)
+
+    @contextmanager
+    def kept(self, of: StampedTable, key: str | None = None) -> Iterator[None]:
+        """Stamp a row after it was changed, unless someone else had changed it before: then it stays without."""
+        before = list(self.rows(of, key))
+        yield
+        if not all(map(self._is_intact, before)):
+            return
+        if of.renumbered:
+            self.renew(of, key)
+        else:
+            self._stamp_again(of, self.rows(of, key))
+
+    def renew(self, of: StampedTable, key: str | None = None) -> None:
+        """Stamp a row, or all rows of a table, as they are now."""
+        if self._stamper is None:
+            return
+        for stamped in self.rows(of, key):
+            stamp = self._stamper.stamp(stamped.name, stamped.content)
+            self._write(of, stamped, stamp)
+            self._ledger.stamped(stamped.name, number_of(stamp))
+
+    def gone(self, of: StampedTable, key: str) -> None:
+        """Let the ledger say that a row was removed."""
+        self._ledger.stamped(of.name_of(key), GONE)
+
+    def renew_all(self, known: Iterable[str] = ()) -> None:
+        """Stamp all rows as they are now; of those in ``known``, the ledger then says which are gone."""
+        for table in STAMPED:
+            with suppress(RowUnreadableError):  # It stays as it is: nothing is sent with it.
+                self.renew(table)
+        for gone in set(known) - {stamped.name for stamped in self.all()}:
+            self._ledger.stamped(gone, GONE)
+
+    def seal_again(self) -> None:
+        """Stamp the rows that are intact under the newest key of the deployment, with the numbers that they have."""
+        for table in STAMPED:
+            intact = [stamped for stamped in self._readable(table) if self._is_intact(stamped)]
+            self._stamp_again(table, intact)
+
+    def _stamp_again(self, of: StampedTable, rows: Iterable[Stamped]) -> None:
+        """Stamp rows with the numbers that they have."""
+        for stamped in rows:
+            if self._stamper is not None and stamped.stamp is not None:
+                number = stamped.stamp[:NUMBER_BYTES]
+                self._write(of, stamped, self._stamper.stamp(stamped.name, stamped.content, number))
+
+    def _is_intact(self, stamped: Stamped) -> bool:
+        return self._stamper is not None and self._stamper.is_intact(stamped)
+
+    def _write(self, of: StampedTable, stamped: Stamped, stamp: bytes) -> None:
+        key = json.loads(stamped.content)[of.key] if of.key else None
+        self._connection.execute(update(of.table).where(*_with_key(of, key)).values(stamp=stamp))
+
+
+def _with_key(of: StampedTable, key: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if of.key is None or key is None else (of.table.__table__.c[of.key] == key,)
+
+
+def _written(value: Any) -> object:  # noqa: ANN401 - whatever a column holds
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+def numbers_in(claims: Mapping[str, Any]) -> dict[str, str]:
+    """Return the numbers of the stamps that an entry of the ledger repeats, by the names of their rows."""
+    said = claims.get("stamps")
+    return {str(name): str(number) for name, number in said.items()} if isinstance(said, dict) else {}
