@@ -20,6 +20,8 @@ RULES = {
     },
     "resultTypes": ["violations"],
 }
+IN_THE_PAGE = Axe("")
+"""For a page into which the whole of axe was put before."""
 Scheme = Literal["light", "dark"]
 LOOKS: tuple[tuple[str, ViewportSize, Scheme], ...] = (
     ("wide", WIDE, "light"),
@@ -37,9 +39,11 @@ def look(page: Page, viewport: ViewportSize, scheme: Scheme) -> None:
 
 def check(page: Page, what: str) -> None:
     """Expect in every look that axe finds nothing, and that nothing is wider than the window."""
+    axe = Axe()
     for name, viewport, scheme in LOOKS:
         look(page, viewport, scheme)
-        found = Axe().run(page, options=RULES).response["violations"]
+        found = axe.run(page, options=RULES).response["violations"]
+        axe = IN_THE_PAGE
         said = [f"{one['id']}: {node['html'][:160]} {node['failureSummary']}" for one in found for node in one["nodes"]]
         assert said == [], f"{what}, {name}"
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], f"{what}, {name}"
