@@ -40,7 +40,8 @@
 
   const NEXT = "\n<!-- next -->\n"; // As in step_stream.py.
 
-  const childrenOf = (fragment) => new DOMParser().parseFromString(fragment, "text/html").body.firstElementChild.childNodes;
+  const childrenOf = (fragment) =>
+    new DOMParser().parseFromString(fragment, "text/html").body.firstElementChild.childNodes;
 
   function showProgress(xhr, place) {
     const complete = xhr.responseText.split(NEXT).slice(0, -1);
