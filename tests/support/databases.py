@@ -31,10 +31,15 @@ _WITH_STRATEGIES = 150_000
 """The version of PostgreSQL, as it numbers itself, since which a copy can be asked for."""
 
 
+TESTS_ON = "TESTS_ON"
+"""The variable that names the database, ``sqlite`` or ``postgresql``, of the tests that are not ``ON_BOTH``."""
+
+
 @pytest.fixture(name="database_url")
 def on_sqlite(request: pytest.FixtureRequest) -> str:
-    """The URL of a fresh, migrated database: on SQLite, and on each kind for a test that is ``ON_BOTH``."""
-    url: str = request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
+    """The URL of a fresh, migrated database: SQLite or what ``TESTS_ON`` names; each kind for an ``ON_BOTH`` test."""
+    kind = getattr(request, "param", None) or os.environ.get(TESTS_ON, "sqlite")
+    url: str = request.getfixturevalue(f"{kind}_url")
     return url
 
 
