@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
@@ -12,6 +14,7 @@ from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.periods import OpenPeriod
+from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.report_facts import report_license
 from telemetry_service.pipeline.actions.restored import answer_restored
@@ -26,6 +29,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.pipeline.verification import keep_verification, read_verification
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY
@@ -218,3 +222,20 @@ def test_counts_of_a_time_that_the_deployment_had_turned_telemetry_off_likewise(
     site.tick()
     (entry,) = site.server.journal()
     assert b'"total_events":3' in entry.payload
+
+
+def test_no_number_of_other_problems_hides_a_changed_row(verified: Site) -> None:
+    _keep_as_many_problems_as_fit(verified.runtime)
+    write(verified, f"UPDATE {CONFIGURATION} SET anonymize_pii = false")
+    found = sweep(verified.runtime)
+    assert found is not None
+    assert len(found.problems) == MOST_PROBLEMS
+    assert ChangedRow.SETTINGS.code in {problem.code for problem in found.problems}
+
+
+def _keep_as_many_problems_as_fit(runtime: Runtime) -> None:
+    problems = tuple(Problem("not_in_ledger", transmission_id=uuid4()) for _ in range(MOST_PROBLEMS))
+    with runtime.database.write() as tx:
+        last = read_verification(runtime, tx)
+        assert last is not None
+        keep_verification(runtime, tx, replace(last, at=last.at + timedelta(seconds=1), problems=problems))

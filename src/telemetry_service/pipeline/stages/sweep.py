@@ -399,7 +399,9 @@ def _together(before: tuple[str, ...], later: tuple[str, ...]) -> tuple[str, ...
 
 
 def _sorted(problems: set[Problem]) -> tuple[Problem, ...]:
-    def place(problem: Problem) -> tuple[int, str, str]:
-        return (problem.seq or 0, problem.code, str(problem.transmission_id))
+    """Those that stop everything first: there are a few, and no number of others may push them out."""
+
+    def place(problem: Problem) -> tuple[bool, int, str, str]:
+        return (problem.code not in CODES, problem.seq or 0, problem.code, str(problem.transmission_id))
 
     return tuple(sorted(problems, key=place))[:MOST_PROBLEMS]
