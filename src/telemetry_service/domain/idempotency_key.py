@@ -8,12 +8,12 @@ from telemetry_service.domain.actor import Actor
 IDEMPOTENCY_KEY_FORM = "1 to 200 visible ASCII characters"
 """The form of a key, for messages and the OpenAPI description."""
 
-_FORM = re.compile(r"[\x21-\x7e]{1,200}")
+IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
 
 
 def is_idempotency_key(text: str) -> bool:
     """Whether a text can be an Idempotency-Key."""
-    return _FORM.fullmatch(text) is not None
+    return re.fullmatch(IDEMPOTENCY_KEY_PATTERN, text) is not None
 
 
 def request_key_of(actor: Actor, idempotency_key: str) -> str:

@@ -22,7 +22,10 @@ FILE_BYTES = 512 * 1024
 
 _MOST_TOKENS = 10_000
 
-_Token = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+_WITHOUT_NUL = r"^[^\x00]*$"
+"""For the description: no text of a request may contain NUL."""
+
+_Token = Annotated[str, Field(max_length=MOST_CHARACTERS, json_schema_extra={"pattern": _WITHOUT_NUL})]
 _Tokens = Annotated[tuple[_Token, ...], Field(max_length=_MOST_TOKENS)]
 
 

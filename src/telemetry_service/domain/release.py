@@ -131,7 +131,14 @@ class ReasonInput(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    reason: Annotated[str, Field(min_length=1, max_length=REASON_LONGEST)]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=REASON_LONGEST,
+            description="One line without invisible characters. It neither begins nor ends with a space.",
+        ),
+    ]
 
 
 def reason_error(reason: str) -> str | None:

@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 _RFC3339 = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)[Tt](?P<minute>(?:[01]\d|2[0-3]):[0-5]\d):(?P<second>[0-5]\d|60)"
@@ -70,5 +70,10 @@ def _from_text(value: object) -> object:
     return _read(value) if isinstance(value, str) else value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_from_text), AfterValidator(_in_utc)]
+_YEARS = "^(19[7-9][0-9]|[2-9][0-9]{3})-"
+"""For the description: JSON Schema has no bounds for times."""
+
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_from_text), AfterValidator(_in_utc), Field(json_schema_extra={"pattern": _YEARS})
+]
 """A time with its zone, written in RFC 3339 and kept in UTC."""

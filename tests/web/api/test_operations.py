@@ -226,6 +226,32 @@ def test_the_examples_of_the_description_are_taken(service: Running) -> None:
     assert tried == 14
 
 
+def test_forms_and_bounds_of_parameters_are_described(shared: Running) -> None:
+    description = shared.call(None, "GET", "openapi.json").json()
+    texts = {
+        (path, p["name"]): p["schema"] for _m, path, call in _calls(description) for p in call.get("parameters", ())
+    }
+    for (path, name), schema in texts.items():
+        [text] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+        bounded = {"$ref", "enum", "pattern", "maxLength"} & set(text) or text.get("format") == "uuid"
+        assert bounded or text["type"] == "boolean" or {"minimum", "maximum"} <= set(text), (path, name)
+    schemas = description["components"]["schemas"]
+    for name, member in schemas["LicensePosture"]["properties"].items():
+        moments = [one for one in member.get("anyOf", ()) if one.get("format") == "date-time"]
+        assert all("pattern" in one for one in moments), name
+        assert moments or not name.endswith("_at")
+    assert "required" not in schemas["ApiKeyInput"], "an empty object stands for no body"
+    assert schemas["NewApiKeyInput"]["required"] == ["api_key"]
+
+
+def test_a_name_below_the_history_is_not_taken_for_an_id(shared: Running) -> None:
+    path = "telemetry/history/retry-failed"
+    for method in ("GET", "OPTIONS", "DELETE"):
+        refused = shared.call(Scope.READ, method, path)
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST"), method
+    assert shared.call(Scope.READ, "GET", "telemetry/history/7").status_code == 404
+
+
 def test_every_refusal_is_described(shared: Running) -> None:
     description = shared.call(None, "GET", "openapi.json").json()
     problem = description["components"]["schemas"]["Problem"]

@@ -75,9 +75,9 @@ def test_the_payload_of_an_attempt_comes_back_byte_for_byte(connected: Running, 
     assert payload.headers["content-type"] == "application/json"
     assert hashlib.sha256(payload.content).hexdigest() == sent["attempts"][0]["payload_sha256"]
     assert json.loads(payload.content) == json.loads(license_server.journal()[0].payload)
-    for number in ("2", "0", "-1"):
+    for number, status in (("2", 404), ("999999999", 404), ("0", 422), ("-1", 422), ("1.0", 422), ("9" * 30, 422)):
         missing = connected.call(Scope.READ, "GET", path.replace("attempts/1", f"attempts/{number}"))
-        assert missing.status_code == 404
+        assert missing.status_code == status, number
 
 
 def test_the_same_idempotency_key_names_the_same_transmission(

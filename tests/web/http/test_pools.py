@@ -140,7 +140,7 @@ def _names_of(constant: Any) -> tuple[str, ...]:  # noqa: ANN401 - a constant of
 
 
 def test_no_route_makes_an_exchange_or_checks_a_password_in_the_threads_of_all(service: Running) -> None:
-    routes = {(route.path, route.endpoint) for route in iter_route_contexts(service.app.routes)}
+    routes = {(route.path_format, route.endpoint) for route in iter_route_contexts(service.app.routes)}
     exchanging = {path for path, endpoint in routes if names_in(endpoint) & _MAKES_EXCHANGES}
     assert exchanging == EXCHANGES
     checking = {path for path, endpoint in routes if names_in(endpoint) & _CHECKS_PASSWORDS}

@@ -14,7 +14,8 @@ from telemetry_service.pipeline.queries.receipts import verified_receipt, verifi
 from telemetry_service.pipeline.queries.release import read_changes
 from telemetry_service.pipeline.snapshot import Snapshot
 
-_CURSOR = re.compile(r"before-([1-9][0-9]{0,17})\Z")
+CURSOR_PATTERN = "^before-([1-9][0-9]{0,17})$"
+_CURSOR = re.compile(CURSOR_PATTERN)
 _NEWER = re.compile(r"after-(0|[1-9][0-9]{0,17})\Z")
 
 
@@ -131,7 +132,7 @@ def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> Transmission
 def _before(cursor: str | None) -> int | None:
     if cursor is None:
         return None
-    match = _CURSOR.match(cursor)
+    match = _CURSOR.fullmatch(cursor)
     if match is None:
         raise CursorInvalidError
     return int(match[1])

@@ -26,7 +26,7 @@ from telemetry_service.schemas.configuration import (
     RevealedKeyResponse,
 )
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with, response_header
-from telemetry_service.web.api.parameters import TagsRequired, entity_tag
+from telemetry_service.web.api.parameters import IF_MATCH_PATTERN, TagsRequired, entity_tag
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
@@ -36,7 +36,9 @@ from telemetry_service.web.topic import Topic
 router = Topic("configuration", "/telemetry")
 
 _ETAG = response_header("ETag", "The version. Send it in `If-Match` to save.")
-_IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', required=True)
+_IF_MATCH = header(
+    "If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', IF_MATCH_PATTERN, required=True
+)
 _KEY = {"api_key": "ck_live_0123456789abcdef"}
 _VALUES = {
     "enabled": True,

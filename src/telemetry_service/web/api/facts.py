@@ -19,7 +19,7 @@ from telemetry_service.pipeline.queries.facts import LicenseView, list_bouncers,
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.facts import BouncerResponse, BouncersResponse, ExtensionCodeResponse, LicenseResponse
 from telemetry_service.web.api.openapi_parts import header, refused_with, response_header
-from telemetry_service.web.api.parameters import BouncerId, TagsSeen
+from telemetry_service.web.api.parameters import IF_MATCH_PATTERN, BouncerId, TagsSeen
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.security.authorization import CurrentCaller, needs
@@ -38,7 +38,7 @@ _CODE = {"code_id": "EXT-2026-11", "redeemed_at": "2026-11-03T10:00:00Z"}
 """Examples of bodies, for the description."""
 
 _ETAG = response_header("ETag", "Identifies the content of the response. Send it in `If-Match` with a change.")
-_IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"')
+_IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"', IF_MATCH_PATTERN)
 
 Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration, _BOUNCER))]
 Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture, _LICENSE))]

@@ -100,7 +100,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for route in iter_route_contexts(app.routes):
         rule = rule_of(route.endpoint)
         for method in map(str.lower, route.methods or ()):
-            call = description["paths"].get(route.path, {}).get(method)
+            call = description["paths"].get(route.path_format, {}).get(method)
             if call is not None and rule is not None:
                 _complete(call, method, rule, refusals_of(route.endpoint))
                 _describe_body(call, route, schemas)
@@ -129,7 +129,10 @@ def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str,
     """Describe the body of a call, if it takes one."""
     body = next((one.call for one in route.dependant.dependencies if isinstance(one.call, Body)), None)
     if body is not None:
-        schema = {"$ref": SCHEMAS + _add_schema(body.adapter, schemas)["title"]}
+        named = _add_schema(body.adapter, schemas)
+        if not body.required:
+            named.pop("required", None)  # An empty object stands for no body.
+        schema = {"$ref": SCHEMAS + named["title"]}
         content = {"application/json": {"schema": schema, "example": body.example}}
         call["requestBody"] = {"required": body.required, "content": content}
 

@@ -47,9 +47,9 @@ def refusals_of(endpoint: object) -> tuple[type[TelemetryError], ...]:
     return kinds
 
 
-def header(name: str, description: str, example: str, *, required: bool = False) -> dict[str, Any]:
-    """Return the description of a request's header."""
-    described = {"description": description, "schema": _TEXT, "example": example}
+def header(name: str, description: str, example: str, pattern: str, *, required: bool = False) -> dict[str, Any]:
+    """Return the description of a request's header, whose value matches ``pattern``."""
+    described = {"description": description, "schema": {**_TEXT, "pattern": pattern}, "example": example}
     return {"name": name, "in": "header", "required": required, **described}
 
 

@@ -15,6 +15,7 @@ from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
+from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
@@ -23,7 +24,11 @@ LEDGER_LIMIT_MAXIMUM = 1_000
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _BOOLEAN = re.compile(r"true|false")
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
+_WHOLE_MAXIMUM = 999_999_999
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_TAG_PATTERN = r'(W/)?"[\x21\x23-\x7e]*"'
+IF_MATCH_PATTERN = rf"^(\*|{_TAG_PATTERN}([ \t]*,[ \t]*{_TAG_PATTERN})*)$"
+"""What ``If-Match`` should look like, for the description. ``tags_seen`` reads more, as RFC 9110 demands."""
 
 
 def _only_if_written_as(pattern: re.Pattern[str]) -> BeforeValidator:
@@ -31,7 +36,14 @@ def _only_if_written_as(pattern: re.Pattern[str]) -> BeforeValidator:
     return BeforeValidator(lambda value: value if not isinstance(value, str) or pattern.fullmatch(value) else ())
 
 
-Day = Annotated[date, Field(ge=date(1970, 1, 1), le=date(9998, 12, 31)), _only_if_written_as(_ISO_DAY)]
+_YEARS_OF_DAYS = "^(19[7-9][0-9]|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"
+"""The years 1970 to 9998, for the description: JSON Schema has no bounds for dates."""
+
+Day = Annotated[
+    date,
+    Field(ge=date(1970, 1, 1), le=date(9998, 12, 31), json_schema_extra={"pattern": _YEARS_OF_DAYS}),
+    _only_if_written_as(_ISO_DAY),
+]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)]
 
 
@@ -53,7 +65,7 @@ class _Filters(BaseModel):
 class HistoryParams(_Filters):
     """Which page of the history."""
 
-    cursor: Annotated[str, Field(max_length=64)] | None = None
+    cursor: Annotated[str, Field(max_length=64, json_schema_extra={"pattern": CURSOR_PATTERN})] | None = None
     limit: Limit = LIMIT_DEFAULT
 
 
@@ -75,7 +87,7 @@ class LedgerExportParams(BaseModel):
 class LedgerParams(LedgerExportParams):
     """Which part of the ledger."""
 
-    after: Annotated[int, Field(ge=0), _only_if_written_as(_WHOLE)] = 0
+    after: Annotated[int, Field(ge=0, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)] = 0
     limit: Annotated[int, Field(ge=1, le=LEDGER_LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)] = 100
     kind: Kind | None = None
     actor: Annotated[str, Field(max_length=80, description="Such as `person`, `token`, or `token <id>`.")] | None = None
@@ -179,6 +191,7 @@ async def checked_key(
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
 TransmissionId = Annotated[UUID, Path()]
+AttemptNumber = Annotated[int, Path(ge=1, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)]
 TagsSeen = Annotated[SeenTags, Depends(tags_seen)]
 TagsRequired = Annotated[SeenTags, Depends(tags_required)]
 IdempotencyKey = Annotated[str | None, Depends(checked_key)]

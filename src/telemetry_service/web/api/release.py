@@ -23,7 +23,7 @@ from telemetry_service.web.topic import Topic
 _EXAMPLE = {"reason": "Reviewed with the works council on 2026-11-27"}
 Reason = Annotated[ReasonInput, Depends(JsonBody(ReasonInput, _EXAMPLE))]
 
-router = Topic("transmissions", "/telemetry/history/{transmission_id}")
+router = Topic("transmissions", "/telemetry/history/{transmission_id:uuid}")
 
 
 @router.post("/release", response_model=TransmissionDetailResponse)

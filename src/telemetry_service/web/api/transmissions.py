@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain import errors
-from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM
+from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, IDEMPOTENCY_KEY_PATTERN
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_history import export_transmissions
 from telemetry_service.pipeline.actions.note_reading import note_export, note_proof
@@ -24,6 +24,8 @@ from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResp
 from telemetry_service.web.api.export import csv_lines, json_lines
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with
 from telemetry_service.web.api.parameters import (
+    IF_MATCH_PATTERN,
+    AttemptNumber,
     ExportParameters,
     HistoryParameters,
     IdempotencyKey,
@@ -41,8 +43,10 @@ _FORMATS = {"csv": ("text/csv", csv_lines), "jsonl": ("application/jsonl", json_
 """What the history is exported as, under the ending of the file's name."""
 
 _VERSION = '"7-0f8c1b5ad2e94f6c8f0e3a7d5b1c9e42"'
-_IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION)
-_IDEMPOTENCY_KEY = header("Idempotency-Key", f"{IDEMPOTENCY_KEY_FORM}. Repeating a key sends nothing new.", "run-7")
+_IF_MATCH = header("If-Match", "The `version` of a preview, a list of versions, or `*`.", _VERSION, IF_MATCH_PATTERN)
+_IDEMPOTENCY_KEY = header(
+    "Idempotency-Key", f"{IDEMPOTENCY_KEY_FORM}. Repeating a key sends nothing new.", "run-7", IDEMPOTENCY_KEY_PATTERN
+)
 
 router = Topic("transmissions", "/telemetry")
 
@@ -110,7 +114,7 @@ def post_retry_failed(context: Context, caller: CurrentCaller) -> dict[str, tupl
     return {"transmissions": retry_failed(context.runtime, caller.actor)}
 
 
-@router.get("/history/{transmission_id}", response_model=TransmissionDetailResponse)
+@router.get("/history/{transmission_id:uuid}", response_model=TransmissionDetailResponse)
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
 def get_transmission(context: Context, transmission_id: TransmissionId) -> TransmissionDetail:
@@ -119,14 +123,14 @@ def get_transmission(context: Context, transmission_id: TransmissionId) -> Trans
 
 
 @router.get(
-    "/history/{transmission_id}/attempts/{number}/payload",
+    "/history/{transmission_id:uuid}/attempts/{number}/payload",
     response_class=Response,
     responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}},
 )
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
 def get_payload_as_sent(
-    context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int
+    context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: AttemptNumber
 ) -> Response:
     """Return the payload of one attempt, byte for byte as it was before encryption."""
     _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "payload")
@@ -135,30 +139,34 @@ def get_payload_as_sent(
 
 
 @router.get(
-    "/history/{transmission_id}/attempts/{number}/body",
+    "/history/{transmission_id:uuid}/attempts/{number}/body",
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
-def get_body_as_sent(context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int) -> Response:
+def get_body_as_sent(
+    context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: AttemptNumber
+) -> Response:
     """Return the body of one attempt, byte for byte as it crossed the network."""
     _attempt, content = read_now(context.runtime, read_sent, transmission_id, number, "body")
     note_export(context.runtime, caller.actor, transmission_id, number, "body")
     return Response(content, media_type="application/octet-stream")
 
 
-@router.get("/history/{transmission_id}/attempts/{number}/message", response_model=MessageResponse)
+@router.get("/history/{transmission_id:uuid}/attempts/{number}/message", response_model=MessageResponse)
 @needs(Scope.READ)
 @refused_with(errors.NotFoundError)
-def get_message(context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: int) -> Message:
+def get_message(
+    context: Context, caller: CurrentCaller, transmission_id: TransmissionId, number: AttemptNumber
+) -> Message:
     """Return one attempt as a document: the headers, the exact bytes, and the digests that the ledger names."""
     message = read_now(context.runtime, read_message, transmission_id, number)
     note_proof(context.runtime, caller.actor, transmission_id, number, holds=message.proof.holds)
     return message
 
 
-@router.post("/history/{transmission_id}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])
+@router.post("/history/{transmission_id:uuid}/retry", response_model=TransmissionDetailResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
 @refused_with(
     errors.NotFoundError,
