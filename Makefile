@@ -31,7 +31,7 @@ torture: .venv/.dev ## Kill replicas and break everything around them at random 
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, prose, the database schema and the generated pages
+check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, prose, the API, the database schema and the generated pages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -49,6 +49,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/payload_page.py --check
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
+	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, and starts (some minutes)
 	$(BIN)/python -m benchmarks.recording
