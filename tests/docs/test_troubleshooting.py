@@ -10,6 +10,7 @@ import pytest
 
 from telemetry_service.domain import errors, obstacles
 from telemetry_service.domain.causes import EXPLANATIONS, Cause
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.verdict import judge
 from tests.support.each import each
 from tests.support.situations import situations
@@ -37,11 +38,14 @@ def test_each_state_of_health_has_an_entry() -> None:
 
 def test_each_obstacle_has_an_entry_with_its_sentence_and_its_next_step() -> None:
     found = [one for one in vars(obstacles).values() if isinstance(one, obstacles.Obstacle)]
-    assert len(found) == 8
+    assert len(found) == 9
+    changed = next(made.setup for made in situations() if made.setup.changed == (ChangedRow.SETTINGS,))
     # That payloads leave in bundles is no state of the health; its error has a row.
     for one in (one for one in found if one is not obstacles.IN_BUNDLES):
         entry = PAGE.partition(f"### `{one.code}`\n")[2].partition("###")[0]
-        assert one.sentence in entry, one.code
+        # Of what someone changed, the entry names the rows.
+        sentence = obstacles.settings_changed(changed).sentence if one is obstacles.SETTINGS_CHANGED else one.sentence
+        assert sentence in entry, one.code
         assert one.next_step in entry, one.code
 
 

@@ -20,6 +20,7 @@ from telemetry_service.domain.facts import (
     LicensePosture,
     RegisteredBouncer,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.transmissions import LEASE, HistoryFilter, State
@@ -190,6 +191,7 @@ def test_what_was_counted_while_telemetry_was_off_is_not_sent_by_a_send_now_that
             stored = tx.configuration.get(lock=True)
             tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
             follow_switch(site.runtime, tx, site.clock.now())
+            tx.ledger.note(site.clock.now(), ADMIN, Kind.SETTINGS, {"changes": {"enabled": "true -> false"}})
             pressed = pool.submit(send_now, site.open_without_start(), ADMIN, None)
             with pytest.raises(TimeoutError):
                 pressed.result(0.5)
@@ -206,6 +208,7 @@ def test_a_tick_that_waited_for_a_switch_off_sends_nothing(site: Site) -> None:
             stored = tx.configuration.get(lock=True)
             tx.configuration.save(stored.values.model_copy(update={"enabled": False}), site.clock.now())
             follow_switch(site.runtime, tx, site.clock.now())
+            tx.ledger.note(site.clock.now(), ADMIN, Kind.SETTINGS, {"changes": {"enabled": "true -> false"}})
             ticked = pool.submit(run_due_tick, site.open_without_start())
             with pytest.raises(TimeoutError):
                 ticked.result(0.5)

@@ -72,7 +72,7 @@ def _altered(situation: Situation) -> Iterator[Finding]:
     if situation.ledger.problems and situation.ledger.verified_at is not None:
         yield texts.ledger_broken(situation.ledger.problems, situation.ledger.verified_at)
     if situation.setup.changed:
-        yield texts.barred(settings_changed(situation.setup.changed))
+        yield texts.barred(settings_changed(situation.setup))
 
 
 def _joined(findings: tuple[Finding, ...]) -> str:

@@ -210,12 +210,24 @@ def missing(setup: Setup) -> Obstacle | None:
 def bars_by_database(setup: Setup) -> Obstacle | None:
     """Return why the rows of the database do not say what may be sent."""
     if setup.changed:
-        return settings_changed(setup.changed)
+        return settings_changed(setup)
     return RESTORED if setup.restored else None
 
 
-def settings_changed(rows: tuple[ChangedRow, ...]) -> Obstacle:
-    """Return the obstacle that someone has changed rows that decide what is sent."""
+def settings_changed(setup: Setup) -> Obstacle:
+    """Return the obstacle that rows that decide what is sent are not as the service stored them.
+
+    If the API key cannot be decrypted either, the reason is probably another ENCRYPTION_KEY, and no one is accused.
+    """
+    rows = setup.changed
+    if setup.api_key and not setup.api_key_usable:
+        sentence = (
+            f"This ENCRYPTION_KEY does not verify {listed(rows)}: it is another one, or someone changed the database."
+        )
+        step = (
+            "Check ENCRYPTION_KEY in the deployment. Otherwise, enter the API key, check the settings, and save them."
+        )
+        return replace(SETTINGS_CHANGED, sentence=sentence, next_step=step)
     sentence = f"Someone changed the database: {listed(rows)} {is_or_are(rows)} not as the service stored them."
     return replace(SETTINGS_CHANGED, sentence=sentence)
 

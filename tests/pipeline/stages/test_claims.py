@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
@@ -352,6 +353,7 @@ def test_a_key_that_is_being_set_while_the_old_one_is_refused_is_tried(site: Sit
             tx.configuration.get(lock=True)
             sealed = seal_api_key(site.runtime, tx, ANOTHER_KEY, site.clock.now())
             tx.configuration.set_api_key(sealed, site.clock.now())
+            tx.ledger.note(site.clock.now(), ADMIN, Kind.KEY_SET, {"key_id": sealed.fact.key_id})
             tx.transmissions.make_due(frozenset({State.HELD}), site.clock.now(), AttemptTrigger.CONNECTION_CHANGED)
             being_set.set()
             with pytest.raises(TimeoutError):

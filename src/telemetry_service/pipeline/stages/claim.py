@@ -78,12 +78,12 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     configuration = state.configuration
     if not runtime.enabled(configuration) or not runtime.deployment.online or state.restored_at or state.unreadable:
         return None
-    if changed_in(runtime, tx, state):
-        return None  # As the health says.
     try:
         api_key = open_api_key(runtime, state.api_key, transmission_id)
     except (NotConfiguredError, KeyUnusableError):
         return None  # The health says why; the transmission stays due.
+    if changed_in(runtime, tx, state):
+        return None  # As the health says.
     due_within = runtime.retry_policy.longest if trigger is None else None
     if not tx.transmissions.claim(transmission_id, token, now, due_within):
         return None

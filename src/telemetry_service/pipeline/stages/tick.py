@@ -11,7 +11,7 @@ from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
 from telemetry_service.domain.errors import PayloadContradictionError
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.obstacles import SETTINGS_CHANGED, bars_payloads
+from telemetry_service.domain.obstacles import KEY_UNUSABLE, SETTINGS_CHANGED, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after, send_offset
 from telemetry_service.domain.situation import CONTRADICTION, NOT_CONFIGURED
@@ -104,8 +104,9 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
 
     Those that wait for a release, or for what no run can change, stay as they are.
     """
-    if snapshot.setup.changed:
-        return SETTINGS_CHANGED.code  # Not even whether telemetry is on is known. The run is made up for later.
+    setup = snapshot.setup
+    if setup.changed:  # Not even whether telemetry is on is known. The run is made up for later.
+        return (KEY_UNUSABLE if setup.api_key and not setup.api_key_usable else SETTINGS_CHANGED).code
     if not snapshot.enabled or not snapshot.period.reportable:
         return DISABLED
     now, runtime = snapshot.now, snapshot.runtime
