@@ -4,6 +4,8 @@ Every login attempt is counted before the password is checked (``throttle.py``),
 outrun the count. Unknown names count, and cost, the same as wrong passwords.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -52,6 +54,15 @@ class CheckedPassword:
     renewed_hash: str | None = field(repr=False)
     generation: int
     source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A login that may wait for its turn."""
+
+    source: Source
+    failures: int
+    """Of the source lately."""
 
 
 class Accounts:
@@ -122,6 +133,16 @@ class Accounts:
             return device_source(device.device_id)
         return self._throttle.address_source(caller.address)
 
+    def admit(self, device: Device | None, caller: Actor) -> Admitted:
+        """Say what a login is counted for, before it waits for its turn. Hashes and counts nothing.
+
+        Raises:
+            LoginBlockedError: too many attempts of this source failed before.
+        """
+        source = self.source_of(device, caller)
+        with self._noting_blocks(caller, LOGIN):
+            return Admitted(source, self._throttle.recent_failures(source))
+
     def check(
         self, name: str, password: str, caller: Actor, source: Source, attempted: Attempted = LOGIN
     ) -> CheckedPassword:
@@ -139,7 +160,8 @@ class Accounts:
             # There is no password to guess, so this needs no work and no row.
             log_event(Event.LOGIN_FAILED, failures=0)
             raise LoginFailedError
-        failures = self._counted(caller, source, attempted)
+        with self._noting_blocks(caller, attempted):
+            failures = self._throttle.count(source)
         stored = account.password_hash if name == ADMINISTRATOR else None
         if not self._passwords.verify(stored, password) or stored is None:
             self._note_failure(caller, source, attempted.failed, failures)
@@ -175,9 +197,10 @@ class Accounts:
         """
         return self._passwords.hash(password)
 
-    def _counted(self, caller: Actor, source: Source, attempted: Attempted) -> int:
+    @contextmanager
+    def _noting_blocks(self, caller: Actor, attempted: Attempted) -> Iterator[None]:
         try:
-            return self._throttle.count(source)
+            yield
         except LoginBlockedError as blocked:
             self._refusals.note(caller, attempted.blocked, {"reason": "login_blocked"})
             log_event(Event.LOGIN_BLOCKED, wait_seconds=blocked.retry_after)

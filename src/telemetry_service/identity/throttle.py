@@ -100,6 +100,18 @@ class Throttle:
         digest = self._keys.digest(caller_group(address or "").encode(), "attempt-address")
         return Source(f"{ADDRESS}{digest.hex()[:32]}", known=False)
 
+    def recent_failures(self, source: Source) -> int:
+        """Return how many attempts of a source failed lately, by a read alone.
+
+        Raises:
+            LoginBlockedError: the source is blocked.
+        """
+        now = self._clock.now()
+        with self._database.read() as tx:
+            counted = tx.attempt_counts.find(source.key)
+        _check_not_blocked(counted, now)
+        return 0 if counted is None or _is_forgotten(counted, now) else counted.failures
+
     def count(self, source: Source) -> int:
         """Count an attempt before it is checked, so that simultaneous ones cannot outrun the count; return the count.
 
@@ -109,8 +121,7 @@ class Throttle:
         now = self._clock.now()
         with self._database.read() as tx:
             counted = tx.attempt_counts.find(source.key)
-        if counted is not None and _present_block(counted, now) == counted:
-            raise LoginBlockedError(_end_of(counted) - now)
+        _check_not_blocked(counted, now)
         with self._database.write() as tx:
             tx.attempt_counts.begin(source.key, now)
             counted = tx.attempt_counts.find(source.key, lock=True) or Counted(0, None, now)
@@ -156,8 +167,7 @@ class Throttle:
                 tx.attempt_counts.prune(*kept)
 
     def _one_more(self, tx: Transaction, source: Source, counted: Counted, now: datetime) -> Counted:
-        forgotten = now - counted.last_at >= _FORGOTTEN_AFTER
-        failures = 1 if forgotten else counted.failures + 1
+        failures = 1 if _is_forgotten(counted, now) else counted.failures + 1
         block = block_after(failures)
         if not source.known and self._is_under_attack(tx, now):
             block = LONGEST_BLOCK
@@ -166,6 +176,15 @@ class Throttle:
     def _is_under_attack(self, tx: Transaction, now: datetime) -> bool:
         total = tx.attempt_counts.find(_EVERYONE)
         return total is not None and _is_within_window(total, now) and total.failures >= self._limits.failures
+
+
+def _check_not_blocked(counted: Counted | None, now: datetime) -> None:
+    if counted is not None and _present_block(counted, now) == counted:
+        raise LoginBlockedError(_end_of(counted) - now)
+
+
+def _is_forgotten(counted: Counted, now: datetime) -> bool:
+    return now - counted.last_at >= _FORGOTTEN_AFTER
 
 
 def _is_within_window(counted: Counted, now: datetime) -> bool:

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
 from tests.support.databases import RunDatabases
 from tests.support.frozen_clock import FrozenClock
+from tests.support.hashing import hashing_held
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.running import PASSWORD, Running, code_in
 
@@ -166,19 +166,6 @@ def test_a_flood_of_logins_blocks_no_one_else(run_databases: RunDatabases, tmp_p
     for response in refused:
         assert (response.status_code, response.headers["retry-after"]) == (429, "5")
         assert response.headers["content-type"].startswith("text/html")
-
-
-@contextmanager
-def hashing_held(service: Running) -> Iterator[None]:
-    """Let every check of a password wait."""
-    hashing = service.context.authentication.accounts._passwords._at_once  # noqa: SLF001 - to hold what hashes
-    hashing.acquire()
-    hashing.acquire()
-    try:
-        yield
-    finally:
-        hashing.release()
-        hashing.release()
 
 
 def test_one_address_does_not_take_all_the_places_of_strangers(shared: Running) -> None:

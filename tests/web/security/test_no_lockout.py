@@ -1,6 +1,9 @@
 """Strangers lock no one out (finding S1): the whole scenario, over HTTP."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from telemetry_service.identity.scopes import Scope
 from tests.support.databases import RunDatabases
+from tests.support.hashing import hashing_held
 from tests.support.running import PASSWORD, Running
 
 PROXY = "127.0.0.1"
@@ -16,6 +20,7 @@ TAB = "/settings/general/telemetry"
 ATTACKER, HOME, FRESH = "203.0.113.66", "192.0.2.7", "198.51.100.4"
 API_KEY = "ck_shown_0123456789"
 WRONG = "a wrong password"
+ADDRESSES, FOR_FAILED, FOR_NEW = 20, 8, 9
 
 
 @pytest.fixture
@@ -113,3 +118,49 @@ def test_the_cookie_of_a_known_browser_is_safe_and_stays_after_a_logout(service:
     logout = known.post("/logout", csrf_token=known._proof())  # noqa: SLF001
     assert "telemetry_device" not in logout.headers["set-cookie"]
     assert known.cookies["telemetry_device"] == device
+
+
+def test_blocked_addresses_that_never_stop_keep_no_new_browser_out(service: Running) -> None:
+    blocked, stop = set[str](), threading.Event()
+
+    def attack(address: str) -> None:
+        while not stop.is_set():
+            if "Too many incorrect passwords" in post_wrong(service, address).text:
+                blocked.add(address)
+
+    addresses = [f"203.0.113.{number}" for number in range(ADDRESSES)]
+    with ThreadPoolExecutor(2 * ADDRESSES) as attackers:
+        attacks = [attackers.submit(attack, address) for address in addresses * 2]
+        try:
+            wait_until(lambda: len(blocked) == ADDRESSES)
+            assert [Browser(service, f"198.51.100.{number}").log_in() for number in range(5)] == [303] * 5
+        finally:
+            stop.set()
+    assert [attack.exception() for attack in attacks] == [None] * 2 * ADDRESSES
+
+
+def test_addresses_that_have_failed_leave_places_to_new_ones_and_blocked_ones_take_none(service: Running) -> None:
+    failed = [f"203.0.113.{number}" for number in range(ADDRESSES)]
+    for address in failed:
+        assert post_wrong(service, address).status_code == 401
+    for _ in range(5):
+        post_wrong(service, ATTACKER)
+    with ThreadPoolExecutor(2 * ADDRESSES) as callers, hashing_held(service):
+        assert "Too many incorrect passwords" in post_wrong(service, ATTACKER).text
+        attacks = [callers.submit(post_wrong, service, address) for address in failed]
+        wait_until(lambda: sum(attack.done() for attack in attacks) >= ADDRESSES - FOR_FAILED)
+        new = [callers.submit(Browser(service, f"198.51.100.{number}").log_in) for number in range(FOR_NEW)]
+    assert [login.result() for login in new] == [303] * FOR_NEW
+    assert sorted(attack.result().status_code for attack in attacks) == [401] * FOR_FAILED + [429] * 12
+
+
+def post_wrong(service: Running, address: str) -> httpx.Response:
+    form = {"name": "admin", "password": WRONG}
+    return service.client.post("/login", data=form, headers={"X-Forwarded-For": address})
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + 100
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -10,13 +10,16 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
-from telemetry_service.domain.addresses import caller_group
-from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.errors import LoginThrottledError, TelemetryError
+from telemetry_service.identity.accounts import Admitted
 from telemetry_service.log.write import log_exception
 from telemetry_service.web.errors.request_errors import (
     ChecksBusyError,
@@ -24,7 +27,6 @@ from telemetry_service.web.errors.request_errors import (
     IssuersBusyError,
     LoginsBusyError,
 )
-from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.security.cookies import read_device_cookie
 
 P = ParamSpec("P")
@@ -36,8 +38,10 @@ _EXCHANGES = 16
 _STRANGERS, _STRANGERS_WAITING = 1, 16
 _KNOWN, _KNOWN_WAITING = 1, 8
 _OF_ONE = 2
+_SPARED = 9
 """Threads that check passwords: each check takes 64 MiB and a hundred milliseconds. A browser that has logged in before
-and an open session have their own, so they never wait for strangers."""
+and an open session have their own, so they never wait for strangers. Addresses that have failed lately leave so many
+places to those that have not."""
 
 
 _ISSUERS, _ISSUERS_WAITING = 4, 16
@@ -57,15 +61,17 @@ class BoundedPool:
         self._limiter = CapacityLimiter(threads)
         self._under_way: dict[asyncio.Task[Any], str | None] = {}
 
-    def begin(self, work: Callable[[], T], caller: str | None = None, of_one: int | None = None) -> asyncio.Task[T]:
-        """Start ``work``, which continues even if its caller stops waiting.
+    def begin(
+        self, work: Callable[[], T], caller: str | None = None, of_one: int | None = None, spared: int = 0
+    ) -> asyncio.Task[T]:
+        """Start ``work``, which continues even if its caller stops waiting; ``spared`` places are left to others.
 
         Raises:
             TelemetryError: the refusal, at once, if there is no thread for it, or ``of_one`` of ``caller`` are under
                 way.
         """
         full = of_one is not None and list(self._under_way.values()).count(caller) >= of_one
-        if full or len(self._under_way) >= self._most:
+        if full or len(self._under_way) >= self._most - spared:
             raise self._refusal
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
         self._under_way[task] = caller
@@ -105,24 +111,40 @@ def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     return _in_pool(endpoint, lambda pools: pools.known)
 
 
-def logs_in(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+def logs_in(refused: Callable[..., T]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
     """Run the login in the pool of the browsers that have logged in before, or in that of strangers.
 
-    One address, and one such browser, has only some of the places.
+    One address, and one such browser, has only some of the places. One that is blocked takes none, and costs no more
+    than a read: ``refused`` responds to it.
     """
 
-    @wraps(endpoint)
-    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        given: Any = kwargs
-        request, context = given["request"], given["context"]
-        work, pools = partial(endpoint, *args, **kwargs), cast("Pools", context.pools)
-        device = context.authentication.devices.read(read_device_cookie(request))
-        if device is not None:
-            return await pools.known.begin(work, device.device_id.hex, _OF_ONE)
-        caller = caller_group(caller_address(request.scope) or "")
-        return await pools.strangers.begin(work, caller, _OF_ONE)
+    def decorate(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+        @wraps(endpoint)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            given: Any = kwargs
+            request, context = given["request"], given["context"]
+            try:
+                admitted = await run_in_threadpool(_admit, request, context, given["caller"])
+            except LoginThrottledError as refusal:
+                return await run_in_threadpool(refused, request, context, given["next"], refusal)
+            return await _begin_login(context.pools, admitted, partial(endpoint, *args, **kwargs))
 
-    return run
+        return run
+
+    return decorate
+
+
+def _admit(request: Request, context: Any, caller: Actor) -> Admitted:  # noqa: ANN401 - its module needs this one
+    authentication = context.authentication
+    admitted: Admitted = authentication.accounts.admit(authentication.devices.read(read_device_cookie(request)), caller)
+    return admitted
+
+
+def _begin_login(pools: Pools, admitted: Admitted, work: Callable[[], T]) -> asyncio.Task[T]:
+    source = admitted.source
+    if source.known:
+        return pools.known.begin(work, source.key, _OF_ONE)
+    return pools.strangers.begin(work, source.key, _OF_ONE, _SPARED if admitted.failures else 0)
 
 
 def waits_for_issuer(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:

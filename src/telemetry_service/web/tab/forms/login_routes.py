@@ -49,7 +49,7 @@ def show_login(
 
 @router.post(paths.LOGIN)
 @public
-@logs_in
+@logs_in(login_refused)
 def log_in(
     request: Request,
     context: Context,
