@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.health import assess, availability
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
@@ -177,3 +178,12 @@ def test_what_is_not_as_signed_is_a_second_sentence_while_telemetry_is_off() -> 
     )
     assert "found 3 problems" in health.cause
     assert "Find out who changed the database." in health.next_step
+
+
+def test_another_encryption_key_is_named_before_anyone_is_accused() -> None:
+    changed = replace(COMPLETE, changed=(ChangedRow.SETTINGS,))
+    assert assess(replace(WELL, setup=changed)).cause.startswith("Someone changed the database: the settings")
+    health = assess(replace(WELL, setup=replace(changed, api_key_usable=False)))
+    assert health.code == "settings_changed"
+    assert health.cause.startswith("ENCRYPTION_KEY does not verify the settings: it is another key")
+    assert health.next_step.startswith("Check ENCRYPTION_KEY in the deployment.")
