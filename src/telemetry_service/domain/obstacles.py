@@ -221,12 +221,8 @@ def settings_changed(setup: Setup) -> Obstacle:
     """
     rows = setup.changed
     if setup.api_key and not setup.api_key_usable:
-        sentence = (
-            f"This ENCRYPTION_KEY does not verify {listed(rows)}: it is another one, or someone changed the database."
-        )
-        step = (
-            "Check ENCRYPTION_KEY in the deployment. Otherwise, enter the API key, check the settings, and save them."
-        )
+        sentence = f"ENCRYPTION_KEY does not verify {listed(rows)}: it is another key, or someone changed the database."
+        step = "Check ENCRYPTION_KEY in the deployment. If it is lost, enter the API key, check the settings, and save."
         return replace(SETTINGS_CHANGED, sentence=sentence, next_step=step)
     sentence = f"Someone changed the database: {listed(rows)} {is_or_are(rows)} not as the service stored them."
     return replace(SETTINGS_CHANGED, sentence=sentence)
