@@ -15,9 +15,19 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import IdentityRefusedError, NoRoleError
 from telemetry_service.domain.issuers import Provider
 from telemetry_service.identity.discovery import Metadata, discovery_url, parse_metadata
-from telemetry_service.identity.issued_token import LEEWAY, Claims, Expected, authenticated_at, claims_of, person_of
+from telemetry_service.identity.issued_token import (
+    LEEWAY,
+    Claims,
+    Expected,
+    authenticated_at,
+    claims_of,
+    key_id_of,
+    person_of,
+)
 from telemetry_service.identity.issuer_client import IssuerClient
 from telemetry_service.identity.kept import Kept
+from telemetry_service.identity.once import Once
+from telemetry_service.identity.provider_login import LONGEST as LONGEST_LOGIN
 from telemetry_service.identity.provider_login import NAME, Begun, Finished, ProviderLogin, Returned, open_login
 from telemetry_service.identity.sessions import LONGEST, Proven, Session
 from telemetry_service.identity.signing_keys import SigningKeys
@@ -42,8 +52,19 @@ class OpenIdProvider:
         self._client = client
         self._keys = keys
         self._clock = clock
+        self._used = Once(LONGEST_LOGIN)
         self._metadata = Kept(NAME, self._read_metadata, clock)
         self.signing_keys = SigningKeys(NAME, lambda: client().get(self._metadata.get().jwks_uri), clock)
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the provider's addresses are known without asking it."""
+        return self._metadata.at_hand is not None
+
+    def has_key_of(self, token: str) -> bool:
+        """Whether a token can be verified, or refused, without asking the provider for keys."""
+        kid = key_id_of(token)
+        return kid is None or self.signing_keys.has(kid)
 
     def check(self) -> None:
         """Read what the provider publishes.
@@ -81,12 +102,15 @@ class OpenIdProvider:
         """Return the person who has logged in.
 
         Raises:
-            IdentityRefusedError: the browser did not begin this login, or the response is not accepted.
+            IdentityRefusedError: the browser did not begin this login, brings it back again, or the response is not
+                accepted.
             NoRoleError: the person has no role here.
             IssuerUnavailableError: the provider gives no usable response.
         """
         now = self._clock.now()
         login = open_login(cookie, returned.state, self._keys, now)
+        if not self._used.take(self._digest_of(login), now):
+            raise IdentityRefusedError("used")
         metadata = self._metadata.get()
         self._check_issuer(returned, metadata)
         if returned.error or not returned.code:
@@ -176,8 +200,11 @@ class OpenIdProvider:
             person=person_of(self._provider.issuer, claims, role),
             authenticated_at=at,
             sid=sid if isinstance(sid, str) else None,
-            login_digest=self._keys.digest(login.state.encode(), _LOGIN_DIGEST),
+            login_digest=self._digest_of(login),
         )
+
+    def _digest_of(self, login: ProviderLogin) -> bytes:
+        return self._keys.digest(login.state.encode(), _LOGIN_DIGEST)
 
 
 def _age_of(login: ProviderLogin) -> timedelta:

@@ -144,6 +144,19 @@ def test_a_provider_that_takes_a_code_twice_gets_nobody_in_twice(service: Runnin
     assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 401
 
 
+def test_a_login_that_failed_cannot_be_brought_back_again(service: Running, issuer: HostileIssuer) -> None:
+    left = _get(service, paths.PROVIDER_LOGIN)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+    cookies, returned = {COOKIE: left.cookies[COOKIE]}, {"code": "c", "state": asked["state"]}
+    issuer.answers["/token"] = (400, b"{}")
+    assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 401
+    issuer.answers.clear()
+    issuer.id_token, redeemed = lambda: _right(issuer, _now(service), asked["nonce"]), len(issuer.forms)
+    again = _get(service, paths.PROVIDER_RETURN, cookies, **returned)
+    assert (again.status_code, len(issuer.forms)) == (401, redeemed)
+    assert "used already" in again.text
+
+
 def test_a_login_that_took_longer_than_ten_minutes_is_begun_again(service: Running, issuer: HostileIssuer) -> None:
     left = _get(service, paths.PROVIDER_LOGIN)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}

@@ -18,6 +18,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.addresses import caller_group
 from telemetry_service.domain.errors import LoginThrottledError, TelemetryError
 from telemetry_service.identity.accounts import Admitted
 from telemetry_service.log.write import log_exception
@@ -27,6 +28,7 @@ from telemetry_service.web.errors.request_errors import (
     IssuersBusyError,
     LoginsBusyError,
 )
+from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.security.cookies import read_device_cookie
 
 P = ParamSpec("P")
@@ -43,9 +45,15 @@ _SPARED = 9
 and an open session have their own, so they never wait for strangers. Addresses that have failed lately leave so many
 places to those that have not."""
 
+_ISSUERS, _ISSUERS_WAITING, _ISSUERS_OF_ONE = 4, 16, 2
+"""An issuer that hangs is given up after five seconds; meanwhile, it must not keep others from the password, and one
+address must not keep others from the issuer."""
 
-_ISSUERS, _ISSUERS_WAITING = 4, 16
-"""An issuer that hangs is given up after five seconds; meanwhile, it must not keep others from the password."""
+_LOG_OUTS, _LOG_OUTS_WAITING, _LOG_OUTS_OF_ONE = 2, 22, 6
+"""All log-outs at a provider come from its own address, and several may come at once."""
+
+_GATEWAY, _GATEWAY_WAITING, GATEWAY_OF_ONE = 4, 16, 8
+"""A page makes several requests at once, and the gateway's address may stand for all people."""
 
 _CHECKS, _CHECKS_WAITING = 1, 1
 """A check of a ledger with 100,000 entries takes half a minute of one core."""
@@ -98,6 +106,8 @@ class Pools:
     strangers: BoundedPool = field(default_factory=lambda: BoundedPool(_STRANGERS, LoginsBusyError, _STRANGERS_WAITING))
     known: BoundedPool = field(default_factory=lambda: BoundedPool(_KNOWN, LoginsBusyError, _KNOWN_WAITING))
     issuers: BoundedPool = field(default_factory=lambda: BoundedPool(_ISSUERS, IssuersBusyError, _ISSUERS_WAITING))
+    log_outs: BoundedPool = field(default_factory=lambda: BoundedPool(_LOG_OUTS, IssuersBusyError, _LOG_OUTS_WAITING))
+    gateway: BoundedPool = field(default_factory=lambda: BoundedPool(_GATEWAY, IssuersBusyError, _GATEWAY_WAITING))
     checks: BoundedPool = field(default_factory=lambda: BoundedPool(_CHECKS, ChecksBusyError, _CHECKS_WAITING))
 
 
@@ -147,9 +157,32 @@ def _begin_login(pools: Pools, admitted: Admitted, work: Callable[[], T]) -> asy
     return pools.strangers.begin(work, source.key, _OF_ONE, _SPARED if admitted.failures else 0)
 
 
-def waits_for_issuer(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that asks an issuer of identities in its pool."""
-    return _in_pool(endpoint, lambda pools: pools.issuers)
+def waits_for_issuer(at_hand: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
+    """Run a route that asks an issuer of identities in its pool, unless what it needs is ``at_hand``."""
+    return _unless(at_hand, lambda pools: pools.issuers, _ISSUERS_OF_ONE)
+
+
+def hears_of_log_outs(at_hand: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
+    """Run the route that a provider calls itself, which no login keeps from its turn."""
+    return _unless(at_hand, lambda pools: pools.log_outs, _LOG_OUTS_OF_ONE)
+
+
+def _unless(
+    at_hand: Callable[..., bool], pool_of: Callable[[Pools], BoundedPool], of_one: int
+) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
+    def decorate(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+        @wraps(endpoint)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            given: Any = kwargs
+            work = partial(endpoint, *args, **kwargs)
+            if at_hand(**given):
+                return await run_in_threadpool(work)
+            caller = caller_group(caller_address(given["request"].scope) or "")
+            return await pool_of(given["context"].pools).begin(work, caller, of_one)
+
+        return run
+
+    return decorate
 
 
 def checks_ledger(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:

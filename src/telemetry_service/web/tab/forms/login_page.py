@@ -16,6 +16,7 @@ _LOGIN = "login.html"
 _AT_PROVIDER = {
     "state": "This login has expired, or it was begun in another window. Log in again.",
     "login_expired": "This login has expired. Log in again.",
+    "used": "This login was used already. Log in again.",
     "denied": "Your identity provider did not log you in.",
     "not_authenticated_again": (
         "Your identity provider did not say that you authenticated again (auth_time), so the API key is not shown."

@@ -20,7 +20,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
-from telemetry_service.web.http.pools import waits_for_issuer
+from telemetry_service.web.http.pools import hears_of_log_outs, waits_for_issuer
 from telemetry_service.web.security.authorization import CurrentStranger, public
 from telemetry_service.web.security.browsers import browser_of
 from telemetry_service.web.security.cookies import (
@@ -47,9 +47,23 @@ Parameter = Annotated[str, Query(max_length=_MOST)]
 router = Topic("tab", described=False)
 
 
+def _has_addresses(*, context: WebContext, **_given: object) -> bool:
+    provider = context.authentication.provider
+    return provider is None or provider.is_at_hand
+
+
+def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> bool:
+    provider = context.authentication.provider
+    return provider is None or provider.has_key_of(logout_token)
+
+
+def _never(**_given: object) -> bool:
+    return False
+
+
 @router.get(paths.PROVIDER_LOGIN)
 @public
-@waits_for_issuer
+@waits_for_issuer(_has_addresses)
 def leave(
     request: Request,
     context: Context,
@@ -67,7 +81,7 @@ def leave(
 
 @router.get(paths.PROVIDER_RETURN)
 @public
-@waits_for_issuer
+@waits_for_issuer(_never)
 def come_back(
     request: Request,
     context: Context,
@@ -92,9 +106,12 @@ def come_back(
 
 @router.post(paths.PROVIDER_LOGOUT)
 @public
-@waits_for_issuer
+@hears_of_log_outs(_has_key)
 def end_sessions(
-    context: Context, caller: CurrentStranger, logout_token: Annotated[str, Form(max_length=16 * 1024)]
+    request: Request,  # noqa: ARG001 - the pool reads the caller's address
+    context: Context,
+    caller: CurrentStranger,
+    logout_token: Annotated[str, Form(max_length=16 * 1024)],
 ) -> Response:
     """End the sessions of someone who has logged out at the provider; the provider itself calls this."""
     from telemetry_service.identity.back_channel import read_logout  # noqa: PLC0415 - see identity/authentication.py
@@ -110,7 +127,7 @@ def end_sessions(
 
 @router.get(paths.PROVIDER_ENDED)
 @public
-@waits_for_issuer
+@waits_for_issuer(_has_addresses)
 def show_ended(request: Request, context: Context) -> Response:
     """Say that the session here has ended, and lead to the end of the one at the provider."""
     provider, public_url = _provider_of(context), context.runtime.deployment.public_url
