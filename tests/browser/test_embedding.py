@@ -313,6 +313,34 @@ def test_logging_out_of_the_console_ends_the_session_of_the_tab(host: Host) -> N
     expect(host.page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
+def test_the_console_hears_of_no_log_out_that_failed(host: Host) -> None:
+    host.open()
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    host.faults.expected_statuses.add(503)
+    host.page.route("**/telemetry/logout", lambda route: route.fulfill(status=503))
+    host.page.locator("#log-out").click()
+    expect(host.page.locator("#state")).to_have_text("Still logged in to Telemetry")
+    host.page.reload()
+    expect(host.frame().get_by_role("heading", name="Telemetry", exact=True)).to_be_visible()
+
+
+def test_an_error_in_the_frame_leaves_the_console_in_charge(host: Host) -> None:
+    host.faults.expected_statuses |= {401, 404}
+    error = "#telemetry/history/018f0000-0000-7000-8000-000000000000"
+    frame = host.open(error)
+    host.page.evaluate("document.getElementById('host-modal').close()")
+    expect(frame.locator("h1")).to_have_text("Not found")
+    frame.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    assert f"#{host.fragment}" == error
+    host.page.evaluate("location.hash = '#telemetry/proof'")
+    expect(frame.get_by_role("heading", name="Proof", exact=True)).to_be_visible()
+    host.page.evaluate("(hash) => { location.hash = hash; }", error)
+    expect(frame.locator("h1")).to_have_text("Not found")
+    host.page.locator("#log-out").click()
+    expect(host.page.locator("#state")).to_have_text("Logged out")
+    expect(frame.locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+
+
 def test_a_console_of_another_origin_shows_the_tab_if_the_deployment_names_it(host: Host) -> None:
     host.page.goto(f"{host.url.replace(NAME, OTHER)}/other.html")
     [frame] = host.page.main_frame.child_frames

@@ -90,9 +90,9 @@ def visit(browser: Browser, console: Console, look: Look) -> Iterator[tuple[Page
     assert faults.unexpected() == []
 
 
-def log_in(context: BrowserContext, console: Console) -> None:
-    """Give the browser a new session; the old one ends when the clock moves on."""
-    cookie = {"name": "telemetry_session", "value": console.session_cookie(), "url": console.url}
+def log_in(context: BrowserContext, console: Console, token: str | None = None) -> None:
+    """Give the browser a session, or else a new one of the administrator; the old one ends when the clock moves on."""
+    cookie = {"name": "telemetry_session", "value": token or console.session_cookie(), "url": console.url}
     context.add_cookies([cookie])  # type: ignore[list-item]  # a plain dictionary is what it takes
 
 

@@ -13,7 +13,7 @@
     const look = () => {
       const changed = typed(form) !== saved;
       for (const it of form.querySelectorAll("[data-unsaved]")) it.hidden = !changed;
-      form.querySelector("[data-save-bar]").toggleAttribute("data-dirty", changed);
+      form.querySelector("[data-save-bar]")?.toggleAttribute("data-dirty", changed); // A viewer has none.
     };
     form.addEventListener("input", look);
     form.addEventListener("change", look);

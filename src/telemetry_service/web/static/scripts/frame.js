@@ -71,10 +71,25 @@
     location.assign(wanted);
   }
 
+  const tokenIn = (content) => content.querySelector("input[name='csrf_token']")?.value;
+
+  /* A page that shows an error contains no token: the tab does, if someone is logged in. */
+  async function findToken() {
+    const found = tokenIn(document);
+    if (found) return found;
+    const response = await fetch(home);
+    return tokenIn(new DOMParser().parseFromString(await response.text(), "text/html")) ?? "";
+  }
+
+  async function endSession() {
+    const body = new URLSearchParams({ csrf_token: await findToken() });
+    return fetch(page.dataset.logout, { method: "POST", body, redirect: "manual" });
+  }
+
+  /* A log-out ends with a redirect; so does one without a session. Of anything else, the console hears nothing. */
   async function logOut() {
-    const token = document.querySelector("input[name='csrf_token']")?.value;
-    const body = new URLSearchParams({ csrf_token: token ?? "" });
-    if (token) await fetch(page.dataset.logout, { method: "POST", body, redirect: "manual" });
+    const { type } = await endSession().catch(() => Response.error());
+    if (type !== "opaqueredirect") return;
     tell({ type: "logged-out" });
     location.replace(home);
   }
