@@ -6,11 +6,13 @@ import pytest
 
 from telemetry_service.domain.errors import AccessDeniedError, LoginFailedError
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.person import Person
 from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.sessions import LoggedOut, OpenedSession, Proven
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, KEY, PASSWORD
-from tests.support.actors import ADMIN, STRANGER
+from tests.support.actors import ADMIN, ADMINISTRATOR, ISSUER, STRANGER, VIEWER
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 from tests.support.ledger import entries
@@ -90,8 +92,8 @@ def test_the_password_counts_as_recent_for_ten_minutes(administered: Authenticat
     assert opened.session.is_recent(clock.now())
     clock.advance(timedelta(seconds=1))
     assert not opened.session.is_recent(clock.now())
-    administered.sessions.reauthenticate(opened.session, PASSWORD, ADMIN)
-    assert administered.sessions.find(opened.token).is_recent(clock.now())
+    token = administered.sessions.reauthenticate(opened.session, PASSWORD, ADMIN)
+    assert administered.sessions.find(token).is_recent(clock.now())
 
 
 def test_a_session_that_is_used_notes_its_person_and_that_a_wrong_password_showed_nothing(
@@ -145,6 +147,39 @@ def test_a_wrong_password_does_not_count_as_recent(administered: Authentication,
     with pytest.raises(LoginFailedError):
         administered.sessions.reauthenticate(opened.session, "not the password at all", ADMIN)
     assert not administered.sessions.find(opened.token).is_recent(clock.now())
+
+
+def test_authenticating_again_gives_the_session_a_new_token(administered: Authentication, clock: FrozenClock) -> None:
+    sessions = administered.sessions
+    local = sessions.log_in("admin", PASSWORD, STRANGER)
+    remote = sessions.open(Proven(VIEWER, clock.now()), STRANGER)
+    renewed = {
+        local: sessions.reauthenticate(local.session, PASSWORD, ADMIN),
+        remote: sessions.renew(remote.session, Proven(VIEWER, clock.now(), login_digest=b"1" * 32), STRANGER),
+    }
+    for before, token in renewed.items():
+        assert not _is_valid(administered, before.token)
+        assert sessions.find(token).session_id == before.session.session_id
+        assert sessions.is_proof(token, before.session.csrf_token), "pages that are open stay usable"
+
+
+def test_a_log_out_at_the_issuer_ends_the_session_it_names_and_those_without_a_name(
+    administered: Authentication, clock: FrozenClock
+) -> None:
+    sessions, now = administered.sessions, clock.now()
+
+    def opened(sid: str | None, person: Person = VIEWER) -> OpenedSession:
+        return sessions.open(Proven(person, now, sid), STRANGER)
+
+    renewed, nameless = opened("old"), opened(None)
+    stays = [opened("another"), opened(None, ADMINISTRATOR)]
+    token = sessions.renew(renewed.session, Proven(VIEWER, now, "new", b"1" * 32), STRANGER)
+    sessions.end_of(LoggedOut(ISSUER, "new", VIEWER.subject, now + MINUTE))
+    assert not _is_valid(administered, token)
+    assert not _is_valid(administered, nameless.token)
+    assert all(_is_valid(administered, one.token) for one in stays)
+    sessions.end_of(LoggedOut(ISSUER, None, VIEWER.subject, now + MINUTE))
+    assert [_is_valid(administered, one.token) for one in stays] == [False, True]
 
 
 def test_a_csrf_token_is_the_proof_of_its_own_session_alone(administered: Authentication) -> None:

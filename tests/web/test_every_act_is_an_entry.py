@@ -341,7 +341,9 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "no reason": Act(clicks("POST", DECIDE), NONE, waits),
     },
     ("POST", paths.LOGIN): {
-        "right": Act(clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(PERSON, Kind.LOGIN)),
+        "in the place of a session": Act(
+            clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(PERSON, Kind.LOGIN, Kind.LOGOUT)
+        ),
         "wrong": Act(clicks("POST", paths.LOGIN, name="admin", password="wrong"), by(NOBODY, Kind.LOGIN_FAILED)),
         "blocked": Act(
             clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(NOBODY, Kind.LOGIN_BLOCKED), is_blocked

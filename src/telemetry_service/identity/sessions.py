@@ -1,7 +1,7 @@
 """Browser sessions, stored on the server so that they can be ended.
 
-The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of the secret; the CSRF token is a keyed
-digest of it for another purpose, so it needs no storage.
+The cookie holds ``<session id>.<secret>``. The database holds a keyed digest of the secret. The CSRF token is a keyed
+digest of the session ID, so it needs no storage, and pages that are open stay usable when the secret is replaced.
 """
 
 import re
@@ -98,6 +98,9 @@ class Place:
     """Its family, such as "Firefox on Linux"."""
 
 
+_NOWHERE = Place(None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
     """A new session with the values of its cookies, which cannot be read again."""
@@ -172,13 +175,16 @@ class Sessions:
         return opened
 
     def _add(self, tx: Transaction, proven: Proven, place: Place, now: datetime) -> OpenedSession:
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
-        digest = self._keys.new_digest(secret.encode(), _DIGEST)
+        secret, digest = self._new_secret()
         stored = _new_session(proven, place, digest, now)
         tx.identity.purge_sessions(now)
         if not tx.identity.add_session(stored):
             raise IdentityRefusedError("used")
-        return OpenedSession(f"{stored.session_id.hex}.{secret}", self._session(stored, secret))
+        return OpenedSession(_token(stored.session_id, secret), self._session(stored))
+
+    def _new_secret(self) -> tuple[str, KeyedDigest]:
+        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        return secret, self._keys.new_digest(secret.encode(), _DIGEST)
 
     def find(self, token: str) -> Session:
         """Return the session of a cookie, and record that it is in use.
@@ -197,7 +203,7 @@ class Sessions:
         if not self._keys.matches(digest, secret, _DIGEST) or stored is None or has_ended(stored, now):
             raise AccessDeniedError
         self._touch(stored, secret, now)
-        return self._session(stored, match[2])
+        return self._session(stored)
 
     def is_proof(self, token: str, csrf_token: str) -> bool:
         """Whether ``csrf_token`` belongs to the session of this cookie. Takes the same time either way."""
@@ -206,10 +212,13 @@ class Sessions:
             digest = from_base64url(csrf_token)
         except ValueError:
             return False
-        return match is not None and self._keys.matches(digest, match[2].encode(), _CSRF)
+        return match is not None and self._keys.matches(digest, match[1].encode(), _CSRF)
 
-    def reauthenticate(self, session: Session, password: str, actor: Actor) -> None:
+    def reauthenticate(self, session: Session, password: str, actor: Actor) -> str:
         """Take the password again, so that the session counts as recent and may be shown a secret.
+
+        Returns:
+            The new value of its cookie. The old one has ended.
 
         Raises:
             LoginFailedError: the password is wrong.
@@ -217,27 +226,41 @@ class Sessions:
         """
         checked = self._checked(session, password, actor, REVEAL)
         now = self._clock.now()
+        secret, digest = self._new_secret()
         with self._database.write() as tx:
             self._accounts.accept(tx, checked)
             tx.identity.reauthenticate_session(session.session_id, now)
+            tx.identity.rekey_session(session.session_id, digest)
             tx.ledger.note(now, actor, Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
+        return _token(session.session_id, secret)
 
-    def renew(self, session: Session, proven: Proven, caller: Actor) -> None:
+    def renew(self, session: Session, proven: Proven, caller: Actor) -> str:
         """Record that the person of a session has authenticated again at the issuer.
+
+        Returns:
+            The new value of its cookie. The old one has ended.
 
         Raises:
             IdentityRefusedError: it was another person, or the login was already used.
         """
-        before, after = session.person, proven.person
+        before, after, now = session.person, proven.person, self._clock.now()
         if (before.issuer, before.subject) != (after.issuer, after.subject):
             raise IdentityRefusedError("other_person")
+        secret, digest = self._new_secret()
+        renewed = replace(_new_session(proven, _NOWHERE, digest, now), session_id=session.session_id)
         with self._database.write() as tx:
-            at, digest = proven.authenticated_at, proven.login_digest
-            if not tx.identity.renew_session(session.session_id, after.role, at, digest):
+            if not tx.identity.renew_session(renewed):
                 raise IdentityRefusedError("used")
-            tx.ledger.note(self._clock.now(), after.actor(caller.address), Kind.LOGIN)
+            tx.ledger.note(now, after.actor(caller.address), Kind.LOGIN)
         log_event(Event.LOGIN_SUCCEEDED)
+        return _token(session.session_id, secret)
+
+    def end_presented(self, token: str | None, caller: Actor) -> None:
+        """End the session, if there is one, whose cookie a browser showed when it logged in again."""
+        with suppress(AccessDeniedError):
+            session = self.find(token or "")
+            self.log_out(session, session.person.actor(caller.address))
 
     def end_of(self, logged_out: LoggedOut) -> None:
         """End the sessions of someone who has logged out at the issuer."""
@@ -256,14 +279,14 @@ class Sessions:
     def _checked(self, session: Session, password: str, actor: Actor, attempted: Attempted) -> CheckedPassword:
         return self._accounts.check(ADMINISTRATOR, password, actor, session_source(session.session_id), attempted)
 
-    def _session(self, stored: StoredSession, secret: str) -> Session:
+    def _session(self, stored: StoredSession) -> Session:
         return Session(
             person=_person_of(stored),
             authenticated_at=stored.authenticated_at,
             session_id=stored.session_id,
             created_at=stored.created_at,
             expires_at=stored.expires_at,
-            csrf_token=to_base64url(self._keys.digest(secret.encode(), _CSRF)).decode(),
+            csrf_token=to_base64url(self._keys.digest(stored.session_id.hex.encode(), _CSRF)).decode(),
         )
 
     def _touch(self, stored: StoredSession, secret: bytes, now: datetime) -> None:
@@ -275,6 +298,10 @@ class Sessions:
             tx.identity.touch_session(stored.session_id, now)
             if stored.digest_key != self._keys.ids[0]:  # Only now its secret is here.
                 tx.identity.rekey_session(stored.session_id, self._keys.new_digest(secret, _DIGEST))
+
+
+def _token(session_id: UUID, secret: str) -> str:
+    return f"{session_id.hex}.{secret}"
 
 
 def _new_session(proven: Proven, place: Place, digest: KeyedDigest, now: datetime) -> StoredSession:

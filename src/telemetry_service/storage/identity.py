@@ -72,6 +72,8 @@ class StoredToken:
 
 
 _SESSION = tuple(getattr(AdminSession, name) for name in StoredSession.__slots__)
+_RENEWED = ("role", "authenticated_at", "sid", "login_digest", "token_digest", "digest_key")
+"""What changes when the person of a session authenticates again."""
 _TOKEN = tuple(getattr(ServiceToken, name) for name in StoredToken.__slots__)
 
 
@@ -152,22 +154,19 @@ class IdentityStore:
         """Record that the password was entered again."""
         self._update_session(session_id, authenticated_at=authenticated_at)
 
-    def renew_session(
-        self, session_id: UUID, role: Role, authenticated_at: datetime | None, login_digest: bytes | None
-    ) -> bool:
+    def renew_session(self, renewed: StoredSession) -> bool:
         """Record that its person has authenticated again; False, with nothing changed, if that login was used."""
-        used = select(AdminSession.session_id).where(AdminSession.login_digest == login_digest)
+        used = select(AdminSession.session_id).where(AdminSession.login_digest == renewed.login_digest)
         if self._connection.execute(used).first() is not None:
             return False
-        self._update_session(session_id, role=role, authenticated_at=authenticated_at, login_digest=login_digest)
+        self._update_session(renewed.session_id, **{name: getattr(renewed, name) for name in _RENEWED})
         return True
 
     def remove_logged_out(
         self, issuer: str, sid: str | None, subject: str | None, before: datetime
     ) -> tuple[StoredSession, ...]:
         """End the sessions of one session at an issuer, or else all of a person, and return them."""
-        whose = AdminSession.sid == sid if sid is not None else AdminSession.subject == subject
-        condition = and_(AdminSession.issuer == issuer, whose, AdminSession.created_at < before)
+        condition = and_(AdminSession.issuer == issuer, _logged_out(sid, subject), AdminSession.created_at < before)
         columns = (getattr(AdminSession, name) for name in StoredSession.__slots__)
         found = tuple(StoredSession(*row) for row in self._connection.execute(select(*columns).where(condition)))
         self._connection.execute(delete(AdminSession).where(condition))
@@ -238,3 +237,11 @@ class IdentityStore:
 def _of_person(issuer: str | None, subject: str | None) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions; a comparison with None is ``IS NULL``."""
     return AdminSession.issuer == issuer, AdminSession.subject == subject
+
+
+def _logged_out(sid: str | None, subject: str | None) -> ColumnElement[bool]:
+    """Return the condition: a session whose issuer gave it no name ends with any of its person's."""
+    of_person = AdminSession.subject == subject
+    if sid is None:
+        return of_person
+    return or_(AdminSession.sid == sid, and_(AdminSession.sid.is_(None), of_person))

@@ -170,9 +170,12 @@ def test_showing_the_key_needs_a_new_authentication_at_the_provider(
     assert 'id="login-again"' in asked.text
     left = browser.get(f"{paths.PROVIDER_LOGIN}?again=true")
     assert parse_qs(urlsplit(left.headers["location"]).query)["max_age"] == ["300"]
-    before = browser.cookies.get("telemetry_session")
+    before = browser.cookies["telemetry_session"]
     _log_in(browser, query="?again=true")
-    assert browser.cookies.get("telemetry_session") == before
+    with _browser(service, provider) as thief:
+        thief.cookies.set("telemetry_session", before)
+        assert thief.get(paths.TAB).headers["location"].startswith(paths.LOGIN)
+    # The page that was open all the time still is of use.
     assert 'id="login-again"' not in browser.post(paths.REVEAL, data={"csrf_token": form["csrf_token"]}).text
 
 

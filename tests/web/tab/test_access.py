@@ -59,6 +59,22 @@ class Browser:
         return self.call("GET", paths.ACCESS).status_code == 200
 
 
+def test_a_login_and_the_password_for_the_key_end_the_cookie_that_the_browser_showed(service: Running) -> None:
+    elsewhere, browser = Browser(service).log_in(), Browser(service).log_in()
+    shown = [browser.cookies["telemetry_session"]]
+    browser.log_in()
+    proof = browser.proof
+    shown.append(browser.cookies["telemetry_session"])
+    assert browser.call("POST", paths.REVEAL, password=PASSWORD).status_code == 200
+    assert browser.proof == proof, "the page that is open stays usable"
+    for token in shown:
+        thief = Browser(service)
+        thief.cookies["telemetry_session"] = token
+        assert not thief.is_in()
+    assert browser.is_in()
+    assert elsewhere.is_in()
+
+
 def test_the_list_names_browser_and_address_and_marks_this_one(service: Running) -> None:
     one = Browser(service).log_in()
     service.clock.advance(timedelta(minutes=1))

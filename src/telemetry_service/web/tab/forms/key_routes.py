@@ -20,6 +20,7 @@ from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import note_refused_reveal, page
+from telemetry_service.web.security.cookies import set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
 from telemetry_service.web.tab.messages import message
@@ -41,7 +42,7 @@ router = Topic("tab", described=False)
 def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = None) -> Response:
     """Show the API key after a recent login, or after the password; it hides itself again."""
     try:
-        _authenticate(visit, password)
+        token = _authenticate(visit, password)
     except RecentLoginRequiredError:
         return _ask_password(visit, None)
     except LoginFailedError:
@@ -51,6 +52,13 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
         response = _ask_password(visit, problem.detail, problem.status)
         response.headers.update(problem.headers)
         return response
+    response = _shown(visit)
+    if token is not None:
+        set_session_cookie(visit.request, response, token)
+    return response
+
+
+def _shown(visit: Visit) -> Response:
     shown = {"hide_after": HIDE_AFTER_SECONDS, **_key(visit)}
     if visit.htmx:
         shown |= read_now(visit.runtime, activity_section)
@@ -61,13 +69,15 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
     return response
 
 
-def _authenticate(visit: Visit, password: str | None) -> None:
+def _authenticate(visit: Visit, password: str | None) -> str | None:
+    """Return the new token of the session if the password was needed and right."""
     login = visit.login
     if password and isinstance(login, Session) and login.person.issuer is None:
-        visit.context.authentication.sessions.reauthenticate(login, password, visit.actor)
-    elif not login.is_recent(visit.runtime.clock.now()):
+        return visit.context.authentication.sessions.reauthenticate(login, password, visit.actor)
+    if not login.is_recent(visit.runtime.clock.now()):
         note_refused_reveal(visit.context, visit.actor, "no_recent_login")
         raise RecentLoginRequiredError
+    return None
 
 
 def _ask_password(visit: Visit, wrong: str | None, status: int = HTTPStatus.OK) -> Response:

@@ -17,7 +17,8 @@ from telemetry_service.web.security.authorization import (
     viewer_page,
 )
 from telemetry_service.web.security.browsers import browser_of
-from telemetry_service.web.security.cookies import read_device_cookie, set_device_cookie, set_session_cookie
+from telemetry_service.web.security.cookies import read_device_cookie, set_device_cookie
+from telemetry_service.web.security.new_session import begin_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.access_routes import logged_out
@@ -66,7 +67,7 @@ def log_in(
     except (LoginFailedError, LoginThrottledError, LocalLoginClosedError) as refusal:
         return login_refused(request, context, next, refusal)
     response = see_other(local_address(next))
-    set_session_cookie(request, response, opened.token)
+    begin_session(request, response, context, caller, opened.token)
     if opened.device_cookie is not None:
         set_device_cookie(request, response, opened.device_cookie)
     return response

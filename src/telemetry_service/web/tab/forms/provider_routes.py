@@ -30,6 +30,7 @@ from telemetry_service.web.security.cookies import (
     set_provider_cookie,
     set_session_cookie,
 )
+from telemetry_service.web.security.new_session import begin_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.login_page import login_refused
@@ -169,12 +170,13 @@ def _open_or_renew(
 ) -> None:
     sessions = context.authentication.sessions
     if finished.begun.renews is None:
-        set_session_cookie(request, response, sessions.open(finished.proven, caller, browser_of(request)).token)
+        opened = sessions.open(finished.proven, caller, browser_of(request))
+        begin_session(request, response, context, caller, opened.token)
         return
     session = _session_of(request, context)
     if session is None or session.session_id != finished.begun.session_id:
         raise IdentityRefusedError("session_ended")
-    sessions.renew(session, finished.proven, caller)
+    set_session_cookie(request, response, sessions.renew(session, finished.proven, caller))
 
 
 def _note(

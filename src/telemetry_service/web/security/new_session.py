@@ -1,0 +1,13 @@
+"""Gives a browser that has logged in its session: one at a time, so that no forgotten cookie of it stays valid."""
+
+from fastapi import Request, Response
+
+from telemetry_service.domain.actor import Actor
+from telemetry_service.web.context import WebContext
+from telemetry_service.web.security.cookies import read_session_cookie, set_session_cookie
+
+
+def begin_session(request: Request, response: Response, context: WebContext, caller: Actor, token: str) -> None:
+    """Set the cookie of a new session, and end the session whose cookie it replaces."""
+    context.authentication.sessions.end_presented(read_session_cookie(request), caller)
+    set_session_cookie(request, response, token)
