@@ -80,6 +80,14 @@ def test_a_rebound_name_finds_nothing(shared: Running, public: Running) -> None:
             assert (login.status_code, "set-cookie" in login.headers) == (421, False)
 
 
+def test_a_website_does_not_get_a_certificate_by_saying_so_to_the_proxy(sqlite_url: str) -> None:
+    with Running(sqlite_url, proxies=("127.0.0.1",)) as service:
+        said = ("https, http", "http", "https", "http, https")
+        headers = ({"Host": EVIL, "X-Forwarded-Proto": value} for value in said)
+        statuses = [service.client.get("/login", headers=each).status_code for each in headers]
+    assert dict(zip(said, statuses, strict=True)) == {"https, http": 421, "http": 421, "https": 200, "http, https": 200}
+
+
 def test_a_made_up_token_opens_nothing_under_a_rebound_name(shared: Running) -> None:
     headers = {"Host": EVIL, "Authorization": "Bearer made-up"}
     for path in (*OPEN, "/login", "/settings/general/telemetry", "/static/tab.css", "/metrics", "/api/v1/license"):

@@ -90,11 +90,10 @@ def _warn_of_place(listener: socket.socket, settings: "Settings") -> None:
     from telemetry_service.log.start_warnings import StartWarning, warn_of
 
     public = settings.public_url
-    if is_loopback(listener):
-        return
-    if public is None:
+    local = is_loopback(listener)
+    if public is None and (settings.trusted_proxies or not local):
         warn_of(StartWarning.PUBLIC_URL_MISSING)
-    if not settings.trusted_proxies and not (public and public.secure):
+    if not local and not settings.trusted_proxies and not (public and public.secure):
         warn_of(StartWarning.COOKIES_NOT_SECURE)
 
 

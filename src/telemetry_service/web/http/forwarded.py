@@ -19,6 +19,7 @@ from telemetry_service.web.http.probes import is_probe
 
 _PROTO, _FOR, _PREFIX = b"x-forwarded-proto", b"x-forwarded-for", b"x-forwarded-prefix"
 _FORWARDED = (_PROTO, _FOR, _PREFIX)
+_NEAREST = "telemetry.nearest_scheme"
 _PREFIX_WRONG = FieldError("X-Forwarded-Prefix", "must be a path that the service itself does not use, as /telemetry")
 
 
@@ -51,8 +52,15 @@ async def forwarded_requests(
 
 
 def _as_forwarded(scope: Scope, peer: str, proxies: TrustedProxies) -> Scope:
-    scheme = _scheme(_values(scope, _PROTO)) or scope["scheme"]
-    return {**scope, "scheme": scheme, "client": (_caller(_values(scope, _FOR), peer, proxies), 0)}
+    said, caller = _values(scope, _PROTO), _caller(_values(scope, _FOR), peer, proxies)
+    before, nearest = scope["scheme"], _scheme(said[-1:]) or scope["scheme"]
+    return {**scope, "scheme": _scheme(said) or before, _NEAREST: nearest, "client": (caller, 0)}
+
+
+def nearest_scheme(scope: Scope) -> str:
+    """Return the scheme that the nearest proxy saw: a page can send a request with values that come before it."""
+    scheme: str = scope.get(_NEAREST, scope["scheme"])
+    return scheme
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

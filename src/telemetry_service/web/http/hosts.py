@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.public_url import PublicUrl, host_name
 from telemetry_service.web.errors.request_errors import HostRefusedError
+from telemetry_service.web.http.forwarded import nearest_scheme
 from telemetry_service.web.http.middleware import http_middleware
 from telemetry_service.web.http.probes import PATHS as PROBES
 
@@ -44,7 +45,7 @@ async def check_host(app: ASGIApp, scope: Scope, receive: Receive, send: Send, p
         HostRefusedError: the name may be anyone's.
     """
     headers = Headers(scope=scope)
-    trust = trust_in(headers.get("host"), scope["scheme"], public_url)
+    trust = trust_in(headers.get("host"), nearest_scheme(scope), public_url)
     if trust is Trust.TOKENS and "authorization" in headers:
         # Only the authorization can tell whether the token is valid.
         scope = {**scope, _FOREIGN: True}
