@@ -219,8 +219,8 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
     expect(drawer).to_contain_text("Verified")
     expect(drawer).to_contain_text("As sent by attempt 1, encrypted.")
     expect(drawer).to_contain_text(
-        "Verified just now: all stored data matches the 3 signed ledger entries about this transmission, and no "
-        "entry is missing"
+        "Verified just now: the payload, the attempts, their bytes, and the outcome match the 3 signed ledger entries "
+        "about this transmission, and no entry is missing"
     )
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at

@@ -90,6 +90,11 @@ CHANGED = Waiting(held=1, payload_changed=1)
         (replace(WELL, ledger=BROKEN, setup=OFF), HealthStatus.DISABLED, "disabled"),
         (replace(WELL, ledger=replace(CHECKED, receipts_missing=2)), HealthStatus.WARNING, "receipt_missing"),
         (replace(WELL, ledger=replace(CHECKED, key_lost=True)), HealthStatus.WARNING, "ledger_key_lost"),
+        (
+            replace(WELL, ledger=replace(CHECKED, overdue_since=NOW - 2 * DAY)),
+            HealthStatus.WARNING,
+            "ledger_unverified",
+        ),
         (replace(WELL, ledger=CHECKED), HealthStatus.HEALTHY, "ok"),
         (
             replace(WELL, run=Run(NOW - DAY, "payload-contradiction", of_open_period=True, accepted_since=False)),

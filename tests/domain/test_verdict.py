@@ -177,7 +177,7 @@ def what_was_changed_is_always_said(s: Situation, v: Verdict, _rows: tuple[Trans
 def an_available_installation_is_on_schedule_in_words_too(
     s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
 ) -> bool:
-    if s.ledger.receipts_missing or s.ledger.key_lost:
+    if s.ledger.receipts_missing or s.ledger.key_lost or s.ledger.overdue_since:
         return True
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True

@@ -88,6 +88,7 @@ LEDGERS = (
     LedgerState(NOW - MINUTE, problems=2),
     LedgerState(NOW - MINUTE, receipts_missing=1),
     LedgerState(NOW - MINUTE, key_lost=True),
+    LedgerState(NOW - MINUTE, overdue_since=NOW - 2 * DAY),
 )
 NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 

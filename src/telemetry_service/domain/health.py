@@ -170,6 +170,8 @@ def _not_proved(situation: Situation) -> Iterator[Finding]:
     """Yield what no one can rely on, although nothing was changed."""
     if situation.ledger.key_lost:
         yield texts.LEDGER_KEY_LOST
+    if situation.ledger.overdue_since is not None:
+        yield texts.ledger_unverified(situation.ledger.overdue_since)
     if situation.ledger.receipts_missing:
         yield texts.receipts_unverified(situation.ledger.receipts_missing)
 

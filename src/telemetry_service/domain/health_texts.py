@@ -98,6 +98,16 @@ def ledger_broken(number: int, verified_at: datetime) -> Finding:
     )
 
 
+def ledger_unverified(since: datetime) -> Finding:
+    """Say that no process verifies the ledger, or cannot finish."""
+    return Finding(
+        "ledger_unverified",
+        f"The whole ledger was last verified on {to_the_minute(since)}, although the service does it once a day.",
+        "Run telemetry-service ledger verify, and check the service's log for why it does not.",
+        Owner.HOST,
+    )
+
+
 def receipts_unverified(number: int) -> Finding:
     """Say that payloads were accepted without a valid receipt."""
     return Finding(

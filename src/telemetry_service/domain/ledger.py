@@ -170,19 +170,28 @@ def salted_digests(value: object) -> set[str]:
     return {digest for member in value.values() for digest in salted_digests(member)}
 
 
-def resolved(value: Any, kept: Mapping[str, bytes], erased: object = None) -> Any:  # noqa: ANN401 - any JSON
+def resolved(
+    value: Any,  # noqa: ANN401 - any JSON
+    kept: Mapping[str, bytes],
+    erased: object = None,
+    changed: object = None,
+) -> Any:  # noqa: ANN401 - any JSON
     """Return what a line says with values in place of their salted digests.
 
-    A digest whose value was erased stays as it is, unless there is something to say instead.
+    A digest whose value was erased, or that someone has changed, stays as it is, unless there is something to say
+    instead.
     """
     if isinstance(value, list):
-        return [resolved(member, kept, erased) for member in value]
+        return [resolved(member, kept, erased, changed) for member in value]
     if not isinstance(value, dict):
         return value
     if set(value) == {"salted"}:
-        found = kept.get(str(value["salted"]))
-        return (erased or value) if found is None else text_of(found)
-    return {name: resolved(member, kept, erased) for name, member in value.items()}
+        digest = str(value["salted"])
+        found = kept.get(digest)
+        if found is None:
+            return erased or value
+        return text_of(found) if hashlib.sha256(found).hexdigest() == digest else changed or value
+    return {name: resolved(member, kept, erased, changed) for name, member in value.items()}
 
 
 def text_of(salted: bytes) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from telemetry_service.domain.changed_rows import CODES, ChangedRow
 
 MOST_PROBLEMS = 1000
 """The most problems that are kept: one wrong entry may be followed by thousands."""
+
+OVERDUE_AFTER = timedelta(hours=26)
+"""Everything is verified once a day. This adds half an hour of chance, an hour for a crash, and what it takes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,6 +43,8 @@ _SENTENCES = {
     "chain": "It was written after another entry than the one in this ledger.",
     "checkpoint": "The checkpoint that the ledger begins with was changed.",
     "empty": "The ledger is empty.",
+    "entries_missing": "An entry about it was deleted or changed.",
+    "erased": "It was erased with everything else, and someone has put its row back.",
     "evidence_changed": "The evidence that it names was changed.",
     "head_changed": "The end of the ledger is not its last entry.",
     "index_changed": "The columns beside the signed entry say something else.",
@@ -100,6 +105,10 @@ class Verification:
     stamps: Mapping[str, str]
     """What the entries say of the stamps that were written last, by the names of their rows."""
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether a process should have verified everything since, so that this says little about the present."""
+        return now - self.complete_at > OVERDUE_AFTER
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
@@ -111,17 +120,20 @@ class LedgerState:
     """Those with rows outside the ledger apart: the health names these rows."""
     receipts_missing: int = 0
     key_lost: bool = False
+    overdue_since: datetime | None = None
+    """When everything was last verified, if that is too long ago; otherwise None."""
 
 
 NOT_VERIFIED = LedgerState()
 
 
-def state_of(verification: Verification | None, trusted: str | None) -> LedgerState:
+def state_of(verification: Verification | None, trusted: str | None, now: datetime) -> LedgerState:
     """Return what the health depends on.
 
     Args:
         verification: The last verdict; None if there is none.
         trusted: The fingerprint of the ledger key that the deployment trusts, if it names one.
+        now: The present time.
     """
     if verification is None:
         return NOT_VERIFIED
@@ -130,6 +142,7 @@ def state_of(verification: Verification | None, trusted: str | None) -> LedgerSt
         problems=sum(problem.code not in CODES for problem in verification.problems),
         receipts_missing=len(verification.unverified),
         key_lost=is_key_lost(verification, trusted),
+        overdue_since=verification.complete_at if verification.is_overdue(now) else None,
     )
 
 

@@ -39,6 +39,8 @@ class Chain:
     lines: tuple[StoredLine, ...]
     complete: bool
     """Whether every line from the first one to the head follows the one before, so that no other can be missing."""
+    erased: bool = False
+    """Whether all transmissions were erased since the first one."""
 
 
 def chain_of(tx: Transaction, transmission_id: UUID, known: Iterable[Head] = ()) -> Chain:
@@ -52,10 +54,13 @@ def chain_of(tx: Transaction, transmission_id: UUID, known: Iterable[Head] = ())
 
 
 def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[Claims]:
-    """Return what all lines about a transmission say, oldest first; nothing if one may be missing or is not ours."""
+    """Return what all lines about a transmission say, oldest first.
+
+    Nothing if one may be missing or is not ours, or if the transmission was erased: then someone has put its row back.
+    """
     chain = chain_of(tx, transmission_id)
-    keys = runtime.ledger_keys(tx)
-    found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if chain.complete else []
+    keys, usable = runtime.ledger_keys(tx), chain.complete and not chain.erased
+    found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
     return found if found and _is_first(found[0]) else []
 
 
@@ -75,7 +80,7 @@ def _chained(found: Iterable[tuple[StoredLine, Head]], transmission_id: UUID, kn
     verified vouch for them.
     """
     last = head = None
-    left, complete, about = dict(known), True, list[StoredLine]()
+    left, complete, erased, about = dict(known), True, False, list[StoredLine]()
     for line, present_head in found:
         said = unverified(line.line)
         if last is None:
@@ -83,10 +88,16 @@ def _chained(found: Iterable[tuple[StoredLine, Head]], transmission_id: UUID, kn
         elif (line.seq, said.get("prev")) != (last.seq + 1, last.sha256):
             complete = False
         last, head = Head(line.seq, digest_of(line.line)), present_head
+        erased |= erases_all(said)
         complete &= said.get("seq") == line.seq and left.pop(line.seq, last) == last
         if line.transmission_id == transmission_id or said.get("transmission_id") == str(transmission_id):
             about.append(line)
-    return Chain(tuple(about), complete and not left and last is not None and last == head)
+    return Chain(tuple(about), complete and not left and last is not None and last == head, erased)
+
+
+def erases_all(said: Mapping[str, Any]) -> bool:
+    """Whether a line is about an erasure of all transmissions."""
+    return said.get("kind") == Kind.ERASED and said.get("of") == "all"
 
 
 def _complete(read: Iterable[Claims | None]) -> list[Claims]:

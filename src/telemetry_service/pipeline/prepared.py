@@ -1,6 +1,6 @@
 """The payload of a waiting transmission: its bytes are evidence, and must be those that were signed at the closing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from telemetry_service.domain.errors import PayloadChangedError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.outcome import may_have_arrived
 from telemetry_service.domain.release import WaitsFor, wait_of
-from telemetry_service.domain.transmissions import Transmission, nothing_can_have_arrived
+from telemetry_service.domain.transmissions import State, Transmission, nothing_can_have_arrived
 from telemetry_service.pipeline.claims import all_claims, signed_claims
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
@@ -18,6 +18,7 @@ from telemetry_service.storage.database import Transaction
 
 _PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of lines that name the payload of a transmission. The latest one counts."""
+_ENDS = frozenset({Kind.ANSWERED.value, Kind.MIGRATED.value, Kind.ACCEPTED_WITHOUT_RECEIPT.value})
 _RELEASES = frozenset({Kind.RELEASED.value, Kind.APPROVED.value})
 
 
@@ -34,26 +35,32 @@ class Prepared:
     waits: WaitsFor | None
     """Why it waits now; None if it was released, or never waited."""
     withdrawn: bool
+    accepted: bool
     restored: bool
     """Whether it waited in a backup that was restored, so that it may have arrived without an entry."""
 
     @property
     def may_leave(self) -> bool:
         """Whether the ledger says that it may be sent, whatever its row says."""
-        return not self.withdrawn and self.waits is None
+        return not self.ended and self.waits is None
 
     @property
     def must_be_released(self) -> bool:
         """Whether the ledger says that it waits for its release, whatever its row says."""
-        return not self.withdrawn and self.waits is not None
+        return not self.ended and self.waits is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the ledger says that it was accepted or withdrawn."""
+        return self.withdrawn or self.accepted
 
 
 def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -> Prepared:
     """Return the stored payload of a transmission.
 
     Raises:
-        PayloadChangedError: it is not the one that was signed, its signature cannot be verified, or the ledger lacks an
-            entry since: the missing one may have replaced or withdrawn it.
+        PayloadChangedError: it is not the one that was signed, its signature cannot be verified, it was erased, or the
+            ledger lacks an entry since: the missing one may have replaced or withdrawn it.
     """
     signed = all_claims(runtime, tx, transmission.transmission_id)
     claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
@@ -70,6 +77,7 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         None if waits_for is None else WaitsFor(waits_for),
         waits=wait_of(signed),
         withdrawn=Kind.WITHDRAWN.value in kinds,
+        accepted=says_accepted(signed),
         restored=Kind.AWAITING_RELEASE.value in kinds,
     )
 
@@ -85,6 +93,11 @@ def readable_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
 def was_released(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
     """Whether a transmission waited for its release and was released."""
     return any(said["kind"] in _RELEASES for said in signed_claims(runtime, tx, transmission_id))
+
+
+def says_accepted(signed: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether what was signed about a transmission says that it was accepted, whatever its row says."""
+    return any(said["kind"] in _ENDS and said.get("state") == State.SUCCESS for said in signed)
 
 
 def accepted_without_receipt(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
@@ -117,6 +130,8 @@ def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID
 
 
 def _arrived_by(signed: Sequence[Mapping[str, Any]], ended: int | None = None) -> bool:
+    if says_accepted(signed):
+        return True
     answers = {said["number"]: said for said in signed if said["kind"] == Kind.ANSWERED}
     tried = {said["number"] for said in signed if said["kind"] == Kind.ATTEMPT} - {ended}
     return any(_can_have_arrived(answers.get(number)) for number in tried)

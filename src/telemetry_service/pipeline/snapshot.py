@@ -144,7 +144,7 @@ class Snapshot:
             interval=longest_interval(self.configuration.values.frequency),
             new_field=new_field_of(self.runtime, self.tx, self.state.announced, self.now),
             receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
-            ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint),
+            ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint, self.now),
         )
 
     @cached_property

@@ -13,8 +13,9 @@ from typing import Any
 from telemetry_service.domain.clock import EARLIEST, rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.release import wait_of
-from telemetry_service.domain.transmissions import Attempt, AttemptTrigger, State, Transmission
+from telemetry_service.domain.transmissions import FINAL_STATES, Attempt, AttemptTrigger, State, Transmission
 from telemetry_service.pipeline.claims import Chain
+from telemetry_service.pipeline.signed_state import agrees
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import read_line
@@ -41,6 +42,7 @@ class Flaw(StrEnum):
     STATE_CHANGED = "state_changed"
     RECEIPT_CHANGED = "receipt_changed"
     ENTRIES_MISSING = "entries_missing"
+    ERASED = "erased"
 
     @property
     def sentence(self) -> str:
@@ -64,6 +66,7 @@ _SENTENCES = {
     Flaw.ENTRIES_MISSING: (
         "Since this transmission was prepared, an entry of the ledger was deleted or changed; it may be about this one."
     ),
+    Flaw.ERASED: "It was erased with everything else, and someone has put its row back.",
 }
 
 
@@ -111,7 +114,7 @@ def check_transmission(
     attempts: tuple[Attempt, ...],
     keys: Mapping[str, bytes],
     now: datetime,
-    chain: Chain | None = None,
+    chain: Chain,
 ) -> CheckedTransmission:
     """Check a transmission now.
 
@@ -121,12 +124,13 @@ def check_transmission(
         attempts: Its attempts.
         keys: The raw public keys of the ledger, by their IDs.
         now: The present time.
-        chain: Its lines, read from the chain. Without it, the index finds them; the sweep verifies the whole chain.
+        chain: Its lines. The sweep, which verifies the whole chain, finds them by their index.
     """
-    lines = chain.lines if chain else tx.ledger.of_transmission(transmission.transmission_id)
+    lines = chain.lines
     contents = tx.evidence.of(transmission.transmission_id, _digests(transmission, attempts))
     read = {line.seq: read_line(line.line, keys) for line in lines}
-    check = _Check(transmission, attempts, lines, read, contents, now, complete=chain is None or chain.complete)
+    known = {"complete": chain.complete, "erased": chain.erased}
+    check = _Check(transmission, attempts, lines, read, contents, now, **known)
     said = tuple(claims for claims in read.values() if claims)
     return CheckedTransmission(tuple(dict.fromkeys(check.findings())), lines, said, contents)
 
@@ -153,10 +157,14 @@ class _Check:
     now: datetime
     complete: bool
     """Whether no line about it can be missing, as far as that was checked."""
+    erased: bool
+    """Whether everything was erased since it was prepared. What had ended is erased in steps, so it may be there."""
 
     def findings(self) -> Iterator[Finding]:
         if not self.complete:
             yield Finding(Flaw.ENTRIES_MISSING)
+        if self.erased and self.transmission.state not in FINAL_STATES:
+            yield Finding(Flaw.ERASED)
         yield from self._lines()
         yield from self._payload()
         yield from self._beginning()
@@ -276,7 +284,7 @@ class _Check:
         accepted = self.transmission.state is State.SUCCESS
         ends = (Kind.ANSWERED, Kind.MIGRATED, Kind.ACCEPTED_WITHOUT_RECEIPT)
         said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
-        if accepted != bool(said) or self._release_differs():
+        if accepted != bool(said) or self._release_differs() or not agrees(self.transmission, self._all(*Kind)):
             yield Finding(Flaw.STATE_CHANGED)
             return
         if self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):

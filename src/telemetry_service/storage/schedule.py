@@ -14,6 +14,7 @@ from telemetry_service.storage.upsert import insert
 _FAR_AHEAD = timedelta(days=1)
 """If the clock is set back by less than this, no tick runs twice. Ticks are never closer together."""
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _RUNNING = "running"
 """Never seen outside the transaction that runs the tick."""
 _TICKS_READ = 20
@@ -90,10 +91,10 @@ class ScheduleStore:
     def begin_verification(self, now: datetime, until: datetime) -> bool:
         """Take the lease on verifying the whole ledger; False if another process has it.
 
-        One that ends later than any lease was taken under a wrong clock, and is void.
+        One that ends later than any lease was taken under a wrong clock, or someone has written it, and is void.
         """
         end = TelemetrySchedule.verifying_until
-        free = or_(end.is_(None), end <= now, end > until + _FAR_AHEAD)
+        free = or_(end.is_(None), end <= now, end > until + _CLOCKS_DIFFER)
         return (
             self._connection.execute(update(TelemetrySchedule).where(free).values(verifying_until=until)).rowcount == 1
         )

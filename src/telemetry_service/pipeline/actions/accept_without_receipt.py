@@ -10,7 +10,8 @@ from telemetry_service.domain.transmissions import State
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.release import check_reason, locked
-from telemetry_service.pipeline.prepared import accepted_without_receipt
+from telemetry_service.pipeline.claims import signed_claims
+from telemetry_service.pipeline.prepared import accepted_without_receipt, says_accepted
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot
@@ -32,7 +33,8 @@ def accept_without_receipt(runtime: Runtime, transmission_id: UUID, actor: Actor
         transmission = locked(tx, transmission_id)
         if transmission.in_flight(now):
             raise AttemptUnderWayError
-        waits = transmission.state is State.HELD and transmission.cause is Cause.RECEIPT_MISSING
+        known = says_accepted(signed_claims(runtime, tx, transmission_id))  # Whatever someone has made of its row.
+        waits = (transmission.state, transmission.cause) == (State.HELD, Cause.RECEIPT_MISSING) and not known
         if waits:
             tx.transmissions.accept(transmission_id, {"accepted_at": now})
             tx.extension_codes.accepted(transmission_id, now)

@@ -22,7 +22,7 @@ from telemetry_service.domain.transmissions import SENDABLE_STATES, State, Trans
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.claims import signed_claims
-from telemetry_service.pipeline.prepared import prepared_of, readable_of, was_released
+from telemetry_service.pipeline.prepared import prepared_of, readable_of, says_accepted, was_released
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.withdrawal import Withdrawal, withdrawal_of
 from telemetry_service.pipeline.runtime import Runtime
@@ -190,7 +190,8 @@ def _was_withdrawn(runtime: Runtime, tx: Transaction, transmission: Transmission
 
 
 def _withdrawal(snapshot: Snapshot, transmission: Transmission) -> Withdrawal:
-    if transmission.state is State.SUCCESS:
+    signed = signed_claims(snapshot.runtime, snapshot.tx, transmission.transmission_id)
+    if transmission.state is State.SUCCESS or says_accepted(signed):
         raise AlreadyDeliveredError
     if transmission.in_flight(snapshot.now):
         raise AttemptUnderWayError

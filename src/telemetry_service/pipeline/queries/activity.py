@@ -13,7 +13,7 @@ from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 
 _KINDS = {kind.value: kind for kind in Kind}
-_ERASED = "(erased)"
+_ERASED, _CHANGED = "(erased)", "(changed)"
 _SHOWN_ELSEWHERE = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id", "stamps"})
 
 
@@ -81,7 +81,8 @@ def read_entries(tx: Transaction, lines: Sequence[StoredLine | UnreadableLine]) 
     """Return lines in words, with whatever their salted digests stand for."""
     said = [unverified(line.line or "") for line in lines]
     kept = tx.ledger.salted(salted_digests(said))
-    return tuple(_activity(line, resolved(claims, kept, _ERASED)) for line, claims in zip(lines, said, strict=True))
+    words = (resolved(claims, kept, _ERASED, _CHANGED) for claims in said)
+    return tuple(_activity(line, claims) for line, claims in zip(lines, words, strict=True))
 
 
 def _activity(line: StoredLine | UnreadableLine, claims: Mapping[str, Any]) -> Activity:

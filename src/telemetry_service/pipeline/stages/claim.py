@@ -172,7 +172,7 @@ def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now
     """
     prepared = prepared_of(runtime, tx, transmission)
     if not prepared.may_leave:
-        raise PayloadChangedError  # Someone has changed the row: it was not released, or it was withdrawn.
+        raise PayloadChangedError  # Someone has changed the row: it was not released, or it had ended.
     return completed_at(runtime, prepared, now)
 
 

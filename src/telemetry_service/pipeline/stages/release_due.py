@@ -49,7 +49,7 @@ def _release(runtime: Runtime, tx: Transaction, transmission_id: UUID, now: date
     if transmission is None or transmission.state is not State.AWAITING_RELEASE:
         return False  # Another replica was faster.
     prepared = readable_of(runtime, tx, transmission)
-    if prepared is None or prepared.withdrawn:
+    if prepared is None or prepared.ended:
         _refuse(tx, transmission, now)
         return False
     announced = announcement_of(runtime, tx, prepared.schema_sha256)

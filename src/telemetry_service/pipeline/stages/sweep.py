@@ -76,21 +76,26 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     with runtime.database.read() as tx:
         replaced, last, head = was_replaced(runtime, tx), read_verification(runtime, tx), _named(tx.ledger.head())
         rows = () if last is None else tuple(problems_with_rows(runtime, tx, last.stamps))
-    if last is None or replaced or _complete_is_due(runtime, last, now - late):
-        return _verify_everything_once(runtime, now)
+    if last is None or replaced:
+        return _verify_everything_once(runtime, now, anyway=True)
+    if _complete_is_due(runtime, last, now - late):
+        return _verify_everything_once(runtime, now, anyway=_is_overdue(last, now - late))
     if last.head == head:
         return _note_rows(runtime, last, rows, now) or _go_on(runtime, last)
     if _seq_of(head) < last.seq:  # Something that was there is gone.
-        return _verify_everything_once(runtime, now)
+        return _verify_everything_once(runtime, now, anyway=True)
     found = _verify_new(runtime, last, now)
     return None if found is None else _keep(runtime, found)
 
 
-def _verify_everything_once(runtime: Runtime, now: datetime) -> Verification | None:
-    """Verify everything, unless another replica does it already: each would read and compute the same."""
+def _verify_everything_once(runtime: Runtime, now: datetime, *, anyway: bool) -> Verification | None:
+    """Verify everything, unless another replica does it already: each would read and compute the same.
+
+    Anyone who can write to the database can write that one does. With ``anyway``, verify it all the same.
+    """
     until = now + _LEASE
     with runtime.database.write() as tx:
-        if not tx.schedule.begin_verification(now, until):
+        if not tx.schedule.begin_verification(now, until) and not anyway:
             return None
     try:
         return verify_everything(runtime)
@@ -172,6 +177,11 @@ def _complete_is_due(runtime: Runtime, last: Verification, now: datetime) -> boo
     if last.pinned != _pinned(runtime) or last.complete_at > now + EVERY + _CLOCKS_DIFFER:
         return True
     return now - last.complete_at >= EVERY
+
+
+def _is_overdue(last: Verification, now: datetime) -> bool:
+    """Whether the replica that has the lease should have verified everything by now, or a clock was set back."""
+    return now - last.complete_at >= EVERY + _LEASE or last.complete_at > now + EVERY + _CLOCKS_DIFFER
 
 
 class _Complete:

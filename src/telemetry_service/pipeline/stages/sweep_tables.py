@@ -10,6 +10,7 @@ from telemetry_service.domain.clock import EARLIEST, rfc3339
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import Attempt, State, Transmission
 from telemetry_service.domain.verification import Problem
+from telemetry_service.pipeline.claims import Chain, erases_all
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.transmission_check import CheckedTransmission, check_transmission, has_valid_receipt
 from telemetry_service.sealing.ledger_key import fingerprint, unverified
@@ -19,7 +20,7 @@ from telemetry_service.storage.ledger_sweep import readable
 STEP = 50
 """Transmissions in one transaction; each is read with the bytes of all its attempts."""
 
-_KEY_LINES = 100
+_KEY_LINES, _ERASURES = 100, 1000
 _KEY_ID_DIGITS = 16
 _ACCEPTED_WITHOUT = "accepted_without_receipt"
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
@@ -39,30 +40,37 @@ class TablesCheck:
     def step(self, tx: Transaction, limit: int = STEP) -> bool:
         """Check the next transmissions; False once there are none left."""
         sequences = tx.sweep.sequences(self._sequence, limit)
-        keys = self._keys(tx) if sequences else {}
+        keys, erased_at = (self._keys(tx), _erased_at(tx)) if sequences else ({}, 0)
         for sequence in sequences:
-            self._check(tx, tx.sweep.transmission(sequence), keys)
+            self._check(tx, tx.sweep.transmission(sequence), keys, erased_at)
             self._sequence = sequence
         return bool(sequences)
 
     def these(self, tx: Transaction, transmission_ids: set[UUID]) -> None:
         """Check some, as far as they have rows."""
-        keys = self._keys(tx)
+        keys, erased_at = self._keys(tx), _erased_at(tx)
         for transmission_id in transmission_ids & tx.sweep.existing(transmission_ids):
-            self._check(tx, tx.sweep.transmission_of(transmission_id), keys)
+            self._check(tx, tx.sweep.transmission_of(transmission_id), keys, erased_at)
 
     def _keys(self, tx: Transaction) -> Mapping[str, bytes]:
         trusted = self._runtime.ledger_keys(tx)
         return {**_announced(tx), **trusted} if self._key_lost else trusted
 
     def _check(
-        self, tx: Transaction, found: tuple[Transmission, tuple[Attempt, ...]] | None, keys: Mapping[str, bytes]
+        self,
+        tx: Transaction,
+        found: tuple[Transmission, tuple[Attempt, ...]] | None,
+        keys: Mapping[str, bytes],
+        erased_at: int,
     ) -> None:
         if found is None:
             self.problems.append(Problem("row_unreadable"))
             return
         transmission, attempts = found
-        checked = readable(lambda: check_transmission(tx, transmission, attempts, keys, self._now))
+        about = transmission.transmission_id
+        checked = readable(
+            lambda: check_transmission(tx, transmission, attempts, keys, self._now, _indexed(tx, about, erased_at))
+        )
         if checked is None:
             self.problems.append(Problem("row_unreadable", transmission_id=transmission.transmission_id))
             return
@@ -109,6 +117,18 @@ def _receipt_expected(checked: CheckedTransmission) -> bool:
         return False
     answers = checked.all_of(Kind.ANSWERED)
     return any(said["state"] == State.SUCCESS and said.get("receipt_expected") for said in answers)
+
+
+def _indexed(tx: Transaction, transmission_id: UUID, erased_at: int) -> Chain:
+    """Return the lines about a transmission by their index, which the sweep compares with each line."""
+    lines = tx.ledger.of_transmission(transmission_id)
+    return Chain(lines, complete=True, erased=bool(lines) and lines[0].seq < erased_at)
+
+
+def _erased_at(tx: Transaction) -> int:
+    """Return the number of the latest entry that says that all was erased, 0 if none does; its line is verified too."""
+    lines = readable(lambda: tx.ledger.latest(_ERASURES, kind=Kind.ERASED)) or ()
+    return max((line.seq for line in lines if erases_all(unverified(line.line))), default=0)
 
 
 def _announced(tx: Transaction) -> dict[str, bytes]:

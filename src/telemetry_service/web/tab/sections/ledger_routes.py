@@ -58,6 +58,7 @@ def _proof(snapshot: Snapshot) -> dict[str, Any]:
         "keys": read_ledger_keys(snapshot),
         "pinned": pinned.fingerprints if pinned else (),
         "verdict": verdict,
+        "overdue": verdict is not None and verdict.is_overdue(snapshot.now),
         "found": [in_words(problem) for problem in verdict.problems] if verdict else [],
         "now": snapshot.now,
         "report": None,

@@ -1,0 +1,175 @@
+"""Whoever writes over what a transmission has become is found, and neither sends it again nor what was erased."""
+
+# ruff: noqa: S608 - the statements of an intruder, made of names of our own
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from telemetry_service.domain.errors import AlreadyDeliveredError, ReceiptNotMissingError
+from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.verification import Verification
+from telemetry_service.pipeline.actions.accept_without_receipt import accept_without_receipt
+from telemetry_service.pipeline.actions.erase import erase_everything
+from telemetry_service.pipeline.actions.release import withdraw
+from telemetry_service.pipeline.queries.activity import list_activity
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.queries.history import read_transmission
+from telemetry_service.pipeline.queries.proof import prove
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
+from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.pipeline.transmission_check import Flaw
+from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
+from tests.support.license_server import Trouble, reply
+from tests.support.site import Site, usage
+from tests.support.tampering import EVIDENCE, LOGS, VERDICT, changed, run
+
+WHY = "Reviewed by the works council"
+PERIODS = "reporting_periods"
+LATER = "next_attempt_at = '2027-01-01 00:00:00.000000'"
+OTHER_STATES = (
+    "state = 'retrying', cause = 'connection_refused', response_code = NULL",
+    "state = 'held', cause = 'forbidden', response_code = 403",
+    "state = 'pending', cause = NULL, response_code = NULL",
+    "state = 'exported', cause = NULL, response_code = NULL",
+    "response_code = 503",
+    "cause = 'connection_refused'",
+)
+
+
+def write(site: Site, *statements: str, **values: object) -> None:
+    """Change the database as somebody without any key may."""
+    engine = create_engine(site.replica.database_url)
+    with engine.begin() as connection:
+        run(*statements, **values)(connection)
+    engine.dispose()
+
+
+def prepared(site: Site) -> UUID:
+    """Return a payload that waits for its first attempt."""
+    site.report(usage())
+    site.tick_only()
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        found = connection.execute(text(f"SELECT transmission_id FROM {LOGS}")).scalar_one()
+    engine.dispose()
+    return found if isinstance(found, UUID) else UUID(bytes=bytes(found))
+
+
+def flaws(site: Site, transmission_id: UUID) -> set[Flaw]:
+    """Return what its details say."""
+    with open_snapshot(site.runtime) as snapshot:
+        return {it.flaw for it in prove(snapshot, read_transmission(snapshot, transmission_id)).findings}
+
+
+def verified(site: Site) -> Verification:
+    found = verify_everything(site.runtime)
+    assert found is not None
+    return found
+
+
+def codes(site: Site) -> set[str]:
+    """Return what a verification of everything finds."""
+    return {problem.code for problem in verified(site).problems}
+
+
+@ON_BOTH
+def test_what_was_erased_is_not_sent_if_someone_puts_it_back(site: Site) -> None:
+    waiting = prepared(site)
+    tables = (PERIODS, LOGS, EVIDENCE)
+    write(site, *(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}" for table in tables))
+    erase_everything(site.runtime, ADMIN)
+    write(
+        site,
+        f"INSERT INTO {PERIODS} SELECT * FROM kept_{PERIODS} WHERE id NOT IN (SELECT id FROM {PERIODS})",
+        *(f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in (LOGS, EVIDENCE)),
+    )
+    assert flaws(site, waiting) == {Flaw.ERASED}
+    assert codes(site) == {"erased"}
+    wake(site.runtime)
+    assert site.server.journal() == ()
+    withdraw(site.runtime, waiting, ADMIN, WHY)
+    assert codes(site) == set(), "what no one can send any longer can be withdrawn"
+
+
+@ON_BOTH
+def test_an_accepted_payload_is_not_sent_again_whatever_its_row_says(site: Site) -> None:
+    accepted = prepared(site)
+    wake(site.runtime)
+    assert flaws(site, accepted) == set()
+    for state in ("pending", "held"):
+        again = f"UPDATE {LOGS} SET state = '{state}', accepted_at = NULL, receipt = NULL, next_attempt_at = created_at"
+        with changed(site.replica.database_url, run(again)):
+            assert Flaw.STATE_CHANGED in flaws(site, accepted)
+            wake(site.runtime)
+            assert len(site.server.journal()) == 1
+            assert codes(site) == {"state_changed"}, "and no entry says that it was sent again"
+            with pytest.raises(AlreadyDeliveredError):
+                withdraw(site.runtime, accepted, ADMIN, WHY)
+    without = f"UPDATE {LOGS} SET state = 'held', cause = 'receipt_missing', accepted_at = NULL"
+    with changed(site.replica.database_url, run(without)), pytest.raises(ReceiptNotMissingError):
+        accept_without_receipt(site.runtime, accepted, ADMIN, WHY)
+    assert codes(site) == set()
+
+
+def test_another_outcome_than_the_signed_one_is_not_verified(site: Site) -> None:
+    refused = prepared(site)
+    waits = f"UPDATE {LOGS} SET state = 'retrying', cause = 'connection_refused'"
+    with changed(site.replica.database_url, run(waits)):
+        assert flaws(site, refused) == {Flaw.STATE_CHANGED}, "it was never tried"
+    site.server.trouble(Trouble(before=reply(422)))
+    wake(site.runtime)
+    assert flaws(site, refused) == set()
+    for change in OTHER_STATES:
+        with changed(site.replica.database_url, run(f"UPDATE {LOGS} SET {change}")):
+            assert flaws(site, refused) == {Flaw.STATE_CHANGED}, change
+            assert codes(site) == {"state_changed"}, change
+    assert codes(site) == set()
+
+
+@ON_BOTH
+def test_a_name_that_someone_has_changed_is_not_shown(site: Site) -> None:
+    site.configure(encrypt_payload=False)
+    assert ADMIN.label in {it.actor for it in read_now(site.runtime, list_activity)}
+    write(site, "UPDATE ledger_salted_values SET salted = :salted", salted=bytes(32) + b"Mallory")
+    shown = {it.actor for it in read_now(site.runtime, list_activity)}
+    assert "(changed)" in shown
+    assert not {"Mallory", ADMIN.label} & shown
+
+
+def test_nobody_who_writes_that_another_replica_verifies_keeps_all_from_it(site: Site) -> None:
+    site.report(usage())
+    site.tick()
+    verified(site)
+    for hours, gone in ((24, True), (1, True), (24, False), (1, False)):
+        site.clock.advance(days=1)
+        if gone:
+            write(site, f"DELETE FROM {VERDICT}")
+        _someone_verifies(site, hours)
+        assert sweep(site.runtime) is not None or (hours, gone) == (1, False), "a lease of the usual length is believed"
+    site.clock.advance(hours=1)
+    _someone_verifies(site, 1)
+    assert sweep(site.runtime) is not None, "but not after the time that it was given"
+
+
+def _someone_verifies(site: Site, hours: int) -> None:
+    now = site.clock.now()
+    with site.runtime.database.write() as tx:
+        assert tx.schedule.begin_verification(now, now + timedelta(hours=hours))
+
+
+def test_a_verdict_that_is_too_old_is_a_warning(site: Site) -> None:
+    site.report(usage())
+    site.tick()
+    verified(site)
+    site.clock.advance(hours=25)
+    assert read_now(site.runtime, read_health).health.code != "ledger_unverified"
+    site.clock.advance(hours=2)
+    said = read_now(site.runtime, read_health).health
+    assert (said.status, said.code) == (HealthStatus.WARNING, "ledger_unverified")
+    sweep(site.runtime)
+    assert read_now(site.runtime, read_health).health.code != "ledger_unverified"
