@@ -174,11 +174,11 @@ def test_a_log_out_at_the_issuer_ends_the_session_it_names_and_those_without_a_n
     renewed, nameless = opened("old"), opened(None)
     stays = [opened("another"), opened(None, ADMINISTRATOR)]
     token = sessions.renew(renewed.session, Proven(VIEWER, now, "new", b"1" * 32), STRANGER)
-    sessions.end_of(LoggedOut(ISSUER, "new", VIEWER.subject, now + MINUTE))
+    sessions.end_of(LoggedOut(ISSUER, "new", VIEWER.subject, now + MINUTE, "first"))
     assert not _is_valid(administered, token)
     assert not _is_valid(administered, nameless.token)
     assert all(_is_valid(administered, one.token) for one in stays)
-    sessions.end_of(LoggedOut(ISSUER, None, VIEWER.subject, now + MINUTE))
+    sessions.end_of(LoggedOut(ISSUER, None, VIEWER.subject, now + MINUTE, "second"))
     assert [_is_valid(administered, one.token) for one in stays] == [False, True]
 
 

@@ -23,10 +23,12 @@ def read_logout(provider: OpenIdProvider, token: str, now: datetime) -> LoggedOu
     # An ID token, which many see, must not end sessions: it has a nonce and no event.
     if "nonce" in claims or not isinstance(events, dict) or not isinstance(events.get(EVENT), dict):
         raise IdentityRefusedError("not_a_logout")
-    sid, subject = _text(claims, "sid"), _text(claims, "sub")
+    sid, subject, token_id = _text(claims, "sid"), _text(claims, "sub"), _text(claims, "jti")
+    if not token_id:
+        raise IdentityRefusedError("claim_invalid")
     if sid is None and subject is None:
         raise IdentityRefusedError("subject")
-    return LoggedOut(expected.issuer, sid, subject, datetime.fromtimestamp(claims["iat"], UTC) + LEEWAY)
+    return LoggedOut(expected.issuer, sid, subject, datetime.fromtimestamp(claims["iat"], UTC) + LEEWAY, token_id)
 
 
 def _text(claims: Claims, name: str) -> str | None:

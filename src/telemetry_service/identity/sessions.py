@@ -46,7 +46,7 @@ IDLE = timedelta(hours=2)
 _TOUCHED_EVERY = timedelta(minutes=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
 """How much the clocks of two replicas may differ without ending each other's sessions."""
-_DIGEST, _CSRF = "session", "csrf"
+_DIGEST, _CSRF, _LOGOUT = "session", "csrf", "logout-token"
 _TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _SECRET_BYTES = 32
 
@@ -87,6 +87,8 @@ class LoggedOut:
     subject: str | None
     before: datetime
     """A session that was opened later is another one."""
+    token_id: str
+    """Of the issuer for this message, which counts once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +265,16 @@ class Sessions:
             self.log_out(session, session.person.actor(caller.address))
 
     def end_of(self, logged_out: LoggedOut) -> None:
-        """End the sessions of someone who has logged out at the issuer."""
+        """End the sessions of someone who has logged out at the issuer.
+
+        Raises:
+            IdentityRefusedError: the message was already used; it must not end a session that was opened since.
+        """
+        digest = self._keys.digest(f"{logged_out.issuer} {logged_out.token_id}".encode(), _LOGOUT).hex()[:32]
         with self._database.write() as tx:
+            # Only the issuer signs these messages, so strangers add no rows. No session lasts until one is pruned.
+            if not tx.attempt_counts.begin(f"logout:{digest}", self._clock.now()):
+                raise IdentityRefusedError("used")
             for stored in tx.identity.remove_logged_out(
                 logged_out.issuer, logged_out.sid, logged_out.subject, logged_out.before
             ):

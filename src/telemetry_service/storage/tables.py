@@ -535,7 +535,7 @@ class AdminSession(Base):
 
 
 class AttemptCount(Base):
-    """What is counted against guessing: wrong passwords by source, and how often a token was shown the API key."""
+    """What is counted: wrong passwords by source, reveals of the API key, and log-outs that a provider has reported."""
 
     __tablename__ = "attempt_counts"
     __table_args__ = (Index("ix_attempt_counts_last_at", "last_at"),)

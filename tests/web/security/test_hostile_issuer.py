@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -218,7 +219,7 @@ def test_metadata_that_is_not_its_own_leads_nowhere_and_the_password_still_does(
 
 
 def _logout_token(issuer: HostileIssuer, now: int, **changes: Any) -> str:  # noqa: ANN401 - members of JSON
-    usual: dict[str, Any] = {"events": {EVENT: {}}, "jti": "j", "name": None, "roles": None, "auth_time": None}
+    usual: dict[str, Any] = {"events": {EVENT: {}}, "jti": uuid4().hex, "name": None, "roles": None, "auth_time": None}
     return issuer.sign(issuer.claims(now, **{**usual, **changes}))
 
 
@@ -233,6 +234,8 @@ LOGOUTS: dict[str, tuple[dict[str, Any], int, bool]] = {
     "another event": ({"events": {"x": {}}}, 400, False),
     "for another": ({"aud": "elsewhere"}, 400, False),
     "expired": ({"exp": 1}, 400, False),
+    "without a name of its own": ({"jti": None}, 400, False),
+    "with an empty name": ({"jti": ""}, 400, False),
 }
 
 
@@ -253,6 +256,18 @@ def test_an_old_log_out_ends_no_session_that_was_opened_after_it(service: Runnin
     session = _log_in(service, issuer, _right).cookies[SESSION]
     assert service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE).status_code == 200
     assert _get(service, paths.TAB, {SESSION: session}).status_code == 200
+
+
+def test_a_log_out_that_is_replayed_ends_no_session_that_was_opened_since(
+    service: Running, issuer: HostileIssuer
+) -> None:
+    form = {"logout_token": _logout_token(issuer, _now(service), sid=None)}
+    first = _log_in(service, issuer, _right).cookies[SESSION]
+    assert service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE).status_code == 200
+    assert _get(service, paths.TAB, {SESSION: first}).status_code == 303
+    second = _log_in(service, issuer, _right).cookies[SESSION]
+    assert service.client.post(paths.PROVIDER_LOGOUT, data=form, headers=THERE).status_code == 400
+    assert _get(service, paths.TAB, {SESSION: second}).status_code == 200
 
 
 def test_without_a_provider_there_is_none_of_its_pages(shared: Running) -> None:

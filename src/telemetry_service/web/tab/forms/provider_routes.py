@@ -119,10 +119,10 @@ def end_sessions(
 
     try:
         logged_out = read_logout(_provider_of(context), logout_token, context.runtime.clock.now())
+        context.authentication.sessions.end_of(logged_out)
     except IdentityRefusedError as refusal:
         _note(context, caller, refusal)
         raise RequestMalformedError([FieldError("logout_token", "is not accepted")]) from None
-    context.authentication.sessions.end_of(logged_out)
     return Response()
 
 
