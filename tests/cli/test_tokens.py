@@ -59,6 +59,17 @@ def test_an_init_job_can_run_again(cli: CommandLine) -> None:
     assert cli(*create).out.splitlines()[-1].startswith("cct_")
 
 
+def test_an_init_job_learns_that_the_token_has_other_scopes(cli: CommandLine) -> None:
+    create = ("token", "create", "job", "--if-missing", "--scope")
+    assert cli(*create, "report").code == 0
+    other = cli(*create, "admin")
+    assert (other.code, other.out) == (1, "")
+    assert "its scopes are report and not admin" in other.err
+    assert cli("token", "revoke", "job").code == 0
+    assert cli(*create, "admin").code == 0
+    assert cli(*create, "read", "--scope", "admin").code == 0, "admin includes read"
+
+
 def test_a_token_expires_in_a_year_or_when_it_is_said(cli: CommandLine) -> None:
     for name, option in {"usual": (), "short": ("--expires", "90d"), "kept": ("--expires", "never")}.items():
         assert cli("token", "create", name, "--scope", "read", *option).code == 0

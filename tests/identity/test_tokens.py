@@ -243,9 +243,9 @@ def test_an_expired_token_leaves_its_name(authentication: Authentication, clock:
     assert [facts.expires_soon(clock.now()) for facts in authentication.tokens.list()] == [True]
     with pytest.raises(TokenNameTakenError):
         _create(authentication)
-    assert authentication.tokens.has_valid("reporter")
+    assert authentication.tokens.valid("reporter") is not None
     clock.advance(timedelta(days=14))
-    assert not authentication.tokens.has_valid("reporter")
+    assert authentication.tokens.valid("reporter") is None
     _create(authentication)
 
 

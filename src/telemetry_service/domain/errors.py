@@ -643,10 +643,10 @@ class LoginThrottledError(TelemetryError):
 
 
 class RevealThrottledError(TelemetryError):
-    """A token was shown the API key too often."""
+    """Service tokens were shown the API key too often."""
 
     code = "reveal-throttled"
-    sentence = "This token was shown the API key too often. Wait an hour and try again."
+    sentence = "Service tokens were shown the API key too often. Wait an hour and try again."
 
 
 class RequestForgeryError(TelemetryError):

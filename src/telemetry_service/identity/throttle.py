@@ -23,11 +23,12 @@ LONGEST_BLOCK = timedelta(minutes=15)
 _DOUBLINGS = 16
 
 REVEALS = 10
-"""How often a token may be shown the API key within ``_WINDOW``."""
+"""How often all service tokens together may be shown the API key within ``_WINDOW``: one can create others."""
 
 _WINDOW = timedelta(hours=1)
 _FORGOTTEN_AFTER = timedelta(days=1)
 _EVERYONE = "everyone"
+_REVEALS = "reveals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class LoginBlockedError(LoginThrottledError):
 
 
 class RevealsBlockedError(RevealThrottledError):
-    """A token was shown the API key too often."""
+    """Service tokens were shown the API key too often."""
 
     def __init__(self, wait: timedelta) -> None:
         """Say how long to wait."""
@@ -141,18 +142,18 @@ class Throttle:
         total = tx.attempt_counts.find(_EVERYONE, lock=True)
         tx.attempt_counts.write(_EVERYONE, _counted_within_window(total, now))
 
-    def count_reveal(self, token_id: str) -> None:
+    def count_reveal(self) -> None:
         """Count that a token asks for the API key.
 
         Raises:
-            RevealsBlockedError: it was shown too often.
+            RevealsBlockedError: tokens were shown it too often.
         """
-        key, now = f"reveal:{token_id}", self._clock.now()
+        now = self._clock.now()
         with self._database.write() as tx:
-            tx.attempt_counts.begin(key, now)
-            counted = _counted_within_window(tx.attempt_counts.find(key, lock=True), now)
+            tx.attempt_counts.begin(_REVEALS, now)
+            counted = _counted_within_window(tx.attempt_counts.find(_REVEALS, lock=True), now)
             if counted.failures <= REVEALS:
-                tx.attempt_counts.write(key, counted)
+                tx.attempt_counts.write(_REVEALS, counted)
         if counted.failures > REVEALS:
             raise RevealsBlockedError(counted.last_at + _WINDOW - now)
 

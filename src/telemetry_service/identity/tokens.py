@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.clock import Clock, rfc3339
 from telemetry_service.domain.errors import (
     AccessDeniedError,
@@ -24,7 +24,7 @@ from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.identity import token_text
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.sealing.keyring import KeyRing
-from telemetry_service.storage.database import Database
+from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredToken
 
 REMEMBERED = timedelta(seconds=5)
@@ -139,34 +139,36 @@ class ServiceTokens:
     ) -> CreatedToken:
         """Create a token. Its text is only in the return value. Without a ``lifetime`` it never expires.
 
+        A token that another token creates expires with it at the latest: a stolen one must not outlive its time.
+
         Raises:
             TokenRefusedError: the name is malformed or taken, or there is no scope.
         """
         _check(name, scopes)
         now, secret = self._clock.now(), token_text.new_secret()
         digest = self._keys.new_digest(secret.encode(), _DIGEST)
-        stored = StoredToken(
-            token_id=token_text.new_id(),
-            name=name,
-            digest=digest.digest,
-            scopes=tuple(scope.value for scope in Scope if scope in scopes),
-            created_at=now,
-            last_used_at=None,
-            revoked_at=None,
-            expires_at=None if lifetime is None else now + lifetime,
-            digest_key=digest.key_id,
-        )
         with self._database.write() as tx:
+            stored = StoredToken(
+                token_id=token_text.new_id(),
+                name=name,
+                digest=digest.digest,
+                scopes=tuple(scope.value for scope in Scope if scope in scopes),
+                created_at=now,
+                last_used_at=None,
+                revoked_at=None,
+                expires_at=_end(tx, actor, now, lifetime),
+                digest_key=digest.key_id,
+            )
             if any(other.name == name and other.is_valid(now) for other in tx.identity.tokens()):
                 raise TokenNameTakenError
             tx.identity.add_token(stored)
             tx.ledger.note(now, actor, Kind.TOKEN_CREATED, _said_of(stored))
         return CreatedToken(token_text.written(stored.token_id, secret), _facts(stored))
 
-    def has_valid(self, name: str) -> bool:
-        """Whether a token with this name is neither revoked nor expired."""
+    def valid(self, name: str) -> TokenFacts | None:
+        """Return the token with this name that is neither revoked nor expired; None if there is none."""
         now = self._clock.now()
-        return any(facts.name == name and facts.is_valid(now) for facts in self.list())
+        return next((facts for facts in self.list() if facts.name == name and facts.is_valid(now)), None)
 
     def list(self) -> tuple[TokenFacts, ...]:
         """Return all stored tokens, revoked and expired ones too, oldest first."""
@@ -245,6 +247,12 @@ def _check(name: str, scopes: Collection[Scope]) -> None:
         raise TokenRefusedError(NAME_RESERVED)
     if not scopes:
         raise TokenRefusedError
+
+
+def _end(tx: Transaction, maker: Actor, now: datetime, lifetime: timedelta | None) -> datetime | None:
+    held = tx.identity.token(maker.id) if maker.kind is ActorKind.TOKEN and maker.id is not None else None
+    ends = (None if lifetime is None else now + lifetime, None if held is None else held.expires_at)
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _said_of(stored: StoredToken) -> dict[str, Value]:

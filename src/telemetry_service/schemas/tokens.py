@@ -21,7 +21,8 @@ class TokenInput(BaseModel):
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
     """What it may do. `admin` includes `read`."""
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME.days)] | None = LIFETIME.days
-    """After how many days it expires; null for never."""
+    """After how many days it expires; null for never. A token that another one creates expires with it at the
+    latest."""
 
     @property
     def lifetime(self) -> timedelta | None:

@@ -10,7 +10,7 @@ import typer
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_json, say_on_stderr, say_table
 from telemetry_service.domain.errors import NotFoundError
-from telemetry_service.identity.scopes import Scope
+from telemetry_service.identity.scopes import Scope, granted
 
 if TYPE_CHECKING:
     from telemetry_service.identity.tokens import ServiceTokens, TokenFacts
@@ -23,7 +23,8 @@ Scopes = Annotated[
 
 Expires = Annotated[str, typer.Option("--expires", help="After how many days it expires, such as 90d, or never.")]
 IfMissing = Annotated[
-    bool, typer.Option("--if-missing", help="If a valid token has this name, do nothing and exit with 0.")
+    bool,
+    typer.Option("--if-missing", help="If a valid token has this name and scopes, do nothing and exit with 0."),
 ]
 
 _TIMES = ("created_at", "expires_at", "last_used_at", "revoked_at")
@@ -42,7 +43,9 @@ def create(
     lifetime = _lifetime(expires)
     with opened_service() as service:
         tokens = service.authentication.tokens
-        if if_missing and tokens.has_valid(name):
+        there = tokens.valid(name) if if_missing else None
+        if there is not None:
+            _check_scopes(there, scope)
             say_on_stderr(f"A valid token is named {name} already; nothing was created.")
             return
         created = tokens.create(name, scope, command_actor(), lifetime)
@@ -89,6 +92,17 @@ def _id_of(tokens: "ServiceTokens", wanted: str) -> str:
     """Return the ID of the latest token with this name that is not revoked, or what was given."""
     named = (facts.token_id for facts in reversed(tokens.list()) if facts.name == wanted and facts.revoked_at is None)
     return next(named, wanted)
+
+
+def _check_scopes(there: "TokenFacts", wanted: list[Scope]) -> None:
+    from telemetry_service.identity.tokens import TokenNameTakenError
+
+    if granted(there.scopes) != granted(wanted):
+        message = (
+            f"A valid token is named {there.name} already, but its scopes are {', '.join(there.scopes)} and not"
+            f" {', '.join(sorted(set(wanted)))}. Revoke it first, or choose another name."
+        )
+        raise TokenNameTakenError(message)
 
 
 def _lifetime(text: str) -> timedelta | None:

@@ -275,7 +275,7 @@ async def check_recent_login(request: Request, context: Context) -> None:
 
 
 async def limit_reveals(request: Request, context: Context) -> None:
-    """Limit how often a service token is shown the secret: one that was stolen is not served without end.
+    """Limit how often service tokens are shown the secret: one that was stolen is not served without end.
 
     Raises:
         RevealThrottledError: it was shown too often within an hour.
@@ -287,7 +287,7 @@ async def limit_reveals(request: Request, context: Context) -> None:
 
 def _count_reveal(context: WebContext, actor: Actor) -> None:
     try:
-        context.authentication.throttle.count_reveal(actor.id or "")
+        context.authentication.throttle.count_reveal()
     except errors.RevealThrottledError:
         note_refused_reveal(context, actor, "too_often")
         raise
