@@ -284,7 +284,8 @@ class _Check:
         accepted = self.transmission.state is State.SUCCESS
         ends = (Kind.ANSWERED, Kind.MIGRATED, Kind.ACCEPTED_WITHOUT_RECEIPT)
         said = [a for a in self._all(*ends) if a.get("state") == State.SUCCESS]
-        if accepted != bool(said) or self._release_differs() or not agrees(self.transmission, self._all(*Kind)):
+        differs = self.complete and not agrees(self.transmission, self._all(*Kind))  # Without all, it is not known.
+        if accepted != bool(said) or self._release_differs() or differs:
             yield Finding(Flaw.STATE_CHANGED)
             return
         if self.transmission.receipt not in ({answer.get("receipt") for answer in said} or {None}):
