@@ -22,6 +22,18 @@ MOST = 2**53
 _MOST_IN_32_BITS = 2**31 - 1
 _YEARS = range(1900, 9900)
 """Years that a century can be added to or taken from. A clock shows others only if it was never set."""
+_REPORTED_YEARS = range(1900, 10000)
+_REPORTED = frozenset(
+    {
+        "license_posture.expires_at",
+        "license_posture.token_issued_at",
+        "license_posture.token_expires_at",
+        "license_posture.token_refreshed_at",
+        "license_posture.as_of",
+        "extension_codes.redeemed_at",
+    }
+)
+"""Times that others report, up to the last that they may. They are compared, and nothing is added to them."""
 
 _IN_SQLITE: dict[type, type] = {bool: int, datetime: str, date: str, UUID: bytes, dict: str}
 """What the driver returns for a value, if not the value itself."""
@@ -123,7 +135,8 @@ class Checked(TypeDecorator[Any]):
             most = _MOST_IN_32_BITS if type(self.kind) is Integer else MOST
             return lambda found: not isinstance(found, float) and -most <= found <= most
         if self.python in {datetime, date}:
-            return lambda found: found.year in _YEARS
+            years = _REPORTED_YEARS if self.column in _REPORTED else _YEARS
+            return lambda found: found.year in years
         if self.python is bool:
             return lambda found: found in {0, 1}
         return lambda found: isinstance(found, self.python)

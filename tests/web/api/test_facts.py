@@ -129,6 +129,14 @@ def test_the_license_is_reported_and_read(service: Running) -> None:
     assert service.call(Scope.REPORT, "GET", "license").json() == response.json()
 
 
+def test_a_license_without_an_end_may_end_in_the_last_year_of_the_calendar(service: Running) -> None:
+    last = "9999-12-31T23:59:59Z"
+    response = service.call(Scope.REPORT, "PUT", "license", json={**LICENSE, "expires_at": last})
+    assert response.status_code == 200
+    assert service.call(Scope.READ, "GET", "license").json()["expires_at"].startswith("9999-12-31")
+    assert service.call(Scope.READ, "GET", "telemetry/preview").status_code == 200
+
+
 def test_an_omitted_customer_id_stays_and_null_removes_it(service: Running) -> None:
     """So no token of the scope report stops delivery by leaving something out (I6)."""
     moments = {"expires_at": "2027-01-01T00:00:00Z", "token_expires_at": "2027-02-01T00:00:00Z"}
