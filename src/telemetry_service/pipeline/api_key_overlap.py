@@ -1,7 +1,7 @@
 """The API key before the present one. It is still tried for a day, because both sides never switch at one moment.
 
-Its successor and the end are sealed with it: anyone who can only write to the database can neither prolong the overlap
-nor bring back an earlier one.
+Its successor and the end are sealed with it: anyone who can only write to the database cannot prolong the overlap. A
+row that was copied before the overlap ended can be put back until the end that is sealed in it.
 """
 
 import json
