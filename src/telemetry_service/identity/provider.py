@@ -28,7 +28,7 @@ from telemetry_service.identity.issuer_client import IssuerClient
 from telemetry_service.identity.kept import Kept
 from telemetry_service.identity.once import Once
 from telemetry_service.identity.provider_login import LONGEST as LONGEST_LOGIN
-from telemetry_service.identity.provider_login import NAME, Begun, Finished, ProviderLogin, Returned, open_login
+from telemetry_service.identity.provider_login import NAME, Begun, Finished, ProviderLogin, Returned, open_login, superseded
 from telemetry_service.identity.sessions import LONGEST, Proven, Session
 from telemetry_service.identity.signing_keys import SigningKeys
 from telemetry_service.sealing.keyring import KeyRing
@@ -96,7 +96,11 @@ class OpenIdProvider:
             # With a limit, the provider must say when the person authenticated.
             "max_age": str(int(_age_of(login).total_seconds())),
         }
-        return Begun(_with_query(metadata.authorization_endpoint, asked), login.sealed(self._keys))
+        return Begun(_with_query(metadata.authorization_endpoint, asked), login.state, login.sealed(self._keys))
+
+    def superseded(self, cookies: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names of the cookies of logins that make room for one more."""
+        return superseded(cookies, self._keys, self._clock.now())
 
     def finish(self, cookie: str | None, returned: Returned) -> Finished:
         """Return the person who has logged in.

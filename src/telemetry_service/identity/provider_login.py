@@ -5,6 +5,7 @@ Nothing is stored here for a login that may never come back, so strangers cannot
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +20,9 @@ LONGEST = timedelta(minutes=10)
 
 NAME = "oidc"
 """The provider in the log."""
+
+MOST = 4
+"""Logins that one browser may have under way, each in a tab of its own. All their cookies are sent with each request."""
 
 _PLACE = Place("provider-login", UUID(int=0))
 """A cookie, which belongs to no database."""
@@ -54,15 +58,31 @@ def open_login(cookie: str | None, state: str, keys: KeyRing, now: datetime) -> 
     Raises:
         IdentityRefusedError: the browser did not begin it, or it took too long.
     """
-    try:
-        begun = ProviderLogin(**json.loads(keys.open(from_base64url(cookie or ""), _PLACE)))
-    except (KeyUnusableError, ValueError):
-        raise IdentityRefusedError("state") from None
-    if not secrets.compare_digest(begun.state.encode(), state.encode()):
+    begun = _opened(cookie, keys)
+    if begun is None or not secrets.compare_digest(begun.state.encode(), state.encode()):
         raise IdentityRefusedError("state")
-    if not 0 <= now.timestamp() - begun.begun_at < LONGEST.total_seconds():
+    if not _is_under_way(begun, now):
         raise IdentityRefusedError("login_expired")
     return begun
+
+
+def superseded(cookies: Mapping[str, str], keys: KeyRing, now: datetime) -> tuple[str, ...]:
+    """Return the names of the cookies that make room for one more login: those of no use, and the oldest ones."""
+    opened = {name: _opened(cookie, keys) for name, cookie in cookies.items()}
+    begun = {name: login.begun_at for name, login in opened.items() if login is not None and _is_under_way(login, now)}
+    kept = sorted(begun, key=begun.__getitem__)[-(MOST - 1) :]
+    return tuple(name for name in cookies if name not in kept)
+
+
+def _opened(cookie: str | None, keys: KeyRing) -> ProviderLogin | None:
+    try:
+        return ProviderLogin(**json.loads(keys.open(from_base64url(cookie or ""), _PLACE)))
+    except (KeyUnusableError, ValueError):
+        return None
+
+
+def _is_under_way(begun: ProviderLogin, now: datetime) -> bool:
+    return 0 <= now.timestamp() - begun.begun_at < LONGEST.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,8 @@ class Begun:
     """Where the browser goes, and what it must bring back."""
 
     address: str
+    state: str = field(repr=False)
+    """What the browser brings back with its cookie."""
     cookie: str = field(repr=False)
 
 

@@ -24,7 +24,7 @@ from tests.support.running import PASSWORD, Running
 
 PUBLIC_URL = "https://telemetry.example"
 THERE = {"Host": "telemetry.example"}
-COOKIE = "__Host-telemetry_provider_login"
+COOKIE = "__Host-telemetry_provider_login_"
 SESSION = "__Host-telemetry_session"
 Forge = Callable[[HostileIssuer, int, str], str]
 
@@ -69,7 +69,7 @@ def _log_in(service: Running, issuer: HostileIssuer, forge: Forge, query: str = 
     assert left.status_code == 303, left.text[-300:]
     asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
     issuer.id_token = lambda: forge(issuer, _now(service), asked["nonce"])
-    return _get(service, paths.PROVIDER_RETURN, {COOKIE: left.cookies[COOKIE]}, code="c", state=asked["state"])
+    return _get(service, paths.PROVIDER_RETURN, dict(left.cookies), code="c", state=asked["state"])
 
 
 def _right(issuer: HostileIssuer, now: int, nonce: str) -> str:
@@ -136,11 +136,68 @@ def test_the_right_token_opens_a_session_and_the_code_is_redeemed_with_its_verif
     assert (form["code"], form["client_id"], len(form["code_verifier"])) == ("c", CLIENT_ID, 43)
 
 
+class OneBrowser:
+    """Keeps its cookies, and logs in at the provider in several tabs at once."""
+
+    def __init__(self, service: Running, issuer: HostileIssuer) -> None:
+        self.cookies: dict[str, str] = {}
+        self._service = service
+        self._issuer = issuer
+
+    def leave(self, next_: str = paths.TAB) -> dict[str, str]:
+        left = self._get(paths.PROVIDER_LOGIN, next=next_)
+        return {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
+
+    def come_back(self, asked: dict[str, str], state: str | None = None) -> httpx.Response:
+        self._issuer.id_token = lambda: _right(self._issuer, _now(self._service), asked["nonce"])
+        return self._get(paths.PROVIDER_RETURN, code="c", state=state or asked["state"])
+
+    def _get(self, path: str, **parameters: str) -> httpx.Response:
+        response = _get(self._service, path, self.cookies, **parameters)
+        for cookie in response.headers.get_list("set-cookie"):
+            name, value = cookie.partition(";")[0].split("=", 1)
+            self.cookies[name] = value
+            if "Max-Age=0" in cookie:
+                del self.cookies[name]
+        return response
+
+    @property
+    def under_way(self) -> int:
+        return sum(name.startswith(COOKIE) for name in self.cookies)
+
+
+def test_several_tabs_of_one_browser_log_in_at_the_same_time(service: Running, issuer: HostileIssuer) -> None:
+    browser = OneBrowser(service, issuer)
+    tabs = {page: browser.leave(page) for page in (paths.TAB, paths.ACTIVITY, paths.ACCESS)}
+    for page, asked in reversed(tabs.items()):
+        assert browser.come_back(asked).headers["location"] == page
+        assert _get(service, paths.TAB, {SESSION: browser.cookies[SESSION]}).status_code == 200
+    assert browser.under_way == 0
+    assert browser.come_back(tabs[paths.TAB]).status_code == 401, "each counts once"
+
+
+def test_a_browser_keeps_a_few_logins_and_gives_up_the_oldest_and_what_is_of_no_use(
+    service: Running, issuer: HostileIssuer
+) -> None:
+    browser = OneBrowser(service, issuer)
+    odd = {f"{COOKIE}{'0' * 16}": "x", f"{COOKIE}../x": "y", COOKIE: "z"}
+    browser.cookies |= odd
+    begun = []
+    for _ in range(6):
+        service.clock.advance(timedelta(seconds=1))
+        begun.append(browser.leave("/settings/general/telemetry?" + "x" * 3000))
+    assert browser.under_way == 4 + len(odd) - 1
+    assert sum(map(len, browser.cookies.values())) < 4096
+    assert [browser.come_back(asked).status_code for asked in begun] == [401] * 2 + [303] * 4
+    for state in ("\r\nSet-Cookie: a=b", "\u2028;,", "x" * 4096, "\x00"):
+        assert browser.come_back(begun[0], state).status_code == 401
+
+
 def test_a_provider_that_takes_a_code_twice_gets_nobody_in_twice(service: Running, issuer: HostileIssuer) -> None:
     left = _get(service, paths.PROVIDER_LOGIN)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
     issuer.id_token = lambda: _right(issuer, _now(service), asked["nonce"])
-    cookies, returned = {COOKIE: left.cookies[COOKIE]}, {"code": "c", "state": asked["state"]}
+    cookies, returned = dict(left.cookies), {"code": "c", "state": asked["state"]}
     assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 303
     assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 401
 
@@ -148,7 +205,7 @@ def test_a_provider_that_takes_a_code_twice_gets_nobody_in_twice(service: Runnin
 def test_a_login_that_failed_cannot_be_brought_back_again(service: Running, issuer: HostileIssuer) -> None:
     left = _get(service, paths.PROVIDER_LOGIN)
     asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
-    cookies, returned = {COOKIE: left.cookies[COOKIE]}, {"code": "c", "state": asked["state"]}
+    cookies, returned = dict(left.cookies), {"code": "c", "state": asked["state"]}
     issuer.answers["/token"] = (400, b"{}")
     assert _get(service, paths.PROVIDER_RETURN, cookies, **returned).status_code == 401
     issuer.answers.clear()
@@ -163,7 +220,7 @@ def test_a_login_that_took_longer_than_ten_minutes_is_begun_again(service: Runni
     asked = {name: values[0] for name, values in parse_qs(urlsplit(left.headers["location"]).query).items()}
     service.clock.advance(timedelta(minutes=10))
     issuer.id_token = lambda: _right(issuer, _now(service), asked["nonce"])
-    cookies = {COOKIE: left.cookies[COOKIE]}
+    cookies = dict(left.cookies)
     assert _get(service, paths.PROVIDER_RETURN, cookies, code="c", state=asked["state"]).status_code == 401
 
 
@@ -188,7 +245,7 @@ def test_an_old_authentication_is_none_for_showing_a_secret(service: Running, is
         assert asked["max_age"] == "300"
         said = _changed(auth_time=auth_time)
         issuer.id_token = lambda said=said, nonce=asked["nonce"]: said(issuer, _now(service), nonce)  # type: ignore[misc]
-        cookies = {COOKIE: left.cookies[COOKIE], SESSION: session}
+        cookies = {**left.cookies, SESSION: session}
         returned = _get(service, paths.PROVIDER_RETURN, cookies, code="c", state=asked["state"])
         assert returned.status_code == 401
         assert "authenticated again" in returned.text

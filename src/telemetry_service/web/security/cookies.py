@@ -1,5 +1,7 @@
 """The names and attributes of our cookies. Over TLS, the prefix of a name binds the cookie to this host or path."""
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from fastapi import Request, Response
@@ -16,6 +18,7 @@ PROVIDER_SECONDS = 10 * 60
 """As long as a login at the provider may take."""
 
 _SESSION, _DEVICE, _PROVIDER = "telemetry_session", "telemetry_device", "telemetry_provider_login"
+_DIGITS, _HEXADECIMAL = 16, frozenset("0123456789abcdef")
 
 
 def read_session_cookie(request: Request) -> str | None:
@@ -43,19 +46,36 @@ def set_device_cookie(request: Request, response: Response, value: str) -> None:
     response.set_cookie(value=value, max_age=DEVICE_SECONDS, **cookie(request, _DEVICE, "strict"))
 
 
-def read_provider_cookie(request: Request) -> str | None:
-    """Return the login at the provider that the browser began, sealed, or None."""
-    return request.cookies.get(cookie_name(place_of(request), _PROVIDER))
+def provider_cookies(request: Request) -> Mapping[str, str]:
+    """Return the logins at the provider that the browser has begun, sealed, by the names of their cookies."""
+    begin = cookie_name(place_of(request), f"{_PROVIDER}_")
+    return {name: value for name, value in request.cookies.items() if _is_login(name, begin)}
 
 
-def set_provider_cookie(request: Request, response: Response, login: str) -> None:
+def provider_cookie_of(request: Request, state: str) -> str:
+    """Return the name of the cookie of one login: each tab of a browser may have begun one.
+
+    It holds a digest, because anyone can make up a state, and a name must not contain everything.
+    """
+    digest = hashlib.sha256(state.encode()).hexdigest()[:_DIGITS]
+    return cookie_name(place_of(request), f"{_PROVIDER}_{digest}")
+
+
+def set_provider_cookie(request: Request, response: Response, state: str, login: str) -> None:
     """Keep a login that the browser begins. Lax: the provider's redirect must bring it back."""
-    response.set_cookie(value=login, max_age=PROVIDER_SECONDS, **cookie(request, _PROVIDER))
+    name = provider_cookie_of(request, state)
+    response.set_cookie(value=login, max_age=PROVIDER_SECONDS, **cookie(request, _PROVIDER) | {"key": name})
 
 
-def clear_provider_cookie(request: Request, response: Response) -> None:
-    """Delete it."""
-    response.delete_cookie(**cookie(request, _PROVIDER))
+def clear_provider_cookies(request: Request, response: Response, names: Iterable[str]) -> None:
+    """Delete logins that are over."""
+    for name in names:
+        response.delete_cookie(**cookie(request, _PROVIDER) | {"key": name})
+
+
+def _is_login(name: str, begin: str) -> bool:
+    digest = name.removeprefix(begin)
+    return name.startswith(begin) and len(digest) == _DIGITS and _HEXADECIMAL.issuperset(digest)
 
 
 def cookie(request: Request, name: str, samesite: Literal["lax", "strict"] = "lax") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from telemetry_service.domain.errors import (
     NotFoundError,
 )
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.identity.provider_login import NAME, Begun, Finished, Returned
+from telemetry_service.identity.provider_login import NAME, Finished, Returned
 from telemetry_service.identity.sessions import Session
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -24,8 +24,9 @@ from telemetry_service.web.http.pools import hears_of_log_outs, waits_for_issuer
 from telemetry_service.web.security.authorization import CurrentStranger, public
 from telemetry_service.web.security.browsers import browser_of
 from telemetry_service.web.security.cookies import (
-    clear_provider_cookie,
-    read_provider_cookie,
+    clear_provider_cookies,
+    provider_cookie_of,
+    provider_cookies,
     read_session_cookie,
     set_provider_cookie,
     set_session_cookie,
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 _MOST = 4096
 """Characters of a parameter. Codes of large providers have more than a thousand."""
+
+_LONGEST_NEXT = 512
+"""Characters of the page to return to, which each cookie holds: proxies and browsers refuse large ones."""
 
 Parameter = Annotated[str, Query(max_length=_MOST)]
 
@@ -74,10 +78,13 @@ def leave(
     """Send the browser to the provider, to log in or to authenticate again."""
     provider = _provider_of(context)
     try:
-        begun = provider.begin(local_address(next), _session_of(request, context) if again else None)
+        begun = provider.begin(_page(next), _session_of(request, context) if again else None)
     except IssuerUnavailableError as refusal:
         return login_refused(request, context, next, refusal)
-    return _to_provider(request, begun)
+    response = see_other(begun.address)
+    clear_provider_cookies(request, response, provider.superseded(provider_cookies(request)))
+    set_provider_cookie(request, response, begun.state, begun.cookie)
+    return response
 
 
 @router.get(paths.PROVIDER_RETURN)
@@ -93,15 +100,15 @@ def come_back(
     iss: Annotated[str | None, Query(max_length=_MOST)] = None,
 ) -> Response:
     """Open a session for the person whom the provider has authenticated, or renew one. Each login counts once."""
-    provider = _provider_of(context)
+    provider, cookie = _provider_of(context), provider_cookie_of(request, state)
     try:
-        finished = provider.finish(read_provider_cookie(request), Returned(code, state, error, iss))
+        finished = provider.finish(request.cookies.get(cookie), Returned(code, state, error, iss))
         response = see_other(local_address(finished.begun.next))
         _open_or_renew(request, context, caller, finished, response)
     except (IdentityRefusedError, NoRoleError, IssuerUnavailableError) as refusal:
         _note(context, caller, refusal)
         response = login_refused(request, context, paths.TAB, refusal)
-    clear_provider_cookie(request, response)
+    clear_provider_cookies(request, response, {cookie} & request.cookies.keys())
     return response
 
 
@@ -143,6 +150,10 @@ def show_ended(request: Request, context: Context) -> Response:
     return response
 
 
+def _page(next_: str) -> str:
+    return local_address(next_ if len(next_) <= _LONGEST_NEXT else paths.TAB)
+
+
 def _provider_of(context: WebContext) -> "OpenIdProvider":
     provider = context.authentication.provider
     if provider is None:
@@ -157,12 +168,6 @@ def _session_of(request: Request, context: WebContext) -> Session | None:
     except AccessDeniedError:
         return None
     return session if session.person.issuer is not None else None
-
-
-def _to_provider(request: Request, begun: Begun) -> Response:
-    response = see_other(begun.address)
-    set_provider_cookie(request, response, begun.cookie)
-    return response
 
 
 def _open_or_renew(
