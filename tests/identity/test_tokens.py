@@ -2,7 +2,9 @@
 
 import re
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 
@@ -12,7 +14,15 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.identity.token_text import TOKEN_PATTERN, written
-from telemetry_service.identity.tokens import BOOTSTRAP, LIFETIME, REMEMBERED, TokenNameTakenError, TokenRefusedError
+from telemetry_service.identity.tokens import (
+    BOOTSTRAP,
+    LIFETIME,
+    REMEMBERED,
+    CreatedToken,
+    TokenFacts,
+    TokenNameTakenError,
+    TokenRefusedError,
+)
 from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredToken
@@ -243,10 +253,26 @@ def test_an_expired_token_leaves_its_name(authentication: Authentication, clock:
     assert [facts.expires_soon(clock.now()) for facts in authentication.tokens.list()] == [True]
     with pytest.raises(TokenNameTakenError):
         _create(authentication)
-    assert authentication.tokens.valid("reporter") is not None
+    assert isinstance(authentication.tokens.create_if_missing("reporter", [Scope.READ], CLI), TokenFacts)
     clock.advance(timedelta(days=14))
-    assert authentication.tokens.valid("reporter") is None
-    _create(authentication)
+    assert isinstance(authentication.tokens.create_if_missing("reporter", [Scope.READ], CLI), CreatedToken)
+
+
+def test_of_many_jobs_at_the_same_moment_one_creates_the_token(
+    authentication: Authentication, database: Database
+) -> None:
+    ready = Barrier(6)
+
+    def create(_job: int) -> CreatedToken | TokenFacts:
+        ready.wait()
+        return authentication.tokens.create_if_missing("reporter", [Scope.REPORT], CLI)
+
+    with ThreadPoolExecutor(6) as jobs:
+        found = list(jobs.map(create, range(6)))
+    (created,) = [one for one in found if isinstance(one, CreatedToken)]
+    assert [one for one in found if one != created.facts and one is not created] == []
+    assert authentication.tokens.list() == (created.facts,)
+    assert [entry.kind for entry in entries(database)].count(Kind.TOKEN_CREATED) == 1
 
 
 def test_the_deployments_own_token_admits_as_long_as_it_is_set(database: Database, clock: FrozenClock) -> None:

@@ -144,10 +144,28 @@ class ServiceTokens:
         Raises:
             TokenRefusedError: the name is malformed or taken, or there is no scope.
         """
+        found = self.create_if_missing(name, scopes, actor, lifetime)
+        if isinstance(found, TokenFacts):
+            raise TokenNameTakenError
+        return found
+
+    def create_if_missing(
+        self, name: str, scopes: Collection[Scope], actor: Actor, lifetime: timedelta | None = LIFETIME
+    ) -> CreatedToken | TokenFacts:
+        """Create a token as ``create`` does, or return what is known of the valid one that has this name.
+
+        Of several callers at the same moment, one creates it and the others find it.
+
+        Raises:
+            TokenRefusedError: the name is malformed, or there is no scope.
+        """
         _check(name, scopes)
         now, secret = self._clock.now(), token_text.new_secret()
         digest = self._keys.new_digest(secret.encode(), _DIGEST)
         with self._database.write() as tx:
+            there = tx.identity.valid_token(name, now)
+            if there is not None:
+                return _facts(there)
             stored = StoredToken(
                 token_id=token_text.new_id(),
                 name=name,
@@ -159,16 +177,9 @@ class ServiceTokens:
                 expires_at=_end(tx, actor, now, lifetime),
                 digest_key=digest.key_id,
             )
-            if any(other.name == name and other.is_valid(now) for other in tx.identity.tokens()):
-                raise TokenNameTakenError
             tx.identity.add_token(stored)
             tx.ledger.note(now, actor, Kind.TOKEN_CREATED, _said_of(stored))
         return CreatedToken(token_text.written(stored.token_id, secret), _facts(stored))
-
-    def valid(self, name: str) -> TokenFacts | None:
-        """Return the token with this name that is neither revoked nor expired; None if there is none."""
-        now = self._clock.now()
-        return next((facts for facts in self.list() if facts.name == name and facts.is_valid(now)), None)
 
     def list(self) -> tuple[TokenFacts, ...]:
         """Return all stored tokens, revoked and expired ones too, oldest first."""

@@ -71,6 +71,9 @@ class StoredToken:
         return self.expires_at is not None and now >= self.expires_at
 
 
+_TOKEN_NAMES = 0x746F6B65_6E616D65
+"""The key of PostgreSQL's advisory lock that adding a token takes exclusively, so that names stay unique."""
+
 _SESSION = tuple(getattr(AdminSession, name) for name in StoredSession.__slots__)
 _RENEWED = ("role", "authenticated_at", "sid", "login_digest", "token_digest", "digest_key")
 """What changes when the person of a session authenticates again."""
@@ -209,6 +212,15 @@ class IdentityStore:
     def tokens(self) -> tuple[StoredToken, ...]:
         """Return all tokens that can be read, oldest first."""
         return self._tokens(None)
+
+    def valid_token(self, name: str, now: datetime) -> StoredToken | None:
+        """Return the token with this name that is neither revoked nor expired.
+
+        No other transaction can add tokens by their names until this one ends.
+        """
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TOKEN_NAMES})")
+        return next((token for token in self.tokens() if token.name == name and token.is_valid(now)), None)
 
     def note_token_use(self, token_id: str, now: datetime) -> None:
         """Note that a token was used."""

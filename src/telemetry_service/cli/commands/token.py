@@ -40,15 +40,17 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a service token. It is shown only once, alone on the last line."""
+    from telemetry_service.identity.tokens import TokenFacts
+
     lifetime = _lifetime(expires)
     with opened_service() as service:
         tokens = service.authentication.tokens
-        there = tokens.valid(name) if if_missing else None
-        if there is not None:
-            _check_scopes(there, scope)
-            say_on_stderr(f"A valid token is named {name} already; nothing was created.")
-            return
-        created = tokens.create(name, scope, command_actor(), lifetime)
+        create = tokens.create_if_missing if if_missing else tokens.create
+        created = create(name, scope, command_actor(), lifetime)
+    if isinstance(created, TokenFacts):
+        _check_scopes(created, scope)
+        say_on_stderr(f"A valid token is named {name} already; nothing was created.")
+        return
     if as_json:
         say_json({"token": created.token, **_shown(created.facts)})
         return
