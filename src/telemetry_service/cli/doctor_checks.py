@@ -99,10 +99,6 @@ def _host(settings: "Settings") -> Finding:
         "TELEMETRY_PUBLIC_URL is not set: pages are served under addresses, private names, and any name with TLS. Set"
         " it to the address that users open."
     )
-    if settings.trusted_proxies:
-        sentence += (
-            " Until then, a trusted proxy must replace the X-Forwarded-Proto of a browser: a website could forge it."
-        )
     return Finding("host", Result.WARNING, sentence)
 
 

@@ -81,11 +81,25 @@ def test_a_rebound_name_finds_nothing(shared: Running, public: Running) -> None:
 
 
 def test_a_website_does_not_get_a_certificate_by_saying_so_to_the_proxy(sqlite_url: str) -> None:
+    """A proxy without TLS passes on what a page says. What only a browser can say, a page cannot."""
+    said = {"https, http": 421, "http": 421, "https": 200, "http, https": 200}
     with Running(sqlite_url, proxies=("127.0.0.1",)) as service:
-        said = ("https, http", "http", "https", "http, https")
-        headers = ({"Host": EVIL, "X-Forwarded-Proto": value} for value in said)
-        statuses = [service.client.get("/login", headers=each).status_code for each in headers]
-    assert dict(zip(said, statuses, strict=True)) == {"https, http": 421, "http": 421, "https": 200, "http, https": 200}
+        for value, status in said.items():
+            forged = {"Host": EVIL, "X-Forwarded-Proto": value}
+            statuses = {path: service.call(None, "GET", path, headers=forged).status_code for path in (*PAGES, *OPEN)}
+            assert statuses == dict.fromkeys(statuses, 421), value
+            assert service.client.post("/login", data=LOGIN, headers=forged).status_code == 421
+            for site in ("none", "same-origin", "cross-site"):
+                confirmed = forged | {"Sec-Fetch-Site": site}
+                assert service.client.get("/login", headers=confirmed).status_code == status, (value, site)
+
+
+def test_a_password_for_the_proxy_is_no_token_that_vouches_for_the_caller(shared: Running) -> None:
+    cookies, _proof = shared.log_in()
+    cookie = f"telemetry_session={cookies['telemetry_session']}"
+    headers = {"Host": EVIL, "Authorization": "Basic YWRtaW46YWRtaW4=", "Cookie": cookie}
+    for path in ("/api/v1/license", "/metrics", "/login", "/settings/general/telemetry"):
+        assert shared.client.get(path, headers=headers).status_code == 421
 
 
 def test_a_made_up_token_opens_nothing_under_a_rebound_name(shared: Running) -> None:

@@ -25,10 +25,11 @@ from telemetry_service.web.security.authorization import (
 )
 from tests.support.actors import CLI, VIEWER
 from tests.support.each import each
-from tests.support.running import Running, code_in
+from tests.support.running import PASSWORD, Running, code_in
 
 REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 TAB = "/settings/general/telemetry"
+APPEARANCE = f"{TAB}/appearance"
 T, H = "/api/v1/telemetry", "/api/v1/telemetry/history/{transmission_id}"
 PUBLIC, PAGE, VIEWED = "public", "page", "page that viewers may see"
 PERSONAL = "call about the caller's own sessions"
@@ -224,7 +225,7 @@ def _check_page(response: httpx.Response, caller: str, *, admits_viewers: bool) 
     elif caller in SESSIONS:
         assert response.status_code not in {401, 403}
         assert not response.headers.get("location", "").startswith("/login?")
-    elif caller in {"report", "read", "admin", "revoked token", "made-up token", "basic login"}:
+    elif caller in {"report", "read", "admin", "revoked token", "made-up token"}:
         assert response.status_code == 403
     else:
         assert response.status_code == 303
@@ -253,6 +254,23 @@ def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: d
     session = _session(shared)
     shown = Credentials(session.headers | callers["revoked token"].headers, session.cookies)
     assert call_route(shared, ("GET", "/api/v1/license"), shown).status_code == 401
+
+
+def test_a_password_that_a_reverse_proxy_asked_for_changes_nothing(shared: Running) -> None:
+    """Nginx with ``auth_basic`` passes the header on, and the browser repeats it with each request."""
+    cookies, proof = shared.log_in()
+    for authorization in ("Basic YWRtaW46YWRtaW4=", "Negotiate YII", "basic", "Bearerx y", ""):
+        theirs = {"Authorization": authorization}
+        for route, status in ((("GET", TAB), 200), (("POST", APPEARANCE), 422), (("GET", "/api/v1/license"), 200)):
+            shown = Credentials({**theirs, "X-CSRF-Token": proof}, cookies)
+            assert call_route(shared, route, shown).status_code == status, (authorization, route)
+        forged = call_route(shared, ("POST", APPEARANCE), Credentials(theirs, cookies))
+        assert (forged.status_code, "CSRF" in forged.text) == (403, True)
+        stranger = call_route(shared, ("GET", TAB), Credentials(theirs, {}))
+        assert (stranger.status_code, stranger.headers["location"]) == (303, f"/login?next={TAB}")
+        form = {"name": "admin", "password": PASSWORD}
+        assert shared.client.post("/login", data=form, headers=theirs).status_code == 303
+        shared.client.cookies.clear()
 
 
 def test_a_revoked_token_is_refused_within_five_seconds_although_it_was_believed(shared: Running) -> None:

@@ -15,12 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telemetry_service.domain.public_url import PublicUrl, host_name
 from telemetry_service.web.errors.request_errors import HostRefusedError
+from telemetry_service.web.http.bearer import bearer_in
 from telemetry_service.web.http.forwarded import nearest_scheme
 from telemetry_service.web.http.middleware import http_middleware
 from telemetry_service.web.http.probes import PATHS as PROBES
 
 _FOREIGN = "telemetry.foreign_host"
 _FOR_SERVICES = ("/api/", "/metrics")
+_CONFIRMED = "sec-fetch-site"
 _NOT_REGISTRABLE = frozenset(
     {"corp", "home", "home.arpa", "internal", "intranet", "lan", "local", "localhost", "private", "svc", "test"}
 )
@@ -45,13 +47,22 @@ async def check_host(app: ASGIApp, scope: Scope, receive: Receive, send: Send, p
         HostRefusedError: the name may be anyone's.
     """
     headers = Headers(scope=scope)
-    trust = trust_in(headers.get("host"), nearest_scheme(scope), public_url)
-    if trust is Trust.TOKENS and "authorization" in headers:
+    trust = trust_in(headers.get("host"), _browser_scheme(scope, headers), public_url)
+    if trust is Trust.TOKENS and bearer_in(headers) is not None:
         # Only the authorization can tell whether the token is valid.
         scope = {**scope, _FOREIGN: True}
     elif not _reaches(trust, scope["path"]):
         raise HostRefusedError
     await app(scope, receive, send)
+
+
+def _browser_scheme(scope: Scope, headers: Headers) -> str:
+    """Return ``https`` only if a browser confirms what the proxy says.
+
+    A page may send ``X-Forwarded-Proto`` itself, and a proxy without TLS may pass it on. No page can send
+    ``Sec-Fetch-Site``, and browsers add it only over TLS, if the host has a public name.
+    """
+    return nearest_scheme(scope) if _CONFIRMED in headers else "http"
 
 
 def is_foreign(scope: Scope) -> bool:

@@ -27,6 +27,7 @@ from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.log_lines import route_of
 from telemetry_service.web.errors.request_errors import HostRefusedError
 from telemetry_service.web.http.addresses import caller_address
+from telemetry_service.web.http.bearer import bearer_in
 from telemetry_service.web.http.hosts import is_foreign
 from telemetry_service.web.security.cookies import read_session_cookie
 from telemetry_service.web.security.csrf import SAFE_METHODS, ForgeryCheck, ForgeryCheckError, check_origin, check_token
@@ -35,7 +36,6 @@ from telemetry_service.web.security.gateway import gateway_login
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _ATTRIBUTE = "telemetry_access_rule"
-_BEARER = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +152,22 @@ def _refusal(caller: Caller, rule: Rule) -> errors.ScopeMissingError:
 
 
 async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller:
-    authorization = request.headers.get("authorization")
-    if authorization is not None:
+    if (token := bearer_in(request.headers)) is not None:
         if rule.page:
             raise errors.ScopeMissingError
-        return await _token_holder(request, context, authorization)
+        return await _token_holder(request, context, token)
+    if is_foreign(request.scope):
+        raise errors.AccessDeniedError
     login = await gateway_login(request, context, is_page=rule.page)
     if login is not None:
         return _person(request, login)
-    token = read_session_cookie(request)
-    if token is None:
+    session = read_session_cookie(request)
+    if session is None:
         raise _not_logged_in(request, context, rule)
-    return await _session_holder(request, context, token, rule)
+    return await _session_holder(request, context, session, rule)
 
 
-async def _token_holder(request: Request, context: WebContext, authorization: str) -> Caller:
-    if not authorization[: len(_BEARER)].lower() == _BEARER:
-        raise errors.AccessDeniedError
-    token = authorization[len(_BEARER) :].strip(" ")
+async def _token_holder(request: Request, context: WebContext, token: str) -> Caller:
     tokens = context.authentication.tokens
     holder = tokens.remembered(token)
     if holder is None:
@@ -230,7 +228,7 @@ def _log_refused(request: Request, error: errors.TelemetryError) -> None:
 
 
 def _credential_of(request: Request) -> str:
-    if "authorization" in request.headers:
+    if bearer_in(request.headers) is not None:
         return "token"
     return "none" if read_session_cookie(request) is None else "session"
 
