@@ -13,6 +13,7 @@ from telemetry_service.domain.issuers import (
     DEFAULT_HEADER,
     DEFAULT_ROLE_CLAIM,
     DEFAULT_SCOPES,
+    LIFETIME,
     Doors,
     Gateway,
     Provider,
@@ -26,7 +27,7 @@ _ROLES = ("ROLE_CLAIM", "ADMIN_ROLES", "VIEWER_ROLES")
 _NEEDED = {_PROVIDER: ("ISSUER", "CLIENT_ID"), _GATEWAY: ("JWKS", "ISSUER", "AUDIENCE")}
 _SETTINGS = {
     _PROVIDER: (*_NEEDED[_PROVIDER], "CLIENT_SECRET", "SCOPES", *_ROLES),
-    _GATEWAY: (*_NEEDED[_GATEWAY], "HEADER", *_ROLES),
+    _GATEWAY: (*_NEEDED[_GATEWAY], "HEADER", "LIFETIME_MINUTES", *_ROLES),
 }
 
 SECRETS = frozenset({"TELEMETRY_OIDC_CLIENT_SECRET"})
@@ -85,6 +86,7 @@ def _gateway(source: Source) -> Gateway:
         issuer=source.read(f"{_GATEWAY}ISSUER", values.visible_text, ""),
         audience=source.read(f"{_GATEWAY}AUDIENCE", values.visible_text, ""),
         roles=_roles(source, _GATEWAY),
+        lifetime=source.read(f"{_GATEWAY}LIFETIME_MINUTES", values.token_lifetime, LIFETIME),
     )
 
 

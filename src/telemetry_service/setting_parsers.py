@@ -17,6 +17,7 @@ from pydantic import SecretBytes, SecretStr
 
 from telemetry_service.domain.code_pattern import is_pattern
 from telemetry_service.domain.configuration import Delivery
+from telemetry_service.domain.issuers import LONGEST_LIFETIME
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
 from telemetry_service.domain.public_url import PublicUrl, public_path_error, public_url_of
 from telemetry_service.domain.release import Release
@@ -104,6 +105,15 @@ def notice(text: str) -> timedelta:
         message = f"must be a whole number of hours from 1 to {NOTICE_MAXIMUM_HOURS}."
         raise RefusedValueError(message)
     return timedelta(hours=int(text))
+
+
+def token_lifetime(text: str) -> timedelta:
+    """Return how long a token of the console's gateway may be valid."""
+    most = LONGEST_LIFETIME // timedelta(minutes=1)
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= most:
+        message = f"must be a whole number of minutes from 1 to {most}."
+        raise RefusedValueError(message)
+    return timedelta(minutes=int(text))
 
 
 def log_format(text: str) -> LogFormat:

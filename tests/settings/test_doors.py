@@ -1,5 +1,6 @@
 """How people log in: what a deployment can name, and what contradicts itself."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ def test_a_gateway_has_keys_an_issuer_an_audience_and_roles() -> None:
     gateway = load_settings(VALID | GATEWAY | {"TELEMETRY_LOCAL_LOGIN": "false"}).doors.gateway
     assert gateway is not None
     assert (gateway.header, gateway.roles.viewers) == ("X-Control-Core-Identity", frozenset({"staff"}))
+    assert gateway.lifetime == timedelta(hours=1)
+    longer = load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_LIFETIME_MINUTES": "1440"}).doors.gateway
+    assert longer is not None
+    assert longer.lifetime == timedelta(hours=24)
 
 
 CONTRADICTIONS: dict[str, dict[str, str]] = {
@@ -64,6 +69,7 @@ CONTRADICTIONS: dict[str, dict[str, str]] = {
     "TELEMETRY_IDENTITY_ISSUER needs TELEMETRY_IDENTITY_JWKS": _without(GATEWAY, "TELEMETRY_IDENTITY_JWKS"),
     "TELEMETRY_IDENTITY_JWKS needs TELEMETRY_IDENTITY_AUDIENCE": _without(GATEWAY, "TELEMETRY_IDENTITY_AUDIENCE"),
     "TELEMETRY_IDENTITY_HEADER needs": {"TELEMETRY_IDENTITY_HEADER": "X-Me"},
+    "TELEMETRY_IDENTITY_LIFETIME_MINUTES needs": {"TELEMETRY_IDENTITY_LIFETIME_MINUTES": "5"},
     "no header with another meaning": GATEWAY | {"TELEMETRY_IDENTITY_HEADER": "Cookie"},
     "needs TELEMETRY_IDENTITY_ADMIN_ROLES or": _without(GATEWAY, "TELEMETRY_IDENTITY_VIEWER_ROLES"),
     "the provider sends people back there": _without(OIDC, "TELEMETRY_PUBLIC_URL"),

@@ -611,6 +611,20 @@ class IdentityRefusedError(AccessDeniedError):
         super().__init__()
 
 
+class IdentityLastsTooLongError(IdentityRefusedError):
+    """What the gateway signed is right, but counts for so long that a copy of it would be of use."""
+
+    code = "identity-lasts-too-long"
+    sentence = (
+        "The signed identity of this request is valid for longer than TELEMETRY_IDENTITY_LIFETIME_MINUTES allows. Let"
+        " the console's gateway issue tokens that expire sooner, or raise the limit."
+    )
+
+    def __init__(self) -> None:
+        """Keep the reason for the log."""
+        super().__init__("lifetime")
+
+
 class RecentLoginRequiredError(TelemetryError):
     """Showing a secret or creating one requires a login within the last few minutes."""
 

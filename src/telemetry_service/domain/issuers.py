@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from telemetry_service.domain.person import Role
 DEFAULT_ROLE_CLAIM = "roles"
 DEFAULT_HEADER = "X-Control-Core-Identity"
 DEFAULT_SCOPES = ("openid", "profile")
+LIFETIME, LONGEST_LIFETIME = timedelta(hours=1), timedelta(hours=24)
+"""How long a token of a gateway may be valid, unless the deployment says more, and the most that it can say."""
+
 RETURN_PATH = "/login/provider/return"
 """Where a provider sends people back, below the public URL."""
 
@@ -54,6 +58,8 @@ class Gateway:
     issuer: str
     audience: str
     roles: RoleMapping
+    lifetime: timedelta = LIFETIME
+    """From when a token was issued until it expires, at most: anyone who copies one can use it that long."""
 
 
 @dataclass(frozen=True, slots=True)

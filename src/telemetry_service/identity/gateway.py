@@ -8,10 +8,17 @@ from datetime import datetime, timedelta
 
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.errors import NoRoleError
+from telemetry_service.domain.errors import IdentityLastsTooLongError, NoRoleError
 from telemetry_service.domain.issuers import Gateway
 from telemetry_service.domain.person import Person
-from telemetry_service.identity.issued_token import Expected, authenticated_at, claims_of, key_id_of, person_of
+from telemetry_service.identity.issued_token import (
+    Expected,
+    authenticated_at,
+    claims_of,
+    key_id_of,
+    lifetime_of,
+    person_of,
+)
 from telemetry_service.identity.login import Login
 from telemetry_service.identity.signing_keys import SigningKeys
 from telemetry_service.sealing.keyring import KeyRing
@@ -50,11 +57,14 @@ class GatewayIdentities:
 
         Raises:
             IdentityRefusedError: the token is not accepted; with the reason.
+            IdentityLastsTooLongError: it counts for longer than the deployment allows.
             NoRoleError: the person has no role here.
             IssuerUnavailableError: the gateway's keys cannot be read.
         """
         now = self._clock.now()
         claims = claims_of(token, self._signing_keys.find, self._expected, now)
+        if lifetime_of(claims, now) > self._gateway.lifetime.total_seconds():
+            raise IdentityLastsTooLongError
         role = self._gateway.roles.role_of(claims)
         if role is None:
             raise NoRoleError

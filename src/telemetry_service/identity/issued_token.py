@@ -125,6 +125,12 @@ def person_of(issuer: str, claims: Claims, role: Role) -> Person:
     return Person(issuer, subject, _name(claims), role)
 
 
+def lifetime_of(claims: Claims, now: datetime) -> float:
+    """Return for how many seconds a token that was checked counts: from when it was issued, or else from now."""
+    begins = claims.get("iat", claims.get("nbf", now.timestamp()))
+    return float(claims["exp"]) - float(begins)
+
+
 def authenticated_at(claims: Claims, now: datetime) -> datetime | None:
     """Return when the person proved who it is, as far as the issuer says so."""
     said = claims.get("auth_time")

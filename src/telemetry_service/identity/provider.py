@@ -28,7 +28,15 @@ from telemetry_service.identity.issuer_client import IssuerClient
 from telemetry_service.identity.kept import Kept
 from telemetry_service.identity.once import Once
 from telemetry_service.identity.provider_login import LONGEST as LONGEST_LOGIN
-from telemetry_service.identity.provider_login import NAME, Begun, Finished, ProviderLogin, Returned, open_login, superseded
+from telemetry_service.identity.provider_login import (
+    NAME,
+    Begun,
+    Finished,
+    ProviderLogin,
+    Returned,
+    open_login,
+    superseded,
+)
 from telemetry_service.identity.sessions import LONGEST, Proven, Session
 from telemetry_service.identity.signing_keys import SigningKeys
 from telemetry_service.sealing.keyring import KeyRing

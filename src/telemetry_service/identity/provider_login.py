@@ -22,7 +22,7 @@ NAME = "oidc"
 """The provider in the log."""
 
 MOST = 4
-"""Logins that one browser may have under way, each in a tab of its own. All their cookies are sent with each request."""
+"""Logins that one browser may have under way, one in each tab. Each request carries all their cookies."""
 
 _PLACE = Place("provider-login", UUID(int=0))
 """A cookie, which belongs to no database."""

@@ -129,6 +129,7 @@ HOSTILE: dict[str, tuple[str, Forge]] = {
     "expired": ("expired", _changed(exp=-timedelta(seconds=61))),
     "without an end": ("claim_missing", _changed(exp=None)),
     "an end that is no number": ("expired", _changed(exp="tomorrow")),
+    "an end beyond all numbers": ("expired", _changed(exp=float("inf"))),
     "not yet valid": ("not_yet_valid", _changed(nbf=timedelta(seconds=120))),
     "no subject": ("claim_missing", _changed(sub=None)),
     "a subject that is no text": ("claim_invalid", _changed(sub=7)),
@@ -165,6 +166,35 @@ def test_sixty_seconds_between_the_clocks_are_forgiven(service: Running, gateway
         _changed(aud=[AUDIENCE, "b"]),
     ):
         assert _get(service, forge(gateway, service)).status_code == 200
+
+
+LONG: dict[str, Forge] = {
+    "a minute too long": _changed(exp=timedelta(minutes=61)),
+    "without an end that anyone will see": _changed(exp=2**53),
+    "issued long ago and used until now": _changed(iat=-timedelta(hours=2)),
+    "valid since long ago": _changed(iat=None, nbf=-timedelta(hours=2)),
+    "that does not say since when": _changed(iat=None, nbf=None, exp=timedelta(minutes=61)),
+}
+
+
+@each("name", LONG)
+def test_a_token_that_would_be_of_use_to_a_thief_for_long_is_refused(
+    service: Running, gateway: GatewayOfTest, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    token = LONG[name](gateway, service)
+    refused = _get(service, token)
+    assert (refused.status_code, code_in(refused)) == (401, "identity-lasts-too-long"), name
+    assert "TELEMETRY_IDENTITY_LIFETIME_MINUTES" in refused.text
+    assert _get(service, token, paths.TAB).status_code == 401
+    service.clock.advance(timedelta(minutes=1))
+    _get(service, token)
+    assert lines_of(caplog, Event.IDENTITY_REFUSED)[-1]["reason"] == "lifetime"
+
+
+def test_a_deployment_whose_console_needs_it_allows_more(sqlite_url: str, gateway: GatewayOfTest) -> None:
+    with Running(sqlite_url, gateway.environment | {"TELEMETRY_IDENTITY_LIFETIME_MINUTES": "1440"}) as service:
+        assert _get(service, _changed(exp=timedelta(hours=24))(gateway, service)).status_code == 200
+        assert _get(service, _changed(exp=timedelta(hours=24, seconds=1))(gateway, service)).status_code == 401
 
 
 def test_two_headers_are_a_malformed_request(service: Running, gateway: GatewayOfTest) -> None:
