@@ -26,7 +26,7 @@ from telemetry_service.identity.password_rules import PasswordRefusedError
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.log.start_warnings import StartWarning, warn_of
-from telemetry_service.pipeline.actions.restored import follow_head
+from telemetry_service.pipeline.actions.restored import follow_head, notice_restored
 from telemetry_service.pipeline.actions.start import create_first_rows, start
 from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
 from telemetry_service.pipeline.ledger_signer import LedgerSigner
@@ -41,6 +41,7 @@ from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
 from telemetry_service.settings import Settings
 from telemetry_service.storage.database import Database
+from telemetry_service.storage.in_use import InUse
 from telemetry_service.storage.migrate import migrate, require_current
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Service(OpenService):
     recorder: Recorder
     heartbeat: Heartbeat
     scheduler: "Scheduler"
+    in_use: InUse
 
     def start(self) -> None:
         """Start recording and waking."""
@@ -98,6 +100,7 @@ class Service(OpenService):
         self.recorder.stop()
         self._note_counted()
         self.runtime.database.close()
+        self.in_use.end()
 
     def _note_counted(self) -> None:
         """Write what was only counted so far, unless the database cannot be written: no stop fails for it."""
@@ -170,6 +173,7 @@ def set_up(settings: Settings) -> str:
     runtime = make_runtime(settings, Options())
     try:
         create_first_rows(runtime)
+        notice_restored(runtime)  # Before any command sends from a backup that had an older schema.
     finally:
         runtime.database.close()
     return revision
@@ -211,7 +215,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         keys=keys,
         signer=signer,
         make_client=partial(_client, settings, options),
-        head_file=settings.ledger_head_file or _head_beside(settings.database_url.get_secret_value()),
+        head_file=head_file_of(settings),
         receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
         schemas=options.schemas or published(),
@@ -221,10 +225,11 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
     )
 
 
-def _head_beside(database_url: str) -> Path | None:
-    """Return the file for the head of the ledger beside a SQLite database. Elsewhere, only a setting names one."""
+def head_file_of(settings: Settings) -> Path | None:
+    """Return the file for the head of the ledger: by default beside a SQLite database, for PostgreSQL none."""
+    database_url = settings.database_url.get_secret_value()
     path = database_url.removeprefix(_SQLITE)
-    return Path(f"{path}.ledger-head") if path != database_url else None
+    return settings.ledger_head_file or (Path(f"{path}.ledger-head") if path != database_url else None)
 
 
 def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
@@ -275,7 +280,8 @@ def _assemble(settings: Settings, options: Options) -> Service:
     opened = _open(settings, options)
     heartbeat = Heartbeat(opened.runtime, options.heartbeat)
     scheduler = Scheduler(_jobs(opened, heartbeat, scheduled=options.scheduled))
-    return Service(opened.runtime, opened.authentication, Recorder(opened.runtime), heartbeat, scheduler)
+    in_use = InUse(settings.database_url.get_secret_value())
+    return Service(opened.runtime, opened.authentication, Recorder(opened.runtime), heartbeat, scheduler, in_use)
 
 
 def _client(settings: Settings, options: Options) -> "LicenseServerClient":

@@ -48,6 +48,8 @@ class Command:
     """Arguments that name a transmission of the database."""
     code: int = 0
     """How it ends over that transmission."""
+    any_schema: bool = False
+    """Whether it is also for a database of an older version."""
 
     def run(self, cli: CommandLine, transmission_id: str = NOBODYS) -> Ended:
         return cli(*self.arguments, *self.made(transmission_id), stdin=self.stdin)
@@ -115,13 +117,15 @@ COMMANDS = {
         ("instance-id", "reset", "--yes"), NOTING | {"installation"}, (Kind.INSTANCE_ID_RESET,)
     ),
     "restored": Command(("restored",)),
+    "restored --hold": Command(("restored", "--hold"), NOTING | {"installation"}, (Kind.RESTORED,), code=6),
+    "backup": Command(("backup", "out.db", "--overwrite"), any_schema=True),
     "bundle export": Command(("bundle", "export", "out.json"), code=6),
     "bundle import": Command(("bundle", "import", "receipts.json"), code=1),
 }
-VARIANTS = {"doctor --offline", "erase --persons", "token create --if-missing"}
+VARIANTS = {"doctor --offline", "erase --persons", "restored --hold", "token create --if-missing"}
 """Commands that are there twice, with other options."""
 NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
-THEY_MAKE_ONE = {"serve", "migrate"}
+THEY_MAKE_ONE = {"serve", "migrate", "restore"}
 
 
 SERVICES_OWN = {Kind.ATTEMPT, Kind.ANSWERED}
@@ -214,6 +218,8 @@ def test_over_a_database_of_an_older_version_it_says_so_and_changes_nothing(bare
     bare.set(**older.environment)
     before = dump(older.database_url)
     for name, command in COMMANDS.items():
+        if command.any_schema:
+            continue
         ended = command.run(bare)
         assert ended.code == 8, (name, ended)
         assert "(schema-behind)" in ended.out + ended.err
@@ -279,7 +285,7 @@ def assert_noted(site: Changed, known: int, command: Command) -> None:
     assert [(entry.kind, entry.actor, entry.source) for entry in entries_of(site.url)[known:]] == expected
 
 
-LEAVES_NOTHING_TO_SEND = {"test-connection", "erase"}
+LEAVES_NOTHING_TO_SEND = {"test-connection", "erase", "restored --hold"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - LEAVES_NOTHING_TO_SEND))
@@ -372,3 +378,14 @@ def test_each_decision_and_each_bundle_is_one_entry_by_whoever_ran_the_command(
             (tmp_path / "receipts.json").write_bytes(license_server.take((tmp_path / "out.json").read_bytes()).content)
         written = [entry for entry in entries_of(url)[known:] if entry.kind not in SERVICES_OWN]
         assert [(entry.kind, entry.actor, entry.source) for entry in written] == [(act.kind, person, None)], act
+
+
+def test_a_hold_changes_what_it_is_for_and_nothing_is_sent(connection_changed: Changed) -> None:
+    hold = COMMANDS["restored --hold"]
+    before, known = dump(connection_changed.url), len(entries_of(connection_changed.url))
+    assert hold.run(connection_changed.cli).code == hold.code
+    assert changed(before, dump(connection_changed.url)) <= hold.writes
+    assert_noted(connection_changed, known, hold)
+    service = connection_changed.cli.service()
+    assert wake(service.runtime).attempts == 0
+    service.runtime.database.close()

@@ -1,7 +1,5 @@
 """The database's file deleted, replaced, restored from a backup or copied, while services run (SQLite)."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from sqlalchemy import create_engine
 from telemetry_service.domain.errors import StorageNotOpenedError
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.storage.backup import copy_online
 from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.reckoning import Amount, codes_of, reckon, undelivered
@@ -23,9 +22,9 @@ def file_of(site: Site) -> Path:
 
 
 def back_up(site: Site, target: Path) -> Path:
-    """Back a running database up, as the operations page says."""
-    with closing(sqlite3.connect(file_of(site))) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    """Back a running database up, as the command does."""
+    target.touch()
+    copy_online(site.replica.database_url, target)
     return target
 
 

@@ -9,6 +9,7 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.commands import ledger
 from telemetry_service.cli.commands.admin import set_password
+from telemetry_service.cli.commands.backup import backup
 from telemetry_service.cli.commands.bundle import export, take_receipts
 from telemetry_service.cli.commands.doctor import doctor
 from telemetry_service.cli.commands.erase import erase, reset_instance_id
@@ -19,6 +20,7 @@ from telemetry_service.cli.commands.migrate import migrate
 from telemetry_service.cli.commands.preview import preview
 from telemetry_service.cli.commands.prove import prove
 from telemetry_service.cli.commands.release import accept_without_receipt, release, withdraw
+from telemetry_service.cli.commands.restore import restore
 from telemetry_service.cli.commands.restored import restored
 from telemetry_service.cli.commands.rotate_keys import rotate_keys
 from telemetry_service.cli.commands.send_now import send_now
@@ -75,6 +77,8 @@ def make_cli() -> typer.Typer:
         ("release", release),
         ("withdraw", withdraw),
         ("accept-without-receipt", accept_without_receipt),
+        ("backup", backup),
+        ("restore", restore),
         ("restored", restored),
         ("doctor", doctor),
         ("rotate-keys", rotate_keys),

@@ -204,6 +204,30 @@ class SchemaBehindError(TelemetryError):
     )
 
 
+class ServiceRunningError(TelemetryError):
+    """A command needs the database for itself, and the service uses it."""
+
+    code = "service-running"
+    sentence = "The service is using this database. Nothing was changed; stop the service, then try again."
+
+
+class NotABackupError(TelemetryError):
+    """The file is not a complete SQLite database of this service."""
+
+    code = "not-a-backup"
+    sentence = "This file is not a complete backup of this service. Nothing was changed; choose another one."
+
+
+class DoneByPostgresqlError(TelemetryError):
+    """PostgreSQL has its own programs for this."""
+
+    code = "done-by-postgresql"
+    sentence = (
+        "PostgreSQL's own programs back up and restore this database. Nothing was written; the command to run is in the"
+        " output."
+    )
+
+
 class KeyUnusableError(TelemetryError):
     """A stored secret cannot be opened with any of the configured keys."""
 

@@ -15,6 +15,9 @@ from telemetry_service.storage.ledger import Head
 _FORM = re.compile(r"(0|[1-9][0-9]{0,17}) ([0-9a-f]{64})\n")
 _BYTES = 128
 
+_OF_NO_LEDGER = Head(10**18 - 1, "0" * 64)
+"""An entry that every database lacks."""
+
 
 def read_head(runtime: Runtime) -> Head | None:
     """Return the head in the file, or None if there is no file, or nothing that can be read."""
@@ -40,6 +43,15 @@ def write_head(runtime: Runtime) -> None:
             if runtime.head_file is not None:
                 _replace(runtime.head_file, f"{head.seq} {head.sha256}\n")
             runtime.written_head.head = head
+
+
+def write_head_of_no_ledger(path: Path) -> None:
+    """Let the next start find that its database was restored.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    _replace(path, f"{_OF_NO_LEDGER.seq} {_OF_NO_LEDGER.sha256}\n")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -36,7 +36,7 @@ _FILE_FAILED = frozenset(
 )
 """Problems with the file of a connection rather than with a statement."""
 
-_BESIDE = ("", "-wal", "-shm", "-journal", ".ledger-head")
+_BESIDE = ("", "-wal", "-shm", "-journal", ".ledger-head", ".in-use")
 """What the names of a database's files end with."""
 
 _OWNER_ALONE = 0o700

@@ -128,11 +128,31 @@ def require_current(database_url: str) -> None:
         MigrationUnderWayError: another process is migrating it, on PostgreSQL.
         StorageUnavailableError: the database cannot be read.
     """
+    refuse_unless_current(_state_of_something(database_url))
+
+
+def _state_of_something(database_url: str) -> SchemaState:
     url = make_url(database_url)
     # Not Path.exists, which raises if a parent folder may not be read.
     if url.get_backend_name() == "sqlite" and url.database and _nothing_in(url.database):
         raise DatabaseMissingError
-    refuse_unless_current(schema_state(database_url))
+    return schema_state(database_url)
+
+
+def require_ours(database_url: str) -> SchemaState:
+    """Return the schema of a database of this service, current or older, without changing anything.
+
+    Raises:
+        DatabaseMissingError: there is no database, or it is empty.
+        SchemaTooNewError: the database belongs to a newer version.
+        SchemaIncompleteError: the database claims to be current but is not.
+        MigrationUnderWayError: another process is migrating it, on PostgreSQL.
+        StorageUnavailableError: the database cannot be read.
+    """
+    state = _state_of_something(database_url)
+    with suppress(SchemaBehindError):
+        refuse_unless_current(state)
+    return state
 
 
 def _nothing_in(file: str) -> bool:

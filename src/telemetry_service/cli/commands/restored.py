@@ -31,13 +31,15 @@ Anchor = Annotated[
     str | None,
     typer.Option("--anchor", metavar="HASH|SEQ:HASH", help="An entry of the ledger that you kept elsewhere."),
 ]
+Hold = Annotated[bool, typer.Option("--hold", help="This database was just restored with other programs.")]
 
 
-def restored(*, open_period: Answer = None, anchor: Anchor = None) -> None:
+def restored(*, open_period: Answer = None, anchor: Anchor = None, hold: Hold = False) -> None:
     """Say whether this database was restored from a backup, or record what was sent since.
 
     A restored database sends nothing until then. Without options, exits with 6 while that is not known. With --anchor,
-    a database that lacks this entry counts as restored: run it after a restore, before the service starts.
+    a database that lacks this entry counts as restored, and with --hold it does in any case: run it after a restore
+    with other programs than the command restore, before the service starts.
     """
     import re
 
@@ -46,8 +48,10 @@ def restored(*, open_period: Answer = None, anchor: Anchor = None) -> None:
         raise typer.BadParameter(message, param_hint="--anchor")
     waiting = 0
     with opened_service() as service:
-        from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
+        from telemetry_service.pipeline.actions.restored import answer_restored, hold_restored, notice_restored
 
+        if hold:
+            hold_restored(service.runtime, command_actor(), "command", service.runtime.clock.now())
         held = notice_restored(service.runtime, anchor, command_actor())
         if open_period is not None:
             waiting = answer_restored(service.runtime, open_period, command_actor())

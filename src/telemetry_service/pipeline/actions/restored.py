@@ -3,6 +3,7 @@
 Whether the counts of its open period have left is not in it: if they are sent again, under a new ID, they count twice.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
@@ -32,15 +33,19 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
     with runtime.database.read() as tx:
         known = tx.installation.restored_at() is not None
         lacking = any(_lacks(tx, head) for head in kept) or (anchor is not None and _lacks_anchor(tx, anchor))
-    if known or not lacking:
-        return known
+    if lacking and not known:
+        hold_restored(runtime, actor, "anchor" if anchor else "head_file", now)
+    return known or lacking
+
+
+def hold_restored(runtime: Runtime, actor: Actor, reason: str, now: datetime) -> None:
+    """Hold everything until it is said what was sent since; nothing happens if it is held already."""
     with runtime.database.write() as tx:
         tx.periods.lock_open()  # One replica at a time: all of them notice the same.
         if tx.installation.restored_at() is None:
             tx.installation.restored(now)
-            tx.ledger.note(now, actor, Kind.RESTORED, {"reason": "anchor" if anchor else "head_file"})
+            tx.ledger.note(now, actor, Kind.RESTORED, {"reason": reason})
             log_event(Event.DATABASE_RESTORED)
-    return True
 
 
 def follow_head(runtime: Runtime) -> None:
@@ -72,7 +77,9 @@ def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> 
         tx.installation.restored(None)
         tx.ledger.note(now, actor, Kind.RESTORED, {"open_period": open_period.value})
         waiting = tx.transmissions.waiting(frozenset(WAITING))
-        return sum(_hold(runtime, tx, transmission_id, open_period, actor) for transmission_id in waiting)
+        held = sum(_hold(runtime, tx, transmission_id, open_period, actor) for transmission_id in waiting)
+    write_head(runtime)  # Over the later one of the former database: the next start would ask again.
+    return held
 
 
 def _hold(runtime: Runtime, tx: Transaction, transmission_id: UUID, open_period: OpenPeriod, actor: Actor) -> bool:

@@ -1,0 +1,108 @@
+"""Replaces a SQLite database with a verified copy of a backup, and keeps what was there under a dated name.
+
+A journal that a killed process left beside the old database belongs to its pages alone: SQLite would roll it back into
+whatever has the name of the database. So the journal moves away together with the old database.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from telemetry_service.domain.errors import StorageDiskError
+from telemetry_service.storage.backup import require_finished, schema_of
+from telemetry_service.storage.durable import flush, flush_names
+from telemetry_service.storage.migrate import SchemaState
+from telemetry_service.storage.ownership import belonging_to_the_folder
+
+JOURNALS = ("-journal", "-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A verified copy of a backup, in the folder of the database that it will replace."""
+
+    file: Path
+    schema: SchemaState
+
+    @property
+    def url(self) -> str:
+        """The copy as a database, to be changed before it has its place."""
+        return f"sqlite:///{self.file}"
+
+
+@contextmanager
+def candidate(backup: Path, database: Path) -> Iterator[Candidate]:
+    """Copy a backup into the folder of the database and verify it there. What is left of it is removed at the end.
+
+    Raises:
+        NotABackupError: the file is no complete database of this service.
+        SchemaTooNewError: it was made by a newer version.
+        StorageDiskError: the backup cannot be read, or the folder cannot be written.
+    """
+    require_finished(backup)
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{database.name}.", suffix=".restoring", dir=database.parent)
+        os.close(number)
+        copy = Path(name)
+    except OSError:
+        raise StorageDiskError from None
+    try:
+        _fill(copy, backup)
+        yield Candidate(copy, schema_of(copy))
+    finally:
+        for suffix in ("", *JOURNALS):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def put_in_place(found: Candidate, database: Path, now: datetime) -> Path | None:
+    """Make it the database; return the name under which the former one is kept, or None if there was none.
+
+    Raises:
+        StorageDiskError: the files cannot be moved.
+    """
+    try:
+        flush(found.file)
+        kept = _keep(database, now)
+        found.file.replace(database)
+        flush_names(database.parent)
+    except OSError:
+        raise StorageDiskError from None
+    return kept
+
+
+def _fill(copy: Path, backup: Path) -> None:
+    try:
+        shutil.copyfile(backup, copy)
+    except OSError:
+        raise StorageDiskError from None
+    belonging_to_the_folder(copy)
+
+
+def _keep(database: Path, now: datetime) -> Path | None:
+    """Give the former database a second name, and move its journals there, where they fit."""
+    if not database.exists():
+        kept = None
+    else:
+        kept = _free_name(database, now)
+        # A second name, so that there is a database at every moment: a start would otherwise create an empty one.
+        os.link(database, kept)
+    for suffix in JOURNALS:
+        journal = database.with_name(database.name + suffix)
+        with suppress(FileNotFoundError):
+            if kept is None:
+                journal.unlink()
+            else:
+                journal.replace(kept.with_name(kept.name + suffix))
+    return kept
+
+
+def _free_name(database: Path, now: datetime) -> Path:
+    dated = f"{database.name}.replaced-{now:%Y%m%dT%H%M%SZ}"
+    names = (database.with_name(dated + (f"-{number}" if number else "")) for number in count())
+    return next(name for name in names if not os.path.lexists(name))
