@@ -21,6 +21,7 @@ from telemetry_service.domain.errors import (
     ReceiptKeyMissingError,
     TelemetryDisabledError,
 )
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability, Tier
 from telemetry_service.domain.receipt import claims_of_receipt
 from telemetry_service.domain.receipts_file import ImportReport, ImportResult, ReceiptsFile, read_receipts_file
@@ -245,9 +246,11 @@ def test_of_the_news_about_the_license_the_ones_that_were_signed_last_win(site: 
         return ReceiptsFile(receipts=(server.sign_claims({**claims, "received_at": moment, "license": news}),))
 
     site.clock.advance(days=30)
-    for file in (receipt(sent[0], "enterprise", 3), receipt(sent[1], "starter", 9)):
+    for file in (receipt(sent[0], "enterprise", 3), receipt(sent[1], "gold", 9)):
         assert results(import_receipts(site.runtime, file, ADMIN)) == [ImportResult.ACCEPTED]
     assert read_now(site.runtime, read_license).posture.tier is Tier.ENTERPRISE
+    said = [entry.details for entry in entries(site.runtime.database) if entry.kind == Kind.ANSWERED]
+    assert [line.get("notes") for line in said[-2:]] == [None, ["license_value_unknown"]]
 
 
 def test_forged_foreign_and_malformed_receipts_are_refused_one_by_one(site: Site, server: LicenseServer) -> None:

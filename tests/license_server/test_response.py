@@ -82,38 +82,45 @@ def test_a_receipt_may_name_its_key(server: FaultServer, transmit: Transmit, hea
     assert transmit() == Accepted(200, duplicate=False, receipt=receipt_of(header))
 
 
+NO_RECEIPT, HEADER_REFUSED, CLAIM_REFUSED = (
+    Note.RECEIPT_DROPPED,
+    Note.RECEIPT_HEADER_NOT_ALLOWED,
+    Note.RECEIPT_CLAIM_NOT_ALLOWED,
+)
+
+
 @each(
-    "receipt",
+    ("receipt", "note"),
     [
-        receipt_of(claims=CLAIMS | {"iss": "https://license.example/v1"}),  # issuer
-        receipt_of(claims=CLAIMS | {"received_at": "https://license.example"}),  # no moment
-        receipt_of(claims=CLAIMS | {"transmission_id": "https://license.example"}),  # no UUID
-        receipt_of(claims=CLAIMS | {"payload_sha256": "https://license.example"}),  # no digest
-        receipt_of(claims={}),  # nothing
-        receipt_of(HEADER | {"jku": "https://license.example/keys"}),  # address of its keys
-        receipt_of(HEADER | {"kid": "https://license.example/keys"}),  # address as a key's name
-        receipt_of({"alg": "none"}),  # no algorithm
-        receipt_of(signature=b"https://license.example"),  # no signature
-        "aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU",  # no JSON
-        "A.A.A",  # no base64
-        receipt_of(claims=CLAIMS | {"license": {"tier": "see https://license.example"}}),  # free text
-        receipt_of(claims=CLAIMS | {"ledger": "https://license.example"}),  # no head of a ledger
-        receipt_of(claims=CLAIMS | {"iat": "https://license.example"}),  # no time
-        receipt_of(HEADER | {"typ": "https://license.example"}),  # address as a type
-        "",  # an empty text
-        "no receipt",  # two words
-        "a.b",  # two parts
-        RECEIPT + "\n",  # a line end
-        "a.b." + "c" * 5000,  # too long
-        {"token": RECEIPT},  # an object
-        7,  # a number
+        (receipt_of(claims=CLAIMS | {"iss": "https://license.example/v1"}), CLAIM_REFUSED),  # issuer
+        (receipt_of(claims=CLAIMS | {"received_at": "https://license.example"}), CLAIM_REFUSED),  # no moment
+        (receipt_of(claims=CLAIMS | {"transmission_id": "https://license.example"}), CLAIM_REFUSED),  # no UUID
+        (receipt_of(claims=CLAIMS | {"payload_sha256": "https://license.example"}), CLAIM_REFUSED),  # no digest
+        (receipt_of(claims={}), CLAIM_REFUSED),  # nothing
+        (receipt_of(HEADER | {"jku": "https://license.example/keys"}), HEADER_REFUSED),  # address of its keys
+        (receipt_of(HEADER | {"kid": "https://license.example/keys"}), HEADER_REFUSED),  # address as a key's name
+        (receipt_of({"alg": "none"}), HEADER_REFUSED),  # no algorithm
+        (receipt_of(signature=b"https://license.example"), NO_RECEIPT),  # no signature
+        ("aHR0cHM.Ly9saWNlbnNl.LmV4YW1wbGU", NO_RECEIPT),  # no JSON
+        ("A.A.A", NO_RECEIPT),  # no base64
+        (receipt_of(claims=CLAIMS | {"license": {"tier": "see https://license.example"}}), CLAIM_REFUSED),  # free text
+        (receipt_of(claims=CLAIMS | {"ledger": "https://license.example"}), CLAIM_REFUSED),  # no head of a ledger
+        (receipt_of(claims=CLAIMS | {"iat": "https://license.example"}), CLAIM_REFUSED),  # no time
+        (receipt_of(HEADER | {"typ": "https://license.example"}), HEADER_REFUSED),  # address as a type
+        ("", NO_RECEIPT),  # an empty text
+        ("no receipt", NO_RECEIPT),  # two words
+        ("a.b", NO_RECEIPT),  # two parts
+        (RECEIPT + "\n", NO_RECEIPT),  # a line end
+        ("a.b." + "c" * 5000, NO_RECEIPT),  # too long
+        ({"token": RECEIPT}, NO_RECEIPT),  # an object
+        (7, NO_RECEIPT),  # a number
     ],
 )
-def test_a_receipt_in_which_anything_else_stands_is_passed_over_for_it_would_be_shown(
-    server: FaultServer, transmit: Transmit, receipt: object
+def test_a_receipt_in_which_anything_else_stands_is_passed_over_and_the_note_says_why(
+    server: FaultServer, transmit: Transmit, receipt: object, note: Note
 ) -> None:
     server.mode = faults.accept_with(receipt=receipt)
-    assert transmit() == Accepted(200, duplicate=False, receipt=None, notes=(Note.RECEIPT_DROPPED,))
+    assert transmit() == Accepted(200, duplicate=False, receipt=None, notes=(note,))
 
 
 def test_a_license_that_never_ends_is_passed_on(server: FaultServer, transmit: Transmit) -> None:
@@ -203,7 +210,7 @@ def test_nothing_optional_undoes_an_acceptance(optional: dict[str, object]) -> N
     if outcome.license is not None:
         assert outcome.license.tier in set(Tier)
         assert outcome.license.license_status in set(LicenseStatus)
-    dropped = {Note.RECEIPT_DROPPED} & set(outcome.notes)
+    dropped = {NO_RECEIPT, HEADER_REFUSED, CLAIM_REFUSED} & set(outcome.notes)
     assert bool(dropped) is (optional.get("receipt") is not None and outcome.receipt is None)
 
 

@@ -3,14 +3,15 @@
 Bouncer and pair IDs are opaque and are never sent; a ``code_id`` is, so its pattern is the payload's.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, with_config
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
@@ -106,6 +107,27 @@ class LicensePosture(_Fact):
     token_issued_at: Moment | None = None
     token_expires_at: Moment | None = None
     token_refreshed_at: Moment | None = None
+
+
+_VALUE_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"
+
+
+def _of_any_version(values: type[StrEnum]) -> Any:  # noqa: ANN401 - annotations of a type
+    """Take a value that this version does not know as ``unknown``: a newer Control Plane may report one."""
+
+    def known(value: object) -> object:
+        foreign = isinstance(value, str) and value not in set(values) and re.fullmatch(_VALUE_PATTERN, value, re.ASCII)
+        return "unknown" if foreign else value
+
+    described = {"type": "string", "pattern": _VALUE_PATTERN, "examples": [member.value for member in values]}
+    return BeforeValidator(known), WithJsonSchema(described)
+
+
+class ReportedLicense(LicensePosture):
+    """A report of the license. It may name a tier or a status that this version does not know."""
+
+    tier: Annotated[Tier, *_of_any_version(Tier)] = Tier.UNKNOWN
+    license_status: Annotated[LicenseStatus, *_of_any_version(LicenseStatus)] = LicenseStatus.UNKNOWN
 
 
 class ExtensionCode(_Fact):

@@ -25,7 +25,11 @@ class Note(StrEnum):
     """What an acceptance contained that was not used as it was. It is still an acceptance; the token is logged."""
 
     RECEIPT_DROPPED = "receipt_dropped"
-    """The receipt is not a receipt, or says more than a receipt may."""
+    """The receipt is not a JWS in compact serialization."""
+    RECEIPT_HEADER_NOT_ALLOWED = "receipt_header_not_allowed"
+    """The receipt's header has a member, or a value, that the protocol does not list, such as ``jku``."""
+    RECEIPT_CLAIM_NOT_ALLOWED = "receipt_claim_not_allowed"
+    """The receipt has a claim, or a value, that the protocol does not list, such as ``iss``."""
     LICENSE_DROPPED = "license_dropped"
     """The license cannot be read."""
     LICENSE_VALUE_UNKNOWN = "license_value_unknown"

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from telemetry_service.domain.base64url import from_base64url
+from telemetry_service.domain.outcome import Note
 from telemetry_service.domain.timestamps import Moment, parse_moment
 
 _PARTS = 3
@@ -46,14 +47,23 @@ def parse_receipt(token: str) -> Receipt:
     return Receipt(_members(header), _members(claims), f"{parts[0]}.{parts[1]}".encode("ascii"), signature)
 
 
-def in_closed_form(token: str) -> bool:
-    """Whether a receipt contains what the protocol lists, and nothing else."""
-    return claims_of_receipt(token) is not None
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why something is not a receipt of the protocol."""
+
+    note: Note
+    member: str = ""
+    """Which member of the header or the claims it is about. Its sender chose the name, so no log contains it."""
+
+
+def flaw_of_receipt(token: str) -> Flaw | None:
+    """Return why ``token`` is not a receipt, or says more than the protocol lists; None if all is right."""
+    return _read(token, ReceiptClaims)[1]
 
 
 def claims_of_receipt(token: str) -> Mapping[str, Any] | None:
     """Return what a receipt says, without verifying it; None if it is none, or says more than the protocol lists."""
-    return _closed_claims(token, _Claims)
+    return _read(token, ReceiptClaims)[0]
 
 
 def signed_at(claims: Mapping[str, Any]) -> datetime | None:
@@ -71,19 +81,26 @@ def signed_at(claims: Mapping[str, Any]) -> datetime | None:
 
 def claims_of_refusal(token: str) -> Mapping[str, Any] | None:
     """Return what a signed refusal of a bundle's transmission says, without verifying it; None if it is none."""
-    return _closed_claims(token, _Refusal)
+    return _read(token, RefusalClaims)[0]
 
 
-def _closed_claims(token: str, form: type[BaseModel]) -> Mapping[str, Any] | None:
-    if len(token) > MOST_CHARACTERS:
-        return None
+def _read(token: str, form: type[BaseModel]) -> tuple[Mapping[str, Any] | None, Flaw | None]:
+    """Return the claims of a token in its closed form, or its flaw."""
     try:
-        receipt = parse_receipt(token)
-        _Header.model_validate(receipt.header)
-        form.model_validate(receipt.claims)
-    except ValueError:  # A ValidationError is one too.
-        return None
-    return receipt.claims if len(receipt.signature) == _SIGNATURE_BYTES else None
+        receipt = parse_receipt(token) if len(token) <= MOST_CHARACTERS else None
+    except ValueError:
+        receipt = None
+    if receipt is None or len(receipt.signature) != _SIGNATURE_BYTES:
+        return None, Flaw(Note.RECEIPT_DROPPED)
+    for model, members, note in (
+        (ReceiptHeader, receipt.header, Note.RECEIPT_HEADER_NOT_ALLOWED),
+        (form, receipt.claims, Note.RECEIPT_CLAIM_NOT_ALLOWED),
+    ):
+        try:
+            model.model_validate(members)
+        except ValidationError as error:
+            return None, Flaw(note, ".".join(map(str, error.errors()[0]["loc"])))
+    return receipt.claims, None
 
 
 def _members(part: bytes) -> dict[str, Any]:
@@ -107,7 +124,9 @@ class _Closed(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class _Header(_Closed):
+class ReceiptHeader(_Closed):
+    """The protected header of a receipt and of a signed refusal."""
+
     alg: Literal["EdDSA", "Ed25519"]
     typ: Annotated[str, Field(pattern=r"^[A-Za-z0-9+-]{1,32}$")] | None = None
     kid: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
@@ -124,7 +143,9 @@ class _License(_Closed):
     expires_at: Moment | None = None
 
 
-class _Claims(_Closed):
+class ReceiptClaims(_Closed):
+    """What a receipt says."""
+
     transmission_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     payload_sha256: _Digest
     received_at: Moment
@@ -133,7 +154,9 @@ class _Claims(_Closed):
     iat: Annotated[int, Field(ge=0)] | None = None
 
 
-class _Refusal(_Closed):
+class RefusalClaims(_Closed):
+    """What the signed refusal of a bundle's transmission says."""
+
     transmission_id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     code: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
     body_sha256: _Digest | None = None

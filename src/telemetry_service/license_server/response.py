@@ -29,7 +29,7 @@ from telemetry_service.domain.outcome import (
     Rejected,
     outcome_of_status,
 )
-from telemetry_service.domain.receipt import in_closed_form
+from telemetry_service.domain.receipt import flaw_of_receipt
 from telemetry_service.domain.timestamps import Moment
 from telemetry_service.license_server.json_depths import without_depths
 from telemetry_service.license_server.retry_after import parse_http_date, parse_retry_after
@@ -41,7 +41,7 @@ EXPLAINED_STATUS = HTTPStatus.FORBIDDEN
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far a message's timestamp may be from the License Server's clock (``docs/license-server.md``)."""
+"""How far a message's timestamp may be from the License Server's clock (``docs/protocol.md``)."""
 
 _BLAMED_ON_THE_CLOCK = frozenset({Cause.PAYLOAD_REFUSED, Cause.API_KEY_NOT_ACCEPTED, Cause.FORBIDDEN})
 """Status codes for a message whose timestamp the License Server refuses."""
@@ -100,7 +100,7 @@ def outcome_of_transmission(
     failure = _failure(response, message, parse_retry_after(response.retry_after, now))
     if failure is not None:
         return failure
-    members = _members(response.body)
+    members = members_of(response.body)
     acceptance = _parse(_Acceptance, members)
     if acceptance is None or acceptance.transmission_id != message.transmission_id:
         return Rejected(Cause.RESPONSE_MALFORMED, response.status)
@@ -118,7 +118,7 @@ def outcome_of_transmission(
 def failure_of_ping(response: Response, ping: SealedMessage) -> Failure | None:
     """Return why the response to a connection test is not valid, or None."""
     failure = _failure(response, ping, retry_after=None)
-    if failure is None and _parse(_Pong, _members(response.body)) is None:
+    if failure is None and _parse(_Pong, members_of(response.body)) is None:
         return Rejected(Cause.RESPONSE_MALFORMED, response.status)
     return failure
 
@@ -132,7 +132,7 @@ def _failure(response: Response, message: SealedMessage, retry_after: timedelta 
     if failure.cause in _BLAMED_ON_THE_CLOCK and _clocks_differ(response, message):
         return replace(failure, cause=Cause.CLOCK_WRONG)
     if isinstance(failure, Held) and failure.cause is Cause.FORBIDDEN:
-        return replace(failure, customer_refused=_members(response.body).get("type") == _CUSTOMER_REFUSED)
+        return replace(failure, customer_refused=members_of(response.body).get("type") == _CUSTOMER_REFUSED)
     return failure
 
 
@@ -144,7 +144,7 @@ def _clocks_differ(response: Response, message: SealedMessage) -> bool:
 
 def _conflict(response: Response, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:
     """A conflict with the same bytes that we sent is an acceptance: the License Server has them."""
-    conflict = _parse(_Conflict, _members(response.body))
+    conflict = _parse(_Conflict, members_of(response.body))
     ours = {hashlib.sha256(message.body).hexdigest(), *known_bodies}
     if conflict and conflict.transmission_id == message.transmission_id and conflict.body_sha256 in ours:
         return Accepted(response.status, duplicate=True)
@@ -155,9 +155,10 @@ def _receipt(value: object) -> tuple[str | None, tuple[Note, ...]]:
     """Return the receipt and any notes. A receipt with more than the protocol lists is ignored."""
     if value is None:
         return None, ()
-    if isinstance(value, str) and in_closed_form(value):
-        return value, ()
-    return None, (Note.RECEIPT_DROPPED,)
+    if not isinstance(value, str):
+        return None, (Note.RECEIPT_DROPPED,)
+    flaw = flaw_of_receipt(value)
+    return (value, ()) if flaw is None else (None, (flaw.note,))
 
 
 def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
@@ -170,7 +171,7 @@ def _parse(model: type[_ReadT], members: Mapping[str, object]) -> _ReadT | None:
         return None
 
 
-def _members(body: bytes | None) -> Mapping[str, object]:
+def members_of(body: bytes | None) -> Mapping[str, object]:
     """Return the members of a response; none if it is not a JSON object. Numbers may be of any size."""
     try:
         text = without_depths((body or b"").decode())

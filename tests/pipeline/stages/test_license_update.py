@@ -10,6 +10,7 @@ import pytest
 
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.facts import LicensePosture, LicenseSource
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.domain.transmissions import State
 from telemetry_service.log.events import Event
@@ -24,6 +25,7 @@ from tests.support import faults
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.fault_server import Mode, Visit
+from tests.support.ledger import entries
 from tests.support.license_server import Trouble, reset
 from tests.support.log_lines import lines_in, lines_of
 from tests.support.site import Replica, Site, usage
@@ -145,6 +147,8 @@ def test_what_an_acceptance_carries_that_cannot_be_taken_is_noted_in_the_log_by_
 ) -> None:
     site.server.server.mode = faults.accept_with(license={"tier": "gold", "license_status": "active"}, receipt="")
     assert send(site).transmission.state is State.SUCCESS
+    said = [entry.details for entry in entries(site.runtime.database) if entry.kind == Kind.ANSWERED]
+    assert said[-1]["notes"] == ["receipt_dropped", "license_value_unknown"]
     assert posture(site).tier is Tier.UNKNOWN
     notes = [line["note"] for line in lines_of(caplog, Event.RESPONSE_PARTLY_IGNORED)]
     assert {"receipt_dropped", "license_value_unknown"} <= set(notes)

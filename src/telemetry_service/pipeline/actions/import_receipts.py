@@ -11,7 +11,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, ReceiptKeyMissingError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.license_update import read_license
-from telemetry_service.domain.outcome import Held
+from telemetry_service.domain.outcome import Held, Note
 from telemetry_service.domain.receipt import claims_of_receipt, claims_of_refusal, signed_at
 from telemetry_service.domain.receipts_file import (
     ImportedToken,
@@ -26,7 +26,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
-from telemetry_service.pipeline.stages.record_outcome import note_license
+from telemetry_service.pipeline.stages.record_outcome import note_license, notes_as_said
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.sealing.receipt import ReceiptKeys
@@ -107,9 +107,9 @@ class _Import:
         answered = next((it for it in attempts if it.payload_sha256 == claims["payload_sha256"]), None)
         if answered is None:
             return ImportedToken(self._unknown(transmission_id), transmission_id)
-        if not self._accept(transmission_id, answered, token):
+        update, notes = read_license(claims.get("license"))
+        if not self._accept(transmission_id, answered, token, notes):
             return ImportedToken(ImportResult.KNOWN, transmission_id)
-        update, _notes = read_license(claims.get("license"))
         note_license(self._tx, transmission_id, update, self._now, signed_at(claims))
         return ImportedToken(ImportResult.ACCEPTED, transmission_id)
 
@@ -144,7 +144,7 @@ class _Import:
         known = self._tx.transmissions.get(transmission_id) is not None
         return ImportResult.NOT_SENT if known else ImportResult.FOREIGN
 
-    def _accept(self, transmission_id: UUID, answered: Attempt, token: str) -> bool:
+    def _accept(self, transmission_id: UUID, answered: Attempt, token: str, notes: Sequence[Note]) -> bool:
         tx, now = self._tx, self._now
         columns = {"accepted_at": now, "response_code": None, "receipt": token, "last_duration_ms": None}
         if not tx.transmissions.accept(transmission_id, columns):
@@ -153,7 +153,8 @@ class _Import:
         ended = {"finished_at": now, "state": State.SUCCESS, "cause": None}
         tx.transmissions.finish_attempt(transmission_id, answered.number, ended, answered.body_sha256)
         self._causes.append(None)
-        self._note(transmission_id, {"number": answered.number, "state": State.SUCCESS.value, "receipt": token})
+        said: dict[str, Value] = {"number": answered.number, "state": State.SUCCESS.value, "receipt": token}
+        self._note(transmission_id, {**said, **notes_as_said(notes)})
         return True
 
     def _refuse(self, transmission_id: UUID, answered: Attempt, token: str, code: str, *, latest: bool) -> None:

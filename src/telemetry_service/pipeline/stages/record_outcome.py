@@ -3,7 +3,7 @@
 An acceptance always counts, even after the lease has expired; a failure counts only under a valid lease.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
 from telemetry_service.domain.fact_entries import of_license
 from telemetry_service.domain.facts import LicenseSource
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.domain.license_update import read_license
 from telemetry_service.domain.outcome import Accepted, Failure, Held, LicenseUpdate, Note, Outcome, Retrying
@@ -136,9 +136,15 @@ def _note_answer(runtime: Runtime, tx: Transaction, claimed: Claimed, outcome: O
             "duplicate": accepted is not None and accepted.duplicate,
             "receipt": outcome.receipt if isinstance(outcome, Accepted | Held) else None,
             "receipt_expected": runtime.receipt_keys is not None,
+            **notes_as_said(() if accepted is None else accepted.notes),
         },
         claimed.transmission.transmission_id,
     )
+
+
+def notes_as_said(notes: Sequence[Note]) -> dict[str, Value]:
+    """Return what an entry says about the parts of a response that were not used; nothing if there are none."""
+    return {"notes": [note.value for note in notes]} if notes else {}
 
 
 def _note_acceptance(

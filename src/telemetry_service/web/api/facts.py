@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Response
 
 from telemetry_service.domain import errors
-from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, RegisteredBouncer
+from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, RegisteredBouncer, ReportedLicense
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.report_facts import (
     redeem_code,
@@ -41,7 +41,7 @@ _ETAG = response_header("ETag", "Identifies the content of the response. Send it
 _IF_MATCH = header("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"0f3a"', IF_MATCH_PATTERN)
 
 Registration = Annotated[BouncerRegistration, Depends(JsonBody(BouncerRegistration, _BOUNCER))]
-Posture = Annotated[LicensePosture, Depends(JsonBody(LicensePosture, _LICENSE))]
+Posture = Annotated[ReportedLicense, Depends(JsonBody(ReportedLicense, _LICENSE))]
 Code = Annotated[ExtensionCode, Depends(JsonBody(ExtensionCode, _CODE))]
 
 
@@ -79,7 +79,8 @@ def put_license(
 ) -> LicenseResponse:
     """Change the license posture. An omitted member keeps its value; null removes it.
 
-    For tier and status, `unknown` means that there is none. Repeating the same values changes nothing. The License
+    For tier and status, `unknown` means that there is none; a value that this version does not know is taken as
+    `unknown`, as the response shows. Repeating the same values changes nothing. The License
     Server also reports tier, status, and expiry when it accepts a transmission. The latest report wins; `source` and
     `updated_at` show where it came from and when. With `If-Match`, a change is refused with 412 if the posture has
     changed since it was read.

@@ -48,6 +48,7 @@ _NAMES = {
     "reason": "reason",
     "open_period": "current period",
     "approves": "changed in the database",
+    "notes": "not used of the response",
 }
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
 _SPACES = str.maketrans({"_": " "})
@@ -106,7 +107,11 @@ def details(entry: Activity) -> str:
     changes = entry.details.get("changes")
     said = {**entry.details, **(changes if isinstance(changes, dict) else {})}
     shown = ((name, value) for name, value in said.items() if name in _NAMES and value is not None)
-    return ", ".join(f"{_NAMES[name]}: {_words(str(value).lower())}" for name, value in shown)
+    return ", ".join(f"{_NAMES[name]}: {_words(_text(value).lower())}" for name, value in shown)
+
+
+def _text(value: object) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _words(value: str) -> str:
