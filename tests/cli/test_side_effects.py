@@ -124,7 +124,7 @@ COMMANDS = {
 }
 VARIANTS = {"doctor --offline", "erase --persons", "restored --hold", "token create --if-missing"}
 """Commands that are there twice, with other options."""
-NOT_OF_A_DATABASE = {"generate-key", "license-server", "demo"}
+NOT_OF_A_DATABASE = {"generate-key", "license-server", "conformance", "demo"}
 THEY_MAKE_ONE = {"serve", "migrate", "restore"}
 
 

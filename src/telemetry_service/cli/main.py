@@ -11,6 +11,7 @@ from telemetry_service.cli.commands import ledger
 from telemetry_service.cli.commands.admin import set_password
 from telemetry_service.cli.commands.backup import backup
 from telemetry_service.cli.commands.bundle import export, take_receipts
+from telemetry_service.cli.commands.conformance import conformance
 from telemetry_service.cli.commands.doctor import doctor
 from telemetry_service.cli.commands.erase import erase, reset_instance_id
 from telemetry_service.cli.commands.generate_key import generate_key
@@ -67,6 +68,7 @@ def make_cli() -> typer.Typer:
         ("serve", serve),
         ("demo", demo),
         ("license-server", license_server),
+        ("conformance", conformance),
         ("migrate", migrate),
         ("generate-key", generate_key),
         ("preview", preview),

@@ -70,13 +70,14 @@ class Bundle:
 
 def bundled(exported: Sequence[Exported], ledger_head: str, exported_at: datetime, left: int) -> Bundle:
     """Return the bundle of these transmissions."""
-    document = {
-        "format": FORMAT,
-        "transmissions": [_member(it.message) for it in exported],
-        "ledger_head": ledger_head,
-    }
-    content = json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+    content = written([it.message for it in exported], ledger_head)
     return Bundle(exported_at, ledger_head, tuple(exported), content, left)
+
+
+def written(messages: Sequence[SealedMessage], ledger_head: str) -> bytes:
+    """Return the file with these messages."""
+    document = {"format": FORMAT, "transmissions": [_member(it) for it in messages], "ledger_head": ledger_head}
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _member(message: SealedMessage) -> dict[str, str | int]:

@@ -41,8 +41,8 @@ class LicenseServerClient:
         self._user_agent = endpoint.user_agent
         self._limits = limits
         self._authorities = Authorities(endpoint.ca_file)
-        self._base_url = _base_url(endpoint)
-        self._host = _host_header(self._base_url)
+        self._base_url = readable_base_url(endpoint)
+        self._host = host_header(self._base_url)
         self._proxy = _proxy(endpoint)
 
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
@@ -84,7 +84,7 @@ class LicenseServerClient:
         context = self._authorities.context()
         proxy = None if self._proxy is None else _core_proxy(self._proxy, context)
         exchange = Exchange(context, proxy, self._limits, steps)
-        return exchange.post(_core_url(httpx.URL(self._base_url + path)), self._headers(message), message.body)
+        return exchange.post(core_url(httpx.URL(self._base_url + path)), self._headers(message), message.body)
 
     def _headers(self, message: SealedMessage) -> Sequence[tuple[str, str]]:
         """Return only the protocol's headers: nothing else identifies the sender."""
@@ -98,7 +98,7 @@ class LicenseServerClient:
         )
 
 
-def _base_url(endpoint: Endpoint) -> str:
+def readable_base_url(endpoint: Endpoint) -> str:
     """Return the base URL, which httpx must be able to read."""
     try:
         httpx.URL(endpoint.base_url)
@@ -107,7 +107,7 @@ def _base_url(endpoint: Endpoint) -> str:
     return endpoint.base_url.rstrip("/")
 
 
-def _host_header(base_url: str) -> str:
+def host_header(base_url: str) -> str:
     """Return the host as in certificates and virtual hosts: a final dot is only for the resolver."""
     host, colon, port = httpx.URL(base_url).netloc.decode("ascii").partition(":")
     if host.startswith("["):
@@ -122,12 +122,12 @@ def _proxy(endpoint: Endpoint) -> httpx.Proxy | None:
         raise SettingsError(("TELEMETRY_PROXY_URL is not the URL of a proxy.",)) from None
 
 
-def _core_url(url: httpx.URL) -> httpcore.URL:
-    # httpcore writes the host unchanged into a proxy's CONNECT, in which an IPv6 address has brackets.
+def core_url(url: httpx.URL) -> httpcore.URL:
+    """Return a URL for httpcore, which writes the host unchanged into a proxy's CONNECT: IPv6 needs its brackets."""
     host = b"[%b]" % url.raw_host if b":" in url.raw_host else url.raw_host
     return httpcore.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path)
 
 
 def _core_proxy(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
     speaks_tls = proxy.url.scheme == "https"
-    return httpcore.Proxy(_core_url(proxy.url), auth=proxy.raw_auth, ssl_context=context if speaks_tls else None)
+    return httpcore.Proxy(core_url(proxy.url), auth=proxy.raw_auth, ssl_context=context if speaks_tls else None)

@@ -9,7 +9,9 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import httpcore
@@ -33,6 +35,23 @@ _OF_LIBRARIES = (
     httpcore.TimeoutException,
 )
 """Every exception that something outside this process can cause."""
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class WholeResponse:
+    """A complete response, for the conformance checks: all of its headers, and its body as sent."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    """Names in lower case; a header that occurs twice is here twice."""
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, the first if there are several; None if it is missing."""
+        return next((value for named, value in self.headers if named == name.lower()), None)
 
 
 class Exchange:
@@ -65,26 +84,41 @@ class Exchange:
         Raises:
             ExchangeError: there is no readable response, or no time left.
         """
+        return self._run(partial(self._send, method, url, headers, body, read=_read))
+
+    def post_for_all(self, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> WholeResponse:
+        """Post a message and return all of the response, whatever its status; for the errors see ``request``."""
+        return self._run(partial(self._send, "POST", url, headers, body, read=_read_all))
+
+    def _run(self, send: Callable[[], Awaitable[_T]]) -> _T:
         try:
             # Debug mode, which the environment can turn on, would log addresses.
             with asyncio.Runner(debug=False) as loop:
-                return loop.run(self._within_deadline(partial(self._send, method, url, headers, body)))
+                return loop.run(self._within_deadline(send))
         except (ExchangeError, *_OF_LIBRARIES) as error:
             raise self._translated(error) from None
 
-    async def _within_deadline(self, send: Callable[[], Awaitable[Response]]) -> Response:
+    async def _within_deadline(self, send: Callable[[], Awaitable[_T]]) -> _T:
         try:
             with anyio.fail_after(self._limits.deadline.total_seconds()):
                 return await send()
         finally:
             await self._network.aclose()
 
-    async def _send(self, method: str, url: httpcore.URL, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+    async def _send(
+        self,
+        method: str,
+        url: httpcore.URL,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        read: Callable[[httpcore.Response], Awaitable[_T]],
+    ) -> _T:
         pool = httpcore.AsyncConnectionPool(ssl_context=self._context, proxy=self._proxy, network_backend=self._network)
         extensions = {"trace": self._steps.trace}
         async with pool, pool.stream(method, url, headers=headers, content=body, extensions=extensions) as response:
             self._status = response.status
-            return await _read(response)
+            return await read(response)
 
     def _translated(self, error: Exception) -> ExchangeError:
         """Return the error without a library's text, which contains names and addresses."""
@@ -120,6 +154,10 @@ async def _read(response: httpcore.Response) -> Response:
         elif response.status == EXPLAINED_STATUS and media_type == PROBLEM_MEDIA_TYPE:
             body = await _read_if_possible(response)
     return Response(response.status, headers.get("Date"), headers.get("Retry-After"), body)
+
+
+async def _read_all(response: httpcore.Response) -> WholeResponse:
+    return WholeResponse(response.status, httpx.Headers(response.headers).multi_items(), await response.aread())
 
 
 async def _read_if_possible(response: httpcore.Response) -> bytes | None:

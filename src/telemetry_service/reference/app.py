@@ -1,7 +1,9 @@
 """The ASGI application: the protocol's two paths, and the control interface if it is enabled."""
 
+import json
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,12 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from telemetry_service.domain.payload_schemas.published import published
+from telemetry_service.reference.alteration import altered, with_changes
 from telemetry_service.reference.authentication import ledger_of
 from telemetry_service.reference.body import read_body
 from telemetry_service.reference.control import Control
 from telemetry_service.reference.date_header import Dated
 from telemetry_service.reference.fault_injection import strike
-from telemetry_service.reference.faults import Faults, FaultSwitch
+from telemetry_service.reference.faults import Alteration, AlteredKind, Faults, FaultSwitch
 from telemetry_service.reference.intake import MAX_BUNDLE_BYTES, take_bundle
 from telemetry_service.reference.offset_clock import OffsetClock
 from telemetry_service.reference.options import ReferenceOptions
@@ -55,7 +58,7 @@ def create_app(options: ReferenceOptions, store: Store, signer: ReceiptSigner) -
     return Starlette(
         routes=routes,
         exception_handlers={
-            RefusalError: _refused,
+            RefusalError: protocol.refused,
             HTTPException: _no_such_address,
             ClientDisconnect: _disconnected,
             sqlite3.Error: _store_unavailable,
@@ -79,8 +82,16 @@ class Protocol:
 
     async def telemetry(self, request: Request) -> Response:
         """Receive a transmission."""
-        body = await read_body(request)
         faults = self._switch.take(ping=False)
+        try:
+            return await self._received(request, faults)
+        except RefusalError as refusal:
+            if refusal.reason in faults.tolerated:
+                return JSONResponse(_pretended(request))
+            raise
+
+    async def _received(self, request: Request, faults: Faults) -> Response:
+        body = await read_body(request)
         _refuse_listed(request, faults)
         ledger = ledger_of(request.headers)
         if not faults.after_storing and (instead := await strike(faults.failure, request)):
@@ -88,16 +99,30 @@ class Protocol:
         acceptance = await run_in_threadpool(self._receiver.receive, request.headers, body)
         if faults.after_storing and (instead := await strike(faults.failure, request)):
             return instead
-        return JSONResponse(self._body(acceptance, faults, ledger))
+        kind: AlteredKind = "duplicate" if acceptance.duplicate else "accepted"
+        return altered(self._body(acceptance, faults, ledger), faults.altered.get(kind))
 
     async def ping(self, request: Request) -> Response:
         """Receive a connection test."""
-        body = await read_body(request)
         faults = self._switch.take(ping=True)
+        body = await read_body(request)
         if instead := await strike(faults.failure, request):
             return instead
-        await run_in_threadpool(self._receiver.ping, request.headers, body)
-        return JSONResponse({"status": "ok"})
+        try:
+            await run_in_threadpool(self._receiver.ping, request.headers, body)
+        except RefusalError as refusal:
+            if refusal.reason not in faults.tolerated:
+                raise
+        return altered({"status": "ok"}, faults.altered.get("pong"))
+
+    async def refused(self, _request: Request, error: Exception) -> Response:
+        """Return the problem of a refusal."""
+        if not isinstance(error, RefusalError):
+            raise error
+        members = dict(error.members)
+        status = members.pop("status", None)
+        response = problem(error.reason, status=status if isinstance(status, int) else None, members=members)
+        return altered(json.loads(bytes(response.body)), self._switch.faults.altered.get("problem"), response)
 
     async def bundle(self, request: Request) -> Response:
         """Receive a bundle, and respond with the file of its receipts. The person who carries it needs no API key."""
@@ -124,7 +149,9 @@ class Protocol:
     def _receipt(self, receipt: Receipt, faults: Faults) -> str | None:
         match faults.receipt:
             case "valid":
-                return self._signer.sign(receipt)
+                wrong = faults.altered.get("accepted") or Alteration()
+                header = with_changes({"alg": "EdDSA"}, wrong.jws)
+                return self._signer.sign_claims(with_changes(receipt.claims, wrong.claims), header)
             case "absent":
                 return None
             case "forged":
@@ -142,12 +169,14 @@ def _refuse_listed(request: Request, faults: Faults) -> None:
         raise RefusalError(Reason.SWITCHED, status=status)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, RefusalError):
-        raise error
-    members = dict(error.members)
-    status = members.pop("status", None)
-    return problem(error.reason, status=status if isinstance(status, int) else None, members=members)
+def _pretended(request: Request) -> dict[str, object]:
+    """Return the response to a request that had to be refused."""
+    received_at = f"{datetime.now(UTC).isoformat(timespec='milliseconds')}"
+    return {
+        "transmission_id": request.headers.get("X-Telemetry-Id"),
+        "status": "accepted",
+        "received_at": received_at,
+    }
 
 
 async def _no_such_address(_request: Request, error: Exception) -> Response:

@@ -6,7 +6,9 @@ The control interface turns them on at run time. They are not stored: a restarte
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from telemetry_service.reference.refusals import Reason
 
 _VISIBLE = r"^[\x20-\x7e]{0,200}$"
 
@@ -57,6 +59,21 @@ class Slow(_Closed):
 Failure = Annotated[ResponseStatus | Hang | Drop | Garbage | Slow, Field(discriminator="kind")]
 
 
+class Alteration(_Closed):
+    """What differs in a response from a correct one. In ``members``, ``claims`` and ``jws``, null removes."""
+
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    headers: dict[str, Annotated[str, Field(pattern=_VISIBLE)]] = Field(default_factory=dict)
+    members: dict[str, JsonValue] = Field(default_factory=dict)
+    claims: dict[str, JsonValue] = Field(default_factory=dict)
+    """Of the receipt, which is signed correctly."""
+    jws: dict[str, JsonValue] = Field(default_factory=dict)
+    """Of the receipt's protected header."""
+
+
+AlteredKind = Literal["accepted", "duplicate", "pong", "problem"]
+
+
 class Faults(_Closed):
     """The faults from now on. The default is none."""
 
@@ -72,6 +89,10 @@ class Faults(_Closed):
     """Transmissions that are always refused, each with the status of the response."""
     receipt: Literal["valid", "absent", "forged", "other_payload"] = "valid"
     """``forged``: signed with a different key. ``other_payload``: a valid signature for a different digest."""
+    tolerated: frozenset[Reason] = frozenset()
+    """Reasons to refuse that are ignored: the response says ``accepted``, and nothing is stored."""
+    altered: dict[AlteredKind, Alteration] = Field(default_factory=dict)
+    """What differs in each kind of response."""
 
 
 class FaultSwitch:

@@ -49,7 +49,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class _Carried:
+class Carried:
     """A transmission of a bundle."""
 
     headers: Headers
@@ -66,7 +66,7 @@ def take_bundle(
     Raises:
         RefusalError: it is not a bundle. Nothing was stored then.
     """
-    carried, ledger = _read(bundle)
+    carried, ledger = read_bundle(bundle)
     taken = Taken()
     for it in carried:
         try:
@@ -86,7 +86,12 @@ def take_bundle(
     return taken
 
 
-def _read(bundle: bytes) -> tuple[Sequence[_Carried], str]:
+def read_bundle(bundle: bytes) -> tuple[Sequence[Carried], str]:
+    """Return the transmissions of a bundle, and the head of its sender's ledger.
+
+    Raises:
+        RefusalError: it is not a bundle.
+    """
     if len(bundle) > MAX_BUNDLE_BYTES:
         raise RefusalError(Reason.BODY_TOO_LARGE)
     if not bundle.isascii():
@@ -104,7 +109,7 @@ def _read(bundle: bytes) -> tuple[Sequence[_Carried], str]:
     return [_carried(member) for member in listed], head
 
 
-def _carried(member: Any) -> _Carried:  # noqa: ANN401 - any JSON value
+def _carried(member: Any) -> Carried:  # noqa: ANN401 - any JSON value
     """Return a transmission of the bundle, in the form that it would have over the network."""
     if not isinstance(member, dict) or set(member) != _MEMBERS:
         raise RefusalError(Reason.BUNDLE_MALFORMED)
@@ -122,7 +127,7 @@ def _carried(member: Any) -> _Carried:  # noqa: ANN401 - any JSON value
             "X-Telemetry-Key-Id": member["key_id"],
         }
     )
-    return _Carried(headers, _body(member["body_b64"]), member["id"], member["key_id"])
+    return Carried(headers, _body(member["body_b64"]), member["id"], member["key_id"])
 
 
 def _body(text: str) -> bytes:

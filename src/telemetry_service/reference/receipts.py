@@ -32,6 +32,17 @@ class Receipt:
     ledger: str | None = None
     """The head of its ledger as the sender reported it."""
 
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What is signed."""
+        required = {
+            "transmission_id": str(self.transmission_id),
+            "payload_sha256": self.payload_sha256,
+            "received_at": self.received_at,
+        }
+        optional = {"ledger": self.ledger, "license": None if self.license is None else dict(self.license)}
+        return required | {name: value for name, value in optional.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -42,6 +53,9 @@ class Refused:
     body_sha256: str
     """Which attempt is refused: another one of the same transmission may be accepted."""
     refused_at: str
+
+
+_HEADER = {"alg": "EdDSA"}
 
 
 class ReceiptSigner:
@@ -58,25 +72,16 @@ class ReceiptSigner:
 
     def sign(self, receipt: Receipt) -> str:
         """Return the receipt as JWS compact serialization."""
-        claims: dict[str, Any] = {
-            "transmission_id": str(receipt.transmission_id),
-            "payload_sha256": receipt.payload_sha256,
-            "received_at": receipt.received_at,
-        }
-        if receipt.ledger is not None:
-            claims["ledger"] = receipt.ledger
-        if receipt.license is not None:
-            claims["license"] = dict(receipt.license)
-        return self.sign_claims(claims)
+        return self.sign_claims(receipt.claims)
 
     def sign_refusal(self, refused: Refused) -> str:
         """Return the refusal as JWS compact serialization."""
         return self.sign_claims(asdict(refused))
 
-    def sign_claims(self, claims: Mapping[str, Any]) -> str:
-        """Return any claims as JWS compact serialization."""
-        header = _base64url(rfc8785.dumps({"alg": "EdDSA"}))
-        signed = f"{header}.{_base64url(rfc8785.dumps(claims))}"
+    def sign_claims(self, claims: Mapping[str, Any], header: Mapping[str, Any] = _HEADER) -> str:
+        """Return any claims as JWS compact serialization, under any header."""
+        protected = _base64url(rfc8785.dumps(dict(header)))
+        signed = f"{protected}.{_base64url(rfc8785.dumps(claims))}"
         return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
 
 

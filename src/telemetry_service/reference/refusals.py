@@ -11,7 +11,10 @@ _TYPE_PREFIX = "urn:control-core:license-server:"
 
 
 class Reason(StrEnum):
-    """Why a request is refused. The code is stable; ``docs/license-server.md`` has an entry for each."""
+    """Why a request is refused. The code is stable.
+
+    ``docs/protocol.md`` has an entry for each of the protocol, ``docs/license-server.md`` for the others.
+    """
 
     HEADER_MALFORMED = "header-malformed"
     KEY_UNKNOWN = "key-unknown"

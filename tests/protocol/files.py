@@ -1,0 +1,19 @@
+"""What is published under ``docs/protocol``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "protocol.md"
+FOLDER = DOCS / "protocol"
+VECTORS: dict[str, Any] = json.loads((FOLDER / "vectors.json").read_text("utf-8"))
+
+
+def validator(name: str) -> Draft202012Validator:
+    """Return a schema's validator."""
+    schema = json.loads((FOLDER / f"{name}.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
