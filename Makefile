@@ -49,6 +49,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/payload_page.py --check
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
+	$(BIN)/python .ci/protocol_page.py --check
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, and starts (some minutes)
@@ -69,6 +70,7 @@ docs: .venv/.dev ## Write the pages that are generated from the code
 	$(BIN)/python .ci/payload_page.py
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py
 	$(BIN)/python .ci/log_events_table.py
+	$(BIN)/python .ci/protocol_page.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements again (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)

@@ -57,7 +57,9 @@ def test_each_error_has_a_row_with_its_sentence() -> None:
         assert re.search(rf"^\| `{kind.code}` \|.*{re.escape(kind.sentence)}", PAGE, re.MULTILINE), kind.code
 
 
-@pytest.mark.parametrize("script", ["payload_page.py", "troubleshooting_page.py", "log_events_table.py"])
+@pytest.mark.parametrize(
+    "script", ["payload_page.py", "troubleshooting_page.py", "log_events_table.py", "protocol_page.py"]
+)
 def test_the_generated_pages_are_current(script: str) -> None:
     command = [sys.executable, str(ROOT / ".ci" / script), "--check"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # As `make` sets it: the examples are the tests' own.

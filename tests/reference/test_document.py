@@ -1,4 +1,4 @@
-"""``docs/license-server.md`` says what is so: its example runs, its tables are complete."""
+"""The pages for developers of a License Server say what is so: the example runs, the tables are complete."""
 
 import hashlib
 import re
@@ -20,7 +20,8 @@ from tests.reference.sender import API_KEY, CUSTOMER, JOSE, JSON, Draft, Line, M
 from tests.reference.sender import pseudonym as expected_pseudonym
 from tests.support.each import each
 
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "license-server.md"
+_PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
+_REFERENCE = _PROTOCOL.with_name("license-server.md")
 
 
 class Example(NamedTuple):
@@ -32,16 +33,11 @@ class Example(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def document() -> str:
-    return _DOCUMENT.read_text()
-
-
-@pytest.fixture(scope="module")
-def example(document: str) -> Example:
+def example() -> Example:
     """The worked example, run as it stands."""
-    last = re.findall(r"^```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)[-1]
+    last = re.findall(r"^```python\n(.*?)^```$", _PROTOCOL.read_text(), re.MULTILINE | re.DOTALL)[-1]
     names: dict[str, Any] = {}
-    exec(compile(last, str(_DOCUMENT), "exec"), names)  # noqa: S102 - our own documentation
+    exec(compile(last, str(_PROTOCOL), "exec"), names)  # noqa: S102 - our own documentation
     return Example(*(names[name] for name in Example._fields))
 
 
@@ -89,10 +85,11 @@ def test_the_example_reads_a_receipt(line: Line, example: Example) -> None:
 
 
 @each("reason", Reason)
-def test_each_refusal_has_its_entry(document: str, reason: Reason) -> None:
-    assert f"| {status_of(reason)} | `{reason}` | " in document
+def test_each_refusal_has_its_entry_on_one_of_the_pages(reason: Reason) -> None:
+    entry = f"| {status_of(reason)} | `{reason}` | "
+    assert [entry in page.read_text() for page in (_PROTOCOL, _REFERENCE)].count(True) == 1
 
 
 @each("member", Faults.model_fields)
-def test_each_switch_has_its_entry(document: str, member: str) -> None:
-    assert f"| `{member}` | " in document
+def test_each_switch_has_its_entry(member: str) -> None:
+    assert f"| `{member}` | " in _REFERENCE.read_text()

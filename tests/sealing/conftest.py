@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+VECTORS = Path(__file__).parents[2] / "docs" / "protocol" / "vectors.json"
+
 
 @pytest.fixture(scope="session")
 def known() -> dict[str, Any]:
     """The vectors."""
-    vectors: dict[str, Any] = json.loads(Path(__file__).with_name("vectors.json").read_text("utf-8"))
+    vectors: dict[str, Any] = json.loads(VECTORS.read_text("utf-8"))
     return vectors

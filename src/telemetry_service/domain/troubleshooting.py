@@ -62,10 +62,11 @@ SYMPTOMS = (
     ),
     Symptom(
         "Accepted, but tier or status is *unknown* or old.",
-        "An optional part of a response never undoes an acceptance. The log notes what was left out."
+        "An optional part of a response never undoes an acceptance. The log and the ledger note what was left out."
         " `license_value_unknown`: a tier or status that this version does not know. `license_dropped`,"
-        " `receipt_dropped`: an unreadable value. `license_unsigned`: a key is pinned, but the license is not in the"
-        " signed receipt.",
+        " `receipt_dropped`: an unreadable value. `receipt_header_not_allowed`, `receipt_claim_not_allowed`: the"
+        " receipt has a member that the [protocol](protocol.md#receipts) does not list, such as `jku` or `iss`."
+        " `license_unsigned`: a key is pinned, but the license is not in the signed receipt.",
     ),
     Symptom(
         "Nothing happens at 02:00 UTC.",
