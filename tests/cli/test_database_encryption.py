@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_service.cli.doctor_checks import Result, encryption_of
+from telemetry_service.cli.doctor.database import encryption_of
+from telemetry_service.cli.doctor.finding import Result
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.reference.authority import issue
 from telemetry_service.sealing.keyring import generate_key

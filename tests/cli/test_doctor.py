@@ -1,16 +1,29 @@
 """The doctor looks at everything, and says what is wrong and by its exit code what kind of thing it is."""
 
 import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from email.utils import format_datetime
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
+from telemetry_service.cli.doctor.finding import Finding, Result, worst
+from telemetry_service.cli.exit_codes import ExitCode
+from telemetry_service.domain.clock import SystemClock
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.support import faults
 from tests.support.databases import ON_BOTH
+from tests.support.each import each
 from tests.support.issuer import GatewayOfTest
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.program import Program
+from tests.support.site import record_call, usage
 
 PATIENCE_SECONDS = 150
 
@@ -31,6 +44,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     assert found.pop("encryption") in {"ok", "skipped"}
     assert found.pop("files") in {"ok", "skipped"}
     assert found.pop("issuers") == "skipped"
+    assert found.pop("integrity") in {"ok", "skipped"}
     assert set(found) == {
         "settings",
         "keys",
@@ -38,6 +52,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "host",
         "database",
         "writing",
+        "growth",
         "clock",
         "administrator",
         "tokens",
@@ -165,3 +180,83 @@ def test_a_public_url_makes_cookies_secure_and_names_the_host(cli: CommandLine) 
         cli.set(TELEMETRY_PUBLIC_URL=url)
         _code, found = results(cli, "--offline")
         assert (found["cookies"], found["host"]) == (cookies, "ok")
+
+
+def finding_of(cli: CommandLine, check: str, *options: str) -> dict[str, str]:
+    (found,) = [one for one in cli("doctor", "--json", *options).json() if one["check"] == check]
+    return dict(found)
+
+
+def test_a_clock_that_differs_from_the_license_servers_is_named_before_messages_are_refused(
+    connected: CommandLine, license_server: LicenseServer
+) -> None:
+    now = SystemClock().now()
+    for seconds, result, words in (
+        (0, "ok", "and the License Server"),
+        (150, "warning", "ahead"),
+        (-900, "wrong", "behind"),
+    ):
+        theirs = format_datetime(now - timedelta(seconds=seconds), usegmt=True)
+        license_server.server.mode = faults.reply(503, headers=[("Date", theirs)])
+        found = finding_of(connected, "clock")
+        assert (found["result"], words in found["sentence"]) == (result, True), found
+
+
+def test_damaged_pages_are_found_and_are_the_worst_of_several_problems(
+    connected: CommandLine, license_server: LicenseServer
+) -> None:
+    license_server.server.__exit__()
+    file = Path(connected.environment["TELEMETRY_DATABASE_URL"].removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(file)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'activity'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with file.open("r+b") as database:
+        database.seek((page - 1) * size)
+        database.write(b"\xff" * size)
+    code, found = results(connected)
+    assert (code, found["integrity"], found["connection"]) == (4, "wrong", "wrong")
+
+
+def test_a_disk_that_will_be_full_within_30_days_is_a_warning(
+    connected: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = connected.service()
+    record_call(service.runtime, *(usage(1) for _ in range(1000)))
+    service.stop()
+    assert finding_of(connected, "growth", "--offline")["result"] == "ok"
+    usage_of_disk = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage_of_disk._replace(free=100_000))
+    found = finding_of(connected, "growth", "--offline")
+    assert (found["result"], "free some space" in found["sentence"]) == ("warning", True)
+
+
+def test_a_folder_that_cannot_keep_the_head_of_the_ledger_is_a_warning(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.set(TELEMETRY_LEDGER_HEAD_FILE=str(tmp_path / "head"))
+    assert finding_of(cli, "files", "--offline")["result"] == "ok"
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)  # What others than root see.
+    found = finding_of(cli, "files", "--offline")
+    assert (found["result"], "TELEMETRY_LEDGER_HEAD_FILE" in found["sentence"]) == ("warning", True)
+
+
+@each(
+    ("codes", "expected"),
+    [
+        ((), 0),
+        ((0, 5), 5),
+        ((5, 1), 1),
+        ((5, 3, 1), 3),
+        ((3, 4), 3),
+        ((8, 5), 8),
+        ((4, 7), 7),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_finding_wherever_it_is(codes: tuple[int, ...], expected: int) -> None:
+    for order in permutations(codes):
+        assert worst([Finding("a check", Result.WRONG, "", ExitCode(code)) for code in order]) == expected
+
+
+def test_every_exit_code_of_a_finding_has_its_rank() -> None:
+    ranked = [code for code in ExitCode if worst([Finding("a check", Result.WRONG, "", code)]) is code]
+    assert set(ExitCode) - set(ranked) == {ExitCode.USAGE, ExitCode.NOT_READY, ExitCode.INTERRUPTED}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from telemetry_service.domain.causes import Cause
@@ -45,6 +46,8 @@ class ConnectionCheck:
     steps: tuple[Step, ...]
     cause: Cause | None
     response_code: int | None = None
+    clock_ahead: timedelta | None = None
+    """How far this machine's clock is ahead of the License Server's; None without a response that says its time."""
 
     @property
     def ok(self) -> bool:

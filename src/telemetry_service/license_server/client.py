@@ -17,7 +17,7 @@ from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError, outcome_of
 from telemetry_service.license_server.library_logs import silence_library_logs
-from telemetry_service.license_server.response import Response, failure_of_ping, outcome_of_transmission
+from telemetry_service.license_server.response import Response, clock_ahead, failure_of_ping, outcome_of_transmission
 from telemetry_service.license_server.steps import Steps
 
 TRANSMISSION_PATH = "/v1/telemetry"
@@ -71,7 +71,7 @@ class LicenseServerClient:
         if failure is None or response.status in _KEY_STATUSES:
             steps.reach(StepName.API_KEY)
         cause = None if failure is None else failure.cause
-        return ConnectionCheck(steps.report(ok=cause is None), cause, response.status)
+        return ConnectionCheck(steps.report(ok=cause is None), cause, response.status, clock_ahead(response, ping))
 
     def authorities_digest(self) -> bytes:
         """Return the digest of the deployment's own CAs as they are trusted now."""

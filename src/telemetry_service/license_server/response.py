@@ -138,8 +138,14 @@ def _failure(response: Response, message: SealedMessage, retry_after: timedelta 
 
 def _clocks_differ(response: Response, message: SealedMessage) -> bool:
     """Whether the License Server's clock, by its Date header, is further from ours than it tolerates."""
+    ahead = clock_ahead(response, message)
+    return ahead is not None and abs(ahead) > CLOCK_TOLERANCE
+
+
+def clock_ahead(response: Response, message: SealedMessage) -> timedelta | None:
+    """Return how far our clock is ahead of the License Server's, by its Date header; None if it has no date."""
     theirs = parse_http_date(response.date or "")
-    return theirs is not None and abs(theirs.timestamp() - message.timestamp) > CLOCK_TOLERANCE.total_seconds()
+    return None if theirs is None else timedelta(seconds=message.timestamp - theirs.timestamp())
 
 
 def _conflict(response: Response, message: SealedMessage, known_bodies: Collection[str]) -> Outcome:

@@ -24,6 +24,7 @@ from telemetry_service.storage.engine import READ_ONLY, make_engine
 from telemetry_service.storage.erasure import ErasureStore
 from telemetry_service.storage.evidence import EvidenceStore
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
+from telemetry_service.storage.growth import GrowthStore
 from telemetry_service.storage.heartbeats import HeartbeatStore
 from telemetry_service.storage.identity import IdentityStore
 from telemetry_service.storage.installation import InstallationStore
@@ -34,6 +35,7 @@ from telemetry_service.storage.ledger_sweep import LedgerSweepStore
 from telemetry_service.storage.ledger_verification import LedgerVerificationStore
 from telemetry_service.storage.legacy import LegacyStore
 from telemetry_service.storage.license import LicenseStore
+from telemetry_service.storage.pages import pages_verified
 from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
@@ -79,6 +81,7 @@ class Transaction:
         self.evidence = EvidenceStore(connection)
         self.exchanges = LastExchangeStore(connection)
         self.extension_codes = ExtensionCodeStore(connection)
+        self.growth = GrowthStore(connection)
         self.heartbeats = HeartbeatStore(connection)
         self.installation = InstallationStore(connection, self.stamps)
         self.ledger_retention = LedgerRetentionStore(connection, signer)
@@ -179,6 +182,16 @@ class Database:
             connection.execute(SELECT_REVISION)
         if self._embedded and self._engine.url.database:
             check_space(Path(self._engine.url.database))
+
+    def check_pages(self) -> bool | None:
+        """Look at every page of a SQLite database; None if nothing would notice a damaged page of a server.
+
+        Raises:
+            StorageDamagedError: the pages contradict each other.
+            StorageUnavailableError: the database cannot be read.
+        """
+        with translated(), transaction_deadline() as deadline, self._begun(deadline, self._reading) as connection:
+            return pages_verified(connection)
 
     def try_writing(self) -> None:
         """Write something and roll it back.

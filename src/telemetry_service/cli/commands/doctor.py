@@ -28,12 +28,13 @@ def doctor(
 ) -> None:
     """Check the installation. Covers settings, keys, database, disk, clock, and (while telemetry is on) the connection.
 
-    Exits with the code of the first problem.
+    It changes nothing. Exits with the code of the worst problem.
     """
     if liveness:
         _ask_liveness(host, port, as_json=as_json)
         return
-    from telemetry_service.cli.doctor_checks import examine
+    from telemetry_service.cli.doctor.examine import examine
+    from telemetry_service.cli.doctor.finding import worst
 
     findings = examine(offline=offline)
     if as_json:
@@ -41,8 +42,7 @@ def doctor(
     else:
         for finding in findings:
             say(f"{finding.result.value:7} {finding.check:15} {finding.sentence}")
-    wrong = next((finding.exit_code for finding in findings if finding.exit_code), ExitCode.DONE)
-    raise typer.Exit(wrong)
+    raise typer.Exit(worst(findings))
 
 
 def _ask_liveness(host: str | None, port: int, *, as_json: bool) -> None:
