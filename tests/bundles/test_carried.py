@@ -82,6 +82,7 @@ def is_proved(site: Site, transmission_id: UUID) -> bool:
         return prove(snapshot, read_transmission(snapshot, transmission_id)).holds
 
 
+@ON_BOTH
 def test_a_bundle_that_is_carried_for_a_month_is_accepted_once(site: Site, server: LicenseServer) -> None:
     site.redeem("EXT-1")
     sent = waiting(site, 7)
@@ -162,6 +163,7 @@ def test_retry_and_the_connection_test_say_that_payloads_leave_in_bundles(site: 
     assert site.runtime.client is None
 
 
+@ON_BOTH
 def test_a_revoked_key_is_named_and_the_payload_is_accepted_once_under_the_new_one(
     site: Site, server: LicenseServer
 ) -> None:
@@ -224,6 +226,7 @@ def test_a_refusal_of_an_earlier_export_leaves_the_later_one_waiting(site: Site,
     assert [a.state for a in after.attempts] == [State.HELD, State.EXPORTED]
 
 
+@ON_BOTH
 def test_receipts_are_imported_in_parts_and_in_any_order(site: Site, server: LicenseServer) -> None:
     sent = [waiting(site, events) for events in (1, 2, 3)]
     taken = server.take(export(site).content)
@@ -253,6 +256,7 @@ def test_of_the_news_about_the_license_the_ones_that_were_signed_last_win(site: 
     assert [line.get("notes") for line in said[-2:]] == [None, ["license_value_unknown"]]
 
 
+@ON_BOTH
 def test_forged_foreign_and_malformed_receipts_are_refused_one_by_one(site: Site, server: LicenseServer) -> None:
     waiting(site)
     (genuine,) = server.take(export(site).content).receipts
@@ -332,6 +336,7 @@ def test_nothing_is_exported_while_payloads_are_sent_online(
     assert server.journal()[0].times_received == 1
 
 
+@ON_BOTH
 def test_a_payload_that_was_changed_leaves_in_no_bundle(site: Site) -> None:
     changed, right = waiting(site), waiting(site)
     with site.runtime.database.write() as tx:

@@ -17,8 +17,8 @@ def mark_restored(service: Running) -> None:
         tx.installation.restored(service.clock.now())
 
 
-def test_the_tab_asks_once_and_takes_the_answer(sqlite_url: str) -> None:
-    with Running(sqlite_url) as service:
+def test_the_tab_asks_once_and_takes_the_answer(database_url: str) -> None:
+    with Running(database_url) as service:
         cookies, proof = service.log_in()
         service.client.cookies.update(cookies)
         assert "They were not sent" not in service.client.get(TAB).text
@@ -34,17 +34,12 @@ def test_the_tab_asks_once_and_takes_the_answer(sqlite_url: str) -> None:
         assert service.client.post(f"{TAB}/restored", data=form).status_code == 409
 
 
-def test_by_rest_any_other_answer_is_refused(sqlite_url: str) -> None:
-    with Running(sqlite_url) as service:
+def test_by_rest_it_is_answered_once_and_any_other_answer_is_refused(database_url: str) -> None:
+    with Running(database_url) as service:
         mark_restored(service)
         for body in ({"open_period": "perhaps"}, {}, {"open_period": "sent", "more": 1}, {"open_period": True}):
             refused = service.call(Scope.ADMIN, "POST", "telemetry/restored", json=body)
             assert (refused.status_code, code_in(refused)) == (422, "input-invalid"), body
-
-
-def test_by_rest_it_is_answered_once(sqlite_url: str) -> None:
-    with Running(sqlite_url) as service:
-        mark_restored(service)
         answer = {"open_period": "sent"}
         assert service.call(Scope.ADMIN, "POST", "telemetry/restored", json=answer).status_code == 204
         again = service.call(Scope.ADMIN, "POST", "telemetry/restored", json=answer)

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import create_engine, insert, select
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.configuration import Delivery
@@ -31,8 +29,8 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.identity import pseudonym
-from telemetry_service.storage.tables import Base
 from tests.support.actors import ADMIN
+from tests.support.backup import copied
 from tests.support.databases import RunDatabases
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
@@ -58,34 +56,13 @@ def site(database_url: str, clock: SharedClock, server: LicenseServer, tmp_path:
 
 def backed_up(site: Site) -> Restore:
     """Take a backup of every row, and return what restores it and starts the service on it."""
-    put_back = copied(site)
+    put_back = copied(site.replica.database_url)
 
     def restore() -> Runtime:
         put_back()
         return site.open()
 
     return restore
-
-
-def copied(site: Site) -> Callable[[], None]:
-    """Take a copy of every row, and return what puts it in the place of the database."""
-    engine = create_engine(site.replica.database_url)
-    with engine.connect() as connection:
-        kept: dict[Any, list[dict[str, Any]]] = {
-            table: [dict(row) for row in connection.execute(select(table)).mappings()]
-            for table in Base.metadata.sorted_tables
-        }
-
-    def put_back() -> None:
-        with engine.begin() as connection:
-            for table in reversed(Base.metadata.sorted_tables):
-                connection.execute(table.delete())
-            for table, rows in kept.items():
-                if rows:
-                    connection.execute(insert(table), rows)
-        engine.dispose()
-
-    return put_back
 
 
 def accepted_events(server: LicenseServer) -> int:
@@ -128,7 +105,7 @@ def test_a_copy_that_is_put_under_a_running_process_is_noticed_at_its_next_wakin
     """Even if the file beside the database was put back, too: the process remembers what it has seen."""
     site.report(usage(7))
     follow_head(site.runtime)
-    put_back, file = copied(site), site.replica.head_file
+    put_back, file = copied(site.replica.database_url), site.replica.head_file
     assert file is not None
     kept = file.read_bytes()
     assert send(site) is State.SUCCESS

@@ -10,6 +10,7 @@ from telemetry_service.domain.public_url import public_url_of
 from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
+from tests.support.databases import ON_BOTH
 from tests.support.each import each
 from tests.support.ledger import entries
 from tests.support.license_server import CUSTOMER
@@ -40,6 +41,7 @@ def deployments(site: Site) -> list[Activity]:
     return [entry for entry in entries(site.runtime.database) if entry.kind is Kind.DEPLOYMENT]
 
 
+@ON_BOTH
 @each("setting", OTHERS)
 def test_a_start_with_another_setting_is_one_entry_and_the_next_is_none(site: Site, setting: str) -> None:
     before = len(deployments(site))

@@ -104,6 +104,7 @@ def test_with_a_pinned_key_the_news_of_a_signed_acceptance_are_believed(site: Si
     assert posture(site).tier is Tier.ENTERPRISE
 
 
+@ON_BOTH
 def test_with_a_pinned_key_only_the_news_that_the_receipt_itself_says_are_believed(site: Site, tmp_path: Path) -> None:
     signer = load_signer(tmp_path / "pinned.pem")
     pin(site, signer.public_key)

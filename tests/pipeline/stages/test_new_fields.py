@@ -96,6 +96,7 @@ def test_the_schema_of_the_first_start_counts_as_announced(site: Site) -> None:
     assert health(site).code == "ok"
 
 
+@ON_BOTH
 def test_a_new_field_waits_for_72_hours_and_is_then_sent_by_itself(site: Site) -> None:
     send(site)
     upgrade(site)
@@ -117,6 +118,7 @@ def test_a_new_field_waits_for_72_hours_and_is_then_sent_by_itself(site: Site) -
     assert health(site).code == "ok"
 
 
+@ON_BOTH
 def test_bytes_that_were_changed_before_the_end_of_the_notice_leave_once_they_are_back_and_released(site: Site) -> None:
     upgrade(site)
     waiting = send(site).transmission_id
@@ -190,6 +192,7 @@ def test_a_deployment_that_wants_approval_from_now_on_gets_it_for_what_already_w
     assert state_of(site, waiting.transmission_id) is State.AWAITING_RELEASE
 
 
+@ON_BOTH
 def test_under_manual_each_payload_is_released_and_the_first_approves_the_field(site: Site) -> None:
     upgrade(site, policy=ReleasePolicy(release=Release.MANUAL))
     first, second = send(site), send(site)
@@ -210,6 +213,7 @@ def test_a_change_of_the_prose_alone_leaves_at_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize("current", [FEWER, NARROWER], ids=["removed", "narrowed"])
+@ON_BOTH
 def test_a_field_that_was_removed_or_narrowed_leaves_at_once_and_what_waited_is_delivered(
     database_url: str, clock: SharedClock, server: LicenseServer, current: PayloadSchema
 ) -> None:
@@ -230,6 +234,7 @@ def test_a_field_that_was_removed_or_narrowed_leaves_at_once_and_what_waited_is_
     site.close()
 
 
+@ON_BOTH
 def test_yesterdays_waiting_payload_is_delivered_and_its_proof_holds_while_the_new_one_waits(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(503)))
     yesterdays = send(site)
@@ -246,6 +251,7 @@ def test_yesterdays_waiting_payload_is_delivered_and_its_proof_holds_while_the_n
     assert [(change.field, change.kind) for change in changes] == [(NEW, "added")]
 
 
+@ON_BOTH
 def test_a_widened_field_waits_and_going_back_does_not(site: Site) -> None:
     upgrade(site, NARROWER, ReleasePolicy(notice=timedelta(hours=1)))
     site.clock.advance(hours=1)
@@ -262,6 +268,7 @@ def test_an_upgrade_of_a_version_that_still_waits_is_compared_with_what_was_sett
     assert send(site).state is State.AWAITING_RELEASE
 
 
+@ON_BOTH
 def test_of_two_versions_each_prepares_by_its_own_schema_and_only_the_new_one_waits(site: Site) -> None:
     older = site.open(replica=replace(site.replica, schemas=version(FEWER, knows=())))
     upgrade(site)

@@ -78,12 +78,14 @@ def test_an_acceptance_with_a_valid_receipt_is_one(site: Site, pinned: ReceiptSi
     assert (detail.transmission.state, detail.receipt_verified, tier(site)) == (State.SUCCESS, True, "enterprise")
 
 
+@ON_BOTH
 def test_an_acceptance_without_a_receipt_waits_and_what_it_says_of_the_license_is_not_believed(site: Site) -> None:
     site.server.server.mode = faults.accept_with(license=NEWS)
     assert waits_for_its_receipt(site, send(site))
     assert tier(site) == "unknown"
 
 
+@ON_BOTH
 def test_a_forged_receipt_waits_and_stays_in_the_ledger_as_it_came(site: Site, forger: ReceiptSigner) -> None:
     site.server.server.mode = accept_and_sign(forger)
     assert waits_for_its_receipt(site, send(site))
@@ -93,6 +95,7 @@ def test_a_forged_receipt_waits_and_stays_in_the_ledger_as_it_came(site: Site, f
     assert answered[-1].details["receipt"].count(".") == 2
 
 
+@ON_BOTH
 def test_an_altered_license_block_is_not_believed(site: Site, pinned: ReceiptSigner) -> None:
     site.server.server.mode = accept_and_sign(pinned, signed=NEWS | {"tier": "starter"}, unsigned=NEWS)
     send(site)
@@ -142,6 +145,7 @@ def test_what_waits_for_its_receipt_cannot_be_withdrawn_and_still_counts_as_wait
     assert reckon(site.replica.database_url, ()).waiting == Amount(10)
 
 
+@ON_BOTH
 def test_where_none_is_required_it_is_accepted_not_believed_and_a_warning(
     site: Site, forger: ReceiptSigner, pinned: ReceiptSigner
 ) -> None:
