@@ -211,6 +211,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             demo_mode=settings.demo_mode,
             ephemeral_keys=settings.ephemeral_keys,
             delivery=settings.delivery,
+            doors=settings.doors,
         ),
         keys=keys,
         signer=signer,

@@ -1,7 +1,7 @@
 """The configuration that an administrator saves, and the facts that only the deployment sets."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
 from telemetry_service.domain.schedule import Frequency
@@ -173,6 +174,8 @@ class Deployment:
     ephemeral_keys: bool = False
     """Whether keys are lost when the process ends. Only the demo mode allows it."""
     delivery: Delivery = Delivery.ONLINE
+    doors: Doors = field(default_factory=Doors)
+    """Who may log in, and how."""
 
     @property
     def in_bundles(self) -> bool:

@@ -1,20 +1,33 @@
 """What the ledger says of the deployment's settings: all of them, so that no new one can be forgotten."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import timedelta
 from enum import Enum
 
 from telemetry_service.domain.configuration import Deployment
+from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.ledger import Value
 
-_KEYED = frozenset({"customer_id", "public_url", "frame_ancestors"})
+_KEYED = frozenset({"customer_id", "public_url", "frame_ancestors", "doors"})
 """What the caller adds in a form that identifies no one: the name of a host often names the customer."""
 
 
 def deployed_settings(deployment: Deployment) -> dict[str, Value]:
     """Return all settings by their names, except those that identify someone."""
     return dict(_settings(deployment))
+
+
+def described(doors: Doors) -> str:
+    """Return who may log in, and how, as text for a digest. Of a secret it says only whether there is one."""
+    return json.dumps(asdict(doors), sort_keys=True, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return str(value)  # A path, or a secret, which writes itself as asterisks.
 
 
 def _settings(holder: object) -> Iterator[tuple[str, Value]]:

@@ -2,63 +2,118 @@
 
 from dataclasses import fields, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
+
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.configuration import Delivery, Deployment
+from telemetry_service.domain.deployed import described
+from telemetry_service.domain.issuers import DEFAULT_HEADER, DEFAULT_SCOPES, Doors, Gateway, Provider, RoleMapping
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.public_url import public_url_of
 from telemetry_service.domain.release import Release, ReleasePolicy
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
+from telemetry_service.service import Options, make_runtime
+from telemetry_service.settings import Settings
 from tests.support.databases import ON_BOTH
 from tests.support.each import each
 from tests.support.ledger import entries
 from tests.support.license_server import CUSTOMER
 from tests.support.site import Site
 
+ADMINS = frozenset({"the-admins", "another-group", "its-admins"})
+ROLES = RoleMapping("roles", ADMINS, frozenset())
+PROVIDER = Provider("https://login.acme.example", "telemetry", SecretStr("s3cret"), DEFAULT_SCOPES, ROLES)
+GATEWAY = Gateway(DEFAULT_HEADER, "/etc/jwks.json", "https://console.acme.example", "telemetry", ROLES)
+PUBLIC_KEY = to_base64url(bytes(Ed25519PrivateKey.generate().public_key().public_bytes_raw())).decode()
+
 OTHERS: dict[str, dict[str, Any]] = {
-    "version": {"version": "9.9.9"},
-    "lock": {"enabled": False},
-    "customer": {"customer_id": "cus_SomebodyElse"},
-    "proxy": {"proxy": True},
-    "trusted proxies": {"trusted_proxies": ("10.0.0.0/8",)},
-    "public URL": {"public_url": public_url_of("https://console.acme.example/telemetry")},
-    "frames": {"frame_ancestors": ("https://portal.acme.example",)},
-    "spread": {"send_spread": timedelta(seconds=7)},
-    "bouncers": {"max_bouncers": 7},
-    "codes": {"extension_code_pattern": "EXT-[0-9]+"},
-    "demo": {"demo_mode": True},
-    "release": {"release": ReleasePolicy(release=Release.MANUAL)},
-    "notice": {"release": ReleasePolicy(notice=timedelta(hours=1))},
-    "approval": {"release": ReleasePolicy(approve_fields=True)},
-    "receipts": {"require_receipt": True},
-    "bootstrap token": {"bootstrap_token": True},
-    "delivery": {"delivery": Delivery.BUNDLE},
+    "deployment_version": {"": "9.9.9"},
+    "telemetry_enabled": {"": False},
+    "customer_id": {"": "cus_SomebodyElse"},
+    "license_server_url": {"none": None, "another": SecretStr("https://elsewhere.example")},
+    "license_server_ca_file": {"": None},
+    "license_server_public_key": {"": PUBLIC_KEY},
+    "proxy_url": {"": SecretStr("http://proxy.acme.example:3128")},
+    "trusted_proxies": {"": ("10.0.0.0/8",)},
+    "public_url": {"": public_url_of("https://console.acme.example/telemetry")},
+    "frame_ancestors": {"": ("https://portal.acme.example",)},
+    "send_spread": {"": timedelta(seconds=7)},
+    "max_bouncers": {"": 7},
+    "extension_code_pattern": {"": "EXT-[0-9]+"},
+    "demo_mode": {"": True},
+    "ephemeral_keys": {"": True},
+    "release": {
+        "manual": ReleasePolicy(release=Release.MANUAL),
+        "notice": ReleasePolicy(notice=timedelta(hours=1)),
+        "approval": ReleasePolicy(approve_fields=True),
+    },
+    "require_receipt": {"": True},
+    "bootstrap_token": {"": SecretStr("a token")},
+    "delivery": {"": Delivery.BUNDLE},
+    "ledger_fingerprint": {"": "7" * 64},
+    "ledger_retention": {"": timedelta(days=400)},
+    "doors": {
+        "no local login": Doors(local_login=False),
+        "provider": Doors(provider=PROVIDER),
+        "other administrators": Doors(provider=replace(PROVIDER, roles=RoleMapping("roles", frozenset(), ADMINS))),
+        "gateway": Doors(gateway=GATEWAY),
+    },
 }
+"""Settings with other values, by name."""
+
+NO_ENTRY = {
+    "encryption_keys": "a new key is an entry of what was sealed under it (`rotate-keys`)",
+    "credential_encryption_keys": "protects sessions and tokens, and decides nothing",
+    "database_url": "another database has another ledger",
+    "admin_password": "counts at the first start only, which is an entry of its own",
+    "ledger_head_file": "a file that is only read to notice a restored backup",
+    "log_format": "how the log looks",
+    "log_level": "how much the log says",
+}
+"""Settings that a start does not note, and why."""
 
 
 def deployments(site: Site) -> list[Activity]:
     return [entry for entry in entries(site.runtime.database) if entry.kind is Kind.DEPLOYMENT]
 
 
+def start_with(site: Site, **changes: Any) -> None:  # noqa: ANN401 - settings of any kind
+    """Start as a deployment with these settings does."""
+    runtime = make_runtime(replace(site.replica.settings(), **changes), Options(clock=site.clock))
+    start(runtime)
+    runtime.database.close()
+
+
+def test_every_setting_is_walked_or_has_a_reason_not_to_be() -> None:
+    assert set(OTHERS) | set(NO_ENTRY) == {field.name for field in fields(Settings)}
+    assert not set(OTHERS) & set(NO_ENTRY)
+
+
 @ON_BOTH
 @each("setting", OTHERS)
 def test_a_start_with_another_setting_is_one_entry_and_the_next_is_none(site: Site, setting: str) -> None:
-    before = len(deployments(site))
-    other = replace(site.runtime, deployment=replace(site.runtime.deployment, **OTHERS[setting]))
-    start(other)
-    start(other)
-    added = deployments(site)[before:]
-    assert [(entry.actor, entry.source) for entry in added] == [("deployment", None)]
-    start(site.runtime)
-    assert len(deployments(site)) == before + 2
+    for name, value in OTHERS[setting].items():
+        before = len(entries(site.runtime.database))
+        start_with(site, **{setting: value})
+        start_with(site, **{setting: value})
+        added = entries(site.runtime.database)[before:]
+        noted = [(entry.kind, entry.actor, entry.source) for entry in added]
+        assert noted == [(Kind.DEPLOYMENT, "deployment", None)], name
+        start_with(site)
+        assert len(entries(site.runtime.database)) == before + 2, name
 
 
 def test_every_setting_of_the_deployment_is_in_the_entry(site: Site) -> None:
     said = {name.removesuffix("_seconds") for name in deployments(site)[-1].details}
     settings = {field.name for field in (*fields(Deployment), *fields(ReleasePolicy))}
     assert settings - said == {"customer_id"}
-    assert said - settings == {"service_version", "schema_sha256", "destination", "pinned_keys", "customer"}
+    added = {"service_version", "schema_sha256", "destination", "pinned_keys", "customer", "local_login"}
+    assert said - settings == added
 
 
 def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site: Site) -> None:
@@ -69,10 +124,17 @@ def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site:
     assert (first.details["pinned_keys"], len(last.details["pinned_keys"])) == ([], 1)
 
 
-def test_no_entry_names_the_license_server_the_customer_or_a_host(site: Site) -> None:
-    named = replace(site.runtime.deployment, **OTHERS["public URL"], **OTHERS["frames"])
-    start(replace(site.runtime, deployment=named))
+def test_no_entry_names_the_license_server_the_customer_a_host_or_an_issuer(site: Site) -> None:
+    doors = Doors(provider=PROVIDER, gateway=GATEWAY)
+    start_with(site, doors=doors, **{name: OTHERS[name][""] for name in ("public_url", "frame_ancestors", "proxy_url")})
     for entry in deployments(site):
         assert "acme" not in repr(entry)
         assert site.server.server.url not in repr(entry)
         assert CUSTOMER not in repr(entry)
+
+
+def test_who_may_log_in_is_the_same_text_in_every_process_and_no_secret() -> None:
+    """Each process orders the members of a set in its own way."""
+    text = described(Doors(provider=PROVIDER, gateway=GATEWAY, ca_file=Path("/etc/ca.pem")))
+    assert "s3cret" not in text
+    assert text.index('"another-group"') < text.index('"its-admins"') < text.index('"the-admins"')

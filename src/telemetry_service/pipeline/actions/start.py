@@ -4,7 +4,7 @@ from datetime import datetime
 
 from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
-from telemetry_service.domain.deployed import deployed_settings
+from telemetry_service.domain.deployed import deployed_settings, described
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.restored import notice_restored
@@ -59,9 +59,10 @@ def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
 
 
 def _deployed(runtime: Runtime) -> dict[str, Value]:
-    """Return what the deployment decides about what is sent, where to, and whose word is believed.
+    """Return what the deployment decides about what is sent, where to, whose word is believed, and who may log in.
 
-    The License Server, the proxy, the customer and the hosts are keyed digests: a salted one could not be compared.
+    What identifies someone is a keyed digest, because a salted one could not be compared: the License Server, the
+    proxy, the customer, the hosts and the issuers of logins.
     """
     deployment, pinned = runtime.deployment, runtime.receipt_keys
     return {
@@ -73,6 +74,8 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
         "customer": _keyed(runtime, deployment.customer_id, "deployed-customer"),
         "public_url": _keyed(runtime, str(deployment.public_url or ""), "deployed-public-url"),
         "frame_ancestors": _keyed(runtime, ",".join(deployment.frame_ancestors), "deployed-frame-ancestors"),
+        "local_login": deployment.doors.local_login,
+        "doors": _keyed(runtime, described(deployment.doors), "deployed-doors"),
     }
 
 
