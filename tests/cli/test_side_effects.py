@@ -19,16 +19,16 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.activity import Activity
+from telemetry_service.pipeline.queries.activity import Activity, read_entries
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.sealing.keyring import generate_key
 from telemetry_service.storage.database import Database
+from telemetry_service.storage.ledger import each_line
 from tests.cli.conftest import CommandLine, Ended
 from tests.support import faults
 from tests.support.actors import ADMIN
-from tests.support.databases import RunDatabases
+from tests.support.databases import ON_BOTH, RunDatabases
 from tests.support.dump import changed, dump, tables
-from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer, Trouble, reply
 from tests.support.lived_in import LivedIn, postgresql_lived_in, sqlite_lived_in
 
@@ -81,7 +81,9 @@ COMMANDS = {
     "ledger verify": Command(("ledger", "verify")),
     "ledger export": Command(("ledger", "export", "ledger.zip"), NOTING_OFTEN, (Kind.EXPORTED,)),
     "ledger key": Command(("ledger", "key")),
-    "ledger rotate-key": Command(("ledger", "rotate-key"), NOTING | {"ledger_keys"}),
+    "ledger rotate-key": Command(
+        ("ledger", "rotate-key"), NOTING | {"ledger_keys"}, (Kind.LEDGER_KEY, Kind.LEDGER_KEY)
+    ),
     "rotate-keys": Command(("rotate-keys",)),
     "doctor": Command(("doctor",)),
     "doctor --offline": Command(("doctor", "--offline")),
@@ -134,9 +136,10 @@ SERVICES_OWN = {Kind.ATTEMPT, Kind.ANSWERED}
 
 def entries_of(url: str) -> list[Activity]:
     database = Database(url)
-    found = entries(database)
+    with database.read() as tx:
+        found = read_entries(tx, list(each_line(tx.ledger)))
     database.close()
-    return found
+    return list(found)
 
 
 def names(cli: typer.Typer) -> Iterator[str]:
@@ -329,55 +332,116 @@ def test_a_connection_test_notes_its_result_and_what_it_shows(connection_changed
 
 @dataclass(frozen=True)
 class Act:
-    """A command that does what it is for, and its one entry; what leads to it comes before."""
+    """A command that does what it is for, and its entries; what leads to it comes before."""
 
-    settings: dict[str, str]
-    before: tuple[tuple[str, ...], ...]
-    arguments: tuple[str, ...]
-    kind: Kind
+    command: str
+    options: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    before: tuple[tuple[str, ...], ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+    code: int = 0
+    stdin: str = ""
 
 
 REASON = ("--reason", "A trial")
+SEND = (("send-now",),)
+RENEWED = (Kind.LEDGER_KEY, Kind.LEDGER_KEY)
+"""The old key announces the new one, which then confirms itself."""
 ACTS = (
-    Act({"TELEMETRY_RELEASE": "manual"}, (("send-now",),), ("release", "ID", *REASON), Kind.RELEASED),
-    Act({"TELEMETRY_RELEASE": "manual"}, (("send-now",),), ("withdraw", "ID", *REASON), Kind.WITHDRAWN),
+    Act("token create", ("kept", "--scope", "read"), (Kind.TOKEN_CREATED,)),
+    Act("token revoke", ("kept",), (Kind.TOKEN_REVOKED,)),
+    Act("admin set-password", ("--stdin",), (Kind.PASSWORD_SET,), stdin="a long enough password\n"),
+    Act("test-connection", (), (Kind.CONNECTION_TESTED,)),
+    Act("send-now", (), (Kind.PREPARED,)),
+    Act("prove", ("ID", "--folder", "proof"), (Kind.PROVED,)),
+    Act("ledger export", ("ledger.zip",), (Kind.EXPORTED,)),
+    Act("release", ("ID", *REASON), (Kind.RELEASED,), SEND, {"TELEMETRY_RELEASE": "manual"}),
+    Act("withdraw", ("ID", *REASON), (Kind.WITHDRAWN,), SEND),
     Act(
+        "accept-without-receipt",
+        ("ID", *REASON),
+        (Kind.ACCEPTED_WITHOUT_RECEIPT,),
+        SEND,
         {"TELEMETRY_RELEASE": "automatic", "TELEMETRY_REQUIRE_RECEIPT": "true"},
-        (("send-now",),),
-        ("accept-without-receipt", "ID", *REASON),
-        Kind.ACCEPTED_WITHOUT_RECEIPT,
     ),
     Act(
+        "bundle export",
+        ("out.json",),
+        (Kind.EXPORTED,),
+        SEND,
         {"TELEMETRY_REQUIRE_RECEIPT": "false", "TELEMETRY_DELIVERY": "bundle"},
-        (("send-now",),),
-        ("bundle", "export", "out.json"),
-        Kind.EXPORTED,
     ),
-    Act({}, (), ("bundle", "import", "receipts.json"), Kind.IMPORTED),
-    Act({}, (("restored", "--anchor", "7" * 64),), ("restored", "--open-period", "unsent"), Kind.RESTORED),
+    Act("bundle import", ("receipts.json",), (Kind.IMPORTED,)),
+    Act("restored", ("--anchor", "7" * 64), (Kind.RESTORED,), code=6),
+    Act("restored", ("--open-period", "unsent"), (Kind.RESTORED,)),
+    Act("restored", ("--hold",), (Kind.RESTORED,), code=6),
+    Act("restored", ("--open-period", "unsent"), (Kind.RESTORED,)),
+    Act("ledger rotate-key", (), RENEWED),
+    Act(
+        "rotate-keys",
+        (),
+        # One for each kind of secret that there is: the API key, and the customer IDs of payloads.
+        (*RENEWED, Kind.SEALED_AGAIN, Kind.SEALED_AGAIN),
+    ),
+    Act("instance-id reset", ("--yes",), (Kind.INSTANCE_ID_RESET,)),
+    Act("erase", ("--persons", "--yes"), (Kind.ERASED,)),
+    Act("erase", ("--all", "--yes"), (Kind.ERASED,)),
 )
 """One after the other, over one database."""
+READS = {
+    "preview": (),
+    "history": (),
+    "ledger verify": (),
+    "ledger key": (),
+    "doctor": (),
+    "token list": (),
+    "backup": ("copy.db",),
+}
+"""Commands that change nothing, with their arguments."""
 
 
-def test_each_decision_and_each_bundle_is_one_entry_by_whoever_ran_the_command(
+def test_every_command_that_changes_something_is_an_act_with_its_entries() -> None:
+    assert set(names(make_cli())) == {act.command for act in ACTS} | set(READS) | NOT_OF_A_DATABASE | THEY_MAKE_ONE
+    assert all(act.kinds for act in ACTS)
+    assert not {act.command for act in ACTS} & set(READS)
+
+
+@ON_BOTH
+def test_each_act_is_its_entries_by_whoever_ran_the_command_and_what_only_reads_is_none(
     connected: CommandLine, license_server: LicenseServer, tmp_path: Path
 ) -> None:
     serves = license_server.server.mode
     url, person = connected.environment["TELEMETRY_DATABASE_URL"], f"cli ({command_actor().id})"
     for act in ACTS:
         connected.set(**act.settings)
-        lacks_receipt = act.kind is Kind.ACCEPTED_WITHOUT_RECEIPT
+        if act.command == "rotate-keys":
+            connected.set(ENCRYPTION_KEY=f"{generate_key()},{connected.environment['ENCRYPTION_KEY']}")
+        lacks_receipt = Kind.ACCEPTED_WITHOUT_RECEIPT in act.kinds
         license_server.server.mode = faults.accept_with() if lacks_receipt else serves
         for arguments in act.before:
             connected(*arguments)
-        newest = connected("history", "--json").json()["transmissions"][0]["transmission_id"]
         known = len(entries_of(url))
-        ended = connected(*(newest if it == "ID" else it for it in act.arguments))
-        assert ended.code == 0, (act.arguments, ended)
-        if act.kind is Kind.EXPORTED:
+        ended = connected(*act.command.split(), *options_of(act, connected), stdin=act.stdin)
+        assert ended.code == act.code, (act, ended)
+        if act.command == "bundle export":
             (tmp_path / "receipts.json").write_bytes(license_server.take((tmp_path / "out.json").read_bytes()).content)
         written = [entry for entry in entries_of(url)[known:] if entry.kind not in SERVICES_OWN]
-        assert [(entry.kind, entry.actor, entry.source) for entry in written] == [(act.kind, person, None)], act
+        assert [(it.kind, it.actor, it.source) for it in written] == [(kind, person, None) for kind in act.kinds], act
+        of = [it.details["of"] for it in written if it.kind is Kind.SEALED_AGAIN]
+        assert len(of) == len(set(of)), act
+    before = dump(url)
+    for command, arguments in READS.items():
+        # What is not delivered is said, and of PostgreSQL pg_dump makes the backup.
+        assert connected(*command.split(), *arguments).code in {0, 5} or command == "backup", command
+        assert changed(before, dump(url)) == set(), command
+
+
+def options_of(act: Act, cli: CommandLine) -> tuple[str, ...]:
+    """Return its options; the latest transmission stands for ``ID``."""
+    if "ID" not in act.options:
+        return act.options
+    newest: str = cli("history", "--json").json()["transmissions"][0]["transmission_id"]
+    return tuple(newest if it == "ID" else it for it in act.options)
 
 
 def test_a_hold_changes_what_it_is_for_and_nothing_is_sent(connection_changed: Changed) -> None:
