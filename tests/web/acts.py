@@ -1,11 +1,13 @@
 """A service in front of which every route is called, and what its ledger has written for each call."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
+from sqlalchemy import create_engine, select
 
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.release import Release, ReleasePolicy
@@ -17,12 +19,19 @@ from telemetry_service.pipeline.queries.activity import read_entries
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.storage.ledger import each_line
+from telemetry_service.storage.tables import Base
 from tests.support.actors import ADMIN
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.running import Running
 
 PROXY, CALLER = "127.0.0.1", "203.0.113.9"
 """The trusted proxy, and the address that it tells of."""
+
+SEEN = {"last_seen_at", "last_used_at"}
+"""The columns that say when a session or a token was last used, which is no act."""
+
+_TABLES = [table for table in Base.metadata.sorted_tables if table.name not in {"ledger_pending", "process_heartbeats"}]
+"""Without the count of repetitions, of which the first was an entry, and what each process writes by itself."""
 
 PERSON, SERVICE, NOBODY = "admin", "service", "nobody"
 
@@ -89,6 +98,21 @@ class Desk:
             entries = read_entries(tx, list(each_line(tx.ledger, before)))
         assert all(entry.kind is not None for entry in entries)
         return [Written(entry.kind, entry.actor, entry.source) for entry in entries if entry.kind is not None]
+
+    def changed_by(self, act: Callable[["Desk"], object]) -> set[str]:
+        """Return the tables whose rows an act has changed, but for when its session or token was used."""
+        before = self._rows()
+        act(self)
+        after = self._rows()
+        return {name for name, rows in after.items() if rows != before[name]}
+
+    def _rows(self) -> dict[str, Counter[str]]:
+        engine = create_engine(self.service.database_url)
+        with engine.connect() as connection:
+            kept = {it.name: [column for column in it.c if column.name not in SEEN] for it in _TABLES}
+            rows = {name: Counter(map(repr, connection.execute(select(*columns)))) for name, columns in kept.items()}
+        engine.dispose()
+        return rows
 
     def forget_counts(self) -> None:
         """Let whatever is counted begin anew, so that the next of its kind is written at once."""
