@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import AlreadyDeliveredError, ReceiptNotMissingError
+from telemetry_service.domain.ledger import Kind, digest_of
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.actions.accept_without_receipt import accept_without_receipt
@@ -22,11 +24,12 @@ from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.pipeline.transmission_check import Flaw
+from telemetry_service.sealing.ledger_key import LedgerKey
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
-from tests.support.tampering import EVIDENCE, LOGS, VERDICT, changed, run
+from tests.support.tampering import EVIDENCE, HEAD, LEDGER, LOGS, VERDICT, changed, run
 
 WHY = "Reviewed by the works council"
 PERIODS = "reporting_periods"
@@ -77,8 +80,8 @@ def codes(site: Site) -> set[str]:
     return {problem.code for problem in verified(site).problems}
 
 
-@ON_BOTH
-def test_what_was_erased_is_not_sent_if_someone_puts_it_back(site: Site) -> None:
+def erased_and_put_back(site: Site) -> UUID:
+    """Return a payload that was erased, and whose rows somebody has put back."""
     waiting = prepared(site)
     tables = (PERIODS, LOGS, EVIDENCE)
     write(site, *(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}" for table in tables))
@@ -88,6 +91,48 @@ def test_what_was_erased_is_not_sent_if_someone_puts_it_back(site: Site) -> None
         f"INSERT INTO {PERIODS} SELECT * FROM kept_{PERIODS} WHERE id NOT IN (SELECT id FROM {PERIODS})",
         *(f"INSERT INTO {table} SELECT * FROM kept_{table}" for table in (LOGS, EVIDENCE)),
     )
+    return waiting
+
+
+def end_with(site: Site, of: str, *, after: int) -> None:
+    """Let the ledger end with an entry about an erasure that nobody signed, behind the one at ``after``."""
+    with site.runtime.database.read() as tx:
+        before = tx.ledger.line(after)
+        assert before is not None
+    said = {"seq": after + 1, "prev": digest_of(before.line), "at": rfc3339(before.at), "kind": "erased", "of": of}
+    forged = LedgerKey.generate().sign({**said, "actor": {"type": "service"}, "source": None})
+    write(
+        site,
+        f"DELETE FROM {LEDGER} WHERE seq > {after}",
+        f"INSERT INTO {LEDGER} (seq, line, kind, at, actor) SELECT seq + 1, :forged, 'erased', at, actor FROM {LEDGER}"
+        f" WHERE seq = {after}",
+        f"UPDATE {HEAD} SET seq = {after + 1}, sha256 = :sha256",
+        forged=forged,
+        sha256=digest_of(forged),
+    )
+
+
+@ON_BOTH
+def test_an_erasure_counts_only_if_its_entry_was_signed(site: Site) -> None:
+    waiting = erased_and_put_back(site)
+    with site.runtime.database.read() as tx:
+        last = tx.ledger.of_kind(Kind.ERASED)
+        assert last is not None
+    with changed(site.replica.database_url, run()):
+        end_with(site, "persons", after=last.seq - 1)
+        assert flaws(site, waiting) == {Flaw.ENTRIES_MISSING}, "in its place is one that nobody signed"
+        wake(site.runtime)
+        assert site.server.journal() == ()
+    with changed(site.replica.database_url, run(f"DELETE FROM {LEDGER} WHERE seq >= {last.seq}")):
+        end_with(site, "all", after=last.seq - 1)
+        assert flaws(site, waiting) == {Flaw.ENTRIES_MISSING}, "nobody has erased it"
+        wake(site.runtime)
+        assert site.server.journal() == ()
+
+
+@ON_BOTH
+def test_what_was_erased_is_not_sent_if_someone_puts_it_back(site: Site) -> None:
+    waiting = erased_and_put_back(site)
     assert flaws(site, waiting) == {Flaw.ERASED}
     assert codes(site) == {"erased"}
     wake(site.runtime)

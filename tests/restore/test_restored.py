@@ -223,6 +223,26 @@ def test_what_was_sent_after_the_backup_is_released_unchanged_and_counted_once(
     assert read_now(old, prove, read_now(old, read_transmission, waiting)).holds
 
 
+def test_what_was_prepared_again_and_sent_after_the_backup_is_withdrawn_and_counted_once(
+    site: Site, server: LicenseServer
+) -> None:
+    waiting, restore = waiting_with_code(site)
+    server.store.add_key("another-key-0123456789", CUSTOMER)
+    set_api_key(site.runtime, "another-key-0123456789", ADMIN)
+    assert wake(site.runtime).attempts == 1
+    write_head(site.runtime)
+    old = restore()
+    answer_restored(old, OpenPeriod.UNSENT, ADMIN)
+    refused = release(old, waiting, ADMIN, WHY).transmission
+    assert (refused.state, refused.cause) == (State.REJECTED, Cause.ID_CONFLICT)
+    assert withdraw(old, waiting, ADMIN, WHY).transmission.state is State.WITHDRAWN
+    site.report(usage(3))
+    assert send(site, old) is State.SUCCESS
+    assert (accepted_events(server), codes_sent(server)) == (10, ["EXT-1"])
+    assert read_now(old, prove, read_now(old, read_transmission, waiting)).holds
+    assert read_now(old, read_health).health.status is HealthStatus.HEALTHY
+
+
 def test_a_customer_id_without_a_pseudonym_gets_one_even_in_a_restored_copy(site: Site) -> None:
     site.configure(anonymize_pii=False)
     waiting, restore = waiting_with_code(site)

@@ -192,6 +192,26 @@ def retried_failed(service: Running) -> set[str]:
     return {one["transmission_id"] for one in retried}
 
 
+def test_what_was_accepted_offers_no_withdrawal_and_retry_shows_it_so_again(
+    lived: Running, license_server: LicenseServer
+) -> None:
+    cookies, proof = lived.log_in()
+    session = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "X-CSRF-Token": proof}
+    accepted = next(one["transmission_id"] for one in history(lived) if one["status"] == "success")
+    set_back = (
+        f"UPDATE {LOGS} SET state = 'held', cause = 'payload_changed', accepted_at = NULL WHERE state = 'success'"
+    )
+    received = [entry.times_received for entry in license_server.journal()]
+    with changed(lived.database_url, run(set_back)):
+        shown = drawer(lived, session, accepted)
+        assert 'id="drawer-retry"' in shown
+        assert "It is shown as accepted again, and nothing is sent." in shown
+        assert 'id="ask-withdraw"' not in shown
+        lived.client.post(f"{TAB}/history/{accepted}/retry", data={"csrf_token": proof}, headers=session)
+        assert next(one["status"] for one in history(lived) if one["transmission_id"] == accepted) == "success"
+    assert [entry.times_received for entry in license_server.journal()] == received
+
+
 def test_saving_the_form_as_it_is_approves_what_someone_has_changed(lived: Running) -> None:
     cookies, proof = lived.log_in()
     headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "X-CSRF-Token": proof}

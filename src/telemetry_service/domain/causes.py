@@ -201,9 +201,11 @@ EXPLANATIONS: dict[Cause, Explanation] = {
     ),
     Cause.ID_CONFLICT: Explanation(
         "The License Server already has a different payload with this ID.",
-        "Contact support.",
-        _VENDOR,
-        "The response was 409, for bytes that this service did not send.",
+        "If this database was restored from a backup, withdraw the payload. Otherwise, contact support.",
+        _ADMIN,
+        "The response was 409, for bytes that this service did not send. After a backup, a payload can have been"
+        " prepared again under another API key, and accepted. That one counts, and the one of the backup never will. If"
+        " it is withdrawn, its extension codes count as sent.",
     ),
     Cause.UNEXPECTED_STATUS: Explanation(
         "The License Server returned a status code that the protocol does not define.",
@@ -239,13 +241,16 @@ EXPLANATIONS: dict[Cause, Explanation] = {
     ),
     Cause.PAYLOAD_CHANGED: Explanation(
         "The stored payload or its state is not as the ledger has signed it, so it was not sent.",
-        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload.",
+        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload unless it"
+        " was accepted.",
         _ADMIN,
         "When a period is closed, the ledger signs the digest of its payload, and before each attempt the stored bytes"
         " are compared with it. They differ, or an entry of the ledger was changed or is missing, or someone made a"
         " payload due that waits for its release. Nothing is sent, and no run of the schedule tries again. Once the"
-        " bytes are back, *Retry* sends a payload, and *Release* one that waits for its release. *Withdraw* always"
-        " works: if the License Server may have the payload, its extension codes count as sent.",
+        " bytes are back, *Retry* sends a payload, and *Release* one that waits for its release. If the ledger"
+        " says that the License Server has accepted the payload, *Retry* shows it as accepted again and sends nothing."
+        " *Withdraw* works for any other: if the License Server may have the payload, its extension codes count as"
+        " sent.",
     ),
     Cause.RECEIPT_MISSING: Explanation(
         "The License Server accepted the payload, but sent no receipt that the pinned key verifies.",

@@ -82,7 +82,8 @@ def payload_changed(number: int) -> Finding:
     return Finding(
         "payload_changed",
         f"Someone changed the database: {counted(number, 'payload')} {it} not as signed when the period was closed.",
-        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload.",
+        "Find out who changed the database. Restore it from a backup and click Retry, or withdraw the payload unless it"
+        " was accepted.",
         Owner.ADMINISTRATOR,
     )
 

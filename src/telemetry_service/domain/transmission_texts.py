@@ -14,7 +14,7 @@ from telemetry_service.domain.phrases import to_come
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmissions import (
     FAILED_STATES,
-    NEVER_SENT_AS_IT_IS,
+    NEVER_ACCEPTED_AS_IT_IS,
     NOT_WOKEN_BY_A_RUN,
     State,
     Transmission,
@@ -144,7 +144,7 @@ def _without_attempts(row: Row, situation: Situation, status: RowStatus) -> Tran
     until = row.planned_at if waits and barred is None else None
     return TransmissionTexts(
         status=status,
-        finer=_MAY_HAVE_ARRIVED if not waits and row.cause in NEVER_SENT_AS_IT_IS else _STATES[row.state],
+        finer=_MAY_HAVE_ARRIVED if not waits and row.cause in NEVER_ACCEPTED_AS_IT_IS else _STATES[row.state],
         note=_release_note(until, situation, off) if waits else "",
         next_attempt_at=until,
         next_attempt_note="Once it is released." if waits and until is None else None,
@@ -165,7 +165,10 @@ def _cause_of_wait(row: Row) -> CauseTexts | None:
     return CauseTexts(row.cause, explanation.sentence, step, explanation.owner)
 
 
-_DECIDE = "Find out who changed the database, and restore it from a backup. Then release the payload, or withdraw it."
+_DECIDE = (
+    "Find out who changed the database, and restore it from a backup. Then release the payload, or withdraw it unless"
+    " it was accepted."
+)
 
 
 def _release_note(until: datetime | None, situation: Situation, off: Obstacle | None) -> str:

@@ -62,6 +62,8 @@ FINAL_STATES = frozenset({State.SUCCESS, State.WITHDRAWN})
 """Nothing more happens to such a transmission; retention deletes it."""
 
 NEVER_SENT_AS_IT_IS = frozenset({Cause.PAYLOAD_CHANGED, Cause.PAYLOAD_INVALID})
+NEVER_ACCEPTED_AS_IT_IS = NEVER_SENT_AS_IT_IS | {Cause.ID_CONFLICT}
+"""Nothing but a withdrawal ends the waiting of such a payload, although the License Server may have it."""
 """Why no attempt is made of a payload, whatever the License Server says."""
 
 NOT_WOKEN_BY_A_RUN = frozenset({Cause.PAYLOAD_CHANGED, Cause.RECEIPT_MISSING})

@@ -43,13 +43,14 @@ class Chain:
     """Whether all transmissions were erased since the first one."""
 
 
-def chain_of(tx: Transaction, transmission_id: UUID, known: Iterable[Head] = ()) -> Chain:
-    """Return all lines about a transmission, read from the chain, whatever the index says; they are not verified.
+def chain_of(tx: Transaction, transmission_id: UUID, keys: Mapping[str, bytes], known: Iterable[Head] = ()) -> Chain:
+    """Return all lines about a transmission, read from the chain, whatever the index says.
 
-    ``known`` are lines that a verification has seen: those that are not older than the first one must be there.
+    It is complete only if one of ``keys`` signed its last line, which vouches for all before it. ``known`` are lines
+    that a verification has seen: those that are not older than the first one must be there.
     """
     with closing(tx.ledger.since_first_of(transmission_id)) as found:
-        chain = readable(lambda: _chained(found, transmission_id, {head.seq: head for head in known}))
+        chain = readable(lambda: _chained(found, transmission_id, keys, {head.seq: head for head in known}))
     return chain or Chain(tx.ledger.of_transmission(transmission_id), complete=False)
 
 
@@ -58,8 +59,9 @@ def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list
 
     Nothing if one may be missing or is not ours, or if the transmission was erased: then someone has put its row back.
     """
-    chain = chain_of(tx, transmission_id)
-    keys, usable = runtime.ledger_keys(tx), chain.complete and not chain.erased
+    keys = runtime.ledger_keys(tx)
+    chain = chain_of(tx, transmission_id, keys)
+    usable = chain.complete and not chain.erased
     found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
     return found if found and _is_first(found[0]) else []
 
@@ -73,13 +75,19 @@ def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUI
     return said if (said["seq"], said["kind"], said.get("transmission_id")) == index else None
 
 
-def _chained(found: Iterable[tuple[StoredLine, Head]], transmission_id: UUID, known: Mapping[int, Head]) -> Chain:
+def _chained(
+    found: Iterable[tuple[StoredLine, Head]],
+    transmission_id: UUID,
+    keys: Mapping[str, bytes],
+    known: Mapping[int, Head],
+) -> Chain:
     """Read a part of the chain.
 
-    The signatures of other lines are not verified: each line repeats the digest of the one before, so those that are
-    verified vouch for them.
+    The signatures of other lines are not verified: each line repeats the digest of the one before, so the last one
+    vouches for them. Of an erasure, the signature is: it accuses someone even where the chain is broken.
     """
     last = head = None
+    end = ""
     left, complete, erased, about = dict(known), True, False, list[StoredLine]()
     for line, present_head in found:
         said = unverified(line.line)
@@ -87,12 +95,13 @@ def _chained(found: Iterable[tuple[StoredLine, Head]], transmission_id: UUID, kn
             left = {seq: seen for seq, seen in left.items() if seq >= line.seq}
         elif (line.seq, said.get("prev")) != (last.seq + 1, last.sha256):
             complete = False
-        last, head = Head(line.seq, digest_of(line.line)), present_head
-        erased |= erases_all(said)
+        last, head, end = Head(line.seq, digest_of(line.line)), present_head, line.line
+        erased |= erases_all(said) and read_line(line.line, keys) is not None
         complete &= said.get("seq") == line.seq and left.pop(line.seq, last) == last
         if line.transmission_id == transmission_id or said.get("transmission_id") == str(transmission_id):
             about.append(line)
-    return Chain(tuple(about), complete and not left and last is not None and last == head, erased)
+    complete &= not left and last is not None and last == head and read_line(end, keys) is not None
+    return Chain(tuple(about), complete, erased)
 
 
 def erases_all(said: Mapping[str, Any]) -> bool:

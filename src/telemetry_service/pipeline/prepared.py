@@ -1,6 +1,6 @@
 """The payload of a waiting transmission: its bytes are evidence, and must be those that were signed at the closing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -97,7 +97,12 @@ def was_released(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bo
 
 def says_accepted(signed: Iterable[Mapping[str, Any]]) -> bool:
     """Whether what was signed about a transmission says that it was accepted, whatever its row says."""
-    return any(said["kind"] in _ENDS and said.get("state") == State.SUCCESS for said in signed)
+    return any(acceptances(signed))
+
+
+def acceptances(signed: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield what was signed about acceptances, oldest first."""
+    return (said for said in signed if said["kind"] in _ENDS and said.get("state") == State.SUCCESS)
 
 
 def accepted_without_receipt(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:

@@ -11,18 +11,22 @@ from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.configuration import Delivery
-from telemetry_service.domain.errors import MayHaveArrivedError
+from telemetry_service.domain.errors import AlreadyDeliveredError, MayHaveArrivedError
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import FINAL_STATES, NEVER_SENT_AS_IT_IS, AttemptTrigger, State
 from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.actions.retry import retry
+from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.queries.release import can_withdraw
-from telemetry_service.pipeline.snapshot import open_snapshot
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.claim import claim
 from telemetry_service.pipeline.stages.sweep import verify_everything
+from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.types import Id16
 from tests.support.actors import ADMIN
-from tests.support.license_server import LicenseServer, Trouble, reset
+from tests.support.ledger import entries
+from tests.support.license_server import LicenseServer, Trouble, reply, reset
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
 
@@ -120,6 +124,50 @@ def test_what_may_have_arrived_is_accepted_once_by_retry_or_release_in_every_sta
         act = retry if state is not State.AWAITING_RELEASE else partial(release, reason=WHY)
         assert act(site.runtime, waiting, ADMIN).transmission.state is State.SUCCESS, where
     assert [entry.conflicts for entry in site.server.journal()] == [0]
+
+
+def test_what_the_license_server_has_another_payload_for_can_be_withdrawn_and_its_code_counts_as_sent(
+    site: Site,
+) -> None:
+    waiting = lost(site)
+    site.server.trouble(Trouble(before=reply(409)))
+    retry(site.runtime, waiting, ADMIN)
+    assert offers_withdrawal(site, waiting)
+    withdrawn = withdraw(site.runtime, waiting, ADMIN, WHY)
+    assert (withdrawn.transmission.state, withdrawn.texts.finer) == (
+        State.WITHDRAWN,
+        "not sent again; the License Server may have it",
+    )
+    with site.runtime.database.read() as tx:
+        assert not tx.extension_codes.waiting()
+    verified = verify_everything(site.runtime)
+    assert verified is not None
+    assert verified.problems == ()
+
+
+def test_what_was_accepted_is_shown_so_again_in_every_state_and_nothing_is_sent(site: Site) -> None:
+    waiting = prepared(site)
+    retry(site.runtime, waiting, ADMIN)
+    offline = site.open(replica=replace(site.replica, delivery=Delivery.BUNDLE))
+    wake(site.runtime)
+    changed_ones: list[tuple[State, Cause | None]] = [
+        (state, cause) for state, cause in STUCK if cause is Cause.PAYLOAD_CHANGED
+    ]
+    for runtime, put in ((site.runtime, STUCK), (offline, changed_ones)):
+        for where, state, cause in each_put(site, waiting, put):
+            assert not offers_withdrawal(site, waiting), where
+            with pytest.raises(AlreadyDeliveredError):
+                withdraw(site.runtime, waiting, ADMIN, WHY)
+            act = retry if state is not State.AWAITING_RELEASE else partial(release, reason=WHY)
+            assert act(runtime, waiting, ADMIN).transmission.state is State.SUCCESS, where
+            last = entries(site.runtime.database)[-1]
+            assert (last.kind, last.actor) == (Kind.RETRIED, ADMIN.label), where
+            if cause is None:
+                verified = verify_everything(site.runtime)
+                assert verified is not None
+                assert verified.problems == (), where
+            assert read_now(site.runtime, read_health).health.code != "payload_changed", where
+    assert [entry.times_received for entry in site.server.journal()] == [1]
 
 
 @pytest.mark.parametrize(("make", "given_back"), [(prepared, True), (changed, False), (after_a_gap, False)])

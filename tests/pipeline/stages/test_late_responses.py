@@ -13,8 +13,8 @@ from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.sweep import verify_everything
 from telemetry_service.storage.ledger import each_line
-from tests.restore.test_restored import copied
 from tests.support.actors import CLI
+from tests.support.backup import copied
 from tests.support.databases import ON_BOTH
 from tests.support.license_server import Strike, Trouble, reply
 from tests.support.log_lines import lines_of
@@ -61,13 +61,13 @@ def purged(site: Site) -> tuple[UUID, Vanish]:
 
 
 def restored_without_the_payload(site: Site) -> tuple[UUID, Vanish]:
-    put_back = copied(site)
+    put_back = copied(site.replica.database_url)
     return due(site), restoring(put_back)
 
 
 def restored_without_the_attempt(site: Site) -> tuple[UUID, Vanish]:
     waiting = due(site)
-    return waiting, restoring(copied(site))
+    return waiting, restoring(copied(site.replica.database_url))
 
 
 @pytest.mark.parametrize("strike", [None, reply(503)], ids=["acceptance", "failure"])

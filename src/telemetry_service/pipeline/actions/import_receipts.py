@@ -23,6 +23,7 @@ from telemetry_service.domain.receipts_file import (
 from telemetry_service.domain.transmissions import Attempt, State, state_after
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.actions.put_back import put_back_accepted
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_one_again
@@ -61,7 +62,7 @@ def _in_steps(
         now = runtime.clock.now()
         with runtime.database.write() as tx:
             tx.periods.lock_open()  # One import at a time: what is known then is known to both.
-            importing = _Import(Snapshot(runtime, tx, now), pinned)
+            importing = _Import(Snapshot(runtime, tx, now), pinned, actor)
             part = ImportReport(
                 tuple(importing.refusal(token) if refused else importing.receipt(token) for token, refused in step)
             )
@@ -84,8 +85,8 @@ def _steps(named: Sequence[tuple[str, bool]]) -> Iterator[Sequence[tuple[str, bo
 class _Import:
     """Judges and records one token at a time."""
 
-    def __init__(self, snapshot: Snapshot, pinned: ReceiptKeys) -> None:
-        self._snapshot, self._tx, self._now = snapshot, snapshot.tx, snapshot.now
+    def __init__(self, snapshot: Snapshot, pinned: ReceiptKeys, actor: Actor) -> None:
+        self._actor, self._snapshot, self._tx, self._now = actor, snapshot, snapshot.tx, snapshot.now
         self._pinned = pinned
         self._causes: list[Cause | None] = []
         """Why each attempt that has ended by now was not accepted; None if it was."""
@@ -146,6 +147,8 @@ class _Import:
 
     def _accept(self, transmission_id: UUID, answered: Attempt, token: str, notes: Sequence[Note]) -> bool:
         tx, now = self._tx, self._now
+        if put_back_accepted(self._snapshot.runtime, tx, transmission_id, self._actor):
+            return False
         columns = {"accepted_at": now, "response_code": None, "receipt": token, "last_duration_ms": None}
         if not tx.transmissions.accept(transmission_id, columns):
             return False

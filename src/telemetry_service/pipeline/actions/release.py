@@ -21,6 +21,7 @@ from telemetry_service.domain.release import Release, WaitsFor, reason_error, wa
 from telemetry_service.domain.transmissions import SENDABLE_STATES, State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.actions.put_back import put_back_accepted
 from telemetry_service.pipeline.claims import signed_claims
 from telemetry_service.pipeline.prepared import prepared_of, readable_of, says_accepted, was_released
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
@@ -40,7 +41,8 @@ def release(
 
     If it waits because of a new field, that field is approved with it. ``shown`` is the digest of the payload that the
     caller has seen; None accepts any. A transmission that was released before is returned as it is. Whether it waits is
-    what its entries say, in whatever state someone has put its row.
+    what its entries say, in whatever state someone has put its row. One that was accepted before is shown as accepted
+    again.
 
     Raises:
         ReasonRefusedError: the reason is missing or cannot be kept.
@@ -56,15 +58,8 @@ def release(
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.configuration.get(lock=True)  # No one turns telemetry off meanwhile.
-        bar = bars_release(Snapshot(runtime, tx, now).setup)
-        if bar is not None:
-            raise bar.refusal()
-        transmission = locked(tx, transmission_id)
-        waits = transmission.state is State.AWAITING_RELEASE or _must_be_released(runtime, tx, transmission)
-        if waits:
-            _let_go(runtime, tx, transmission, actor, reason, shown)
-        elif not was_released(runtime, tx, transmission_id):
-            raise NotAwaitingReleaseError
+        accepted = put_back_accepted(runtime, tx, transmission_id, actor)
+        waits = not accepted and _release(Snapshot(runtime, tx, now), transmission_id, actor, reason, shown)
     if waits:
         log_event(Event.PAYLOAD_RELEASED, transmission_id=transmission_id, actor=actor.label)
         deliver(runtime, transmission_id)
@@ -117,6 +112,21 @@ def _withdraw(runtime: Runtime, tx: Transaction, transmission: Transmission, act
         "codes": "given_back" if withdrawal.returns_codes else "count_as_sent",
     }
     tx.ledger.note(now, actor, Kind.WITHDRAWN, said, transmission_id)
+
+
+def _release(snapshot: Snapshot, transmission_id: UUID, actor: Actor, reason: str, shown: str | None) -> bool:
+    """Let a payload go; False if that was done before."""
+    runtime, tx = snapshot.runtime, snapshot.tx
+    bar = bars_release(snapshot.setup)
+    if bar is not None:
+        raise bar.refusal()
+    transmission = locked(tx, transmission_id)
+    waits = transmission.state is State.AWAITING_RELEASE or _must_be_released(runtime, tx, transmission)
+    if waits:
+        _let_go(runtime, tx, transmission, actor, reason, shown)
+    elif not was_released(runtime, tx, transmission_id):
+        raise NotAwaitingReleaseError
+    return waits
 
 
 def check_reason(reason: str) -> None:

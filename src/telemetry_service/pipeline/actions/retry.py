@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import (
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import bars_attempts
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger, State
+from telemetry_service.pipeline.actions.put_back import put_back_accepted
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
@@ -23,6 +24,8 @@ from telemetry_service.storage.ledger_sweep import readable
 
 def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> TransmissionDetail:
     """Send one transmission again and return it, after the attempt.
+
+    One that was accepted before, although someone has changed its row, is shown as accepted again and not sent.
 
     Raises:
         NotFoundError: there is no such transmission.
@@ -36,15 +39,10 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        _may_send(Snapshot(runtime, tx, now))
-        transmission = tx.transmissions.lock(transmission_id)
-        if transmission is None:
-            raise NotFoundError
-        _check_state(transmission.state)
-        if transmission.in_flight(now):
-            raise AttemptUnderWayError
-        tx.ledger.note(now, actor, Kind.RETRIED, transmission_id=transmission_id)
-    if deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
+        accepted = put_back_accepted(runtime, tx, transmission_id, actor)
+        if not accepted:
+            _begin(Snapshot(runtime, tx, now), transmission_id, actor)
+    if not accepted and deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
         raise AttemptUnderWayError
     with open_snapshot(runtime) as snapshot:
         return read_transmission(snapshot, transmission_id)
@@ -68,6 +66,17 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
     with open_snapshot(runtime) as snapshot:
         read = (readable(partial(read_transmission, snapshot, it)) for it in failed)
         return tuple(found for found in read if found is not None)
+
+
+def _begin(snapshot: Snapshot, transmission_id: UUID, actor: Actor) -> None:
+    _may_send(snapshot)
+    transmission = snapshot.tx.transmissions.lock(transmission_id)
+    if transmission is None:
+        raise NotFoundError
+    _check_state(transmission.state)
+    if transmission.in_flight(snapshot.now):
+        raise AttemptUnderWayError
+    snapshot.tx.ledger.note(snapshot.now, actor, Kind.RETRIED, transmission_id=transmission_id)
 
 
 def _check_state(state: State) -> None:

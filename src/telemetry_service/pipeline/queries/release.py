@@ -13,7 +13,9 @@ from telemetry_service.domain.transmissions import (
     nothing_can_have_arrived,
 )
 from telemetry_service.pipeline.announcement import changes_since_settled
-from telemetry_service.pipeline.prepared import readable_of
+from telemetry_service.pipeline.claims import signed_claims
+from telemetry_service.pipeline.prepared import readable_of, says_accepted
+from telemetry_service.pipeline.queries.withdrawal import is_in_conflict
 from telemetry_service.pipeline.snapshot import Snapshot
 
 
@@ -36,7 +38,19 @@ def can_release(snapshot: Snapshot, transmission: Transmission) -> bool:
 
 
 def can_withdraw(snapshot: Snapshot, transmission: Transmission, attempts: Iterable[Attempt]) -> bool:
-    """Whether a transmission may be withdrawn: nothing of it can have arrived, or it can never be sent."""
+    """Whether a transmission may be withdrawn: nothing of it can have arrived, or it can never be sent.
+
+    What was accepted before cannot, whatever someone has made of its row.
+    """
     waits = transmission.state is State.AWAITING_RELEASE or transmission.state in SENDABLE_STATES
-    stuck = transmission.cause in NEVER_SENT_AS_IT_IS
-    return waits and not transmission.in_flight(snapshot.now) and (stuck or nothing_can_have_arrived(attempts))
+    if not waits or transmission.in_flight(snapshot.now) or was_accepted(snapshot, transmission):
+        return False
+    ends = transmission.cause in NEVER_SENT_AS_IT_IS or is_in_conflict(snapshot, transmission)
+    return ends or nothing_can_have_arrived(attempts)
+
+
+def was_accepted(snapshot: Snapshot, transmission: Transmission) -> bool:
+    """Whether a transmission that is not sent because someone has changed it was accepted before, by its entries."""
+    if transmission.state is State.SUCCESS or transmission.cause not in NEVER_SENT_AS_IT_IS:
+        return False
+    return says_accepted(signed_claims(snapshot.runtime, snapshot.tx, transmission.transmission_id))

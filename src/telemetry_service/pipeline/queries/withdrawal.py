@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import PayloadContradictionError, PayloadSchemaUnknownError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.periods import OpenPeriod
@@ -9,6 +10,7 @@ from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.claims import all_claims
 from telemetry_service.pipeline.prepared import can_have_arrived, readable_of
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_state import signed_state
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.claim import completed_at
 from telemetry_service.storage.database import Transaction
@@ -27,13 +29,22 @@ class Withdrawal:
 def withdrawal_of(snapshot: Snapshot, transmission: Transmission) -> Withdrawal | None:
     """Return what a withdrawal would do; None if the License Server may have it, so that it is sent until it is known.
 
-    What can never be sent again can always be withdrawn: nothing else would end its waiting.
+    What can never be sent again can always be withdrawn: nothing else would end its waiting. So can a payload whose ID
+    the License Server knows for another one.
     """
     runtime, tx = snapshot.runtime, snapshot.tx
     arrived = can_have_arrived(runtime, tx, transmission.transmission_id)
-    if arrived and _can_be_sent(runtime, tx, transmission):
+    if arrived and _can_be_sent(runtime, tx, transmission) and not is_in_conflict(snapshot, transmission):
         return None
     return Withdrawal(arrived, returns_codes=not arrived and not _codes_may_have_left(runtime, tx, transmission))
+
+
+def is_in_conflict(snapshot: Snapshot, transmission: Transmission) -> bool:
+    """Whether the License Server has another payload with this ID, by the entry about its latest response."""
+    if transmission.cause is not Cause.ID_CONFLICT:
+        return False
+    signed = signed_state(all_claims(snapshot.runtime, snapshot.tx, transmission.transmission_id))
+    return signed is not None and signed.cause is Cause.ID_CONFLICT
 
 
 def _can_be_sent(runtime: Runtime, tx: Transaction, transmission: Transmission) -> bool:

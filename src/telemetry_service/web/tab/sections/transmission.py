@@ -8,7 +8,7 @@ from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
-from telemetry_service.pipeline.queries.release import can_release, can_withdraw
+from telemetry_service.pipeline.queries.release import can_release, can_withdraw, was_accepted
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 
@@ -23,6 +23,8 @@ class Drawer:
     can_release: bool
     """Whether it waits for its release although its row says something else."""
     can_withdraw: bool
+    was_accepted: bool
+    """Whether it was accepted, although someone has changed its row and it is not sent."""
     query: HistoryQuery
     """The part of the history behind the drawer."""
 
@@ -55,5 +57,12 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
     detail = read_transmission(snapshot, transmission_id)
     transmission = detail.transmission
     withdrawable = can_withdraw(snapshot, transmission, detail.attempts)
-    drawer = Drawer(detail, prove(snapshot, detail), can_release(snapshot, transmission), withdrawable, query)
+    drawer = Drawer(
+        detail,
+        prove(snapshot, detail),
+        can_release=can_release(snapshot, transmission),
+        can_withdraw=withdrawable,
+        was_accepted=was_accepted(snapshot, transmission),
+        query=query,
+    )
     return {"now": snapshot.now, "drawer": drawer}
