@@ -35,6 +35,7 @@ from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
 from tests.torture import worker
 from tests.torture.arena import Arena
+from tests.torture.auditor import verdict
 from tests.torture.report import Report
 from tests.torture.troubles import make_trouble
 from tests.torture.usage_source import Receipts, batch, code
@@ -105,6 +106,7 @@ class Ordeal:
             self._reckon()
             self.report.seconds = time.monotonic() - began
             say(f"{self.report.kills.total()} kills, {self.report.lost} lost, {self.report.doubled} doubled")
+        self._audit()
         return self.report
 
     def end(self) -> None:
@@ -206,6 +208,14 @@ class Ordeal:
         self.report.ledger_problems = max(self.report.ledger_problems, len(found.problems))
         if found.head is not None:
             self._ends.append(f"{found.head.seq}:{found.head.sha256}")
+
+    def _audit(self) -> None:
+        """Let somebody else verify the history of the whole run."""
+        runtime = _patiently(lambda: self._replica.open(self._clock))
+        try:
+            self.report.export_verdict = verdict(runtime, self._server.public_key, self._ends, self._folder)
+        finally:
+            runtime.database.close()
 
     @property
     def _may_switch(self) -> bool:

@@ -4,6 +4,9 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
+VERIFIED = "Verified."
+"""The verifier's last line where all is right."""
+
 
 @dataclass
 class Report:
@@ -38,6 +41,8 @@ class Report:
     ledger_entries: int = 0
     ledger_problems: int = 0
     """What the verification of the whole ledger found, at each reckoning."""
+    export_verdict: str = "none"
+    """What the verifier said of an export, at the end."""
     unexpected_errors: int = 0
     damaged_database: int = 0
 
@@ -47,7 +52,7 @@ class Report:
         usage = (self.lost, self.doubled, self.withheld_wrongly)
         transmissions = (self.undelivered, self.ids_with_two_payloads, self.other_payloads)
         codes = (self.codes_lost, self.codes_doubled)
-        ledger = (self.ledger_problems, not self.ledger_entries)
+        ledger = (self.ledger_problems, not self.ledger_entries, self.export_verdict != VERIFIED)
         return not any((*usage, *transmissions, *codes, *ledger, self.unexpected_errors, self.damaged_database))
 
     def as_json(self) -> str:
@@ -80,6 +85,7 @@ class Report:
             ("extension codes lost, doubled", f"{self.codes_lost:,}, {self.codes_doubled:,}"),
             ("ledger entries verified", f"{self.ledger_entries:,}"),
             ("problems in the ledger", f"{self.ledger_problems:,}"),
+            ("an export, verified elsewhere", self.export_verdict),
             ("errors that are not our own", f"{self.unexpected_errors:,}"),
             ("database damaged", f"{self.damaged_database:,}"),
         ]
