@@ -52,13 +52,14 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/protocol_page.py --check
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
-bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, and starts (some minutes)
+bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, starts, and the reporter (some minutes)
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.recording_http
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.retention
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.ledger
+	$(BIN)/python -m benchmarks.reporter
 
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix

@@ -18,11 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RULES = Path(__file__).with_suffix(".toml")
-PAGES = ("*.md", "docs/*.md", "deploy/*.md")
+PAGES = ("*.md", "docs/*.md", "deploy/*.md", "clients/*/*.md")
 CONFIGURATION = (
     "Makefile",
     "Dockerfile",
     "pyproject.toml",
+    "clients/*/pyproject.toml",
     "alembic.ini",
     ".pre-commit-config.yaml",
     ".dockerignore",
@@ -177,7 +178,7 @@ def all_findings(root: Path = ROOT) -> Iterator[Finding]:
         (of_page, PAGES),
         (of_template, ("templates/**/*.html",)),
         (of_script, ("src/**/static/scripts/*.js",)),
-        (of_source, ("src/**/*.py", "benchmarks/*.py", "migrations/**/*.py", ".ci/*.py")),
+        (of_source, ("src/**/*.py", "clients/*/src/**/*.py", "benchmarks/*.py", "migrations/**/*.py", ".ci/*.py")),
         (of_configuration, CONFIGURATION),
     )
     for read, patterns in readers:

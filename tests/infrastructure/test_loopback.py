@@ -40,6 +40,6 @@ def test_a_test_that_swallows_the_refusal_fails_all_the_same(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath))
     pytester.makepyfile(_OUTSIDE)
-    result = pytester.runpytest_subprocess("-p", "tests.conftest", "-p", "no:randomly", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-p", "tests.plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, errors=1)
     assert "192.0.2.1" in result.stdout.str()

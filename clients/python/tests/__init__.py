@@ -1,0 +1,1 @@
+"""Tests of the reporter, against the real service wherever the service takes part."""
