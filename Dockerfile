@@ -13,8 +13,13 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY templates templates
 COPY src src
-RUN /opt/tools/bin/hatchling build -t wheel \
- && /opt/telemetry/bin/pip install --no-deps dist/*.whl \
+COPY clients/python clients/python
+RUN /opt/tools/bin/hatchling build -t wheel
+# The reporter, for the demo alone. It has no dependencies.
+WORKDIR /build/clients/python
+RUN /opt/tools/bin/hatchling build -t wheel -d /build/dist
+WORKDIR /build
+RUN /opt/telemetry/bin/pip install --no-deps dist/*.whl \
  && /opt/telemetry/bin/pip uninstall --yes pip
 
 FROM ${PYTHON_IMAGE}

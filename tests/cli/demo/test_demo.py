@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -194,6 +195,23 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
         assert refused.process.wait(150) == 1
         assert "contains something other than a demo" in refused.errors
     assert (folder / "letter.txt").read_text() == "dear"
+
+
+_WITHOUT_THE_REPORTER = """
+import sys
+from telemetry_service.cli import main
+sys.modules["control_core_telemetry_reporter"] = None
+sys.argv[1:] = ["demo"]
+main()
+"""
+
+
+def test_without_the_reporter_it_says_what_to_install_and_leaves_no_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _WITHOUT_THE_REPORTER]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "control-core-telemetry[demo]" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def assert_gone(folder: Path) -> None:

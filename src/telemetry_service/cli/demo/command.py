@@ -1,6 +1,7 @@
 """``telemetry-service demo``."""
 
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,10 @@ def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh 
     from telemetry_service.cli.server import until_stopped
 
     with until_stopped():
-        from telemetry_service.cli.demo.folder import DemoFolder
+        from telemetry_service.cli.demo.folder import DemoFolder, DemoIncompleteError
+
+        if find_spec("control_core_telemetry_reporter") is None:
+            raise DemoIncompleteError
         from telemetry_service.cli.demo.run import Demo
         from telemetry_service.domain.clock import SystemClock
 

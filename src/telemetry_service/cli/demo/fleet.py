@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from random import Random
-from typing import Any
-
-from telemetry_service.domain.clock import time_ordered_id
 
 _SATURDAY = 5
 _AT_WEEKENDS = 0.35
@@ -42,6 +39,18 @@ FLEET = (
     Pair("mobile-gateway", 52, 600, ("sandbox", "production"), silent=True),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a bouncer counted."""
+
+    bouncer_id: str
+    environment: str
+    audit_events: int
+    policy_decisions: int
+    successful_decisions: int
+
+
 RETIRED_SANDBOX = "payments-us"
 """The pair whose sandbox bouncer is removed one day."""
 
@@ -53,8 +62,8 @@ def bouncer_id(pair: str, environment: str) -> str:
     return f"bnc-{pair}-{'prd' if environment == 'production' else 'sbx'}"
 
 
-def reports(moment: datetime, day_number: int, share: float, random: Random) -> Iterator[dict[str, Any]]:
-    """Yield what each bouncer reports at ``moment`` on the ``day_number``-th day for a share of that day."""
+def usage(moment: datetime, day_number: int, share: float, random: Random) -> Iterator[Usage]:
+    """Yield what each bouncer counted until ``moment`` on the ``day_number``-th day for a share of that day."""
     for pair in FLEET:
         if pair.since_day > day_number or pair.silent:
             continue
@@ -62,7 +71,7 @@ def reports(moment: datetime, day_number: int, share: float, random: Random) -> 
             if environment == "sandbox" and pair.name == RETIRED_SANDBOX and day_number >= RETIRED_ON_DAY:
                 continue
             events = int(_busy(pair, environment, moment.date(), day_number) * share * random.uniform(0.82, 1.18))
-            yield _report(moment, pair.name, environment, events, random)
+            yield _usage(pair.name, environment, events, random)
 
 
 def _busy(pair: Pair, environment: str, day: date, day_number: int) -> float:
@@ -71,13 +80,7 @@ def _busy(pair: Pair, environment: str, day: date, day_number: int) -> float:
     return pair.busy * share * weekend * (1 + _GROWTH_A_DAY * day_number)
 
 
-def _report(moment: datetime, pair: str, environment: str, events: int, random: Random) -> dict[str, Any]:
+def _usage(pair: str, environment: str, events: int, random: Random) -> Usage:
     decisions = int(events * random.uniform(0.86, 0.94))
-    return {
-        "report_id": str(time_ordered_id(moment)),
-        "bouncer_id": bouncer_id(pair, environment),
-        "environment": environment,
-        "audit_events": events,
-        "policy_decisions": decisions,
-        "successful_decisions": int(decisions * random.uniform(0.955, 0.995)),
-    }
+    successful = int(decisions * random.uniform(0.955, 0.995))
+    return Usage(bouncer_id(pair, environment), environment, events, decisions, successful)

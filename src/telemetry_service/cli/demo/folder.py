@@ -33,6 +33,16 @@ class DemoFolderError(TelemetryError):
     sentence = "This folder cannot be used for a demo."
 
 
+class DemoIncompleteError(TelemetryError):
+    """The reporter, which the demo's Control Plane uses, is not installed."""
+
+    code = "demo-incomplete"
+    sentence = (
+        "The demo reports with the package control-core-telemetry-reporter, which is not installed. Install it from"
+        " clients/python, or as control-core-telemetry[demo]."
+    )
+
+
 class DemoSecrets(BaseModel):
     """What must stay the same when the demo is restarted."""
 

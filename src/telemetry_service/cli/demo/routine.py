@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from telemetry_service.cli.demo.fleet import FLEET, RETIRED_ON_DAY, RETIRED_SANDBOX, bouncer_id, reports
+from telemetry_service.cli.demo.fleet import FLEET, RETIRED_ON_DAY, RETIRED_SANDBOX, bouncer_id, usage
 from telemetry_service.cli.demo.world import Event, World
 from telemetry_service.domain.clock import rfc3339
 
@@ -29,8 +29,7 @@ def days_of_reports(start: datetime, days: int, end: datetime) -> Iterator[Event
 
 def _report_event(at: datetime, day_number: int, share: float) -> Event:
     def happen(world: World) -> None:
-        said = list(reports(at, day_number, share, world.random))
-        world.reporter.call("POST", "/usage", {"reports": said})
+        world.report(usage(at, day_number, share, world.random))
 
     return Event(at, happen)
 
@@ -66,7 +65,7 @@ def license_reports(start: datetime, days: int, trial_expires_at: str) -> Iterat
 
 
 def _call(at: datetime, method: str, path: str, body: object = None) -> Event:
-    return Event(at, lambda world: world.reporter.call(method, path, body))
+    return Event(at, lambda world: world.control_plane.call(method, path, body))
 
 
 def wakings(*moments: datetime) -> Iterator[Event]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from control_core_telemetry_reporter import Reporter
 from telemetry_service.app import create_app
 from telemetry_service.cli.demo.block import Running, block
 from telemetry_service.cli.demo.control_plane import ControlPlane
@@ -29,6 +30,7 @@ from telemetry_service.reference.options import Grant, LicenseBlock
 from telemetry_service.settings import Settings, load_settings
 
 _LOOPBACK = "127.0.0.1"
+_NEVER_SECONDS = 86_400.0
 _SEED = 20_261
 """The same numbers every time."""
 
@@ -84,19 +86,32 @@ class Demo:
         events = story(now, self.secrets)
         clock.set_to(min(event.at for event in events))
         with past_service(settings, clock) as past:
-            reporter, administrator = self._make_tokens(past)
-            world = World(
-                clock=clock,
-                license_server=license_server,
-                reporter=ControlPlane(past.url, reporter),
-                administrator=ControlPlane(past.url, administrator),
-                wake=lambda: wake(past.service.runtime),
-                random=Random(_SEED),  # noqa: S311 - figures of a demo, not a secret
-            )
-            live(world, events, now)
-            world.return_to_present()
+            control_plane, administrator = self._make_tokens(past)
+            with self._reporter(past.url, control_plane, clock) as reporter:
+                world = World(
+                    clock=clock,
+                    license_server=license_server,
+                    control_plane=ControlPlane(past.url, control_plane),
+                    reporter=reporter,
+                    administrator=ControlPlane(past.url, administrator),
+                    wake=lambda: wake(past.service.runtime),
+                    random=Random(_SEED),  # noqa: S311 - figures of a demo, not a secret
+                )
+                live(world, events, now)
+                world.return_to_present()
         port = license_server.options.port
         self.folder.keep(self.secrets.model_copy(update={"complete": True, "license_server_port": port}))
+
+    def _reporter(self, url: str, token: str, clock: OffsetClock) -> Reporter:
+        """Return the reporter of the services that count. It sends when the story says so."""
+        return Reporter(
+            url,
+            token,
+            self.folder.path / "reporter",
+            now=lambda: clock.now().timestamp(),
+            flush_seconds=_NEVER_SECONDS,
+            send_seconds=_NEVER_SECONDS,
+        )
 
     def _make_tokens(self, past: PastService) -> tuple[str, str]:
         """Create the tokens of the story, which the reader can also use to try things."""
