@@ -35,6 +35,8 @@ class HostileIssuer:
         self.id_token: Callable[[], str] = lambda: ""
         self.forms: list[Form] = []
         self.asked: list[str] = []
+        self.before: Callable[[], None] = lambda: None
+        """Runs before each response: one that takes long is a provider that hangs."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
@@ -76,6 +78,7 @@ class HostileIssuer:
     def document(self, path: str) -> tuple[int, bytes]:
         """Return what is sent for a path."""
         self.asked.append(path)
+        self.before()
         if path in self.answers:
             return self.answers[path]
         documents: dict[str, Callable[[], bytes]] = {

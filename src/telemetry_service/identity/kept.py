@@ -1,12 +1,14 @@
 """What an issuer publishes: kept for a while, and read again when it is old or lacks something.
 
 Strangers can ask for anything, so it is read at most every ``PAUSE``. If it cannot be read, what was read last still
-counts for ``LONGEST``: an issuer that is down for a moment locks no one out.
+counts for ``LONGEST``: an issuer that is down for a moment locks no one out. Only one caller waits while it is read
+again; the others use what is known.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import Lock, Thread
 from typing import Generic, TypeVar
 
 from telemetry_service.domain.clock import Clock
@@ -48,8 +50,15 @@ class Kept(Generic[T]):
 
     @property
     def at_hand(self) -> T | None:
-        """The document, if it is known and not old."""
-        return self._last if _within(self._read_at, self._clock.now(), self._fresh) else None
+        """The document, if it is used as it is: it is not old, or someone has just tried to read it again."""
+        now = self._clock.now()
+        fresh = _within(self._read_at, now, self._fresh)
+        return self._usable(now) if fresh or self._was_tried(now) else None
+
+    @property
+    def known(self) -> T | None:
+        """The document, even if it is old, unless it is too old to be used."""
+        return self._usable(self._clock.now())
 
     def get(self, suits: Callable[[T], bool] = lambda _document: True) -> T:
         """Return the document. It is read again if it is old, or if it does not suit; it may still not suit then.
@@ -63,16 +72,40 @@ class Kept(Generic[T]):
                 document = self._again(suits, self._clock.now())
         return document
 
+    def latest(self) -> T:
+        """Return the document without waiting, if it is known; an old one is read again meanwhile.
+
+        Raises:
+            IssuerUnavailableError: it is not known and cannot be read now.
+        """
+        document = self.known
+        if document is None:
+            return self.get()
+        if self.at_hand is None:
+            Thread(target=self._read_again, name="issuer", daemon=True).start()
+        return document
+
+    def _read_again(self) -> None:
+        with suppress(IssuerUnavailableError):
+            self.get()
+
+    def _usable(self, now: datetime) -> T | None:
+        return self._last if _within(self._read_at, now, LONGEST) else None
+
+    def _was_tried(self, now: datetime) -> bool:
+        return _within(self._tried_at, now, min(PAUSE, self._fresh))
+
     def _again(self, suits: Callable[[T], bool], now: datetime) -> T:
         document = self.at_hand
         if document is not None and suits(document):
             return document
-        if not _within(self._tried_at, now, min(PAUSE, self._fresh)):
+        if not self._was_tried(now):
             self._tried_at = now
             self._try(now)
-        if self._last is None or not _within(self._read_at, now, LONGEST):
+        document = self._usable(now)
+        if document is None:
             raise IssuerUnavailableError(self._cause)
-        return self._last
+        return document
 
     def _try(self, now: datetime) -> None:
         try:

@@ -65,9 +65,9 @@ class OpenIdProvider:
         self.signing_keys = SigningKeys(NAME, lambda: client().get(self._metadata.get().jwks_uri), clock)
 
     @property
-    def is_at_hand(self) -> bool:
-        """Whether the provider's addresses are known without asking it."""
-        return self._metadata.at_hand is not None
+    def is_known(self) -> bool:
+        """Whether the provider's addresses are known without waiting for it."""
+        return self._metadata.known is not None
 
     def has_key_of(self, token: str) -> bool:
         """Whether a token can be verified, or refused, without asking the provider for keys."""
@@ -89,7 +89,7 @@ class OpenIdProvider:
         Raises:
             IssuerUnavailableError: the provider does not say where.
         """
-        metadata = self._metadata.get()
+        metadata = self._metadata.latest()
         login = ProviderLogin(self._clock.now().timestamp(), next_, renewed.session_id.hex if renewed else None)
         challenge = to_base64url(hashlib.sha256(login.verifier.encode()).digest()).decode()
         asked = {
@@ -137,7 +137,7 @@ class OpenIdProvider:
         Raises:
             IssuerUnavailableError: the provider does not say where.
         """
-        endpoint = self._metadata.get().end_session_endpoint
+        endpoint = self._metadata.latest().end_session_endpoint
         asked = {"client_id": self._provider.client_id, "post_logout_redirect_uri": return_to}
         return None if endpoint is None else _with_query(endpoint, asked)
 

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,15 +14,20 @@ import pytest
 
 from telemetry_service.identity.back_channel import EVENT
 from telemetry_service.web.errors.request_errors import IssuersBusyError
+from telemetry_service.web.http.failed_lately import FailedLately
 from telemetry_service.web.tab import paths
 from tests.support.databases import RunDatabases
 from tests.support.hostile_issuer import HostileIssuer
-from tests.support.running import Running
+from tests.support.running import PASSWORD, Running
 
+LOCAL = {"name": "admin", "password": PASSWORD}
 PUBLIC_URL, HOST = "https://telemetry.example", "telemetry.example"
 SESSION = "__Host-telemetry_session"
 STRANGER, PERSON, PROVIDER = "203.0.113.66", "192.0.2.7", "198.51.100.4"
 ASKED, OF_ONE = 30, 2
+ADDRESSES = 10
+SOON = 3
+"""Seconds: less than the five after which a provider is given up."""
 
 
 @pytest.fixture
@@ -99,3 +104,113 @@ def test_a_stranger_has_two_places_and_keeps_no_one_from_logging_in_or_out(
         tab = service.client.get(paths.TAB, headers=_headers(PERSON, f"{SESSION}={session}"))
         assert tab.status_code == 303, "the session has ended"
     assert sum(IssuersBusyError.sentence in one.result().text for one in asked) > ASKED / 2
+
+
+class Crowd:
+    """Strangers at many addresses, who come back from the provider with codes that they made up."""
+
+    def __init__(self, service: Running, callers: ThreadPoolExecutor) -> None:
+        self._service = service
+        self._callers = callers
+        self._addresses = [f"203.0.113.{number}" for number in range(ADDRESSES)]
+
+    def come_back(self) -> list[Future[httpx.Response]]:
+        """Let each address come back as often as it may."""
+        begun = [(address, _leave(self._service, address)) for address in self._addresses * OF_ONE]
+        return [self._callers.submit(_return, self._service, address, one, "junk") for address, one in begun]
+
+
+@pytest.fixture
+def crowd(service: Running) -> Iterator[Crowd]:
+    with ThreadPoolExecutor(2 * ADDRESSES * OF_ONE) as callers:
+        yield Crowd(service, callers)
+
+
+@contextmanager
+def _hung(issuer: HostileIssuer, *, over_junk_alone: bool = False) -> Iterator[None]:
+    """Let the provider hang for the time of the block."""
+    goes_on = threading.Event()
+
+    def hang() -> None:
+        if not over_junk_alone or issuer.forms[-1]["code"] == "junk":
+            goes_on.wait(60)
+
+    issuer.before = hang
+    try:
+        yield
+    finally:
+        issuer.before = lambda: None
+        goes_on.set()
+
+
+def _log_in(service: Running, issuer: HostileIssuer, address: str) -> int:
+    person = _leave(service, address)
+    claims = issuer.claims(int(service.clock.now().timestamp()), nonce=person[1]["nonce"])
+    issuer.id_token = lambda: issuer.sign(claims)
+    return _return(service, address, person, "c").status_code
+
+
+def _wait_until(happens: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@contextmanager
+def _soon() -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < SOON
+
+
+def test_a_provider_that_hangs_hurts_no_other_page_and_lets_people_in_as_soon_as_it_goes_on(
+    service: Running, issuer: HostileIssuer, crowd: Crowd
+) -> None:
+    assert _log_in(service, issuer, PERSON) == 303
+    service.client.cookies.clear()
+    with _hung(issuer):
+        strangers = crowd.come_back()
+        _wait_until(lambda: len(issuer.forms) > OF_ONE)
+        with _soon():
+            local = service.client.post("/login", data=LOCAL, headers=_headers(PERSON))
+            assert local.status_code == 303
+            session = f"{SESSION}={local.cookies[SESSION]}"
+            service.client.cookies.clear()
+            assert service.client.get(paths.TAB, headers=_headers(PERSON, session)).status_code == 200
+            assert service.client.get("/healthz").status_code == 200
+        service.clock.advance(timedelta(minutes=11))  # What is known of the provider is old.
+        with _soon():
+            for _ in range(3):
+                _leave(service, PERSON)
+            assert service.client.get(paths.PROVIDER_ENDED, headers=_headers(PERSON)).status_code == 200
+        assert sum(one.done() for one in strangers) < len(strangers)
+    with _soon():
+        assert _log_in(service, issuer, PERSON) == 303
+    assert {one.result().status_code for one in strangers} <= {401, 503}
+
+
+def test_addresses_that_came_back_in_vain_wait_only_for_each_other(
+    service: Running, issuer: HostileIssuer, crowd: Crowd
+) -> None:
+    assert {one.result().status_code for one in crowd.come_back()} == {401}
+    asked = len(issuer.forms)
+    with _hung(issuer, over_junk_alone=True):
+        strangers = crowd.come_back()
+        _wait_until(lambda: len(issuer.forms) > asked)
+        with _soon():
+            assert [_log_in(service, issuer, f"198.51.100.{number}") for number in range(5)] == [303] * 5
+        assert sum(one.done() for one in strangers) < len(strangers)
+    with _soon():
+        assert _log_in(service, issuer, "203.0.113.0") == 303, "a person at one of these addresses"
+
+
+def test_the_addresses_that_failed_are_forgotten_and_bounded() -> None:
+    failed, now = FailedLately(timedelta(minutes=10), most=2), datetime(2026, 3, 1, tzinfo=UTC)
+    for address in "abc":
+        failed.note(address, now, failed=True)
+    assert [failed.has(address, now) for address in "abc"] == [False, True, True]
+    failed.note("b", now, failed=False)
+    assert [failed.has(address, now) for address in "abc"] == [False, False, True]
+    for moved in (timedelta(minutes=10), -timedelta(minutes=10)):
+        assert not failed.has("c", now + moved)

@@ -9,16 +9,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial, wraps
+from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.addresses import caller_group
+from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginThrottledError, TelemetryError
 from telemetry_service.identity.accounts import Admitted
 from telemetry_service.log.write import log_exception
@@ -29,6 +32,7 @@ from telemetry_service.web.errors.request_errors import (
     LoginsBusyError,
 )
 from telemetry_service.web.http.addresses import caller_address
+from telemetry_service.web.http.failed_lately import FailedLately
 from telemetry_service.web.security.cookies import read_device_cookie
 
 P = ParamSpec("P")
@@ -45,9 +49,15 @@ _SPARED = 9
 and an open session have their own, so they never wait for strangers. Addresses that have failed lately leave so many
 places to those that have not."""
 
-_ISSUERS, _ISSUERS_WAITING, _ISSUERS_OF_ONE = 4, 16, 2
-"""An issuer that hangs is given up after five seconds; meanwhile, it must not keep others from the password, and one
-address must not keep others from the issuer."""
+_LEAVING, _LEAVING_WAITING = 2, 38
+"""Only as long as nothing is known of the provider: all wait for one response."""
+
+_RETURNING, _RETURNING_WAITING = 8, 32
+_FAILED, _FAILED_WAITING = 4, 36
+_ISSUERS_OF_ONE = 2
+_FAILED_LASTS = timedelta(minutes=10)
+"""An issuer that hangs is given up after five seconds. Meanwhile, one address must not keep others from it, nor must
+many: those that came back lately without success have other threads."""
 
 _LOG_OUTS, _LOG_OUTS_WAITING, _LOG_OUTS_OF_ONE = 2, 22, 6
 """All log-outs at a provider come from its own address, and several may come at once."""
@@ -105,7 +115,13 @@ class Pools:
     exchanges: BoundedPool = field(default_factory=lambda: BoundedPool(_EXCHANGES, ExchangesBusyError))
     strangers: BoundedPool = field(default_factory=lambda: BoundedPool(_STRANGERS, LoginsBusyError, _STRANGERS_WAITING))
     known: BoundedPool = field(default_factory=lambda: BoundedPool(_KNOWN, LoginsBusyError, _KNOWN_WAITING))
-    issuers: BoundedPool = field(default_factory=lambda: BoundedPool(_ISSUERS, IssuersBusyError, _ISSUERS_WAITING))
+    leaving: BoundedPool = field(default_factory=lambda: BoundedPool(_LEAVING, IssuersBusyError, _LEAVING_WAITING))
+    returning: BoundedPool = field(
+        default_factory=lambda: BoundedPool(_RETURNING, IssuersBusyError, _RETURNING_WAITING)
+    )
+    failed: BoundedPool = field(default_factory=lambda: BoundedPool(_FAILED, IssuersBusyError, _FAILED_WAITING))
+    have_failed: FailedLately = field(default_factory=lambda: FailedLately(_FAILED_LASTS))
+    """Addresses whose last login at the provider did not succeed."""
     log_outs: BoundedPool = field(default_factory=lambda: BoundedPool(_LOG_OUTS, IssuersBusyError, _LOG_OUTS_WAITING))
     gateway: BoundedPool = field(default_factory=lambda: BoundedPool(_GATEWAY, IssuersBusyError, _GATEWAY_WAITING))
     checks: BoundedPool = field(default_factory=lambda: BoundedPool(_CHECKS, ChecksBusyError, _CHECKS_WAITING))
@@ -157,9 +173,36 @@ def _begin_login(pools: Pools, admitted: Admitted, work: Callable[[], T]) -> asy
     return pools.strangers.begin(work, source.key, _OF_ONE, _SPARED if admitted.failures else 0)
 
 
-def waits_for_issuer(at_hand: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
-    """Run a route that asks an issuer of identities in its pool, unless what it needs is ``at_hand``."""
-    return _unless(at_hand, lambda pools: pools.issuers, _ISSUERS_OF_ONE)
+def leaves_for_issuer(known: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
+    """Run a route that leads to the provider in its pool, unless it is ``known`` where that is."""
+    return _unless(known, lambda pools: pools.leaving, _ISSUERS_OF_ONE)
+
+
+def returns_from_issuer(endpoint: Callable[P, Response]) -> Callable[P, Awaitable[Response]]:
+    """Run the route that redeems a code of the provider. Addresses that have failed wait only for each other."""
+
+    @wraps(endpoint)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> Response:
+        given: Any = kwargs
+        pools: Pools = given["context"].pools
+        clock: Clock = given["context"].runtime.clock
+        caller = _group_of(given["request"])
+        pool = pools.failed if pools.have_failed.has(caller, clock.now()) else pools.returning
+        task = pool.begin(partial(endpoint, *args, **kwargs), caller, _ISSUERS_OF_ONE)
+        task.add_done_callback(lambda ended: pools.have_failed.note(caller, clock.now(), failed=_has_failed(ended)))
+        return await task
+
+    return run
+
+
+def _has_failed(ended: asyncio.Task[Response]) -> bool:
+    if ended.cancelled() or ended.exception() is not None:
+        return True
+    return ended.result().status_code >= HTTPStatus.BAD_REQUEST
+
+
+def _group_of(request: Request) -> str:
+    return caller_group(caller_address(request.scope) or "")
 
 
 def hears_of_log_outs(at_hand: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
@@ -177,8 +220,7 @@ def _unless(
             work = partial(endpoint, *args, **kwargs)
             if at_hand(**given):
                 return await run_in_threadpool(work)
-            caller = caller_group(caller_address(given["request"].scope) or "")
-            return await pool_of(given["context"].pools).begin(work, caller, of_one)
+            return await pool_of(given["context"].pools).begin(work, _group_of(given["request"]), of_one)
 
         return run
 

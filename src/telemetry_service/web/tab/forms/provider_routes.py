@@ -20,7 +20,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.context import Context, WebContext
 from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
-from telemetry_service.web.http.pools import hears_of_log_outs, waits_for_issuer
+from telemetry_service.web.http.pools import hears_of_log_outs, leaves_for_issuer, returns_from_issuer
 from telemetry_service.web.security.authorization import CurrentStranger, public
 from telemetry_service.web.security.browsers import browser_of
 from telemetry_service.web.security.cookies import (
@@ -54,7 +54,7 @@ router = Topic("tab", described=False)
 
 def _has_addresses(*, context: WebContext, **_given: object) -> bool:
     provider = context.authentication.provider
-    return provider is None or provider.is_at_hand
+    return provider is None or provider.is_known
 
 
 def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> bool:
@@ -62,13 +62,9 @@ def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> boo
     return provider is None or provider.has_key_of(logout_token)
 
 
-def _never(**_given: object) -> bool:
-    return False
-
-
 @router.get(paths.PROVIDER_LOGIN)
 @public
-@waits_for_issuer(_has_addresses)
+@leaves_for_issuer(_has_addresses)
 def leave(
     request: Request,
     context: Context,
@@ -89,7 +85,7 @@ def leave(
 
 @router.get(paths.PROVIDER_RETURN)
 @public
-@waits_for_issuer(_never)
+@returns_from_issuer
 def come_back(
     request: Request,
     context: Context,
@@ -135,7 +131,7 @@ def end_sessions(
 
 @router.get(paths.PROVIDER_ENDED)
 @public
-@waits_for_issuer(_has_addresses)
+@leaves_for_issuer(_has_addresses)
 def show_ended(request: Request, context: Context) -> Response:
     """Say that the session here has ended, and lead to the end of the one at the provider."""
     provider, public_url = _provider_of(context), context.runtime.deployment.public_url
