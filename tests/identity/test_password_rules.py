@@ -2,43 +2,72 @@
 
 import hashlib
 import re
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 from argon2 import PasswordHasher
 
 from telemetry_service.identity import password_rules
 from telemetry_service.identity.authentication import Authentication
-from telemetry_service.identity.password_rules import PasswordRefusedError, check_new_password
+from telemetry_service.identity.breached_passwords import is_breached
+from telemetry_service.identity.password_rules import PASSWORD_MAXIMUM, PasswordRefusedError, check_new_password
 from telemetry_service.storage.database import Database
 from tests.support.actors import CLI, STRANGER
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 
 FOLDER = Path(password_rules.__file__).parent
-REPEATS, SEQUENCE, NAMED, COMMON = "repeats a few", "is a sequence", "must not contain the name", "most common"
+NAMED, GUESSED, BREACHED = "must not contain the name", "is easy to guess", "public in breaches"
 
 REFUSED = {
     "elevenchars": "12 to 1024",
     "x" * 1025: "12 to 1024",
     " " * 12: "begins or ends with a space",
-    "aaaaaaaaaaaa": REPEATS,
-    "abababababab": REPEATS,
-    "passwordpassword": REPEATS,
-    "123456789012": SEQUENCE,
-    "987654321098": SEQUENCE,
-    "abcdefghijkl": SEQUENCE,
-    "ZYXWVUTSRQPO": SEQUENCE,
-    "qwertyuiopas": SEQUENCE,
-    "password1234": COMMON,
-    "Password1234": COMMON,
-    "2026-dragon!": COMMON,
-    "1q2w3e4r5t6y": COMMON,
-    "\uff30assword1234": COMMON,
+    # Repetitions
+    "aaaaaaaaaaaa": GUESSED,
+    "abababababab": GUESSED,
+    "passwordpassword": GUESSED,
+    "letmein letmein": GUESSED,
+    "letmein1letmein2": GUESSED,
+    "Hunter2-HUNTER2!": GUESSED,
+    "xk7qxk7qxk7q": GUESSED,
+    # Sequences
+    "123456789012": GUESSED,
+    "987654321098": GUESSED,
+    "abcdefghijkl": GUESSED,
+    "ZYXWVUTSRQPO": GUESSED,
+    "qwertyuiopas": GUESSED,
+    "qwertz-123456!": GUESSED,
+    # Common ones, and what is added to them
+    "password1234": GUESSED,
+    "Password1234": GUESSED,
+    "2026-dragon!": GUESSED,
+    "1q2w3e4r5t6y": GUESSED,
+    "\uff30assword1234": GUESSED,
+    "Summer2026!Summer": GUESSED,
+    "Winter-2026-01": GUESSED,
+    "iloveyou2026!!": GUESSED,
+    "password dragon": GUESSED,
+    # Other characters for letters, and backward
+    "P@ssw0rd2026!!": GUESSED,
+    "p4$$w0rd.19.84": GUESSED,
+    "1l0v3y0u..1l0v3y0u": GUESSED,
+    "drowssap2025": GUESSED,
+    # Names
     "my Admin says no": NAMED,
     "administrator": NAMED,
+    "adm1n1strator!": NAMED,
     "Control-Core rocks": NAMED,
+    "controlc0re-2026": NAMED,
     "tele.metry of mine": NAMED,
+    "7elem3try with zest": NAMED,
+    # Nothing of the kind, but known to everyone
+    "Mailcreated5240": BREACHED,
+    "gardentool080811!": BREACHED,
+    "feelmywrath1": BREACHED,
+    "meandtheboys": BREACHED,
 }
 
 
@@ -55,7 +84,10 @@ ACCEPTED = (
     "Zürich am Abend",
     "password with 9 more words",
     "k7#Vq2-mZp0s",
+    "739104826150",
     "合言葉は山と川と海と空です",
+    "letmein " * 20 + "unless the end is another",
+    "\U0001f419" * 3 + "\U0001f980" * 4 + "\U0001f41a" * 5 + "reef",
 )
 
 
@@ -64,11 +96,24 @@ def test_a_password_that_only_its_owner_thinks_of_is_accepted(password: str) -> 
     check_new_password(password)
 
 
-def test_the_list_of_common_passwords_is_the_one_that_is_documented() -> None:
-    documented = re.findall(r"`([0-9a-f]{64})`", (FOLDER / "VENDORED.md").read_text())
-    content = (FOLDER / "common-passwords.txt.gz").read_bytes()
-    assert documented == [hashlib.sha256(content).hexdigest()]
-    assert len(content) < 100_000
+def test_the_lists_of_passwords_are_the_ones_that_are_documented() -> None:
+    page = (FOLDER / "VENDORED.md").read_text()
+    for name, most in (("common-passwords.txt.gz", 100_000), ("breached-passwords.bloom", 2_500_000)):
+        content = (FOLDER / name).read_bytes()
+        assert re.findall(rf"`{name}`.*`([0-9a-f]{{64}})`", page) == [hashlib.sha256(content).hexdigest()]
+        assert len(content) < most
+
+
+def test_hardly_any_other_password_seems_to_be_breached() -> None:
+    chosen = Random(7)  # noqa: S311 - the same ones in each run
+    others = (f"{chosen.getrandbits(80):x}" for _ in range(5000))
+    assert sum(map(is_breached, others)) < 40
+
+
+def test_the_longest_password_is_checked_at_once() -> None:
+    begun = time.process_time()
+    check_new_password("".join(chr(0x4E00 + number) for number in range(PASSWORD_MAXIMUM)))
+    assert time.process_time() - begun < 1
 
 
 def test_a_password_of_an_earlier_version_stays_valid_whatever_the_rules_say_today(

@@ -3,29 +3,21 @@
 A password that is already in use stays valid, whatever these rules say.
 """
 
-import gzip
-import re
 import unicodedata
-from functools import cache
-from pathlib import Path
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.plain_text import invisible_error
+from telemetry_service.identity.breached_passwords import is_breached
+from telemetry_service.identity.guessability import bits_of, spellings
 
 PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper limit keeps an attacker from feeding megabytes to the hash."""
 
-_COMMON = Path(__file__).parent / "common-passwords.txt.gz"
+BITS_MINIMUM = 36.0
+"""Two common passwords have less. Three words have more, and so have 12 characters at random, even digits."""
 
 _NAMES = ("admin", "controlcore", "telemetry")
 """The user's name and the product's."""
-
-_DISTINCT_MINIMUM = 5
-_ADDED_MINIMUM = 8
-"""Characters around a common password that make a new one of it; fewer are soon guessed."""
-
-_RUNS = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm", "qwertzuiopasdfghjklyxcvbnm")
-"""The order of the alphabet, and of two keyboards."""
 
 
 class PasswordRefusedError(TelemetryError):
@@ -46,35 +38,23 @@ def check_new_password(password: str) -> None:
     if (problem := invisible_error(password)) is not None:
         sentence = f"The password {problem}"
         raise PasswordRefusedError(sentence)
-    if (sentence_of := _guessable(unicodedata.normalize("NFKC", password).casefold())) is not None:
+    if (sentence_of := _guessable(canonical(password))) is not None:
         raise PasswordRefusedError(sentence_of)
 
 
+def canonical(password: str) -> str:
+    """Return how a password is compared: someone who guesses tries both cases and every width of a character."""
+    return unicodedata.normalize("NFKC", password).casefold()
+
+
 def _guessable(text: str) -> str | None:
-    # A text that repeats a shorter one occurs in two copies of itself at an inner position.
-    if len(set(text)) < _DISTINCT_MINIMUM or text in (text + text)[1:-1]:
-        return "This password repeats a few characters. Choose another one."
-    if any(text in _endless(run, len(text)) for run in (*_RUNS, *(run[::-1] for run in _RUNS))):
-        return "This password is a sequence of characters. Choose another one."
-    if any(name in re.sub(r"[^a-z]", "", text) for name in _NAMES):
+    if any(name in "".join(filter(str.isalpha, spelling)) for spelling in spellings(text) for name in _NAMES):
         return "A password must not contain the name of the user or of the product. Choose another one."
-    if text in _common() or _is_common_with_more(text):
-        return "This password is one of the most common ones, or nearly. Choose another one."
+    if bits_of(text) < BITS_MINIMUM:
+        return (
+            "This password is easy to guess: common passwords, years, repetitions, and sequences count for little."
+            " Choose another one, such as four words that have nothing to do with each other."
+        )
+    if is_breached(text):
+        return "This password is among those that have become public in breaches. Choose another one."
     return None
-
-
-def _endless(run: str, length: int) -> str:
-    return run * (length // len(run) + 2)
-
-
-def _is_common_with_more(text: str) -> bool:
-    """Whether it is a common password with a few digits or symbols before or after it."""
-    core = re.sub(r"^[^a-z]+|[^a-z]+$", "", text)
-    return len(text) - len(core) < _ADDED_MINIMUM and core in _common()
-
-
-@cache
-def _common() -> frozenset[str]:
-    """Return the 20,000 most common passwords, in lower case."""
-    with gzip.open(_COMMON, "rt", encoding="utf-8") as file:
-        return frozenset(line.strip() for line in file)
