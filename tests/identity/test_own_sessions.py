@@ -1,5 +1,6 @@
 """Where a person is logged in: listed, marked, and ended one by one or together."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -88,6 +89,30 @@ def test_nobody_sees_or_ends_the_sessions_of_another_person(administered: Authen
     administered.own_sessions.end_all(VIEWER, ADMIN)
     assert is_open(administered, local)
     assert not is_open(administered, viewer)
+
+
+def test_an_administrator_logs_out_one_other_person_or_everyone_else(
+    administered: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    own, others, known = log_in(administered), administered.others_sessions, len(entries(database))
+    viewers = [administered.sessions.open(Proven(VIEWER, clock.now()), STRANGER) for _ in range(2)]
+    clock.advance(timedelta(minutes=2))
+    second = replace(VIEWER, subject="4712", name=None)
+    other = administered.sessions.open(Proven(second, clock.now()), STRANGER)
+    elsewhere = replace(second, issuer="https://other.example")
+    namesake = administered.sessions.open(Proven(elsewhere, clock.now()), STRANGER)
+    shown = others.people(LOCAL_ADMINISTRATOR)
+    assert [(one.person.subject, one.sessions) for one in shown] == [("4712", 1), ("4712", 1), (VIEWER.subject, 2)]
+    with pytest.raises(NotFoundError):
+        others.end(LOCAL_ADMINISTRATOR, own.session.session_id, ADMIN)
+    assert others.end(LOCAL_ADMINISTRATOR, viewers[0].session.session_id, ADMIN) == 2
+    assert [is_open(administered, each) for each in (*viewers, other, namesake, own)] == [False] * 2 + [True] * 3
+    assert others.end_all(LOCAL_ADMINISTRATOR, ADMIN) == 2
+    assert others.end_all(LOCAL_ADMINISTRATOR, ADMIN) == 0
+    assert [is_open(administered, each) for each in (other, namesake, own)] == [False, False, True]
+    assert others.people(LOCAL_ADMINISTRATOR) == ()
+    noted = [entry for entry in entries(database)[known:] if entry.kind is Kind.SESSIONS_ENDED]
+    assert [(entry.actor, entry.details["sessions_ended"]) for entry in noted] == [("admin", 2)] * 2
 
 
 def test_a_new_password_needs_the_present_one_and_ends_the_other_sessions(

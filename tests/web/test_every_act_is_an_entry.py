@@ -13,6 +13,7 @@ from fastapi.routing import iter_route_contexts
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.tab import paths
+from tests.support.actors import VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
@@ -95,6 +96,11 @@ def reports(desk: Desk) -> httpx.Response:
 
 def deletes_sessions(which: str) -> Call:
     return lambda desk: desk.tab("DELETE", f"/api/v1/sessions{which}")
+
+
+def is_visited(desk: Desk) -> None:
+    desk.log_in()
+    desk.service.log_in_as(VIEWER)
 
 
 def is_alone(desk: Desk) -> None:
@@ -264,6 +270,11 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "all": Act(clicks("POST", paths.END_SESSIONS, which="all"), by(PERSON, Kind.SESSIONS_ENDED), Desk.log_in),
         "no others": Act(clicks("POST", paths.END_SESSIONS, which="others"), NONE, is_alone),
         "no such": Act(clicks("POST", paths.END_SESSIONS, which="x"), NONE, Desk.log_in),
+    },
+    ("POST", paths.END_OTHERS): {
+        "no one": Act(clicks("POST", paths.END_OTHERS, which="all"), NONE, Desk.log_in),
+        "no such": Act(clicks("POST", paths.END_OTHERS, which="x"), NONE, Desk.log_in),
+        "everyone": Act(clicks("POST", paths.END_OTHERS, which="all"), by(PERSON, Kind.SESSIONS_ENDED), is_visited),
     },
     ("POST", paths.PASSWORD): {
         "changed": Act(

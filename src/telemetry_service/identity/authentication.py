@@ -11,6 +11,7 @@ from telemetry_service.domain.issuers import RETURN_PATH, Doors, Gateway
 from telemetry_service.domain.keyed_digest import KeyUse, key_use
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
+from telemetry_service.identity.others_sessions import OthersSessions
 from telemetry_service.identity.own_sessions import OwnSessions
 from telemetry_service.identity.passwords import HashCost, Passwords
 from telemetry_service.identity.refusals import Refusals
@@ -40,6 +41,7 @@ class Authentication:
     accounts: Accounts
     sessions: Sessions
     own_sessions: OwnSessions
+    others_sessions: OthersSessions
     unsaved_forms: SignedTexts
     """Signs what a browser keeps of a form whose session has ended."""
     devices: Devices
@@ -95,12 +97,13 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     devices = Devices(keys, ADMINISTRATOR)
     accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
     sessions = Sessions(database, clock, keys, accounts, devices)
-    own_sessions, unsaved_forms = OwnSessions(database, clock), SignedTexts(keys, "unsaved-form")
+    own_sessions, others_sessions = OwnSessions(database, clock), OthersSessions(database, clock)
+    unsaved_forms = SignedTexts(keys, "unsaved-form")
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
     provider = _provider(doors, public_url, client, keys, clock)
-    people = (accounts, sessions, own_sessions, unsaved_forms, devices)
+    people = (accounts, sessions, own_sessions, others_sessions, unsaved_forms, devices)
     ways = (gateway, provider, doors.local_login)
     return Authentication(*people, tokens, refusals, throttle, keys, *ways)
 

@@ -9,7 +9,7 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
-from telemetry_service.identity.sessions import has_ended
+from telemetry_service.identity.sessions import has_ended, key_of
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredSession
 
@@ -29,7 +29,7 @@ class SessionFacts:
 
 
 class OwnSessions:
-    """A person's own sessions. No one ends those of others here; a new password does."""
+    """A person's own sessions. ``others_sessions.py`` ends those of others."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         """Work on the sessions in ``database``."""
@@ -40,7 +40,7 @@ class OwnSessions:
         """Return the sessions that have not ended, latest first."""
         now = self._clock.now()
         with self._database.read() as tx:
-            stored = tx.identity.sessions_of(*_key_of(person))
+            stored = tx.identity.sessions_of(*key_of(person))
         return tuple(_facts(one, current) for one in stored if not has_ended(one, now))
 
     def end(self, person: Person, session_id: UUID, actor: Actor) -> None:
@@ -51,7 +51,7 @@ class OwnSessions:
         """
         now = self._clock.now()
         with self._database.write() as tx:
-            own = {one.session_id for one in tx.identity.sessions_of(*_key_of(person)) if not has_ended(one, now)}
+            own = {one.session_id for one in tx.identity.sessions_of(*key_of(person)) if not has_ended(one, now)}
             if session_id not in own or not tx.identity.remove_session(session_id):
                 raise NotFoundError
             tx.ledger.note(now, actor, Kind.SESSIONS_ENDED, {"sessions_ended": 1})
@@ -59,14 +59,10 @@ class OwnSessions:
     def end_all(self, person: Person, actor: Actor, kept: UUID | None = None) -> int:
         """End all sessions, or all but one; return how many there were."""
         with self._database.write() as tx:
-            ended = tx.identity.remove_sessions_of(*_key_of(person), kept)
+            ended = tx.identity.remove_sessions_of(*key_of(person), kept)
             if ended:
                 tx.ledger.note(self._clock.now(), actor, Kind.SESSIONS_ENDED, {"sessions_ended": ended})
         return ended
-
-
-def _key_of(person: Person) -> tuple[str | None, str | None]:
-    return (None, None) if person.issuer is None else (person.issuer, person.subject)
 
 
 def _facts(stored: StoredSession, current: UUID | None) -> SessionFacts:

@@ -64,6 +64,10 @@ class Session(Login):
         """Whether the person can log out here."""
         return True
 
+    def may_end_others(self, now: datetime) -> bool:
+        """Whether it may end other sessions: someone who has copied its cookie must not log its owner out."""
+        return self.is_recent(now)
+
 
 @dataclass(frozen=True, slots=True)
 class Proven:
@@ -216,8 +220,8 @@ class Sessions:
             return False
         return match is not None and self._keys.matches(digest, match[1].encode(), _CSRF)
 
-    def reauthenticate(self, session: Session, password: str, actor: Actor) -> str:
-        """Take the password again, so that the session counts as recent and may be shown a secret.
+    def reauthenticate(self, session: Session, password: str, actor: Actor, attempted: Attempted = REVEAL) -> str:
+        """Take the password again, so that the session counts as recent and may do what was ``attempted``.
 
         Returns:
             The new value of its cookie. The old one has ended.
@@ -226,7 +230,7 @@ class Sessions:
             LoginFailedError: the password is wrong.
             LoginThrottledError: too many were wrong before.
         """
-        checked = self._checked(session, password, actor, REVEAL)
+        checked = self._checked(session, password, actor, attempted)
         now = self._clock.now()
         secret, digest = self._new_secret()
         with self._database.write() as tx:
@@ -278,7 +282,7 @@ class Sessions:
             for stored in tx.identity.remove_logged_out(
                 logged_out.issuer, logged_out.sid, logged_out.subject, logged_out.before
             ):
-                tx.ledger.note(self._clock.now(), _person_of(stored).actor(None), Kind.LOGOUT)
+                tx.ledger.note(self._clock.now(), person_of_stored(stored).actor(None), Kind.LOGOUT)
 
     def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""
@@ -291,7 +295,7 @@ class Sessions:
 
     def _session(self, stored: StoredSession) -> Session:
         return Session(
-            person=_person_of(stored),
+            person=person_of_stored(stored),
             authenticated_at=stored.authenticated_at,
             session_id=stored.session_id,
             created_at=stored.created_at,
@@ -335,10 +339,16 @@ def _new_session(proven: Proven, place: Place, digest: KeyedDigest, now: datetim
     )
 
 
-def _person_of(stored: StoredSession) -> Person:
+def person_of_stored(stored: StoredSession) -> Person:
+    """Return whose session it is."""
     if stored.issuer is None or stored.subject is None:
         return LOCAL_ADMINISTRATOR
     return Person(stored.issuer, stored.subject, stored.name, stored.role)
+
+
+def key_of(person: Person) -> tuple[str | None, str | None]:
+    """Return the issuer and the subject that the sessions of a person have."""
+    return (None, None) if person.issuer is None else (person.issuer, person.subject)
 
 
 def has_ended(stored: StoredSession, now: datetime) -> bool:

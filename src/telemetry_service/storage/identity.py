@@ -188,6 +188,10 @@ class IdentityStore:
         query = select(*_SESSION).where(*_of_person(issuer, subject))
         return tuple(self._sessions(query.order_by(AdminSession.created_at.desc(), AdminSession.session_id)))
 
+    def all_sessions(self) -> tuple[StoredSession, ...]:
+        """Return everyone's sessions that can be read, those that have ended too."""
+        return tuple(self._sessions(select(*_SESSION).order_by(AdminSession.session_id)))
+
     def _sessions(self, query: Select[*tuple[Any, ...]]) -> Iterator[StoredSession]:
         return (StoredSession(*row) for row in readable_rows(self._connection.execute(query), _SESSION))
 

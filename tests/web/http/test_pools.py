@@ -38,7 +38,7 @@ EXCHANGES = {
     f"{TAB}/history/{{transmission_id}}/retry",
 }
 _MAKES_EXCHANGES = {"send_now", "retry", "retry_failed", "check_connection", "_test"}
-_CHECKS_PASSWORDS = {"log_in", "reauthenticate", "_authenticate", "change_password"}
+_CHECKS_PASSWORDS = {"log_in", "reauthenticate", "_authenticate", "_confirmed", "change_password"}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,8 @@ def test_no_route_makes_an_exchange_or_checks_a_password_in_the_threads_of_all(s
     exchanging = {path for path, endpoint in routes if names_in(endpoint) & _MAKES_EXCHANGES}
     assert exchanging == EXCHANGES
     checking = {path for path, endpoint in routes if names_in(endpoint) & _CHECKS_PASSWORDS}
-    assert checking == {"/login", f"{TAB}/api-key/reveal", f"{TAB}/access/password"}
+    access = {f"{TAB}/access/{act}" for act in ("password", "end", "others/end")}
+    assert checking == {"/login", f"{TAB}/api-key/reveal", *access}
     for path, endpoint in routes:
         if path in checking and names_in(endpoint) & _CHECKS_PASSWORDS:
             assert asyncio.iscoroutinefunction(endpoint), path

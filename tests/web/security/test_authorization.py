@@ -94,6 +94,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", f"{TAB}/access"): VIEWED,
     ("GET", f"{TAB}/logged-in"): VIEWED,
     ("POST", f"{TAB}/access/end"): VIEWED,
+    ("POST", f"{TAB}/access/others/end"): PAGE,
     ("POST", f"{TAB}/access/password"): PAGE,
     ("POST", f"{TAB}/save"): PAGE,
     ("POST", f"{TAB}/test-connection"): PAGE,

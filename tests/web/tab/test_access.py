@@ -1,8 +1,10 @@
 """*Access*: the sessions, the password and the tokens, as pages and by REST."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -104,6 +106,99 @@ def test_ending_one_others_and_all_logs_those_browsers_out(service: Running) -> 
     assert not one.is_in()
 
 
+def test_a_login_of_a_while_ago_ends_no_other_session_without_the_password(service: Running) -> None:
+    this, other, third = (Browser(service).log_in() for _ in range(3))
+    service.clock.advance(timedelta(minutes=11))
+    assert 'id="confirm-own"' in this.call("GET", paths.ACCESS).text
+    (gone,) = [e["session_id"] for e in other.call("GET", "/api/v1/sessions").json()["sessions"] if e["current"]]
+    for which in (gone, "others", "all"):
+        refused = this.call("POST", paths.END_SESSIONS, which=which)
+        assert (refused.status_code, "requires a recent login" in refused.text) == (403, True)
+        wrong = this.call("POST", paths.END_SESSIONS, which=which, password="wrong")
+        assert (wrong.status_code, "Incorrect password." in wrong.text) == (422, True)
+    for path in ("", "?others=true", f"/{gone}"):
+        refused = this.call("DELETE", f"/api/v1/sessions{path}")
+        assert (refused.status_code, code_in(refused)) == (403, "recent-login-required")
+    assert [this.is_in(), other.is_in(), third.is_in()] == [True] * 3
+    before = this.cookies["telemetry_session"]
+    ended = this.call("POST", paths.END_SESSIONS, which=gone, password=PASSWORD)
+    assert ended.headers["location"] == f"{paths.ACCESS}?done=sessions-ended"
+    assert this.cookies["telemetry_session"] != before
+    assert [this.is_in(), other.is_in(), third.is_in()] == [True, False, True]
+    assert this.call("DELETE", "/api/v1/sessions?others=true").status_code == 204, "it has just been proved"
+    assert not third.is_in()
+
+
+def test_the_own_session_ends_without_it_and_all_of_them_with_it(service: Running) -> None:
+    browsers = [Browser(service).log_in() for _ in range(4)]
+    service.clock.advance(timedelta(minutes=11))
+    for browser, end in zip(browsers, ("tab", "rest", "log out"), strict=False):
+        (own,) = [e["session_id"] for e in browser.call("GET", "/api/v1/sessions").json()["sessions"] if e["current"]]
+        acts = {
+            "tab": ("POST", paths.END_SESSIONS, {"which": own}),
+            "rest": ("DELETE", f"/api/v1/sessions/{own}", {}),
+            "log out": ("POST", paths.LOGOUT, {}),
+        }
+        method, path, form = acts[end]
+        assert browser.call(method, path, **form).status_code in {204, 303}, end
+    assert [browser.is_in() for browser in browsers] == [False] * 3 + [True]
+    out = browsers[3].call("POST", paths.END_SESSIONS, which="all", password=PASSWORD)
+    assert out.headers["location"] == paths.LOGIN
+    assert not browsers[3].is_in()
+
+
+def test_guesses_at_the_password_of_a_session_are_slowed_down_here_too(service: Running) -> None:
+    browser = Browser(service).log_in()
+    service.clock.advance(timedelta(minutes=11))
+    wrong = [browser.call("POST", paths.END_OTHERS, which="all", password=f"wrong {n}").status_code for n in range(6)]
+    assert (wrong[0], wrong[-1]) == (422, 429)
+    blocked = browser.call("POST", paths.END_SESSIONS, which="all", password=PASSWORD)
+    assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "30")
+
+
+def test_an_administrator_logs_out_others_in_the_tab_and_a_viewer_no_one(service: Running) -> None:
+    this, viewers, theirs = Browser(service).log_in(), Browser(service), Browser(service)
+    for browser, person in ((viewers, VIEWER), (theirs, replace(VIEWER, subject="4712", name="Vera & Co"))):
+        browser.cookies |= service.log_in_as(person)[0]
+    page = this.call("GET", paths.ACCESS).text
+    assert "Vera &amp; Co" in page
+    assert 'id="others"' not in viewers.call("GET", paths.ACCESS).text
+    assert viewers.call("POST", paths.END_OTHERS, which="all").status_code == 403
+    (own,) = [e["session_id"] for e in this.call("GET", "/api/v1/sessions").json()["sessions"] if e["current"]]
+    for which in (own, str(uuid4()), "x"):
+        assert this.call("POST", paths.END_OTHERS, which=which).status_code == 404
+    assert [viewers.is_in(), theirs.is_in()] == [True, True]
+    (vera,) = theirs.call("GET", "/api/v1/sessions").json()["sessions"]
+    ended = this.call("POST", paths.END_OTHERS, which=vera["session_id"])
+    assert "Those people are logged out." in this.call("GET", ended.headers["location"]).text
+    assert [this.is_in(), viewers.is_in(), theirs.is_in()] == [True, True, False]
+    assert this.call("POST", paths.END_OTHERS, which="all").status_code == 303
+    assert [this.is_in(), viewers.is_in()] == [True, False]
+
+
+def test_who_came_from_a_provider_is_led_there_before_ending_sessions(
+    run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    provider = {
+        "TELEMETRY_PUBLIC_URL": "http://127.0.0.1/telemetry",
+        "TELEMETRY_OIDC_ISSUER": "https://127.0.0.1:1",
+        "TELEMETRY_OIDC_CLIENT_ID": "telemetry",
+        "TELEMETRY_OIDC_VIEWER_ROLES": "viewer",
+    }
+    with Running(run_databases.sqlite(tmp_path), provider) as service:
+        browser = Browser(service)
+        browser.cookies |= service.log_in_as(VIEWER)[0]
+        service.clock.advance(timedelta(minutes=11))
+        page = browser.call("GET", f"/telemetry{paths.ACCESS}").text
+        again = "/telemetry/login/provider?again=true&amp;next="
+        assert f'href="{again}{paths.ACCESS}"' in page
+        framed = browser.call("GET", "/telemetry/embedded/access").text
+        assert f'href="{again}{paths.LOGGED_IN}" target="_blank"' in framed
+        assert page.count(" disabled>") == 1, "all of them; the one that is this one may end"
+        form = {"which": "all", "password": PASSWORD}
+        assert browser.call("POST", f"/telemetry{paths.END_SESSIONS}", **form).status_code == 403
+
+
 def test_the_rest_api_ends_them_too(service: Running) -> None:
     one, other = Browser(service).log_in(), Browser(service).log_in()
     assert one.call("DELETE", "/api/v1/sessions?others=true").status_code == 204
@@ -157,7 +252,7 @@ def test_the_password_is_changed_in_the_tab_and_this_browser_stays_in(service: R
 WRONG = {
     "the present one": ({"present": "wrong", "new": NEW, "again": NEW}, "Incorrect password."),
     "the repetition": ({"present": PASSWORD, "new": NEW, "again": NEW + "!"}, "are different."),
-    "a common one": ({"present": PASSWORD, "new": "password1234", "again": "password1234"}, "most common"),
+    "a common one": ({"present": PASSWORD, "new": "password1234", "again": "password1234"}, "easy to guess"),
     "a short one": ({"present": PASSWORD, "new": "short", "again": "short"}, "12 to 1024"),
     "nothing": ({}, "12 to 1024"),
 }

@@ -31,22 +31,31 @@ def get_sessions(context: Context, login: CurrentLogin) -> SessionsResponse:
 
 @router.delete("", status_code=204, dependencies=[NO_BODY])
 @people_only
+@refused_with(errors.RecentLoginRequiredError)
 def delete_sessions(
     context: Context,
     caller: CurrentCaller,
     login: CurrentLogin,
     others: Others = False,  # noqa: FBT002 - a query parameter
 ) -> None:
-    """End all your browser sessions, or all others."""
+    """End all your browser sessions, or all others. A session needs a login of the last ten minutes for this."""
+    _check_recent(context, login)
     context.authentication.own_sessions.end_all(login.person, caller.actor, _id_of(login) if others else None)
 
 
 @router.delete("/{session_id}", status_code=204, dependencies=[NO_BODY])
 @people_only
-@refused_with(errors.NotFoundError)
+@refused_with(errors.NotFoundError, errors.RecentLoginRequiredError)
 def delete_session(context: Context, caller: CurrentCaller, login: CurrentLogin, session_id: SessionId) -> None:
-    """End one of your browser sessions."""
+    """End one of your browser sessions. Ending another one needs a login of the last ten minutes."""
+    if session_id != _id_of(login):
+        _check_recent(context, login)
     context.authentication.own_sessions.end(login.person, session_id, caller.actor)
+
+
+def _check_recent(context: Context, login: Login) -> None:
+    if not login.may_end_others(context.runtime.clock.now()):
+        raise errors.RecentLoginRequiredError
 
 
 def _id_of(login: Login) -> UUID | None:

@@ -7,6 +7,7 @@ MESSAGES: dict[str, Badge] = {
     "saved-key": Badge("Settings and API key saved.", "check", "good"),
     "key-removed": Badge("API key removed. Nothing is sent until you save another key.", "check", "good"),
     "sessions-ended": Badge("Ended. That browser is logged out.", "check", "good"),
+    "others-ended": Badge("Ended. Those people are logged out.", "check", "good"),
     "password-changed": Badge("Password changed. All your other sessions have ended.", "check", "good"),
     "restored": Badge("Recorded. Sending continues, but for payloads that wait for their release.", "check", "good"),
     "unchanged": Badge("No changes to save.", "info", "info"),

@@ -29,6 +29,7 @@ EXPORT = "/api/v1/telemetry/history/export"
 
 ACCESS = f"{TAB}/access"
 END_SESSIONS = f"{TAB}/access/end"
+END_OTHERS = f"{TAB}/access/others/end"
 PASSWORD = f"{TAB}/access/password"
 LOGGED_IN = f"{TAB}/logged-in"
 """Where a login leads that the frame of a console asked for."""

@@ -1,5 +1,6 @@
-"""*Access*: where the person is logged in, and the local administrator's password. Plain forms, without scripts."""
+"""*Access*: who is logged in where, and the local administrator's password. Plain forms, without scripts."""
 
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -8,7 +9,13 @@ from uuid import UUID
 from fastapi import Form, Query, Request
 from fastapi.responses import Response
 
-from telemetry_service.domain.errors import LoginFailedError, LoginThrottledError, NotFoundError
+from telemetry_service.domain.errors import (
+    LoginFailedError,
+    LoginThrottledError,
+    NotFoundError,
+    RecentLoginRequiredError,
+)
+from telemetry_service.identity.accounts import LOGIN
 from telemetry_service.identity.login import Login
 from telemetry_service.identity.password_rules import PasswordRefusedError
 from telemetry_service.identity.sessions import Place, Session
@@ -29,7 +36,9 @@ from telemetry_service.web.topic import Topic
 
 ACCESS = "telemetry/access.html"
 _OTHERS, _ALL = "others", "all"
-_ENDED, _CHANGED = "sessions-ended", "password-changed"
+_ENDED, _OTHERS_ENDED, _CHANGED = "sessions-ended", "others-ended", "password-changed"
+_OWN, _OTHERS_TOO = "confirm-own", "confirm-others"
+"""The fields for the password of someone who logged in a while ago."""
 _DIFFERENT = "The new password and its repetition are different."
 
 router = Topic("tab", described=False)
@@ -57,8 +66,24 @@ def show_access(visit: CurrentVisit, done: Annotated[str | None, Query()] = None
 
 @router.post(paths.END_SESSIONS)
 @viewer_page
-def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()]) -> Response:
-    """End one session, all others, or all."""
+@checks_password
+def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()], password: Annotated[str, Form()] = "") -> Response:
+    """End one session, all others, or all. All but the own one take a login of the last ten minutes."""
+    current = str(_id_of(visit.login))
+    if which == current:
+        return _ended(visit, which)
+    return _confirmed(visit, password, _OWN, lambda: _ended(visit, which))
+
+
+@router.post(paths.END_OTHERS)
+@page
+@checks_password
+def end_others(visit: CurrentVisit, which: Annotated[str, Form()], password: Annotated[str, Form()] = "") -> Response:
+    """End the sessions of another person, or of everyone else, after a login of the last ten minutes."""
+    return _confirmed(visit, password, _OTHERS_TOO, lambda: _others_ended(visit, which))
+
+
+def _ended(visit: Visit, which: str) -> Response:
     sessions, current = visit.context.authentication.own_sessions, _id_of(visit.login)
     if which in {_OTHERS, _ALL}:
         sessions.end_all(visit.login.person, visit.actor, current if which == _OTHERS else None)
@@ -67,6 +92,32 @@ def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()]) -> Response
     if which in {_ALL, str(current)}:
         return logged_out(visit.request, visit.login) if visit.login.ends_here else see_other(paths.ACCESS)
     return see_other(f"{paths.ACCESS}?done={_ENDED}")
+
+
+def _others_ended(visit: Visit, which: str) -> Response:
+    others = visit.context.authentication.others_sessions
+    if which == _ALL:
+        others.end_all(visit.login.person, visit.actor)
+    else:
+        others.end(visit.login.person, _session_in(which), visit.actor)
+    return see_other(f"{paths.ACCESS}?done={_OTHERS_ENDED}")
+
+
+def _confirmed(visit: Visit, password: str, field: str, end: Callable[[], Response]) -> Response:
+    """End sessions if the person has just proved who it is, or does so with the password."""
+    login, sessions = visit.login, visit.context.authentication.sessions
+    if login.may_end_others(visit.runtime.clock.now()):
+        return end()
+    if not isinstance(login, Session) or not _is_local(login) or not password:
+        return _refused(visit, field, RecentLoginRequiredError.sentence, HTTPStatus.FORBIDDEN)
+    try:
+        token = sessions.reauthenticate(login, password, visit.actor, LOGIN)
+    except (LoginFailedError, LoginThrottledError) as refusal:
+        return _wrong_password(visit, field, refusal)
+    response = end()
+    if response.headers["location"].startswith(paths.ACCESS):  # Otherwise this session has ended, too.
+        set_session_cookie(visit.request, response, token)
+    return response
 
 
 @router.post(paths.PASSWORD)
@@ -87,18 +138,22 @@ def change_password(
     place = Place(caller_address(visit.request.scope), browser_of(visit.request))
     try:
         opened = visit.context.authentication.sessions.change_password(login, present, new, visit.actor, place)
-    except LoginFailedError:
-        return _refused(visit, "present", "Incorrect password.")
-    except LoginThrottledError as refusal:
-        problem = problem_of(refusal)
-        response = _refused(visit, "present", problem.detail, problem.status)
-        response.headers.update(problem.headers)
-        return response
+    except (LoginFailedError, LoginThrottledError) as refusal:
+        return _wrong_password(visit, "present", refusal)
     except PasswordRefusedError as refusal:
         return _refused(visit, "new", refusal.text)
     response = see_other(f"{paths.ACCESS}?done={_CHANGED}")
     set_session_cookie(visit.request, response, opened.token)
     set_device_cookie(visit.request, response, opened.device_cookie or "")
+    return response
+
+
+def _wrong_password(visit: Visit, field: str, refusal: LoginFailedError | LoginThrottledError) -> Response:
+    if isinstance(refusal, LoginFailedError):
+        return _refused(visit, field, "Incorrect password.")
+    problem = problem_of(refusal)
+    response = _refused(visit, field, problem.detail, problem.status)
+    response.headers.update(problem.headers)
     return response
 
 
@@ -109,10 +164,13 @@ def _refused(visit: Visit, field: str, sentence: str, status: int = HTTPStatus.U
 
 def _shown(visit: Visit) -> dict[str, Any]:
     authentication, now = visit.context.authentication, visit.runtime.clock.now()
+    person, may_change = visit.login.person, visit.caller.may_change
     return {
         "now": now,
-        "sessions": authentication.own_sessions.list(visit.login.person, _id_of(visit.login)),
-        "tokens": _valid_tokens(authentication.tokens, now) if visit.caller.may_change else None,
+        "sessions": authentication.own_sessions.list(person, _id_of(visit.login)),
+        "others": authentication.others_sessions.people(person) if may_change else None,
+        "must_confirm": not visit.login.may_end_others(now),
+        "tokens": _valid_tokens(authentication.tokens, now) if may_change else None,
         "is_local": _is_local(visit.login),
         "password_errors": {},
     }
