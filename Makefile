@@ -50,6 +50,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py --check
 	$(BIN)/python .ci/log_events_table.py --check
 	$(BIN)/python .ci/protocol_page.py --check
+	$(BIN)/python .ci/metrics_table.py --check
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, starts, and the reporter (some minutes)
@@ -72,6 +73,7 @@ docs: .venv/.dev ## Write the pages that are generated from the code
 	PYTHONPATH=. $(BIN)/python .ci/troubleshooting_page.py
 	$(BIN)/python .ci/log_events_table.py
 	$(BIN)/python .ci/protocol_page.py
+	$(BIN)/python .ci/metrics_table.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements again (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)

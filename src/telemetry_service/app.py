@@ -9,7 +9,7 @@ from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import Settings
 from telemetry_service.web.application import create_web
 from telemetry_service.web.context import WebContext
-from telemetry_service.web.metrics import Metrics
+from telemetry_service.web.metrics.metrics import Metrics
 
 
 def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
@@ -19,14 +19,17 @@ def create_app(settings: Settings, options: Options | None = None) -> FastAPI:
 
 def make_app(service: Service) -> FastAPI:
     """Return the web application of an open service; its lifespan starts and stops the service."""
+    metrics = Metrics(service.runtime, service.heartbeat.readiness)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        metrics.events.begin()
         service.start()
         try:
             yield
         finally:
             service.stop()
+            metrics.events.end()
 
     context = WebContext(
         runtime=service.runtime,
@@ -34,6 +37,6 @@ def make_app(service: Service) -> FastAPI:
         authentication=service.authentication,
         readiness=service.heartbeat.readiness,
         threads=service.threads,
-        metrics=Metrics(service.runtime),
+        metrics=metrics,
     )
     return create_web(context, lifespan)

@@ -9,7 +9,7 @@ import base64
 import re
 import ssl
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +26,7 @@ from telemetry_service.log.options import LogFormat, LogLevel
 KEY_BYTES = 32
 SPREAD_MAXIMUM_SECONDS = 3600
 MAX_BOUNCERS_MAXIMUM = 1_000_000
+PORT_MAXIMUM = 65_535
 """Ten times the default: with more, previews would be slow."""
 
 NOTICE_MAXIMUM_HOURS = 8760
@@ -335,6 +336,23 @@ def max_bouncers(text: str) -> int:
         message = f"must be a whole number from 1 to {MAX_BOUNCERS_MAXIMUM}."
         raise RefusedValueError(message)
     return int(text)
+
+
+def port(text: str) -> int:
+    """Return the number of a TCP port."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= PORT_MAXIMUM:
+        message = f"must be the number of a port, 1 to {PORT_MAXIMUM}."
+        raise RefusedValueError(message)
+    return int(text)
+
+
+def ip_address_text(text: str) -> str:
+    """Return an address of this machine; ``::`` and ``0.0.0.0`` are all of them."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        message = "must be an IP address, such as 127.0.0.1 or ::."
+        raise RefusedValueError(message) from None
 
 
 def fingerprint(text: str) -> str:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 Keys: TypeAlias = tuple[SecretBytes, ...]
 
 DEFAULT_DATABASE_URL = "sqlite:///data/telemetry.db"
+DEFAULT_METRICS_ADDRESS = "127.0.0.1"
 DEFAULT_SEND_SPREAD = timedelta(seconds=300)
 FILE_BYTES_MAXIMUM = 64 * 1024
 """No secret is larger, and a path such as /dev/zero must not exhaust the memory."""
@@ -68,6 +69,8 @@ _PLAIN = frozenset(
         "TELEMETRY_LEDGER_FINGERPRINT",
         "TELEMETRY_LEDGER_RETENTION_DAYS",
         "TELEMETRY_MAX_BOUNCERS",
+        "TELEMETRY_METRICS_ADDRESS",
+        "TELEMETRY_METRICS_PORT",
         "TELEMETRY_NEW_FIELD_NOTICE_HOURS",
         "TELEMETRY_PUBLIC_URL",
         "TELEMETRY_RELEASE",
@@ -132,6 +135,10 @@ class Settings:
     """Where browsers reach the service; None if the deployment does not say."""
     frame_ancestors: tuple[str, ...]
     """Other origins whose pages may show the tab in a frame."""
+    metrics_address: str
+    """The address of the port for the metrics."""
+    metrics_port: int | None
+    """None if the metrics have no separate port."""
     log_format: LogFormat | None
     """None chooses by what stderr is."""
     log_level: LogLevel
@@ -194,6 +201,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
         public_url=source.read("TELEMETRY_PUBLIC_URL", values.public_url, None),
         frame_ancestors=source.read("TELEMETRY_FRAME_ANCESTORS", values.frame_ancestors, ()),
+        metrics_address=source.read("TELEMETRY_METRICS_ADDRESS", values.ip_address_text, DEFAULT_METRICS_ADDRESS),
+        metrics_port=source.read("TELEMETRY_METRICS_PORT", values.port, None),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
         doors=read_doors(source),

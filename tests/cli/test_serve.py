@@ -193,6 +193,31 @@ def test_a_port_in_use_is_reported_in_a_sentence(cli: CommandLine) -> None:
     assert ended.err == f"Port {port} is already in use; choose another one with --port. (port-in-use)\n"
 
 
+def test_the_metrics_have_a_port_of_their_own_where_one_is_set(connected: CommandLine, tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as free:
+        port = str(free.getsockname()[1])
+    environment = {**connected.environment, "TELEMETRY_METRICS_PORT": port}
+    with Program("serve", "--port", "0", folder=tmp_path, environment=environment) as service:
+        service.wait_for_url()
+        started = service.wait_for_event("service_started")
+        assert started["metrics_listening"] == f"127.0.0.1:{port}"
+        found = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+        assert (found.status_code, "telemetry_database_up 1.0" in found.text) == (200, True)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.2:{port}/metrics", trust_env=False)
+        assert service.stop(signal.SIGTERM) == 0
+
+
+def test_a_port_of_the_metrics_in_use_is_reported_by_the_name_of_its_setting(cli: CommandLine) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        cli.set(TELEMETRY_METRICS_PORT=port)
+        ended = cli("serve", "--port", "0")
+    assert ended.code == 1
+    named = f"Port {port} is already in use; choose another one with TELEMETRY_METRICS_PORT. (port-in-use)"
+    assert ended.err.splitlines()[-1] == named
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--liveness", "--port", "1"]])
 def test_help_and_the_health_check_load_little(arguments: list[str]) -> None:
     code = (

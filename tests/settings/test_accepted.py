@@ -22,6 +22,7 @@ def test_two_keys_are_all_that_a_deployment_must_set() -> None:
     assert settings.deployment_version == __version__
     assert settings.send_spread == timedelta(seconds=300)
     assert settings.max_bouncers == 100_000
+    assert (settings.metrics_address, settings.metrics_port) == ("127.0.0.1", None)
     assert (settings.demo_mode, settings.ephemeral_keys) == (False, False)
 
 

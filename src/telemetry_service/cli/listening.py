@@ -25,8 +25,10 @@ class PortInUseError(CannotListenError):
     sentence = "The port is already in use; choose another one with --port."
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, chosen_with: str = "--port") -> socket.socket:
     """Return a listening socket; port 0 lets the system choose one. ``::`` is every address of both families.
+
+    ``chosen_with`` is the option or the setting to name if the port cannot be used.
 
     Raises:
         CannotListenError: the address is taken, not local, or invalid.
@@ -37,7 +39,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise _refusal(error, host, port) from None
+        raise _refusal(error, host, port, chosen_with) from None
 
 
 def _listen_on_everything(port: int) -> socket.socket:
@@ -52,11 +54,11 @@ def _listen_on_everything(port: int) -> socket.socket:
     return socket.create_server((_EVERY_IPV4, port), backlog=_BACKLOG)
 
 
-def _refusal(error: OSError, host: str, port: int) -> CannotListenError:
+def _refusal(error: OSError, host: str, port: int, chosen_with: str) -> CannotListenError:
     if error.errno == errno.EADDRINUSE:
-        return PortInUseError(f"Port {port} is already in use; choose another one with --port.")
+        return PortInUseError(f"Port {port} is already in use; choose another one with {chosen_with}.")
     if error.errno == errno.EACCES:
-        return CannotListenError(f"This account may not use port {port}; choose one above 1023 with --port.")
+        return CannotListenError(f"This account may not use port {port}; choose one above 1023 with {chosen_with}.")
     return CannotListenError(f"{host} is not an address of this machine.")
 
 

@@ -73,6 +73,8 @@ class Waiting:
     """When the first of these was prepared."""
     awaiting_until: datetime | None = None
     """The earliest end of a notice that releases one of them; None if only a person does."""
+    here_since: datetime | None = None
+    """When the oldest of those ``here`` was prepared."""
     payload_changed: int = 0
     """Those among them whose payload is not the one that was signed, so that it is not sent."""
 

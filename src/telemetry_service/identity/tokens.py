@@ -30,6 +30,9 @@ from telemetry_service.storage.identity import StoredToken
 REMEMBERED = timedelta(seconds=5)
 """How long a verified token is trusted without checking the database: the delay of a revocation."""
 
+VERIFIED_LATELY = timedelta(minutes=10)
+"""How long a verified token lets its holder read the metrics of a service whose database cannot be read."""
+
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 NAME_MALFORMED = (
@@ -113,10 +116,10 @@ class _Remembered:
     since: datetime
     expires_at: datetime | None
 
-    def is_fresh(self, now: datetime) -> bool:
+    def is_fresh(self, now: datetime, trusted: timedelta = REMEMBERED) -> bool:
         """Whether it can be trusted without asking the database."""
-        # Not `now - since < REMEMBERED` alone: a clock that is set back would prolong it.
-        fresh = timedelta(0) <= now - self.since < REMEMBERED
+        # Not `now - since < trusted` alone: a clock that is set back would prolong it.
+        fresh = timedelta(0) <= now - self.since < trusted
         return fresh and (self.expires_at is None or now < self.expires_at)
 
 
@@ -203,10 +206,17 @@ class ServiceTokens:
         """Return the holder of a recently verified token, without reading the database."""
         if self._bootstrap is not None and hmac.compare_digest(token.encode(), self._bootstrap):
             return _DEPLOYMENTS_OWN
+        return self._trusted(token, REMEMBERED)
+
+    def verified_lately(self, token: str) -> TokenHolder | None:
+        """Return the holder of a token that was verified within ``VERIFIED_LATELY``: for when nothing can be read."""
+        return self._trusted(token, VERIFIED_LATELY)
+
+    def _trusted(self, token: str, trusted: timedelta) -> TokenHolder | None:
         if token_text.read(token) is None:
             return None
         found = self._verified.get(self._memory_key(token))
-        return found.holder if found is not None and found.is_fresh(self._clock.now()) else None
+        return found.holder if found is not None and found.is_fresh(self._clock.now(), trusted) else None
 
     def verify(self, token: str) -> TokenHolder:
         """Return the holder of a token, from the database.

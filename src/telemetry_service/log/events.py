@@ -116,8 +116,8 @@ INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
 EVENTS: dict[Event, Meaning] = {
     Event.SERVICE_STARTED: Meaning(
         INFO,
-        ("version", "database", "listening", "log_level"),
-        "The service is listening at this address.",
+        ("version", "database", "listening", "metrics_listening", "log_level"),
+        "The service is listening at this address, and for the metrics at the other, if they have a separate port.",
     ),
     Event.SERVICE_STOPPING: Meaning(INFO, (), "The service received a stop signal and is finishing its work."),
     Event.SERVICE_STOPPED: Meaning(INFO, (), "The service stopped normally."),

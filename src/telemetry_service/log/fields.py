@@ -97,6 +97,7 @@ FIELDS: dict[str, Form] = {
     "job": Form.CODE,
     "key": Form.CODE,
     "listening": Form.LISTENING,
+    "metrics_listening": Form.LISTENING,
     "log_level": Form.CODE,
     "logger": Form.CODE,
     "note": Form.CODE,

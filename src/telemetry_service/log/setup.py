@@ -32,6 +32,7 @@ def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: st
     writer = DescriptorHandler(stream.fileno())
     writer.setFormatter(make_formatter(chosen, colors=terminal, journal=_is_journal(stream, journal_stream)))
     handler = BackgroundHandler(writer)
+    handler.setLevel(_LEVELS[level])
     handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]

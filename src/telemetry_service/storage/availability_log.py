@@ -1,6 +1,7 @@
 """Logs when the database becomes unusable and when it can be used again, rather than one line for each call."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class AvailabilityLog:
         self._monotonic = monotonic
         self._lock = Lock()
         self._lasting: dict[str, _Failure] = {}
+        self._failures: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}
 
     @contextmanager
@@ -41,9 +43,15 @@ class AvailabilityLog:
             raise
         self._worked(writing=writing)
 
+    def failures(self) -> dict[str, int]:
+        """Return how many transactions failed so far, by code."""
+        with self._lock:
+            return dict(self._failures)
+
     def _failed(self, code: str, *, writing: bool) -> None:
         now = self._monotonic()
         with self._lock:
+            self._failures[code] += 1
             failure = self._lasting.setdefault(code, _Failure(now, writing))
             logged_at = self._logged_at.get(code)
             if failure.logged or (logged_at is not None and now - logged_at < QUIET_SECONDS):

@@ -40,7 +40,7 @@ from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
-from telemetry_service.storage.space import check_space
+from telemetry_service.storage.space import SpaceStore, check_space, free_bytes
 from telemetry_service.storage.stamps import Stamper, StampStore
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore
@@ -91,6 +91,7 @@ class Transaction:
         self.retention = RetentionStore(connection)
         self.schedule = ScheduleStore(connection)
         self.sealed_values = SealedValueStore(connection)
+        self.space = SpaceStore(connection)
         self.sweep = LedgerSweepStore(connection)
         self.transmissions = TransmissionStore(connection)
         self.usage = UsageStore(connection)
@@ -192,6 +193,14 @@ class Database:
         """
         with translated(), transaction_deadline() as deadline, self._begun(deadline, self._reading) as connection:
             return pages_verified(connection)
+
+    def failures(self) -> dict[str, int]:
+        """Return how many transactions of this process failed so far, by error code."""
+        return self._watch.failures()
+
+    def free_bytes(self) -> int | None:
+        """Return the free bytes of the disk that holds the embedded database; None if that is not known."""
+        return free_bytes(Path(self._engine.url.database)) if self._embedded and self._engine.url.database else None
 
     def try_writing(self) -> None:
         """Write something and roll it back.

@@ -57,6 +57,8 @@ CLOCKS_DIFFER = timedelta(minutes=1)
 """How much the clocks of two replicas may differ before one mistakes the other's plans for those of a wrong clock."""
 
 _PLANNED = "planned"
+_ELSEWHERE = frozenset({State.EXPORTED.value, State.AWAITING_RELEASE.value})
+"""Waiting transmissions that the schedule does not send: a person has to do something first."""
 _EXPORTABLE = (*FAILED_STATES, State.PENDING, State.EXPORTED)
 _ATTEMPT = tuple(Attempt.__slots__)
 _ATTEMPT_COLUMNS = tuple(getattr(AttemptRow, name) for name in _ATTEMPT)
@@ -242,6 +244,7 @@ class TransmissionStore:
             exported=numbers.pop(State.EXPORTED.value, 0),
             rejected=sum(numbers.values()),
             next_attempt_at=None if planned_row is None else planned_row.next,
+            here_since=min((row.since for row in rows if row.since and row.kind not in _ELSEWHERE), default=None),
             awaiting_since=None if awaiting is None else awaiting.since,
             awaiting_until=None if awaiting is None else awaiting.next,
             payload_changed=sum(row.changed for row in rows),

@@ -36,6 +36,7 @@ from telemetry_service.web.http.body_limit import USAGE_BYTES, USUAL_BYTES, limi
 from telemetry_service.web.http.hosts import check_host
 from telemetry_service.web.http.middleware import database_time, head_as_get, request_ids
 from telemetry_service.web.http.place import find_place
+from telemetry_service.web.metrics.requests import RequestCounts, count_requests
 from telemetry_service.web.security.authorization import authorize, check_routes
 from telemetry_service.web.security.response_headers import security_headers
 from telemetry_service.web.tab import paths
@@ -83,7 +84,7 @@ def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncC
         openapi_url=None,
         routes=list(_routes()),
         lifespan=lifespan,
-        middleware=_around(errors, context.runtime.deployment),
+        middleware=_around(errors, context.runtime.deployment, context.metrics.requests),
         exception_handlers=errors.by_kind(),
         redirect_slashes=False,
         telemetry=_NO_OBSERVERS,
@@ -110,11 +111,12 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(root.routes)
 
 
-def _around(errors: ErrorHandler, deployment: Deployment) -> list[Middleware]:
+def _around(errors: ErrorHandler, deployment: Deployment, counts: RequestCounts) -> list[Middleware]:
     """Return the middleware, outermost first."""
     public_url = deployment.public_url
     return [
         Middleware(request_ids),
+        Middleware(count_requests, counts=counts),
         Middleware(find_place, public_url=public_url, framed=paths.TAB),
         Middleware(security_headers, ancestors=deployment.frame_ancestors),
         Middleware(ErrorMiddleware, handler=errors),

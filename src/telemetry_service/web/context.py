@@ -11,7 +11,7 @@ from telemetry_service.identity.authentication import Authentication
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.record import Recorder
 from telemetry_service.web.http.pools import Pools
-from telemetry_service.web.metrics import Metrics
+from telemetry_service.web.metrics.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from tests.support.actors import CLI, VIEWER
 from tests.support.each import each
 from tests.support.running import PASSWORD, Running, code_in
 
-REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
+REPORT, READ, ADMIN, METRICS = Scope.REPORT, Scope.READ, Scope.ADMIN, Scope.METRICS
 TAB = "/settings/general/telemetry"
 APPEARANCE = f"{TAB}/appearance"
 T, H = "/api/v1/telemetry", "/api/v1/telemetry/history/{transmission_id}"
@@ -76,7 +76,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("POST", f"{H}/release"): {ADMIN},
     ("POST", f"{H}/withdraw"): {ADMIN},
     ("POST", f"{H}/accept-without-receipt"): {ADMIN},
-    ("GET", "/metrics"): {READ},
+    ("GET", "/metrics"): {METRICS},
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/api/v1/openapi.json"): PUBLIC,
@@ -124,10 +124,11 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
 
 HELD: dict[str, set[Scope]] = {
     "report": {REPORT},
-    "read": {READ},
-    "admin": {ADMIN, READ},
-    "session": {ADMIN, READ},
-    "viewer's session": {READ},
+    "metrics": {METRICS},
+    "read": {READ, METRICS},
+    "admin": {ADMIN, READ, METRICS},
+    "session": {ADMIN, READ, METRICS},
+    "viewer's session": {READ, METRICS},
 }
 SESSIONS = ("session", "viewer's session")
 STRANGERS = ("nobody", "revoked token", "made-up token", "expired session", "made-up session", "basic login")

@@ -4,7 +4,7 @@ import os
 import resource
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
@@ -20,6 +20,7 @@ from telemetry_service.domain.errors import TelemetryError
 if TYPE_CHECKING:
     from telemetry_service.service import Service
     from telemetry_service.settings import Settings
+    from telemetry_service.web.metrics.metrics import Metrics
 
 DEFAULT_PORT = 8080
 
@@ -45,7 +46,7 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     settings = load_settings(os.environ)
     proxies = (*settings.trusted_proxies, *named)
     settings = replace(settings, trusted_proxies=proxies)
-    with listen(host, port) as listener:
+    with listen(host, port) as listener, _metrics_listener(settings) as metrics_listener:
         _allow_many_files()
         from telemetry_service.app import make_app
         from telemetry_service.cli.server import run_server, until_stopped
@@ -68,13 +69,30 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
             version=__version__,
             database=service.runtime.database.kind,
             listening=bound_to(listener),
+            metrics_listening=bound_to(metrics_listener) if metrics_listener else None,
             log_level=settings.log_level,
         )
         with until_stopped():
             app = make_app(service)
             resume_collection()
-            run_server(app, listener, started, proxies)
+            with _metrics_served(metrics_listener, app.state.context.metrics):
+                run_server(app, listener, started, proxies)
         log_event(Event.SERVICE_STOPPED)
+
+
+def _metrics_listener(settings: "Settings") -> AbstractContextManager[socket.socket | None]:
+    """Listen on the metrics' port, if the deployment wants one."""
+    if settings.metrics_port is None:
+        return nullcontext()
+    return listen(settings.metrics_address, settings.metrics_port, "TELEMETRY_METRICS_PORT")
+
+
+def _metrics_served(listener: socket.socket | None, metrics: "Metrics") -> AbstractContextManager[None]:
+    if listener is None:
+        return nullcontext()
+    from telemetry_service.web.metrics.port import metrics_port
+
+    return metrics_port(listener, metrics.registry)
 
 
 def _warn(settings: "Settings", service: "Service") -> None:

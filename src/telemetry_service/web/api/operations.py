@@ -8,7 +8,7 @@ from telemetry_service.schemas.insight import AliveResponse, ReadinessResponse
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.place import place_of
-from telemetry_service.web.metrics import CONTENT_TYPE
+from telemetry_service.web.metrics.metrics import CONTENT_TYPE
 from telemetry_service.web.security.authorization import needs, public
 from telemetry_service.web.topic import Topic
 
@@ -39,9 +39,12 @@ async def get_readyz(context: Context) -> Response:
 @router.get(
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
-@needs(Scope.READ)
+@needs(Scope.METRICS, lasting=True)
 def get_metrics(context: Context) -> Response:
-    """Return the metrics in Prometheus format."""
+    """Return the metrics in Prometheus format. While the database cannot be read, those that come from it are missing.
+
+    Meanwhile, a token that was used in the last 10 minutes still works here.
+    """
     return Response(context.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -21,7 +21,7 @@ from telemetry_service.log.write import log_exception
 from telemetry_service.web.errors import request_errors as requests
 from telemetry_service.web.errors.explanations import explain
 from telemetry_service.web.errors.log_lines import log_call_refused
-from telemetry_service.web.errors.problem import Problem, problem_of, problem_response
+from telemetry_service.web.errors.problem import Problem, note_problem, problem_of, problem_response
 
 Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
@@ -53,6 +53,7 @@ class ErrorHandler:
             exception = NotFoundError()  # A page with an invalid address does not exist.
         problem = problem_of(_known_error(request, exception))
         log_call_refused(request, problem)
+        note_problem(request, problem)
         return problem_response(problem) if pages is None else await pages.respond(request, problem)
 
     def by_kind(self) -> dict[int | type[Exception], Handler]:

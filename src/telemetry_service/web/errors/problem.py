@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated
 
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.types import Scope
 
 from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
 from telemetry_service.identity.throttle import LoginBlockedError, RevealsBlockedError
@@ -27,6 +29,8 @@ RETRY_AFTER_SECONDS = 5
 
 REPORTS_SHOWN = 100
 """Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
+
+_NOTED = "telemetry_problem"
 
 _PASSING = (
     StorageUnavailableError,
@@ -80,6 +84,17 @@ class ProblemDocument(BaseModel):
 def problem_of(error: TelemetryError) -> Problem:
     """Return the problem for one of our errors."""
     return Problem(error, status_of(type(error)), _fields(error), _headers(error))
+
+
+def note_problem(request: Request, problem: Problem) -> None:
+    """Note with a request why it was refused, so that it can be counted."""
+    setattr(request.state, _NOTED, problem.code)
+
+
+def noted_problem(scope: Scope) -> str | None:
+    """Return the code of the problem in the response to a request; None for any other response."""
+    code: str | None = scope.get("state", {}).get(_NOTED)
+    return code
 
 
 def problem_response(problem: Problem) -> Response:

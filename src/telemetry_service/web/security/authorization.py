@@ -23,8 +23,9 @@ from telemetry_service.identity.scopes import Scope, scopes_of
 from telemetry_service.identity.tokens import TokenHolder
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.storage.deadline import one_call
 from telemetry_service.web.context import Context, WebContext
-from telemetry_service.web.errors.log_lines import route_of
+from telemetry_service.web.errors.log_lines import note_route, route_of
 from telemetry_service.web.errors.request_errors import HostRefusedError
 from telemetry_service.web.http.addresses import caller_address
 from telemetry_service.web.http.bearer import bearer_in
@@ -36,6 +37,9 @@ from telemetry_service.web.security.gateway import gateway_login
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _ATTRIBUTE = "telemetry_access_rule"
+
+_LOOK_SECONDS = 3
+"""How long a route that tells how the database is waits for it to verify a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Rule:
     """True for a call that concerns the caller's own sessions: services are refused."""
     secret: bool = False
     """True for a route that shows a secret: who is refused it stands in the ledger."""
+    lasting: bool = False
+    """True for a route that tells how the database is: while it cannot be read, a token stays valid for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,9 @@ def public(endpoint: Endpoint) -> Endpoint:
     return _declare(endpoint, Rule(public=True))
 
 
-def needs(*scopes: Scope, secret: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """Let callers with any of ``scopes`` call this route, which may show a ``secret``."""
-    return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes), secret=secret))
+def needs(*scopes: Scope, secret: bool = False, lasting: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Let callers with any of ``scopes`` call this route; see ``Rule`` for the rest."""
+    return lambda endpoint: _declare(endpoint, Rule(scopes=frozenset(scopes), secret=secret, lasting=lasting))
 
 
 def page(endpoint: Endpoint) -> Endpoint:
@@ -115,6 +121,7 @@ async def authorize(request: Request, context: Context) -> None:
         ForgeryCheckError: the request was made by another site.
         HostRefusedError: the host name may be anyone's, and no valid token vouches for the caller.
     """
+    note_route(request)
     try:
         await _check_access(request, context)
     except LoginNeededError:
@@ -155,7 +162,7 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
     if (token := bearer_in(request.headers)) is not None:
         if rule.page:
             raise errors.ScopeMissingError
-        return await _token_holder(request, context, token)
+        return await _token_holder(request, context, token, rule)
     if is_foreign(request.scope):
         raise errors.AccessDeniedError
     login = await gateway_login(request, context, is_page=rule.page)
@@ -167,11 +174,12 @@ async def _identify(request: Request, context: WebContext, rule: Rule) -> Caller
     return await _session_holder(request, context, session, rule)
 
 
-async def _token_holder(request: Request, context: WebContext, token: str) -> Caller:
+async def _token_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:
     tokens = context.authentication.tokens
     holder = tokens.remembered(token)
     if holder is None:
-        holder = await run_in_threadpool(_verified, context, token, stranger(caller_address(request.scope)))
+        verify = _verified_lately if rule.lasting else _verified
+        holder = await run_in_threadpool(verify, context, token, stranger(caller_address(request.scope)))
     actor = Actor(ActorKind.TOKEN, holder.token_id, holder.name, caller_address(request.scope))
     return Caller(actor, holder.scopes)
 
@@ -182,6 +190,17 @@ def _verified(context: WebContext, token: str, caller: Actor) -> TokenHolder:
     except errors.AccessDeniedError:
         context.authentication.refusals.note(caller, Kind.TOKEN_REFUSED)
         raise
+
+
+def _verified_lately(context: WebContext, token: str, caller: Actor) -> TokenHolder:
+    try:
+        with one_call(_LOOK_SECONDS):
+            return _verified(context, token, caller)
+    except errors.StorageUnavailableError:
+        holder = context.authentication.tokens.verified_lately(token)
+        if holder is None:
+            raise
+        return holder
 
 
 async def _session_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:

@@ -1,0 +1,204 @@
+"""Each alert fires for its failure, and all are silent through a month in which nothing fails."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from starlette.requests import Request
+
+from telemetry_service.domain.base64url import to_base64url
+from telemetry_service.domain.errors import PeriodFullError
+from telemetry_service.log.events import Event
+from telemetry_service.log.write import log_event, log_exception
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.heartbeat import Heartbeat, HeartbeatLimits
+from telemetry_service.sealing.ledger_key import LedgerKey
+from telemetry_service.web.api.usage import post_usage
+from telemetry_service.web.errors.log_lines import note_route
+from telemetry_service.web.errors.problem import note_problem, problem_of
+from telemetry_service.web.http.middleware import new_request_id
+from telemetry_service.web.metrics.names import Name
+from tests.support.actors import ADMIN
+from tests.support.databases import on_sqlite
+from tests.support.license_server import LicenseServer, Trouble, reply
+from tests.support.scrapes import ALERTS, Scrapes, alert_names, needs_promtool, promtool
+from tests.support.site import Site, usage
+from tests.support.site_fixtures import clock, server, site
+
+__all__ = ["clock", "on_sqlite", "server", "site"]
+
+pytestmark = needs_promtool
+
+DAY = 24
+
+
+@dataclass
+class World:
+    """A site, its License Server, and what Prometheus sees of it."""
+
+    site: Site
+    server: LicenseServer
+    scrapes: Scrapes
+
+    def execute(self, statement: str) -> None:
+        """Change the database past the service."""
+        engine = create_engine(self.site.replica.database_url)
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    def send(self) -> None:
+        """Send what is counted."""
+        self.site.report(usage())
+        send_now(self.scrapes.runtime, ADMIN, None)
+
+    def meet(self, status: int) -> None:
+        """Let the License Server respond with ``status``, and prepare a payload."""
+        self.server.trouble(Trouble(before=reply(status)))
+        self.send()
+
+
+def _down(world: World) -> None:
+    world.site.clock.advance(hours=1)
+    world.scrapes.scrape(up=False)
+
+
+def _database_down(world: World) -> None:
+    Path(world.site.replica.database_url.removeprefix("sqlite:///")).write_bytes(b"This is a letter. " * 4_000)
+    world.scrapes.let_pass(1, wakes=False, sweeps=False)
+
+
+def _not_writable(world: World) -> None:
+    world.execute("DROP TABLE process_heartbeats")
+    heartbeat = Heartbeat(world.site.runtime, HeartbeatLimits(stale_after=0))
+    heartbeat.begin()
+    world.scrapes.see_readiness(heartbeat.readiness)
+    world.scrapes.let_pass(1, wakes=False)
+
+
+def _never_wakes(world: World) -> None:
+    world.scrapes.see_readiness(Heartbeat(world.site.runtime).readiness)
+    world.scrapes.let_pass(1, wakes=False)
+
+
+def _misses_a_run(world: World) -> None:
+    hours = (world.site.next_run_at() - world.site.clock.now()) // timedelta(hours=1)
+    world.scrapes.let_pass(hours + 8, every=4, wakes=False)
+
+
+def _waits_for_a_day(world: World) -> None:
+    world.meet(503)
+    world.scrapes.let_pass(DAY + 4, every=4)
+
+
+def _is_unhealthy(world: World) -> None:
+    world.meet(401)
+    world.scrapes.let_pass(3)
+
+
+def _is_rejected(world: World) -> None:
+    world.meet(422)
+    world.scrapes.let_pass(1)
+
+
+def _has_a_wrong_clock(world: World) -> None:
+    world.site.clock.advance(hours=1)
+    world.scrapes.scrape(clock_ahead=61)
+
+
+def _ledger_is_changed(world: World) -> None:
+    world.send()
+    world.execute("UPDATE telemetry_transmission_logs SET created_at = '2020-01-01 00:00:00.000000'")
+    world.scrapes.let_pass(DAY + 4, every=4)
+
+
+def _is_not_verified(world: World) -> None:
+    world.scrapes.let_pass(1)
+    world.scrapes.let_pass(2 * DAY + 4, every=4, sweeps=False)
+
+
+def _has_no_receipt(world: World) -> None:
+    public_key = to_base64url(LedgerKey.generate().public_key).decode()
+    runtime = world.site.open(replica=replace(world.site.replica, public_key=public_key))
+    world.scrapes.runtime = runtime
+    world.site.runtime = runtime
+    world.send()
+    world.scrapes.let_pass(1)
+
+
+def _disk_is_full(world: World) -> None:
+    world.scrapes.fixed[Name.DISK_FREE] = 499e6
+    world.scrapes.let_pass(1)
+
+
+def _reports_are_refused(world: World) -> None:
+    for _ in range(3):
+        request = Request({"type": "http", "state": {}, "endpoint": post_usage, "headers": []})
+        note_route(request)
+        note_problem(request, problem_of(PeriodFullError(())))
+        world.scrapes.metrics.requests.add(request.scope, 409, 0.1)
+        world.scrapes.let_pass(1)
+
+
+def _logins_fail(world: World) -> None:
+    for _ in range(51):
+        log_event(Event.LOGIN_FAILED, failures=1)
+    world.scrapes.let_pass(1)
+
+
+def _has_an_error(world: World) -> None:
+    log_exception(ValueError(new_request_id()), "waking")
+    world.scrapes.let_pass(1)
+
+
+FAILURES: dict[Callable[[World], None], set[str]] = {
+    _down: {"TelemetryDown"},
+    _database_down: {"TelemetryDatabaseDown"},
+    _not_writable: {"TelemetryDatabaseNotWritable"},
+    _never_wakes: {"TelemetryWakingStopped"},
+    _misses_a_run: {"TelemetryScheduleOverdue"},
+    _waits_for_a_day: {"TelemetryDeliveryOverdue"},
+    _is_unhealthy: {"TelemetryUnhealthy"},
+    _is_rejected: {"TelemetryRejected"},
+    _has_a_wrong_clock: {"TelemetryClockWrong"},
+    _ledger_is_changed: {"TelemetryLedgerBroken"},
+    _is_not_verified: {"TelemetryLedgerNotVerified"},
+    _has_no_receipt: {"TelemetryReceiptsUnverified"},
+    _disk_is_full: {"TelemetryDiskNearlyFull"},
+    _reports_are_refused: {"TelemetryUsageRefused"},
+    _logins_fail: {"TelemetryLoginsFailing"},
+    _has_an_error: {"TelemetryInternalErrors"},
+}
+
+
+@pytest.fixture
+def world(site: Site, server: LicenseServer) -> Iterator[World]:
+    """A site that has been working for four hours."""
+    scrapes = Scrapes(site.runtime, site.clock)
+    scrapes.let_pass(4, every=4)
+    yield World(site, server, scrapes)
+    scrapes.close()
+
+
+def test_the_rules_are_valid_and_each_has_its_failure() -> None:
+    checked, output = promtool("check", "rules", str(ALERTS))
+    assert checked == 0, output
+    assert set().union(*FAILURES.values()) == alert_names()
+
+
+@pytest.mark.parametrize("fail", FAILURES, ids=lambda fail: fail.__name__.strip("_"))
+def test_an_alert_fires_for_its_failure(world: World, tmp_path: Path, fail: Callable[[World], None]) -> None:
+    assert world.scrapes.firing(tmp_path) == set()
+    fail(world)
+    assert world.scrapes.firing(tmp_path) >= FAILURES[fail]
+
+
+def test_no_alert_fires_in_a_month_without_a_failure(world: World, tmp_path: Path) -> None:
+    for _ in range(31):
+        world.site.report(usage())
+        world.scrapes.let_pass(DAY, every=4)
+    assert len(world.server.journal()) == 2, "the schedule has sent, so the month was a real one"
+    assert world.scrapes.firing(tmp_path) == set()
