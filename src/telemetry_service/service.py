@@ -108,6 +108,7 @@ class Service(OpenService):
             self.authentication.refusals.flush()
             note_all_counted(self.runtime)
             follow_head(self.runtime)
+            self.heartbeat.end()
 
     def threads(self) -> dict[str, bool]:
         """Return the threads that must live as long as the process, and whether they are alive."""

@@ -214,6 +214,18 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def database_url_of(text: str) -> str:
+    """Return the URL of a database as ``Settings`` has it.
+
+    Raises:
+        SettingsError: it is not one; the sentence does not contain it.
+    """
+    try:
+        return values.database_url(text).get_secret_value()
+    except values.RefusedValueError as refusal:
+        raise SettingsError((str(refusal),)) from None
+
+
 class _Source:
     """Reads one variable at a time and collects a sentence for each problem."""
 

@@ -18,6 +18,7 @@ from telemetry_service.cli.commands.generate_key import generate_key
 from telemetry_service.cli.commands.history import history
 from telemetry_service.cli.commands.license_server import license_server
 from telemetry_service.cli.commands.migrate import migrate
+from telemetry_service.cli.commands.migrate_database import migrate_database
 from telemetry_service.cli.commands.preview import preview
 from telemetry_service.cli.commands.prove import prove
 from telemetry_service.cli.commands.release import accept_without_receipt, release, withdraw
@@ -70,6 +71,7 @@ def make_cli() -> typer.Typer:
         ("license-server", license_server),
         ("conformance", conformance),
         ("migrate", migrate),
+        ("migrate-database", migrate_database),
         ("generate-key", generate_key),
         ("preview", preview),
         ("send-now", send_now),

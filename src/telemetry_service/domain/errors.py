@@ -218,6 +218,15 @@ class NotABackupError(TelemetryError):
     sentence = "This file is not a complete backup of this service. Nothing was changed; choose another one."
 
 
+class DatabaseNotEmptyError(TelemetryError):
+    """A database cannot be moved into one that holds something."""
+
+    code = "database-not-empty"
+    sentence = (
+        "The target database is not empty. Nothing was changed; name an empty one, or a file that does not exist."
+    )
+
+
 class DoneByPostgresqlError(TelemetryError):
     """PostgreSQL has its own programs for this."""
 

@@ -65,6 +65,7 @@ class Kind(StrEnum):
     RESTORED = "restored"
     BEGUN = "begun"
     MIGRATED = "migrated"
+    DATABASE_MOVED = "database_moved"
     PURGED = "purged"
     ERASED = "erased"
     INSTANCE_ID_RESET = "instance_id_reset"

@@ -63,6 +63,16 @@ class Heartbeat:
         except TelemetryError:
             return  # The wakings try again; until then the process is not ready.
 
+    def end(self) -> None:
+        """Say that the process has ended, so that nothing waits for its heartbeat to grow old.
+
+        Raises:
+            StorageUnavailableError: it cannot be said; others find out by its age.
+        """
+        if self._process_id is not None:
+            with self._runtime.database.write() as tx:
+                tx.heartbeats.end(self._process_id)
+
     def readiness(self) -> Readiness:
         """Return what is known now, without a query and without waiting."""
         now, began_at, committed_at = time.monotonic(), self._began_at, self._committed_at

@@ -69,6 +69,7 @@ class Transaction:
 
     def __init__(self, connection: Connection, signer: Keys | None = None) -> None:
         """Work on a connection that has begun a transaction; ``signer`` signs what it writes into the ledger."""
+        self.kind = connection.dialect.name
         self.ledger = LedgerStore(connection, signer)
         self.stamps = StampStore(connection, signer, self.ledger)
         self.announced_schemas = AnnouncedSchemaStore(connection, self.stamps)

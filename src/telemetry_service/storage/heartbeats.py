@@ -31,6 +31,14 @@ class HeartbeatStore:
             keys or "" for keys in self._connection.execute(select(Row.encryption_keys).where(*alive)).scalars()
         )
 
+    def alive(self, since: datetime) -> bool:
+        """Whether a process that has not ended has written a heartbeat since then."""
+        return self._connection.execute(select(Row.process_id).where(Row.beat_at >= since)).first() is not None
+
+    def end(self, process_id: UUID) -> None:
+        """Remove a process that ends."""
+        self._connection.execute(delete(Row).where(Row.process_id == process_id))
+
     def remove_old(self, now: datetime) -> None:
         """Remove processes that have ended; a live one with a different clock writes its row again."""
         old = or_(Row.beat_at < now - _KEPT_FOR, Row.beat_at > now + _KEPT_FOR)

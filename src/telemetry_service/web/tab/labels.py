@@ -150,6 +150,7 @@ ENTRY: dict[Kind, str] = {
     Kind.RESTORED: "Restored from a backup",
     Kind.BEGUN: "Began the ledger",
     Kind.MIGRATED: "Took over an entry of an earlier version",
+    Kind.DATABASE_MOVED: "Moved to another database",
     Kind.PURGED: "Purged data older than the retention period",
     Kind.ERASED: "Erased stored data",
     Kind.INSTANCE_ID_RESET: "Gave the installation a new ID",
