@@ -27,6 +27,7 @@ from telemetry_service.cli.commands.restored import restored
 from telemetry_service.cli.commands.rotate_keys import rotate_keys
 from telemetry_service.cli.commands.send_now import send_now
 from telemetry_service.cli.commands.serve import serve
+from telemetry_service.cli.commands.support_bundle import support_bundle
 from telemetry_service.cli.commands.test_connection import check_connection
 from telemetry_service.cli.commands.token import create, list_tokens, revoke
 from telemetry_service.cli.demo.command import demo
@@ -85,6 +86,7 @@ def make_cli() -> typer.Typer:
         ("restore", restore),
         ("restored", restored),
         ("doctor", doctor),
+        ("support-bundle", support_bundle),
         ("rotate-keys", rotate_keys),
         ("erase", erase),
     ):

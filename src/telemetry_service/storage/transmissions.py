@@ -154,6 +154,12 @@ class TransmissionStore:
         query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
         return tuple(Attempt(*filled(row, _ATTEMPT_COLUMNS)) for row in self._connection.execute(query))
 
+    def latest_attempts(self, limit: int) -> tuple[tuple[UUID, Attempt], ...]:
+        """Return the newest attempts with the IDs of their transmissions, newest first."""
+        query = select(AttemptRow.transmission_id, *_ATTEMPT_COLUMNS)
+        rows = self._connection.execute(query.order_by(AttemptRow.started_at.desc()).limit(limit)).all()
+        return tuple((row[0], Attempt(*filled(row[1:], _ATTEMPT_COLUMNS))) for row in rows)
+
     def payload_digests(self, transmission_ids: Collection[UUID]) -> dict[UUID, set[str]]:
         """Return the digests of the payloads that the attempts of each transmission sent."""
         found: dict[UUID, set[str]] = {}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from telemetry_service.cli.doctor import disk, files, secrecy
 from telemetry_service.cli.doctor.database import database_findings
-from telemetry_service.cli.doctor.finding import Finding, Result, failed, wrong
+from telemetry_service.cli.doctor.finding import Finding, Result, broken, failed, wrong
 from telemetry_service.cli.exit_codes import ExitCode
 from telemetry_service.cli.loading import resume_collection
 from telemetry_service.cli.open_service import read_settings, with_place
@@ -77,3 +77,5 @@ def _guarded(name: str, check: Callable[["Subject"], Finding], subject: "Subject
         return check(subject)
     except TelemetryError as error:
         return failed(name, error)
+    except Exception as error:  # noqa: BLE001 - a row may hold anything, and the other checks continue
+        return broken(name, error)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from telemetry_service.cli.exit_codes import ExitCode, exit_code_of
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.log.write import place_of
 
 
 class Result(StrEnum):
@@ -35,6 +36,12 @@ def wrong(check: str, sentence: str, exit_code: ExitCode) -> Finding:
 def failed(check: str, error: TelemetryError) -> Finding:
     """Return that a check could not be made, and why."""
     return wrong(check, f"{error.text} ({error.code})", exit_code_of(error))
+
+
+def broken(check: str, error: Exception) -> Finding:
+    """Return that a check met what it was not written for: the kind of the error and its place, without its text."""
+    sentence = f"This check failed unexpectedly ({type(error).__name__} at {place_of(error)}). Report this as a defect."
+    return wrong(check, sentence, ExitCode.FAILED)
 
 
 _WORST_FIRST = (

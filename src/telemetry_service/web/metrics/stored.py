@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -51,6 +53,13 @@ class StoredFacts(Collector):
         free = self._runtime.database.free_bytes()
         if free is not None:
             yield gauge(Name.DISK_FREE, free)
+
+
+def exposition_of(runtime: Runtime) -> bytes:
+    """Return these metrics alone, for a process that counts nothing."""
+    registry = CollectorRegistry()
+    registry.register(StoredFacts(runtime))
+    return generate_latest(registry)
 
 
 def _delivery(report: HealthReport, snapshot: Snapshot) -> Iterator[Metric]:
