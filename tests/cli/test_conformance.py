@@ -9,6 +9,7 @@ from telemetry_service.cli.commands.conformance import is_base_url
 from telemetry_service.reference.background import ReferenceProcess
 from telemetry_service.reference.faults import Alteration, Faults
 from tests.cli.conftest import CommandLine, Ended
+from tests.protocol.test_conformance import FORMER_KEY, OTHER_CUSTOMER, OTHER_KEY
 from tests.reference.conftest import options_in
 from tests.reference.sender import API_KEY, CUSTOMER
 from tests.support.each import each
@@ -50,6 +51,23 @@ def test_what_does_not_is_named_with_the_sentence_of_the_protocol(bare: CommandL
     assert (check["check"], check["verdict"]) == ("response-time", "violates")
 
 
+def test_what_is_optional_is_checked_once_its_options_are_given(
+    bare: CommandLine, server: ReferenceProcess, tmp_path: Path
+) -> None:
+    names = ("pseudonym-former", "ids-apart", "bundle-age")
+    only = [word for name in names for word in ("--check", name)]
+    assert "Not checked: 3." in conformance(bare, server, *only).out
+    keys = {"former": (FORMER_KEY, CUSTOMER), "other": (OTHER_KEY, OTHER_CUSTOMER)}
+    for which, (api_key, customer_id) in keys.items():
+        server.add_key(api_key, customer_id)
+        (tmp_path / which).write_text(api_key)
+    optional = ("--former-api-key-file", "former", "--other-api-key-file", "other")
+    more = ("--other-customer-id", OTHER_CUSTOMER, "--bundle-path", "/v1/telemetry/bundles")
+    ended = conformance(bare, server, *only, *optional, *more)
+    assert ended.code == 0, ended
+    assert "Checks that conform: 3." in ended.out
+
+
 def test_a_license_server_that_cannot_be_reached_ends_with_5(bare: CommandLine, server: ReferenceProcess) -> None:
     usual = ("--api-key-file", "-", "--customer-id", CUSTOMER, "--check", "ping")
     untrusted = bare("conformance", server.url, *usual, stdin=API_KEY)
@@ -67,6 +85,9 @@ def test_a_license_server_that_cannot_be_reached_ends_with_5(bare: CommandLine, 
         (("https://127.0.0.1", "--ca-file", "missing.pem"), "cannot be read as PEM"),
         (("https://127.0.0.1", "--api-key-file", "missing"), "cannot be read"),
         (("https://127.0.0.1", "--public-key", "no-key"), "not an Ed25519 public key"),
+        (("https://127.0.0.1", "--former-api-key-file", "missing"), "cannot be read"),
+        (("https://127.0.0.1", "--other-customer-id", "x", "--other-api-key-file", "missing"), "must be cus_"),
+        (("https://127.0.0.1", "--bundle-path", "bundles"), "must begin with a slash"),
     ],
 )
 def test_wrong_usage_is_named(bare: CommandLine, arguments: tuple[str, ...], problem: str) -> None:

@@ -18,11 +18,13 @@ from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.probe import Probe
 from telemetry_service.reference.background import ReferenceProcess
 from telemetry_service.reference.faults import Alteration, AlteredKind, Drop, Faults, ResponseStatus
+from telemetry_service.reference.options import Grant
 from telemetry_service.reference.refusals import Reason
 from telemetry_service.sealing.receipt import ReceiptKeys
 from tests.reference.conftest import options_in
 from tests.reference.sender import API_KEY, CUSTOMER
 
+FORMER_KEY, OTHER_KEY, OTHER_CUSTOMER = "ck_test_former_Zb8Qm2", "ck_test_other_Yt5Rk9", "cus_Other01"
 EARLIER = "2026-01-01T00:00:00Z"
 BROKEN = Faults(failure=ResponseStatus(status=500))
 CLOCK = timedelta(minutes=10)
@@ -47,6 +49,7 @@ MUTANTS: dict[str, Faults | timedelta] = {
     "response-time": wrong("accepted", members={"received_at": "2026-11-15T02:03:18"}),
     "license": wrong("accepted", members={"license": {"tier": "trial"}}),
     "pseudonym": BROKEN,
+    "pseudonym-former": BROKEN,
     "nulls": BROKEN,
     "largest": BROKEN,
     "schemas": BROKEN,
@@ -58,6 +61,7 @@ MUTANTS: dict[str, Faults | timedelta] = {
     "repeat-sealed-again": wrong("duplicate", members={"status": "accepted"}),
     "repeat-time": wrong("duplicate", members={"received_at": EARLIER}),
     "conflict": wrong("problem", members={"body_sha256": None}),
+    "ids-apart": Faults(shared_ids=True),
     "conflict-keeps": wrong("duplicate", status=409),
     **dict.fromkeys(("header-missing", "header-twice", "header-form"), tolerant(Reason.HEADER_MALFORMED)),
     "key-unknown": tolerant(Reason.KEY_UNKNOWN),
@@ -85,6 +89,13 @@ MUTANTS: dict[str, Faults | timedelta] = {
     "receipt-ledger": wrong("accepted", claims={"ledger": "0" * 64}),
     "receipt-license": wrong("accepted", claims={"license": None}),
     "receipt-repeat": wrong("duplicate", members={"receipt": None}),
+    "bundle": wrong("bundle", members={"receipts": []}),
+    "bundle-age": wrong("bundle", members={"receipts": []}),
+    "bundle-repeat": wrong("bundle", members={"receipts": []}),
+    "bundle-refusal": wrong("bundle", members={"refused": []}),
+    "bundle-signature": Faults(receipt="forged"),
+    "bundle-ledger": wrong("bundle", claims={"ledger": "0" * 64}),
+    "bundle-form": tolerant(Reason.BUNDLE_MALFORMED),
     "only-200": wrong("accepted", status=201),
     "responds": Faults(failure=Drop()),
     "no-redirect": Faults(failure=ResponseStatus(status=302, location="/elsewhere")),
@@ -115,7 +126,12 @@ OBSERVED = {"only-200", *(check.name for check in observed.CHECKS)}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReferenceProcess]:
-    with ReferenceProcess(options_in(tmp_path_factory.mktemp("conformance"))) as running:
+    options = options_in(tmp_path_factory.mktemp("conformance"))
+    former = Grant(api_key=FORMER_KEY, customer_id=CUSTOMER)
+    other = Grant(api_key=OTHER_KEY, customer_id=OTHER_CUSTOMER)
+    options = options.model_copy(update={"grants": (*options.grants, former, other)})
+    with ReferenceProcess(options) as running:
+        running.revoke_key(FORMER_KEY)
         yield running
 
 
@@ -128,7 +144,8 @@ def probe_of(url: str, ca_file: Path) -> Probe:
 def checked(server: ReferenceProcess, *only: str, pinned: bool = True) -> Report:
     probe = probe_of(server.url, server.ca_file)
     keys = ReceiptKeys.parse(server.public_key) if pinned else None
-    return run(Session(probe, Customer(API_KEY, CUSTOMER), SystemClock(), keys), only)
+    customer, other = Customer(API_KEY, CUSTOMER), Customer(OTHER_KEY, OTHER_CUSTOMER)
+    return run(Session(probe, customer, SystemClock(), keys, FORMER_KEY, other, "/v1/telemetry/bundles"), only)
 
 
 def found(report: Report, check: str) -> Result:

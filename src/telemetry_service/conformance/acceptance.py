@@ -67,6 +67,13 @@ def _pseudonym(session: Session) -> Finding:
     return expect_acceptance(session.transmit(customer_id=named), sent="a transmission under the pseudonym")
 
 
+def _former_key(session: Session) -> Finding:
+    if session.former_api_key is None:
+        return NotChecked("No former API key is given.")
+    named = pseudonym(session.former_api_key, session.customer.customer_id)
+    return expect_acceptance(session.transmit(customer_id=named), sent="the pseudonym under a former API key")
+
+
 def _nulls(session: Session) -> Finding:
     payload = session.customer.payload(session.now())
     metrics: dict[str, Any] = {
@@ -179,6 +186,11 @@ CHECKS = (
         "The payload names its customer by the customer ID or by the pseudonym of that ID under any API key that the"
         " customer ever had.",
         _pseudonym,
+    ),
+    Check(
+        "pseudonym-former",
+        "A pseudonym under a former API key is accepted in a message that the present one signs.",
+        _former_key,
     ),
     Check("nulls", "Whatever the schema allows to be null may be null, and the list of codes may be empty.", _nulls),
     Check(

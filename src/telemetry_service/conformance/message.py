@@ -39,6 +39,18 @@ class Message:
         kept = tuple(header for header in self.headers if header[0] != name)
         return replace(self, headers=(*kept, *((name, value) for value in values)))
 
+    @property
+    def sealed(self) -> SealedMessage:
+        """The same message in the form that a bundle is made of."""
+        return SealedMessage(
+            self.transmission_id,
+            int(self.header("X-Telemetry-Timestamp")),
+            self.header("X-Telemetry-Key-Id"),
+            self.header("X-Telemetry-Signature"),
+            self.header("Content-Type"),
+            self.body,
+        )
+
     def header(self, name: str) -> str:
         """Return the value of a header."""
         return dict(self.headers)[name]
@@ -89,10 +101,9 @@ class Customer:
         *,
         transmission_id: UUID | None = None,
         path: str = TRANSMISSION_PATH,
-        api_key: str | None = None,
     ) -> Message:
-        """Return any body, correctly signed. ``api_key`` signs in place of the customer's, under the customer's ID."""
+        """Return any body, correctly signed."""
         named, timestamp = transmission_id or time_ordered_id(now), int(now.timestamp())
-        signature = sign(api_key or self.api_key, named, timestamp, body)
+        signature = sign(self.api_key, named, timestamp, body)
         message = SealedMessage(named, timestamp, key_id(self.api_key), signature, content_type, body)
         return Message(named, path, tuple(message.headers().items()), body)

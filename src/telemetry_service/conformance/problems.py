@@ -15,5 +15,6 @@ CODES = {
     "encryption-required": 422,
     "schema-violated": 422,
     "ping-not-empty": 422,
+    "bundle-malformed": 400,
 }
 """A License Server may have others, for reasons that the protocol does not know."""

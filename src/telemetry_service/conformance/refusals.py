@@ -67,13 +67,16 @@ def _other_key() -> str:
     return f"ck_conformance_{secrets.token_urlsafe(24)}"
 
 
+def altered_signature(message: Message) -> Message:
+    """Return a message that is signed with another key."""
+    timestamp = int(message.header("X-Telemetry-Timestamp"))
+    signature = sign(_other_key(), message.transmission_id, timestamp, message.body)
+    return message.but("X-Telemetry-Signature", signature)
+
+
 def _signature_key(session: Session) -> Sent:
-    message = right(session)
-    signed = session.customer.signed(session.now(), message.body, message.header("Content-Type"), api_key=_other_key())
-    yield "a signature that another key has made", signed
-    ping = session.customer.ping(session.now())
-    wrong = sign(_other_key(), ping.transmission_id, int(session.now().timestamp()), ping.body)
-    yield "a connection test that another key has signed", ping.but("X-Telemetry-Signature", wrong)
+    yield "a signature that another key has made", altered_signature(right(session))
+    yield "a connection test that another key has signed", altered_signature(session.customer.ping(session.now()))
 
 
 def _signature_body(session: Session) -> Sent:
@@ -238,9 +241,17 @@ CHECKS = (
         "A signature that another key has made gets `401`, for a connection test too.",
         refused(401, _signature_key),
     ),
-    Check("signature-body", "The signature covers the body as sent.", refused(401, _signature_body)),
-    Check("signature-id", "The signature covers the ID.", refused(401, _signature_id)),
-    Check("signature-timestamp", "The signature covers the timestamp.", refused(401, _signature_timestamp)),
+    Check(
+        "signature-body",
+        "The signature covers the body as sent: with another body, it gets `401`.",
+        refused(401, _signature_body),
+    ),
+    Check("signature-id", "The signature covers the ID: with another ID, it gets `401`.", refused(401, _signature_id)),
+    Check(
+        "signature-timestamp",
+        "The signature covers the timestamp: with another timestamp, it gets `401`.",
+        refused(401, _signature_timestamp),
+    ),
     Check(
         "signature-version",
         "A list without a signature of the version `v1` gets `401`.",

@@ -57,6 +57,18 @@ def _conflict_keeps(session: Session) -> Finding:
     return expect_acceptance(repeated, "duplicate", "the first payload after a conflict")
 
 
+def _apart(session: Session) -> Finding:
+    other = session.other_customer
+    if other is None:
+        return NotChecked("No other customer is given.")
+    if not session.first.accepted:
+        return _NOTHING
+    now = session.now()
+    used = session.first.message.transmission_id
+    exchanged = session.send(other.transmission(now, other.payload(now), transmission_id=used))
+    return expect_acceptance(exchanged, sent="an ID that another customer has used")
+
+
 CHECKS = (
     Check(
         "repeat",
@@ -76,6 +88,11 @@ CHECKS = (
         "A known ID with a different payload gets `409`, with the `transmission_id` and the `body_sha256` of what was"
         " accepted first.",
         _conflict,
+    ),
+    Check(
+        "ids-apart",
+        "The IDs of each customer are kept apart: no customer can use up the ID of another.",
+        _apart,
     ),
     Check("conflict-keeps", "A conflict changes nothing: what was accepted first stays accepted.", _conflict_keeps),
 )

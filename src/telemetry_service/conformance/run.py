@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from telemetry_service.conformance import acceptance, encryption, observed, receipts, refusals, repetition
+from telemetry_service.conformance import acceptance, bundles, encryption, observed, receipts, refusals, repetition
 from telemetry_service.conformance.check import Check, NotChecked, Result, Verdict, result_of
 from telemetry_service.conformance.session import Session
 from telemetry_service.domain.causes import Cause
@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *refusals.CHECKS,
     *encryption.CHECKS,
     *receipts.CHECKS,
+    *bundles.CHECKS,
     *acceptance.AT_THE_END,
     *observed.CHECKS,
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from telemetry_service.conformance.message import Customer, Message
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.clock import Clock
+from telemetry_service.domain.clock import Clock, time_ordered_id
 from telemetry_service.license_server.exchange import WholeResponse
 from telemetry_service.license_server.probe import Probe
 from telemetry_service.license_server.response import members_of
@@ -50,6 +50,12 @@ class Session:
     customer: Customer
     clock: Clock
     receipt_keys: ReceiptKeys | None = None
+    former_api_key: str | None = field(default=None, repr=False)
+    """A key that the customer had before."""
+    other_customer: Customer | None = None
+    """Another test customer."""
+    bundle_path: str | None = None
+    """Where bundles are taken in, below the base URL."""
     exchanged: list[Exchanged] = field(default_factory=list)
 
     def now(self, offset: timedelta = timedelta(0)) -> datetime:
@@ -61,6 +67,11 @@ class Session:
         exchanged = Exchanged(message, self.probe.post(message.path, message.headers, message.body), self.now())
         self.exchanged.append(exchanged)
         return exchanged
+
+    def send_bundle(self, path: str, body: bytes) -> Exchanged:
+        """Send a file to the place where bundles are taken in."""
+        headers = (("Content-Type", "application/json"),)
+        return self.send(Message(time_ordered_id(self.now()), path, headers, body))
 
     def transmit(
         self,

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,7 +24,7 @@ from telemetry_service.reference.control import Control
 from telemetry_service.reference.date_header import Dated
 from telemetry_service.reference.fault_injection import strike
 from telemetry_service.reference.faults import Alteration, AlteredKind, Faults, FaultSwitch
-from telemetry_service.reference.intake import MAX_BUNDLE_BYTES, take_bundle
+from telemetry_service.reference.intake import MAX_BUNDLE_BYTES, Taken, take_bundle
 from telemetry_service.reference.offset_clock import OffsetClock
 from telemetry_service.reference.options import ReferenceOptions
 from telemetry_service.reference.receipts import Receipt, ReceiptSigner
@@ -99,6 +100,8 @@ class Protocol:
         acceptance = await run_in_threadpool(self._receiver.receive, request.headers, body)
         if faults.after_storing and (instead := await strike(faults.failure, request)):
             return instead
+        if faults.shared_ids:
+            await run_in_threadpool(self._receiver.refuse_id_of_another, acceptance.entry)
         kind: AlteredKind = "duplicate" if acceptance.duplicate else "accepted"
         return altered(self._body(acceptance, faults, ledger), faults.altered.get(kind))
 
@@ -126,9 +129,21 @@ class Protocol:
 
     async def bundle(self, request: Request) -> Response:
         """Receive a bundle, and respond with the file of its receipts. The person who carries it needs no API key."""
+        faults = self._switch.take(ping=False)
         bundle = await read_body(request, MAX_BUNDLE_BYTES)
-        taken = await run_in_threadpool(take_bundle, bundle, self._receiver, self._signer, self._licenses)
-        return Response(taken.content, media_type="application/json")
+        if instead := await strike(faults.failure, request):
+            return instead
+        wrong = faults.altered.get("bundle")
+        signer = ReceiptSigner(Ed25519PrivateKey.generate()) if faults.receipt == "forged" else self._signer
+        if wrong is not None:
+            signer = signer.altered(partial(with_changes, changes=wrong.claims))
+        try:
+            taken = await run_in_threadpool(take_bundle, bundle, self._receiver, signer, self._licenses)
+        except RefusalError as refusal:
+            if refusal.reason not in faults.tolerated:
+                raise
+            taken = Taken()
+        return altered(json.loads(taken.content), wrong)
 
     def _body(self, acceptance: Acceptance, faults: Faults, ledger: str | None) -> dict[str, object]:
         entry = acceptance.entry

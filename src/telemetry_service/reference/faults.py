@@ -71,7 +71,7 @@ class Alteration(_Closed):
     """Of the receipt's protected header."""
 
 
-AlteredKind = Literal["accepted", "duplicate", "pong", "problem"]
+AlteredKind = Literal["accepted", "duplicate", "pong", "problem", "bundle"]
 
 
 class Faults(_Closed):
@@ -91,6 +91,8 @@ class Faults(_Closed):
     """``forged``: signed with a different key. ``other_payload``: a valid signature for a different digest."""
     tolerated: frozenset[Reason] = frozenset()
     """Reasons to refuse that are ignored: the response says ``accepted``, and nothing is stored."""
+    shared_ids: bool = False
+    """Whether an ID that another customer has used counts as known."""
     altered: dict[AlteredKind, Alteration] = Field(default_factory=dict)
     """What differs in each kind of response."""
 

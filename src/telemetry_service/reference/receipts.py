@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,20 @@ class Refused:
 
 _HEADER = {"alg": "EdDSA"}
 
+Changes = Callable[[Mapping[str, Any]], dict[str, Any]]
+
 
 class ReceiptSigner:
     """Signs receipts with one Ed25519 key."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        """Sign with ``key``."""
+    def __init__(self, key: Ed25519PrivateKey, changes: Changes = dict) -> None:
+        """Sign with ``key``; ``changes`` makes wrong receipts."""
         self._key = key
+        self._changes = changes
+
+    def altered(self, changes: Changes) -> "ReceiptSigner":
+        """Return a signer with the same key whose receipts are wrong."""
+        return ReceiptSigner(self._key, changes)
 
     @property
     def public_key(self) -> str:
@@ -72,7 +79,7 @@ class ReceiptSigner:
 
     def sign(self, receipt: Receipt) -> str:
         """Return the receipt as JWS compact serialization."""
-        return self.sign_claims(receipt.claims)
+        return self.sign_claims(self._changes(receipt.claims))
 
     def sign_refusal(self, refused: Refused) -> str:
         """Return the refusal as JWS compact serialization."""

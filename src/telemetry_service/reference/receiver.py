@@ -80,6 +80,18 @@ class Receiver:
         )
         return self._enter(entry)
 
+    def refuse_id_of_another(self, entry: JournalEntry) -> None:
+        """Refuse an ID that another customer has used, which is wrong: see ``Faults.shared_ids``.
+
+        Raises:
+            RefusalError: another customer has used it.
+        """
+        for other in self._store.journal():
+            if other.transmission_id == entry.transmission_id and other.customer_id != entry.customer_id:
+                raise RefusalError(
+                    Reason.ID_CONFLICT, transmission_id=str(other.transmission_id), body_sha256=other.body_sha256
+                )
+
     def now(self) -> str:
         """Return the time here."""
         return _rfc3339(self._clock())

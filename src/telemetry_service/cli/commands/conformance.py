@@ -15,6 +15,7 @@ from telemetry_service.cli.output import AsJson, say, say_json
 
 if TYPE_CHECKING:
     from telemetry_service.conformance.check import Result
+    from telemetry_service.conformance.message import Customer
     from telemetry_service.conformance.run import Report
     from telemetry_service.conformance.session import Session
     from telemetry_service.license_server.probe import Probe
@@ -31,6 +32,16 @@ CaFile = Annotated[
 PublicKey = Annotated[
     str | None, typer.Option("--public-key", help="The key of its receipts, as a deployment pins it; commas for more.")
 ]
+FormerKeyFile = Annotated[
+    str | None, typer.Option("--former-api-key-file", metavar="FILE", help="A key that the customer had before.")
+]
+OtherKeyFile = Annotated[
+    str | None, typer.Option("--other-api-key-file", metavar="FILE", help="The API key of another test customer.")
+]
+OtherCustomerId = Annotated[str | None, typer.Option("--other-customer-id", help="The other test customer.")]
+BundlePath = Annotated[
+    str | None, typer.Option("--bundle-path", metavar="PATH", help="Where it takes bundles in, below its base URL.")
+]
 Only = Annotated[list[str] | None, typer.Option("--check", metavar="NAME", help="Only this check; repeat for several.")]
 
 
@@ -41,6 +52,10 @@ def conformance(
     customer_id: CustomerId,
     ca_file: CaFile = None,
     public_key: PublicKey = None,
+    former_api_key_file: FormerKeyFile = None,
+    other_api_key_file: OtherKeyFile = None,
+    other_customer_id: OtherCustomerId = None,
+    bundle_path: BundlePath = None,
     check: Only = None,
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +70,13 @@ def conformance(
     if unknown:
         message = f"there is no check {min(unknown)}. The checks are: {', '.join(known.name for known in CHECKS)}."
         raise typer.BadParameter(message, param_hint="--check")
-    session = _session(url, _api_key(api_key_file), customer_id, ca_file, public_key)
+    session = _session(url, _customer(customer_id, api_key_file), ca_file, public_key)
+    if former_api_key_file is not None:
+        session.former_api_key = _api_key(former_api_key_file, "--former-api-key-file")
+    if other_customer_id is not None and other_api_key_file is not None:
+        session.other_customer = _customer(other_customer_id, other_api_key_file, "other-")
+    if bundle_path is not None:
+        session.bundle_path = _path(bundle_path)
     resume_collection()
     report = run(session, check or (), _ignore if as_json else _say)
     if as_json:
@@ -69,17 +90,28 @@ def conformance(
         raise typer.Exit(ExitCode.NOT_VERIFIED)
 
 
-def _session(url: str, api_key: str, customer_id: str, ca_file: Path | None, public_key: str | None) -> "Session":
-    from telemetry_service.conformance.message import Customer
+def _session(url: str, customer: "Customer", ca_file: Path | None, public_key: str | None) -> "Session":
     from telemetry_service.conformance.session import Session
     from telemetry_service.domain.clock import SystemClock
+
+    return Session(_probe(url, ca_file), customer, SystemClock(), None if public_key is None else _keys(public_key))
+
+
+def _customer(customer_id: str, api_key_file: str, which: str = "") -> "Customer":
+    from telemetry_service.conformance.message import Customer
     from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN
 
     if not re.fullmatch(CUSTOMER_ID_PATTERN, customer_id, re.ASCII):
         message = "must be cus_ followed by 6 to 64 letters and digits."
-        raise typer.BadParameter(message, param_hint="--customer-id")
-    keys = None if public_key is None else _keys(public_key)
-    return Session(_probe(url, ca_file), Customer(api_key, customer_id), SystemClock(), keys)
+        raise typer.BadParameter(message, param_hint=f"--{which}customer-id")
+    return Customer(_api_key(api_key_file, f"--{which}api-key-file"), customer_id)
+
+
+def _path(text: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", text, re.ASCII):
+        message = "must begin with a slash, and be a plain path."
+        raise typer.BadParameter(message, param_hint="--bundle-path")
+    return text
 
 
 def _probe(url: str, ca_file: Path | None) -> "Probe":
@@ -110,17 +142,17 @@ def is_base_url(url: str) -> bool:
     return plain and named and parts.scheme == "https" and "@" not in parts.netloc and not parts.query + parts.fragment
 
 
-def _api_key(file: str) -> str:
+def _api_key(file: str, option: str) -> str:
     from telemetry_service.domain.configuration import api_key_error
 
     try:
         text = sys.stdin.readline() if file == "-" else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         message = "cannot be read."
-        raise typer.BadParameter(message, param_hint="--api-key-file") from None
+        raise typer.BadParameter(message, param_hint=option) from None
     api_key = text.rstrip("\r\n")
     if (problem := api_key_error(api_key)) is not None:
-        raise typer.BadParameter(problem, param_hint="--api-key-file")
+        raise typer.BadParameter(problem, param_hint=option)
     return api_key
 
 
