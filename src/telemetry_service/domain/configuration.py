@@ -58,7 +58,8 @@ class Retention(IntEnum):
 class Configuration(BaseModel):
     """The settings that a save replaces as a whole."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    # The clients of most generators have a class Configuration of their own.
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", title="TelemetryConfiguration")
 
     enabled: bool
     frequency: Frequency
@@ -77,6 +78,9 @@ class ApiKeyInput(BaseModel):
 
 class NewApiKeyInput(ApiKeyInput):
     """The API key to save."""
+
+    # In a Go client, NewApiKeyInput is what makes an ApiKeyInput.
+    model_config = ConfigDict(title="ApiKeyToSave")
 
     overlap: bool = True
     """Whether the key that it replaces is still tried for up to 24 hours where this one is not accepted yet. False

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, with_config
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
@@ -93,12 +94,22 @@ class LicenseSource(StrEnum):
     """The License Server, with an acceptance: tier, status and expiry."""
 
 
+def _without_defaults(schema: JsonDict) -> None:
+    """A client that filled in a default would change what its user leaves out."""
+    members = schema["properties"]
+    for member in members.values() if isinstance(members, dict) else ():
+        if isinstance(member, dict):
+            member.pop("default", None)
+
+
 class LicensePosture(_Fact):
     """The Control Plane's license and license token.
 
     As a report, it changes what it names (``model_fields_set``). An omitted member keeps the present value; null
     removes a value that is optional. Tier and status are never null.
     """
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
     tier: Tier = Tier.UNKNOWN

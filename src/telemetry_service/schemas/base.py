@@ -17,9 +17,15 @@ Moment = Annotated[
 ]
 """RFC 3339 in UTC, to the millisecond: ``2026-11-15T02:00:00.000Z``."""
 
+COMPONENT = "x-component"
+"""Marks a schema that stands for a component of the description with this name."""
+
+PayloadObject = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "TelemetryAggregatePayload"})]
+"""A payload as it was stored, by whichever version."""
+
 
 class ResponseModel(BaseModel):
-    """The root of the responses: closed, so that nothing gets into a response by accident."""
+    """The root of the responses: closed here, so that nothing gets into one by accident. Clients see it as open."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True, json_schema_extra=describe_members)
 

@@ -1,12 +1,13 @@
 """The health, the preview, the field dictionary, and the probes' responses."""
 
 from datetime import date
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verdict import ConnectionBadge
-from telemetry_service.schemas.base import Moment, ResponseModel, read_from
+from telemetry_service.schemas.base import Moment, PayloadObject, ResponseModel, read_from
 
 
 class HealthStateResponse(ResponseModel):
@@ -74,7 +75,7 @@ class SealedResponse(ResponseModel):
     encrypted: bool
 
 
-class ChangeResponse(ResponseModel):
+class PayloadChangeResponse(ResponseModel):
     """A field that differs from the last accepted payload."""
 
     name: str
@@ -102,12 +103,12 @@ class PreviewResponse(ResponseModel):
     figures: FiguresResponse
     health: HealthStateResponse = read_from("verdict")
     days: tuple[DayResponse, ...]
-    payload: dict[str, Any] | None
+    payload: PayloadObject | None
     version: str | None
     """Identifies this preview. To send exactly this, pass it as `If-Match` to *send now*. Null if it cannot be sent."""
     error: PreviewErrorResponse | None
     sealed: SealedResponse | None
-    difference: tuple[ChangeResponse, ...]
+    difference: tuple[PayloadChangeResponse, ...]
     compared_with: str | None = read_from("last_accepted_id")
     """The accepted transmission that `difference` compares with."""
 
@@ -131,10 +132,17 @@ class DictionaryResponse(ResponseModel):
     fields: tuple[FieldResponse, ...]
 
 
+class Liveness(StrEnum):
+    """Whether the process is alive."""
+
+    ALIVE = "alive"
+    THREAD_ENDED = "thread-ended"
+
+
 class AliveResponse(ResponseModel):
     """The process responds, and its threads are running."""
 
-    status: Literal["alive", "thread-ended"]
+    status: Liveness
     ended_threads: list[str]
     """Required threads that have ended. Only a restart brings them back."""
 

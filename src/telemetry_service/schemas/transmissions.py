@@ -1,6 +1,6 @@
 """Transmissions and their attempts."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AliasGenerator, AliasPath, BeforeValidator, ConfigDict
@@ -9,7 +9,7 @@ from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.payload_schemas.difference import ChangeKind
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Status, Trigger
-from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
+from telemetry_service.schemas.base import CauseResponse, Moment, PayloadObject, ResponseModel, read_from
 
 
 class TransmissionResponse(ResponseModel):
@@ -81,7 +81,7 @@ class AttemptResponse(ResponseModel):
     body_bytes: int
 
 
-class ChangeResponse(ResponseModel):
+class SchemaChangeResponse(ResponseModel):
     """What the schema of a payload allows and the one before it did not, or the other way round, for one field."""
 
     field: str
@@ -96,12 +96,12 @@ class ChangeResponse(ResponseModel):
 class TransmissionDetailResponse(TransmissionResponse):
     """A transmission with its payload and every attempt."""
 
-    payload: Annotated[dict[str, Any] | None, BeforeValidator(read_stored)] = read_from("payload")
+    payload: Annotated[PayloadObject | None, BeforeValidator(read_stored)] = read_from("payload")
     """As stored; each attempt adds its own `transmitted_at`. Null if it cannot be read."""
     prepared_sha256: str
     """The digest of the stored payload, which the ledger names."""
     receipt: str | None
-    changes: tuple[ChangeResponse, ...] = read_from("changes")
+    changes: tuple[SchemaChangeResponse, ...] = read_from("changes")
     """What is new in a payload that waits for its release, field by field."""
     attempts: tuple[AttemptResponse, ...] = read_from("attempts")
 

@@ -241,7 +241,7 @@ def test_forms_and_bounds_of_parameters_are_described(shared: Running) -> None:
         assert all("pattern" in one for one in moments), name
         assert moments or not name.endswith("_at")
     assert "required" not in schemas["ApiKeyInput"], "an empty object stands for no body"
-    assert schemas["NewApiKeyInput"]["required"] == ["api_key"]
+    assert schemas["ApiKeyToSave"]["required"] == ["api_key"]
 
 
 def test_a_name_below_the_history_is_not_taken_for_an_id(shared: Running) -> None:

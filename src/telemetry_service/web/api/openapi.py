@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.identity.scopes import SESSION_SCOPES
-from telemetry_service.web.api.openapi_parts import SCHEMAS, refusals, refusals_of, types_of_problems
+from telemetry_service.web.api.openapi_parts import refusals, refusals_of, types_of_problems
+from telemetry_service.web.api.openapi_shape import SCHEMAS, shape
 from telemetry_service.web.errors import request_errors as web
 from telemetry_service.web.errors.problem import ProblemDocument
 from telemetry_service.web.http.body import Body
@@ -56,6 +57,7 @@ _TAGS = [
 
 _ROOT = [{"url": "/"}]
 _OF_EACH = (web.RequestMalformedError, errors.StorageUnavailableError, web.OverloadedError, TelemetryError)
+_OF_PUBLIC = (web.RequestMalformedError, web.HostRefusedError)
 _OF_GUARDED = (
     errors.AccessDeniedError,
     errors.TokenExpiredError,
@@ -104,6 +106,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             if call is not None and rule is not None:
                 _complete(call, method, rule, refusals_of(route.endpoint))
                 _describe_body(call, route, schemas)
+    shape(description)
     return description
 
 
@@ -118,7 +121,7 @@ def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Itera
 def _kinds_of(call: dict[str, Any], method: str, rule: Rule) -> tuple[type[TelemetryError], ...]:
     """Return the refusals that follow from the kind of call."""
     if rule.public:
-        return ()
+        return _OF_PUBLIC
     if method != "get":
         return (*_OF_EACH, *_OF_GUARDED, *_OF_CHANGES, *_OF_BODIES)
     of_parameters = (web.InputRefusedError,) if call.get("parameters") else ()

@@ -6,12 +6,12 @@ from typing import Any
 
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
+from telemetry_service.web.api.openapi_shape import SCHEMAS
 from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.errors.statuses import STATUS, status_of
 from telemetry_service.web.security.authorization import Endpoint
 
-SCHEMAS = "#/components/schemas/"
 _TEXT = {"type": "string"}
 _PROBLEM = {"schema": {"$ref": f"{SCHEMAS}Problem"}}
 _REFUSALS = "telemetry_refusals"

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.schemas.insight import AliveResponse, ReadinessResponse
+from telemetry_service.schemas.insight import AliveResponse, Liveness, ReadinessResponse
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.place import place_of
@@ -20,8 +20,8 @@ router = Topic("operations")
 async def get_healthz(context: Context) -> Response:
     """Report that the process responds and that its threads are running."""
     ended = [name for name, lives in context.threads().items() if not lives]
-    body = AliveResponse(status="thread-ended" if ended else "alive", ended_threads=ended)
-    return JSONResponse(body.model_dump(), 503 if ended else 200)
+    body = AliveResponse(status=Liveness.THREAD_ENDED if ended else Liveness.ALIVE, ended_threads=ended)
+    return JSONResponse(body.model_dump(mode="json"), 503 if ended else 200)
 
 
 @router.get("/readyz", response_model=ReadinessResponse, responses={503: {"model": ReadinessResponse}})
