@@ -54,7 +54,7 @@ def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path
             check=False,
         )
     assert ended.returncode == 0, ended.stderr
-    assert '{"accepted":1,"duplicates":0}' in ended.stdout
+    assert '{"accepted":1,"duplicates":0,' in ended.stdout
     assert '"status":"success"' in ended.stdout
     assert '"frequency":"weekly"' in ended.stdout
 

@@ -63,7 +63,7 @@ def test_what_a_refusal_does_not_name_is_taken_without_what_it_names(call: list[
     taken = admission()
     refusal = taken.take(call)
     if isinstance(refusal, UsageRefusedError):
-        named = {index for index, _, _ in refusal.problems}
+        named = {one.place for one in refusal.problems}
         assert named
         rest = [report for index, report in enumerate(call) if index not in named]
         ids = {call[index]["report_id"] for index in named}
@@ -74,14 +74,14 @@ def test_what_a_refusal_does_not_name_is_taken_without_what_it_names(call: list[
 def test_a_report_beyond_a_sum_is_named_with_the_field() -> None:
     refusal = admission().take([usage(ROOM), usage(1), usage(0, ROOM + 1), usage(0)])
     assert isinstance(refusal, PeriodFullError)
-    assert [(index, field) for index, field, _ in refusal.problems] == [(1, "audit_events"), (2, "policy_decisions")]
+    assert [(one.place, one.field) for one in refusal.problems] == [(1, "audit_events"), (2, "policy_decisions")]
 
 
 def test_one_bouncer_too_many_is_named_and_those_that_are_known_always_have_room() -> None:
     others = [usage(1, bouncer=f"bouncer-{number}") for number in range(4)]
     refusal = admission().take(others)
     assert isinstance(refusal, TooManyBouncersError)
-    assert [(index, field) for index, field, _ in refusal.problems] == [(3, "bouncer_id")]
+    assert [(one.place, one.field) for one in refusal.problems] == [(3, "bouncer_id")]
     full = Admission(PeriodSums(0, 0, 9), [KNOWN], (), max_bouncers=3)
     assert full.take([usage(1, bouncer=KNOWN)]) == RecordingResult(accepted=1, duplicates=0)
     assert isinstance(full.take([usage(0, bouncer="new")]), TooManyBouncersError)

@@ -119,7 +119,8 @@ def problem_in(response: httpx.Response) -> dict[str, Any]:
     """Return the problem document of a refusal, after a look at its form."""
     assert response.headers["content-type"] == "application/problem+json", response.text
     document: dict[str, Any] = response.json()
-    assert set(document) <= {"type", "title", "status", "detail", "errors", "request_id"}
+    members = {"type", "title", "status", "detail", "retryable"}
+    assert members <= set(document) <= members | {"errors", "consequences", "request_id"}
     assert document["type"].startswith("urn:control-core:telemetry:problem:")
     assert document["status"] == response.status_code
     assert document["title"]

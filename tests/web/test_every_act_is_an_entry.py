@@ -1,5 +1,6 @@
 """Every route that changes something writes exactly its entries, with actor and source; every other one none."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ H = f"{T}/history/{{transmission_id}}"
 OTHER_KEY = "ck_other_0123456789"
 ALONE = {"api_key": OTHER_KEY, "overlap": False}
 BOUNCER = {"environment": "production", "pair_id": "pair-1"}
+ALL = {"bouncers": [{"bouncer_id": "bnc-1", **BOUNCER}]}
 REPORTED = "token:report"
 
 Step = Callable[[Desk], object]
@@ -50,8 +52,8 @@ def clicks(method: str, path: str, **form: str) -> Call:
     return lambda desk: desk.tab(method, path, **form)
 
 
-def has_key(desk: Desk) -> None:
-    desk.api(ADMIN, "PUT", f"{T}/config/api-key", json={"api_key": API_KEY, "overlap": False})
+def has_key(desk: Desk) -> httpx.Response:
+    return desk.api(ADMIN, "PUT", f"{T}/config/api-key", json={"api_key": API_KEY, "overlap": False})
 
 
 def has_none(desk: Desk) -> None:
@@ -128,6 +130,11 @@ def saves(**changes: object) -> Call:
     return save
 
 
+def patches(**changes: str) -> Call:
+    body, headers = json.dumps(changes), {"Content-Type": "application/merge-patch+json"}
+    return calls(ADMIN, *PATCH, content=body, headers=headers)
+
+
 def saves_form(**changes: str) -> Call:
     form = {"enabled": "on", "encrypt_payload": "on", "anonymize_pii": "on", "retention_days": "30"}
 
@@ -174,7 +181,9 @@ NONE: list[Written] = []
 WHY = {"reason": "Reviewed"}
 TOKEN: dict[str, Any] = {"name": "another", "scopes": ["read"]}
 DECIDE = f"{TAB}/history/{{transmission_id}}/decide/{{decision}}"
+PATCH = ("PATCH", f"{T}/config")
 CONFIG, KEY, REVEAL = ("PUT", f"{T}/config"), ("PUT", f"{T}/config/api-key"), ("POST", f"{T}/config/api-key/reveal")
+REGISTRY = ("PUT", "/api/v1/bouncers")
 BOUNCERS, BOUNCER_GONE = ("PUT", "/api/v1/bouncers/{bouncer_id}"), ("DELETE", "/api/v1/bouncers/{bouncer_id}")
 LICENSE, CODES = ("PUT", "/api/v1/license"), ("POST", "/api/v1/extension-codes")
 KEY_GONE, TEST = ("DELETE", f"{T}/config/api-key"), ("POST", f"{T}/test-connection")
@@ -191,6 +200,11 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "other": Act(
             calls(REPORT, *BOUNCERS, json=BOUNCER | {"pair_id": "2"}), by(REPORTED, Kind.FACTS), is_registered
         ),
+    },
+    REGISTRY: {
+        "other": Act(calls(REPORT, *REGISTRY, json=ALL), by(REPORTED, Kind.FACTS), is_gone),
+        "the same": Act(calls(REPORT, *REGISTRY, json=ALL), NONE, calls(REPORT, *REGISTRY, json=ALL)),
+        "only tried": Act(calls(REPORT, "PUT", f"{REGISTRY[1]}?dry_run=true", json={"bouncers": []}), NONE),
     },
     BOUNCER_GONE: {
         "there": Act(calls(REPORT, *BOUNCER_GONE), by(REPORTED, Kind.FACTS), is_registered),
@@ -209,6 +223,10 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "other": Act(saves(frequency="daily"), by(ADMINS, Kind.SETTINGS), frequency_is("weekly")),
         "the same": Act(saves(), NONE),
     },
+    PATCH: {
+        "other": Act(patches(frequency="daily"), by(ADMINS, Kind.SETTINGS), frequency_is("weekly")),
+        "the same": Act(patches(frequency="weekly"), NONE, frequency_is("weekly")),
+    },
     KEY: {
         "nothing waits": Act(calls(ADMIN, *KEY, json=ALONE), by(ADMINS, Kind.KEY_SET), nothing_failed),
         "one waits": Act(
@@ -216,6 +234,7 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             by(ADMINS, Kind.PREPARED, Kind.KEY_SET),
             fails,
         ),
+        "the same": Act(has_key, NONE, has_key),
     },
     KEY_GONE: {
         "there": Act(calls(ADMIN, *KEY_GONE), by(ADMINS, Kind.KEY_REMOVED), has_key),
@@ -374,7 +393,7 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
     ("POST", paths.SAVE): {
         "other": Act(saves_form(frequency="daily"), by(PERSON, Kind.SETTINGS), frequency_is("weekly")),
         "key and settings": Act(
-            saves_form(frequency="monthly", api_key=API_KEY),
+            saves_form(frequency="monthly", api_key=OTHER_KEY),
             by(PERSON, Kind.KEY_SET, Kind.SETTINGS),
             frequency_is("weekly"),
         ),
@@ -424,6 +443,7 @@ WITHOUT_AN_ENTRY = {
 
 READS = {
     "/api/v1/bouncers",
+    "/api/v1/bouncers/{bouncer_id}",
     "/api/v1/license",
     "/api/v1/openapi.json",
     "/api/v1/tokens",
@@ -522,6 +542,7 @@ def changed_without_an_entry(desk: Desk, do: Call) -> set[str]:
 
 def test_a_route_that_only_reads_changes_nothing(desk: Desk) -> None:
     desk.log_in()
+    is_registered(desk)
     for path in sorted(READS):
         worked: list[httpx.Response] = []
         for read in (*(calls(scope, "GET", path) for scope in Scope), clicks("GET", path)):

@@ -5,7 +5,7 @@ The caller passes the sums of the period, and locks out other callers until it h
 
 from collections.abc import Collection, Iterable, Sequence
 
-from telemetry_service.domain.errors import PeriodFullError, TooManyBouncersError, UsageRefusedError
+from telemetry_service.domain.errors import PeriodFullError, RefusedReport, TooManyBouncersError, UsageRefusedError
 from telemetry_service.domain.facts import RecordingResult, UsageReport
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.domain.periods import BouncerTraffic, PeriodSums
@@ -67,7 +67,7 @@ class Admission:
     def take(self, reports: Sequence[UsageReport]) -> RecordingResult | UsageRefusedError:
         """Take a call as a whole, or return which of its reports do not fit."""
         fresh = self._fresh(reports)
-        sums, added, problems = self._sums, set[str](), list[tuple[int, str, str]]()
+        sums, added, problems = self._sums, set[str](), list[RefusedReport]()
         for index, report in fresh.items():
             bouncer_id = report["bouncer_id"]
             new = bouncer_id not in self._bouncers and bouncer_id not in added
@@ -76,7 +76,7 @@ class Admission:
                 sums = plus(sums, delta)
                 added.add(bouncer_id)
             else:
-                problems.append((index, *_problem(sums, delta)))
+                problems.append(RefusedReport(index, report["report_id"], *_problem(sums, delta)))
         if problems:
             return _refusal(problems)
         self._sums = sums
@@ -108,8 +108,8 @@ def _problem(sums: PeriodSums, delta: PeriodSums) -> tuple[str, str]:
     return "bouncer_id", _ONE_MORE
 
 
-def _refusal(problems: Sequence[tuple[int, str, str]]) -> UsageRefusedError:
-    full = any(problem == _BEYOND for _, _, problem in problems)
+def _refusal(problems: Sequence[RefusedReport]) -> UsageRefusedError:
+    full = any(one.problem == _BEYOND for one in problems)
     return PeriodFullError(problems) if full else TooManyBouncersError(problems)
 
 

@@ -4,11 +4,12 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from telemetry_service.domain.given_members import no_defaults
 from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
@@ -66,6 +67,29 @@ class Configuration(BaseModel):
     encrypt_payload: bool
     anonymize_pii: bool
     retention_days: Literal[7, 30, 90, 365]
+
+    def applied_to(self, _before: Self) -> Self:
+        """Return what is saved in the place of ``before``: all of this."""
+        return self
+
+
+class ConfigurationPatch(BaseModel):
+    """The settings that change (RFC 7396); the others stay. No setting can be removed, so none is null."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", title="TelemetryConfigurationPatch", json_schema_extra=no_defaults
+    )
+
+    enabled: bool = True
+    frequency: Frequency = Frequency.TWICE_MONTHLY
+    encrypt_payload: bool = True
+    anonymize_pii: bool = True
+    retention_days: Literal[7, 30, 90, 365] = 30
+    """What stands here counts only where the patch names it."""
+
+    def applied_to(self, before: Configuration) -> Configuration:
+        """Return what is saved in the place of ``before``."""
+        return before.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
 
 class ApiKeyInput(BaseModel):

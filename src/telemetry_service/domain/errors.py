@@ -5,7 +5,10 @@ errors to HTTP status codes; the command line maps them to exit codes.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+from uuid import UUID
+
+from telemetry_service.domain.consequences import Consequences
 
 
 class TelemetryError(Exception):
@@ -363,6 +366,13 @@ class StaleConfigurationError(TelemetryError):
     )
 
 
+class StaleBouncersError(TelemetryError):
+    """The registry, or a bouncer of it, was changed since the caller read it."""
+
+    code = "stale-bouncers"
+    sentence = "The registration has changed since you read it. Nothing was changed; read it again."
+
+
 class PreviewStaleError(TelemetryError):
     """What would be sent is no longer what the caller has seen. Nothing was closed or sent."""
 
@@ -385,6 +395,12 @@ class ConfirmationRequiredError(TelemetryError):
         "This would delete data or close a period without sending it. To proceed, repeat the request with"
         " ?confirm=true."
     )
+
+    def __init__(self, consequences: Consequences | None = None) -> None:
+        """Say how much would be lost."""
+        self.consequences = consequences
+        lost = consequences.sentences if consequences else ()
+        super().__init__(" ".join((*lost, "To proceed, repeat the request with ?confirm=true.")) if lost else None)
 
 
 class PreconditionRequiredError(TelemetryError):
@@ -474,11 +490,21 @@ class ReasonRefusedError(TelemetryError):
     sentence = "Give a reason of 1 to 500 characters, on one line."
 
 
+class RefusedReport(NamedTuple):
+    """A report for which the open period has no room."""
+
+    place: int
+    """Its index in the call."""
+    report_id: UUID
+    field: str
+    problem: str
+
+
 class UsageRefusedError(TelemetryError):
     """Reports that the open period has no room for. Nothing of their call was recorded."""
 
-    def __init__(self, problems: Sequence[tuple[int, str, str]]) -> None:
-        """Keep, for each refused report, its index in the call, the field, and the problem."""
+    def __init__(self, problems: Sequence[RefusedReport]) -> None:
+        """Keep what is wrong with each refused report."""
         self.problems = tuple(problems)
         super().__init__()
 

@@ -7,7 +7,13 @@ from datetime import datetime
 
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration
-from telemetry_service.domain.facts import BouncerRegistration, ExtensionCode, LicensePosture, PostureChange
+from telemetry_service.domain.facts import (
+    BouncerRegistration,
+    ExtensionCode,
+    LicensePosture,
+    PostureChange,
+    RegistryChange,
+)
 from telemetry_service.domain.ledger import Salted, Value
 
 
@@ -17,6 +23,12 @@ def of_bouncer(
     """Describe a bouncer that was registered, changed or removed."""
     change = "registered" if before is None else "removed" if after is None else "changed"
     return {"of": "bouncers", "change": change, "bouncer_id": Salted(bouncer_id)}
+
+
+def of_registry(change: RegistryChange) -> dict[str, Value]:
+    """Describe a registry that was replaced."""
+    numbers = {"added": len(change.added), "removed": len(change.removed), "changed": len(change.changed)}
+    return {"of": "bouncers", "change": "replaced", **numbers}
 
 
 def of_license(change: PostureChange) -> dict[str, Value]:

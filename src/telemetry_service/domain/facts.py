@@ -4,22 +4,25 @@ Bouncer and pair IDs are opaque and are never sent; a ``code_id`` is, so its pat
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
+from zlib import crc32
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, with_config
-from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
+from telemetry_service.domain.given_members import no_defaults
 from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
 from telemetry_service.domain.timestamps import Moment
 
 MAX_REPORTS = 10_000
 """Usage reports in one call."""
+
+MAX_REGISTRATIONS = 10_000
+"""Bouncers in one replacement of the registry."""
 
 MAX_REPORT_COUNT = 10**9
 """The largest count in one report: more than any bouncer counts between two reports."""
@@ -51,6 +54,18 @@ class BouncerRegistration(_Fact):
     pair_id: OpaqueId
 
 
+class NamedRegistration(BouncerRegistration):
+    """A bouncer with its registration."""
+
+    bouncer_id: OpaqueId
+
+
+class Registry(_Fact):
+    """All bouncers there are."""
+
+    bouncers: Annotated[tuple[NamedRegistration, ...], Field(max_length=MAX_REGISTRATIONS)]
+
+
 _CLOSED = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -77,12 +92,18 @@ class UsageBatch(TypedDict):
     reports: Annotated[list[UsageReport], Field(min_length=1, max_length=MAX_REPORTS)]
 
 
-def contradiction(reports: Sequence[UsageReport]) -> int | None:
-    """Return the index of the first report with more successful decisions than decisions, or None."""
-    for index, report in enumerate(reports):
-        if report["successful_decisions"] > report["policy_decisions"]:
-            return index
-    return None
+def contradicts_itself(report: UsageReport) -> bool:
+    """Whether a report has more successful decisions than decisions."""
+    return report["successful_decisions"] > report["policy_decisions"]
+
+
+def checksum_of(report: UsageReport) -> int:
+    """Return 32 bits that tell the content of a report from that of another one with the same ID."""
+    said = (
+        f"{report['bouncer_id']} {report['environment']} {report['audit_events']} {report['policy_decisions']}"
+        f" {report['successful_decisions']}"
+    )
+    return crc32(said.encode())
 
 
 class LicenseSource(StrEnum):
@@ -94,14 +115,6 @@ class LicenseSource(StrEnum):
     """The License Server, with an acceptance: tier, status and expiry."""
 
 
-def _without_defaults(schema: JsonDict) -> None:
-    """A client that filled in a default would change what its user leaves out."""
-    members = schema["properties"]
-    for member in members.values() if isinstance(members, dict) else ():
-        if isinstance(member, dict):
-            member.pop("default", None)
-
-
 class LicensePosture(_Fact):
     """The Control Plane's license and license token.
 
@@ -109,7 +122,7 @@ class LicensePosture(_Fact):
     removes a value that is optional. Tier and status are never null.
     """
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=no_defaults)
 
     customer_id: Annotated[str, Field(pattern=CUSTOMER_ID_PATTERN)] | None = None
     tier: Tier = Tier.UNKNOWN
@@ -175,9 +188,80 @@ class PostureChange:
     new: LicensePosture
 
 
+class WarningCode(StrEnum):
+    """What is probably not meant, although it was taken."""
+
+    ENVIRONMENT_DIFFERS = "environment-differs"
+    """Usage of another environment than the one that its bouncer is registered for."""
+    REPORT_ID_REUSED = "report-id-reused"
+    """The ID of a report that was counted with other content."""
+    PAIR_HAS_TWO_PRODUCTION_BOUNCERS = "pair-has-two-production-bouncers"
+
+
+_WARNINGS = {
+    WarningCode.ENVIRONMENT_DIFFERS: (
+        "The bouncer is registered for the other environment. Its usage was counted as reported; correct the"
+        " registration or the reporter."
+    ),
+    WarningCode.REPORT_ID_REUSED: (
+        "A report with this ID and other content was counted before, so this one was not. Give each report its own ID."
+    ),
+    WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS: (
+        "Another production bouncer is registered for the same pair. A pair is one sandbox and one production bouncer;"
+        " it is priced as one pair."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FactWarning:
+    """Something that was taken and is probably not meant, and what it is about."""
+
+    code: WarningCode
+    bouncer_id: str
+    index: int | None = None
+    report_id: UUID | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what was done."""
+        return _WARNINGS[self.code]
+
+
+WARNINGS_SHOWN = 100
+"""Warnings in one response."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
     """The result of one call: how many reports were counted now, and how many had been counted before."""
 
     accepted: int
     duplicates: int
+    reportable: bool = True
+    """False if telemetry is off: what is counted meanwhile is never sent."""
+    warnings: tuple[FactWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredWith:
+    """A registered bouncer, with what is probably wrong."""
+
+    bouncer: RegisteredBouncer
+    warnings: tuple[FactWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryChange:
+    """What a replacement of the registry changes."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: int
+    warnings: tuple[FactWarning, ...]
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether it differs from what is registered."""
+        return bool(self.added or self.removed or self.changed)

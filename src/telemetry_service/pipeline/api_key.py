@@ -1,6 +1,7 @@
 """The API key at rest: sealed under ENCRYPTION_KEY, opened only where it is used."""
 
 from datetime import datetime
+from hmac import compare_digest
 from uuid import UUID
 
 from telemetry_service.domain.configuration import ApiKeyFact, hint_of
@@ -39,6 +40,17 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
         raise
+
+
+def is_stored(runtime: Runtime, tx: Transaction, api_key: str) -> bool:
+    """Whether this is the API key that is stored, sealed under the newest key of ``ENCRYPTION_KEY``."""
+    stored = tx.configuration.sealed_api_key()
+    if stored is None or not stored.sealed.startswith(runtime.keys.newest_head):
+        return False
+    try:
+        return compare_digest(_opened(runtime, stored), api_key)
+    except KeyUnusableError:
+        return False
 
 
 def _opened(runtime: Runtime, stored: SealedApiKey) -> str:

@@ -59,8 +59,10 @@ class ConfigurationResponse(ResponseModel):
 
 
 class ConsequencesResponse(ResponseModel):
-    """What a save would permanently lose; zeros if it would lose nothing. Nothing was saved."""
+    """What a save would change, and what it would permanently lose; zeros if it would lose nothing."""
 
+    changes: tuple[str, ...]
+    """The settings that it would change."""
     events_never_sent: int
     decisions_never_sent: int
     rows_deleted: int

@@ -1,6 +1,10 @@
 """What other services reported: bouncers, usage, the license, extension codes."""
 
-from telemetry_service.domain.facts import Environment, LicenseSource
+from uuid import UUID
+
+from pydantic import AliasGenerator, AliasPath, ConfigDict
+
+from telemetry_service.domain.facts import Environment, LicenseSource, WarningCode
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.schemas.base import Moment, ResponseModel, read_from
 
@@ -14,6 +18,39 @@ class BouncerResponse(ResponseModel):
     registered_at: Moment
 
 
+class FactWarningResponse(ResponseModel):
+    """Something that was taken and is probably not meant."""
+
+    code: WarningCode
+    sentence: str
+    bouncer_id: str
+    index: int | None
+    """The place of the report in the call; null if it is not about a report."""
+    report_id: UUID | None
+
+
+class RegisteredBouncerResponse(BouncerResponse):
+    """A registered bouncer, with what is probably wrong."""
+
+    # A field without ``read_from`` is the bouncer's own.
+    model_config = ConfigDict(alias_generator=AliasGenerator(validation_alias=lambda name: AliasPath("bouncer", name)))
+
+    warnings: tuple[FactWarningResponse, ...] = read_from("warnings")
+    """The first 100."""
+
+
+class RegistryChangeResponse(ResponseModel):
+    """What the replacement of the registry changed; with `dry_run=true`, what it would change."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Their reported usage stays counted."""
+    changed: tuple[str, ...]
+    unchanged: int
+    warnings: tuple[FactWarningResponse, ...]
+    """The first 100."""
+
+
 class BouncersResponse(ResponseModel):
     """All registered bouncers, ordered by ID."""
 
@@ -25,6 +62,11 @@ class RecordingResponse(ResponseModel):
 
     accepted: int
     duplicates: int
+    """Reports whose ID was counted before. If their content differs, there is a warning."""
+    reportable: bool
+    """False while telemetry is off: what is counted meanwhile is never sent."""
+    warnings: tuple[FactWarningResponse, ...]
+    """The first 100."""
 
 
 class LicenseResponse(ResponseModel):

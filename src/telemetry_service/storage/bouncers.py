@@ -1,10 +1,12 @@
 """The registry of bouncers."""
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, select
+from sqlalchemy import insert as sql_insert
 
-from telemetry_service.domain.facts import BouncerRegistration, Environment, RegisteredBouncer
+from telemetry_service.domain.facts import BouncerRegistration, Environment, NamedRegistration, RegisteredBouncer
 from telemetry_service.domain.payload import BouncerPairs
 from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import Bouncer
@@ -12,6 +14,10 @@ from telemetry_service.storage.upsert import insert
 
 _REGISTRY = 0x626F756E636572
 """The key of PostgreSQL's advisory lock that adding a bouncer takes exclusively, so that the count is right."""
+
+
+_CHUNK = 10_000
+"""Parameters in one statement; SQLite's own limit is 32,766."""
 
 
 class BouncerStore:
@@ -26,6 +32,43 @@ class BouncerStore:
         query = select(Bouncer.environment, Bouncer.pair_id).where(Bouncer.bouncer_id == bouncer_id)
         row = self._connection.execute(query).first()
         return None if row is None else BouncerRegistration(environment=row.environment, pair_id=row.pair_id)
+
+    def registered(self, bouncer_id: str) -> RegisteredBouncer | None:
+        """Return a registered bouncer, or None."""
+        return next(iter(self._found(Bouncer.bouncer_id == bouncer_id)), None)
+
+    def environments(self, bouncer_ids: Collection[str]) -> dict[str, Environment]:
+        """Return the registered environment of each of these bouncers that is registered."""
+        found: dict[str, Environment] = {}
+        ordered = sorted(bouncer_ids)
+        for start in range(0, len(ordered), _CHUNK):
+            asked = select(Bouncer.bouncer_id, Bouncer.environment)
+            chunk = asked.where(Bouncer.bouncer_id.in_(ordered[start : start + _CHUNK]))
+            found |= {row.bouncer_id: row.environment for row in full_rows(self._connection.execute(chunk))}
+        return found
+
+    def shares_production(self, bouncer_id: str, pair_id: str) -> bool:
+        """Whether the pair has another production bouncer."""
+        of_pair = Bouncer.pair_id == pair_id, Bouncer.environment == Environment.PRODUCTION
+        others = select(Bouncer.bouncer_id).where(*of_pair, Bouncer.bouncer_id != bouncer_id).limit(1)
+        return self._connection.execute(others).first() is not None
+
+    def replace(
+        self,
+        added: Collection[NamedRegistration],
+        changed: Collection[NamedRegistration],
+        removed: Collection[str],
+        now: datetime,
+    ) -> None:
+        """Add, change and remove bouncers. No other transaction can do so meanwhile: see ``lock``."""
+        if removed:
+            gone = delete(Bouncer).where(Bouncer.bouncer_id == bindparam("gone"))
+            self._connection.execute(gone, [{"gone": bouncer_id} for bouncer_id in sorted(removed)])
+        for one in changed:
+            self.put(one.bouncer_id, one, now)
+        if added:
+            rows = [{**one.model_dump(), "registered_at": now} for one in added]
+            self._connection.execute(sql_insert(Bouncer), rows)
 
     def put(self, bouncer_id: str, registration: BouncerRegistration, now: datetime) -> RegisteredBouncer:
         """Register a bouncer, or change its registration; the time of the first registration stays."""
@@ -47,10 +90,14 @@ class BouncerStore:
 
         No other transaction can add bouncers until this one ends.
         """
-        if self._connection.dialect.name == "postgresql":
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REGISTRY})")
+        self.lock()
         known = select(Bouncer.bouncer_id).where(Bouncer.bouncer_id == bouncer_id)
         return self._connection.execute(known).first() is not None or self.count() < most
+
+    def lock(self) -> None:
+        """Keep others from adding bouncers until this transaction ends."""
+        if self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_REGISTRY})")
 
     def count(self) -> int:
         """Return how many bouncers are registered."""
@@ -71,11 +118,11 @@ class BouncerStore:
 
     def all(self) -> tuple[RegisteredBouncer, ...]:
         """Return all registered bouncers by ID, as far as they can be read."""
-        rows = self._connection.execute(
-            select(Bouncer.bouncer_id, Bouncer.environment, Bouncer.pair_id, Bouncer.registered_at).order_by(
-                Bouncer.bouncer_id
-            )
-        )
+        return self._found()
+
+    def _found(self, *conditions: ColumnElement[bool]) -> tuple[RegisteredBouncer, ...]:
+        columns = (Bouncer.bouncer_id, Bouncer.environment, Bouncer.pair_id, Bouncer.registered_at)
+        rows = self._connection.execute(select(*columns).where(*conditions).order_by(Bouncer.bouncer_id))
         return tuple(RegisteredBouncer(*row) for row in full_rows(rows))
 
 

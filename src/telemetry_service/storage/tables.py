@@ -216,6 +216,8 @@ class UsageReportId(Base):
     report_id: Mapped[UUID] = mapped_column(primary_key=True)
     received_on: Mapped[int] = mapped_column(Integer)
     """The UTC day of the acknowledgment as its proleptic ordinal, which is small and sorts."""
+    checksum: Mapped[int | None]
+    """``checksum_of`` the report; None in rows of older versions."""
 
 
 class Bouncer(Base):

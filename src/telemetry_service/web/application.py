@@ -13,6 +13,7 @@ from telemetry_service import __version__
 from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.receipts_file import FILE_BYTES
 from telemetry_service.web.api import (
+    bouncers,
     bundles,
     configuration,
     facts,
@@ -28,7 +29,7 @@ from telemetry_service.web.api import (
 )
 from telemetry_service.web.api.openapi import Description
 from telemetry_service.web.api.openapi_parts import PROBLEMS
-from telemetry_service.web.api.parameters import refuse_repeated_parameters
+from telemetry_service.web.api.parameters import refuse_repeated_parameters, refuse_unread_condition
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.handler import ErrorHandler, ErrorMiddleware
 from telemetry_service.web.http.ambiguity import refuse_ambiguity
@@ -48,6 +49,7 @@ API_PREFIX = "/api/v1"
 
 _LARGER_BODIES = {
     f"{API_PREFIX}/usage": USAGE_BYTES,
+    f"{API_PREFIX}{bouncers.BOUNCERS}": USAGE_BYTES,
     f"{API_PREFIX}{bundles.RECEIPTS}": FILE_BYTES,
     paths.RECEIPTS: FILE_BYTES + USUAL_BYTES,
 }
@@ -60,7 +62,20 @@ _NO_OBSERVERS: TelemetryConfig = {
 }
 """The framework would export traces if the environment asks for it: only transmissions leave this process."""
 
-_API = (usage, facts, configuration, insight, transmissions, release, restored, bundles, ledger, tokens, sessions)
+_API = (
+    usage,
+    bouncers,
+    facts,
+    configuration,
+    insight,
+    transmissions,
+    release,
+    restored,
+    bundles,
+    ledger,
+    tokens,
+    sessions,
+)
 
 
 def create_web(context: WebContext, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
@@ -105,7 +120,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         generate_unique_id_function=lambda route: route.name,
     )
     for topic in _API:
-        topic.router.add_to(root, API_PREFIX, [Depends(refuse_repeated_parameters)])
+        topic.router.add_to(root, API_PREFIX, [Depends(refuse_repeated_parameters), Depends(refuse_unread_condition)])
     for router in (operations.router, *TAB):
         router.add_to(root)
     return tuple(root.routes)

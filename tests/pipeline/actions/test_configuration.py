@@ -59,7 +59,7 @@ def test_a_save_replaces_all_values_and_is_seen_by_every_replica(site: Site) -> 
 def test_every_change_counts_the_version_up(site: Site) -> None:
     version = read_now(site.runtime, read_configuration).stored.version
     assert site.configure(retention_days=7).stored.version == version + 1
-    assert set_api_key(site.runtime, API_KEY, ADMIN).stored.version == version + 2
+    assert set_api_key(site.runtime, API_KEY[::-1], ADMIN).stored.version == version + 2
     assert remove_api_key(site.runtime, ADMIN).stored.version == version + 3
 
 

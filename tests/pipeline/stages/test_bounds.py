@@ -97,7 +97,7 @@ def test_the_other_calls_of_one_commit_are_recorded(site: Site) -> None:
     calls = [[report], [usage(MAX_INTEGER), twice], [twice, usage(1)], [usage(MAX_INTEGER - 9), report], [usage(2)]]
     first, refused, third, fourth, last = record(site.runtime, calls)
     assert isinstance(refused, PeriodFullError)
-    assert [index for index, _, _ in refused.problems] == [0]
+    assert [one.place for one in refused.problems] == [0]
     assert (first, third) == (RecordingResult(1, 0), RecordingResult(2, 0)), "an id of a refused call is not taken"
     assert fourth == RecordingResult(accepted=1, duplicates=1)
     assert isinstance(last, PeriodFullError)

@@ -1,8 +1,11 @@
 """The configuration over REST: saved as a whole, never over a newer one, and without showing the key."""
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from httpx import Response
 
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
@@ -84,6 +87,88 @@ def test_the_versions_may_stand_in_several_headers(shared: Running) -> None:
     assert shared.client.put(f"/api/v1/{CONFIG}", json=VALUES, headers=headers).status_code == 200
 
 
+PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+def patch(service: Running, body: object, query: str = "", **headers: str) -> Response:
+    content = json.dumps(body)
+    return service.call(Scope.ADMIN, "PATCH", CONFIG + query, content=content, headers=PATCH | headers)
+
+
+def versions(service: Running) -> tuple[str, str, int]:
+    """Return what shows that something was saved: the ETag, the time, and the number of the latest entry."""
+    read, entries = service.call(Scope.READ, "GET", CONFIG), service.call(Scope.READ, "GET", "ledger").json()
+    return read.headers["etag"], read.json()["updated_at"], entries["head"]["seq"]
+
+
+def test_a_patch_changes_what_it_names(service: Running) -> None:
+    before = service.call(Scope.READ, "GET", CONFIG)
+    changed = patch(service, {"retention_days": 90})
+    assert (changed.status_code, changed.json()["retention_days"]) == (200, 90)
+    assert changed.json()["frequency"] == before.json()["frequency"]
+    stale = patch(service, {"enabled": False}, **{"If-Match": before.headers["etag"]})
+    assert (stale.status_code, code_in(stale)) == (412, "stale-configuration")
+    current = {"If-Match": changed.headers["etag"]}
+    assert patch(service, {"frequency": "daily", "encrypt_payload": False}, **current).json()["frequency"] == "daily"
+
+
+@each(
+    ("body", "field"),
+    [
+        ({"retention_days": None}, "retention_days"),
+        ({"retention_days": 8}, "retention_days"),
+        ({"locked": True}, "locked"),
+        ([], "body"),
+    ],
+)
+def test_a_patch_neither_removes_a_setting_nor_invents_one(shared: Running, body: object, field: str) -> None:
+    response = patch(shared, body)
+    assert (response.status_code, fields_in(response)) == (422, [field])
+
+
+def test_a_patch_says_that_it_is_one(shared: Running) -> None:
+    refused = shared.call(Scope.ADMIN, "PATCH", CONFIG, json={"retention_days": 90})
+    assert (refused.status_code, code_in(refused)) == (415, "media-type-refused")
+    assert "application/merge-patch+json" in problem_in(refused)["detail"]
+    assert shared.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers=PATCH).status_code in {415, 428}
+
+
+def test_what_changes_nothing_leaves_no_trace(service: Running) -> None:
+    assert service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY}).is_success
+    assert service.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": "*"}).is_success
+    before = versions(service)
+    service.clock.advance(timedelta(minutes=5))
+    assert service.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": "*"}).is_success
+    assert service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY}).is_success
+    assert patch(service, {}).is_success
+    assert patch(service, VALUES).is_success
+    for refused in ("PUT", "PATCH"):
+        dry = service.call(
+            Scope.ADMIN,
+            refused,
+            f"{CONFIG}?dry_run=true",
+            content=json.dumps(VALUES | {"enabled": False}),
+            headers={
+                "Content-Type": PATCH["Content-Type"] if refused == "PATCH" else "application/json",
+                "If-Match": "*",
+            },
+        )
+        assert (dry.status_code, dry.json()["changes"]) == (200, ["enabled"])
+    assert versions(service) == before
+
+
+def test_the_api_key_is_not_changed_over_a_newer_version(service: Running) -> None:
+    seen = {"If-Match": service.call(Scope.READ, "GET", CONFIG).headers["etag"]}
+    path = f"{CONFIG}/api-key"
+    saved = service.call(Scope.ADMIN, "PUT", path, json={"api_key": KEY}, headers=seen)
+    assert saved.status_code == 200
+    for method, body in (("PUT", {"json": {"api_key": KEY[::-1]}}), ("DELETE", {})):
+        stale = service.call(Scope.ADMIN, method, path, headers=seen, **body)
+        assert (stale.status_code, code_in(stale)) == (412, "stale-configuration")
+    current = {"If-Match": saved.headers["etag"]}
+    assert service.call(Scope.ADMIN, "DELETE", path, headers=current).json()["api_key"]["configured"] is False
+
+
 def test_the_api_key_is_set_shown_and_removed_and_each_is_noted(service: Running) -> None:
     stored = service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={"api_key": KEY})
     assert stored.json()["api_key"] | {"key_id": ""} == {
@@ -152,7 +237,10 @@ def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None
         Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": response.headers["etag"]}
     )
     assert off.json()["enabled"] is False
-    on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": off.headers["etag"]})
+    assert patch(locked, {"retention_days": 30}).json()["retention_days"] == 30
+    on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": "*"})
+    tried = patch(locked, {"enabled": True}, "?dry_run=true")
+    assert (tried.status_code, code_in(tried)) == (409, "locked-by-deployment")
     assert (on.status_code, code_in(on)) == (409, "locked-by-deployment")
 
 

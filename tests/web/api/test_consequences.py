@@ -1,6 +1,7 @@
 """What a save by REST would lose for good is said first, in numbers."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from telemetry_service.identity.scopes import Scope
@@ -9,7 +10,7 @@ from tests.support.running import Running
 CONFIG = "telemetry/config"
 
 
-def put(service: Running, query: str = "", **changes: object) -> tuple[int, dict[str, object]]:
+def put(service: Running, query: str = "", **changes: object) -> tuple[int, dict[str, Any]]:
     seen = service.call(Scope.READ, "GET", CONFIG)
     names = ("enabled", "frequency", "encrypt_payload", "anonymize_pii", "retention_days")
     values = {name: seen.json()[name] for name in names} | changes
@@ -35,6 +36,8 @@ def test_switching_off_with_counts_open_is_refused_with_the_numbers_until_confir
     status, problem = put(service, enabled=False)
     assert (status, str(problem["type"]).rpartition(":")[2]) == (409, "confirmation-required")
     assert "7 audit events and 3 policy decisions will never be sent" in str(problem["detail"])
+    numbers = {"changes": ["enabled"], "events_never_sent": 7, "decisions_never_sent": 3, "rows_deleted": 0}
+    assert {**problem["consequences"], "sentences": []} == {**numbers, "sentences": []}
     status, lost = put(service, "?dry_run=true", enabled=False)
     assert (status, lost["events_never_sent"], lost["decisions_never_sent"]) == (200, 7, 3)
     assert service.call(Scope.READ, "GET", CONFIG).json()["enabled"] is True

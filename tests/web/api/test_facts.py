@@ -29,8 +29,14 @@ def report(**values: object) -> dict[str, object]:
     }
 
 
+def posted(service: Running, *reports: dict[str, object]) -> Response:
+    return service.call(Scope.REPORT, "POST", "usage", json={"reports": reports})
+
+
 def send(service: Running, *reports: dict[str, object]) -> object:
-    return service.call(Scope.REPORT, "POST", "usage", json={"reports": reports}).json()
+    """Return how many were counted now, and how many before."""
+    found = posted(service, *reports).json()
+    return {name: found[name] for name in ("accepted", "duplicates")}
 
 
 def figures(service: Running) -> dict[str, object]:
@@ -44,7 +50,8 @@ def test_a_bouncer_is_registered_changed_listed_and_removed(service: Running) ->
         body = {"environment": environment, "pair_id": "pair.1"}
         made = service.call(Scope.REPORT, "PUT", "bouncers/b:1", json=body)
         assert made.status_code == 200
-        assert made.json() | {"registered_at": ""} == {"bouncer_id": "b:1", "registered_at": "", **body}
+        expected = {"bouncer_id": "b:1", "registered_at": "", "warnings": [], **body}
+        assert made.json() | {"registered_at": ""} == expected
     assert [one["bouncer_id"] for one in service.call(Scope.READ, "GET", "bouncers").json()["bouncers"]] == ["b:1"]
     removed = service.call(Scope.REPORT, "DELETE", "bouncers/b:1")
     assert (removed.status_code, removed.content) == (204, b"")
@@ -275,10 +282,16 @@ def test_a_report_beyond_the_largest_sum_is_refused_with_its_place(shared: Runni
         successful_decisions=0,
     )
     record(shared.context.runtime, [[almost]])
-    refused = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(audit_events=20) for _ in range(2)]})
+    reports = [report(audit_events=20) for _ in range(2)]
+    refused = shared.call(Scope.REPORT, "POST", "usage", json={"reports": reports})
     assert (refused.status_code, code_in(refused)) == (409, "period-full")
     assert problem_in(refused)["errors"] == [
-        {"field": "reports[1].audit_events", "problem": "would make a total of the open period exceed 2^53-1"}
+        {
+            "field": "reports[1].audit_events",
+            "problem": "would make a total of the open period exceed 2^53-1",
+            "index": 1,
+            "report_id": reports[1]["report_id"],
+        }
     ]
 
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.configuration import Configuration, StoredConfiguration
+from telemetry_service.domain.configuration import Configuration, ConfigurationPatch, StoredConfiguration
+from telemetry_service.domain.consequences import Consequences
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
     KeyUnusableError,
@@ -24,7 +25,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.actions.approve_rows import approve_rows, approved_rows
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
-from telemetry_service.pipeline.api_key import open_api_key, seal_api_key
+from telemetry_service.pipeline.api_key import is_stored, open_api_key, seal_api_key
 from telemetry_service.pipeline.api_key_overlap import (
     Ended,
     OldApiKey,
@@ -44,37 +45,46 @@ from telemetry_service.storage.database import Transaction
 Check = Callable[[Snapshot, Configuration], None]
 """Checks a save, given the state before it and the new values."""
 
+AsSeen = Callable[[int], bool]
+"""Whether the caller has seen this version of the configuration."""
+
+
+def _any(_version: int) -> bool:
+    return True
+
 
 def save_configuration(  # noqa: PLR0913 - all that one step saves
     runtime: Runtime,
-    values: Configuration,
-    expected_version: int,
+    wanted: Configuration | ConfigurationPatch,
+    seen: int | AsSeen,
     actor: Actor,
     api_key: str | None = None,
     check: Check | None = None,
     *,
     overlap: bool = False,
 ) -> ConfigurationView:
-    """Save all values, and the API key if given, in one step; for ``overlap`` see ``set_api_key``.
+    """Save what is ``wanted``, and the API key if given, in one step; for ``overlap`` see ``set_api_key``.
 
-    ``check`` runs in the transaction of the save, and raises an error to prevent it.
+    ``check`` runs in the transaction of the save, and raises an error to prevent it. A save that changes nothing
+    makes no new version and is no entry.
 
     Raises:
         StaleConfigurationError: the configuration is no longer the version that the caller has seen.
         LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
     """
     now = runtime.clock.now()
+    replaced = False
     with runtime.database.write() as tx:
         before, readable = _before(tx, now)
-        if before.version != expected_version:
+        if not (seen(before.version) if callable(seen) else seen == before.version):
             raise StaleConfigurationError
-        values = _unlocked(runtime, before.values, values)
+        values = _unlocked(runtime, before.values, wanted)
         if check is not None:
             check(Snapshot(runtime, tx, now), values)
         changed = changed_now(runtime, tx)
         _apply(runtime, tx, before.values, values, now, changed)
         if api_key is not None:
-            _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
+            replaced = _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
             _anonymize_waiting(runtime, tx, actor)
         changes = _changes(before.values if readable else None, values)
@@ -83,10 +93,27 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
             said = {"changes": changes, "settings": settings_as_said(values), **approved}
             tx.ledger.note(now, actor, Kind.SETTINGS, said)
         view = read_configuration(Snapshot(runtime, tx, now))
-    if api_key is not None:
+    if replaced:
         log_event(Event.API_KEY_SET, actor=actor.label)
-    log_event(Event.CONFIGURATION_SAVED, actor=actor.label, changed=tuple(changes))
+    if changes or changed or replaced:
+        log_event(Event.CONFIGURATION_SAVED, actor=actor.label, changed=tuple(changes))
     return view
+
+
+def try_save(snapshot: Snapshot, wanted: Configuration | ConfigurationPatch, as_seen: AsSeen) -> Consequences:
+    """Return what a save would change and lose, without saving it.
+
+    Raises:
+        StaleConfigurationError: the configuration is no longer a version that the caller has seen.
+        LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
+    """
+    stored = snapshot.configuration
+    if not as_seen(stored.version):
+        raise StaleConfigurationError
+    values = _unlocked(snapshot.runtime, stored.values, wanted)
+    if not snapshot.runtime.deployment.enabled:
+        values = values.model_copy(update={"enabled": False})
+    return read_consequences(snapshot, values)
 
 
 def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> None:
@@ -101,30 +128,39 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
         snapshot.tx.periods.lock_open()  # Nothing is counted until the save is done.
     found = read_consequences(snapshot, after)
     if found.sentences:
-        sentence = " ".join((*found.sentences, "To proceed, repeat the request with ?confirm=true."))
-        raise ConfirmationRequiredError(sentence)
+        raise ConfirmationRequiredError(found)
 
 
-def set_api_key(runtime: Runtime, api_key: str, actor: Actor, *, overlap: bool = False) -> ConfigurationView:
+def set_api_key(
+    runtime: Runtime, api_key: str, actor: Actor, as_seen: AsSeen = _any, *, overlap: bool = False
+) -> ConfigurationView:
     """Save a new API key. Payloads held for the old key are tried at once.
 
     With ``overlap``, the old key is still tried where the new one is not accepted yet, for a day at most; without, it
-    is destroyed now.
+    is destroyed now. Saving the present key again makes no new version and is no entry.
+
+    Raises:
+        StaleConfigurationError: the configuration is no longer a version that the caller has seen.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        tx.configuration.get(lock=True)
-        _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
+        _lock_as_seen(tx, as_seen)
+        replaced = _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         view = read_configuration(Snapshot(runtime, tx, now))
-    log_event(Event.API_KEY_SET, actor=actor.label)
+    if replaced:
+        log_event(Event.API_KEY_SET, actor=actor.label)
     return view
 
 
-def remove_api_key(runtime: Runtime, actor: Actor) -> ConfigurationView:
-    """Forget the API key. Nothing can be sent until another one is set."""
+def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = _any) -> ConfigurationView:
+    """Forget the API key. Nothing can be sent until another one is set.
+
+    Raises:
+        StaleConfigurationError: the configuration is no longer a version that the caller has seen.
+    """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        present = tx.configuration.get(lock=True).api_key is not None
+        present = _lock_as_seen(tx, as_seen).api_key is not None
         if present:
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
@@ -150,10 +186,18 @@ def reveal_api_key(runtime: Runtime, actor: Actor) -> str:
     return api_key
 
 
-def _unlocked(runtime: Runtime, before: Configuration, after: Configuration) -> Configuration:
+def _lock_as_seen(tx: Transaction, as_seen: AsSeen) -> StoredConfiguration:
+    stored = tx.configuration.get(lock=True)
+    if not as_seen(stored.version):
+        raise StaleConfigurationError
+    return stored
+
+
+def _unlocked(runtime: Runtime, before: Configuration, wanted: Configuration | ConfigurationPatch) -> Configuration:
     """Return what may be saved: while the deployment locks telemetry off, the saved switch stays unchanged."""
     if runtime.deployment.enabled:
-        return after
+        return wanted.applied_to(before)
+    after = wanted.applied_to(before.model_copy(update={"enabled": False}))
     if after.enabled:
         raise LockedByDeploymentError
     return after.model_copy(update={"enabled": before.enabled})
@@ -203,12 +247,15 @@ def _anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
 
 def _replace_api_key(
     runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor, *, overlap: bool
-) -> None:
+) -> bool:
+    """Replace the API key; False if it is the present one, which stays as it is."""
+    replaces = not is_stored(runtime, tx, api_key)
     before, key = tx.configuration.get().api_key, seal_api_key(runtime, tx, api_key, now)
     old = _overlap(runtime, tx, key.fact.key_id, now) if overlap else None
     if old is None:
         end_overlap(tx, now, actor, Ended.REPLACED)
-    tx.configuration.set_api_key(key, now)
+    if replaces:
+        tx.configuration.set_api_key(key, now)
     tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
     latest = tx.exchanges.record().last_exchange
     same = before is not None and before.key_id == key.fact.key_id
@@ -218,9 +265,11 @@ def _replace_api_key(
     tx.exchanges.key_saved(key.fact.key_id, now)
     if old is None:  # Else the name under the old key is known, and can be sent under both.
         prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
-    until = {} if old is None else {"old_key_until": rfc3339(old.until)}
-    said = {"key_id": key.fact.key_id, "before": before.key_id if before else None, **until}
-    tx.ledger.note(now, actor, Kind.KEY_SET, said)
+    if replaces:
+        until = {} if old is None else {"old_key_until": rfc3339(old.until)}
+        said = {"key_id": key.fact.key_id, "before": before.key_id if before else None, **until}
+        tx.ledger.note(now, actor, Kind.KEY_SET, said)
+    return replaces
 
 
 def _overlap(runtime: Runtime, tx: Transaction, new_key_id: str, now: datetime) -> OldApiKey | None:

@@ -9,15 +9,20 @@ from telemetry_service.domain.errors import (
     ExtensionCodeRefusedError,
     ExtensionCodesFullError,
     RegistryFullError,
+    StaleBouncersError,
     StaleLicenseError,
 )
 from telemetry_service.domain.fact_entries import of_bouncer, of_code, of_license
 from telemetry_service.domain.facts import (
     BouncerRegistration,
+    Environment,
     ExtensionCode,
+    FactWarning,
     LicensePosture,
     LicenseSource,
     RegisteredBouncer,
+    RegisteredWith,
+    WarningCode,
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
@@ -30,28 +35,56 @@ MAX_WAITING_CODES = 10 * MAX_CODES
 """Extension codes that may wait for a payload."""
 
 
+def _any_bouncer(_present: RegisteredBouncer | None) -> bool:
+    return True
+
+
 def register_bouncer(
-    runtime: Runtime, bouncer_id: str, registration: BouncerRegistration, actor: Actor
-) -> RegisteredBouncer:
+    runtime: Runtime,
+    bouncer_id: str,
+    registration: BouncerRegistration,
+    actor: Actor,
+    as_seen: Callable[[RegisteredBouncer | None], bool] = _any_bouncer,
+) -> RegisteredWith:
     """Register a bouncer, or change its registration.
 
     Raises:
         RegistryFullError: the registry has reached its limit of bouncers.
+        StaleBouncersError: the bouncer was changed since the caller read it.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         if not tx.bouncers.room(bouncer_id, runtime.deployment.max_bouncers):
             raise RegistryFullError
+        if not as_seen(tx.bouncers.registered(bouncer_id)):
+            raise StaleBouncersError
         before = tx.bouncers.get(bouncer_id)
         if before != registration:
             tx.ledger.note_often(now, actor, Kind.FACTS, of_bouncer(bouncer_id, before, registration))
-        return tx.bouncers.put(bouncer_id, registration, now)
+        bouncer = tx.bouncers.put(bouncer_id, registration, now)
+        doubled = bouncer.environment is Environment.PRODUCTION and tx.bouncers.shares_production(
+            bouncer_id, bouncer.pair_id
+        )
+    warnings = (FactWarning(WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS, bouncer_id),) if doubled else ()
+    return RegisteredWith(bouncer, warnings)
 
 
-def remove_bouncer(runtime: Runtime, bouncer_id: str, actor: Actor) -> bool:
-    """Remove a bouncer from the registry; False if it was not registered. Its counts stay."""
+def remove_bouncer(
+    runtime: Runtime,
+    bouncer_id: str,
+    actor: Actor,
+    as_seen: Callable[[RegisteredBouncer | None], bool] = _any_bouncer,
+) -> bool:
+    """Remove a bouncer from the registry; False if it was not registered. Its counts stay.
+
+    Raises:
+        StaleBouncersError: the bouncer was changed since the caller read it.
+    """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
+        tx.bouncers.lock()
+        if not as_seen(tx.bouncers.registered(bouncer_id)):
+            raise StaleBouncersError
         before = tx.bouncers.get(bouncer_id)
         removed = tx.bouncers.remove(bouncer_id)
         if removed:

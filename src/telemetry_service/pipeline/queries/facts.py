@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.domain.facts import LicensePosture, LicenseSource, RegisteredBouncer, StoredPosture
 from telemetry_service.domain.license import NO_POSTURE
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -22,6 +23,18 @@ class LicenseView:
 def list_bouncers(snapshot: Snapshot) -> tuple[RegisteredBouncer, ...]:
     """Return all registered bouncers by ID."""
     return snapshot.tx.bouncers.all()
+
+
+def read_bouncer(snapshot: Snapshot, bouncer_id: str) -> RegisteredBouncer:
+    """Return a registered bouncer.
+
+    Raises:
+        NotFoundError: it is not registered.
+    """
+    found = snapshot.tx.bouncers.registered(bouncer_id)
+    if found is None:
+        raise NotFoundError
+    return found
 
 
 def read_license(snapshot: Snapshot) -> LicenseView:

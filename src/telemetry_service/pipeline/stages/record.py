@@ -15,7 +15,8 @@ from threading import Lock, Thread
 
 from telemetry_service.domain.admission import Admission, Counters, count_in, sums_of, traffic_of
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError, UsageRefusedError
-from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport
+from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport, checksum_of
+from telemetry_service.domain.notice import Notice
 from telemetry_service.domain.periods import Period
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
@@ -155,8 +156,12 @@ def _record_all(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> lis
     today = runtime.clock.now().date()
     with runtime.database.write() as tx:
         period = tx.periods.share_open()
-        known = tx.usage.claim(_ids(calls), _no_earlier(today, period))
-        results, counters = _count(calls, known)
+        checksums = _checksums(calls)
+        known = tx.usage.claim(checksums, _no_earlier(today, period))
+        notice = Notice(
+            period.reportable, tx.bouncers.environments(_bouncers(calls)), checksums | tx.usage.checksums(known)
+        )
+        results, counters = _count(calls, known, notice)
         _write(runtime, tx, period.period_id, today, counters)
         runtime.failpoint(Failpoint.USAGE_WRITTEN)
     runtime.failpoint(Failpoint.USAGE_COMMITTED)
@@ -170,13 +175,16 @@ def _record_what_fits(
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
         period_id = period.period_id
-        ids = _ids(calls)
-        known = tx.usage.claim(ids, _no_earlier(today, period))
-        bouncers = tx.usage_bounds.known(period_id, sorted({r["bouncer_id"] for reports in calls for r in reports}))
+        checksums = _checksums(calls)
+        known = tx.usage.claim(checksums, _no_earlier(today, period))
+        notice = Notice(
+            period.reportable, tx.bouncers.environments(_bouncers(calls)), checksums | tx.usage.checksums(known)
+        )
+        bouncers = tx.usage_bounds.known(period_id, sorted(_bouncers(calls)))
         sums = tx.usage_bounds.sums(period_id)
         admission = Admission(sums, bouncers, known, runtime.deployment.max_bouncers)
-        results = [admission.take(reports) for reports in calls]
-        tx.usage.give_back(ids - known - admission.counted)
+        results = [_noted(admission.take(reports), reports, notice) for reports in calls]
+        tx.usage.give_back(checksums.keys() - known - admission.counted)
         _write(runtime, tx, period_id, today, admission.counters)
         runtime.failpoint(Failpoint.USAGE_WRITTEN)
     runtime.failpoint(Failpoint.USAGE_COMMITTED)
@@ -188,11 +196,28 @@ def _no_earlier(today: date, period: Period) -> date:
     return max(today, period.opened_at.date())
 
 
-def _ids(calls: Sequence[Sequence[UsageReport]]) -> set[int]:
-    return {report["report_id"].int for reports in calls for report in reports}
+def _checksums(calls: Sequence[Sequence[UsageReport]]) -> dict[int, int]:
+    """Return the checksum of each ID. Only the first report with an ID counts."""
+    found: dict[int, int] = {}
+    for reports in calls:
+        for report in reports:
+            found.setdefault(report["report_id"].int, checksum_of(report))
+    return found
 
 
-def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[list[RecordingResult], Counters]:
+def _bouncers(calls: Sequence[Sequence[UsageReport]]) -> set[str]:
+    return {report["bouncer_id"] for reports in calls for report in reports}
+
+
+def _noted(
+    result: RecordingResult | UsageRefusedError, reports: Sequence[UsageReport], notice: Notice
+) -> RecordingResult | UsageRefusedError:
+    return result if isinstance(result, UsageRefusedError) else notice.added_to(result, reports)
+
+
+def _count(
+    calls: Sequence[Sequence[UsageReport]], known: set[int], notice: Notice
+) -> tuple[list[RecordingResult], Counters]:
     """Return one sum for each distinct counter. Only the first report with an ID counts."""
     counters: Counters = {}
     results = []
@@ -205,7 +230,8 @@ def _count(calls: Sequence[Sequence[UsageReport]], known: set[int]) -> tuple[lis
             known.add(report_id)
             accepted += 1
             count_in(counters, report)
-        results.append(RecordingResult(accepted=accepted, duplicates=len(reports) - accepted))
+        result = RecordingResult(accepted=accepted, duplicates=len(reports) - accepted)
+        results.append(notice.added_to(result, reports))
     return results, counters
 
 

@@ -5,19 +5,21 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from telemetry_service.domain import errors
-from telemetry_service.domain.configuration import ApiKeyInput, Configuration, NewApiKeyInput
+from telemetry_service.domain.configuration import ApiKeyInput, Configuration, ConfigurationPatch, NewApiKeyInput
 from telemetry_service.domain.connection_check import ConnectionCheck
+from telemetry_service.domain.consequences import Consequences
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import (
+    AsSeen,
     refuse_if_something_is_lost,
     remove_api_key,
     reveal_api_key,
     save_configuration,
     set_api_key,
+    try_save,
 )
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
-from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.configuration import (
     ConfigurationResponse,
@@ -26,19 +28,18 @@ from telemetry_service.schemas.configuration import (
     RevealedKeyResponse,
 )
 from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with, response_header
-from telemetry_service.web.api.parameters import IF_MATCH_PATTERN, TagsRequired, entity_tag
-from telemetry_service.web.context import Context
-from telemetry_service.web.http.body import NO_BODY, JsonBody
+from telemetry_service.web.api.parameters import IF_MATCH_PATTERN, SeenTags, TagsRequired, TagsSeen, entity_tag
+from telemetry_service.web.context import Context, WebContext
+from telemetry_service.web.http.body import MERGE_PATCH, NO_BODY, JsonBody
 from telemetry_service.web.http.pools import waits_for_license_server
-from telemetry_service.web.security.authorization import LIMITED_REVEALS, RECENT_LOGIN, CurrentCaller, needs
+from telemetry_service.web.security.authorization import LIMITED_REVEALS, RECENT_LOGIN, Caller, CurrentCaller, needs
 from telemetry_service.web.topic import Topic
 
 router = Topic("configuration", "/telemetry")
 
 _ETAG = response_header("ETag", "The version. Send it in `If-Match` to save.")
-_IF_MATCH = header(
-    "If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', IF_MATCH_PATTERN, required=True
-)
+_SEEN = ("If-Match", "An ETag from an earlier response, a list of ETags, or `*`.", '"7"', IF_MATCH_PATTERN)
+_REQUIRED, _OPTIONAL = header(*_SEEN, required=True), header(*_SEEN)
 _KEY = {"api_key": "ck_live_0123456789abcdef"}
 _VALUES = {
     "enabled": True,
@@ -50,6 +51,9 @@ _VALUES = {
 """Examples of bodies, for the description."""
 
 Values = Annotated[Configuration, Depends(JsonBody(Configuration, _VALUES))]
+Changes = Annotated[
+    ConfigurationPatch, Depends(JsonBody(ConfigurationPatch, {"retention_days": 90}, media_type=MERGE_PATCH))
+]
 Confirm = Annotated[bool, Query(description="Proceed even if data is permanently lost.")]
 DryRun = Annotated[bool, Query(description="Report what would be lost, without saving.")]
 NewKey = Annotated[NewApiKeyInput, Depends(JsonBody(NewApiKeyInput, {**_KEY, "overlap": True}))]
@@ -67,7 +71,7 @@ def get_config(context: Context, response: Response) -> ConfigurationView:
     "/config",
     response_model=ConfigurationResponse | ConsequencesResponse,
     responses={200: {"headers": _ETAG}},
-    openapi_extra={"parameters": [_IF_MATCH]},
+    openapi_extra={"parameters": [_REQUIRED]},
 )
 @needs(Scope.ADMIN)
 @refused_with(
@@ -88,36 +92,73 @@ def put_config(
     """Save the whole configuration. Refused with 412 if someone else saved it since it was read.
 
     A change that permanently loses data (a shorter retention, or turning telemetry off with counts in the open period)
-    is refused with 409 and the numbers unless `confirm=true`. With `dry_run=true`, the response reports what would be
-    lost and nothing is saved.
+    is refused with 409 and the numbers unless `confirm=true`. With `dry_run=true`, the response reports what would
+    change and what would be lost, and nothing is saved. Saving the present values changes nothing, not even the ETag.
     """
-    runtime = context.runtime
-    version = read_now(runtime, read_configuration).stored.version
-    if entity_tag(version) not in seen:
-        raise errors.StaleConfigurationError
     if dry_run:
-        return read_now(runtime, read_consequences, values)
-    check = None if confirm else refuse_if_something_is_lost
-    return _tagged(response, save_configuration(runtime, values, version, caller.actor, check=check))
+        return read_now(context.runtime, try_save, values, _as_seen(seen))
+    return _saved(context, caller, response, values, seen, confirm=confirm)
 
 
-@router.put("/config/api-key", response_model=ConfigurationResponse)
+@router.patch(
+    "/config",
+    response_model=ConfigurationResponse | ConsequencesResponse,
+    responses={200: {"headers": _ETAG}},
+    openapi_extra={"parameters": [_OPTIONAL]},
+)
 @needs(Scope.ADMIN)
-def put_api_key(context: Context, caller: CurrentCaller, response: Response, key: NewKey) -> ConfigurationView:
-    """Save a new API key. Payloads held for the old key are tried at once.
+@refused_with(errors.StaleConfigurationError, errors.LockedByDeploymentError, errors.ConfirmationRequiredError)
+def patch_config(
+    context: Context,
+    caller: CurrentCaller,
+    response: Response,
+    seen: TagsSeen,
+    changes: Changes,
+    confirm: Confirm = False,  # noqa: FBT002 - a query parameter
+    dry_run: DryRun = False,  # noqa: FBT002 - a query parameter
+) -> ConfigurationView | Consequences:
+    """Change the settings that the body names (RFC 7396), and no other. For the rest, see `PUT`.
+
+    Without `If-Match`, the change is made to whichever version there is.
+    """
+    if dry_run:
+        return read_now(context.runtime, try_save, changes, _as_seen(seen))
+    return _saved(context, caller, response, changes, seen, confirm=confirm)
+
+
+@router.put(
+    "/config/api-key",
+    response_model=ConfigurationResponse,
+    responses={200: {"headers": _ETAG}},
+    openapi_extra={"parameters": [_OPTIONAL]},
+)
+@needs(Scope.ADMIN)
+@refused_with(errors.StaleConfigurationError)
+def put_api_key(
+    context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen, key: NewKey
+) -> ConfigurationView:
+    """Save a new API key. Payloads held for the old key are tried at once. Saving the present key changes nothing else.
 
     The old key is kept for up to 24 hours, until a payload is accepted under the new one: where the License Server does
     not accept the new key yet (401), one attempt with the old key follows. With `"overlap": false`, or by removing the
     API key, it is destroyed now.
     """
-    return _tagged(response, set_api_key(context.runtime, key.api_key, caller.actor, overlap=key.overlap))
+    saved = set_api_key(context.runtime, key.api_key, caller.actor, _as_seen(seen), overlap=key.overlap)
+    return _tagged(response, saved)
 
 
-@router.delete("/config/api-key", response_model=ConfigurationResponse, dependencies=[NO_BODY])
+@router.delete(
+    "/config/api-key",
+    response_model=ConfigurationResponse,
+    responses={200: {"headers": _ETAG}},
+    dependencies=[NO_BODY],
+    openapi_extra={"parameters": [_OPTIONAL]},
+)
 @needs(Scope.ADMIN)
-def delete_api_key(context: Context, caller: CurrentCaller, response: Response) -> ConfigurationView:
+@refused_with(errors.StaleConfigurationError)
+def delete_api_key(context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen) -> ConfigurationView:
     """Remove the API key, and the old one if it is still kept. Nothing can be sent until a new one is saved."""
-    return _tagged(response, remove_api_key(context.runtime, caller.actor))
+    return _tagged(response, remove_api_key(context.runtime, caller.actor, _as_seen(seen)))
 
 
 @router.post("/config/api-key/reveal", dependencies=[NO_BODY, RECENT_LOGIN, LIMITED_REVEALS])
@@ -138,6 +179,23 @@ def post_reveal(context: Context, caller: CurrentCaller, response: Response) -> 
 def post_test_connection(context: Context, caller: CurrentCaller, key: KeyToTest) -> ConnectionCheck:
     """Test the connection step by step, with the saved API key or with one that is not saved yet."""
     return check_connection(context.runtime, caller.actor, key.api_key if key else None)
+
+
+def _saved(
+    context: WebContext,
+    caller: Caller,
+    response: Response,
+    wanted: Configuration | ConfigurationPatch,
+    seen: SeenTags,
+    *,
+    confirm: bool,
+) -> ConfigurationView:
+    check = None if confirm else refuse_if_something_is_lost
+    return _tagged(response, save_configuration(context.runtime, wanted, _as_seen(seen), caller.actor, check=check))
+
+
+def _as_seen(seen: SeenTags) -> AsSeen:
+    return lambda version: entity_tag(version) in seen
 
 
 def _tagged(response: Response, view: ConfigurationView) -> ConfigurationView:

@@ -136,7 +136,7 @@ def _describe_body(call: dict[str, Any], route: RouteContext, schemas: dict[str,
         if not body.required:
             named.pop("required", None)  # An empty object stands for no body.
         schema = {"$ref": SCHEMAS + named["title"]}
-        content = {"application/json": {"schema": schema, "example": body.example}}
+        content = {body.media_type: {"schema": schema, "example": body.example}}
         call["requestBody"] = {"required": body.required, "content": content}
 
 

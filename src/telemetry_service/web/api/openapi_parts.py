@@ -9,7 +9,7 @@ from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.api.openapi_shape import SCHEMAS
 from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
-from telemetry_service.web.errors.statuses import STATUS, status_of
+from telemetry_service.web.errors.statuses import STATUS, is_retryable, status_of
 from telemetry_service.web.security.authorization import Endpoint
 
 _TEXT = {"type": "string"}
@@ -68,9 +68,9 @@ def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]
 
 def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str, Any]:
     """Return the response for one status, each code with its sentence and an example."""
-    common = {"title": status.phrase, "status": status.value}
     examples = {
-        kind.code: {"value": {"type": PROBLEM_TYPE + kind.code, "detail": kind.sentence, **common}} for kind in kinds
+        kind.code: {"value": {"type": PROBLEM_TYPE + kind.code, "detail": kind.sentence, **_common(kind)}}
+        for kind in kinds
     }
     response: dict[str, Any] = {
         "description": "\n".join(f"- `{kind.code}`: {kind.sentence}" for kind in kinds),
@@ -79,6 +79,11 @@ def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str,
     if status in _WITH_RETRY_AFTER:
         response["headers"] = response_header("Retry-After", "Seconds.")
     return response
+
+
+def _common(kind: type[TelemetryError]) -> dict[str, Any]:
+    status = status_of(kind)
+    return {"title": status.phrase, "status": status.value, "retryable": is_retryable(kind)}
 
 
 def types_of_problems() -> str:

@@ -16,7 +16,8 @@ from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_id
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
-from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
+from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
+from telemetry_service.web.security.csrf import SAFE_METHODS
 
 LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 LEDGER_LIMIT_MAXIMUM = 1_000
@@ -138,6 +139,8 @@ class SeenTags:
     """The entity tags that the caller has seen; None for all. A weak tag never matches (RFC 9110, 13.1.1)."""
 
     tags: frozenset[str] | None
+    given: bool = True
+    """Whether the request has the header. If not, it also matches what does not exist."""
 
     def __contains__(self, tag: str) -> bool:
         return self.tags is None or tag in self.tags
@@ -156,7 +159,7 @@ async def tags_seen(if_match: Annotated[list[str] | None, Header(include_in_sche
     """
     said = "*" if if_match is None else ",".join(if_match)
     if said.strip() == "*":
-        return SeenTags(None)
+        return SeenTags(None, given=if_match is not None)
     # A tag may contain commas, so the rest is checked after removing the tags.
     between = _ENTITY_TAG.sub("\0", said).split(",")
     tags = frozenset(_ENTITY_TAG.findall(said))
@@ -187,6 +190,21 @@ async def checked_key(
     if idempotency_key is not None and not is_idempotency_key(idempotency_key):
         raise InputRefusedError([FieldError("Idempotency-Key", f"must be {IDEMPOTENCY_KEY_FORM}")])
     return idempotency_key
+
+
+async def refuse_unread_condition(request: Request) -> None:
+    """Refuse ``If-Match`` where no ETag is compared with it: it was meant to prevent a change.
+
+    Raises:
+        PreconditionUnreadError: this call changes something that has no ETag.
+    """
+    if "If-Match" in request.headers and request.method not in SAFE_METHODS and not _reads_tags(request):
+        raise PreconditionUnreadError
+
+
+def _reads_tags(request: Request) -> bool:
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    return dependant is not None and any(one.call in {tags_seen, tags_required} for one in dependant.dependencies)
 
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]

@@ -49,7 +49,7 @@ _OF_TYPE = {
 
 def explain(errors: Iterable[Mapping[str, Any]]) -> Iterable[FieldError]:
     """Return a field error for each of Pydantic's errors, whose location is relative to the body or the parameters."""
-    return (FieldError(name_of(error["loc"]), _sentence(error)) for error in errors)
+    return (FieldError(name_of(error["loc"]), sentence_of(error)) for error in errors)
 
 
 def name_of(path: Iterable[str | int]) -> str:
@@ -63,7 +63,8 @@ def name_of(path: Iterable[str | int]) -> str:
     return name or BODY
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def sentence_of(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, in our own words."""
     kind: str = error["type"]
     sentence = _SENTENCES.get(kind) or _OF_TYPE.get(kind.partition("_")[0], "is not valid")
     return sentence.format(**error.get("ctx", {}))

@@ -14,21 +14,24 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Scope
 
-from telemetry_service.domain.errors import StorageUnavailableError, TelemetryError, UsageRefusedError
+from telemetry_service.domain.errors import (
+    ConfirmationRequiredError,
+    StorageUnavailableError,
+    TelemetryError,
+    UsageRefusedError,
+)
 from telemetry_service.identity.throttle import LoginBlockedError, RevealsBlockedError
 from telemetry_service.log.context import current_request
+from telemetry_service.schemas.configuration import ConsequencesResponse
 from telemetry_service.schemas.member_texts import describe_members
 from telemetry_service.web.errors import request_errors as requests
 from telemetry_service.web.errors.request_errors import FieldError
-from telemetry_service.web.errors.statuses import status_of
+from telemetry_service.web.errors.statuses import is_retryable, status_of
 
 PROBLEM_TYPE = "urn:control-core:telemetry:problem:"
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 """How long a caller should wait for the database or a free connection: often they are back soon."""
-
-REPORTS_SHOWN = 100
-"""Refused reports that one response lists. A caller that omits them and sends the rest learns about the next ones."""
 
 _NOTED = "telemetry_problem"
 
@@ -74,9 +77,14 @@ class ProblemDocument(BaseModel):
     status: int
     detail: str
     """A human-readable sentence."""
+    retryable: bool
+    """Whether the same request may be accepted later, although no one changes it. If not, set it aside: all of it, or
+    the reports that `errors` lists."""
     errors: tuple[FieldError, ...] = ()
-    """The invalid fields, parameters, or headers, and what is wrong with each: the first 20, or the first 100 reports
-    for which the period has no room."""
+    """The invalid fields, parameters, or headers, and what is wrong with each: the first 20. Of usage, those of the
+    first 100 reports that are invalid, or that the period has no room for."""
+    consequences: ConsequencesResponse | None = None
+    """What would be lost, if it is refused for want of `confirm=true`."""
     request_id: str = ""
     """The ID of the request, as in the response header and the log."""
 
@@ -113,17 +121,26 @@ def _document(problem: Problem) -> ProblemDocument:
         title=problem.status.phrase,
         status=problem.status,
         detail=problem.detail,
+        retryable=is_retryable(type(problem.error)),
         errors=problem.fields,
+        consequences=_consequences(problem.error),
         request_id=request.request_id if request else "",
     )
+
+
+def _consequences(error: TelemetryError) -> ConsequencesResponse | None:
+    found = error.consequences if isinstance(error, ConfirmationRequiredError) else None
+    return None if found is None else ConsequencesResponse.model_validate(found)
 
 
 def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
     if isinstance(error, requests.InputRefusedError):
         return error.fields
     if isinstance(error, UsageRefusedError):
-        refused = error.problems[:REPORTS_SHOWN]
-        return tuple(FieldError(f"reports[{index}].{name}", what) for index, name, what in refused)
+        return tuple(
+            FieldError(f"reports[{one.place}].{one.field}", one.problem, one.place, one.report_id)
+            for one in error.problems[: requests.REPORTS_SHOWN]
+        )
     return ()
 
 

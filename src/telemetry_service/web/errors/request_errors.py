@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from telemetry_service.domain.errors import TelemetryError
 
 FIELDS_SHOWN = 20
-"""The first errors are enough to explain a batch of thousands of wrong reports."""
+"""The first errors are enough to explain a body."""
+
+REPORTS_SHOWN = 100
+"""Invalid or refused usage reports that one response lists. Who omits them and sends the rest learns about the next."""
 
 BODY = "body"
 """The name of the whole body."""
@@ -18,6 +22,10 @@ class FieldError:
 
     field: str
     problem: str
+    index: int | None = None
+    """The place of the usage report or of the bouncer in the request, if it is about one."""
+    report_id: UUID | None = None
+    """The ID of the usage report, if it has a valid one. Set it aside, and send the others."""
 
 
 class InputRefusedError(TelemetryError):
@@ -30,6 +38,22 @@ class InputRefusedError(TelemetryError):
         """Keep the first field errors."""
         self.fields = tuple(fields)[:FIELDS_SHOWN]
         super().__init__()
+
+
+class ReportsRefusedError(InputRefusedError):
+    """Some of the usage reports are not valid."""
+
+    def __init__(self, fields: Iterable[FieldError]) -> None:
+        """Keep all of ``fields``: their number was limited by report."""
+        super().__init__(())
+        self.fields = tuple(fields)
+
+
+class PreconditionUnreadError(TelemetryError):
+    """The request has a condition, and there is no version that it could be about."""
+
+    code = "precondition-unread"
+    sentence = "What this call changes has no ETag, so If-Match cannot be met. Nothing was changed; leave it out."
 
 
 class BodyMalformedError(InputRefusedError):
@@ -121,3 +145,7 @@ class MediaTypeRefusedError(TelemetryError):
 
     code = "media-type-refused"
     sentence = "Send the body as Content-Type: application/json, in UTF-8 without Content-Encoding."
+
+    def __init__(self, media_type: str = "application/json") -> None:
+        """Say which media type this call takes."""
+        super().__init__(self.sentence.replace("application/json", media_type))

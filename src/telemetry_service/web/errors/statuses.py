@@ -29,6 +29,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.ConfirmationRequiredError: HTTPStatus.CONFLICT,
     errors.PreviewStaleError: HTTPStatus.PRECONDITION_FAILED,
     errors.StaleLicenseError: HTTPStatus.PRECONDITION_FAILED,
+    errors.StaleBouncersError: HTTPStatus.PRECONDITION_FAILED,
     errors.PreconditionRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     errors.CustomerContradictionError: HTTPStatus.CONFLICT,
     errors.ExtensionCodeConflictError: HTTPStatus.CONFLICT,
@@ -64,6 +65,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     TokenRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TokenNameTakenError: HTTPStatus.CONFLICT,
     requests.InputRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    requests.PreconditionUnreadError: HTTPStatus.PRECONDITION_FAILED,
     requests.RequestMalformedError: HTTPStatus.BAD_REQUEST,
     requests.RequestTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
     requests.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -78,6 +80,24 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     requests.MediaTypeRefusedError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 """A subclass that is not listed has the status of its parent. An error without a status is a bug: 500."""
+
+
+_AFTER_A_WHILE = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.INSUFFICIENT_STORAGE,
+    }
+)
+_ENDS_ALONE = (errors.AttemptUnderWayError, errors.UsageRefusedError)
+"""Conflicts that end without anyone's doing: an attempt, or the period."""
+
+
+def is_retryable(kind: type[TelemetryError]) -> bool:
+    """Whether the same request may be accepted later, although no one changes it."""
+    return status_of(kind) in _AFTER_A_WHILE or issubclass(kind, _ENDS_ALONE)
 
 
 def status_of(kind: type[TelemetryError]) -> HTTPStatus:

@@ -10,24 +10,27 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from telemetry_service.domain.facts import UsageBatch, UsageReport, contradiction
+from telemetry_service.domain.facts import UsageBatch, UsageReport, contradicts_itself
 from telemetry_service.web.errors.explanations import explain
 from telemetry_service.web.errors.request_errors import BODY, FieldError, InputRefusedError, MediaTypeRefusedError
 from telemetry_service.web.http.strict_json import check_json
+from telemetry_service.web.http.usage_errors import refused_usage
 from telemetry_service.web.security.csrf import FORMS
 
 T = TypeVar("T")
 
-_JSON = re.compile(r'application/json\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE | re.ASCII)
+JSON, MERGE_PATCH = "application/json", "application/merge-patch+json"
+_JSON = re.compile(r'([a-z+/-]+)\s*(;\s*charset="?utf-8"?\s*)?', re.IGNORECASE | re.ASCII)
 VALUES_MAXIMUM = 100_000
 """Explaining millions of wrong values would take hundreds of megabytes. 10,000 reports have 70,000 of these marks."""
 
+_LARGE = 64 * 1024
 _BEFORE_VALUES = (b",", b"[", b"{")
 _QUOTES_AROUND = 2
 _QUOTES_IN_REPORT = 18
 
 
-async def read_raw_json(request: Request) -> bytes:
+async def read_raw_json(request: Request, media_type: str = JSON) -> bytes:
     """Return the raw body, if its media type is JSON.
 
     Raises:
@@ -36,8 +39,9 @@ async def read_raw_json(request: Request) -> bytes:
         InputRefusedError: it contains more values than any valid one.
     """
     encoding = request.headers.get("content-encoding", "identity")
-    if not _JSON.fullmatch(request.headers.get("content-type", "")) or encoding.lower() != "identity":
-        raise MediaTypeRefusedError
+    said = _JSON.fullmatch(request.headers.get("content-type", ""))
+    if said is None or said[1].lower() != media_type or encoding.lower() != "identity":
+        raise MediaTypeRefusedError(media_type)
     raw = await request.body()
     if len(raw) > VALUES_MAXIMUM and sum(map(raw.count, _BEFORE_VALUES)) > VALUES_MAXIMUM:
         raise InputRefusedError([FieldError(BODY, "contains more values than 10,000 usage reports")])
@@ -47,8 +51,11 @@ async def read_raw_json(request: Request) -> bytes:
 class Body(Generic[T]):
     """A dependency that reads a body. The description of the API finds it and documents its type."""
 
-    def __init__(self, model: type[T], example: object = None, *, required: bool = True) -> None:
+    def __init__(
+        self, model: type[T], example: object = None, *, required: bool = True, media_type: str = JSON
+    ) -> None:
         """Prepare the validation of ``model``, which must be strict and closed."""
+        self.media_type = media_type
         self.adapter: TypeAdapter[T] = TypeAdapter(model)
         self.example = example
         self.required = required
@@ -65,7 +72,11 @@ class JsonBody(Body[T]):
         """
         if not self.required and not await has_body(request):
             return None
-        raw = await read_raw_json(request)
+        raw = await read_raw_json(request, self.media_type)
+        # A large one takes too long for the event loop.
+        return await run_in_threadpool(self._read, raw) if len(raw) > _LARGE else self._read(raw)
+
+    def _read(self, raw: bytes) -> T:
         check_json(raw)
         try:
             return self.adapter.validate_json(raw)
@@ -125,7 +136,7 @@ class UsageBody(Body[UsageBatch]):
         reports = validated_usage(raw)
         if reports is None:
             # Explaining takes much longer than validating, and must not block the event loop.
-            raise await run_in_threadpool(_refused_usage, raw)
+            raise await run_in_threadpool(refused_usage, raw, _USAGE)
         return reports
 
 
@@ -142,17 +153,4 @@ def validated_usage(raw: bytes) -> list[UsageReport] | None:
     except ValidationError:
         return None
     named_once = raw.count(b'"') == _QUOTES_AROUND + _QUOTES_IN_REPORT * len(reports)
-    return reports if named_once and contradiction(reports) is None else None
-
-
-def _refused_usage(raw: bytes) -> InputRefusedError:
-    """Parse a body again, as strictly as every other, and return its errors."""
-    try:
-        check_json(raw)
-        index = contradiction(_USAGE.validate_json(raw)["reports"])
-    except InputRefusedError as stricter:
-        return stricter
-    except ValidationError as error:
-        return refused(error)
-    field = f"reports[{index}].successful_decisions"
-    return InputRefusedError([FieldError(field, "must not be more than policy_decisions")])
+    return reports if named_once and not any(map(contradicts_itself, reports)) else None

@@ -50,18 +50,27 @@ def check_json(raw: bytes) -> None:
         BodyMalformedError: it is not JSON in UTF-8.
         InputRefusedError: it is JSON, but not acceptable; the errors are by field.
     """
+    if errors := [
+        FieldError(name_of(path), problem) for path, problem in islice(errors_in(read_json(raw)), FIELDS_SHOWN)
+    ]:
+        raise InputRefusedError(errors)
+
+
+def read_json(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value; its objects are lists of their members, those that have the same name too.
+
+    Raises:
+        BodyMalformedError: it is not JSON in UTF-8.
+        InputRefusedError: it is nested too deeply to be read.
+    """
     try:
-        text = raw.decode("utf-8")
+        return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise BodyMalformedError([FieldError(BODY, "must be UTF-8")]) from None
-    try:
-        value = _DECODER.decode(text)
     except RecursionError:
         raise InputRefusedError([FieldError(BODY, "is nested too deeply")]) from None
     except ValueError:
         raise BodyMalformedError([FieldError(BODY, "must be one JSON value")]) from None
-    if errors := list(islice(_errors_in(value), FIELDS_SHOWN)):
-        raise InputRefusedError(errors)
 
 
 def _integer(digits: str) -> int | _Refused:
@@ -79,30 +88,30 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _errors_in(value: Any, path: Path = ()) -> Iterator[FieldError]:  # noqa: ANN401 - any JSON value
-    """Check every value. The sender chooses the nesting, but the recursion ends at the deepest allowed level."""
+def errors_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:  # noqa: ANN401 - any JSON value
+    """Yield each problem with its place. The sender chooses the nesting, but the recursion ends at a level."""
     if len(path) > _DEEPEST:
-        yield FieldError(name_of(path[:_DEEPEST]), "is nested too deeply")
+        yield path[:_DEEPEST], "is nested too deeply"
     elif isinstance(value, _Refused):
-        yield FieldError(name_of(path), value.problem)
+        yield path, value.problem
     elif isinstance(value, str):
-        yield from (FieldError(name_of(path), problem) for problem in _errors_of_text(value))
+        yield from ((path, problem) for problem in _errors_of_text(value))
     elif isinstance(value, _Object):
         yield from _errors_of_names(value, path)
         for name, member in value:
-            yield from _errors_in(member, (*path, name))
+            yield from errors_in(member, (*path, name))
     elif isinstance(value, list):
         for index, entry in enumerate(value):
-            yield from _errors_in(entry, (*path, index))
+            yield from errors_in(entry, (*path, index))
 
 
-def _errors_of_names(members: _Object, path: Path) -> Iterator[FieldError]:
+def _errors_of_names(members: _Object, path: Path) -> Iterator[tuple[Path, str]]:
     seen: set[str] = set()
     for name, _member in members:
         if name in seen:
-            yield FieldError(name_of((*path, name)), "appears more than once")
+            yield (*path, name), "appears more than once"
         seen.add(name)
-        yield from (FieldError(name_of(path), "has a name that is not valid text") for _ in _errors_of_text(name))
+        yield from ((path, "has a name that is not valid text") for _ in _errors_of_text(name))
 
 
 def _errors_of_text(text: str) -> Iterator[str]:

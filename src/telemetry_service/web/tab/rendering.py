@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHORTEST, Deployment
+from telemetry_service.domain.consequences import MOST_COUNTED
 from telemetry_service.domain.obstacles import LOCKED_OFF
-from telemetry_service.pipeline.queries.consequences import MOST_COUNTED
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.http.place import Place, place_of
 from telemetry_service.web.tab import filters, labels, paths

@@ -7,9 +7,10 @@ from fastapi import Form
 from pydantic import BaseModel, Field, ValidationError
 
 from telemetry_service.domain.configuration import Configuration, Retention, api_key_error
+from telemetry_service.domain.consequences import Consequences
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
-from telemetry_service.pipeline.queries.consequences import Consequences, read_consequences
+from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.sections.settings import TypedForm
 
