@@ -26,6 +26,7 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case[Any]
         _mend_key(body)
         _mend_reason(body)
         _mend_reports(body.get("reports"))
+        _mend_bouncers(body)
     _mend_days(case.query)
     _mend_tags(case)
 
@@ -60,6 +61,15 @@ def _mend_reports(reports: object) -> None:
             _sort(report, ("successful_decisions", "policy_decisions"), _is_count)
 
 
+def _mend_bouncers(body: dict[str, Any]) -> None:
+    """Let no bouncer be registered twice in one call."""
+    bouncers = body.get("bouncers")
+    if isinstance(bouncers, list) and all(isinstance(one, dict) for one in bouncers):
+        named = [one for one in bouncers if isinstance(one.get("bouncer_id"), str)]
+        others = [one for one in bouncers if one not in named]
+        body["bouncers"] = [*others, *{one["bouncer_id"]: one for one in named}.values()]
+
+
 def _mend_days(query: dict[str, Any] | None) -> None:
     """Let no range of days end before it begins."""
     _sort(query or {}, ("from", "to"), _is_day)
@@ -83,3 +93,5 @@ def _mend_tags(case: schemathesis.Case[Any]) -> None:
     """Match any version: it cannot be guessed. Besides, Schemathesis sends 0 where a header needs a quotation mark."""
     if case.meta and case.meta.generation.mode.is_positive and "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
+        if "bouncer_id" in case.path_parameters:
+            del case.headers["If-Match"]  # There may be no such bouncer, which matches nothing.

@@ -59,7 +59,7 @@ class Retention(IntEnum):
 class Configuration(BaseModel):
     """The settings that a save replaces as a whole."""
 
-    # The clients of most generators have a class Configuration of their own.
+    # Most generated clients already have a class Configuration.
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", title="TelemetryConfiguration")
 
     enabled: bool
@@ -85,7 +85,7 @@ class ConfigurationPatch(BaseModel):
     encrypt_payload: bool = True
     anonymize_pii: bool = True
     retention_days: Literal[7, 30, 90, 365] = 30
-    """What stands here counts only where the patch names it."""
+    """A default counts only where the patch names it."""
 
     def applied_to(self, before: Configuration) -> Configuration:
         """Return what is saved in the place of ``before``."""

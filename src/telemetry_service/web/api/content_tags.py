@@ -1,4 +1,4 @@
-"""ETags that are made from the content of a response, for what has no version of its own."""
+"""ETags that are made from the content of a response, where nothing else has a version."""
 
 import hashlib
 

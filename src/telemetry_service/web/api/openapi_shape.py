@@ -1,7 +1,7 @@
-"""Shapes the types of the description so that generated clients go on working with the next release.
+"""Shapes the types of the description so that generated clients also work with the next release.
 
-What comes in is closed. Answers are open: members may be added, and values to most enums. So each generator makes types
-that read the answers of a later version.
+What comes in is closed. Responses are open: members may be added, and values to most enums. So each generator makes
+types that read the responses of a later version.
 """
 
 from collections.abc import Iterator

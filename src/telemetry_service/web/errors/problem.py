@@ -84,7 +84,7 @@ class ProblemDocument(BaseModel):
     """The invalid fields, parameters, or headers, and what is wrong with each: the first 20. Of usage, those of the
     first 100 reports that are invalid, or that the period has no room for."""
     consequences: ConsequencesResponse | None = None
-    """What would be lost, if it is refused for want of `confirm=true`."""
+    """What would be lost, if it is refused because `confirm=true` is missing."""
     request_id: str = ""
     """The ID of the request, as in the response header and the log."""
 

@@ -70,7 +70,7 @@ def _listed(found: Mapping[int, Mapping[Path, str]], reports: list[dict[str, Any
 
 
 def _reports_in(value: object) -> list[dict[str, Any]]:
-    """Return the members of each report, as far as the body has reports; nothing for what is no object."""
+    """Return the members of each report, as far as the body has reports; nothing for anything but an object."""
     try:
         reports = dict(value)[_REPORTS]  # type: ignore[call-overload]
     except (TypeError, ValueError, KeyError):
