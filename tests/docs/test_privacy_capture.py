@@ -6,6 +6,7 @@ namespace; elsewhere it is skipped, and ``test_privacy.py`` compares the headers
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.support import namespace
 from tests.support.captured_service import LISTED, PROXY, VENDOR
@@ -30,11 +32,19 @@ TIMES = {"never": 0, "once": 1}
 Capture = dict[str, Any]
 
 
-@pytest.fixture
-def captured(run_databases: RunDatabases, tmp_path: Path) -> Capture:
+def skip_without_namespaces() -> None:
     if not namespace.can_enter():
         pytest.skip("this system does not allow network namespaces (unshare), so nothing can be captured")
-    program = [sys.executable, "-m", "tests.support.captured_service", str(tmp_path), run_databases.sqlite(tmp_path)]
+
+
+@pytest.fixture
+def captured(run_databases: RunDatabases, tmp_path: Path) -> Capture:
+    skip_without_namespaces()
+    return capture(tmp_path, run_databases.sqlite(tmp_path))
+
+
+def capture(folder: Path, *arguments: str) -> Capture:
+    program = [sys.executable, "-m", "tests.support.captured_service", str(folder), *arguments]
     ended = subprocess.run(namespace.enter(*program), cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     found: Capture = json.loads(ended.stdout)
@@ -149,3 +159,23 @@ def agree(head: str, rows: list[Header], circumstances: set[str]) -> None:
 )
 def test_a_capture_of_the_process_agrees_with_the_page(captured: Capture, says_the_page: Any) -> None:  # noqa: ANN401 - each of the checks above
     says_the_page(captured)
+
+
+@pytest.mark.waits
+@pytest.mark.timeout(300)
+def test_with_postgresql_nothing_else_is_sent_and_no_other_name_is_asked_for(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    """Its library can look names up and open connections, too. Here it is given a socket of this machine."""
+    if not make_url(postgresql_url).query.get("host"):
+        pytest.skip("the PostgreSQL server of this run is reached over TCP, which the namespace has no way to")
+    skip_without_namespaces()
+    if os.geteuid() == 0 and not namespace.keeps_users():
+        pytest.skip("the server of this run belongs to another user, whose files cannot be reached from the namespace")
+    captured = capture(tmp_path, postgresql_url, "briefly")
+    everything_would_be_seen(captured)
+    an_idle_start_sends_nothing_and_looks_nothing_up(captured)
+    sent = captured["transmission"]
+    assert (sent["elsewhere"], sent["opened"], sent["questions"]) == ([], ["License Server"], [["A", VENDOR]])
+    [head] = sent["requests"]
+    agree(head, headers(), {"every request"})

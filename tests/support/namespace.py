@@ -7,6 +7,7 @@ with a network, and is the route to everywhere, so that whatever is sent anywher
 import contextlib
 import ctypes
 import fcntl
+import functools
 import shutil
 import socket
 import struct
@@ -17,7 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
+_UNSHARE = ("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child")
+_AS_ROOT_THERE = ("--user", "--map-root-user")
+"""So that no root is needed. Who has its rights anyway keeps them, and may read the files of other users."""
 _SET_FLAGS, _SET_ADDRESS, _ADD_ROUTE = 0x8914, 0x8916, 0x890B
 _UP = 0x1
 OWN_ADDRESS = "192.0.2.1"
@@ -30,7 +33,13 @@ _CONFIGURATION = {
 
 def enter(*command: str) -> list[str]:
     """Return the command that runs another one in there."""
-    return [*_UNSHARE, *command]
+    return [*_UNSHARE, *(() if keeps_users() else _AS_ROOT_THERE), *command]
+
+
+@functools.cache
+def keeps_users() -> bool:
+    """Whether the process in there has the rights of the one out here, which takes those of root."""
+    return subprocess.run([*_UNSHARE, "true"], capture_output=True, check=False).returncode == 0
 
 
 def can_enter() -> bool:
