@@ -36,11 +36,17 @@ def test_a_payload_leaves_in_a_bundle_and_its_receipt_comes_back(
 
 
 def test_after_a_restore_the_tab_asks_what_was_sent(ready: Console, page: Page) -> None:
-    with ready.runtime.database.write() as tx:
-        tx.installation.restored(ready.clock.now())
-    page.goto(ready.tab)
-    expect(page.locator("#restored")).to_contain_text("after the backup was made?")
-    check(page, "the question after a restore")
-    page.locator("#restored-unsent").click()
-    expect(page.locator("#toasts")).to_contain_text("Recorded. Sending continues")
-    expect(page.locator("#restored")).to_have_count(0)
+    events = page.locator("#preview .figures > div", has_text="Total Events").locator("dd").first
+    for answer, kept in (("unsent", True), ("sent", False)):
+        with ready.runtime.database.write() as tx:
+            tx.installation.restored(ready.clock.now())
+        page.goto(ready.tab)
+        counted = events.inner_text()
+        assert counted != "0"
+        expect(page.locator("#restored")).to_contain_text("after the backup was made?")
+        if kept:
+            check(page, "the question after a restore")
+        page.locator(f"#restored-{answer}").click()
+        expect(page.locator("#toasts")).to_contain_text("Recorded. Sending continues")
+        expect(page.locator("#restored")).to_have_count(0)
+        expect(events).to_have_text(counted if kept else "0")
