@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.changed_rows import ChangedRow
-from telemetry_service.domain.health import assess, availability
+from telemetry_service.domain.health import PROOF_CODES, assess, availability, of_proof
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Run, Situation, Waiting
@@ -13,7 +13,7 @@ from telemetry_service.domain.transmissions import LastExchange
 from telemetry_service.domain.verdict import ConnectionBadge, judge
 from telemetry_service.domain.verification import LedgerState
 from tests.support.each import each
-from tests.support.situations import COMPLETE, DAY, MINUTE, NOW
+from tests.support.situations import COMPLETE, DAY, MINUTE, NOW, situations
 
 SECOND = timedelta(seconds=1)
 GOOD = LastExchange(NOW - MINUTE, ok=True, cause=None, sequence=2)
@@ -183,6 +183,21 @@ def test_what_is_not_as_signed_is_a_second_sentence_while_telemetry_is_off() -> 
     )
     assert "found 3 problems" in health.cause
     assert "Find out who changed the database." in health.next_step
+
+
+def test_each_finding_about_the_proof_is_known_whatever_the_state_names_first() -> None:
+    found: set[str] = set()
+    for situation in situations():
+        of_it, code = of_proof(situation), assess(situation).code
+        assert of_it.get(code, True) or (code, situation.awaits_release_too_long) == ("awaiting_release", False), code
+        found |= {name for name, is_found in of_it.items() if is_found}
+    assert found == set(PROOF_CODES)
+    everything = replace(WELL, ledger=BROKEN, waiting=CHANGED, setup=replace(OFF, changed=(ChangedRow.SETTINGS,)))
+    assert {code for code, it in of_proof(everything).items() if it} == {
+        "payload_changed",
+        "ledger_broken",
+        "settings_changed",
+    }
 
 
 def test_another_encryption_key_is_named_before_anyone_is_accused() -> None:

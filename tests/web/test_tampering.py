@@ -162,6 +162,7 @@ def _is_found(service: Running, session: dict[str, str], tampering: Tampering, a
     assert health(service)["code"] == "ledger_broken", tampering.name
     assert health(service)["status"] == "unhealthy", tampering.name
     assert metric(service, "telemetry_ledger_problems") > 0, tampering.name
+    assert metric(service, 'telemetry_health_finding{code="ledger_broken"}') == 1, tampering.name
 
 
 def drawer(service: Running, session: dict[str, str], transmission_id: str) -> str:

@@ -102,6 +102,30 @@ def _needs_a_decision(situation: Situation) -> bool:
     return undecided or situation.waiting.receipt_missing > 0 or situation.receipt_unverified
 
 
+PROOF_CODES = (
+    "payload_changed",
+    "ledger_broken",
+    "settings_changed",
+    "ledger_key_lost",
+    "ledger_unverified",
+    "receipt_missing",
+    "restored",
+    "new_field",
+    "awaiting_release",
+)
+"""The codes about proof and release. The state has the code of its first finding only, so metrics have all of them."""
+
+
+def of_proof(situation: Situation) -> dict[str, bool]:
+    """Return for each of these codes whether it is found, whatever the state names first."""
+    found = {finding.code for finding in (*_altered(situation), *_not_proved(situation), *_undecided(situation))}
+    if situation.setup.restored:
+        found.add(RESTORED.code)
+    if not situation.awaits_release_too_long:
+        found.discard("awaiting_release")  # That someone has to release it is what the deployment has chosen.
+    return {code: code in found for code in PROOF_CODES}
+
+
 def availability(situation: Situation) -> TelemetryAvailability:
     """Return the payload's word for whether payloads reach the License Server on schedule."""
     if situation.last_accepted_at is None:

@@ -40,6 +40,7 @@ class Name(StrEnum):
     DATABASE_BYTES = "telemetry_database_size_bytes"
     DISK_FREE = "telemetry_database_disk_free_bytes"
     HEALTH = "telemetry_health"
+    HEALTH_FINDING = "telemetry_health_finding"
     CONNECTED = "telemetry_license_server_connected"
     TRANSMISSIONS = "telemetry_transmissions"
     WAITING = "telemetry_transmissions_waiting"
@@ -97,6 +98,11 @@ METRICS: dict[Name, Meaning] = {
     Name.DATABASE_BYTES: Meaning(_G, (), "Bytes that the database takes on its disk."),
     Name.DISK_FREE: Meaning(_G, (), "Free bytes on the disk of a SQLite database; missing for PostgreSQL."),
     Name.HEALTH: Meaning(_G, ("status",), "Health status: 1 for the current one."),
+    Name.HEALTH_FINDING: Meaning(
+        _G,
+        ("code",),
+        "What is wrong with the proof, or waits for a decision: 1 for each that is found, whatever the status is.",
+    ),
     Name.CONNECTED: Meaning(
         _G, (), "Whether the latest exchange with the License Server succeeded; missing if there was none."
     ),

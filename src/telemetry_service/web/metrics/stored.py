@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from telemetry_service.domain.errors import StorageUnavailableError
+from telemetry_service.domain.health import of_proof
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
@@ -65,6 +66,7 @@ def exposition_of(runtime: Runtime) -> bytes:
 def _delivery(report: HealthReport, snapshot: Snapshot) -> Iterator[Metric]:
     waiting = report.verdict.situation.waiting
     yield gauges(Name.HEALTH, ((status, status is report.health.status) for status in HealthStatus))
+    yield gauges(Name.HEALTH_FINDING, of_proof(report.verdict.situation).items())
     yield gauges(Name.TRANSMISSIONS, count_by_state(snapshot).items())
     yield gauge(Name.WAITING, report.waiting)
     yield gauge(Name.PAYLOAD_CHANGED, waiting.payload_changed)
