@@ -83,6 +83,7 @@ def test_two_months_were_lived_what_it_offers_works_and_its_ledger_verifies_else
     assert_two_months_were_lived(visitor)
     assert_ledger_verifies_on_a_machine_without_the_service(visitor, tmp_path)
     assert_what_it_offers_to_try_works(visitor, tmp_path)
+    assert_commands_run_over_it(visitor, tmp_path)
     assert demo.stop(signal.SIGINT) == 0
 
 
@@ -140,6 +141,17 @@ def assert_what_it_offers_to_try_works(visitor: Visitor, folder: Path) -> None:
     assert broken["cause"]["code"] == "busy"
     curl(repair_it, folder)
     assert visitor.post(f"/history/{broken['transmission_id']}/retry")["status"] == "success"
+
+
+def assert_commands_run_over_it(visitor: Visitor, folder: Path) -> None:
+    offered = visitor.printed.partition("  6. ")[2].splitlines()[1].strip()
+    assert offered == "(. demo-data/environment; telemetry-service ledger verify)"
+    assert (folder / "demo-data" / "environment").stat().st_mode & 0o777 == 0o600
+    here = offered.replace("telemetry-service", f"{sys.executable} -m telemetry_service.cli")
+    ended = subprocess.run(["/bin/sh", "-c", here], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    accepted = [item for item in visitor.history() if item["status"] == "success"]
+    assert f"Receipts verified: {len(accepted)}" in ended.stdout
 
 
 def curl(command: list[str], folder: Path) -> str:

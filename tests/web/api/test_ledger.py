@@ -153,6 +153,7 @@ def test_a_verification_with_an_anchor_finds_a_truncation(service: Running) -> N
 def test_a_verification_and_reading_write_no_entry(service: Running) -> None:
     before = get(service)["head"]
     verified(service)
+    assert "anchors met" not in verified(service)["checked"], "what the service has verified before is no anchor"
     assert get(service)["head"] == before
 
 

@@ -41,6 +41,8 @@ What to try
   5. Report usage as another service would:
        TOKEN=$(cat {demo.folder / "report-token"}); curl -s {demo.url}/api/v1/bouncers -H "Authorization: Bearer $TOKEN"
      The README continues from there. The token for reading and changing settings is in {demo.folder / "admin-token"}.
+  6. Verify the ledger. Any other command works in the same way, with the demo's settings and keys:
+       (. {demo.folder / "environment"}; telemetry-service ledger verify)
 
 Press Ctrl-C to stop it. All demo data is in {demo.folder}.
 """

@@ -1,6 +1,7 @@
 """Runs the demo: License Server, past, service, in this order, and stops them in reverse."""
 
 import os
+import shlex
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,9 @@ class Demo:
         """Run until stopped."""
         set_up_log(LogLevel.ERROR, LogFormat.CONSOLE)
         with self._license_server() as license_server:
-            settings = self._settings(license_server)
+            environment = self._environment(license_server)
+            self.folder.write("environment", _shell_file(environment))
+            settings = load_settings(environment)
             if not self.secrets.complete:
                 say_on_stderr("Reporting and sending two months of telemetry; this takes a few seconds.")
                 self._play_past(settings, license_server)
@@ -66,19 +69,17 @@ class Demo:
         )
         return ReferenceProcess(options.model_copy(update={"control_token": self.secrets.control_token}))
 
-    def _settings(self, license_server: ReferenceProcess) -> Settings:
-        return load_settings(
-            {
-                "DEMO_MODE": "true",
-                "ENCRYPTION_KEY": self.secrets.encryption_key,
-                "CREDENTIAL_ENCRYPTION_KEY": self.secrets.credential_encryption_key,
-                "TELEMETRY_DATABASE_URL": f"sqlite:///{self.folder.path / 'telemetry.db'}",
-                "TELEMETRY_LICENSE_SERVER_URL": license_server.url,
-                "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.ca_file),
-                "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
-                "TELEMETRY_ADMIN_PASSWORD": self.secrets.admin_password,
-            }
-        )
+    def _environment(self, license_server: ReferenceProcess) -> dict[str, str]:
+        return {
+            "DEMO_MODE": "true",
+            "ENCRYPTION_KEY": self.secrets.encryption_key,
+            "CREDENTIAL_ENCRYPTION_KEY": self.secrets.credential_encryption_key,
+            "TELEMETRY_DATABASE_URL": f"sqlite:///{self.folder.path / 'telemetry.db'}",
+            "TELEMETRY_LICENSE_SERVER_URL": license_server.url,
+            "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.ca_file),
+            "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
+            "TELEMETRY_ADMIN_PASSWORD": self.secrets.admin_password,
+        }
 
     def _play_past(self, settings: Settings, license_server: ReferenceProcess) -> None:
         clock = OffsetClock(SystemClock())
@@ -145,6 +146,11 @@ def _free_port(port: int) -> int:
 def _curl_file(license_server: ReferenceProcess, control_token: str) -> str:
     """Return curl's configuration for the control interface, so that no secret is on a command line."""
     return f'cacert = "{license_server.ca_file}"\nheader = "Authorization: Bearer {control_token}"'
+
+
+def _shell_file(environment: dict[str, str]) -> str:
+    """Return what lets a shell run commands over the demo's database."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment.items())
 
 
 def _as_named_here(path: Path) -> Path:

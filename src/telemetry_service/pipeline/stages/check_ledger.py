@@ -14,6 +14,7 @@ from telemetry_service.pipeline.stages.sweep import Examined, examine_now, purge
 from telemetry_service.pipeline.stages.sweep_lines import KEY_LOST
 from telemetry_service.storage.ledger import Head
 
+_ANCHORS = "anchors met"
 _STOPPING = "The service is stopping, so the verification was not completed."
 _NO_ANCHOR = (
     "Not checked: whether the latest entries are missing, as after a truncation or in an old backup. That cannot be"
@@ -70,7 +71,7 @@ def check_ledger(runtime: Runtime, anchors: Sequence[str] = (), *, keep: bool = 
     examined = examine_now(runtime, anchors, keep=keep)
     if examined is None:
         raise StorageUnavailableError(_STOPPING)
-    verdict, counts = examined.verdict, examined.report.counts
+    verdict, counts = examined.verdict, _without_own_anchors(examined.report.counts, len(set(anchors)))
     return LedgerReport(
         checked_at=verdict.at,
         head=Head(verdict.seq, verdict.sha256) if verdict.seq else None,
@@ -79,6 +80,11 @@ def check_ledger(runtime: Runtime, anchors: Sequence[str] = (), *, keep: bool = 
         checked={name: count for name, count in sorted(counts.items()) if count},
         not_checked=tuple(_not_checked(counts, anchors=bool(anchors), pinned=runtime.receipt_keys is not None)),
     )
+
+
+def _without_own_anchors(counts: Mapping[str, int], given: int) -> dict[str, int]:
+    """Return the counts; of the anchors only those that were given: the service adds what it has verified itself."""
+    return {name: min(count, given) if name == _ANCHORS else count for name, count in counts.items()}
 
 
 def in_words(found: Found) -> LedgerProblem:
