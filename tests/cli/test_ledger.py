@@ -95,6 +95,18 @@ def test_each_attack_is_found_and_the_entry_named(sent: CommandLine, tampering: 
 
 
 @ON_BOTH
+def test_the_doctor_says_what_was_found_with_an_exit_code_of_its_own(sent: CommandLine, tampering: Tampering) -> None:
+    prepared = tampering.place_of("prepared")
+    by.edit(prepared, records=1)(tampering)
+    ended = sent("doctor", "--offline", "--json")
+    (found,) = [it for it in ended.json() if it["check"] == "ledger"]
+    assert (ended.code, found["result"], found["exit_code"]) == (7, "wrong", 7)
+    assert f"Entry {prepared}" in found["sentence"]
+    tampering.undo()
+    assert sent("doctor", "--offline").code == 0
+
+
+@ON_BOTH
 def test_a_receipt_that_is_pasted_or_forged_is_found_and_the_transmission_named(
     sent: CommandLine, tampering: Tampering
 ) -> None:

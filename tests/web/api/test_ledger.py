@@ -185,6 +185,7 @@ def test_the_export_verifies_offline_with_its_verifier_and_nothing_else(service:
     assert (ended.returncode, "purged or withheld:" in ended.stdout) == (0, False), ended.stdout + ended.stderr
 
 
+@ON_BOTH
 def test_exports_in_a_row_are_one_entry_and_a_count(service: Running) -> None:
     for _ in range(4):
         assert service.call(READ, "GET", "ledger/export").is_success
