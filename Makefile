@@ -51,6 +51,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/log_events_table.py --check
 	$(BIN)/python .ci/protocol_page.py --check
 	$(BIN)/python .ci/metrics_table.py --check
+	$(BIN)/python .ci/kubernetes_manifest.py --check
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, starts, and the reporter (some minutes)
@@ -74,6 +75,7 @@ docs: .venv/.dev ## Write the pages that are generated from the code
 	$(BIN)/python .ci/log_events_table.py
 	$(BIN)/python .ci/protocol_page.py
 	$(BIN)/python .ci/metrics_table.py
+	$(BIN)/python .ci/kubernetes_manifest.py
 
 lock: .venv/.dev ## Write the hash-pinned requirements again (ARGS=--upgrade takes newer ones)
 	.ci/lock $(ARGS)

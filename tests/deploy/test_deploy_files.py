@@ -21,7 +21,17 @@ _NOT_SETTINGS = {"TELEMETRY_TEST_DATABASE_URL", "TELEMETRY_PORT"}
 """Named in the texts as examples of what is no setting."""
 
 
-@pytest.mark.parametrize("name", ["README.md", "compose.yaml", "kubernetes.yaml", "control-core-telemetry.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "compose.yaml",
+        "compose.postgresql.yaml",
+        "env.example",
+        "kubernetes.yaml",
+        "control-core-telemetry.service",
+    ],
+)
 def test_a_deployment_file_names_only_variables_that_the_service_takes(pytestconfig: pytest.Config, name: str) -> None:
     named = set(_VARIABLE.findall(_deploy(pytestconfig).joinpath(name).read_text()))
     assert named, "the file configures nothing"
@@ -77,7 +87,7 @@ def test_the_database_of_compose_speaks_tls_with_the_certificate_that_the_servic
     pytestconfig: pytest.Config, tmp_path: Path
 ) -> None:
     """The commands of the page make the certificate, and it is one for the name by which the service connects."""
-    compose = _deploy(pytestconfig).joinpath("compose.yaml").read_text()
+    compose = _deploy(pytestconfig).joinpath("compose.postgresql.yaml").read_text()
     assert "ssl=on" in compose
     assert "ssl_cert_file=/run/secrets/database_certificate" in compose
     text = _deploy(pytestconfig).joinpath("README.md").read_text()

@@ -34,13 +34,17 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     types {{ text/html html; text/css css; text/javascript js; }}
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {folder}/certificate.pem;
-        ssl_certificate_key {folder}/certificate.pem;
-        proxy_http_version 1.1;
-        {locations}
-    }}
+    {servers}
+}}
+"""
+
+_SERVER = """
+server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {folder}/certificate.pem;
+    ssl_certificate_key {folder}/certificate.pem;
+    proxy_http_version 1.1;
+    {locations}
 }}
 """
 
@@ -76,9 +80,18 @@ class Nginx:
         self.ca.configure_trust(context)
         return context
 
-    def __enter__(self) -> Self:
+    def servers(self) -> str:
+        """Return the ``server`` blocks."""
+        return _SERVER.format(folder=self.folder, port=self.port, locations=self._locations)
+
+    def write(self) -> Path:
+        """Write the whole configuration and return its path."""
         path = self.folder / "nginx.conf"
-        path.write_text(_CONFIGURATION.format(folder=self.folder, port=self.port, locations=self._locations))
+        path.write_text(_CONFIGURATION.format(folder=self.folder, servers=self.servers()))
+        return path
+
+    def __enter__(self) -> Self:
+        path = self.write()
         self._process = subprocess.Popen([str(nginx_path()), "-c", str(path), "-p", str(self.folder)])
         self._wait()
         return self

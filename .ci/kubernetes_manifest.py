@@ -1,0 +1,42 @@
+"""Writes deploy/kubernetes.yaml, the chart as rendered by default; with --check it only says whether it is current.
+
+So people who do not use Helm have the same deployment. Where the helm program is not installed, nothing is checked.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MANIFEST = ROOT / "deploy" / "kubernetes.yaml"
+HELM = Path(sys.executable).with_name("helm")
+HEAD = """\
+# The service for Kubernetes: two replicas on one PostgreSQL. The commands in README.md create the Secret "telemetry".
+# Written by `make docs` from the chart in helm/, without Helm's own labels; change it there.
+"""
+
+
+def manifest() -> str:
+    """Return the chart rendered with the License Server's URL in the Secret."""
+    arguments = ("template", "telemetry", str(ROOT / "deploy" / "helm"), "--set", "secretFiles.licenseServerUrl=true")
+    rendered = subprocess.run([HELM, *arguments], check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
+    lines = [line for line in rendered.splitlines() if not line.strip().startswith(("helm.sh/chart:", "# Source:"))]
+    return HEAD + "\n".join(lines).replace("managed-by: Helm", "managed-by: kubectl") + "\n"
+
+
+def main() -> int:
+    """Write the file, or with ``--check`` return 1 where it is not current."""
+    if not HELM.exists():
+        print("helm is not installed for this platform: deploy/kubernetes.yaml is left as it is.", file=sys.stderr)
+        return 0
+    if "--check" not in sys.argv[1:]:
+        MANIFEST.write_text(manifest())
+        return 0
+    if MANIFEST.read_text() != manifest():
+        print("deploy/kubernetes.yaml is not what the chart renders: run `make docs`.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

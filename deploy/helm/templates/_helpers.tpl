@@ -1,0 +1,29 @@
+{{- define "telemetry.name" -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "telemetry.selector" -}}
+app.kubernetes.io/name: control-core-telemetry
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "telemetry.labels" -}}
+{{ include "telemetry.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{- define "telemetry.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "telemetry.check" -}}
+{{- if and (eq .Values.database.kind "sqlite") (gt (int .Values.replicas) 1) -}}
+{{- fail "SQLite serves one replica. Set replicas: 1, or database.kind: postgresql." -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,92 @@
+"""The Compose files as Compose reads them with .env: the service takes them, and nothing has to be repeated."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from telemetry_service.settings import KNOWN_VARIABLES, load_settings
+from tests.settings.keys import VALID
+
+_DEPLOY = Path(__file__).parents[2] / "deploy"
+_FILES = ("compose.yaml", "compose.postgresql.yaml")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Compose's own tag, which empties a list of the file before."""
+
+
+def _sequence(loader: yaml.SafeLoader, node: yaml.Node) -> list[Any]:
+    assert isinstance(node, yaml.SequenceNode)
+    return loader.construct_sequence(node)
+
+
+_Loader.add_constructor("!reset", _sequence)
+
+
+def example() -> dict[str, str]:
+    """Return the variables of env.example."""
+    lines = (_DEPLOY / "env.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def loaded(name: str, variables: dict[str, str]) -> dict[str, Any]:
+    """Return a file with its variables replaced, as Compose does it."""
+    text = _VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", (_DEPLOY / name).read_text())
+    document: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a safe loader with one more tag
+    return document
+
+
+def test_every_variable_of_the_files_stands_in_the_example_and_the_other_way_round() -> None:
+    named = {found[1] for name in _FILES for found in _VARIABLE.finditer((_DEPLOY / name).read_text())}
+    optional = {"CADDY_IMAGE", "POSTGRESQL_IMAGE"}
+    assert named - optional == set(example())
+
+
+def test_the_service_takes_what_compose_passes_to_it() -> None:
+    given = example() | {
+        "TELEMETRY_PUBLIC_URL": "https://console.example/telemetry",
+        "TELEMETRY_LICENSE_SERVER_URL": "https://license.example",
+        "TELEMETRY_CUSTOMER_ID": "cus_Nq4Rz7WkX2",
+        "TELEMETRY_PROXY_URL": "http://proxy.example:3128",
+    }
+    for variables in (example(), given):
+        for name in _FILES:
+            environment = loaded(name, variables)["services"]["telemetry"]["environment"]
+            assert set(environment) <= KNOWN_VARIABLES
+            plain = {
+                variable: value or "" for variable, value in environment.items() if "/run/secrets/" not in (value or "")
+            }
+            assert load_settings(VALID | plain).trusted_proxies
+    passed_on = loaded("compose.yaml", given)["services"]["telemetry"]["environment"]
+    settings = {variable: value for variable, value in given.items() if value and variable in KNOWN_VARIABLES}
+    assert settings.items() <= passed_on.items()
+
+
+def test_every_secret_is_a_file_that_the_page_makes() -> None:
+    page = (_DEPLOY / "README.md").read_text()
+    for name in _FILES:
+        document = loaded(name, example())
+        declared = document["secrets"]
+        for secret, where in declared.items():
+            assert where["file"] == f"./secrets/{secret}"
+            assert f"secrets/{secret}" in page, secret
+    used = {
+        secret
+        for name in _FILES
+        for service in loaded(name, example())["services"].values()
+        for secret in service.get("secrets", [])
+    }
+    assert used == {secret for name in _FILES for secret in loaded(name, example())["secrets"]}
+
+
+def test_nothing_listens_beyond_this_host_and_the_service_has_no_rights() -> None:
+    alone, more = (loaded(name, example())["services"] for name in _FILES)
+    assert alone["telemetry"]["ports"] == ["127.0.0.1:8080:8080"]
+    assert more["telemetry"]["ports"] == []
+    assert more["proxy"]["ports"] == ["127.0.0.1:8080:8080"]
+    assert "ports" not in more["database"]
+    assert (alone["telemetry"]["read_only"], alone["telemetry"]["cap_drop"]) == (True, ["ALL"])
+    assert more["telemetry"]["deploy"]["replicas"] == 2
