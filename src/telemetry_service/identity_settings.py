@@ -30,7 +30,7 @@ _SETTINGS = {
     _GATEWAY: (*_NEEDED[_GATEWAY], "HEADER", "LIFETIME_MINUTES", *_ROLES),
 }
 
-SECRETS = frozenset({"TELEMETRY_OIDC_CLIENT_SECRET"})
+SECRETS = frozenset({"TELEMETRY_OIDC_CLIENT_SECRET", f"{_GATEWAY}PROXY_URL"})
 PLAIN = (
     frozenset(f"{prefix}{name}" for prefix, names in _SETTINGS.items() for name in names)
     | {f"{_GATEWAY}CA_FILE", "TELEMETRY_LOCAL_LOGIN"}
@@ -56,6 +56,7 @@ def read_doors(source: Source) -> Doors:
         provider=_provider(source),
         gateway=_gateway(source),
         ca_file=source.read(f"{_GATEWAY}CA_FILE", values.certificate_file, None),
+        proxy_url=source.read(f"{_GATEWAY}PROXY_URL", values.proxy_url, None),
         local_login=source.read("TELEMETRY_LOCAL_LOGIN", values.boolean, default=True),
     )
     doors = replace(
@@ -110,8 +111,9 @@ def _contradictions(source: Source, doors: Doors) -> Iterator[str]:
     if doors.provider is not None and not source.is_set("TELEMETRY_PUBLIC_URL"):
         yield "TELEMETRY_OIDC_ISSUER needs TELEMETRY_PUBLIC_URL: the provider sends people back there."
     asked = doors.provider is not None or (doors.gateway is not None and doors.gateway.jwks.startswith("https://"))
-    if doors.ca_file and not asked:
-        yield "TELEMETRY_IDENTITY_CA_FILE is for a provider or an https URL of keys, and neither is set."
+    for name, value in (("CA_FILE", doors.ca_file), ("PROXY_URL", doors.proxy_url)):
+        if value and not asked:
+            yield f"TELEMETRY_IDENTITY_{name} is for a provider or an https URL of keys, and neither is set."
     if not (doors.local_login or doors.provider or doors.gateway):
         yield "TELEMETRY_LOCAL_LOGIN=false needs TELEMETRY_OIDC_ISSUER or TELEMETRY_IDENTITY_JWKS: no one could log in."
     if not doors.local_login and source.is_set("TELEMETRY_ADMIN_PASSWORD"):

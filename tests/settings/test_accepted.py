@@ -145,6 +145,11 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
         "TELEMETRY_DATABASE_URL": "postgresql://u:canary-one@db/telemetry",
         "TELEMETRY_LICENSE_SERVER_URL": "https://canary-two.example",
         "TELEMETRY_PROXY_URL": "http://u:canary-three@proxy:1",
+        "TELEMETRY_IDENTITY_JWKS": "https://console.example/keys",
+        "TELEMETRY_IDENTITY_ISSUER": "https://console.example",
+        "TELEMETRY_IDENTITY_AUDIENCE": "telemetry",
+        "TELEMETRY_IDENTITY_ADMIN_ROLES": "admins",
+        "TELEMETRY_IDENTITY_PROXY_URL": "http://u:canary-six@proxy:1",
         "TELEMETRY_ADMIN_PASSWORD": "canary-four-of-four",
         "TELEMETRY_BOOTSTRAP_TOKEN": "canary-five-of-five-0123456789abcdef",
     }

@@ -170,6 +170,7 @@ def test_a_key_may_not_serve_both_purposes() -> None:
         ("TELEMETRY_PROXY_URL", "socks5://proxy:1080"),
         ("TELEMETRY_PROXY_URL", "http://proxy:3128/path"),
         ("TELEMETRY_PROXY_URL", "http://"),
+        ("TELEMETRY_IDENTITY_PROXY_URL", "socks5://proxy:1080"),
         ("TELEMETRY_PROXY_URL", "http://user:password@[::1]x:3128"),
         ("TELEMETRY_CUSTOMER_ID", "cust_1234567"),
         ("TELEMETRY_CUSTOMER_ID", "cus_123456\n"),

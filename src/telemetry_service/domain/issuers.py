@@ -70,6 +70,8 @@ class Doors:
     gateway: Gateway | None = None
     ca_file: Path | None = field(default=None, repr=False)
     """CAs that are trusted for both, in addition to the system's."""
+    proxy_url: SecretStr | None = None
+    """The proxy on the way to both; None if there is none."""
     local_login: bool = True
 
 

@@ -116,7 +116,7 @@ def _client_of(doors: Doors) -> Callable[[], "IssuerClient"]:
     def client() -> "IssuerClient":
         from telemetry_service.identity.issuer_client import IssuerClient
 
-        return IssuerClient(doors.ca_file)
+        return IssuerClient(doors.ca_file, doors.proxy_url)
 
     return client
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from telemetry_service import __version__
 from telemetry_service.domain.errors import IssuerUnavailableError
 from telemetry_service.license_server.fetch import Fetched, Fetcher
@@ -14,13 +16,14 @@ _NO_HEADERS: Mapping[str, str] = {}
 class IssuerClient:
     """One bounded exchange with an issuer at a time. Threads may share it."""
 
-    def __init__(self, ca_file: Path | None) -> None:
+    def __init__(self, ca_file: Path | None, proxy_url: SecretStr | None) -> None:
         """Read the trusted CAs.
 
         Raises:
-            SettingsError: the CA file cannot be read.
+            SettingsError: the CA file cannot be read, or the proxy is none.
         """
-        self._fetcher = Fetcher(ca_file, f"control-core-telemetry/{__version__}")
+        proxy = None if proxy_url is None else proxy_url.get_secret_value()
+        self._fetcher = Fetcher(ca_file, proxy, f"control-core-telemetry/{__version__}")
 
     def get(self, url: str, headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
         """Return a document.

@@ -1,11 +1,9 @@
 """The client of the License Server: transmit one sealed message, or check the connection."""
 
-import ssl
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
-import httpcore
 import httpx
 
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, StepName, ignore_step
@@ -17,6 +15,7 @@ from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError, outcome_of
 from telemetry_service.license_server.library_logs import silence_library_logs
+from telemetry_service.license_server.proxy import core_proxy, core_url, proxy_at
 from telemetry_service.license_server.response import Response, clock_ahead, failure_of_ping, outcome_of_transmission
 from telemetry_service.license_server.steps import Steps
 
@@ -43,7 +42,7 @@ class LicenseServerClient:
         self._authorities = Authorities(endpoint.ca_file)
         self._base_url = readable_base_url(endpoint)
         self._host = host_header(self._base_url)
-        self._proxy = _proxy(endpoint)
+        self._proxy = proxy_at(endpoint.proxy_url, "TELEMETRY_PROXY_URL")
 
     def transmit(self, message: SealedMessage, known_bodies: Collection[str], now: datetime) -> Outcome:
         """Send a message and return the outcome before the deadline. Never raises.
@@ -82,8 +81,7 @@ class LicenseServerClient:
 
     def _post(self, path: str, message: SealedMessage, steps: Steps) -> Response:
         context = self._authorities.context()
-        proxy = None if self._proxy is None else _core_proxy(self._proxy, context)
-        exchange = Exchange(context, proxy, self._limits, steps)
+        exchange = Exchange(context, core_proxy(self._proxy, context), self._limits, steps)
         return exchange.post(core_url(httpx.URL(self._base_url + path)), self._headers(message), message.body)
 
     def _headers(self, message: SealedMessage) -> Sequence[tuple[str, str]]:
@@ -113,21 +111,3 @@ def host_header(base_url: str) -> str:
     if host.startswith("["):
         return f"{host}{colon}{port}"
     return f"{host.removesuffix('.')}{colon}{port}"
-
-
-def _proxy(endpoint: Endpoint) -> httpx.Proxy | None:
-    try:
-        return None if endpoint.proxy_url is None else httpx.Proxy(endpoint.proxy_url)
-    except (httpx.InvalidURL, ValueError):
-        raise SettingsError(("TELEMETRY_PROXY_URL is not the URL of a proxy.",)) from None
-
-
-def core_url(url: httpx.URL) -> httpcore.URL:
-    """Return a URL for httpcore, which writes the host unchanged into a proxy's CONNECT: IPv6 needs its brackets."""
-    host = b"[%b]" % url.raw_host if b":" in url.raw_host else url.raw_host
-    return httpcore.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path)
-
-
-def _core_proxy(proxy: httpx.Proxy, context: ssl.SSLContext) -> httpcore.Proxy:
-    speaks_tls = proxy.url.scheme == "https"
-    return httpcore.Proxy(core_url(proxy.url), auth=proxy.raw_auth, ssl_context=context if speaks_tls else None)

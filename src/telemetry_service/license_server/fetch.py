@@ -1,7 +1,7 @@
 """One bounded exchange with a server that is not the License Server: an issuer of identities.
 
 It has the same guarantees: verified TLS, one deadline over everything, a limit of bytes, no redirects, and nothing from
-the environment. It does not use the proxy, which is for the License Server.
+the environment. It may have another proxy than the License Server, which is outside: an issuer is often inside.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-import httpcore
 import httpx
 
 from telemetry_service.domain.errors import IssuerUnavailableError, SettingsError
@@ -19,6 +18,7 @@ from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.library_logs import silence_library_logs
+from telemetry_service.license_server.proxy import core_proxy, core_url, proxy_at
 from telemetry_service.license_server.steps import Steps
 
 LIMITS = ExchangeLimits(deadline=timedelta(seconds=5), response_bytes=256 * 1024)
@@ -37,15 +37,18 @@ class Fetched:
 class Fetcher:
     """Fetches from any server. Threads may share it; each exchange has its own connection."""
 
-    def __init__(self, ca_file: Path | None, user_agent: str, limits: ExchangeLimits = LIMITS) -> None:
+    def __init__(
+        self, ca_file: Path | None, proxy_url: str | None, user_agent: str, limits: ExchangeLimits = LIMITS
+    ) -> None:
         """Read the trusted CAs.
 
         Raises:
-            SettingsError: the CA file cannot be read.
+            SettingsError: the CA file cannot be read, or the proxy is none.
         """
         silence_library_logs()
         self._user_agent = user_agent
         self._limits = limits
+        self._proxy = proxy_at(proxy_url, "TELEMETRY_IDENTITY_PROXY_URL")
         try:
             self._authorities = Authorities(ca_file)
         except SettingsError:
@@ -65,11 +68,12 @@ class Fetcher:
         return self._exchange("POST", url, typed, urlencode(form).encode())
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Fetched:
-        exchange = Exchange(self._authorities.context(), None, self._limits, Steps(proxied=False), any_name=True)
+        context, steps = self._authorities.context(), Steps(proxied=self._proxy is not None)
+        exchange = Exchange(context, core_proxy(self._proxy, context), self._limits, steps, any_name=True)
         try:
             target = httpx.URL(url)
             named = (("Host", target.netloc.decode("ascii")), *headers.items(), *self._usual())
-            response = exchange.request(method, _core_url(target), named, body)
+            response = exchange.request(method, core_url(target), named, body)
         except (ExchangeError, httpx.InvalidURL) as error:
             raise IssuerUnavailableError(error.cause.value if isinstance(error, ExchangeError) else None) from None
         return Fetched(response.status, response.body if response.status == httpx.codes.OK else None)
@@ -81,7 +85,3 @@ class Fetcher:
             ("Accept-Encoding", "identity"),
             ("Connection", "close"),
         )
-
-
-def _core_url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)

@@ -10,11 +10,12 @@ import httpx
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.license_server.authorities import Authorities
-from telemetry_service.license_server.client import core_url, host_header, readable_base_url
+from telemetry_service.license_server.client import host_header, readable_base_url
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from telemetry_service.license_server.exchange import Exchange, WholeResponse
 from telemetry_service.license_server.exchange_error import ExchangeError
 from telemetry_service.license_server.library_logs import silence_library_logs
+from telemetry_service.license_server.proxy import core_url
 from telemetry_service.license_server.steps import Steps
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -13,13 +14,16 @@ import pytest
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.back_channel import EVENT
+from telemetry_service.log.events import Event
 from telemetry_service.web.tab import paths
+from tests.support import connect_proxy
 from tests.support.actors import STRANGER
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.hostile_issuer import CLIENT_ID, HostileIssuer
 from tests.support.issuer import ec_key, rsa_key, sign, sign_with_the_public_key
 from tests.support.ledger import entries
+from tests.support.log_lines import lines_of
 from tests.support.running import PASSWORD, Running
 
 PUBLIC_URL = "https://telemetry.example"
@@ -249,6 +253,26 @@ def test_an_old_authentication_is_none_for_showing_a_secret(service: Running, is
         returned = _get(service, paths.PROVIDER_RETURN, cookies, code="c", state=asked["state"])
         assert returned.status_code == 401
         assert "authenticated again" in returned.text
+
+
+def test_a_provider_beyond_a_proxy_is_reached_through_it_and_the_proxy_learns_only_where_it_is(
+    run_databases: RunDatabases, issuer: HostileIssuer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect_proxy.proxy(tmp_path / "proxy", connect_proxy.tunnel) as proxy:
+        through = {"TELEMETRY_IDENTITY_PROXY_URL": f"http://name:word@127.0.0.1:{proxy.port}"}
+        environment = issuer.environment | {"TELEMETRY_PUBLIC_URL": PUBLIC_URL} | through
+        with Running(run_databases.sqlite(tmp_path), environment=environment) as service:
+            assert SESSION in _log_in(service, issuer, _right).cookies
+            tunnels = {(request.method, request.path) for request in proxy.requests}
+            assert tunnels == {("CONNECT", issuer.issuer.removeprefix("https://"))}
+            assert {request.headers["proxy-authorization"] for request in proxy.requests} == {"Basic bmFtZTp3b3Jk"}
+            assert len(proxy.requests) == len(["metadata", "code", "keys"])
+            proxy.mode = connect_proxy.refuse_to_tunnel
+            assert _log_in(service, issuer, _right).status_code == 503
+            service.clock.advance(timedelta(hours=25))
+            assert _get(service, paths.PROVIDER_LOGIN).status_code == 503
+    assert [line["cause"] for line in lines_of(caplog, Event.ISSUER_UNAVAILABLE)] == ["proxy_failed"]
+    assert "word" not in caplog.text
 
 
 ABOUT_ITSELF: dict[str, Callable[[HostileIssuer], tuple[int, bytes]]] = {
