@@ -205,6 +205,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             bootstrap_token=settings.bootstrap_token is not None,
             public_url=settings.public_url,
             frame_ancestors=settings.frame_ancestors,
+            hsts_subdomains=settings.hsts_subdomains,
             release=settings.release,
             require_receipt=settings.require_receipt,
             ledger_fingerprint=settings.ledger_fingerprint,

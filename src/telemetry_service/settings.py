@@ -66,6 +66,7 @@ _PLAIN = frozenset(
         "TELEMETRY_ENABLED",
         "TELEMETRY_EXTENSION_CODE_PATTERN",
         "TELEMETRY_FRAME_ANCESTORS",
+        "TELEMETRY_HSTS_SUBDOMAINS",
         "TELEMETRY_LEDGER_FINGERPRINT",
         "TELEMETRY_LEDGER_RETENTION_DAYS",
         "TELEMETRY_MAX_BOUNCERS",
@@ -135,6 +136,7 @@ class Settings:
     """Where browsers reach the service; None if the deployment does not say."""
     frame_ancestors: tuple[str, ...]
     """Other origins whose pages may show the tab in a frame."""
+    hsts_subdomains: bool
     metrics_address: str
     """The address of the port for the metrics."""
     metrics_port: int | None
@@ -203,11 +205,13 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         frame_ancestors=source.read("TELEMETRY_FRAME_ANCESTORS", values.frame_ancestors, ()),
         metrics_address=source.read("TELEMETRY_METRICS_ADDRESS", values.ip_address_text, DEFAULT_METRICS_ADDRESS),
         metrics_port=source.read("TELEMETRY_METRICS_PORT", values.port, None),
+        hsts_subdomains=source.read("TELEMETRY_HSTS_SUBDOMAINS", values.boolean, default=False),
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
         doors=read_doors(source),
     )
     source.check_receipts(settings)
+    source.check_hsts(settings)
     source.check_names()
     if source.problems:
         raise SettingsError(tuple(source.problems))
@@ -270,6 +274,13 @@ class _Source:
                 "TELEMETRY_REQUIRE_RECEIPT needs TELEMETRY_LICENSE_SERVER_PUBLIC_KEY: no receipt can be verified"
                 " without the License Server's public key."
             )
+
+    def check_hsts(self, settings: Settings) -> None:
+        """Refuse to decide about the subdomains of a host that the deployment does not name, or serves without TLS."""
+        url = settings.public_url
+        named = self.is_set("TELEMETRY_PUBLIC_URL") if url is None else url.secure
+        if settings.hsts_subdomains and not named:
+            self.problems.append("TELEMETRY_HSTS_SUBDOMAINS needs TELEMETRY_PUBLIC_URL with https.")
 
     def check_names(self) -> None:
         """Refuse an unknown ``TELEMETRY_`` variable: a typo must not silently mean the default."""

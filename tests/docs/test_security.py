@@ -35,6 +35,16 @@ def test_every_requirement_of_both_levels_is_in_exactly_one_list() -> None:
     assert sorted(set(listed) - set(STANDARD)) == []
 
 
+def test_a_dependency_with_a_vulnerability_has_a_time_to_be_replaced() -> None:
+    policy = (ROOT / "SECURITY.md").read_text().split("## Dependencies\n", 1)[1].split("\n## ", 1)[0]
+    days = {row: int(found[1]) for row in policy.splitlines() if (found := re.search(r"\| ([0-9]+) days", row))}
+    for severity in ("critical", "high", "medium", "low", "newer version"):
+        assert any(severity in row for row in days), severity
+    assert list(days.values()) == sorted(days.values()), "the worse it is, the sooner"
+    for file in re.findall(r"`(\S+/\S+)`", policy):
+        assert list(ROOT.glob(file)), file
+
+
 def test_every_claim_names_a_test_that_exists() -> None:
     rows = [line for line in _list("### Claimed").splitlines() if line.startswith("| V")]
     assert len(rows) == len(_requirements(_list("### Claimed")))

@@ -50,6 +50,13 @@ def test_receipts_cannot_be_required_without_a_key_that_verifies_them() -> None:
     assert only_problem(wrong).startswith("TELEMETRY_LICENSE_SERVER_PUBLIC_KEY must be")
 
 
+def test_subdomains_are_decided_about_only_for_a_public_url_with_tls() -> None:
+    for url in ({}, {"TELEMETRY_PUBLIC_URL": "http://console.example"}):
+        assert only_problem({"TELEMETRY_HSTS_SUBDOMAINS": "true", **url}).startswith("TELEMETRY_HSTS_SUBDOMAINS needs")
+    wrong = {"TELEMETRY_HSTS_SUBDOMAINS": "true", "TELEMETRY_PUBLIC_URL": "console.example"}
+    assert only_problem(wrong).startswith("TELEMETRY_PUBLIC_URL must")
+
+
 def test_a_key_may_not_serve_both_purposes() -> None:
     problem = only_problem({"CREDENTIAL_ENCRYPTION_KEY": f"{CREDENTIAL_KEY},{ENCRYPTION_KEY}"})
     assert problem.startswith("CREDENTIAL_ENCRYPTION_KEY shares a key with ENCRYPTION_KEY")

@@ -188,6 +188,8 @@ class Deployment:
     """Where browsers reach the service; None if the deployment does not say."""
     frame_ancestors: tuple[str, ...] = ()
     """Other origins whose pages may show the tab in a frame."""
+    hsts_subdomains: bool = False
+    """Whether browsers must use TLS for the subdomains of the public host, too."""
     ledger_fingerprint: str | None = None
     """The hex SHA-256 digest of the ledger's public key that the deployment trusts."""
     ledger_retention: timedelta = DEFAULT_LEDGER_RETENTION

@@ -71,7 +71,7 @@ class Doors:
     ca_file: Path | None = field(default=None, repr=False)
     """CAs that are trusted for both, in addition to the system's."""
     proxy_url: SecretStr | None = None
-    """The proxy on the way to both; None if there is none."""
+    """The proxy between this service and both; None if there is none."""
     local_login: bool = True
 
 

@@ -133,7 +133,7 @@ def _around(errors: ErrorHandler, deployment: Deployment, counts: RequestCounts)
         Middleware(request_ids),
         Middleware(count_requests, counts=counts),
         Middleware(find_place, public_url=public_url, framed=paths.TAB),
-        Middleware(security_headers, ancestors=deployment.frame_ancestors),
+        Middleware(security_headers, ancestors=deployment.frame_ancestors, hsts_subdomains=deployment.hsts_subdomains),
         Middleware(ErrorMiddleware, handler=errors),
         Middleware(refuse_ambiguity),
         Middleware(check_host, public_url=public_url),

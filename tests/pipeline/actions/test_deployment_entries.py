@@ -42,6 +42,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "trusted_proxies": {"": ("10.0.0.0/8",)},
     "public_url": {"": public_url_of("https://console.acme.example/telemetry")},
     "frame_ancestors": {"": ("https://portal.acme.example",)},
+    "hsts_subdomains": {"": True},
     "send_spread": {"": timedelta(seconds=7)},
     "max_bouncers": {"": 7},
     "extension_code_pattern": {"": "EXT-[0-9]+"},
@@ -62,6 +63,8 @@ OTHERS: dict[str, dict[str, Any]] = {
         "provider": Doors(provider=PROVIDER),
         "other administrators": Doors(provider=replace(PROVIDER, roles=RoleMapping("roles", frozenset(), ADMINS))),
         "gateway": Doors(gateway=GATEWAY),
+        "tokens that last longer": Doors(gateway=replace(GATEWAY, lifetime=timedelta(hours=2))),
+        "a proxy": Doors(provider=PROVIDER, proxy_url=SecretStr("http://proxy.acme.example:3128")),
     },
 }
 """Settings with other values, by name."""

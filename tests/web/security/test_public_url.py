@@ -1,9 +1,11 @@
 """What a deployment's public URL decides: cookies, HSTS, and whose forms are its own."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.databases import RunDatabases
 from tests.support.running import PASSWORD, Running
 
 LOGIN = {"name": "admin", "password": PASSWORD}
@@ -40,6 +42,17 @@ def test_the_public_url_decides_how_cookies_are_bound(
         read = headers | {"Cookie": session.partition(";")[0]}
         page = service.client.get("/settings/general/telemetry", headers=read)
         assert page.status_code == 200
+
+
+def test_the_deployment_decides_whether_browsers_need_tls_for_subdomains_too(
+    run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    for setting, header in (("false", "max-age=31536000"), ("true", "max-age=31536000; includeSubDomains")):
+        url = {"TELEMETRY_PUBLIC_URL": "https://console.example", "TELEMETRY_HSTS_SUBDOMAINS": setting}
+        with Running(run_databases.sqlite(tmp_path), url) as service:
+            for path in ("/login", "/healthz", "/nothing", "/api/v1/license", "/static/tab.css"):
+                response = service.client.get(path, headers={"Host": "console.example"})
+                assert response.headers["strict-transport-security"] == header
 
 
 def test_only_forms_of_the_public_origin_are_its_own(sqlite_url: str) -> None:

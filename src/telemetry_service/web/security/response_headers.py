@@ -34,12 +34,20 @@ ALWAYS = {
 }
 _STATIC = "/static/"
 _HSTS = "max-age=31536000"
-"""A year. Without subdomains, which this service must not decide about."""
+"""A year."""
+_SUBDOMAINS = "; includeSubDomains"
+"""Only if the deployment says so: this service must not decide about other hosts."""
 
 
 @http_middleware
 async def security_headers(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, ancestors: Sequence[str] = ()
+    app: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    ancestors: Sequence[str] = (),
+    *,
+    hsts_subdomains: bool = False,
 ) -> None:
     """Set the headers; a route may set its own Cache-Control.
 
@@ -55,7 +63,7 @@ async def security_headers(
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         headers.setdefault("Cache-Control", "no-store")
         if place_in(scope).secure:
-            headers["Strict-Transport-Security"] = _HSTS
+            headers["Strict-Transport-Security"] = _HSTS + (_SUBDOMAINS if hsts_subdomains else "")
 
     await app(scope, receive, with_headers(send, complete))
 
