@@ -20,14 +20,15 @@ from tests.browser.visitor import WIDE, ZONE, Faults
 from tests.support.issuer import GatewayOfTest
 from tests.support.license_server import LicenseServer
 from tests.support.nginx import NEEDS_NGINX, Nginx
-from tests.support.provider import OpenIdProviderProcess
+from tests.support.programs import needs
+from tests.support.provider import NEEDS_PROVIDER, OpenIdProviderProcess
 from tests.support.shared_clock import SharedClock
 
 pytestmark = [
     NEEDS_NGINX,
-    pytest.mark.skipif(
-        not all(path.exists() for path in STYLESHEETS.values()),
-        reason="the CSS frameworks are not installed (make test installs them if there is Node)",
+    needs(
+        all(path.exists() for path in STYLESHEETS.values()),
+        "the CSS frameworks are not installed (make test installs them if there is Node)",
     ),
 ]
 
@@ -385,6 +386,7 @@ def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
             assert host.page.url == f"{host.url}/"
 
 
+@NEEDS_PROVIDER
 def test_people_log_in_at_their_provider_in_a_window_beside_the_console(
     browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
 ) -> None:

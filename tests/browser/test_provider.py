@@ -9,9 +9,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from telemetry_service.web.tab import paths
 from tests.browser.visitor import Faults
-from tests.support.provider import OpenIdProviderProcess
+from tests.support.provider import NEEDS_PROVIDER, OpenIdProviderProcess
 from tests.support.real_clock import RealClock
 from tests.support.running import Running
+
+pytestmark = NEEDS_PROVIDER
 
 
 @pytest.fixture

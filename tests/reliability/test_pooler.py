@@ -26,11 +26,12 @@ from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.pooler import PROGRAM, Pooler
 from tests.support.postgres import PostgresServer, plain_url
+from tests.support.programs import needs
 from tests.support.reckoning import Amount, reckon
 from tests.support.running import CHEAP, Running
 from tests.support.site import usage
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")
+pytestmark = needs(PROGRAM, "pgbouncer is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.child import Deed, Orders, await_stop, exit_code, launch
+from tests.support.programs import needs
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Site, usage
@@ -78,7 +79,7 @@ def test_a_process_stopped_while_it_writes_its_outcome_holds_the_others_up_and_m
     assert reckon(site.replica.database_url, site.server.journal()).accepted == Amount(7, 3, 2)
 
 
-@pytest.mark.skipif(FAKETIME is None, reason="libfaketime, which moves a whole process in time, is not installed")
+@needs(FAKETIME, "libfaketime, which moves a whole process in time, is not installed")
 @pytest.mark.parametrize("days", [400, -200])
 def test_a_process_whose_whole_clock_is_wrong_sends_nothing_twice(site: Site, clock: SharedClock, days: int) -> None:
     """One process lives in another time, TLS and all; then one with the right clock takes over."""

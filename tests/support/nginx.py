@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
 import trustme
+
+from tests.support.programs import needs
 
 _START_SECONDS = 20
 HEADERS = """
@@ -54,7 +55,7 @@ def nginx_path() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-NEEDS_NGINX = pytest.mark.skipif(nginx_path() is None, reason="nginx is not installed (make test installs it)")
+NEEDS_NGINX = needs(nginx_path(), "nginx is not installed (make test installs it)")
 
 
 class Nginx:

@@ -11,14 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import pytest
 
+from tests.support.programs import needs
 from tests.support.running import UNUSED_TLS
 from tests.support.scrapes import FOLDER
 
 _PATIENCE_SECONDS = 90
 _PROGRAM = shutil.which("prometheus")
-NEEDS_PROMETHEUS = pytest.mark.skipif(_PROGRAM is None, reason="prometheus is not installed (make test installs it)")
+NEEDS_PROMETHEUS = needs(_PROGRAM, "prometheus is not installed (make test installs it)")
 
 
 class Prometheus:

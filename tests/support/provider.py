@@ -12,10 +12,10 @@ from typing import Any, Self
 from urllib.parse import urljoin
 
 import httpx
-import pytest
 import trustme
 
 from tests.support.issuer import ROLES, rsa_key
+from tests.support.programs import needs
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / ".venv" / "node" / "package.json"
@@ -26,6 +26,10 @@ PEOPLE = {
     "vera": {"name": "Vera Rubin", "roles": [ROLES["viewer"]]},
     "otto": {"name": "Otto Ohnerolle", "roles": ["staff"]},
 }
+NEEDS_PROVIDER = needs(
+    shutil.which("node") and (MODULES.parent / "node_modules" / "oidc-provider").exists(),
+    "Node and npm's oidc-provider are not installed (make test installs it if there is Node)",
+)
 _FORM = re.compile(r'<form[^>]*action="([^"]+)"')
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]+)"')
 _MOST_STEPS = 12
@@ -36,8 +40,6 @@ class OpenIdProviderProcess:
 
     def __init__(self, folder: Path, public_url: str) -> None:
         """Prepare its certificate and its configuration."""
-        if shutil.which("node") is None or not (MODULES.parent / "node_modules" / "oidc-provider").exists():
-            pytest.skip("needs Node and npm's oidc-provider: make .venv/.programs")
         authority = trustme.CA()
         self.ca_file = folder / "authority.pem"
         authority.cert_pem.write_to_path(self.ca_file)

@@ -13,7 +13,6 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry_service.domain.readiness import Readiness
@@ -24,14 +23,13 @@ from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.web.metrics.metrics import Metrics
 from telemetry_service.web.metrics.names import Name
+from tests.support.programs import needs
 from tests.support.shared_clock import SharedClock
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "monitoring"
 ALERTS = FOLDER / "alerts.yml"
 
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None, reason="promtool, of the distribution's package prometheus, is not installed"
-)
+needs_promtool = needs(shutil.which("promtool"), "promtool, of the distribution's package prometheus, is not installed")
 
 _STEP_MINUTES = 15
 _STEPS_AN_HOUR = 60 // _STEP_MINUTES

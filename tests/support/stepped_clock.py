@@ -7,12 +7,12 @@ import glob
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
+from tests.support.programs import needs
 
 _LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)  # noqa: PTH207 - a pattern of its own
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-needs_faketime = pytest.mark.skipif(_LIBRARY is None, reason="libfaketime, which moves a process in time, is missing")
+needs_faketime = needs(_LIBRARY, "libfaketime, which moves a process in time, is missing")
 
 
 class SteppedClock:

@@ -14,10 +14,11 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.web.tab import paths
 from tests.support.databases import RunDatabases
 from tests.support.ledger import entries
-from tests.support.provider import OpenIdProviderProcess, follow
+from tests.support.provider import NEEDS_PROVIDER, OpenIdProviderProcess, follow
 from tests.support.real_clock import RealClock
 from tests.support.running import PASSWORD, Running
 
+pytestmark = NEEDS_PROVIDER
 _BOUND_SECONDS = 8
 
 

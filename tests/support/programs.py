@@ -1,0 +1,23 @@
+"""Programs that the tests drive, and that `make test` installs (`.ci/programs`).
+
+Where one is missing, its tests are skipped. In CI, where no one reads which tests were skipped, that is an error.
+"""
+
+import os
+
+import pytest
+
+
+class ProgramMissingError(Exception):
+    """CI lacks a program without which it would pass without having tested what it promises."""
+
+
+def needs(found: object, reason: str) -> pytest.MarkDecorator:
+    """Return the mark of tests that need a program, which was ``found`` or not.
+
+    Raises:
+        ProgramMissingError: it was not, and this is CI.
+    """
+    if not found and os.environ.get("CI"):
+        raise ProgramMissingError(reason)
+    return pytest.mark.skipif(not found, reason=reason)
