@@ -65,6 +65,8 @@ class Options:
     random: Random | None = None
     failpoint: Callable[[Failpoint], None] = pass_failpoint
     heartbeat: HeartbeatLimits | None = None
+    on_waking: Callable[[], None] | None = None
+    """Called at each waking, whatever becomes of it."""
     scheduled: bool = True
     """False leaves ticks, deliveries and purges to the caller. The heartbeat still runs, so readiness means the
     same."""
@@ -235,16 +237,18 @@ def head_file_of(settings: Settings) -> Path | None:
     return settings.ledger_head_file or (Path(f"{path}.ledger-head") if path != database_url else None)
 
 
-def _jobs(opened: OpenService, heartbeat: Heartbeat, *, scheduled: bool) -> tuple["Job", ...]:
+def _jobs(opened: OpenService, heartbeat: Heartbeat, options: Options) -> tuple["Job", ...]:
     """Return the regular jobs. Nothing that waits for a network or takes long is part of the waking.
 
     So a License Server that hangs delays neither the heartbeat nor the tick.
     """
     from telemetry_service.scheduler import PURGE_CHECK_SECONDS, WAKE_EVERY_SECONDS, Job
 
-    runtime = opened.runtime
+    runtime, scheduled = opened.runtime, options.scheduled
 
     def waking() -> None:
+        if options.on_waking is not None:
+            options.on_waking()
         heartbeat.beat_if_due()
         if scheduled:
             run_due_tick(runtime)
@@ -282,7 +286,7 @@ def _assemble(settings: Settings, options: Options) -> Service:
 
     opened = _open(settings, options)
     heartbeat = Heartbeat(opened.runtime, options.heartbeat)
-    scheduler = Scheduler(_jobs(opened, heartbeat, scheduled=options.scheduled))
+    scheduler = Scheduler(_jobs(opened, heartbeat, options))
     in_use = InUse(settings.database_url.get_secret_value())
     return Service(opened.runtime, opened.authentication, Recorder(opened.runtime), heartbeat, scheduler, in_use)
 

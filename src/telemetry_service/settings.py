@@ -50,7 +50,9 @@ _SECRETS = frozenset(
     }
     | identity_settings.SECRETS
 )
-"""Settings that may also come from the file that ``NAME_FILE`` names."""
+
+FILES = _SECRETS | {"TELEMETRY_LOG_LEVEL"}
+"""Settings that may also come from the file that ``NAME_FILE`` names. The log level can be changed while it runs."""
 
 _LISTS_AND_BLOCKS = frozenset({"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY"})
 """Settings that may span lines: spaces and line ends around their parts are ignored."""
@@ -90,7 +92,7 @@ _ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMI
 _OF_THE_TESTS = frozenset({"TELEMETRY_TEST_DATABASE_URL"})
 """Used only by the test suite; a developer's shell may contain it while the service runs."""
 
-KNOWN_VARIABLES = _PLAIN | _SECRETS | {f"{name}_FILE" for name in _SECRETS}
+KNOWN_VARIABLES = _PLAIN | _SECRETS | {f"{name}_FILE" for name in FILES}
 
 _ALIKE = 0.85
 """How similar a mistyped name must be to the intended one, between 0 and 1: one letter in seven may differ."""
@@ -252,7 +254,7 @@ class _Source:
 
     def is_set(self, name: str) -> bool:
         """Whether the variable, or the one that names its file, is set."""
-        return bool(self._environ.get(name) or (name in _SECRETS and self._environ.get(f"{name}_FILE")))
+        return bool(self._environ.get(name) or (name in FILES and self._environ.get(f"{name}_FILE")))
 
     def check_keys(self, encryption: Keys, credential: Keys, *, demo_mode: bool) -> None:
         """Refuse missing keys outside the demo mode, and a key that is used for both purposes."""
@@ -291,7 +293,7 @@ class _Source:
     def _text(self, name: str) -> tuple[str, str | None]:
         """Return the variable that was set, and its text."""
         value = self._environ.get(name)
-        file = self._environ.get(f"{name}_FILE") if name in _SECRETS else None
+        file = self._environ.get(f"{name}_FILE") if name in FILES else None
         if not file:
             return name, value
         if value:

@@ -1,6 +1,7 @@
 """What stands in deploy/ is what the service takes: an unknown variable would stop the start."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from cryptography import x509
 
 from telemetry_service.log.options import LogLevel
+from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.settings import KNOWN_VARIABLES, load_settings
+from telemetry_service.web.http.server import STOP_SECONDS
 from tests.settings.keys import VALID
 
 _VARIABLE = re.compile(r"\b(?:TELEMETRY_[A-Z_]+[A-Z]|(?:CREDENTIAL_)?ENCRYPTION_KEY(?:_FILE)?|DEMO_MODE)\b")
@@ -120,3 +123,20 @@ def test_the_commands_for_systemd_make_all_that_the_unit_loads_so_that_somebody_
 
 def _deploy(config: pytest.Config) -> Path:
     return config.rootpath / "deploy"
+
+
+def test_systemd_waits_until_the_service_is_ready_and_restarts_one_that_no_longer_wakes(
+    pytestconfig: pytest.Config,
+) -> None:
+    """So neither a reload nor a clock that is not set yet ends it (O7, O12)."""
+    file = _deploy(pytestconfig) / "control-core-telemetry.service"
+    found = dict(re.findall(r"^(\w+)=(.*)$", file.read_text(), re.MULTILINE))
+    assert (found["Type"], found["Restart"]) == ("notify", "always")
+    assert found["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert "time-sync.target" in found["After"].split()
+    assert int(found["WatchdogSec"]) > 2 * HeartbeatLimits().stale_after
+    assert int(found["TimeoutStopSec"]) > STOP_SECONDS + 3
+    if verifier := shutil.which("systemd-analyze"):
+        verified = subprocess.run([verifier, "verify", str(file)], capture_output=True, text=True, check=False)
+        ours = [line for line in verified.stderr.splitlines() if "control-core-telemetry" in line]
+        assert [line for line in ours if "is not executable" not in line] == [], "the program is not installed here"

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.waits
 
 SHOWN_BY_OTHER_TESTS = {
     Event.RECEIPT_NOT_VERIFIED,
+    Event.SETTINGS_RELOADED,
+    Event.RELOAD_REFUSED,
     Event.PURGE_RAN,
     Event.PURGE_PUT_OFF,
     Event.UNEXPECTED_EXCEPTION,

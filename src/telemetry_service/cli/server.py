@@ -10,6 +10,7 @@ from types import FrameType
 
 import uvicorn
 
+from telemetry_service.cli.systemd import notify_ready, notify_stopping
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.web.http.server import STOP_SECONDS, Application, server_config
@@ -49,6 +50,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._announce()
+            notify_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start stopping."""
@@ -61,6 +63,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Log that the service stops, then finish open requests."""
         log_event(Event.SERVICE_STOPPING)
+        notify_stopping()
         await super().shutdown(sockets)
 
 

@@ -21,6 +21,8 @@ class Event(StrEnum):
     DATABASE_RESTORED = "database_restored"
 
     AUTHORITIES_UNREADABLE = "authorities_unreadable"
+    SETTINGS_RELOADED = "settings_reloaded"
+    RELOAD_REFUSED = "reload_refused"
 
     ATTEMPT_STARTED = "attempt_started"
     ATTEMPT_ACCEPTED = "attempt_accepted"
@@ -135,6 +137,16 @@ EVENTS: dict[Event, Meaning] = {
         WARNING,
         (),
         "The database is an older copy of itself; nothing is sent until an administrator says what was sent since.",
+    ),
+    Event.SETTINGS_RELOADED: Meaning(
+        INFO,
+        ("changed", "pending"),
+        "The files of the settings were read again on SIGHUP: what `changed` is in use, `pending` needs a restart.",
+    ),
+    Event.RELOAD_REFUSED: Meaning(
+        ERROR,
+        ("settings",),
+        "On SIGHUP, these settings were wrong, so nothing was changed. `doctor` says what is wrong.",
     ),
     Event.AUTHORITIES_UNREADABLE: Meaning(
         WARNING,

@@ -34,9 +34,13 @@ def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: st
     handler = BackgroundHandler(writer)
     handler.setLevel(_LEVELS[level])
     handler.addFilter(Throttle())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(max(logging.WARNING, _LEVELS[level]))  # Messages of libraries below a warning are useless.
+    logging.getLogger().handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: LogLevel) -> None:
+    """Write from ``level`` up from now on."""
+    logging.getLogger().setLevel(max(logging.WARNING, _LEVELS[level]))  # Libraries' messages below are useless.
     logging.getLogger(LOGGER).setLevel(_LEVELS[level])
 
 

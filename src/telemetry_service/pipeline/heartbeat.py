@@ -35,7 +35,6 @@ class Heartbeat:
         self._runtime = runtime
         self._limits = limits or HeartbeatLimits()
         self._process_id: UUID | None = None
-        self._encryption_keys = " ".join(key_id.hex() for key_id in runtime.keys.ids)
         # All by the monotonic clock. Each is written by one thread and read atomically, so no lock is needed.
         self._woke_at: float | None = None
         self._began_at: float | None = None
@@ -94,7 +93,7 @@ class Heartbeat:
         process_id = self._process_id or time_ordered_id(now)
         self._runtime.database.check()
         with self._runtime.database.write() as tx:
-            tx.heartbeats.beat(process_id, now, self._encryption_keys)
+            tx.heartbeats.beat(process_id, now, " ".join(key_id.hex() for key_id in self._runtime.keys.ids))
             if first:
                 tx.heartbeats.remove_old(now)
         self._process_id = process_id

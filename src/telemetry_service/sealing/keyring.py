@@ -57,6 +57,14 @@ class KeyRing:
         Raises:
             ValueError: there is none, or one is not 32 bytes long.
         """
+        self.replace(keys)
+
+    def replace(self, keys: tuple[bytes, ...]) -> None:
+        """Use other keys from now on. Whatever reads the keys twice may see the former ones first.
+
+        Raises:
+            ValueError: there is none, or one is not 32 bytes long.
+        """
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             msg = f"a key ring needs at least one key, of {KEY_BYTES} bytes each"
             raise ValueError(msg)

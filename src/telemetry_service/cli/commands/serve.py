@@ -15,6 +15,8 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.listening import bound_to, is_loopback, listen
 from telemetry_service.cli.loading import resume_collection
+from telemetry_service.cli.signals import ignore_signals, reloaded_on_sighup
+from telemetry_service.cli.systemd import notify_awake
 from telemetry_service.domain.errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ Proxies = Annotated[
 
 
 def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy: Proxies = None) -> None:
-    """Run the service. One process runs the web pages, the REST API, and the schedule. SIGTERM stops it."""
+    """Run the service. One process runs the web pages, the REST API, and the schedule.
+
+    SIGTERM stops it. SIGHUP lets it read the files of its settings again.
+    """
+    ignore_signals()
     named = _addresses(trusted_proxy or ())
     from telemetry_service.settings import load_settings
 
@@ -49,15 +55,16 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
     with listen(host, port) as listener, _metrics_listener(settings) as metrics_listener:
         _allow_many_files()
         from telemetry_service.app import make_app
+        from telemetry_service.cli.reloading import Reloader
         from telemetry_service.cli.server import run_server, until_stopped
         from telemetry_service.log.events import Event
         from telemetry_service.log.setup import set_up_log
         from telemetry_service.log.write import log_event
-        from telemetry_service.service import open_service
+        from telemetry_service.service import Options, open_service
 
         set_up_log(settings.log_level, settings.log_format, os.environ.get("JOURNAL_STREAM"))
         try:
-            service = open_service(settings)
+            service = open_service(settings, Options(on_waking=notify_awake))
             _warn(settings, service)
             _warn_of_place(listener, settings)
         except TelemetryError as error:
@@ -75,7 +82,8 @@ def serve(*, host: Host = "127.0.0.1", port: Port = DEFAULT_PORT, trusted_proxy:
         with until_stopped():
             app = make_app(service)
             resume_collection()
-            with _metrics_served(metrics_listener, app.state.context.metrics):
+            reloading = reloaded_on_sighup(Reloader(service, settings.log_level).reload)
+            with reloading, _metrics_served(metrics_listener, app.state.context.metrics):
                 run_server(app, listener, started, proxies)
         log_event(Event.SERVICE_STOPPED)
 

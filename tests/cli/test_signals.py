@@ -1,0 +1,109 @@
+"""A service that is told to read its files again, and to what it says so; and signals that mean nothing to it."""
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from telemetry_service.sealing.keyring import generate_key
+from tests.cli.conftest import CommandLine
+from tests.support.program import Program
+from tests.support.running import UNUSED_TLS
+
+PATIENCE_SECONDS = 30
+
+
+def of_files(cli: CommandLine, folder: Path) -> dict[str, str]:
+    """Return the environment of the command line, with keys, License Server and log level in files."""
+    environment = {**cli.environment, "TELEMETRY_LOG_LEVEL": "info"}
+    for name in ("ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "TELEMETRY_LICENSE_SERVER_URL", "TELEMETRY_LOG_LEVEL"):
+        file = folder / name
+        file.write_text(environment.pop(name))
+        environment[f"{name}_FILE"] = str(file)
+    return environment
+
+
+def reloaded(program: Program, event: str = "settings_reloaded") -> dict[str, object]:
+    """Send SIGHUP and return the line that follows from it."""
+    before = len(program.lines)
+    program.process.send_signal(signal.SIGHUP)
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        for line in program.lines[before:]:
+            if line["event"] == event:
+                return line
+        time.sleep(0.05)
+    raise AssertionError(program.errors)
+
+
+def test_sighup_reads_the_files_again_and_says_what_changed_and_sigusr1_does_nothing(
+    connected: CommandLine, tmp_path: Path
+) -> None:
+    environment = of_files(connected, tmp_path)
+    environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+    with (
+        told_at(tmp_path / "notify") as told,
+        Program("serve", "--port", "0", folder=tmp_path, environment=environment, forked=True) as program,
+    ):
+        url = program.wait_for_url()
+        program.process.send_signal(signal.SIGUSR1)
+        program.process.send_signal(signal.SIGUSR2)
+        assert fields(reloaded(program)) == ([], []), "nothing changed"
+
+        newer = generate_key()
+        credentials = tmp_path / "CREDENTIAL_ENCRYPTION_KEY"
+        credentials.write_text(f"{newer},{credentials.read_text()}")
+        connected.set(CREDENTIAL_ENCRYPTION_KEY=newer)
+        token = connected("token", "create", "ops", "--scope", "read").out.split()[-1]
+        assert status(url, token) == 401
+        assert fields(reloaded(program)) == (["CREDENTIAL_ENCRYPTION_KEY"], [])
+        assert status(url, token) == 200
+
+        (tmp_path / "TELEMETRY_LICENSE_SERVER_URL").write_text("https://elsewhere.example")
+        authority = Path(environment["TELEMETRY_LICENSE_SERVER_CA_FILE"])
+        authority.write_bytes(authority.read_bytes() + b"\n")
+        changed, pending = fields(reloaded(program))
+        assert (changed, pending) == (["TELEMETRY_LICENSE_SERVER_CA_FILE"], ["TELEMETRY_LICENSE_SERVER_URL"])
+
+        (tmp_path / "ENCRYPTION_KEY").write_text("no key")
+        refused = reloaded(program, "reload_refused")
+        assert refused["settings"] == ["ENCRYPTION_KEY_FILE"]
+        (tmp_path / "ENCRYPTION_KEY").write_text(connected.environment["ENCRYPTION_KEY"])
+        (tmp_path / "TELEMETRY_LOG_LEVEL").write_text("error")
+        assert fields(reloaded(program)) == (["TELEMETRY_LOG_LEVEL"], [])
+        assert status(url, token) == 200
+        assert program.stop(signal.SIGTERM) == 0
+        assert program.lines[-1]["event"] == "settings_reloaded", "nothing below an error is logged from then on"
+    assert {"READY=1", "WATCHDOG=1", "STOPPING=1"} <= set(told)
+    assert [one.partition("\n")[0] for one in told].count("RELOADING=1") == 5
+    assert told.count("READY=1") == 6
+
+
+@contextmanager
+def told_at(address: Path) -> Iterator[list[str]]:
+    """Receive what systemd would be told; everything is in the list after the block."""
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(address))
+        thread = threading.Thread(target=lambda: told.extend(iter(lambda: receiver.recv(4096).decode(), "")))
+        thread.start()
+        try:
+            yield told
+        finally:
+            receiver.sendto(b"", str(address))
+            thread.join()
+
+
+def fields(line: dict[str, object]) -> tuple[object, object]:
+    return line["changed"], line["pending"]
+
+
+def status(url: str, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    found = httpx.get(f"{url}/api/v1/telemetry/health", headers=headers, trust_env=False, verify=UNUSED_TLS)
+    return found.status_code
