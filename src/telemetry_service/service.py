@@ -35,6 +35,8 @@ from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.note_counted import note_all_counted, note_counted
 from telemetry_service.pipeline.stages.purge import purge_if_due
 from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.source.check import refuse_wrong_views
+from telemetry_service.pipeline.stages.source.reading import read_regularly
 from telemetry_service.pipeline.stages.sweep import Sweeper
 from telemetry_service.pipeline.stages.tick import run_due_tick
 from telemetry_service.sealing.keyring import KeyRing
@@ -47,6 +49,7 @@ from telemetry_service.storage.migrate import migrate, require_current
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
     from telemetry_service.scheduler import Job, Scheduler
+    from telemetry_service.source.database import SourceDatabase
 
 
 _SQLITE = "sqlite:///"
@@ -101,7 +104,7 @@ class Service(OpenService):
         self.scheduler.stop()
         self.recorder.stop()
         self._note_counted()
-        self.runtime.database.close()
+        self.runtime.close()
         self.in_use.end()
 
     def _note_counted(self) -> None:
@@ -130,6 +133,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     migrate(settings.database_url.get_secret_value())
     service = _assemble(settings, options or Options())
     _ = service.runtime.client  # What is wrong with its files is an error of the start, and is found before the rows.
+    refuse_wrong_views(service.runtime)
     start(service.runtime)
     if settings.admin_password is not None:
         _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
@@ -216,10 +220,12 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             ephemeral_keys=settings.ephemeral_keys,
             delivery=settings.delivery,
             doors=settings.doors,
+            source_database=settings.source_database_url is not None,
         ),
         keys=keys,
         signer=signer,
         make_client=partial(_client, settings, options),
+        make_source=partial(_source, settings),
         head_file=head_file_of(settings),
         receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
@@ -263,7 +269,10 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, options: Options) -> tuple[
     delivery = Job("delivery", lambda: deliver_due(runtime), WAKE_EVERY_SECONDS)
     purge = Job("purge", lambda: purge_if_due(runtime), PURGE_CHECK_SECONDS)
     sweeps = Job("sweep", Sweeper(runtime).run, WAKE_EVERY_SECONDS)
-    return wake, delivery, purge, sweeps
+    jobs = wake, delivery, purge, sweeps
+    if not runtime.deployment.source_database:
+        return jobs
+    return *jobs, Job("source", lambda: read_regularly(runtime), WAKE_EVERY_SECONDS)
 
 
 def _open(settings: Settings, options: Options) -> OpenService:
@@ -303,6 +312,15 @@ def _client(settings: Settings, options: Options) -> "LicenseServerClient":
         user_agent=f"control-core-telemetry/{__version__}",
     )
     return LicenseServerClient(endpoint, options.limits or ExchangeLimits())
+
+
+def _source(settings: Settings) -> "SourceDatabase | None":
+    """Return the reader of the Control Plane's own database, if the deployment names it."""
+    if settings.source_database_url is None:
+        return None
+    from telemetry_service.source.database import SourceDatabase
+
+    return SourceDatabase(settings.source_database_url.get_secret_value())
 
 
 def _connection(settings: Settings) -> bytes:

@@ -45,6 +45,7 @@ _SECRETS = frozenset(
         "TELEMETRY_LICENSE_SERVER_URL",
         "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY",
         "TELEMETRY_PROXY_URL",
+        "TELEMETRY_SOURCE_DATABASE_URL",
         "TELEMETRY_ADMIN_PASSWORD",
         "TELEMETRY_BOOTSTRAP_TOKEN",
     }
@@ -113,6 +114,8 @@ class Settings:
     demo_mode: bool
     database_url: SecretStr
     """As SQLAlchemy takes it: ``sqlite:///…`` or ``postgresql+psycopg://…``."""
+    source_database_url: SecretStr | None
+    """The Control Plane's own database, as SQLAlchemy takes it; None where usage is only reported."""
     license_server_url: SecretStr | None
     """The base URL without a trailing slash; None while the License Server is not configured."""
     ledger_head_file: Path | None
@@ -178,6 +181,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         ephemeral_keys=not (encryption and credential),
         demo_mode=demo_mode,
         database_url=source.read("TELEMETRY_DATABASE_URL", values.database_url, SecretStr(DEFAULT_DATABASE_URL)),
+        source_database_url=source.read("TELEMETRY_SOURCE_DATABASE_URL", values.database_url, None),
         license_server_url=source.read("TELEMETRY_LICENSE_SERVER_URL", values.license_server_url, None),
         ledger_head_file=source.read("TELEMETRY_LEDGER_HEAD_FILE", values.file_path, None),
         license_server_ca_file=source.read("TELEMETRY_LICENSE_SERVER_CA_FILE", values.certificate_file, None),

@@ -44,6 +44,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
     assert found.pop("encryption") in {"ok", "skipped"}
     assert found.pop("files") in {"ok", "skipped"}
     assert found.pop("issuers") == "skipped"
+    assert found.pop("source") == "skipped"
     assert found.pop("integrity") in {"ok", "skipped"}
     assert set(found) == {
         "settings",

@@ -124,6 +124,9 @@ COMMANDS = {
     "restored --hold": Command(("restored", "--hold"), NOTING | {"installation"}, (Kind.RESTORED,), code=6),
     "support-bundle": Command(("support-bundle", "out.zip", "--offline", "--overwrite"), any_state=True),
     "backup": Command(("backup", "out.db", "--overwrite"), any_schema=True),
+    "source check": Command(("source", "check"), code=6),
+    "source reset": Command(("source", "reset", "--from", "now", "--yes"), code=6),
+    "source catch-up": Command(("source", "catch-up", "--from", "2026-11-01", "--yes"), code=6),
     "bundle export": Command(("bundle", "export", "out.json"), code=6),
     "bundle import": Command(("bundle", "import", "receipts.json"), code=1),
 }

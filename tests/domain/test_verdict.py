@@ -181,6 +181,8 @@ def an_available_installation_is_on_schedule_in_words_too(
         return True
     if availability(s) is not TelemetryAvailability.AVAILABLE or v.health.status is not HealthStatus.WARNING:
         return True
+    if s.source is not None and v.health.code.startswith("source_"):
+        return True
     decisions = {"awaiting_release", "new_field", "receipt_missing", "waiting_receipts"}
     explained = {"on_schedule", "connection_untested", "period_contradiction", "run_catching_up", "restored"}
     return v.health.code in explained | decisions

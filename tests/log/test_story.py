@@ -46,9 +46,14 @@ SHOWN_BY_OTHER_TESTS = {
     Event.BUNDLE_EXPORTED,
     Event.RECEIPTS_IMPORTED,
     Event.DATABASE_RESTORED,
+    Event.SOURCE_BEGUN,
+    Event.SOURCE_STOPPED,
+    Event.SOURCE_CONTINUED,
+    Event.SOURCE_RESET,
+    Event.SOURCE_CAUGHT_UP,
 }
 """The tests of the guide's cases, of refusals, of authorities, of the retention, of erasures, of releases, of receipts,
-of overlapping keys, of bundles and of restored backups make these happen."""
+of overlapping keys, of bundles, of restored backups and of the source make these happen."""
 
 _LATER_PASSWORD = "canary of a later password"
 """Ignored, for there is an administrator already, and the log says that it was."""

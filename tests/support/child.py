@@ -8,22 +8,28 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.facts import UsageReport
+from telemetry_service.pipeline.actions.catch_up import catch_up, plan_catch_up
 from telemetry_service.pipeline.actions.rotate_keys import rotate_keys
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN
 from tests.support.forkserver import fork
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+"""Since when a child catches up on the source."""
 
 _TRIES = 5
 _POLL_SECONDS = 0.005
@@ -38,6 +44,8 @@ class Deed(StrEnum):
     SEND_NOW = "send_now"
     PURGE = "purge"
     ROTATE_KEYS = "rotate_keys"
+    READ_SOURCE = "read_source"
+    CATCH_UP = "catch_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ def _live(orders: Orders) -> None:
         await_file(orders.folder / "go")
     for deed in orders.deeds:
         _persist(orders, lambda deed=deed: _do(deed, runtime, orders))  # type: ignore[misc]
-    runtime.database.close()
+    runtime.close()
 
 
 def _persist(orders: Orders, act: Callable[[], object]) -> None:
@@ -139,3 +147,8 @@ def _do(deed: Deed, runtime: Runtime, orders: Orders) -> None:
             purge(runtime)
         case Deed.ROTATE_KEYS:
             rotate_keys(runtime, ADMIN)
+        case Deed.READ_SOURCE:
+            read_up_to_now(runtime)
+        case Deed.CATCH_UP:
+            for _ in catch_up(runtime, plan_catch_up(runtime, LONG_AGO), ADMIN):
+                pass

@@ -11,10 +11,11 @@ from pathlib import Path
 from random import Random
 from uuid import UUID, uuid4
 
+from pydantic import SecretStr
 from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.clock import Clock
-from telemetry_service.domain.configuration import Delivery
+from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS, Delivery
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.domain.ledger import FIRST_PREV
@@ -77,6 +78,8 @@ class Replica:
     head_file: Path | None = None
     release: ReleasePolicy = AUTOMATIC
     require_receipt: bool = False
+    source_url: str | None = None
+    max_bouncers: int = DEFAULT_MAX_BOUNCERS
     schemas: PublishedSchemas | None = None
     """Those of another version."""
 
@@ -101,6 +104,8 @@ class Replica:
             ledger_head_file=self.head_file,
             release=self.release,
             require_receipt=self.require_receipt,
+            source_database_url=SecretStr(self.source_url) if self.source_url else None,
+            max_bouncers=self.max_bouncers,
         )
 
 
@@ -131,7 +136,7 @@ class Site:
     def close(self) -> None:
         """Let go of the database."""
         for runtime in self._opened:
-            runtime.database.close()
+            runtime.close()
 
     def report(self, *reports: UsageReport) -> RecordingResult:
         """Report usage in one call."""

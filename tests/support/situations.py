@@ -14,6 +14,8 @@ from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.release import NewField, Release, ReleasePolicy
 from telemetry_service.domain.situation import Run, Situation, Waiting
+from telemetry_service.domain.source import Begun, Cursor, Obstacle, SourceState
+from telemetry_service.domain.source_errors import SourceError
 from telemetry_service.domain.transmission_texts import Row
 from telemetry_service.domain.transmissions import LastExchange, State
 from telemetry_service.domain.verification import LedgerState
@@ -90,6 +92,17 @@ LEDGERS = (
     LedgerState(NOW - MINUTE, key_lost=True),
     LedgerState(NOW - MINUTE, overdue_since=NOW - 2 * DAY),
 )
+NO_OBSTACLE = SourceState(7, Begun(Cursor(7), 1, NOW - 9 * DAY), 7, NOW, None, NOW, None, 0, None)
+SOURCES = (
+    *(
+        replace(NO_OBSTACLE, obstacle=Obstacle(kind.code, kind.sentence, NOW - DAY))
+        for kind in SourceError.__subclasses__()
+    ),
+    replace(NO_OBSTACLE, complete_until=NOW - timedelta(hours=3)),
+    replace(NO_OBSTACLE, shared=3, shared_example="bnc-7"),
+    replace(NO_OBSTACLE, obstacle=Obstacle("source-away", "It is away.", NOW - MINUTE)),
+)
+"""What may be said of the Control Plane's own database."""
 NEXT_RUNS = (NOW + 11 * DAY, NOW + 2 * MINUTE, NOW - 2 * DAY)
 
 
@@ -118,6 +131,24 @@ def situations() -> Iterator[Situation]:
             if setup == COMPLETE:
                 yield from (replace(situation, setup=it, reportable=it.enabled) for it in CHANGED)
     yield from _with_decisions()
+    yield from _with_sources()
+
+
+def _with_sources() -> Iterator[Situation]:
+    for accepted, source in itertools.product(ACCEPTED, SOURCES):
+        yield Situation(
+            now=NOW,
+            setup=COMPLETE,
+            reportable=True,
+            exchange=EXCHANGES[0],
+            last_accepted_at=accepted,
+            waiting=Waiting(),
+            run=RUNS[0],
+            next_run_at=NEXT_RUNS[0],
+            send_offset=3 * MINUTE,
+            longest_wait=timedelta(hours=6),
+            source=source,
+        )
 
 
 def _with_decisions() -> Iterator[Situation]:

@@ -23,6 +23,12 @@ from telemetry_service.domain.errors import (
     TelemetryDisabledError,
     TelemetryError,
 )
+from telemetry_service.domain.source_errors import (
+    SourceError,
+    SourceMissingError,
+    SourceNotBegunError,
+    SourceRestoredError,
+)
 
 
 class ExitCode(IntEnum):
@@ -63,6 +69,10 @@ _CODES: tuple[tuple[type[TelemetryError], ExitCode], ...] = (
     (NoBundlesError, ExitCode.NOT_READY),
     (NothingToExportError, ExitCode.NOT_READY),
     (ReceiptKeyMissingError, ExitCode.NOT_READY),
+    (SourceRestoredError, ExitCode.NOT_READY),
+    (SourceError, ExitCode.STORAGE),
+    (SourceMissingError, ExitCode.NOT_READY),
+    (SourceNotBegunError, ExitCode.NOT_READY),
 )
 
 

@@ -27,6 +27,7 @@ from telemetry_service.cli.commands.restored import restored
 from telemetry_service.cli.commands.rotate_keys import rotate_keys
 from telemetry_service.cli.commands.send_now import send_now
 from telemetry_service.cli.commands.serve import serve
+from telemetry_service.cli.commands.source import catch_up, check_source, reset_source
 from telemetry_service.cli.commands.support_bundle import support_bundle
 from telemetry_service.cli.commands.test_connection import check_connection
 from telemetry_service.cli.commands.token import create, list_tokens, revoke
@@ -102,6 +103,8 @@ def make_cli() -> typer.Typer:
         "rotate-key": ledger.rotate_key,
     }
     cli.add_typer(_group(of_ledger, "Verify and export the ledger, and manage its key."), name="ledger")
+    of_source: dict[str, Callable[..., None]] = {"check": check_source, "reset": reset_source, "catch-up": catch_up}
+    cli.add_typer(_group(of_source, "Count usage from the Control Plane's own database."), name="source")
     bundles: dict[str, Callable[..., None]] = {"export": export, "import": take_receipts}
     cli.add_typer(_group(bundles, "Take payloads to the License Server in files."), name="bundle")
     return cli

@@ -83,4 +83,4 @@ def opened_service() -> Iterator["OpenService"]:
     try:
         yield service
     finally:
-        service.runtime.database.close()
+        service.runtime.close()

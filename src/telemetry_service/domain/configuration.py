@@ -206,6 +206,8 @@ class Deployment:
     delivery: Delivery = Delivery.ONLINE
     doors: Doors = field(default_factory=Doors)
     """Who may log in, and how."""
+    source_database: bool = False
+    """Whether usage is also counted from the Control Plane's own database."""
 
     @property
     def in_bundles(self) -> bool:

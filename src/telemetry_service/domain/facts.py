@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from typing_extensions import TypedDict
 
 from telemetry_service.domain.given_members import no_defaults
-from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, LicenseStatus, Tier
+from telemetry_service.domain.payload import CODE_ID_PATTERN, CUSTOMER_ID_PATTERN, MAX_CODES, LicenseStatus, Tier
 from telemetry_service.domain.timestamps import Moment
 
 MAX_REPORTS = 10_000
@@ -26,6 +26,9 @@ MAX_REGISTRATIONS = 10_000
 
 MAX_REPORT_COUNT = 10**9
 """The largest count in one report: more than any bouncer counts between two reports."""
+
+MAX_WAITING_CODES = 10 * MAX_CODES
+"""Extension codes that may wait for a payload."""
 
 OPAQUE_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
 

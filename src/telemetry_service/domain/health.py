@@ -23,6 +23,8 @@ from telemetry_service.domain.obstacles import (
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.payload import HealthStatus, TelemetryAvailability
 from telemetry_service.domain.situation import Situation
+from telemetry_service.domain.source import AWAY_AFTER, LATE_AFTER
+from telemetry_service.domain.source_errors import source_error
 
 STALE_AFTER = timedelta(days=7)
 OVERDUE_AFTER = timedelta(minutes=5)
@@ -91,7 +93,7 @@ def status_of(situation: Situation) -> HealthStatus:
         return HealthStatus.UNHEALTHY
     accepted = situation.last_accepted_at
     stale = accepted is None or situation.now - accepted > STALE_AFTER
-    if stale or _needs_a_decision(situation) or any(_not_proved(situation)):
+    if stale or _needs_a_decision(situation) or any(_not_proved(situation)) or any(_about_source(situation)):
         return HealthStatus.WARNING
     return HealthStatus.HEALTHY
 
@@ -215,6 +217,7 @@ def _left_undone(situation: Situation) -> Iterator[Finding]:
     elif waiting.held:
         yield texts.held(waiting.held)
     yield from _undecided(situation)
+    yield from _about_source(situation)
     if run_overdue(situation):
         yield texts.not_run(situation.next_run_at)
     if situation.setup.in_bundles and waiting.planned:
@@ -237,6 +240,20 @@ def _undecided(situation: Situation) -> Iterator[Finding]:
         yield texts.new_field(situation.new_field, waiting.awaiting_release)
     if waiting.awaiting_release and waiting.awaiting_since is not None:
         yield texts.awaiting_release(waiting.awaiting_release, waiting.awaiting_since, situation.now)
+
+
+def _about_source(situation: Situation) -> Iterator[Finding]:
+    """Yield what keeps the counts from being complete, or may make them too high."""
+    state = situation.source
+    if state is None:
+        return
+    met, now = state.obstacle, situation.now
+    if met is not None and not (source_error(met.code).passing and now - met.since < AWAY_AFTER):
+        yield texts.source_stopped(met)
+    if state.begun is not None and state.lag(now) >= LATE_AFTER:
+        yield texts.source_late(state.complete_until, now)
+    if state.shared and state.shared_example is not None:
+        yield texts.source_shared(state.shared, state.shared_example)
 
 
 def _not_known_to_work(situation: Situation) -> Finding | None:

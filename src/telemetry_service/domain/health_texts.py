@@ -7,6 +7,8 @@ from telemetry_service.domain import obstacles
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
 from telemetry_service.domain.phrases import counted, relative, to_come, to_the_minute
 from telemetry_service.domain.release import NewField
+from telemetry_service.domain.source import Obstacle
+from telemetry_service.domain.source_errors import source_error
 
 
 class Finding(NamedTuple):
@@ -271,6 +273,34 @@ def waiting(number: int, again: datetime, now: datetime) -> Finding:
     """Say that payloads wait for a planned attempt."""
     return Finding(
         "waiting", f"{counted(number, 'payload')} waiting. {retried(again, now)}", NOTHING_TO_DO, Owner.NOBODY
+    )
+
+
+def source_stopped(met: Obstacle) -> Finding:
+    """Say why the Control Plane's own database is not read on."""
+    kind = source_error(met.code)
+    return Finding(met.code.replace("-", "_"), met.text, kind.next_step, kind.owner)
+
+
+def source_late(complete_until: datetime, now: datetime) -> Finding:
+    """Say that the counts from the source are behind, although nothing keeps it from being read."""
+    return Finding(
+        "source_late",
+        f"What was written into the source database is counted up to {relative(complete_until, now)}.",
+        "If this continues, look for a long transaction in the source's PostgreSQL cluster: a row is final only when"
+        " no older transaction runs.",
+        Owner.DEPLOYMENT,
+    )
+
+
+def source_shared(number: int, example: str) -> Finding:
+    """Say that events may count twice."""
+    return Finding(
+        "source_shared",
+        f"In this period, {counted(number, 'bouncer')} (such as {example}) {'is' if number == 1 else 'are'} counted"
+        " from the source database and by reports, so events may count twice.",
+        "Let either the source or reports count a bouncer.",
+        Owner.DEPLOYMENT,
     )
 
 

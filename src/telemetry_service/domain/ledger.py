@@ -72,6 +72,8 @@ class Kind(StrEnum):
     VERIFY_FAILED = "verify_failed"
     CLOCK_MOVED = "clock_moved"
     LEDGER_KEY = "ledger_key"
+    SOURCE = "source"
+    """The Control Plane's own database: reading began, was reset, or caught up on older rows."""
     SEALED_AGAIN = "sealed_again"
     """Stored secrets were sealed again: under a newer key, or bound to their place."""
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from telemetry_service.domain.obstacles import Setup, bars_attempts, bars_payloads
 from telemetry_service.domain.release import AUTOMATIC, NewField, Release, ReleasePolicy
+from telemetry_service.domain.source import SourceState
 from telemetry_service.domain.transmissions import LastExchange
 from telemetry_service.domain.verification import NOT_VERIFIED, LedgerState
 
@@ -128,6 +129,8 @@ class Situation:
         """Whether a payload that is prepared now waits for its release."""
         return self.release.release is Release.MANUAL or self.new_field is not None
 
+    source: SourceState | None = None
+    """How far the Control Plane's own database was read; None if it is not."""
     ledger: LedgerState = NOT_VERIFIED
     """What the latest check of the ledger found."""
 

@@ -68,6 +68,12 @@ class Event(StrEnum):
     BUNDLE_EXPORTED = "bundle_exported"
     RECEIPTS_IMPORTED = "receipts_imported"
 
+    SOURCE_BEGUN = "source_begun"
+    SOURCE_STOPPED = "source_stopped"
+    SOURCE_CONTINUED = "source_continued"
+    SOURCE_RESET = "source_reset"
+    SOURCE_CAUGHT_UP = "source_caught_up"
+
     LEDGER_WRITTEN = "ledger_written"
     VERIFY_FAILED = "verify_failed"
 
@@ -327,6 +333,24 @@ EVENTS: dict[Event, Meaning] = {
         INFO,
         ("actor", "accepted", "refused", "ignored"),
         "Receipts of a bundle were imported; what was ignored was forged, foreign, malformed, or known already.",
+    ),
+    Event.SOURCE_BEGUN: Meaning(
+        INFO, (), "Usage is counted from the source database from now on; older rows are not counted."
+    ),
+    Event.SOURCE_STOPPED: Meaning(
+        WARNING,
+        ("code",),
+        "The source database cannot be read on. Nothing is lost: reading continues where it stopped.",
+        Limit(each=1, total=10, by=("code",)),
+    ),
+    Event.SOURCE_CONTINUED: Meaning(
+        INFO, ("code",), "The source database is read again; the code says what had stopped it."
+    ),
+    Event.SOURCE_RESET: Meaning(
+        WARNING, ("actor",), "An administrator decided where the source database is read from now on."
+    ),
+    Event.SOURCE_CAUGHT_UP: Meaning(
+        INFO, ("actor", "rows"), "Older rows of the source database were counted in the open period."
     ),
     Event.LEDGER_WRITTEN: Meaning(
         INFO,

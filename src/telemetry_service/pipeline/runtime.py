@@ -1,12 +1,13 @@
 """The runtime: what every stage works with. ``service.py`` makes it once."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from telemetry_service.storage.ledger import Head
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
     from telemetry_service.pipeline.stages.sweep import Round
+    from telemetry_service.source.database import SourceDatabase
 
 
 @dataclass
@@ -51,6 +53,17 @@ class Swept:
     """The verification of everything that it does little by little."""
 
 
+@dataclass
+class SourceReading:
+    """How this process reads the source: one thread at a time."""
+
+    turn: Lock = field(default_factory=Lock)
+    share: int = 1
+    """A step reads this part of its rows; more than 1 after a timeout."""
+    facts_at: float = -math.inf
+    """When bouncers and codes were last read (monotonic, in seconds)."""
+
+
 class Failpoint(StrEnum):
     """The points of the pipeline at which the crash tests stop the process; a crash there must do no harm."""
 
@@ -65,6 +78,9 @@ class Failpoint(StrEnum):
     OUTCOME_COMMITTED = "outcome_committed"
     PURGE_STEP = "purge_step"
     KEYS_ROTATED = "keys_rotated"
+    SOURCE_READ = "source_read"
+    SOURCE_COUNTED = "source_counted"
+    SOURCE_COMMITTED = "source_committed"
 
 
 def pass_failpoint(_failpoint: Failpoint) -> None:
@@ -84,6 +100,8 @@ class Runtime:
     """Signs the ledger. Its keys are sealed with the same ``keys``."""
     make_client: Callable[[], "LicenseServerClient"]
     """Only for ``client``."""
+    make_source: "Callable[[], SourceDatabase | None]"
+    """Only for ``source``."""
     receipt_keys: ReceiptKeys | None
     """The License Server's public keys that the deployment pins."""
     connection: bytes = field(repr=False)
@@ -95,6 +113,7 @@ class Runtime:
     """Holds the head of the ledger, so that a restored database is noticed; None if there is none."""
     written_head: WrittenHead = field(default_factory=WrittenHead)
     swept: Swept = field(default_factory=Swept)
+    source_reading: SourceReading = field(default_factory=SourceReading)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)
     stopping: Event = field(default_factory=Event)
@@ -115,6 +134,18 @@ class Runtime:
             SettingsError: the CA file cannot be read, or a URL is invalid.
         """
         return self.make_client() if self.deployment.online else None
+
+    @cached_property
+    def source(self) -> "SourceDatabase | None":
+        """The Control Plane's own database, if the deployment names one; it is opened when it is first read."""
+        return self.make_source()
+
+    def close(self) -> None:
+        """Close the database, and the source if it was opened."""
+        opened: SourceDatabase | None = vars(self).get("source")
+        if opened is not None:
+            opened.close()
+        self.database.close()
 
     def present_connection(self) -> bytes:
         """Return what identifies the present connection, including the content of the CA file."""

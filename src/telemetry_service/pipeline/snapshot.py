@@ -17,6 +17,8 @@ from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.periods import Period
 from telemetry_service.domain.schedule import longest_interval, send_offset
 from telemetry_service.domain.situation import Run, Situation
+from telemetry_service.domain.source import SourceState, unreadable_state
+from telemetry_service.domain.source_errors import SourceStateUnreadableError
 from telemetry_service.domain.verdict import Verdict, judge
 from telemetry_service.domain.verification import Verification, state_of
 from telemetry_service.pipeline.announcement import new_field_of
@@ -109,6 +111,16 @@ class Snapshot:
         )
 
     @cached_property
+    def source(self) -> SourceState | None:
+        """How far the source was read; None without one, and before it was first tried."""
+        if not self.runtime.deployment.source_database:
+            return None
+        try:
+            return self.tx.source.state()
+        except SourceStateUnreadableError as error:
+            return unreadable_state(error.text, error.code, self.now)
+
+    @cached_property
     def changed(self) -> tuple[ChangedRow, ...]:
         """The rows that decide what is sent, and that someone else has changed."""
         return changed_rows(self.runtime, self.tx, self.state, self.verification)
@@ -144,6 +156,7 @@ class Snapshot:
             interval=longest_interval(self.configuration.values.frequency),
             new_field=new_field_of(self.runtime, self.tx, self.state.announced, self.now),
             receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
+            source=self.source,
             ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint, self.now),
         )
 

@@ -94,6 +94,15 @@ class BouncerStore:
         known = select(Bouncer.bouncer_id).where(Bouncer.bouncer_id == bouncer_id)
         return self._connection.execute(known).first() is not None or self.count() < most
 
+    def room_for(self, bouncer_ids: Collection[str], most: int) -> bool:
+        """Whether a registry of at most ``most`` bouncers has room for all of these; as above.
+
+        No other transaction can add bouncers until this one ends.
+        """
+        self.lock()
+        known = set(self._connection.execute(select(Bouncer.bouncer_id)).scalars())
+        return len(known.union(bouncer_ids)) <= max(most, len(known))
+
     def lock(self) -> None:
         """Keep others from adding bouncers until this transaction ends."""
         if self._connection.dialect.name == "postgresql":

@@ -40,6 +40,7 @@ from telemetry_service.storage.periods import PeriodStore
 from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
+from telemetry_service.storage.source import SourceStore
 from telemetry_service.storage.space import SpaceStore, check_space, free_bytes
 from telemetry_service.storage.stamps import Stamper, StampStore
 from telemetry_service.storage.transmissions import TransmissionStore
@@ -92,6 +93,7 @@ class Transaction:
         self.retention = RetentionStore(connection)
         self.schedule = ScheduleStore(connection)
         self.sealed_values = SealedValueStore(connection)
+        self.source = SourceStore(connection)
         self.space = SpaceStore(connection)
         self.sweep = LedgerSweepStore(connection)
         self.transmissions = TransmissionStore(connection)

@@ -1,5 +1,6 @@
 """Redeemed extension codes: each is included in exactly one transmission."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from telemetry_service.storage.upsert import insert
 
 _REDEMPTION = 0x65787463_6F646573
 """The key of PostgreSQL's advisory lock that adding a code takes exclusively, so that the count is right."""
+
+_CHUNK = 1_000
+"""Parameters in one statement."""
 
 
 class ExtensionCodeStore:
@@ -40,6 +44,14 @@ class ExtensionCodeStore:
         if known != code.redeemed_at:
             raise ExtensionCodeConflictError
         return False
+
+    def known(self, code_ids: Sequence[str]) -> dict[str, datetime]:
+        """Return those of ``code_ids`` that were recorded, with their redemption times."""
+        found: dict[str, datetime] = {}
+        for start in range(0, len(code_ids), _CHUNK):
+            query = select(Row.code_id, Row.redeemed_at).where(Row.code_id.in_(code_ids[start : start + _CHUNK]))
+            found.update({row.code_id: row.redeemed_at for row in self._connection.execute(query)})
+        return found
 
     def waiting(self) -> tuple[str, ...]:
         """Return the codes that are not in a transmission yet, oldest first, at most as many as fit in a payload."""

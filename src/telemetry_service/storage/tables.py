@@ -566,3 +566,67 @@ class ServiceToken(Base):
     revoked_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     """None for a token that never expires."""
+
+
+class SourceCursor(Base):
+    """How far the Control Plane's own database was read; one row, or none before the first try."""
+
+    __tablename__ = "source_cursor"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    """Changes with the position: of several replicas that have read the same rows, one counts them."""
+    position: Mapped[int | None]
+    """None before the first connection."""
+    row_key: Mapped[str | None] = mapped_column(String(64))
+    floor: Mapped[int | None]
+    """No row from this position on is ever caught up on."""
+    began_at: Mapped[datetime | None]
+    rows: Mapped[int]
+    complete_until: Mapped[datetime]
+    marker_position: Mapped[int | None]
+    marker_at: Mapped[datetime | None]
+    looked_at: Mapped[datetime]
+    obstacle: Mapped[str | None] = mapped_column(String(32))
+    obstacle_text: Mapped[str | None] = mapped_column(String(1024))
+    obstacle_since: Mapped[datetime | None]
+    shared: Mapped[int] = mapped_column(Integer)
+    shared_example: Mapped[str | None] = mapped_column(String(64))
+
+
+class SourceCatchUp(Base):
+    """How far older rows of the source are caught up on; one row, or none."""
+
+    __tablename__ = "source_catch_up"
+    __table_args__ = (_single_row(),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    before: Mapped[int]
+    since: Mapped[datetime]
+    until: Mapped[datetime | None]
+    position: Mapped[int]
+    row_key: Mapped[str | None] = mapped_column(String(64))
+    total: Mapped[int]
+    looked_at: Mapped[int]
+    counted: Mapped[int]
+    finished: Mapped[bool]
+
+
+class SourceBouncer(Base):
+    """A bouncer whose registration comes from the source, so that it ends with its row there."""
+
+    __tablename__ = "source_bouncers"
+
+    bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class SourceUsage(Base):
+    """What the open period has from the source, by bouncer: all else that was counted was reported."""
+
+    __tablename__ = "source_usage"
+
+    period_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    events: Mapped[int]

@@ -16,10 +16,9 @@ from telemetry_service.domain.errors import (
     TooManyBouncersError,
     UsageRefusedError,
 )
-from telemetry_service.domain.facts import BouncerRegistration, Environment, RecordingResult
+from telemetry_service.domain.facts import MAX_WAITING_CODES, BouncerRegistration, Environment, RecordingResult
 from telemetry_service.domain.payload import MAX_INTEGER
 from telemetry_service.pipeline.actions.report_facts import (
-    MAX_WAITING_CODES,
     redeem_code,
     register_bouncer,
     remove_bouncer,

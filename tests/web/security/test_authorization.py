@@ -54,6 +54,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", f"{T}/preview"): {READ},
     ("GET", f"{T}/health"): {READ},
     ("GET", f"{T}/dictionary"): {READ},
+    ("GET", f"{T}/source"): {READ},
     ("POST", f"{T}/send-now"): {ADMIN},
     ("GET", f"{T}/history"): {READ},
     ("GET", f"{T}/history/export"): {READ},

@@ -48,12 +48,12 @@ def _inside(settings: "Settings", clock: Clock, *, offline: bool) -> Iterator[Fi
         for name, check in _checks().items():
             yield _guarded(name, check, subject)
     finally:
-        service.runtime.database.close()
+        service.runtime.close()
 
 
 def _checks() -> dict[str, Callable[["Subject"], Finding]]:
     """Return the checks of a database that is ready; each loads what it needs."""
-    from telemetry_service.cli.doctor import connection, database, delivery, keys, ledger, people, time
+    from telemetry_service.cli.doctor import connection, database, delivery, keys, ledger, people, source, time
 
     return {
         "integrity": database.integrity,
@@ -67,6 +67,7 @@ def _checks() -> dict[str, Callable[["Subject"], Finding]]:
         "sealed": keys.sealed,
         "credentials": keys.credentials,
         "old API key": keys.old_api_key,
+        "source": source.source,
         "connection": connection.connection,
         "clock": time.clock,
     }

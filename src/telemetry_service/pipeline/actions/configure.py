@@ -40,6 +40,7 @@ from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.database import Transaction
 
 Check = Callable[[Snapshot, Configuration], None]
@@ -72,6 +73,8 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         StaleConfigurationError: the configuration is no longer the version that the caller has seen.
         LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
     """
+    if wanted.enabled is False:
+        read_up_to_now(runtime)  # What is in the source by now belongs to the period that ends.
     now = runtime.clock.now()
     replaced = False
     with runtime.database.write() as tx:

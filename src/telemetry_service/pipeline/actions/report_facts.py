@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import (
 )
 from telemetry_service.domain.fact_entries import of_bouncer, of_code, of_license
 from telemetry_service.domain.facts import (
+    MAX_WAITING_CODES,
     BouncerRegistration,
     Environment,
     ExtensionCode,
@@ -26,13 +27,9 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
-from telemetry_service.domain.payload import MAX_CODES
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
-
-MAX_WAITING_CODES = 10 * MAX_CODES
-"""Extension codes that may wait for a payload."""
 
 
 def _any_bouncer(_present: RegisteredBouncer | None) -> bool:

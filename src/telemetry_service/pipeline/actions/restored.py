@@ -16,6 +16,7 @@ from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.prepared import has_arrived_perhaps
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import WAITING
 from telemetry_service.storage.ledger import Head, each_line
@@ -65,6 +66,7 @@ def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> 
     Raises:
         NotRestoredError: it is no restored copy, or this was said already.
     """
+    read_up_to_now(runtime)  # What was read after the backup is read again, and belongs to the period in question.
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()

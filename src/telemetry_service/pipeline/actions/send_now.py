@@ -13,6 +13,7 @@ from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 
 
 def send_now(
@@ -30,6 +31,7 @@ def send_now(
         KeyUnusableError: the stored API key cannot be opened.
         PayloadContradictionError: the period's numbers contradict each other, so the payload is not built.
     """
+    read_up_to_now(runtime)
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
     transmission_id = _prepare(runtime, actor, request_key, shown)
     with runtime.database.read() as tx:

@@ -19,6 +19,7 @@ from telemetry_service.domain.periods import DayCount, Period, PeriodCounts, add
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.domain.verdict import Verdict
+from telemetry_service.pipeline.queries.source import SourceView, read_source
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.aggregate import aggregate
 from telemetry_service.pipeline.stages.prepare import complete, outgoing_customer_id, seal_for_preview
@@ -81,6 +82,7 @@ class Preview:
     difference: tuple[FieldChange, ...]
     last_accepted_id: str | None
     """The transmission that ``difference`` compares with; None if retention kept none."""
+    source: SourceView
     customer_id_clear: str | None
     customer_id_sent: str | None
 
@@ -128,6 +130,7 @@ def build_preview(snapshot: Snapshot) -> Preview:
         sealed=_describe(sealed) if sealed else None,
         difference=_difference(_stored(snapshot, last), shown) if last and shown else (),
         last_accepted_id=str(last.transmission_id) if last else None,
+        source=read_source(snapshot),
         customer_id_clear=snapshot.customer_id,
         customer_id_sent=customer_id,
     )

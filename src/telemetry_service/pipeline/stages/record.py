@@ -13,15 +13,14 @@ from datetime import date
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 
-from telemetry_service.domain.admission import Admission, Counters, count_in, sums_of, traffic_of
+from telemetry_service.domain.admission import Admission, Counters, count_in
 from telemetry_service.domain.errors import StorageBusyError, TelemetryError, UsageRefusedError
 from telemetry_service.domain.facts import MAX_REPORTS, RecordingResult, UsageReport, checksum_of
 from telemetry_service.domain.notice import Notice
 from telemetry_service.domain.periods import Period
 from telemetry_service.log.write import log_exception
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
-from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.usage import CounterDelta, CounterKey
+from telemetry_service.pipeline.stages.add_counts import NoRoomError, add_counts
 
 GROUP_REPORTS = 2 * MAX_REPORTS
 """Reports in one transaction: more would only make each caller wait longer."""
@@ -143,13 +142,9 @@ def record(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[Rec
     """
     try:
         return list(_record_all(runtime, calls))
-    except _NoRoomError:
+    except NoRoomError:
         # Nothing was written. Decide again which calls fit, with all other writers locked out.
         return _record_what_fits(runtime, calls)
-
-
-class _NoRoomError(Exception):
-    """The open period has no room for all of a group."""
 
 
 def _record_all(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> list[RecordingResult]:
@@ -162,7 +157,7 @@ def _record_all(runtime: Runtime, calls: Sequence[Sequence[UsageReport]]) -> lis
             period.reportable, tx.bouncers.environments(_bouncers(calls)), checksums | tx.usage.checksums(known)
         )
         results, counters = _count(calls, known, notice)
-        _write(runtime, tx, period.period_id, today, counters)
+        add_counts(runtime, tx, period.period_id, today, counters)
         runtime.failpoint(Failpoint.USAGE_WRITTEN)
     runtime.failpoint(Failpoint.USAGE_COMMITTED)
     return results
@@ -185,7 +180,7 @@ def _record_what_fits(
         admission = Admission(sums, bouncers, known, runtime.deployment.max_bouncers)
         results = [_noted(admission.take(reports), reports, notice) for reports in calls]
         tx.usage.give_back(checksums.keys() - known - admission.counted)
-        _write(runtime, tx, period_id, today, admission.counters)
+        add_counts(runtime, tx, period_id, today, admission.counters)
         runtime.failpoint(Failpoint.USAGE_WRITTEN)
     runtime.failpoint(Failpoint.USAGE_COMMITTED)
     return results
@@ -233,20 +228,3 @@ def _count(
         result = RecordingResult(accepted=accepted, duplicates=len(reports) - accepted)
         results.append(notice.added_to(result, reports))
     return results, counters
-
-
-def _write(runtime: Runtime, tx: Transaction, period_id: int, today: date, counters: Counters) -> None:
-    """Write the counters and the sums.
-
-    Every replica writes in the same order, with the shared row last, so there are no deadlocks and no long waits.
-
-    Raises:
-        _NoRoomError: the open period has no room for all of a group; nothing is committed.
-    """
-    bounds, most = tx.usage_bounds, runtime.deployment.max_bouncers
-    bouncers = traffic_of(counters)
-    known = bounds.known(period_id, sorted(bouncers))
-    new = bounds.note(period_id, bouncers, known)
-    tx.usage.add(period_id, today, {CounterKey(*key): CounterDelta(*total) for key, total in counters.items()})
-    if counters and not bounds.add(period_id, sums_of(counters, new), most):
-        raise _NoRoomError

@@ -21,6 +21,7 @@ from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.log_lines import log_tick
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.schedule import DISABLED, LastTick
 
 _PREPARED = "prepared"
@@ -50,6 +51,7 @@ def run_due_tick(runtime: Runtime) -> str | None:
     if due > now:
         _correct_schedule(runtime, due, next_run_after(frequency, now), now)
         return _run_missed(runtime, now) if missed else None
+    read_up_to_now(runtime)
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
         # All ticks that were missed while the service was down are run as one.
@@ -79,6 +81,7 @@ def _missed(snapshot: Snapshot) -> LastTick | None:
 
 def _run_missed(runtime: Runtime, now: datetime) -> str | None:
     """Own the missed tick and run it now; None if another replica has, or it is no longer missed."""
+    read_up_to_now(runtime)
     with runtime.database.write() as tx:
         tx.periods.lock_open()
         missed = _missed(Snapshot(runtime, tx, now))

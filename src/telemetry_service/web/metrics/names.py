@@ -53,6 +53,11 @@ class Name(StrEnum):
     LEDGER_VERIFIED_AT = "telemetry_ledger_verified_timestamp_seconds"
     LEDGER_PROBLEMS = "telemetry_ledger_problems"
     RECEIPTS_UNVERIFIED = "telemetry_receipts_unverified"
+    SOURCE_ROWS = "telemetry_source_rows"
+    SOURCE_LAG = "telemetry_source_lag_seconds"
+    SOURCE_STOPPED = "telemetry_source_stopped"
+    SOURCE_SHARED = "telemetry_source_shared_bouncers"
+    SOURCE_CATCH_UP = "telemetry_source_catch_up_ratio"
 
 
 class Meaning(NamedTuple):
@@ -130,12 +135,26 @@ METRICS: dict[Name, Meaning] = {
     Name.RECEIPTS_UNVERIFIED: Meaning(
         _G, (), "Transmissions accepted without a valid receipt although a key was pinned."
     ),
+    Name.SOURCE_ROWS: Meaning(_C, (), "Rows counted from the source database; missing without one, as the next four."),
+    Name.SOURCE_LAG: Meaning(_G, (), "Seconds that the counts from the source database are behind."),
+    Name.SOURCE_STOPPED: Meaning(_G, (), "Whether something keeps the source database from being read."),
+    Name.SOURCE_SHARED: Meaning(
+        _G, (), "Bouncers of the open period that are counted from the source database and by reports."
+    ),
+    Name.SOURCE_CATCH_UP: Meaning(
+        _G, (), "How far the latest catch-up on older rows is, from 0 to 1; missing before the first."
+    ),
 }
 
 
 def gauge(name: Name, value: float) -> Metric:
     """Return a gauge without labels."""
     return GaugeMetricFamily(name, METRICS[name].text, value=value)
+
+
+def count(name: Name, value: float) -> Metric:
+    """Return a counter without labels."""
+    return CounterMetricFamily(name, METRICS[name].text, value=value)
 
 
 def gauges(name: Name, values: Iterable[tuple[str, float]]) -> Metric:

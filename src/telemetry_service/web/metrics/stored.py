@@ -13,10 +13,11 @@ from telemetry_service.domain.health import of_proof
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.queries.health import HealthReport, count_by_state, read_health
+from telemetry_service.pipeline.queries.source import read_source
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.storage.deadline import one_call
-from telemetry_service.web.metrics.names import Name, counts, gauge, gauges
+from telemetry_service.web.metrics.names import Name, count, counts, gauge, gauges
 
 _READ_SECONDS = 5
 """Prometheus gives up a scrape after ten. What the process itself knows must arrive also if the database hangs."""
@@ -47,7 +48,7 @@ class StoredFacts(Collector):
     def _read(self) -> list[Metric]:
         with open_snapshot(self._runtime) as snapshot:
             report = read_health(snapshot)
-            return [*_delivery(report, snapshot), *_ledger(snapshot), *self._space(snapshot)]
+            return [*_delivery(report, snapshot), *_ledger(snapshot), *_source(snapshot), *self._space(snapshot)]
 
     def _space(self, snapshot: Snapshot) -> Iterator[Metric]:
         yield gauge(Name.DATABASE_BYTES, snapshot.tx.space.used_bytes())
@@ -85,6 +86,19 @@ def _ledger(snapshot: Snapshot) -> Iterator[Metric]:
     yield gauge(Name.LEDGER_VERIFIED_AT, unix_time(found.complete_at if found else None, snapshot.now))
     yield gauge(Name.LEDGER_PROBLEMS, len(found.problems) if found else 0)
     yield gauge(Name.RECEIPTS_UNVERIFIED, len(found.unverified) if found else 0)
+
+
+def _source(snapshot: Snapshot) -> Iterator[Metric]:
+    view = read_source(snapshot)
+    if not view.configured:
+        return
+    yield count(Name.SOURCE_ROWS, view.rows)
+    yield gauge(Name.SOURCE_LAG, view.lag_seconds or 0)
+    yield gauge(Name.SOURCE_STOPPED, view.obstacle is not None)
+    yield gauge(Name.SOURCE_SHARED, view.shared_bouncers)
+    if view.catch_up is not None:
+        looked_at, total = view.catch_up.looked_at, view.catch_up.total
+        yield gauge(Name.SOURCE_CATCH_UP, 1.0 if view.catch_up.finished else min(looked_at / max(total, 1), 1.0))
 
 
 def unix_time(moment: datetime | None, now: datetime) -> float:

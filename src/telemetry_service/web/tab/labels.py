@@ -157,6 +157,7 @@ ENTRY: dict[Kind, str] = {
     Kind.VERIFY_FAILED: "Verification failed",
     Kind.CLOCK_MOVED: "The clock was set back",
     Kind.LEDGER_KEY: "Took a new ledger key",
+    Kind.SOURCE: "Read the source database differently",
     Kind.SEALED_AGAIN: "Sealed stored secrets again",
 }
 

@@ -1,0 +1,1 @@
+"""Reads the Control Plane's own database and counts its events in the open period, each exactly once."""

@@ -1,0 +1,213 @@
+"""The source: one short, read-only transaction for each look, which reads the views in bounded steps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, Engine, text
+
+from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode
+from telemetry_service.domain.source import (
+    BOUNCERS,
+    CODES,
+    EVENTS,
+    Counts,
+    Cursor,
+    Horizon,
+    Span,
+    SpanNumbers,
+    Step,
+    is_environment,
+    is_opaque_id,
+)
+from telemetry_service.domain.source_errors import SourceDeniedError, SourceRowRefusedError, SourceSchemaError
+from telemetry_service.source import statements
+from telemetry_service.source.dialect import Dialect
+from telemetry_service.source.failures import source_errors
+from telemetry_service.storage.deadline import Deadline, Patience
+
+PATIENCE = Patience(transaction=15, statement=8, lock=2)
+"""The limits of one look, in seconds."""
+
+COUNTING_SECONDS = 300
+"""How long it may take to count all rows for a catch-up: one statement, which only a command waits for."""
+
+_SQLITE = "sqlite:///"
+
+
+class SourceDatabase:
+    """The database that the deployment names. It raises only ``SourceError``."""
+
+    def __init__(self, url: str, patience: Patience = PATIENCE) -> None:
+        """Prepare an engine; nothing is connected yet."""
+        self._engine, self._dialect = _engine(url, patience)
+
+    @contextmanager
+    def look(self, seconds: float = PATIENCE.transaction) -> Iterator["Look"]:
+        """Open a transaction that sees the source at one moment and ends after ``seconds``."""
+        with source_errors(), Deadline(seconds).applied(), self._engine.connect() as connection, connection.begin():
+            yield Look(connection, self._dialect)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _engine(url: str, patience: Patience) -> tuple[Engine, Dialect]:
+    if url.startswith(_SQLITE):
+        from telemetry_service.source.sqlite import SQLITE, make_sqlite_engine
+
+        return make_sqlite_engine(url.removeprefix(_SQLITE), patience), SQLITE
+    from telemetry_service.source.postgresql import POSTGRESQL, make_postgresql_engine
+
+    return make_postgresql_engine(url, patience), POSTGRESQL
+
+
+class Look:
+    """One look at the source."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        """Work within the transaction of ``connection``."""
+        self._connection = connection
+        self._dialect = dialect
+
+    def require_contract(self) -> None:
+        """Check that the views are as documented and may be read.
+
+        Raises:
+            SourceSchemaError: a view or a column is missing, not documented, or of another type.
+            SourceDeniedError: the role may not read a view.
+        """
+        if problems := self._dialect.problems(self._connection):
+            raise SourceSchemaError(problems)
+        if denied := self._dialect.denied(self._connection):
+            raise SourceDeniedError(denied)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what works, but should be different."""
+        found = self._dialect.warnings(self._connection)
+        if self._connection.execute(text(statements.without_position())).first() is not None:
+            return (*found, f"{EVENTS} has rows without a position. They are never counted.")
+        return found
+
+    def horizon(self) -> Horizon:
+        """Return what can be read now."""
+        return self._dialect.horizon(self._connection)
+
+    def went_back(self, cursor: Cursor, horizon: Horizon) -> bool:
+        """Whether the source is an older copy of what was read."""
+        return self._dialect.went_back(self._connection, cursor, horizon)
+
+    def step(self, cursor: Cursor, share: int, span: Span | None = None) -> Step:
+        """Add up the next rows behind ``cursor``; of a ``span``, only those that occurred in it count.
+
+        It reads as many rows as a step has, divided by ``share``.
+
+        If one of the rows cannot be counted, the step ends before it.
+
+        Raises:
+            SourceRowRefusedError: the first row cannot be counted.
+        """
+        rows = max(self._dialect.rows // share, 1)
+        step = self._step(cursor, rows, span)
+        return step if step.acceptable else self._step(cursor, self._acceptable(cursor, rows, span), span)
+
+    def _step(self, cursor: Cursor, rows: int, span: Span | None) -> Step:
+        query, given = statements.rows_behind(self._dialect, cursor, span)
+        found = self._read(statements.grouped(self._dialect, query), **given, rows=rows)
+        if not found:
+            return Step({}, 0, cursor)
+        counts = {(row[0], row[1]): Counts(*(int(number) for number in row[2:5])) for row in found if row[2]}
+        refused = any(_refused_column(row[0], row[1], row[2], row[5]) for row in found)
+        end = cursor if refused else self._dialect.behind(found[0][7], found[0][8])
+        return Step({} if refused else counts, sum(row[6] for row in found), end, acceptable=not refused)
+
+    def _acceptable(self, cursor: Cursor, rows: int, span: Span | None) -> int:
+        """Return how many rows there are before the first that cannot be counted."""
+        query, given = statements.rows_behind(self._dialect, cursor, span)
+        for number, row in enumerate(self._read(statements.each(self._dialect, query), **given, rows=rows)):
+            column = _refused_column(*row[:4])
+            if column and number:
+                return number
+            if column:
+                raise SourceRowRefusedError(EVENTS, column, _place(row[4], row[5]))
+        return rows
+
+    def numbers(self, span: Span) -> SpanNumbers:
+        """Count the rows of a span; the look must have ``COUNTING_SECONDS``."""
+        statement, given = statements.numbers_of(self._dialect, span)
+        self._be_patient()
+        return SpanNumbers(*(int(number) for number in self._read(statement, **given)[0]))
+
+    def number_behind(self, cursor: Cursor) -> int:
+        """Count the rows that can be read behind a cursor; the look must have ``COUNTING_SECONDS``."""
+        statement, given = statements.number_behind(self._dialect, cursor)
+        self._be_patient()
+        return int(self._read(statement, **given)[0][0])
+
+    def bouncers(self, most: int) -> dict[str, BouncerRegistration]:
+        """Return the registry, or ``most + 1`` of its bouncers if there are more.
+
+        Raises:
+            SourceRowRefusedError: a value is not valid, or a bouncer is there twice.
+        """
+        found: dict[str, BouncerRegistration] = {}
+        for bouncer_id, environment, pair_id in self._read(statements.bouncers(self._dialect), most=most + 1):
+            if not is_opaque_id(bouncer_id):
+                raise SourceRowRefusedError(BOUNCERS, "bouncer_id")
+            if not is_environment(environment) or not is_opaque_id(pair_id):
+                column = "pair_id" if is_environment(environment) else "environment"
+                raise SourceRowRefusedError(BOUNCERS, column, f" for the bouncer {bouncer_id}")
+            if bouncer_id in found:
+                raise SourceRowRefusedError(BOUNCERS, "bouncer_id", f": the bouncer {bouncer_id} is there twice")
+            found[bouncer_id] = BouncerRegistration(environment=Environment(environment), pair_id=pair_id)
+        return found
+
+    def codes(self, most: int) -> list[ExtensionCode]:
+        """Return the redeemed extension codes, the latest ``most`` of them.
+
+        Raises:
+            SourceRowRefusedError: a value is not valid.
+        """
+        return [_code(*row) for row in self._read(statements.codes(self._dialect), most=most)]
+
+    def _read(self, statement: str, **given: object) -> list[Any]:
+        return list(self._connection.execute(text(statement), given).all())
+
+    def _be_patient(self) -> None:
+        if self._dialect.patient is not None:
+            self._read(self._dialect.patient, milliseconds=str(COUNTING_SECONDS * 1000))
+
+
+def _refused_column(bouncer_id: object, environment: object, counts: int, odd: str | None) -> str | None:
+    """Return the column that keeps a row from being counted."""
+    if odd or not counts:
+        return odd
+    if not is_opaque_id(bouncer_id):
+        return "bouncer_id"
+    return None if is_environment(environment) else "environment"
+
+
+def _place(position: object, row_key: object) -> str:
+    key = "" if row_key is None else f" and row_key {row_key}"
+    return f" in the row with position {position if isinstance(position, int | str) else '?'}{key}"
+
+
+def _code(code_id: object, redeemed_at: object) -> ExtensionCode:
+    try:
+        return ExtensionCode.model_validate({"code_id": code_id, "redeemed_at": _moment(redeemed_at)})
+    except ValidationError as error:
+        wrong = {str(problem["loc"][0]) for problem in error.errors(include_input=False)}
+    column = "code_id" if "code_id" in wrong else "redeemed_at"
+    raise SourceRowRefusedError(CODES, column, "" if column == "code_id" else f" for the code {code_id}")
+
+
+def _moment(value: object) -> object:
+    """Return a time. On SQLite it is text, and UTC if it does not say otherwise."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if isinstance(found, datetime) and found.tzinfo is None else found

@@ -1,0 +1,145 @@
+"""A source on PostgreSQL: positions are transaction IDs, and a row is final once no older transaction runs.
+
+A position is what ``pg_current_xact_id()`` returned at the insert. Rows of transactions that commit late or out of
+order have positions at or above ``pg_snapshot_xmin`` until they are visible, so none is missed.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Horizon
+from telemetry_service.domain.source_errors import SourcePositionsError, SourceSchemaError
+from telemetry_service.source.contract import Column, problems_of
+from telemetry_service.source.dialect import Dialect, Parameters
+from telemetry_service.storage.deadline import Patience
+from telemetry_service.storage.postgresql import BoundedConnection, postgresql_engine
+
+_OLDEST = 130_000
+"""PostgreSQL 13 is the first with ``xid8``."""
+
+_TEXTS = (frozenset({"text", "character varying"}), "Cast it in the view: ::text.")
+_TIMES = (
+    frozenset({"timestamp with time zone"}),
+    "It must be timestamp with time zone. For times without a zone, write AT TIME ZONE 'UTC' in the view.",
+)
+_TYPES = {
+    "position": (frozenset({"xid8"}), "It must be xid8: the value of pg_current_xact_id() when the row was inserted."),
+    "row_key": (frozenset({"smallint", "integer", "bigint", "uuid"}), "It must be an integer or a UUID."),
+    "occurred_at": _TIMES,
+    "redeemed_at": _TIMES,
+    "successful": (frozenset({"boolean"}), "It must be boolean."),
+    **dict.fromkeys(("bouncer_id", "environment", "kind", "pair_id", "code_id"), _TEXTS),
+}
+
+_HORIZON = text("SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() AS s")
+_NOT_REACHED = text(
+    f"SELECT 1 FROM {EVENTS} WHERE position >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT 1"  # noqa: S608 - our own
+)
+_COLUMNS = text(
+    "SELECT v.name, a.attname, lower(format_type(a.atttypid, NULL))"
+    " FROM unnest(CAST(:views AS text[])) AS v(name)"
+    " JOIN pg_class c ON c.oid = to_regclass(v.name) AND c.relkind = 'v'"
+    " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY v.name, a.attnum"
+)
+_DENIED = text(
+    "SELECT v.name FROM unnest(CAST(:views AS text[])) AS v(name)"
+    " WHERE to_regclass(v.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(v.name), 'SELECT') ORDER BY v.name"
+)
+_WARNINGS = text(
+    "SELECT rolsuper, EXISTS (SELECT 1 FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace <> ALL"
+    " (ARRAY['pg_catalog'::regnamespace, 'information_schema'::regnamespace])"
+    " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')) FROM pg_roles WHERE rolname = current_user"
+)
+_VERSION = text("SELECT current_setting('server_version_num')::int")
+
+
+def make_postgresql_engine(url: str, patience: Patience) -> Engine:
+    """Return an engine that only reads: each transaction is read-only and sees one moment."""
+    parts = make_url(url)
+    if "application_name" not in parts.query:
+        parts = parts.update_query_dict({"application_name": "control-core-telemetry source"})
+    engine = postgresql_engine(parts, patience)
+    event.listen(engine, "connect", _read_only_is_fine)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _read_only_is_fine(connection: BoundedConnection, _entry: ConnectionPoolEntry) -> None:
+    # A replica, or a role that is read-only by default, is what a source should be; see BoundedConnection.
+    connection.born_read_only = False
+
+
+def _after(cursor: Cursor) -> tuple[str, Parameters]:
+    if cursor.row_key is None:
+        return "position >= CAST(:position AS xid8)", {"position": str(cursor.position)}
+    # The key has the type of its column: the comparison of two rows must not depend on a cast of the column.
+    kind = "bigint" if cursor.row_key.lstrip("-").isdecimal() else "uuid"
+    condition = f"(position, row_key) > (CAST(:position AS xid8), CAST(:row_key AS {kind}))"
+    return condition, {"position": str(cursor.position), "row_key": cursor.row_key}
+
+
+def _behind(position: str, row_key: str) -> Cursor:
+    return Cursor(int(position), row_key)
+
+
+def _moment_of(moment: datetime) -> object:
+    return moment
+
+
+def _horizon(connection: Connection) -> Horizon:
+    below, newest = connection.execute(_HORIZON).one()
+    # They would become final, and count again, once this cluster reaches them.
+    if connection.execute(_NOT_REACHED).first() is not None:
+        raise SourcePositionsError
+    return Horizon(int(below), int(newest))
+
+
+def _went_back(_connection: Connection, cursor: Cursor, horizon: Horizon) -> bool:
+    """Whether transactions that were final no longer are. A row was read only below the horizon."""
+    return horizon.below < cursor.position + (cursor.row_key is not None)
+
+
+def _problems(connection: Connection) -> tuple[str, ...]:
+    if connection.execute(_VERSION).scalar_one() < _OLDEST:
+        raise SourceSchemaError(("The source must be PostgreSQL 13 or newer, which has xid8.",))
+    found: dict[str, list[Column]] = {}
+    for view, name, kind in connection.execute(_COLUMNS, {"views": list(VIEWS)}):
+        found.setdefault(view, []).append(Column(name, kind))
+    return problems_of(found, _TYPES)
+
+
+def _denied(connection: Connection) -> tuple[str, ...]:
+    return tuple(connection.execute(_DENIED, {"views": list(VIEWS)}).scalars())
+
+
+def _warnings(connection: Connection) -> tuple[str, ...]:
+    superuser, writes = connection.execute(_WARNINGS).one()
+    if superuser:
+        return ("The role of the source is a superuser. Use a role that may only read the views.",)
+    return ("The role of the source may write to a table. Use a role that may only read the views.",) if writes else ()
+
+
+POSTGRESQL = Dialect(
+    final="position < pg_snapshot_xmin(pg_current_snapshot())",
+    order=("position", "row_key"),
+    position="position::text",
+    row_key="row_key::text",
+    bytes_of="octet_length({})",
+    odd="CASE WHEN row_key IS NULL THEN 'row_key' END",
+    moment="occurred_at",
+    rows=50_000,
+    after=_after,
+    behind=_behind,
+    before="position < CAST(:before AS xid8)",
+    position_of=str,
+    moment_of=_moment_of,
+    redeemed_at="redeemed_at",
+    patient="SELECT set_config('statement_timeout', :milliseconds, true)",
+    horizon=_horizon,
+    went_back=_went_back,
+    problems=_problems,
+    denied=_denied,
+    warnings=_warnings,
+)

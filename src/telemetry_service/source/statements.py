@@ -1,0 +1,104 @@
+"""The statements that read the views. A text longer than any ID is read as NULL, so no content can come with it."""
+
+from telemetry_service.domain.source import BOUNCERS, CODES, DECISION, EVENTS, ID_BYTES, Cursor, Span
+from telemetry_service.source.dialect import Dialect, Parameters
+
+_GROUPED = (
+    "WITH step AS MATERIALIZED ({rows}) SELECT {bouncer_id}, {environment}, sum(counts), sum(counts * decision),"
+    " sum(counts * success), max(odd), count(*),"
+    " (SELECT {position} FROM step ORDER BY {latest} LIMIT 1), (SELECT {row_key} FROM step ORDER BY {latest} LIMIT 1)"
+    " FROM step GROUP BY bouncer_id, environment"
+)
+_ROWS = (
+    "SELECT position, row_key, bouncer_id, environment,"
+    " CASE WHEN kind = '{decision}' THEN 1 ELSE 0 END AS decision,"
+    " CASE WHEN kind = '{decision}' AND successful THEN 1 ELSE 0 END AS success,"
+    " CASE WHEN {counts} THEN 1 ELSE 0 END AS counts, {odd} AS odd"
+    " FROM {events} WHERE {conditions} ORDER BY {order} LIMIT :rows"
+)
+
+
+def grouped(dialect: Dialect, rows: str) -> str:
+    """Return the statement that adds ``rows`` up."""
+    # Of the step, and not the texts that are selected: these have the same names, and other orders.
+    latest = ", ".join(f"step.{name} DESC" for name in dialect.order)
+    return _GROUPED.format(
+        rows=rows,
+        bouncer_id=_short(dialect, "bouncer_id"),
+        environment=_short(dialect, "environment"),
+        position=dialect.position,
+        row_key=dialect.row_key,
+        latest=latest,
+    )
+
+
+def each(dialect: Dialect, rows: str) -> str:
+    """Return the statement that shows ``rows`` one by one."""
+    shown = f"{_short(dialect, 'bouncer_id')}, {_short(dialect, 'environment')}, counts, odd"
+    position = f"{dialect.position}, {dialect.row_key}"
+    order = ", ".join(f"step.{name}" for name in dialect.order)
+    return f"SELECT {shown}, {position} FROM ({rows}) AS step ORDER BY {order}"  # noqa: S608 - our own parts
+
+
+def rows_behind(dialect: Dialect, cursor: Cursor, span: Span | None) -> tuple[str, Parameters]:
+    """Return the statement for ``:rows`` rows behind a cursor, and what else it is given."""
+    condition, given = dialect.after(cursor)
+    conditions, counts = [condition, dialect.final], "1 = 1"
+    if span is not None:
+        conditions.append(dialect.before)
+        counts, limits = within(dialect, span)
+        given = {**given, **limits, "before": dialect.position_of(span.before)}
+    rows = _ROWS.format(
+        decision=DECISION,
+        counts=counts,
+        odd=dialect.odd,
+        events=EVENTS,
+        conditions=" AND ".join(conditions),
+        order=", ".join(dialect.order),
+    )
+    return rows, given
+
+
+def within(dialect: Dialect, span: Span) -> tuple[str, Parameters]:
+    """Return the condition that a row occurred in a span. It is not known of a row without a time."""
+    condition, given = f"{dialect.moment} >= :since", {"since": dialect.moment_of(span.since)}
+    if span.until is None:
+        return condition, given
+    return f"{condition} AND {dialect.moment} < :until", {**given, "until": dialect.moment_of(span.until)}
+
+
+def numbers_of(dialect: Dialect, span: Span) -> tuple[str, Parameters]:
+    """Return the statement that counts the rows of a span: all to look at, those that count, and those undated."""
+    condition, given = within(dialect, span)
+    statement = (
+        f"SELECT count(*), count(*) FILTER (WHERE {condition}), count(*) FILTER (WHERE {dialect.moment} IS NULL)"  # noqa: S608
+        f" FROM {EVENTS} WHERE {dialect.before}"
+    )
+    return statement, {**given, "before": dialect.position_of(span.before)}
+
+
+def number_behind(dialect: Dialect, cursor: Cursor) -> tuple[str, Parameters]:
+    """Return the statement that counts the final rows behind a cursor."""
+    condition, given = dialect.after(cursor)
+    return f"SELECT count(*) FROM {EVENTS} WHERE {condition} AND {dialect.final}", given  # noqa: S608 - our own parts
+
+
+def without_position() -> str:
+    """Return the statement that finds a row that is never read. It may take a scan, so only the check asks."""
+    return f"SELECT 1 FROM {EVENTS} WHERE position IS NULL LIMIT 1"  # noqa: S608 - our own name
+
+
+def bouncers(dialect: Dialect) -> str:
+    """Return the statement for the registered bouncers, ``:most`` of them."""
+    columns = ", ".join(_short(dialect, name) for name in ("bouncer_id", "environment", "pair_id"))
+    return f"SELECT {columns} FROM {BOUNCERS} LIMIT :most"  # noqa: S608 - our own names
+
+
+def codes(dialect: Dialect) -> str:
+    """Return the statement for the redeemed codes, the latest ``:most`` of them."""
+    columns = f"{_short(dialect, 'code_id')}, {dialect.redeemed_at}"
+    return f"SELECT {columns} FROM {CODES} ORDER BY redeemed_at DESC LIMIT :most"  # noqa: S608 - our own names
+
+
+def _short(dialect: Dialect, column: str) -> str:
+    return f"CASE WHEN {dialect.bytes_of.format(column)} <= {ID_BYTES} THEN {column} END"

@@ -1,0 +1,72 @@
+"""``telemetry-service source``, as an administrator uses it."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+from tests.cli.conftest import CommandLine
+from tests.support.source import AuditTable, other, sqlite_audit_table
+
+
+@pytest.fixture
+def audit(cli: CommandLine, tmp_path: Path) -> AuditTable:
+    """The audit table that the settings name, read by a service since one row was written."""
+    table = sqlite_audit_table(tmp_path)
+    cli.set(TELEMETRY_SOURCE_DATABASE_URL=table.reader_url)
+    table.write(other())
+    read(cli)
+    return table
+
+
+def read(cli: CommandLine) -> None:
+    """Let a service read what is there."""
+    service = cli.service()
+    read_up_to_now(service.runtime)
+    service.runtime.close()
+
+
+def test_check_says_how_far_the_source_was_read_and_changes_nothing(cli: CommandLine, audit: AuditTable) -> None:
+    audit.write(other())
+    for _ in range(2):
+        ended = cli("source", "check")
+        assert ended.code == 0
+        assert ended.out.startswith("The views are as documented and may be read.\n0 rows counted from the source")
+    read(cli)
+    assert cli("source", "check", "--json").json()["rows"] == 1
+    assert ["ok", "source", "1"] in [line.split()[:3] for line in cli("doctor", "--offline").out.splitlines()]
+    Path(audit.owner_url).rename(f"{audit.owner_url}.away")
+    ended = cli("source", "check")
+    assert (ended.code, ended.out.splitlines()[0]) == (4, "The source cannot be read.")
+    assert ended.err.endswith("(source-away)\n")
+
+
+def test_older_rows_are_announced_confirmed_and_counted_with_a_bar(cli: CommandLine, audit: AuditTable) -> None:
+    audit.write(other())  # Not an older one.
+    assert cli("source", "catch-up", "--from", "2026-11-01").err.endswith("Use --yes.\n")
+    ended = cli("source", "catch-up", "--from", "2026-11-01", "--yes")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines() == [
+        "1 row occurred since 1 Nov 2026, before the source was first read.",
+        "They will count in the current period. 1 row will be looked at.",
+        "1 row counted in the current period.",
+    ]
+    assert "Catching up" in ended.err
+    again = cli("source", "catch-up", "--from", "2026-11-01", "--yes")
+    assert (again.code, again.err) == (
+        1,
+        "Everything since 2026-11-01T00:00:00.000Z was caught up on already. (catch-up-refused)\n",
+    )
+
+
+def test_a_reset_says_what_it_does_before_it_does_it(cli: CommandLine, audit: AuditTable) -> None:
+    audit.run("DELETE FROM audit_log; UPDATE sqlite_sequence SET seq = 0")
+    assert cli("source", "check").code == 6
+    assert cli("source", "reset", "--from", "yesterday", "--yes").code == 2
+    ended = cli("source", "reset", "--from", "now", "--yes")
+    assert ended.out.splitlines() == [
+        "The cursor moves from position 2 to 0.",
+        "0 rows that are there now will be counted, even if they were counted before.",
+        "Reading continues there.",
+    ]
+    assert cli("source", "check").code == 0

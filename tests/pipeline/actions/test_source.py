@@ -1,0 +1,146 @@
+"""Catching up on older rows, and deciding where to continue after a restore."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.source import CatchUp, SpanNumbers
+from telemetry_service.domain.source_errors import (
+    CatchUpRefusedError,
+    SourceMissingError,
+    SourceNotBegunError,
+    SourceRestoredError,
+)
+from telemetry_service.log.events import Event
+from telemetry_service.pipeline.actions.catch_up import catch_up, plan_catch_up
+from telemetry_service.pipeline.actions.reset_source import plan_reset, reset_source
+from telemetry_service.pipeline.stages.source.check import check_source
+from tests.pipeline.stages.source.test_events import counted, obstacle, state
+from tests.support.actors import ADMIN
+from tests.support.ledger import entries
+from tests.support.log_lines import lines_of
+from tests.support.reckoning import Amount
+from tests.support.site import Site
+from tests.support.site_fixtures import clock, server
+from tests.support.source import NOON, AuditTable, decision, other
+from tests.support.source_fixtures import ON_BOTH_SOURCES, audit, source_server
+from tests.support.source_fixtures import site as site_with_source
+
+__all__ = ["audit", "clock", "server", "site", "source_server"]
+
+site = site_with_source
+DAY = timedelta(days=1)
+
+
+def all_steps(site: Site, since: datetime) -> list[CatchUp]:
+    """Catch up, and return how far it was after each step."""
+    return list(catch_up(site.runtime, plan_catch_up(site.runtime, since), ADMIN))
+
+
+@ON_BOTH_SOURCES
+def test_older_rows_count_only_by_a_catch_up_and_each_day_once(site: Site, audit: AuditTable) -> None:
+    audit.write(other(), at=NOON - 9 * DAY)
+    audit.write(*[decision()] * 3, at=NOON - 2 * DAY)
+    audit.write(*[decision()] * 25, at=NOON)
+    with pytest.raises(SourceNotBegunError):
+        plan_catch_up(site.runtime, NOON)
+    assert counted(site) == Amount()
+    audit.write(other(), at=NOON - 2 * DAY)
+    assert counted(site) == Amount(1)
+    plan = plan_catch_up(site.runtime, NOON - DAY)
+    assert plan.numbers == SpanNumbers(29, 25, 0)
+    site.runtime.source_reading.share = 10_000
+    steps = list(catch_up(site.runtime, plan, ADMIN))
+    assert len(steps) > 4
+    assert (steps[-1].counted, steps[-1].looked_at, steps[-1].finished) == (25, 29, True)
+    assert counted(site) == Amount(26, 25, 25)
+    for since in (NOON - DAY, NOON):
+        with pytest.raises(CatchUpRefusedError):
+            plan_catch_up(site.runtime, since)
+    assert all_steps(site, NOON - 3 * DAY)[-1].counted == 3
+    assert counted(site) == Amount(29, 28, 28)
+    assert state(site).rows == 29
+    said = [it.details["act"] for it in entries(site.runtime.database) if it.kind is Kind.SOURCE]
+    assert said == ["begun", "catch_up_begun", "catch_up_ended", "catch_up_begun", "catch_up_ended"]
+
+
+def test_a_catch_up_that_was_stopped_continues_and_no_other_one_begins_meanwhile(site: Site, audit: AuditTable) -> None:
+    audit.write(*[other()] * 30)
+    counted(site)
+    site.runtime.source_reading.share = 1_000
+    begun: Iterator[CatchUp] = catch_up(site.runtime, plan_catch_up(site.runtime, NOON - DAY), ADMIN)
+    assert [next(begun).counted for _ in range(2)] == [0, 10]
+    with pytest.raises(CatchUpRefusedError):
+        plan_catch_up(site.runtime, NOON - 2 * DAY)
+    plan = plan_catch_up(site.runtime, NOON - DAY)
+    assert plan.begun is not None
+    second = catch_up(site.runtime, plan, ADMIN)
+    for steps in (begun, second, begun):  # Two processes at once.
+        next(steps)
+    assert [*begun, *second][-1].counted == 30
+    assert counted(site) == Amount(30)
+
+
+def test_a_catch_up_while_telemetry_is_off_would_never_be_sent(site: Site, audit: AuditTable) -> None:
+    audit.write(other())
+    counted(site)
+    site.configure(enabled=False)
+    with pytest.raises(TelemetryDisabledError):
+        plan_catch_up(site.runtime, NOON - DAY)
+
+
+@ON_BOTH_SOURCES
+def test_a_reset_says_the_numbers_and_continues_where_it_was_told(
+    site: Site, audit: AuditTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    audit.write(other(), other())
+    assert counted(site) == Amount()
+    began = int(state(site).begun.cursor.position)  # type: ignore[union-attr]
+    audit.write(*[other()] * 4)
+    plan = plan_reset(site.runtime, None)
+    assert (plan.before.position, plan.rows) == (began, 0)
+    assert not reset_source(site.runtime, plan, ADMIN)
+    audit.write(other())
+    assert counted(site) == Amount(1), "what was there is skipped"
+    plan = plan_reset(site.runtime, began)
+    assert plan.rows == 5
+    reset_source(site.runtime, plan, ADMIN)
+    assert counted(site) == Amount(6), "and counts if someone wants it to"
+    assert all_steps(site, NOON - DAY)[-1].counted == 2, "a catch-up takes only what was never passed"
+    assert check_source(site.runtime).error is None
+    assert [line["actor"] for line in lines_of(caplog, Event.SOURCE_RESET)] == [ADMIN.label] * 2
+    assert [line["rows"] for line in lines_of(caplog, Event.SOURCE_CAUGHT_UP)] == [2]
+
+
+def test_after_a_restore_nothing_is_caught_up_on_before_the_reset(site: Site, audit: AuditTable) -> None:
+    audit.write(*[other()] * 30)
+    counted(site)
+    site.runtime.source_reading.share = 1_000
+    begun = catch_up(site.runtime, plan_catch_up(site.runtime, NOON - DAY), ADMIN)
+    next(begun)
+    next(begun)
+    audit.write(other())
+    counted(site)
+    audit.run("DELETE FROM audit_log WHERE id > 20; UPDATE sqlite_sequence SET seq = 20")
+    counted(site)
+    assert obstacle(site).code == "source-restored"
+    report = check_source(site.runtime)
+    assert isinstance(report.error, SourceRestoredError)
+    with pytest.raises(SourceRestoredError):
+        plan_catch_up(site.runtime, NOON - DAY)
+    assert reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN), "the catch-up has ended"
+    with pytest.raises(CatchUpRefusedError):
+        plan_catch_up(site.runtime, NOON - DAY)
+    audit.write(other())
+    assert counted(site) == Amount(12)
+
+
+def test_without_a_source_the_commands_say_so(site: Site) -> None:
+    bare = site.open(replica=replace(site.replica, source_url=None))
+    with pytest.raises(SourceMissingError):
+        check_source(bare)

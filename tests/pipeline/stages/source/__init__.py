@@ -1,0 +1,1 @@
+"""From a usage report to an accepted transmission."""

@@ -1,0 +1,300 @@
+"""Events of the source count exactly once, from the first connection on."""
+
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from telemetry_service.domain.source import Obstacle, SourceState
+from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.stages.source.events import count_step
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.source.database import SourceDatabase
+from telemetry_service.storage.deadline import Patience
+from tests.support.actors import ADMIN
+from tests.support.log_lines import lines_in
+from tests.support.postgres import PostgresServer
+from tests.support.reckoning import Amount, reckon
+from tests.support.site import Site, usage
+from tests.support.source import AuditTable, decision, insert, other, postgresql_audit_table, raw_events, rows_of
+from tests.support.source_fixtures import ON_BOTH_SOURCES
+
+
+def counted(site: Site) -> Amount:
+    """Read what is there and return what the open period has."""
+    read_up_to_now(site.runtime)
+    return reckon(site.replica.database_url, ()).open
+
+
+def state(site: Site) -> SourceState:
+    """Return how far the source was read."""
+    with site.runtime.database.read() as tx:
+        found = tx.source.state()
+    assert found is not None
+    return found
+
+
+def obstacle(site: Site) -> Obstacle:
+    """Return what stopped the reading."""
+    met = state(site).obstacle
+    assert met is not None
+    return met
+
+
+_CODES = """
+CREATE VIEW telemetry_source_extension_codes AS SELECT code AS code_id, redeemed_at FROM gone;
+"""
+_GRANT = "GRANT SELECT ON telemetry_source_extension_codes TO telemetry_reader;"
+
+
+@ON_BOTH_SOURCES
+def test_rows_count_from_the_first_connection_on_and_each_once(site: Site, audit: AuditTable) -> None:
+    audit.write(decision(), other())
+    assert counted(site) == Amount()
+    audit.write(decision(), decision(outcome="denied"), other("bnc-2", "test"))
+    assert counted(site) == Amount(3, 2, 1)
+    assert counted(site) == Amount(3, 2, 1)
+    site.report(usage(7, 3, 2))
+    audit.write(other())
+    audit.run("DELETE FROM audit_log")
+    assert counted(site) == Amount(10, 5, 3)
+    audit.write(other())
+    assert counted(site) == Amount(11, 5, 3)
+    assert state(site).rows == 4
+
+
+@ON_BOTH_SOURCES
+def test_a_bulk_load_is_counted_in_steps_of_a_few_rows(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    audit.write(*[decision(f"bnc-{number % 7}") for number in range(300)])
+    site.runtime.source_reading.share = 1_000
+    assert counted(site) == Amount(300, 300, 300)
+    assert state(site).version > 6, "one transaction of the source took several of ours"
+
+
+def test_rows_that_commit_late_or_out_of_order_are_neither_missed_nor_doubled(
+    site: Site, source_server: PostgresServer
+) -> None:
+    audit = _postgresql(site, source_server)
+    counted(site)
+    with audit.connect() as early, audit.connect() as late:
+        insert(early, rows_of(other()))
+        insert(late, rows_of(other(), other()))
+        late.commit()
+        assert counted(site) == Amount(), "an older transaction could still add a row"
+        site.clock.advance(seconds=7200)
+        assert state(site).lag(site.clock.now()) == timedelta(hours=2)
+        assert read_now(site.runtime, read_health).health.code == "source_late"
+        early.commit()
+        assert counted(site) == Amount(3)
+        insert(early, rows_of(other()))
+        early.rollback()
+        early.execute("BEGIN")
+        insert(early, rows_of(other()))
+        early.execute("PREPARE TRANSACTION 'two-phase'")
+        insert(late, rows_of(other()))
+        late.commit()
+        assert counted(site) == Amount(3)
+    audit.run_alone("COMMIT PREPARED 'two-phase'")
+    assert counted(site) == Amount(5)
+    assert state(site).lag(site.clock.now()) == timedelta(0)
+
+
+@ON_BOTH_SOURCES
+def test_reading_stops_before_a_row_that_cannot_be_counted_and_continues_once_the_view_is_corrected(
+    site: Site, audit: AuditTable
+) -> None:
+    counted(site)
+    audit.run(raw_events(audit))
+    refused: list[tuple[str, tuple[str | None, str | None]]] = [
+        ("bouncer_id", (None, "production")),
+        ("bouncer_id", ("", "production")),
+        ("bouncer_id", ("bnc\n1", "production")),
+        ("bouncer_id", ("bnc-1\N{NO-BREAK SPACE}", "production")),
+        ("bouncer_id", ("b" * 100_000, "production")),
+        ("environment", ("bnc-1", None)),
+        ("environment", ("bnc-1", "live")),
+        ("environment", ("bnc-1", "p" * 100_000)),
+    ]
+    expected = 0
+    for column, (bouncer, environment) in refused:
+        audit.write(("bnc-1", "production", "x" * 1000, "ok"), (bouncer, environment, "decision", "ok"))  # type: ignore[arg-type]
+        audit.write(("bnc-1", "sandbox", "decision", "denied"))
+        expected += 1
+        assert counted(site).events == expected, "what comes before is counted"
+        met = obstacle(site)
+        assert met.code == "source-row-refused"
+        assert f"telemetry_source_events.{column} is not valid in the row with position " in met.text
+        assert len(met.text) < 200
+        audit.run("DELETE FROM audit_log WHERE id = (SELECT max(id) - 1 FROM audit_log)")
+        expected += 1
+        assert counted(site).events == expected, "and what comes behind, once the row is gone"
+        assert state(site).obstacle is None
+
+
+@ON_BOTH_SOURCES
+def test_views_that_change_while_it_runs_stop_the_reading_and_lose_nothing(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    audit.write(other())
+    audit.run("ALTER TABLE extension_codes RENAME TO gone; DROP VIEW telemetry_source_extension_codes")
+    counted(site)
+    assert obstacle(site).text == "There is no view telemetry_source_extension_codes."
+    audit.run(_CODES + ("" if audit.kind == "sqlite" else _GRANT))
+    assert counted(site) == Amount(1)
+    audit.write(other())
+    audit.run(raw_events(audit).replace("FROM audit_log", ", resource FROM audit_log"))
+    counted(site)
+    assert obstacle(site).text.endswith("a column that is not documented: resource. Remove it from the view.")
+    audit.run(raw_events(audit, kind="'other'", environment="'sandbox'"))
+    assert counted(site) == Amount(2)
+
+
+def test_rights_that_the_owner_revokes_stop_the_reading_until_they_are_back(
+    site: Site, source_server: PostgresServer
+) -> None:
+    audit = _postgresql(site, source_server)
+    counted(site)
+    audit.write(other())
+    audit.run("REVOKE SELECT ON telemetry_source_events FROM telemetry_reader")
+    assert counted(site) == Amount()
+    assert obstacle(site).text == "The role may not read telemetry_source_events of the source database."
+    audit.run("GRANT SELECT ON telemetry_source_events TO telemetry_reader; ALTER ROLE telemetry_reader NOLOGIN")
+    site.runtime.close()
+    counted(site)
+    assert obstacle(site).code == "source-denied"
+    audit.run("ALTER ROLE telemetry_reader LOGIN")
+    assert counted(site) == Amount(1)
+
+
+def test_a_view_that_fails_for_a_row_or_takes_too_long_is_named(site: Site, source_server: PostgresServer) -> None:
+    audit = _postgresql(site, source_server)
+    counted(site)
+    audit.write(other())
+    audit.run(raw_events(audit, environment="CASE WHEN 1 / (id - id) = 1 THEN 'sandbox' END"))
+    counted(site)
+    assert obstacle(site).code == "source-view-fails"
+    audit.run(raw_events(audit, environment="CASE WHEN pg_sleep(60) IS NULL THEN '' ELSE 'sandbox' END"))
+    hurried = replace(
+        site.runtime,
+        make_source=lambda: SourceDatabase(audit.reader_url, Patience(transaction=5, statement=0.2, lock=1)),
+    )
+    read_up_to_now(hurried)
+    assert obstacle(site).code == "source-slow"
+
+
+def test_a_file_that_was_restored_is_not_read_until_someone_decides(
+    site: Site, audit: AuditTable, tmp_path: Path
+) -> None:
+    counted(site)
+    audit.write(other(), other())
+    shutil.copyfile(audit.owner_url, tmp_path / "backup")
+    audit.write(other())
+    assert counted(site) == Amount(3)
+    shutil.copyfile(tmp_path / "backup", audit.owner_url)
+    assert counted(site) == Amount(3)
+    assert obstacle(site).code == "source-restored"
+    audit.write(other(), other(), other())
+    assert counted(site) == Amount(3), "its position passes the cursor, and still no one has decided"
+    assert obstacle(site).code == "source-restored"
+
+
+def test_a_cluster_that_was_restored_and_rows_of_another_one_are_noticed(
+    site: Site, source_server: PostgresServer
+) -> None:
+    audit = _postgresql(site, source_server)
+    counted(site)
+    audit.run("INSERT INTO audit_log (created_at, xid) VALUES (now(), '999999999')")
+    counted(site)
+    assert obstacle(site).code == "source-positions"
+    audit.run("DELETE FROM audit_log")
+    with site.runtime.database.write() as tx:  # As if it had been read much further, before a restore.
+        tx.source._connection.execute(text("UPDATE source_cursor SET position = 999999, row_key = '7'"))  # noqa: SLF001
+    audit.write(other())
+    assert counted(site) == Amount()
+    assert obstacle(site).code == "source-restored"
+
+
+def test_more_bouncers_than_a_period_may_have_stop_the_reading_before_that_step(site: Site, audit: AuditTable) -> None:
+    small = site.open(replica=replace(site.replica, max_bouncers=2))
+    read_up_to_now(small)
+    audit.write(other("bnc-1"), other("bnc-2"))
+    read_up_to_now(small)
+    audit.write(other("bnc-1"), other("bnc-3"))
+    read_up_to_now(small)
+    assert reckon(site.replica.database_url, ()).open == Amount(2)
+    assert obstacle(site).code == "source-full"
+    send_now(small, ADMIN, None)
+    read_up_to_now(small)
+    assert reckon(site.replica.database_url, site.server.journal()).open == Amount(2)
+    assert state(site).obstacle is None
+
+
+def test_a_run_send_now_and_turning_off_read_up_to_their_moment(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    audit.write(other())
+    send_now(site.runtime, ADMIN, None)
+    audit.write(other(), other())
+    site.clock.set(site.next_run_at())
+    wake(site.runtime)
+    reckoning = reckon(site.replica.database_url, site.server.journal())
+    assert (reckoning.accepted, reckoning.open) == (Amount(3), Amount())
+    audit.write(other())
+    site.configure(enabled=False)
+    audit.write(other(), other())
+    assert counted(site) == Amount(2)
+    site.configure(enabled=True)
+    audit.write(other())
+    assert counted(site) == Amount(1)
+    reckoning = reckon(site.replica.database_url, site.server.journal())
+    assert reckoning.not_reported == Amount(3)
+    assert reckoning.total == Amount(7)
+
+
+def test_a_source_that_is_away_stops_no_run_and_is_said_after_a_while(
+    site: Site, audit: AuditTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    counted(site)
+    audit.write(other())
+    away = Path(audit.owner_url).rename(f"{audit.owner_url}.away")
+    send_now(site.runtime, ADMIN, None)
+    assert obstacle(site).code == "source-away"
+    assert read_now(site.runtime, read_health).health.code == "ok"
+    site.clock.advance(seconds=600)
+    assert read_now(site.runtime, read_health).health.code == "source_away"
+    away.rename(audit.owner_url)
+    assert counted(site) == Amount(1)
+    assert read_now(site.runtime, read_health).health.code == "ok"
+    logged = [(line["event"], line.get("code")) for line in lines_in(caplog) if "source" in line["event"]]
+    assert logged == [
+        ("source_begun", None),
+        ("source_stopped", "source-away"),
+        ("source_continued", "source-away"),
+    ]
+
+
+def test_two_replicas_that_read_the_same_rows_count_them_once(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    audit.write(other(), other())
+
+    def meanwhile(point: Failpoint) -> None:
+        if point is Failpoint.SOURCE_READ:
+            count_step(site.runtime)
+
+    second = site.open(meanwhile)
+    count_step(second)
+    assert counted(site) == Amount(2)
+
+
+def _postgresql(site: Site, server: PostgresServer) -> AuditTable:
+    """Let the site read a table on PostgreSQL instead."""
+    audit = postgresql_audit_table(server)
+    site.runtime = site.open(replica=replace(site.replica, source_url=audit.reader_url))
+    return audit

@@ -1,0 +1,1 @@
+"""Tests of the reader of the Control Plane's own database."""
