@@ -13,8 +13,16 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.runtime ## Start the service beside a reference License Server, with a believable installation
-	@$(BIN)/telemetry-service demo
+demo: .venv/.runtime ## Start the service beside a reference License Server, with a believable installation (-- --source: and an audit table)
+	@$(BIN)/telemetry-service demo $(OPTIONS) $(ARGS)
+
+# What follows two dashes, as in `make demo -- --source`, are options of the demo. For make, they are goals.
+OPTIONS := $(filter --%,$(MAKECMDGOALS))
+ifneq ($(OPTIONS),)
+.PHONY: $(OPTIONS)
+$(OPTIONS):
+	@:
+endif
 
 run: .venv/.runtime ## Start the service with the settings of the environment
 	@$(BIN)/telemetry-service serve

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+from telemetry_service.storage.database import Database
 from tests.cli.conftest import CommandLine
+from tests.support.ledger import entries
 from tests.support.source import AuditTable, other, sqlite_audit_table
 
 
@@ -24,6 +27,14 @@ def read(cli: CommandLine) -> None:
     service = cli.service()
     read_up_to_now(service.runtime)
     service.runtime.close()
+
+
+def acts(cli: CommandLine) -> list[object]:
+    """Return what the ledger says of the source."""
+    database = Database(cli.environment["TELEMETRY_DATABASE_URL"])
+    found = [entry.details["act"] for entry in entries(database) if entry.kind is Kind.SOURCE]
+    database.close()
+    return found
 
 
 def test_check_says_how_far_the_source_was_read_and_changes_nothing(cli: CommandLine, audit: AuditTable) -> None:
@@ -52,6 +63,7 @@ def test_older_rows_are_announced_confirmed_and_counted_with_a_bar(cli: CommandL
         "1 row counted in the current period.",
     ]
     assert "Catching up" in ended.err
+    assert acts(cli) == ["begun", "catch_up_begun", "catch_up_ended"]
     again = cli("source", "catch-up", "--from", "2026-11-01", "--yes")
     assert (again.code, again.err) == (
         1,
@@ -69,4 +81,5 @@ def test_a_reset_says_what_it_does_before_it_does_it(cli: CommandLine, audit: Au
         "0 rows that are there now will be counted, even if they were counted before.",
         "Reading continues there.",
     ]
+    assert acts(cli) == ["begun", "reset"]
     assert cli("source", "check").code == 0

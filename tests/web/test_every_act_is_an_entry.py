@@ -453,6 +453,7 @@ READS = {
     f"{T}/preview",
     f"{T}/health",
     f"{T}/dictionary",
+    f"{T}/source",
     f"{T}/history",
     H,
     "/api/v1/ledger",

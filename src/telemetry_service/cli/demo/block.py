@@ -16,6 +16,7 @@ class Running:
     """Relative to the working directory, if possible."""
     license_server_url: str
     continued: bool
+    with_source: bool = False
 
 
 def block(demo: Running) -> str:
@@ -43,6 +44,19 @@ What to try
      The README continues from there. The token for reading and changing settings is in {demo.folder / "admin-token"}.
   6. Verify the ledger. Any other command works in the same way, with the demo's settings and keys:
        (. {demo.folder / "environment"}; telemetry-service ledger verify)
-
+{_source(demo)}
 Press Ctrl-C to stop it. All demo data is in {demo.folder}.
+"""
+
+
+def _source(demo: Running) -> str:
+    """Return what to try with the audit table, if there is one."""
+    if not demo.with_source:
+        return ""
+    token = f'-H "Authorization: Bearer $(cat {demo.folder / "admin-token"})"'
+    return f"""  7. The Control Plane writes a few audit events each second, and the service counts them from its table
+     ({demo.folder / "control-plane.db"}). Reload the page to see the counts grow, and how far they are:
+       curl -s {demo.url}/api/v1/telemetry/source {token}
+     Count its older rows, too:
+       (. {demo.folder / "environment"}; telemetry-service source catch-up --from 2026-01-01)
 """

@@ -18,10 +18,13 @@ Port = Annotated[
     typer.Option(min=0, max=65_535, help=f"The port to listen on. [default: {DEFAULT_PORT}, or a free one]"),
 ]
 Folder = Annotated[Path, typer.Option(help="Demo data folder.")]
+Source = Annotated[bool, typer.Option("--source", help="Also count from an audit table of the demo's Control Plane.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")]
 
 
-def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh = False) -> None:
+def demo(
+    *, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh = False, source: Source = False
+) -> None:
     """Run a demo with sample data. It has its own License Server and two months of history.
 
     Only this machine can reach it. It resumes where it stopped.
@@ -39,7 +42,7 @@ def demo(*, port: Port = None, folder: Folder = Path("demo-data"), fresh: Fresh 
         resume_collection()
         kept = DemoFolder(folder)
         with kept.taken(SystemClock().now(), fresh=fresh) as secrets, _listen(port) as listener:
-            Demo(kept, secrets, listener).run()
+            Demo(kept, secrets, listener, with_source=source).run()
     say("The demo has stopped.")
 
 

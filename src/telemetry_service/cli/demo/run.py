@@ -3,12 +3,14 @@
 import os
 import shlex
 import socket
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from control_core_telemetry_reporter import Reporter
 from telemetry_service.app import create_app
+from telemetry_service.cli.demo.audit_table import AuditTable
 from telemetry_service.cli.demo.block import Running, block
 from telemetry_service.cli.demo.control_plane import ControlPlane
 from telemetry_service.cli.demo.folder import DemoFolder, DemoSecrets
@@ -43,18 +45,29 @@ class Demo:
     folder: DemoFolder
     secrets: DemoSecrets
     listener: socket.socket
+    with_source: bool = False
+    """Whether the service also counts from an audit table."""
 
     def run(self) -> None:
         """Run until stopped."""
         set_up_log(LogLevel.ERROR, LogFormat.CONSOLE)
         with self._license_server() as license_server:
-            environment = self._environment(license_server)
-            self.folder.write("environment", _shell_file(environment))
-            settings = load_settings(environment)
+            environment, audit = self._environment(license_server), self._audit_table()
+            serving = environment | ({"TELEMETRY_SOURCE_DATABASE_URL": audit.url} if audit else {})
+            self.folder.write("environment", _shell_file(serving))
+            settings = load_settings(environment)  # The past was only reported.
             if not self.secrets.complete:
                 say_on_stderr("Reporting and sending two months of telemetry; this takes a few seconds.")
                 self._play_past(settings, license_server)
-            self._serve(settings, license_server)
+            with audit.filling_up() if audit else nullcontext():
+                self._serve(load_settings(serving), license_server)
+
+    def _audit_table(self) -> AuditTable | None:
+        if not self.with_source:
+            return None
+        audit = AuditTable(self.folder.path / "control-plane.db", SystemClock(), Random(_SEED))  # noqa: S311 - as below
+        audit.create()
+        return audit
 
     def _license_server(self) -> ReferenceProcess:
         trial = LicenseBlock(
@@ -129,6 +142,7 @@ class Demo:
             folder=_as_named_here(self.folder.path),
             license_server_url=license_server.url,
             continued=self.secrets.complete,
+            with_source=self.with_source,
         )
         self.folder.write("license-server.curl", _curl_file(license_server, self.secrets.control_token))
         run_server(create_app(settings), self.listener, lambda: say(block(running)))
