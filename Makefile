@@ -69,6 +69,7 @@ bench: .venv/.dev ## Measure recording, preview and the ledger on both databases
 	$(BIN)/python -m benchmarks.retention
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.ledger
+	$(BIN)/python -m benchmarks.source
 	$(BIN)/python -m benchmarks.reporter
 
 format: .venv/.dev ## Format the code, and repair what a linter can
