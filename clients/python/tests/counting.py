@@ -1,5 +1,6 @@
 """Processes that count, and are killed."""
 
+import functools
 import os
 import signal
 from collections.abc import Callable
@@ -46,27 +47,45 @@ def _count(writer, url: str, token: str, spool: Path, bouncer_id: str, durabilit
             os.write(writer.fileno(), FLUSHED)
 
 
-def run(target: Callable[..., None], *arguments: object) -> None:
+def run(target: Callable[..., None], *arguments: object, **named: object) -> None:
     """Run a function in a process of its own, to its end."""
-    process = fork(target, *arguments)
+    process = fork(functools.partial(target, *arguments, **named))
     process.join(60)
     assert process.exitcode == 0
 
 
 def fill_and_wait(url: str, token: str, spool: Path, most_bytes: int) -> None:
     """Count while no file may become larger than that; see ``test_spool``."""
-    import resource  # noqa: PLC0415 - in the process that it limits
-
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     reporter = Reporter(url, token, spool, durability="process", flush_seconds=0.02, send_seconds=60)
     reporter.count("bnc-on-disk", "production", audit_events=1)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+    limit(most_bytes)
     for _ in range(200):
         reporter.count("bnc-full", "production", audit_events=1)
     assert not reporter.statistics.spooled
     assert not reporter.flush(5), "what is on the disk has no ID yet, and gets none now"
     assert reporter.statistics.accepted == 1, "what is in memory alone is sent"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    limit(None)
     reporter.count("bnc-again", "production", audit_events=1)
     assert reporter.close()
     assert reporter.statistics.spooled
+
+
+def send_with_a_full_disk(url: str, token: str, spool: Path, *, frees: bool) -> None:
+    """Send what an earlier process has left, while nothing can be written."""
+    reporter = Reporter(url, token, spool, send_seconds=60)
+    limit(10)
+    if frees:
+        assert not reporter.flush(5), "no one would know that it may have arrived"
+        limit(None)
+    assert reporter.flush(5)
+    assert reporter.close()
+    limit(None)  # What else the process writes at its end, such as coverage, is not meant.
+
+
+def limit(most_bytes: int | None) -> None:
+    """Let no write make a file larger than that."""
+    import resource  # noqa: PLC0415 - in the process that it limits
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft = resource.RLIM_INFINITY if most_bytes is None else most_bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))

@@ -185,6 +185,18 @@ def test_counts_that_come_while_the_lock_is_taken_are_added_later() -> None:
     assert tally.take() == {}
 
 
+def test_a_reporter_that_is_closed_twice_or_never_used_has_nothing_to_do(service: Service, spool: Path) -> None:
+    unused = service.reporter(spool)
+    assert unused.close()
+    assert not unused.flush()
+    assert not spool.exists()
+    used = service.reporter(spool)
+    used.count(BOUNCER, "production", **ONE)
+    assert used.close()
+    assert used.close()
+    assert service.counted() == {BOUNCER: (3, 2, 1)}
+
+
 def test_the_token_is_in_no_text_about_the_reporter(spool: Path) -> None:
     reporter = Reporter("http://127.0.0.1:9", "cct_secret", spool)
     assert "cct_secret" not in f"{reporter!r} {reporter} {reporter.statistics}"

@@ -34,6 +34,7 @@ REPEATED: dict[str, tuple[Mode, str]] = {
     "no word": (faults.die_after_reading, "connection_lost"),
     "half a body": (faults.die_in_the_body, "connection_lost"),
     "reset": (faults.reset_after_reading, "connection_lost"),
+    "reset before reading": (faults.reset_before_reading, "connection_lost"),
     "too long": (faults.endless_body, "response_too_large"),
     "hung up": (faults.hang_up_at_once, "tls_failed"),
     "expired": (faults.certificate_expired, "tls_failed"),

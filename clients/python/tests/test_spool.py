@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from clients.python.tests.counting import fill_and_wait, run
+from clients.python.tests.counting import fill_and_wait, run, send_with_a_full_disk
 from clients.python.tests.support import BOUNCER, ONE, Service, accept, patient, problem, refused, sent
 from control_core_telemetry_reporter import Reporter
 from control_core_telemetry_reporter.journal import FileJournal, open_journal
 from control_core_telemetry_reporter.options import Options
+from control_core_telemetry_reporter.refused import RefusedFile
 from control_core_telemetry_reporter.report import Report, time_ordered_id
 from control_core_telemetry_reporter.spool import Spool
 from tests.support.fault_server import FaultServer
@@ -155,6 +156,54 @@ def test_a_full_disk_stops_neither_counting_nor_sending_and_nothing_counts_twice
     run(fill_and_wait, service.url, service.token, spool, 100)
     assert service.counted() == {"bnc-on-disk": (1, 0, 0), "bnc-full": (200, 0, 0), "bnc-again": (1, 0, 0)}
     assert list(spool.iterdir()) == []
+
+
+@pytest.mark.parametrize("sent_before", [True, False])
+def test_on_a_full_disk_only_what_is_known_to_have_been_sent_is_repeated(
+    service: Service, spool: Path, *, sent_before: bool
+) -> None:
+    fixed = report(BOUNCER, time.time())
+    left(spool, {"fixed": [fixed.row]}, {"sent": [fixed.report_id] if sent_before else []})
+    run(send_with_a_full_disk, service.url, service.token, spool, frees=not sent_before)
+    assert service.counted() == {BOUNCER: (3, 2, 1)}
+
+
+def test_a_spool_that_cannot_be_rewritten_stays_as_it_is(spool: Path) -> None:
+    journal = journal_of(spool)
+    journal.append(counts(1), sync=True)
+    (spool / "left.spool.new").mkdir()
+    with pytest.raises(OSError, match=r"left\.spool\.new"):
+        journal.replace([])
+    (spool / "left.spool.new").rmdir()
+    journal.append(counts(2), sync=True)
+    journal.replace([counts(3)])
+    assert open_journal(spool / "left.spool") is None, "it is still locked"
+    journal.close()
+    opened = open_journal(spool / "left.spool")
+    assert opened is not None
+    assert opened[1] == [counts(3)]
+    opened[0].remove()
+    assert open_journal(spool / "left.spool") is None
+
+
+def test_the_file_of_refused_reports_does_not_grow_for_ever(tmp_path: Path) -> None:
+    file = RefusedFile(tmp_path)
+    reports = {report(BOUNCER, time.time()): "x" * 150 for _ in range(5_000)}
+    for _ in range(6):
+        file.append(reports, time.time())
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes.keys() <= {"refused.jsonl", "refused.jsonl.1"}
+    assert sum(sizes.values()) < 12 * 1024 * 1024
+
+
+def test_what_is_in_memory_alone_at_the_end_is_lost_and_said(
+    server: FaultServer, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.refuse()
+    spool.write_text("a file where the folder should be")
+    with patient(server, spool) as reporter:
+        reporter.count(BOUNCER, "production", **ONE)
+    assert [text for text in caplog.messages if text.startswith("telemetry was lost: the spool cannot be written")]
 
 
 @pytest.mark.parametrize("durability", ["interval", "process"])
