@@ -19,6 +19,7 @@ from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.service import Options, make_runtime
 from telemetry_service.settings import Settings
+from telemetry_service.storage.revisions import revisions
 from tests.support.databases import ON_BOTH
 from tests.support.each import each
 from tests.support.ledger import entries
@@ -115,8 +116,20 @@ def test_every_setting_of_the_deployment_is_in_the_entry(site: Site) -> None:
     said = {name.removesuffix("_seconds") for name in deployments(site)[-1].details}
     settings = {field.name for field in (*fields(Deployment), *fields(ReleasePolicy))}
     assert settings - said == {"customer_id"}
-    added = {"service_version", "schema_sha256", "destination", "pinned_keys", "customer", "local_login"}
+    added = {
+        "service_version",
+        "database_revision",
+        "schema_sha256",
+        "destination",
+        "pinned_keys",
+        "customer",
+        "local_login",
+    }
     assert said - settings == added
+
+
+def test_a_migration_is_in_the_entry_of_the_start_after_it(site: Site) -> None:
+    assert deployments(site)[-1].details["database_revision"] == revisions()[-1]
 
 
 def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site: Site) -> None:

@@ -17,6 +17,7 @@ from telemetry_service.pipeline.stages.follow_connection import connection_diges
 from telemetry_service.pipeline.stages.release_due import hold_for_a_person
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.revisions import revisions
 
 
 def start(runtime: Runtime) -> None:
@@ -68,6 +69,7 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
     return {
         **deployed_settings(deployment),
         "service_version": __version__,
+        "database_revision": revisions()[-1],  # So each migration is an entry, of the start that made or found it.
         "schema_sha256": runtime.schemas.current.sha256,
         "destination": None if runtime.client is None else connection_digest(runtime).hex(),
         "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
