@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.python.tests.support import Service, in_turn
+from clients.python.tests.support import Service as ReportedTo
+from clients.python.tests.support import in_turn
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from tests.support.fault_server import FaultServer, Visit
 from tests.support.running import Running
@@ -81,12 +82,12 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def service(sqlite_url: str) -> Iterator[Service]:
+def service(sqlite_url: str) -> Iterator[ReportedTo]:
     with Running(sqlite_url) as running:
-        yield Service(running)
+        yield ReportedTo(running)
 
 
-def start(service: Service, folder: Path, events: int, **environment: str) -> subprocess.Popen[str]:
+def start(service: ReportedTo, folder: Path, events: int, **environment: str) -> subprocess.Popen[str]:
     """Start the example as a program."""
     given = {"TELEMETRY_URL": service.url, "TELEMETRY_TOKEN": service.token, **environment}
     return subprocess.Popen(
@@ -101,7 +102,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 @needs_node
-def test_the_node_example_loses_nothing_when_it_is_killed(service: Service, tmp_path: Path) -> None:
+def test_the_node_example_loses_nothing_when_it_is_killed(service: ReportedTo, tmp_path: Path) -> None:
     counted = 0
     for wanted in (1, 40, 3, 90):
         process = start(service, tmp_path, 1_000_000)
@@ -119,7 +120,7 @@ def test_the_node_example_loses_nothing_when_it_is_killed(service: Service, tmp_
 
 
 @needs_node
-def test_the_node_example_repeats_unchanged_and_sets_aside_what_is_refused(service: Service, tmp_path: Path) -> None:
+def test_the_node_example_repeats_unchanged_and_sets_aside_what_is_refused(service: ReportedTo, tmp_path: Path) -> None:
     def lose(visit: Visit) -> None:
         service.forward(visit)
         visit.reset()

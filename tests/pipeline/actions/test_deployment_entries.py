@@ -76,6 +76,8 @@ NO_ENTRY = {
     "database_url": "another database has another ledger",
     "admin_password": "counts at the first start only, which is an entry of its own",
     "ledger_head_file": "a file that is only read to notice a restored backup",
+    "metrics_address": "where metrics are read, which name no one",
+    "metrics_port": "where metrics are read, which name no one",
     "log_format": "how the log looks",
     "log_level": "how much the log says",
 }
