@@ -5,13 +5,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
+from sqlalchemy import create_engine, text
 
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.support.actors import STRANGER
 from tests.support.program import Program
 from tests.support.running import UNUSED_TLS
 
@@ -107,3 +109,84 @@ def status(url: str, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
     found = httpx.get(f"{url}/api/v1/telemetry/health", headers=headers, trust_env=False, verify=UNUSED_TLS)
     return found.status_code
+
+
+def asked(urls: list[str], token: str, session: str) -> set[int]:
+    """Return the status codes of a call with the token and of a page with the session, at each replica."""
+    cookies = {"Cookie": f"telemetry_session={session}"}
+    pages = [
+        httpx.get(f"{url}/settings/general/telemetry", headers=cookies, trust_env=False, verify=UNUSED_TLS)
+        for url in urls
+    ]
+    return {page.status_code for page in pages} | {status(url, token) for url in urls}
+
+
+def test_keys_rotate_under_four_replicas_without_a_restart_or_a_refused_call(
+    connected: CommandLine, tmp_path: Path
+) -> None:
+    """Append, swap, rotate, drop, as the operations page says; the replicas follow one after another."""
+    connected("admin", "set-password", "--stdin", stdin="a long enough password\n")
+    token = connected("token", "create", "ops", "--scope", "read").out.split()[-1]
+    service = connected.service()
+    session = service.authentication.sessions.log_in("admin", "a long enough password", STRANGER).token
+    service.stop()
+    environment = of_files(connected, tmp_path)
+    names = ("ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY")
+    old, new = ({name: made(name) for name in names} for made in (connected.environment.__getitem__, new_key))
+    with ExitStack() as running:
+        programs = [
+            running.enter_context(Program("serve", "--port", "0", folder=folder, environment=environment, forked=True))
+            for folder in folders(tmp_path, 4)
+        ]
+        urls = [program.wait_for_url() for program in programs]
+        for order in ((old, new), (new, old), (new,)):
+            for name in names:
+                (tmp_path / name).write_text(",".join(keys[name] for keys in order))
+            if order == (new,):
+                connected.set(**{name: f"{new[name]},{old[name]}" for name in names})
+                rotate(connected)
+                let_minutes_pass(connected.environment["TELEMETRY_DATABASE_URL"])
+                until = time.monotonic() + PATIENCE_SECONDS
+                while finding(connected, "credentials") != "ok":  # Until nothing depends on the old key.
+                    assert time.monotonic() < until
+                    assert asked(urls, token, session) == {200}
+            for program in programs:
+                assert reloaded(program)["changed"] == sorted(names)
+                assert asked(urls, token, session) == {200}
+    connected.set(**new)
+    assert [finding(connected, check) for check in ("sealed", "credentials", "ledger")] == ["ok"] * 3
+
+
+def rotate(cli: CommandLine) -> None:
+    """Rotate once the replicas have said which keys they have: each does at its next waking."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (ended := cli("rotate-keys")).code != 0 and time.monotonic() < until:
+        assert "(replica-lacks-key)" in ended.err
+        time.sleep(0.5)
+    assert ended.code == 0, ended
+
+
+def let_minutes_pass(url: str) -> None:
+    """Let the next use of a session or a token be one that is noted, as it is every few minutes."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE admin_sessions SET last_seen_at = created_at"))
+        connection.execute(text("UPDATE service_tokens SET last_used_at = NULL"))
+        connection.execute(text("UPDATE admin_sessions SET last_seen_at = datetime(last_seen_at, '-30 minutes')"))
+    engine.dispose()
+
+
+def finding(cli: CommandLine, check: str) -> str:
+    found = {one["check"]: one["result"] for one in cli("doctor", "--offline", "--json").json()}
+    return str(found[check])
+
+
+def new_key(_name: str) -> str:
+    return generate_key()
+
+
+def folders(parent: Path, number: int) -> Iterator[Path]:
+    for one in range(number):
+        folder = parent / f"replica-{one}"
+        folder.mkdir()
+        yield folder

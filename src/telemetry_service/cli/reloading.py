@@ -76,6 +76,7 @@ class Reloader:
 
 def _replace_keys(service: Service, settings: Settings) -> None:
     service.runtime.keys.replace(tuple(key.get_secret_value() for key in settings.encryption_keys))
+    service.heartbeat.hasten()  # rotate-keys waits until every replica has the newest key.
 
 
 def _replace_credential_keys(service: Service, settings: Settings) -> None:

@@ -39,6 +39,7 @@ class Heartbeat:
         self._woke_at: float | None = None
         self._began_at: float | None = None
         self._committed_at: float | None = None
+        self._due = True
 
     @property
     def every(self) -> float:
@@ -52,8 +53,12 @@ class Heartbeat:
             StorageUnavailableError: it cannot be committed; the next waking tries again.
         """
         self._woke_at = time.monotonic()
-        if self._committed_at is None or self._woke_at - self._committed_at >= self._limits.every:
+        if self._due or self._committed_at is None or self._woke_at - self._committed_at >= self._limits.every:
             self._beat()
+
+    def hasten(self) -> None:
+        """Let the next waking commit a heartbeat, because what it says has changed."""
+        self._due = True
 
     def begin(self) -> None:
         """Commit the first heartbeat if possible, so that a process is ready once it has started."""
@@ -88,6 +93,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         self._began_at = time.monotonic()
+        self._due = False  # Before the keys are read: if they change meanwhile, the next one says so.
         now = self._runtime.clock.now()
         first = self._process_id is None
         process_id = self._process_id or time_ordered_id(now)
