@@ -405,6 +405,7 @@ READS = {
     "doctor": (),
     "token list": (),
     "backup": ("copy.db",),
+    "support-bundle": ("support.zip",),
 }
 """Commands that change nothing, with their arguments."""
 
