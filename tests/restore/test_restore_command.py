@@ -187,6 +187,12 @@ def test_what_is_no_backup_changes_nothing(cli: CommandLine, tmp_path: Path) -> 
     assert after == before
 
 
+def test_without_a_backup_no_folder_is_created_for_it(cli: CommandLine, tmp_path: Path) -> None:
+    cli.set(TELEMETRY_DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere' / 'telemetry.db'}")
+    assert cli("restore", "missing.db").code == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_another_key_does_not_open_it_but_the_backup_is_held_all_the_same(cli: CommandLine) -> None:
     assert cli("backup", "backup.db").code == 0
     cli.set(ENCRYPTION_KEY=generate_key())

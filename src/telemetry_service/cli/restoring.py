@@ -14,6 +14,7 @@ from telemetry_service.domain.errors import DatabaseMissingError, NotABackupErro
 from telemetry_service.pipeline.actions.restored import hold_restored
 from telemetry_service.pipeline.head_file import write_head_of_no_ledger
 from telemetry_service.service import head_file_of, open_for_command
+from telemetry_service.storage.backup import require_finished
 from telemetry_service.storage.in_use import kept_from_the_service
 from telemetry_service.storage.restoring import candidate, put_in_place
 
@@ -45,6 +46,7 @@ def restore_sqlite(settings: "Settings", backup: Path, database: Path) -> Restor
         FileRefusedError: the file that tells the next start cannot be written.
     """
     now = SystemClock().now()
+    require_finished(backup)  # Before a folder is created for it.
     with interrupted_by_sigterm(), kept_from_the_service(database), candidate(backup, database) as found:
         if found.schema.current:
             _hold(settings, found, now)

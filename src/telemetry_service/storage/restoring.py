@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from telemetry_service.domain.errors import StorageDiskError
-from telemetry_service.storage.backup import require_finished, schema_of
+from telemetry_service.storage.backup import schema_of
 from telemetry_service.storage.durable import flush, flush_names
 from telemetry_service.storage.migrate import SchemaState
 from telemetry_service.storage.ownership import belonging_to_the_folder
@@ -45,7 +45,6 @@ def candidate(backup: Path, database: Path) -> Iterator[Candidate]:
         SchemaTooNewError: it was made by a newer version.
         StorageDiskError: the backup cannot be read, or the folder cannot be written.
     """
-    require_finished(backup)
     try:
         number, name = tempfile.mkstemp(prefix=f".{database.name}.", suffix=".restoring", dir=database.parent)
         os.close(number)
