@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from argon2 import PasswordHasher
 
+from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.identity import password_rules
 from telemetry_service.identity.authentication import Authentication
 from telemetry_service.identity.breached_passwords import is_breached
@@ -108,6 +109,15 @@ def test_hardly_any_other_password_seems_to_be_breached() -> None:
     chosen = Random(7)  # noqa: S311 - the same ones in each run
     others = (f"{chosen.getrandbits(80):x}" for _ in range(5000))
     assert sum(map(is_breached, others)) < 40
+
+
+def test_no_password_of_16_random_bytes_is_refused_by_chance() -> None:
+    chosen = Random(7)  # noqa: S311 - the same ones in each run
+    for length in (16, 18, 24, 32):
+        for _ in range(200):
+            content = chosen.randbytes(length)
+            check_new_password(content.hex())
+            check_new_password(to_base64url(content).decode())
 
 
 def test_the_longest_password_is_checked_at_once() -> None:

@@ -69,7 +69,7 @@ def new_secrets(trial_expires_at: datetime) -> DemoSecrets:
     return DemoSecrets(
         encryption_key=generate_key(),
         credential_encryption_key=generate_key(),
-        admin_password=secrets.token_urlsafe(12),
+        admin_password=secrets.token_urlsafe(18),
         api_key=f"ck_demo_{secrets.token_urlsafe(24)}",
         later_api_key=f"ck_demo_{secrets.token_urlsafe(24)}",
         control_token=secrets.token_urlsafe(24),
