@@ -70,3 +70,17 @@ def test_a_person_logs_in_and_out_at_the_provider(visitor: Page) -> None:
     expect(visitor.locator("#login-provider")).to_be_visible()
     visitor.click("#login-provider")
     expect(visitor.locator('input[name="login"]')).to_be_visible()
+
+
+def test_two_tabs_log_in_at_the_provider_at_the_same_time(visitor: Page) -> None:
+    other = visitor.context.new_page()
+    for page, leads_to in ((visitor, paths.ACTIVITY), (other, paths.ACCESS)):
+        page.goto(leads_to)
+        page.click("#login-provider")
+        expect(page.locator('input[name="login"]')).to_be_visible()
+    for page, leads_to in ((visitor, paths.ACTIVITY), (other, paths.ACCESS)):
+        _log_in_at_provider(page)
+        page.wait_for_url(f"**{leads_to}")
+        expect(page.locator("header")).to_contain_text("Ada Lovelace")
+    visitor.reload()
+    expect(visitor.locator("header")).to_contain_text("Ada Lovelace")

@@ -156,8 +156,16 @@ class OneBrowser:
         self._issuer.id_token = lambda: _right(self._issuer, _now(self._service), asked["nonce"])
         return self._get(paths.PROVIDER_RETURN, code="c", state=state or asked["state"])
 
+    def log_out(self) -> httpx.Response:
+        session = self._service.context.authentication.sessions.find(self.cookies[SESSION])
+        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        form, headers = {"csrf_token": session.csrf_token}, THERE | {"Cookie": cookie}
+        return self._kept(self._service.client.post(paths.LOGOUT, data=form, headers=headers))
+
     def _get(self, path: str, **parameters: str) -> httpx.Response:
-        response = _get(self._service, path, self.cookies, **parameters)
+        return self._kept(_get(self._service, path, self.cookies, **parameters))
+
+    def _kept(self, response: httpx.Response) -> httpx.Response:
         for cookie in response.headers.get_list("set-cookie"):
             name, value = cookie.partition(";")[0].split("=", 1)
             self.cookies[name] = value
@@ -178,6 +186,15 @@ def test_several_tabs_of_one_browser_log_in_at_the_same_time(service: Running, i
         assert _get(service, paths.TAB, {SESSION: browser.cookies[SESSION]}).status_code == 200
     assert browser.under_way == 0
     assert browser.come_back(tabs[paths.TAB]).status_code == 401, "each counts once"
+
+
+def test_a_log_out_ends_the_logins_that_other_tabs_have_begun(service: Running, issuer: HostileIssuer) -> None:
+    browser = OneBrowser(service, issuer)
+    first, begun = browser.leave(), [browser.leave(), browser.leave()]
+    assert browser.come_back(first).status_code == 303
+    assert browser.log_out().headers["location"] == paths.PROVIDER_ENDED
+    assert (browser.under_way, SESSION in browser.cookies) == (0, False)
+    assert [browser.come_back(asked).status_code for asked in begun] == [401, 401]
 
 
 def test_a_browser_keeps_a_few_logins_and_gives_up_the_oldest_and_what_is_of_no_use(

@@ -26,7 +26,13 @@ from telemetry_service.web.http.place import place_of
 from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import page, viewer_page
 from telemetry_service.web.security.browsers import browser_of
-from telemetry_service.web.security.cookies import clear_session_cookie, set_device_cookie, set_session_cookie
+from telemetry_service.web.security.cookies import (
+    clear_provider_cookies,
+    clear_session_cookie,
+    provider_cookies,
+    set_device_cookie,
+    set_session_cookie,
+)
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form
 from telemetry_service.web.tab.messages import message
@@ -51,6 +57,8 @@ def logged_out(request: Request, login: Login) -> Response:
     """
     response = see_other(paths.LOGIN if _is_local(login) else paths.PROVIDER_ENDED)
     clear_session_cookie(request, response)
+    # A login that another tab has begun must not undo the log-out.
+    clear_provider_cookies(request, response, provider_cookies(request))
     place = place_of(request)
     if not place.prefix and not place.embedded:
         response.headers["Clear-Site-Data"] = '"cache"'
