@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.ledger import Kind
 from tests.browser.console import Console, Deployed
 from tests.browser.test_accessibility import check
 from tests.support.license_server import LicenseServer
@@ -40,6 +42,7 @@ def test_after_a_restore_the_tab_asks_what_was_sent(ready: Console, page: Page) 
     for answer, kept in (("unsent", True), ("sent", False)):
         with ready.runtime.database.write() as tx:
             tx.installation.restored(ready.clock.now())
+            tx.ledger.note(ready.clock.now(), SERVICE, Kind.RESTORED)
         page.goto(ready.tab)
         counted = events.inner_text()
         assert counted != "0"

@@ -3,21 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from telemetry_service.domain.changed_rows import ChangedRow
-from telemetry_service.domain.errors import SettingsChangedError
+from telemetry_service.domain.errors import NotVerifiedYetError, SettingsChangedError, TelemetryDisabledError
 from telemetry_service.domain.facts import LicensePosture
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import FIRST_PREV, Kind
+from telemetry_service.domain.outcome import LicenseUpdate
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
+from telemetry_service.pipeline.actions.erase import reset_instance_id
 from telemetry_service.pipeline.actions.report_facts import report_license
-from telemetry_service.pipeline.actions.restored import answer_restored
+from telemetry_service.pipeline.actions.restored import answer_restored, notice_restored
 from telemetry_service.pipeline.actions.rotate_keys import rotate_keys
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.changed_rows import changed_now
@@ -26,16 +28,17 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
-from telemetry_service.pipeline.stages.purge import purge
+from telemetry_service.pipeline.stages.purge import purge, purge_if_due
+from telemetry_service.pipeline.stages.record_outcome import note_license
 from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
-from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.pipeline.stages.tick import WakeReport, wake
 from telemetry_service.pipeline.verification import keep_verification, read_verification
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
 from tests.support.license_server import API_KEY
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
-from tests.support.tampering import ANNOUNCED, CONFIGURATION, INSTALLATION, LICENSE, changed, run
+from tests.support.tampering import ANNOUNCED, CONFIGURATION, INSTALLATION, LEDGER, LICENSE, changed, run
 
 NEW_KEY = bytes(reversed(ENCRYPTION_KEY))
 ATTACKS: tuple[tuple[ChangedRow, str], ...] = (
@@ -155,31 +158,147 @@ def test_saving_the_settings_approves_the_rows_and_says_so(verified: Site) -> No
 
 def test_another_api_key_approves_nothing(verified: Site) -> None:
     write(verified, f"UPDATE {CONFIGURATION} SET anonymize_pii = false")
-    set_api_key(verified.runtime, API_KEY, ADMIN)
+    _key_set(verified)
     assert health(verified.runtime)[1] == "settings_changed"
 
 
 def copy_of(site: Site, table: str) -> Callable[[Connection], None]:
     """Keep the rows of a table as they are, and return a change that puts them back."""
-    write(site, f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")
+    write(site, f"DROP TABLE IF EXISTS kept_{table}", f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")
     return run(f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM kept_{table}")
 
 
+def _configured(site: Site) -> None:
+    site.configure(encrypt_payload=True, retention_days=90)
+
+
+def _licensed(site: Site) -> None:
+    report_license(site.runtime, LicensePosture(tier=Tier.ENTERPRISE), OPS)
+
+
+def _restored(site: Site) -> None:
+    assert notice_restored(site.runtime, anchor=f"9999:{FIRST_PREV}")
+
+
+def _turned_off(site: Site) -> None:
+    answer_restored(site.runtime, OpenPeriod.UNSENT, ADMIN)
+    site.configure(enabled=False)
+
+
+def _reset(site: Site) -> None:
+    reset_instance_id(site.runtime, ADMIN)
+
+
+REPLAYS: tuple[tuple[str, ChangedRow, Callable[[Site], None]], ...] = (
+    (CONFIGURATION, ChangedRow.SETTINGS, _configured),
+    (LICENSE, ChangedRow.LICENSE, _licensed),
+    (INSTALLATION, ChangedRow.INSTALLATION, _reset),
+    (INSTALLATION, ChangedRow.INSTALLATION, _restored),
+    (CONFIGURATION, ChangedRow.SETTINGS, _turned_off),
+)
+"""What changes a row, for which the row from before is put back. What stops everything comes last."""
+
+HIDE_FROM_INDEX = f"UPDATE {LEDGER} SET kind = 'tick' WHERE kind IN ('settings', 'facts', 'restored')"
+
+
 @ON_BOTH
-def test_an_older_row_with_its_older_stamp_is_found(verified: Site) -> None:
+def test_nothing_is_sent_by_an_older_row_even_if_its_entry_is_hidden_from_the_index(verified: Site) -> None:
+    site = verified
+    for table, row, change in REPLAYS:
+        older = copy_of(site, table)
+        change(site)
+        for knows in ("the entries since", "the verdict"):
+            with changed(site.replica.database_url, older, run(HIDE_FROM_INDEX)):
+                _nothing_leaves(site, row, f"{change.__name__}: {knows}")
+            sweep(site.runtime)
+    assert sent(site) == 0
+
+
+def _nothing_leaves(site: Site, row: ChangedRow, name: str) -> None:
+    with site.runtime.database.read() as tx:
+        assert changed_now(site.runtime, tx) == (row,), name
+    with pytest.raises((SettingsChangedError, TelemetryDisabledError)):
+        send_now(site.runtime, ADMIN, None)
+    wake(site.runtime)
+    assert sent(site) == 0, name
+
+
+def _key_set(site: Site) -> None:
+    set_api_key(site.runtime, "another-key-0123456789", ADMIN)
+
+
+def _updated_by_a_receipt(site: Site) -> None:
+    with site.runtime.database.write() as tx:
+        update = LicenseUpdate(Tier.TRIAL, LicenseStatus.EXPIRED, None)
+        note_license(site.runtime, tx, UUID(int=1), update, site.clock.now(), None)
+
+
+def _status_reported(site: Site) -> None:
+    report_license(site.runtime, LicensePosture(license_status=LicenseStatus.EXPIRED), OPS)
+
+
+LATER_WRITES: tuple[tuple[str, Callable[[Site], None], Callable[[Site], None]], ...] = (
+    (CONFIGURATION, _configured, _key_set),
+    (INSTALLATION, _reset, _reset),
+    (INSTALLATION, _reset, _restored),
+    (LICENSE, _licensed, _status_reported),
+    (LICENSE, _status_reported, _updated_by_a_receipt),
+)
+"""What changes a row, and what changes it later by itself, without an administrator who has seen all of it."""
+
+
+def test_no_later_write_approves_an_older_row_or_one_that_was_removed(verified: Site) -> None:
+    site = verified
+    for table, change, later in LATER_WRITES:
+        older = copy_of(site, table)
+        change(site)
+        for put in (older, run(f"DELETE FROM {table}"))[: 2 if table == LICENSE else 1]:
+            with changed(site.replica.database_url, put):
+                later(site)
+                sweep(site.runtime)
+                assert health(site.runtime)[1] == "settings_changed", later.__name__
+            sweep(site.runtime)
+            with site.runtime.database.read() as tx:
+                assert changed_now(site.runtime, tx) == (), later.__name__
+
+
+@ON_BOTH
+def test_an_older_row_is_shown_after_the_next_sweep(verified: Site) -> None:
     site = verified
     older = {table: copy_of(site, table) for table in (CONFIGURATION, LICENSE)}
-    site.configure(encrypt_payload=False)
-    report_license(site.runtime, LicensePosture(tier=Tier.ENTERPRISE), OPS)
+    _configured(site)
+    _licensed(site)
     with changed(site.replica.database_url, older[CONFIGURATION]):
         assert health(site.runtime)[1] == "settings_changed", "the entry about the settings is newer"
-        wake(site.runtime)
-        assert sent(site) == 0
-    assert sweep(site.runtime) is not None
     with changed(site.replica.database_url, older[LICENSE]):
-        assert health(site.runtime)[1] != "settings_changed"
         assert sweep(site.runtime) is not None
         assert health(site.runtime)[1] == "settings_changed"
+
+
+def test_while_an_entry_is_missing_nothing_leaves_until_the_next_sweep(verified: Site) -> None:
+    site = verified
+    _licensed(site)
+    write(site, f"DELETE FROM {LEDGER} WHERE seq = (SELECT max(seq) FROM {LEDGER})")
+    with pytest.raises(NotVerifiedYetError):
+        send_now(site.runtime, ADMIN, None)
+    site.clock.set(site.next_run_at())
+    assert wake(site.runtime) == WakeReport(None, 0)
+    sweep(site.runtime)
+    sweep(site.runtime)
+    assert wake(site.runtime).tick is not None
+
+
+def test_a_purge_before_that_sweep_is_made_up_for_at_once(verified: Site) -> None:
+    site = verified
+    _licensed(site)
+    write(site, f"DELETE FROM {LEDGER} WHERE seq = (SELECT max(seq) FROM {LEDGER})")
+    with site.runtime.database.read() as tx:
+        site.clock.set(tx.schedule.next_purge().due)
+    assert purge_if_due(site.runtime) is None
+    sweep(site.runtime)
+    sweep(site.runtime)
+    site.clock.advance(minutes=11)
+    assert purge_if_due(site.runtime) is not None
 
 
 def test_another_encryption_key_keeps_what_the_old_one_has_stamped(verified: Site) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from telemetry_service.domain.actor import SERVICE
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.head_file import read_head
 from tests.cli.conftest import CommandLine, bare, cli, connected, license_server
@@ -15,6 +17,7 @@ TAB = "/settings/general/telemetry"
 def mark_restored(service: Running) -> None:
     with service.context.runtime.database.write() as tx:
         tx.installation.restored(service.clock.now())
+        tx.ledger.note(service.clock.now(), SERVICE, Kind.RESTORED)
 
 
 def test_the_tab_asks_once_and_takes_the_answer(database_url: str) -> None:

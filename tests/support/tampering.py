@@ -38,14 +38,15 @@ class Tampering:
 
 
 @contextmanager
-def changed(database_url: str, change: Callable[[Connection], None]) -> Iterator[None]:
+def changed(database_url: str, *changes: Callable[[Connection], None]) -> Iterator[None]:
     """Change the database, and put everything back at the end."""
     engine = create_engine(database_url)
     try:
         with engine.begin() as connection:
             for table in _TABLES:
                 connection.execute(text(f"CREATE TABLE before_{table} AS SELECT * FROM {table}"))
-            change(connection)
+            for change in changes:
+                change(connection)
         yield
     finally:
         with engine.begin() as connection:

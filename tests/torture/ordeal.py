@@ -27,6 +27,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.check_ledger import check_ledger
 from telemetry_service.pipeline.stages.record import record
+from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
@@ -242,6 +243,7 @@ class Ordeal:
         save_configuration(runtime, values, stored.version, ADMIN)
         for _ in range(_ROUNDS):
             self._clock.advance(hours=7)
+            sweep(runtime)
             wake(runtime)
             retry_failed(runtime, ADMIN)
             with open_snapshot(runtime) as snapshot:

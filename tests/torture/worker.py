@@ -22,6 +22,7 @@ from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.purge import purge
 from telemetry_service.pipeline.stages.record import Recorder
+from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
 from tests.support.actors import ADMIN, OPS
 from tests.support.license_server import API_KEY
@@ -158,6 +159,7 @@ _WEIGHTED: dict[Callable[[Runtime, Random], object], int] = {
     lambda runtime, random: set_api_key(runtime, random.choice([API_KEY, SECOND_API_KEY]), ADMIN): 1,
     lambda runtime, _: read_now(runtime, build_preview): 1,
     lambda runtime, _: purge(runtime): 1,
+    lambda runtime, _: sweep(runtime): 4,
     _change_configuration: 1,
     _switch: 1,
     _switch_on: 4,

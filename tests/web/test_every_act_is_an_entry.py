@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.tab import paths
@@ -82,6 +83,7 @@ def was_long_ago(desk: Desk) -> None:
 def is_restored(desk: Desk) -> None:
     with desk.service.context.runtime.database.write() as tx:
         tx.installation.restored(desk.service.clock.now())
+        tx.ledger.note(desk.service.clock.now(), SERVICE, Kind.RESTORED)
 
 
 def is_blocked(desk: Desk) -> None:

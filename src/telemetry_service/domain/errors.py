@@ -299,6 +299,16 @@ class SettingsChangedError(TelemetryError):
     )
 
 
+class NotVerifiedYetError(TelemetryError):
+    """Whether someone has changed rows that decide what is sent is unknown until the ledger was verified again."""
+
+    code = "not-verified-yet"
+    sentence = (
+        "The service has to verify the ledger first, because entries are missing, changed, or not verified yet."
+        " It does so within minutes; then try again."
+    )
+
+
 class NotRestoredError(TelemetryError):
     """The database is no restored copy, or it is known what was sent since."""
 

@@ -1,39 +1,93 @@
 """Finds the rows outside the ledger that someone else has changed: by their stamps, and by the entries about them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 
 from telemetry_service.domain.changed_rows import CODES, ChangedRow
+from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.verification import Problem, Verification
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.verification import open_verification
+from telemetry_service.pipeline.signed_numbers import signed_numbers
+from telemetry_service.pipeline.verification import open_verification, read_verification
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.current_state import CurrentState
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.stamps import CONFIGURATION, GONE, Stamped, numbers_in
+from telemetry_service.storage.stamps import CONFIGURATION, GONE, STAMPED, Stamped, numbers_in
+
+_ALWAYS_READ = frozenset(table.row.value for table in STAMPED if table.key is None)
+"""The names of the rows that are read for every decision."""
 
 
 def changed_rows(
     runtime: Runtime, tx: Transaction, state: CurrentState, verdict: Verification | None
 ) -> tuple[ChangedRow, ...]:
-    """Return the rows that someone else has changed: none of them says what may be sent.
+    """Return the rows that someone else has changed, as far as it can be shown without reading the ledger.
 
-    An older row with its older stamp is known by the latest entry about the settings, or by the sweep.
+    An older row with its older stamp is known by the latest entry about the settings, or by the sweep. What decides
+    whether something is sent asks ``changed_in``.
     """
     found = {stamped.row for stamped in state.stamped if not runtime.signer.is_intact(stamped)}
     if _is_older(tx, state):
         found.add(ChangedRow.SETTINGS)
-    found |= {CODES[problem.code] for problem in (verdict.problems if verdict else ()) if problem.code in CODES}
-    return tuple(row for row in ChangedRow if row in found)
+    return _ordered(found | _swept(verdict))
 
 
 def changed_now(runtime: Runtime, tx: Transaction) -> tuple[ChangedRow, ...]:
-    """Return the same, read now."""
-    return changed_in(runtime, tx, tx.current_state.read(runtime.schemas.current.sha256, runtime.clock.now()))
+    """Return all of them, read now, or those that ``changed_rows`` knows until the next sweep can tell."""
+    state = _read(runtime, tx)
+    try:
+        return changed_in(runtime, tx, state)
+    except NotVerifiedYetError:
+        return changed_rows(runtime, tx, state, open_verification(runtime, state.verdict, state.installation))
 
 
-def changed_in(runtime: Runtime, tx: Transaction, state: CurrentState) -> tuple[ChangedRow, ...]:
-    """Return the same, of what was read."""
-    return changed_rows(runtime, tx, state, open_verification(runtime, state.verdict, state.installation))
+def changed_in(runtime: Runtime, tx: Transaction, state: CurrentState | None = None) -> tuple[ChangedRow, ...]:
+    """Return the rows that someone else has changed: what was read, all others, and those that are gone.
+
+    Raises:
+        NotVerifiedYetError: the ledger has to be verified before anyone can tell, or a row was written meanwhile.
+    """
+    state = state or _read(runtime, tx)
+    verdict = open_verification(runtime, state.verdict, state.installation)
+    numbers = signed_numbers(runtime, tx, verdict)
+    found = _swept(verdict) | _changed(runtime, tx.stamps.all(), numbers)
+    read = _changed(runtime, state.stamped, {name: numbers[name] for name in numbers.keys() & _ALWAYS_READ})
+    if read - found or signed_numbers(runtime, tx, verdict) != numbers:
+        raise NotVerifiedYetError
+    return _ordered(found)
+
+
+def are_as_stored(runtime: Runtime, tx: Transaction, state: CurrentState | None = None) -> bool:
+    """Whether no one else has changed one of them; False until the next sweep if only that can tell."""
+    try:
+        return not changed_in(runtime, tx, state)
+    except NotVerifiedYetError:
+        return False
+
+
+def distrust_older(runtime: Runtime, tx: Transaction) -> None:
+    """Let no write of this transaction approve a row that is older than the entry about it, or one that was removed.
+
+    Call this before any of these rows is written by what does not approve them.
+    """
+    verdict = read_verification(runtime, tx)
+    with suppress(NotVerifiedYetError):  # The sweep finds them.
+        before = signed_numbers(runtime, tx, verdict)
+        present = {stamped.name: stamped.number for stamped in tx.stamps.all()}
+        after = signed_numbers(runtime, tx, verdict)  # Another transaction may have written one of them meanwhile.
+        tx.stamps.distrust(name for name in after if present.get(name, GONE) not in {before.get(name), after[name]})
+
+
+def _swept(verdict: Verification | None) -> set[ChangedRow]:
+    return {CODES[problem.code] for problem in (verdict.problems if verdict else ()) if problem.code in CODES}
+
+
+def _ordered(found: Collection[ChangedRow]) -> tuple[ChangedRow, ...]:
+    return tuple(row for row in ChangedRow if row in found)
+
+
+def _read(runtime: Runtime, tx: Transaction) -> CurrentState:
+    return tx.current_state.read(runtime.schemas.current.sha256, runtime.clock.now())
 
 
 def problems_with_rows(runtime: Runtime, tx: Transaction, numbers: Mapping[str, str]) -> Iterator[Problem]:
@@ -44,11 +98,15 @@ def problems_with_rows(runtime: Runtime, tx: Transaction, numbers: Mapping[str, 
         tx: The transaction to read in.
         numbers: What the entries say of the stamps that were written last, by the names of the rows.
     """
-    rows = {stamped.name: stamped for stamped in tx.stamps.all()}
-    changed = {stamped.row for stamped in rows.values() if not _fits(runtime, stamped, numbers)}
+    yield from (Problem(row.code) for row in sorted(_changed(runtime, tx.stamps.all(), numbers)))
+
+
+def _changed(runtime: Runtime, rows: Iterable[Stamped], numbers: Mapping[str, str]) -> set[ChangedRow]:
+    """Return what does not fit among rows, or is gone."""
+    present = {stamped.name: stamped for stamped in rows}
+    changed = {stamped.row for stamped in present.values() if not _fits(runtime, stamped, numbers)}
     left = {name for name, number in numbers.items() if number != GONE}
-    gone = {ChangedRow(name.partition(" ")[0]) for name in left - rows.keys()}
-    yield from (Problem(row.code) for row in sorted(changed | gone))
+    return changed | {ChangedRow(name.partition(" ")[0]) for name in left - present.keys()}
 
 
 def _fits(runtime: Runtime, stamped: Stamped, numbers: Mapping[str, str]) -> bool:

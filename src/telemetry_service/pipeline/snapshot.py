@@ -24,7 +24,7 @@ from telemetry_service.domain.verification import Verification, state_of
 from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import OldApiKey, open_overlap
-from telemetry_service.pipeline.changed_rows import changed_rows
+from telemetry_service.pipeline.changed_rows import changed_in, changed_rows
 from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.verification import open_verification
@@ -39,9 +39,12 @@ Found = TypeVar("Found")
 class Snapshot:
     """What a transaction sees at ``now``, together with the deployment's facts (``runtime``)."""
 
-    def __init__(self, runtime: Runtime, tx: Transaction, now: datetime) -> None:
-        """Read nothing yet: each part is read when it is first asked for."""
-        self.runtime, self.tx, self.now = runtime, tx, now
+    def __init__(self, runtime: Runtime, tx: Transaction, now: datetime, *, decides: bool = False) -> None:
+        """Read nothing yet: each part is read when it is first asked for.
+
+        ``decides`` is whether something is prepared or exported by it: then the rows are compared with the ledger.
+        """
+        self.runtime, self.tx, self.now, self._decides = runtime, tx, now, decides
 
     @cached_property
     def state(self) -> CurrentState:
@@ -122,7 +125,13 @@ class Snapshot:
 
     @cached_property
     def changed(self) -> tuple[ChangedRow, ...]:
-        """The rows that decide what is sent, and that someone else has changed."""
+        """The rows that decide what is sent, and that someone else has changed.
+
+        Raises:
+            NotVerifiedYetError: this decides, and the ledger has to be verified first.
+        """
+        if self._decides:
+            return changed_in(self.runtime, self.tx, self.state)
         return changed_rows(self.runtime, self.tx, self.state, self.verification)
 
     @cached_property

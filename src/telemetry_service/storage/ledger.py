@@ -4,14 +4,14 @@ A transaction locks the head last, signs its lines, and commits next. A process 
 keep others from recording usage, because that writes no line.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, Select, cast, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, LargeBinary, Select, and_, cast, delete, func, insert, or_, select, true, update
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -325,6 +325,21 @@ class LedgerStore:
         with self._connection.execute(streamed) as rows:
             for *line, seq, sha256 in rows:
                 yield StoredLine(*filled(line, _LINE_COLUMNS)), Head(seq, sha256)
+
+    def since(self, seq: int, limit: int) -> tuple[tuple[tuple[int, str], ...], Head]:
+        """Return the places and texts of the lines above one up to the head, oldest first, with the head.
+
+        Raises:
+            RowUnreadableError: one of them cannot be read, or there is no head.
+        """
+        query = select(HeadRow.seq, HeadRow.sha256, LineRow.seq, LineRow.line)
+        since = and_(LineRow.seq > seq, LineRow.seq <= HeadRow.seq)
+        query = query.outerjoin(LineRow, since).order_by(LineRow.seq).limit(limit)
+        found: Iterable[Sequence[Any]] = self._connection.execute(query)
+        rows = [filled(row, (HeadRow.seq, HeadRow.sha256)) for row in found]
+        if not rows:
+            raise RowUnreadableError(HeadRow.__tablename__)
+        return tuple((row[2], row[3]) for row in rows if row[2] is not None), Head(rows[0][0], rows[0][1])
 
     def of_kind(self, kind: Kind) -> StoredLine | None:
         """Return the latest line of a kind."""

@@ -130,6 +130,7 @@ class StampStore:
     def __init__(self, connection: Connection, stamper: Stamper | None, ledger: LedgerStore) -> None:
         """Work within the transaction of ``connection``. Without a ``stamper``, nothing is stamped or checked."""
         self._connection, self._stamper, self._ledger = connection, stamper, ledger
+        self._distrusted: frozenset[str] = frozenset()
 
     def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
         """Yield the rows of a table, or the one with a key."""
@@ -149,10 +150,10 @@ class StampStore:
 
     @contextmanager
     def kept(self, of: StampedTable, key: str | None = None) -> Iterator[None]:
-        """Stamp a row after it was changed, unless someone else had changed it before: then it stays without."""
+        """Stamp a row after it was changed, unless someone else had changed it before: then its stamp does not fit."""
         before = list(self.rows(of, key))
         yield
-        if not all(map(self._is_intact, before)):
+        if of.name_of(key) in self._distrusted or not all(map(self._is_intact, before)):
             return
         if of.renumbered:
             self.renew(of, key)
@@ -167,6 +168,10 @@ class StampStore:
             stamp = self._stamper.stamp(stamped.name, stamped.content)
             self._write(of, stamped, stamp)
             self._ledger.stamped(stamped.name, number_of(stamp))
+
+    def distrust(self, names: Iterable[str]) -> None:
+        """Stamp none of these rows when they are written: someone has put an older one in the place, or removed it."""
+        self._distrusted = frozenset(names)
 
     def gone(self, of: StampedTable, key: str) -> None:
         """Let the ledger say that a row was removed."""

@@ -122,6 +122,7 @@ def test_names_and_addresses_are_erased_after_a_year_and_the_entries_stay(site: 
 @ON_BOTH
 def test_a_lost_key_is_a_warning_until_the_deployment_names_the_present_one(site: Site) -> None:
     send(site)
+    verified(site)
     run_sql(site, "DELETE FROM ledger_keys")
     send(site)
     found = verified(site)

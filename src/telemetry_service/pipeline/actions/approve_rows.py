@@ -7,6 +7,7 @@ from telemetry_service.domain.fact_entries import license_as_said
 from telemetry_service.domain.ledger import Value
 from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
@@ -17,8 +18,7 @@ def approve_rows(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     for announced, stamped in tx.announced_schemas.stamped():
         if not runtime.signer.is_intact(stamped):
             tx.announced_schemas.remove(announced.schema_sha256)
-    verdict = read_verification(runtime, tx)
-    tx.stamps.renew_all(known=() if verdict is None else verdict.stamps)
+    tx.stamps.renew_all(known=known_numbers(runtime, tx, read_verification(runtime, tx)))
     announce(runtime, tx, now)
 
 

@@ -34,7 +34,7 @@ from telemetry_service.pipeline.api_key_overlap import (
     naming_key,
     read_overlap,
 )
-from telemetry_service.pipeline.changed_rows import changed_now
+from telemetry_service.pipeline.changed_rows import changed_now, distrust_older
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
@@ -148,6 +148,7 @@ def set_api_key(
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         _lock_as_seen(tx, as_seen)
+        distrust_older(runtime, tx)
         replaced = _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         view = read_configuration(Snapshot(runtime, tx, now))
     if replaced:
@@ -165,6 +166,7 @@ def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = _any) -> Co
     with runtime.database.write() as tx:
         present = _lock_as_seen(tx, as_seen).api_key is not None
         if present:
+            distrust_older(runtime, tx)
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
             tx.ledger.note(now, actor, Kind.KEY_REMOVED)

@@ -11,6 +11,7 @@ from uuid import UUID
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import AttemptUnderWayError
 from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.note_counted import note_all_counted
 from telemetry_service.pipeline.stages.purge import delete_before, free_space
@@ -79,6 +80,7 @@ def reset_instance_id(runtime: Runtime, actor: Actor) -> UUID:
     """Give the installation a new random ID, and return it; payloads that wait keep the old one."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
+        distrust_older(runtime, tx)
         instance_id = tx.installation.reset_instance_id()
         tx.ledger.note(now, actor, Kind.INSTANCE_ID_RESET)
     return instance_id

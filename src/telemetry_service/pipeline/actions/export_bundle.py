@@ -35,6 +35,7 @@ def export_bundle(runtime: Runtime, actor: Actor) -> Bundle:
         NotConfiguredError: no API key is stored.
         KeyUnusableError: the stored API key cannot be opened.
         NothingToExportError: nothing waits.
+        NotVerifiedYetError: the ledger has to be verified first.
     """
     export_ = _Export(runtime, actor)
     bundle = export_.run()
@@ -57,7 +58,7 @@ class _Export:
         """Export in one transaction, so that no file exists that the ledger does not know."""
         now = self.runtime.clock.now()
         with self.runtime.database.write() as tx:
-            snapshot = Snapshot(self.runtime, tx, now)
+            snapshot = Snapshot(self.runtime, tx, now, decides=True)
             _check(snapshot)
             head = tx.ledger.head().sha256
             chosen = tx.transmissions.to_export(now, MOST)

@@ -111,7 +111,8 @@ class _Import:
         update, notes = read_license(claims.get("license"))
         if not self._accept(transmission_id, answered, token, notes):
             return ImportedToken(ImportResult.KNOWN, transmission_id)
-        note_license(self._tx, transmission_id, update, self._now, signed_at(claims))
+        runtime = self._snapshot.runtime
+        note_license(runtime, self._tx, transmission_id, update, self._now, signed_at(claims))
         return ImportedToken(ImportResult.ACCEPTED, transmission_id)
 
     def refusal(self, token: str) -> ImportedToken:

@@ -53,13 +53,15 @@ def release(
         NotAwaitingReleaseError: it never waited for a release.
         PreviewStaleError: its payload is not the one that was shown.
         PayloadChangedError: its payload is not the one that was signed.
+        NotVerifiedYetError: the ledger has to be verified first.
     """
     check_reason(reason)
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.configuration.get(lock=True)  # No one turns telemetry off meanwhile.
         accepted = put_back_accepted(runtime, tx, transmission_id, actor)
-        waits = not accepted and _release(Snapshot(runtime, tx, now), transmission_id, actor, reason, shown)
+        snapshot = Snapshot(runtime, tx, now, decides=True)
+        waits = not accepted and _release(snapshot, transmission_id, actor, reason, shown)
     if waits:
         log_event(Event.PAYLOAD_RELEASED, transmission_id=transmission_id, actor=actor.label)
         deliver(runtime, transmission_id)

@@ -27,6 +27,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
@@ -108,6 +109,7 @@ def report_license(
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         tx.license.stored(lock=True)  # So that it does not change before this change.
+        distrust_older(runtime, tx)
         if not as_seen(read_license(Snapshot(runtime, tx, now))):
             raise StaleLicenseError
         reported = {name: getattr(posture, name) for name in posture.model_fields_set}

@@ -13,6 +13,7 @@ from telemetry_service.domain.ledger import Kind, Value, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.prepared import has_arrived_perhaps
 from telemetry_service.pipeline.runtime import Runtime
@@ -44,6 +45,7 @@ def hold_restored(runtime: Runtime, actor: Actor, reason: str, now: datetime) ->
     with runtime.database.write() as tx:
         tx.periods.lock_open()  # One replica at a time: all of them notice the same.
         if tx.installation.restored_at() is None:
+            distrust_older(runtime, tx)
             tx.installation.restored(now)
             tx.ledger.note(now, actor, Kind.RESTORED, {"reason": reason})
             log_event(Event.DATABASE_RESTORED)
@@ -76,6 +78,7 @@ def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> 
         if open_period is OpenPeriod.SENT:
             tx.extension_codes.sent_before(restored_at, now)
             tx.periods.close(period, ClosedBy.RESTORED, now, reopen_reportable=period.reportable)
+        distrust_older(runtime, tx)
         tx.installation.restored(None)
         tx.ledger.note(now, actor, Kind.RESTORED, {"open_period": open_period.value})
         waiting = tx.transmissions.waiting(frozenset(WAITING))

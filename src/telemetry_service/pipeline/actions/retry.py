@@ -41,7 +41,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
     with runtime.database.write() as tx:
         accepted = put_back_accepted(runtime, tx, transmission_id, actor)
         if not accepted:
-            _begin(Snapshot(runtime, tx, now), transmission_id, actor)
+            _begin(Snapshot(runtime, tx, now, decides=True), transmission_id, actor)
     if not accepted and deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
         raise AttemptUnderWayError
     with open_snapshot(runtime) as snapshot:
@@ -57,7 +57,7 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        _may_send(Snapshot(runtime, tx, now))
+        _may_send(Snapshot(runtime, tx, now, decides=True))
         failed = tx.transmissions.wakeable(FAILED_STATES)
         tx.transmissions.make_due(FAILED_STATES, now, AttemptTrigger.RETRY)
         if failed:

@@ -30,6 +30,7 @@ def send_now(
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
         KeyUnusableError: the stored API key cannot be opened.
         PayloadContradictionError: the period's numbers contradict each other, so the payload is not built.
+        NotVerifiedYetError: the ledger has to be verified first.
     """
     read_up_to_now(runtime)
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
@@ -48,7 +49,7 @@ def _prepare(runtime: Runtime, actor: Actor, request_key: str | None, shown: fro
         # Lock first: telemetry may have been turned off while this waited for the lock, and what was counted while it
         # was off is never sent.
         period = tx.periods.lock_open()
-        snapshot = Snapshot(runtime, tx, now)
+        snapshot = Snapshot(runtime, tx, now, decides=True)
         off = bars_everything(snapshot.setup)
         if off is not None:
             raise off.refusal()

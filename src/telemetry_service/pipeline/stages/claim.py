@@ -29,7 +29,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import read_overlap
-from telemetry_service.pipeline.changed_rows import changed_in
+from telemetry_service.pipeline.changed_rows import are_as_stored
 from telemetry_service.pipeline.prepared import Prepared, prepared_of, readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.follow_connection import connection_digest
@@ -82,8 +82,8 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
         api_key = open_api_key(runtime, state.api_key, transmission_id)
     except (NotConfiguredError, KeyUnusableError):
         return None  # The health says why; the transmission stays due.
-    if changed_in(runtime, tx, state):
-        return None  # As the health says.
+    if not are_as_stored(runtime, tx, state):
+        return None  # As the health says, at the latest after the next sweep.
     due_within = runtime.retry_policy.longest if trigger is None else None
     if not tx.transmissions.claim(transmission_id, token, now, due_within):
         return None

@@ -9,11 +9,12 @@ from time import monotonic, perf_counter
 
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
+from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.batch_size import BatchSize
-from telemetry_service.pipeline.changed_rows import changed_now
+from telemetry_service.pipeline.changed_rows import changed_in
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.prune_ledger import prune_ledger
 from telemetry_service.storage.database import Transaction
@@ -61,7 +62,10 @@ def purge_if_due(runtime: Runtime) -> int | None:
     if put_off:
         log_event(Event.PURGE_PUT_OFF, due=rfc3339(plan.due))
         return None
-    deleted = purge(runtime, lease)
+    try:
+        deleted = purge(runtime, lease)
+    except NotVerifiedYetError:
+        return None  # The ledger is verified before the lease has ended.
     if not runtime.stopping.is_set():
         lease.end(runtime)
     return deleted
@@ -93,10 +97,14 @@ class _Lease:
 
 
 def purge(runtime: Runtime, lease: _Lease | None = None) -> int:
-    """Delete what is older than the retention; return how many rows that were."""
+    """Delete what is older than the retention; return how many rows that were.
+
+    Raises:
+        NotVerifiedYetError: the ledger has to be verified first; nothing was deleted.
+    """
     now, began = runtime.clock.now(), perf_counter()
     with runtime.database.read() as tx:
-        if changed_now(runtime, tx):
+        if changed_in(runtime, tx):
             return 0  # No one knows how long to keep anything. The next purge is in a day.
         retention = tx.configuration.get().values.retention_days
         redating = Redating(now, ahead=tx.exchanges.accepted_by(now))

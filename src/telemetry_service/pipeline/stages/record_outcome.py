@@ -22,6 +22,7 @@ from telemetry_service.domain.receipt import signed_at
 from telemetry_service.domain.transmissions import AttemptTrigger, cause_of, state_after
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import naming_key, read_overlap
+from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.claims import signed_claims
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.claim import Claimed
@@ -98,7 +99,7 @@ def _record(
     ):
         return False
     if isinstance(outcome, Accepted):
-        _note_acceptance(tx, transmission_id, outcome, now, duration_ms)
+        _note_acceptance(runtime, tx, transmission_id, outcome, now, duration_ms)
         tx.exchanges.attempted(now, ok=True, cause=None)
     elif _note_failure(runtime, tx, claimed, outcome, now, duration_ms):
         # The process that took over the expired lease knows better.
@@ -148,7 +149,7 @@ def notes_as_said(notes: Sequence[Note]) -> dict[str, Value]:
 
 
 def _note_acceptance(
-    tx: Transaction, transmission_id: UUID, outcome: Accepted, now: datetime, duration_ms: int
+    runtime: Runtime, tx: Transaction, transmission_id: UUID, outcome: Accepted, now: datetime, duration_ms: int
 ) -> None:
     columns = {
         "accepted_at": now,
@@ -158,11 +159,16 @@ def _note_acceptance(
     }
     if tx.transmissions.accept(transmission_id, columns):
         tx.extension_codes.accepted(transmission_id, now)
-    note_license(tx, transmission_id, outcome.license, now, outcome.license_signed_at)
+    note_license(runtime, tx, transmission_id, outcome.license, now, outcome.license_signed_at)
 
 
 def note_license(
-    tx: Transaction, transmission_id: UUID, update: LicenseUpdate | None, now: datetime, as_of: datetime | None
+    runtime: Runtime,
+    tx: Transaction,
+    transmission_id: UUID,
+    update: LicenseUpdate | None,
+    now: datetime,
+    as_of: datetime | None,
 ) -> None:
     """Take over the license posture that the License Server reported, if there is one and nothing newer is known.
 
@@ -170,6 +176,7 @@ def note_license(
     """
     if update is None:
         return
+    distrust_older(runtime, tx)
     source = LicenseSource.LICENSE_SERVER
     change = tx.license.report(_reported(update), NO_POSTURE, source, now, None if as_of is None else min(as_of, now))
     if change is not None:

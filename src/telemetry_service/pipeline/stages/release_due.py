@@ -12,7 +12,7 @@ from telemetry_service.domain.transmissions import State, Transmission
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.announcement import announcement_of, notice_is_over
-from telemetry_service.pipeline.changed_rows import changed_now
+from telemetry_service.pipeline.changed_rows import are_as_stored
 from telemetry_service.pipeline.prepared import readable_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.storage.database import Transaction
@@ -25,7 +25,7 @@ def release_due(runtime: Runtime) -> None:
         return
     with runtime.database.read() as tx:
         over = tx.transmissions.notice_over(now)
-        if over and changed_now(runtime, tx):
+        if over and not are_as_stored(runtime, tx):
             return  # Someone may have changed when something was announced.
     if not over:
         return

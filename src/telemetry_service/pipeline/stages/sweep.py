@@ -190,7 +190,7 @@ class _Complete:
     def __init__(self, runtime: Runtime, anchors: Sequence[str]) -> None:
         self._runtime, self._now = runtime, runtime.clock.now()
         with runtime.database.read() as tx:
-            last = stored_verification(runtime, tx)
+            last, known = stored_verification(runtime, tx), read_verification(runtime, tx)
             self._checkpoint = tx.sweep.checkpoint()
             trusted = runtime.ledger_keys(tx).values()
         self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
@@ -203,7 +203,7 @@ class _Complete:
         self._head = Head(0, "")
         self._tables: TablesCheck | None = None
         """None before all entries were verified."""
-        self._known_stamps = {} if last is None else last.stamps
+        self._known_stamps = {} if known is None else known.stamps
 
     @property
     def _stamps(self) -> dict[str, str]:

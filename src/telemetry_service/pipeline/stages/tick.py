@@ -4,12 +4,13 @@ The database decides: the process that moves the next run forward, and writes th
 transaction, owns the tick. Any number of replicas make one payload.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.actor import SCHEDULE
 from telemetry_service.domain.clock import is_plausible, rfc3339
-from telemetry_service.domain.errors import PayloadContradictionError
+from telemetry_service.domain.errors import NotVerifiedYetError, PayloadContradictionError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.obstacles import KEY_UNUSABLE, SETTINGS_CHANGED, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
@@ -42,12 +43,18 @@ def wake(runtime: Runtime) -> WakeReport:
 
 
 def run_due_tick(runtime: Runtime) -> str | None:
-    """Own and run the due tick; None if there is none, or another replica owns it."""
+    """Own and run the due tick; None if there is none, another replica owns it, or the sweep has to come first."""
+    with suppress(NotVerifiedYetError):  # It stays due.
+        return _run_due_tick(runtime)
+    return None
+
+
+def _run_due_tick(runtime: Runtime) -> str | None:
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         due = tx.schedule.next_run_at()
         frequency = tx.configuration.get().values.frequency
-        missed = _missed(Snapshot(runtime, tx, now)) if due > now else None
+        missed = _missed(Snapshot(runtime, tx, now, decides=True)) if due > now else None
     if due > now:
         _correct_schedule(runtime, due, next_run_after(frequency, now), now)
         return _run_missed(runtime, now) if missed else None
@@ -61,7 +68,7 @@ def run_due_tick(runtime: Runtime) -> str | None:
         if not tx.schedule.own_tick(tick_key, now, period.period_id):
             return None
         runtime.failpoint(Failpoint.TICK_OWNED)
-        result = _run_and_note(Snapshot(runtime, tx, now), tick_key)
+        result = _run_and_note(Snapshot(runtime, tx, now, decides=True), tick_key)
     log_tick(result, due)
     return result
 
@@ -84,11 +91,11 @@ def _run_missed(runtime: Runtime, now: datetime) -> str | None:
     read_up_to_now(runtime)
     with runtime.database.write() as tx:
         tx.periods.lock_open()
-        missed = _missed(Snapshot(runtime, tx, now))
+        missed = _missed(Snapshot(runtime, tx, now, decides=True))
         if missed is None or not tx.schedule.own_missed_tick(missed):
             return None
         runtime.failpoint(Failpoint.TICK_OWNED)
-        result = _run_and_note(Snapshot(runtime, tx, now), missed.tick_key)
+        result = _run_and_note(Snapshot(runtime, tx, now, decides=True), missed.tick_key)
     log_tick(result, missed.due_at)
     return result
 
@@ -124,7 +131,7 @@ def _run(snapshot: Snapshot, due: datetime) -> str:
     closing = Closing(SCHEDULE, Trigger.SCHEDULED, ClosedBy.TICK, AttemptTrigger.TICK, send_at)
     try:
         # The waiting transmissions have a new plan, which affects the health in the payload.
-        close_and_prepare(Snapshot(runtime, snapshot.tx, now), closing)
+        close_and_prepare(Snapshot(runtime, snapshot.tx, now, decides=True), closing)
     except PayloadContradictionError:
         return CONTRADICTION  # The period stays open: its counts are included in a later payload.
     return _PREPARED

@@ -11,7 +11,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.actions.export_bundle import export_bundle
 from telemetry_service.pipeline.actions.import_receipts import import_receipts
 from telemetry_service.schemas.bundles import ImportResponse
-from telemetry_service.web.api.openapi_parts import refused_with
+from telemetry_service.web.api.openapi_parts import UNSURE_WHAT_MAY_LEAVE, refused_with
 from telemetry_service.web.context import Context
 from telemetry_service.web.http.body import NO_BODY, JsonBody
 from telemetry_service.web.security.authorization import CurrentCaller, needs
@@ -38,6 +38,7 @@ Receipts = Annotated[ReceiptsFile, Depends(JsonBody(ReceiptsFile, _EXAMPLE))]
     errors.TelemetryDisabledError,
     errors.NotConfiguredError,
     errors.KeyUnusableError,
+    *UNSURE_WHAT_MAY_LEAVE,
 )
 def post_bundle(context: Context, caller: CurrentCaller) -> Response:
     """Export waiting transmissions as a bundle file. Each one in it is an attempt under the present API key."""

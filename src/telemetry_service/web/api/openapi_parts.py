@@ -30,6 +30,9 @@ UNABLE_TO_SEND = (
 )
 """The refusals of every call that makes an exchange with the License Server."""
 
+UNSURE_WHAT_MAY_LEAVE = (errors.RestoredError, errors.SettingsChangedError, errors.NotVerifiedYetError)
+"""The refusals of every call that lets a payload leave."""
+
 
 def refused_with(*kinds: type[TelemetryError]) -> Callable[[Endpoint], Endpoint]:
     """Declare the refusals that are specific to a route; ``openapi.py`` adds those that follow from its kind."""

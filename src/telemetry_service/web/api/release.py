@@ -11,7 +11,7 @@ from telemetry_service.pipeline.actions.accept_without_receipt import accept_wit
 from telemetry_service.pipeline.actions.release import release, withdraw
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.schemas.transmissions import TransmissionDetailResponse
-from telemetry_service.web.api.openapi_parts import refused_with
+from telemetry_service.web.api.openapi_parts import UNSURE_WHAT_MAY_LEAVE, refused_with
 from telemetry_service.web.api.parameters import TransmissionId
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
@@ -31,7 +31,7 @@ router = Topic("transmissions", "/telemetry/history/{transmission_id:uuid}")
 @refused_with(
     errors.NotFoundError,
     errors.TelemetryDisabledError,
-    errors.RestoredError,
+    *UNSURE_WHAT_MAY_LEAVE,
     errors.NotAwaitingReleaseError,
     errors.WithdrawnError,
     errors.PayloadChangedError,

@@ -22,7 +22,7 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.schemas.ledger import MessageResponse
 from telemetry_service.schemas.transmissions import HistoryResponse, RetriedResponse, TransmissionDetailResponse
 from telemetry_service.web.api.export import csv_lines, json_lines
-from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, header, refused_with
+from telemetry_service.web.api.openapi_parts import UNABLE_TO_SEND, UNSURE_WHAT_MAY_LEAVE, header, refused_with
 from telemetry_service.web.api.parameters import (
     IF_MATCH_PATTERN,
     AttemptNumber,
@@ -64,7 +64,12 @@ router = Topic("transmissions", "/telemetry")
     openapi_extra={"parameters": [_IDEMPOTENCY_KEY, _IF_MATCH]},
 )
 @needs(Scope.ADMIN)
-@refused_with(*UNABLE_TO_SEND, errors.PreviewStaleError, errors.PayloadContradictionError)
+@refused_with(
+    *UNABLE_TO_SEND,
+    *UNSURE_WHAT_MAY_LEAVE,
+    errors.PreviewStaleError,
+    errors.PayloadContradictionError,
+)
 @waits_for_license_server
 def post_send_now(
     context: Context, caller: CurrentCaller, response: Response, idempotency_key: IdempotencyKey, shown: TagsSeen
@@ -107,7 +112,7 @@ def get_export(context: Context, caller: CurrentCaller, query: ExportParameters)
 
 @router.post("/history/retry-failed", response_model=RetriedResponse, dependencies=[NO_BODY])
 @needs(Scope.ADMIN)
-@refused_with(*UNABLE_TO_SEND)
+@refused_with(*UNABLE_TO_SEND, *UNSURE_WHAT_MAY_LEAVE)
 @waits_for_license_server
 def post_retry_failed(context: Context, caller: CurrentCaller) -> dict[str, tuple[TransmissionDetail, ...]]:
     """Send every failed transmission again, oldest first."""
@@ -175,6 +180,7 @@ def get_message(
     errors.AwaitingReleaseError,
     errors.WithdrawnError,
     *UNABLE_TO_SEND,
+    *UNSURE_WHAT_MAY_LEAVE,
 )
 @waits_for_license_server
 def post_retry(context: Context, caller: CurrentCaller, transmission_id: TransmissionId) -> TransmissionDetail:

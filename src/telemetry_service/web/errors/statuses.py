@@ -19,6 +19,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.RestoredError: HTTPStatus.CONFLICT,
     errors.NotRestoredError: HTTPStatus.CONFLICT,
     errors.SettingsChangedError: HTTPStatus.CONFLICT,
+    errors.NotVerifiedYetError: HTTPStatus.CONFLICT,
     errors.BundlesOnlyError: HTTPStatus.CONFLICT,
     errors.NoBundlesError: HTTPStatus.CONFLICT,
     errors.NothingToExportError: HTTPStatus.CONFLICT,
