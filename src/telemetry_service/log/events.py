@@ -259,7 +259,7 @@ EVENTS: dict[Event, Meaning] = {
     Event.API_KEY_SET: Meaning(INFO, ("actor",), "A new API key was saved."),
     Event.API_KEY_REMOVED: Meaning(INFO, ("actor",), "The API key was removed."),
     Event.API_KEY_OVERLAP_ENDED: Meaning(
-        INFO, ("reason",), "The API key before the present one was destroyed, because its time is over."
+        INFO, ("reason",), "The API key before the present one was destroyed: its time is over, or someone put it back."
     ),
     Event.API_KEY_REVEALED: Meaning(WARNING, ("actor", "address"), "The API key was shown."),
     Event.LOGIN_SUCCEEDED: Meaning(INFO, ("address",), "The administrator logged in or entered the password again."),

@@ -1,26 +1,31 @@
 """The API key before the present one. It is still tried for a day, because both sides never switch at one moment.
 
-Its successor and the end are sealed with it: anyone who can only write to the database cannot prolong the overlap. A
-row that was copied before the overlap ended can be put back until the end that is sealed in it.
+Its successor, the end and a random number are sealed with it, and the ledger's entries say the number, and when the key
+was destroyed. So anyone who can only write to the database can neither prolong the overlap nor bring an old key back.
 """
 
 import json
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from secrets import token_hex
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import ApiKeyFact, OldApiKeyFact, hint_of
-from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.errors import KeyUnusableError, NotVerifiedYetError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers, signed_numbers
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.keyring import Place
 from telemetry_service.storage.configuration import SealedApiKey
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import GONE, NUMBER_BYTES, OVERLAP
 
 PURPOSE = "api-key-overlap"
 
@@ -36,6 +41,8 @@ class Ended(StrEnum):
     EXPIRED = "expired"
     REMOVED = "removed"
     REPLACED = "replaced"
+    PUT_BACK = "put_back"
+    """It was destroyed before, and someone has put its row back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class OldApiKey:
     successor: str
     """The ID of the present key."""
     until: datetime
+    number: str | None
+    """What entries call it; None if it was kept by a version without numbers."""
 
     @property
     def fact(self) -> OldApiKeyFact:
@@ -58,19 +67,36 @@ def read_overlap(runtime: Runtime, tx: Transaction, now: datetime) -> OldApiKey 
     sealed = tx.sealed_values.overlap()
     if sealed is None:
         return None
-    return open_overlap(runtime, sealed, tx.installation.sealed_for(), tx.configuration.get().api_key, now)
+    return open_overlap(runtime, tx, sealed, tx.installation.sealed_for(), tx.configuration.get().api_key, now)
 
 
 def open_overlap(
-    runtime: Runtime, sealed: bytes | None, installation: UUID, present: ApiKeyFact | None, now: datetime
+    runtime: Runtime,
+    tx: Transaction,
+    sealed: bytes | None,
+    installation: UUID,
+    present: ApiKeyFact | None,
+    now: datetime,
 ) -> OldApiKey | None:
-    """Return the old key; None if there is none, it cannot be opened, its time is over, or it is not of this key."""
+    """Return the old key if it is tried now.
+
+    None if there is none, it cannot be opened, its time is over, it is not of this key, or it was destroyed.
+    """
     old = _opened(runtime, sealed, installation)
     if old is None or present is None or old.successor != present.key_id:
         return None
-    # A clock that is set back must not prolong it.
-    until = min(old.until, now + LONGEST)
-    return None if until <= now else OldApiKey(old.api_key, old.successor, until)
+    until = min(old.until, now + LONGEST)  # A clock that is set back must not prolong it.
+    try:
+        return replace(old, until=until) if until > now and _is_kept(runtime, tx, old) else None
+    except NotVerifiedYetError:
+        return None
+
+
+def may_overlap(runtime: Runtime, tx: Transaction) -> bool:
+    """Whether there is an old key, or one of which someone has taken the row away, to put it back later."""
+    if tx.sealed_values.overlap() is not None:
+        return True
+    return known_numbers(runtime, tx, read_verification(runtime, tx)).get(OVERLAP, GONE) != GONE
 
 
 def begin_overlap(
@@ -89,15 +115,18 @@ def begin_overlap(
         return None
     if key_id(kept) == new_key_id:
         return None  # Back to the key before.
-    found = OldApiKey(kept, new_key_id, old.until if old else now + LONGEST)
+    found = OldApiKey(kept, new_key_id, old.until if old else now + LONGEST, token_hex(NUMBER_BYTES))
     _keep(runtime, tx, found)
+    tx.ledger.stamped(OVERLAP, found.number or GONE)
     return found
 
 
-def end_overlap(tx: Transaction, now: datetime, actor: Actor, reason: Ended) -> bool:
+def end_overlap(runtime: Runtime, tx: Transaction, now: datetime, actor: Actor, reason: Ended) -> bool:
     """Destroy the old key; False if there is none."""
-    if not tx.sealed_values.destroy_overlap():
+    if not may_overlap(runtime, tx):
         return False
+    tx.sealed_values.destroy_overlap()
+    tx.ledger.stamped(OVERLAP, GONE)
     tx.ledger.note(now, actor, Kind.KEY_OVERLAP_ENDED, {"reason": reason.value})
     return True
 
@@ -123,11 +152,20 @@ def _opened(runtime: Runtime, sealed: bytes | None, installation: UUID) -> OldAp
         said = json.loads(runtime.keys.open(sealed, Place(PURPOSE, installation)))
     except KeyUnusableError:
         return None  # As the doctor says; what cannot be opened is not destroyed.
-    return OldApiKey(said["api_key"], said["successor"], datetime.fromisoformat(said["until"]))
+    return OldApiKey(said["api_key"], said["successor"], datetime.fromisoformat(said["until"]), said.get("number"))
+
+
+def _is_kept(runtime: Runtime, tx: Transaction, old: OldApiKey) -> bool:
+    """Whether no entry says that it was destroyed, or replaced by another.
+
+    Raises:
+        NotVerifiedYetError: only the next sweep can tell.
+    """
+    return signed_numbers(runtime, tx, read_verification(runtime, tx)).get(OVERLAP) == old.number
 
 
 def _keep(runtime: Runtime, tx: Transaction, old: OldApiKey) -> None:
-    said = {"api_key": old.api_key, "successor": old.successor, "until": rfc3339(old.until)}
+    said = {**asdict(old), "until": rfc3339(old.until)}
     place = Place(PURPOSE, tx.installation.sealed_for())
     tx.sealed_values.keep_overlap(runtime.keys.seal(json.dumps(said).encode(), place))
 
@@ -143,5 +181,7 @@ def follow_overlap(runtime: Runtime, tx: Transaction, now: datetime) -> Ended | 
     if old.until <= now:
         return Ended.EXPIRED
     if old.until > now + LONGEST:
-        _keep(runtime, tx, OldApiKey(old.api_key, old.successor, now + LONGEST))
+        _keep(runtime, tx, replace(old, until=now + LONGEST))
+    with suppress(NotVerifiedYetError):
+        return None if _is_kept(runtime, tx, old) else Ended.PUT_BACK
     return None

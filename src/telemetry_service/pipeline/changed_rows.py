@@ -12,7 +12,7 @@ from telemetry_service.pipeline.verification import open_verification, read_veri
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.current_state import CurrentState
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.stamps import CONFIGURATION, GONE, STAMPED, Stamped, numbers_in
+from telemetry_service.storage.stamps import CONFIGURATION, GONE, OVERLAP, STAMPED, Stamped, numbers_in
 
 _ALWAYS_READ = frozenset(table.row.value for table in STAMPED if table.key is None)
 """The names of the rows that are read for every decision."""
@@ -105,7 +105,7 @@ def _changed(runtime: Runtime, rows: Iterable[Stamped], numbers: Mapping[str, st
     """Return what does not fit among rows, or is gone."""
     present = {stamped.name: stamped for stamped in rows}
     changed = {stamped.row for stamped in present.values() if not _fits(runtime, stamped, numbers)}
-    left = {name for name, number in numbers.items() if number != GONE}
+    left = {name for name, number in numbers.items() if number != GONE and name != OVERLAP}
     return changed | {ChangedRow(name.partition(" ")[0]) for name in left - present.keys()}
 
 

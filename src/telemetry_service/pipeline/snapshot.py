@@ -83,11 +83,11 @@ class Snapshot:
             raise self._opened_key
         return self._opened_key
 
-    @property
+    @cached_property
     def old_api_key(self) -> OldApiKey | None:
         """The key before the present one, while it is still tried."""
         state, present = self.state, self.configuration.api_key
-        return open_overlap(self.runtime, state.overlap, state.installation, present, self.now)
+        return open_overlap(self.runtime, self.tx, state.overlap, state.installation, present, self.now)
 
     @property
     def naming_key(self) -> str:

@@ -62,6 +62,9 @@ NUMBER_BYTES = 16
 GONE = ""
 """In place of the number of a stamp: its row was removed."""
 
+OVERLAP = "api_key_overlap"
+"""The API key before the present one has no stamp: its number is sealed with it. Entries repeat it by this name."""
+
 
 def number_of(stamp: bytes) -> str:
     """Return the number in a stamp, in hex."""
@@ -182,7 +185,7 @@ class StampStore:
         for table in STAMPED:
             with suppress(RowUnreadableError):  # It stays as it is: nothing is sent with it.
                 self.renew(table)
-        for gone in set(known) - {stamped.name for stamped in self.all()}:
+        for gone in set(known) - {OVERLAP, *(stamped.name for stamped in self.all())}:
             self._ledger.stamped(gone, GONE)
 
     def seal_again(self) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import create_engine
+
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.configuration import Delivery
 from telemetry_service.domain.ledger import Kind
@@ -21,7 +23,7 @@ from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
-from telemetry_service.pipeline.stages.sweep import examine_everything
+from telemetry_service.pipeline.stages.sweep import examine_everything, sweep
 from telemetry_service.sealing.identity import key_id, pseudonym
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
@@ -29,6 +31,7 @@ from tests.support.fault_server import Visit
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, reply
 from tests.support.site import Site, usage
+from tests.support.tampering import run
 
 NEW, NEWER, MISTYPED = "ck_test_new_0Zq81", "ck_test_newer_4Hd72", "mistyped-key-0123456789"
 OLD_ID, NEW_ID, NEWER_ID, MISTYPED_ID = map(key_id, (API_KEY, NEW, NEWER, MISTYPED))
@@ -332,3 +335,100 @@ def test_the_old_key_is_at_rest_sealed_and_no_one_else_can_prolong_it(site: Site
         assert read_now(site.runtime, read_configuration).old_api_key is None
         deliver_due(site.runtime)
         assert old_key(site) is None
+
+
+def _replaced(site: Site) -> None:
+    set_api_key(site.runtime, NEW, ADMIN)
+
+
+def _removed(site: Site) -> None:
+    remove_api_key(site.runtime, ADMIN)
+    set_api_key(site.runtime, NEW, ADMIN, overlap=True)
+
+
+def _replaced_twice(site: Site) -> None:
+    switch(site, NEWER)
+    set_api_key(site.runtime, NEW, ADMIN)
+
+
+def _accepted(site: Site) -> None:
+    vendor_switches(site)
+    send(site)
+
+
+def _accepted_while_its_row_was_away(site: Site) -> None:
+    _run(site, "DELETE FROM api_key_overlap")
+    _accepted(site)
+
+
+def _replaced_while_its_row_was_away(site: Site) -> None:
+    _run(site, "DELETE FROM api_key_overlap")
+    _replaced(site)
+
+
+DESTROYED: tuple[Callable[[Site], None], ...] = (
+    _replaced,
+    _removed,
+    _replaced_twice,
+    _replaced_while_its_row_was_away,
+    _accepted,
+    _accepted_while_its_row_was_away,
+)
+"""How an old key is destroyed, so that the new one is the only one."""
+
+
+def _run(site: Site, *statements: str) -> None:
+    engine = create_engine(site.replica.database_url)
+    with engine.begin() as connection:
+        run(*statements)(connection)
+    engine.dispose()
+
+
+def test_no_copy_of_its_row_brings_a_destroyed_key_back(site: Site) -> None:
+    for destroy in DESTROYED:
+        set_api_key(site.runtime, API_KEY, ADMIN)
+        switch(site)
+        _run(site, "DROP TABLE IF EXISTS kept", "CREATE TABLE kept AS SELECT * FROM api_key_overlap")
+        destroy(site)
+        for knows in ("the entries since", "the verdict"):
+            _run(site, "DELETE FROM api_key_overlap", "INSERT INTO api_key_overlap SELECT * FROM kept")
+            assert read_now(site.runtime, read_configuration).old_api_key is None, (destroy, knows)
+            deliver_due(site.runtime)
+            assert (old_key(site), ends(site)[-1]) == (None, "put_back"), (destroy, knows)
+            sweep(site.runtime)
+    _run(site, "INSERT INTO api_key_overlap SELECT * FROM kept")
+    site.server.trouble(Trouble(before=reply(401)))
+    assert tried(send(site)) == [(NEW_ID, UNKNOWN)]
+    assert all_is_proved(site)
+
+
+def test_a_copy_of_a_row_does_not_prolong_what_the_mistyped_key_in_between_had(site: Site) -> None:
+    switch(site, MISTYPED)
+    _run(site, "CREATE TABLE kept AS SELECT * FROM api_key_overlap")
+    switch(site)
+    switch(site, MISTYPED)
+    _run(site, "DELETE FROM api_key_overlap", "INSERT INTO api_key_overlap SELECT * FROM kept")
+    assert read_now(site.runtime, read_configuration).old_api_key is None
+
+
+def test_while_an_entry_is_missing_no_one_can_tell_and_the_old_key_waits(site: Site) -> None:
+    switch(site)
+    sweep(site.runtime)
+    site.configure(retention_days=90)
+    _run(site, "DELETE FROM telemetry_ledger WHERE seq = (SELECT max(seq) FROM telemetry_ledger)")
+    assert read_now(site.runtime, read_configuration).old_api_key is None
+    deliver_due(site.runtime)
+    assert ends(site) == []
+    for _ in range(2):
+        sweep(site.runtime)
+    assert old_key(site) == OLD_ID
+
+
+def test_approving_rows_that_someone_changed_keeps_the_old_key(site: Site) -> None:
+    switch(site)
+    _run(site, "UPDATE telemetry_configuration SET anonymize_pii = false")
+    site.configure(anonymize_pii=True)
+    assert old_key(site) == OLD_ID
+    sweep(site.runtime)
+    assert old_key(site) == OLD_ID
+    assert all_is_proved(site)

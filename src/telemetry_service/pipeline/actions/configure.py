@@ -170,7 +170,7 @@ def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = _any) -> Co
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
             tx.ledger.note(now, actor, Kind.KEY_REMOVED)
-            end_overlap(tx, now, actor, Ended.REMOVED)
+            end_overlap(runtime, tx, now, actor, Ended.REMOVED)
         view = read_configuration(Snapshot(runtime, tx, now))
     if present:
         log_event(Event.API_KEY_REMOVED, actor=actor.label)
@@ -258,7 +258,7 @@ def _replace_api_key(
     before, key = tx.configuration.get().api_key, seal_api_key(runtime, tx, api_key, now)
     old = _overlap(runtime, tx, key.fact.key_id, now) if overlap else None
     if old is None:
-        end_overlap(tx, now, actor, Ended.REPLACED)
+        end_overlap(runtime, tx, now, actor, Ended.REPLACED)
     if replaces:
         tx.configuration.set_api_key(key, now)
     tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)

@@ -81,7 +81,7 @@ def _record(
     if isinstance(outcome, Failure):
         tx.configuration.get(lock=True)  # Before the transmission, in the order of every transaction.
     else:
-        end_overlap_if_accepted(tx, claimed.api_key_id, now)
+        end_overlap_if_accepted(runtime, tx, claimed.api_key_id, now)
     if tx.transmissions.lock(transmission_id) is None:
         return False  # It was erased meanwhile, or an older copy of the database has taken the place of this one.
     attempt = {
