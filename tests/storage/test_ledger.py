@@ -26,6 +26,7 @@ from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.ledger import CLOCK_TOLERANCE, Head, StoredLine, each_line
 from telemetry_service.storage.ledger_pending import APART, AT_ONCE
+from telemetry_service.storage.types import MOST
 from tests.support.actors import ADMIN, OPS, STRANGER
 from tests.support.ledger import KEY, entries, signed_database
 from tests.support.log_lines import lines_of
@@ -283,6 +284,22 @@ def test_after_lines_were_deleted_with_the_head_the_new_lines_tell_where(databas
     change(database_url, "DELETE FROM telemetry_ledger WHERE seq = 2")
     note(database)
     assert [line.seq for line in lines(database)] == [1, 3, 4, 5]
+
+
+OVERTAKE = (
+    "INSERT INTO telemetry_ledger (seq, line, kind, at, actor)"
+    " SELECT max(seq) + :by, 'no.line.x', 'tick', max(at), 'service' FROM telemetry_ledger"
+)
+MOVE = "UPDATE ledger_head SET seq = seq + :by"
+
+
+def test_a_head_that_someone_moves_or_overtakes_stops_nothing(database: Database, database_url: str) -> None:
+    note(database)
+    for statement, by in ((MOVE, -2), (MOVE, -1), (OVERTAKE, 1), (OVERTAKE, 2**62), (MOVE, 2**62)):
+        change(database_url, statement, by=by)
+        note(database)
+        with database.read() as tx:
+            assert tx.ledger.latest(1, before=MOST)[0].kind == "connection_tested", (statement, by)
 
 
 def test_a_key_that_cannot_be_opened_is_replaced_and_a_line_says_that_it_was_lost(database_url: str) -> None:

@@ -443,16 +443,29 @@ class _Writer:
             self._connection.execute(lock).one()
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
-        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED, INSTALLATION)
+        head = self._read_head()
+        if head.follows == head.seq + 1:  # Someone has set it back, or written a line behind it.
+            last = self._last_line()
+            self._connection.execute(update(HeadRow).values(seq=last.seq, sha256=last.sha256))
+            return self._read_head()
+        return head
+
+    def _read_head(self) -> Any:  # noqa: ANN401 - as above
+        behind = select(func.min(LineRow.seq)).where(LineRow.seq > HeadRow.seq, LineRow.seq <= MOST)
+        next_line = behind.correlate(HeadRow).scalar_subquery().label("follows")
+        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED, INSTALLATION, next_line)
         head = self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
         return filled(head, (HeadRow.seq, HeadRow.sha256))
 
     def _restore_head(self) -> None:
+        last = self._last_line()
+        row = upsert.insert(self._connection, HeadRow).values(id=1, seq=last.seq, sha256=last.sha256, key_id=_GONE)
+        self._connection.execute(row.on_conflict_do_nothing())
+
+    def _last_line(self) -> Head:
         lines = select(LineRow.seq, LineRow.line).where(LineRow.seq <= MOST).order_by(LineRow.seq.desc())
         last = next(full_rows(self._connection.execute(lines.limit(_STEP))), None)
-        seq, sha256 = (0, FIRST_PREV) if last is None else (last.seq, digest_of(last.line))
-        row = upsert.insert(self._connection, HeadRow).values(id=1, seq=seq, sha256=sha256, key_id=_GONE)
-        self._connection.execute(row.on_conflict_do_nothing())
+        return Head(0, FIRST_PREV) if last is None else Head(last.seq, digest_of(last.line))
 
     def _have_key(self, now: datetime) -> None:
         if self._key_id is None:
