@@ -20,8 +20,9 @@ def deployed_settings(deployment: Deployment) -> dict[str, Value]:
 
 
 def described(doors: Doors) -> str:
-    """Return who may log in, and how, as text for a digest. Of a secret it says only whether there is one."""
-    return json.dumps(asdict(doors), sort_keys=True, default=_plain)
+    """Return who may log in, and how, as text for a keyed digest: of the client's secret, only whether it is set."""
+    proxy = doors.proxy_url and doors.proxy_url.get_secret_value()
+    return json.dumps({**asdict(doors), "proxy_url": proxy}, sort_keys=True, default=_plain)
 
 
 def _plain(value: object) -> object:
