@@ -60,6 +60,8 @@ class SourceReading:
     turn: Lock = field(default_factory=Lock)
     share: int = 1
     """A step reads this part of its rows; more than 1 after a timeout."""
+    counted: bool = False
+    """Whether rows were counted since a look was last noted."""
     facts_at: float = -math.inf
     """When bouncers and codes were last read (monotonic, in seconds)."""
 

@@ -66,7 +66,9 @@ def test_rows_count_from_the_first_connection_on_and_each_once(site: Site, audit
     audit.run("DELETE FROM audit_log")
     assert counted(site) == Amount(10, 5, 3)
     audit.write(other())
+    site.clock.advance(seconds=7)
     assert counted(site) == Amount(11, 5, 3)
+    assert state(site).lag(site.clock.now()) == timedelta(0), "a look that has counted is noted"
     assert state(site).rows == 4
 
 

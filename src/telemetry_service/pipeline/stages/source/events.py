@@ -75,6 +75,7 @@ def _count(runtime: Runtime, state: SourceState, step: Step) -> None:
             if not tx.source.move(state, step.end, step.counted):
                 return  # Another replica has counted these rows.
             add_step(runtime, tx, period.period_id, step)
+            runtime.source_reading.counted = True
             runtime.failpoint(Failpoint.SOURCE_COUNTED)
     except NoRoomError:
         raise SourceFullError from None
@@ -100,8 +101,11 @@ def _note_look(runtime: Runtime, state: SourceState) -> None:
         before = tx.source.state()
     if before is None or before.version != state.version:
         return  # Another replica has read on.
-    if before.obstacle is None and state.looked_at - before.looked_at < _NOTED_EVERY:
+    reading = runtime.source_reading
+    idle = before.obstacle is None and not reading.counted
+    if idle and timedelta(0) <= state.looked_at - before.looked_at < _NOTED_EVERY:
         return
+    reading.counted = False
     with runtime.database.write() as tx:
         tx.source.looked(state)
     if before.obstacle is not None:
