@@ -43,6 +43,14 @@ def shared(run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
+def connected(database_url: str, clock: FrozenClock, license_server: LicenseServer) -> Iterator[Running]:
+    """A service that is configured and has something to send."""
+    with connected_service(database_url, connection_to(license_server), clock) as running:
+        send(running, report(), report(environment="sandbox"))
+        yield running
+
+
+@pytest.fixture
 def lived(database_url: str, clock: FrozenClock, license_server: LicenseServer) -> Iterator[Running]:
     """A service with an accepted transmission, a rejected one and one that waits."""
     with connected_service(database_url, connection_to(license_server), clock) as running:

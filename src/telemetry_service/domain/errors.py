@@ -500,6 +500,15 @@ class ReasonRefusedError(TelemetryError):
     sentence = "Give a reason of 1 to 500 characters, on one line."
 
 
+class IdempotencyKeyInUseError(TelemetryError):
+    """The call with the same Idempotency-Key has not ended yet."""
+
+    code = "idempotency-key-in-use"
+    sentence = (
+        "A call with this Idempotency-Key is still being carried out. Repeat the call in a moment for its result."
+    )
+
+
 class RefusedReport(NamedTuple):
     """A report for which the open period has no room."""
 

@@ -122,6 +122,9 @@ class HistoryResponse(ResponseModel):
     unreadable: tuple[UnreadableTransmissionResponse, ...]
     """The transmissions of this page that cannot be read."""
     next_cursor: str | None
+    """The `cursor` of the next page; null on the last one."""
+    updates_cursor: str | None
+    """With `updated_since`, or a cursor of it: the `cursor` to ask with later, for what has changed after this page."""
 
 
 class RetriedResponse(ResponseModel):

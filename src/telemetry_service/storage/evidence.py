@@ -1,7 +1,7 @@
 """The exact bytes that digests name: payloads as prepared and as sent, and bodies as they crossed the network."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from uuid import UUID
 
 from sqlalchemy import Connection, LargeBinary, cast, delete, select
@@ -41,6 +41,14 @@ class EvidenceStore:
         query = select(Row.sha256, _CONTENT)
         asked = query.where(Row.transmission_id == transmission_id, Row.sha256.in_(set(digests)))
         return {row.sha256: bytes(row.content) for row in full_rows(self._connection.execute(asked))}
+
+    def of_each(self, digests: Mapping[UUID, str]) -> dict[UUID, bytes]:
+        """Return the bytes that each transmission keeps under its digest, as far as there are any."""
+        query = select(Row.transmission_id, Row.sha256, _CONTENT).where(
+            Row.transmission_id.in_(digests.keys()), Row.sha256.in_(set(digests.values()))
+        )
+        rows = full_rows(self._connection.execute(query))
+        return {row.transmission_id: bytes(row.content) for row in rows if digests[row.transmission_id] == row.sha256}
 
     def anywhere(self, digests: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield the bytes kept under several digests for any transmission, each with its digest."""

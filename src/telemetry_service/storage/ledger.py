@@ -368,6 +368,14 @@ class LedgerStore:
         """Return the signed end of what was pruned; None while nothing was, or it cannot be read."""
         return next((row[0] for row in readable_rows(self._connection.execute(select(HeadRow.checkpoint)))), None)
 
+    def last_before(self, at: datetime) -> int:
+        """Return the number of the entry before the first one of ``at`` or later; -1 if that is the first of all."""
+        first = self._connection.execute(select(func.min(LineRow.seq)).where(LineRow.at >= at)).scalar()
+        if first is None:
+            return self.head().seq
+        older = self._connection.execute(select(LineRow.seq).where(LineRow.seq < first).limit(1)).first()
+        return -1 if older is None else int(first) - 1
+
     def count(self) -> int:
         """Return the number of lines."""
         return self._connection.execute(select(func.count()).select_from(LineRow)).scalar_one()

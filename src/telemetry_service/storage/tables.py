@@ -389,6 +389,7 @@ class LedgerLineRow(Base):
     __table_args__ = (
         Index("ix_telemetry_ledger_transmission_id", "transmission_id", "seq"),
         Index("ix_telemetry_ledger_kind", "kind", "seq"),
+        Index("ix_telemetry_ledger_at", "at", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

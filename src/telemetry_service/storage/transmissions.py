@@ -46,6 +46,7 @@ from telemetry_service.domain.transmissions import (
 )
 from telemetry_service.storage.rows import filled, full_rows, readable_rows
 from telemetry_service.storage.tables import EvidenceRow as Evidence
+from telemetry_service.storage.tables import LedgerLineRow as Line
 from telemetry_service.storage.tables import ReportingPeriod
 from telemetry_service.storage.tables import TelemetryTransmissionAttempt as AttemptRow
 from telemetry_service.storage.tables import TelemetryTransmissionLog as Log
@@ -91,6 +92,19 @@ class LastReceipt:
     transmission_id: UUID
     receipt: str | None
     payload_digests: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A transmission, and the number of the entry that is its latest change."""
+
+    row: InHistory
+    changed_in: int
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """By which they are listed."""
+        return self.changed_in, self.row.sequence
 
 
 class TransmissionStore:
@@ -147,6 +161,31 @@ class TransmissionStore:
     def page_after(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[InHistory, ...]:
         """Return transmissions with a sequence above ``after``, those nearest to it, oldest first."""
         return self._page([*_conditions(filter_), Log.sequence > after], Log.sequence.asc(), limit)
+
+    def changed_page(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[Changed, ...]:
+        """Return transmissions with an entry in the ledger above ``after``, by their latest entry.
+
+        Before the first entry is what an upgrade took over and nothing has changed since.
+        """
+        latest = func.max(Line.seq).label("latest")
+        entries = select(Line.transmission_id, latest).where(Line.seq > after, Line.transmission_id.is_not(None))
+        by_row = entries.group_by(Line.transmission_id).subquery()
+        changed_in = func.coalesce(by_row.c.latest, 0)
+        query = select(type_coerce(Log.sequence, BigInteger), changed_in)
+        joined = query.join(by_row, by_row.c.transmission_id == Log.transmission_id, isouter=after < 0)
+        ordered = joined.where(*_conditions(filter_)).order_by(changed_in, Log.sequence).limit(limit)
+        numbers = {row[0]: row[1] for row in self._connection.execute(ordered)}
+        rows = self._page([Log.sequence.in_(numbers)], Log.sequence.asc(), limit)
+        return tuple(sorted((Changed(row, numbers[row.sequence]) for row in rows), key=lambda one: one.order))
+
+    def attempts_of(self, transmission_ids: Collection[UUID]) -> dict[UUID, tuple[Attempt, ...]]:
+        """Return the attempts of several transmissions, oldest first."""
+        found: dict[UUID, tuple[Attempt, ...]] = {}
+        query = select(AttemptRow.transmission_id, *_ATTEMPT_COLUMNS).order_by(AttemptRow.number)
+        for row in self._connection.execute(query.where(AttemptRow.transmission_id.in_(transmission_ids))):
+            attempt = Attempt(*filled(row[1:], _ATTEMPT_COLUMNS))
+            found[row[0]] = (*found.get(row[0], ()), attempt)
+        return found
 
     def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
         """Return the attempts of a transmission, oldest first."""

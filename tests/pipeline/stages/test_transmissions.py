@@ -10,7 +10,6 @@ import pytest
 
 from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.errors import (
-    AlreadyDeliveredError,
     KeyUnusableError,
     NotConfiguredError,
     NotFoundError,
@@ -273,10 +272,9 @@ def test_retry_sends_the_stored_payload_under_the_same_id_now(site: Site) -> Non
     assert received_ids(site) == [str(failed.transmission_id)] * 2
 
 
-def test_retry_of_what_was_accepted_is_refused(site: Site) -> None:
+def test_retry_of_what_was_accepted_returns_it_and_sends_nothing(site: Site) -> None:
     accepted = send(site)
-    with pytest.raises(AlreadyDeliveredError):
-        retry(site.runtime, accepted.transmission_id, ADMIN)
+    assert retry(site.runtime, accepted.transmission_id, ADMIN).transmission == accepted
     assert len(site.server.server.requests) == 1
 
 
@@ -324,7 +322,8 @@ def test_send_now_pressed_twice_with_one_key_is_one_transmission(site: Site) -> 
     site.report(usage(5))
     first = send_now(site.runtime, ADMIN, "0" * 64)
     site.report(usage(7))
-    assert send_now(site.runtime, ADMIN, "0" * 64) == first
+    again = send_now(site.runtime, ADMIN, "0" * 64)
+    assert (again.transmission, first.replayed, again.replayed) == (first.transmission, False, True)
     assert send_now(site.runtime, ADMIN, "1" * 64).transmission.records_sent == 7
     assert [payload.total_events for payload in site.server.payloads()] == [5, 7]
 

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -16,23 +15,13 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.web.api.export import COLUMNS, cell
-from tests.support.connected import connected_service, connection_to
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.log_lines import lines_in
 from tests.support.running import Running, code_in, fields_in
-from tests.web.api.test_facts import report, send
 
 SEND, HISTORY = "telemetry/send-now", "telemetry/history"
-
-
-@pytest.fixture
-def connected(database_url: str, clock: FrozenClock, license_server: LicenseServer) -> Iterator[Running]:
-    """A service that is configured and has something to send."""
-    with connected_service(database_url, connection_to(license_server), clock) as running:
-        send(running, report(), report(environment="sandbox"))
-        yield running
 
 
 def _send_now(service: Running, **headers: str) -> dict[str, Any]:
@@ -166,8 +155,6 @@ def test_a_failed_transmission_says_why_and_is_sent_again_under_the_same_id(
     assert (retried["transmission_id"], retried["status"]) == (failed["transmission_id"], "success")
     assert [attempt["state"] for attempt in retried["attempts"]] == ["held", "success"]
     assert len(license_server.journal()) == 1
-    again = connected.call(Scope.ADMIN, "POST", f"{HISTORY}/{failed['transmission_id']}/retry")
-    assert (again.status_code, code_in(again)) == (409, "already-delivered")
 
 
 def test_all_failed_ones_are_retried_at_once(connected: Running, license_server: LicenseServer) -> None:

@@ -7,12 +7,13 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.situation import Situation
 from telemetry_service.domain.transmission_texts import DescribedTransmission, describe
 from telemetry_service.domain.transmissions import HistoryFilter, Transmission, UnreadableTransmission
+from telemetry_service.pipeline.queries.history import TransmissionDetail, read_details
 from telemetry_service.pipeline.queries.receipts import verified_receipts
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 
-_STEP = 500
-"""The transmissions that are read at once."""
+_STEP, _DETAILS = 500, 100
+"""The transmissions that are read at once, and those that are with their payloads and attempts."""
 
 
 Exported = DescribedTransmission | UnreadableTransmission
@@ -25,6 +26,28 @@ def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor)
         tx.ledger.note_often(now, actor, Kind.EXPORTED, {"of": "history"})
         situation = Snapshot(runtime, tx, now).situation
     return _each(runtime, filter_, situation)
+
+
+ExportedDetail = TransmissionDetail | UnreadableTransmission
+
+
+def export_details(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[ExportedDetail]:
+    """Return the same transmissions with payload, receipt and every attempt, read in steps, and not one by one."""
+    with runtime.database.write() as tx:
+        tx.ledger.note_often(runtime.clock.now(), actor, Kind.EXPORTED, {"of": "history"})
+    return _each_detail(runtime, filter_)
+
+
+def _each_detail(runtime: Runtime, filter_: HistoryFilter) -> Iterator[ExportedDetail]:
+    before: int | None = None
+    while True:
+        with open_snapshot(runtime) as snapshot:
+            found = snapshot.tx.transmissions.page(filter_, before, _DETAILS)
+            details = tuple(read_details(snapshot, found))
+        yield from details
+        if len(found) < _DETAILS:
+            return
+        before = found[-1].sequence
 
 
 def _each(runtime: Runtime, filter_: HistoryFilter, situation: Situation) -> Iterator[Exported]:

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.errors import (
-    AlreadyDeliveredError,
     AttemptUnderWayError,
     AwaitingReleaseError,
     NotFoundError,
@@ -23,13 +22,12 @@ from telemetry_service.storage.ledger_sweep import readable
 
 
 def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> TransmissionDetail:
-    """Send one transmission again and return it, after the attempt.
+    """Send one transmission again and return it, after the attempt. One that is accepted by now is returned as it is.
 
     One that was accepted before, although someone has changed its row, is shown as accepted again and not sent.
 
     Raises:
         NotFoundError: there is no such transmission.
-        AlreadyDeliveredError: the License Server has accepted it already.
         AwaitingReleaseError: it waits for its release.
         WithdrawnError: it was withdrawn.
         AttemptUnderWayError: it is being sent right now.
@@ -40,12 +38,13 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         accepted = put_back_accepted(runtime, tx, transmission_id, actor)
-        if not accepted:
-            _begin(Snapshot(runtime, tx, now, decides=True), transmission_id, actor)
-    if not accepted and deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None:
-        raise AttemptUnderWayError
+        begun = not accepted and _begin(Snapshot(runtime, tx, now, decides=True), transmission_id, actor)
+    missed = begun and deliver(runtime, transmission_id, AttemptTrigger.RETRY) is None
     with open_snapshot(runtime) as snapshot:
-        return read_transmission(snapshot, transmission_id)
+        detail = read_transmission(snapshot, transmission_id)
+    if missed and detail.transmission.state is not State.SUCCESS:
+        raise AttemptUnderWayError
+    return detail
 
 
 def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ...]:
@@ -68,20 +67,25 @@ def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ..
         return tuple(found for found in read if found is not None)
 
 
-def _begin(snapshot: Snapshot, transmission_id: UUID, actor: Actor) -> None:
+def _begin(snapshot: Snapshot, transmission_id: UUID, actor: Actor) -> bool:
+    """Note a retry that may be tried; False if it is accepted already."""
+    known = snapshot.tx.transmissions.get(transmission_id)
+    if known is not None and known.state is State.SUCCESS:
+        return False
     _may_send(snapshot)
     transmission = snapshot.tx.transmissions.lock(transmission_id)
     if transmission is None:
         raise NotFoundError
+    if transmission.state is State.SUCCESS:
+        return False
     _check_state(transmission.state)
     if transmission.in_flight(snapshot.now):
         raise AttemptUnderWayError
     snapshot.tx.ledger.note(snapshot.now, actor, Kind.RETRIED, transmission_id=transmission_id)
+    return True
 
 
 def _check_state(state: State) -> None:
-    if state is State.SUCCESS:
-        raise AlreadyDeliveredError
     if state is State.AWAITING_RELEASE:
         raise AwaitingReleaseError
     if state is State.WITHDRAWN:

@@ -1,9 +1,10 @@
 """*Send Now*: closes the period and sends it at once. Safe to click twice."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.errors import TelemetryDisabledError
+from telemetry_service.domain.errors import IdempotencyKeyInUseError, TelemetryDisabledError
 from telemetry_service.domain.idempotency_key import request_key_of
 from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
@@ -25,6 +26,7 @@ def send_now(
     the actor used before returns the transmission it created then. After an error the period is still open.
 
     Raises:
+        IdempotencyKeyInUseError: another call with this key is sending it.
         PreviewStaleError: the payload is not one of ``shown``.
         TelemetryDisabledError: telemetry is off.
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
@@ -34,16 +36,21 @@ def send_now(
     """
     read_up_to_now(runtime)
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
-    transmission_id = _prepare(runtime, actor, request_key, shown)
+    transmission_id, replayed = _prepare(runtime, actor, request_key, shown)
     with runtime.database.read() as tx:
         before = tx.transmissions.get(transmission_id)
-    if before is not None and before.state is State.PENDING:
-        deliver(runtime, transmission_id)
+    sent = before is not None and before.state is State.PENDING and deliver(runtime, transmission_id) is not None
     with open_snapshot(runtime) as snapshot:
-        return read_transmission(snapshot, transmission_id)
+        detail = read_transmission(snapshot, transmission_id)
+    if request_key is not None and not sent and detail.transmission.in_flight(runtime.clock.now()):
+        raise IdempotencyKeyInUseError
+    return replace(detail, replayed=replayed)
 
 
-def _prepare(runtime: Runtime, actor: Actor, request_key: str | None, shown: frozenset[str] | None) -> UUID:
+def _prepare(
+    runtime: Runtime, actor: Actor, request_key: str | None, shown: frozenset[str] | None
+) -> tuple[UUID, bool]:
+    """Return the transmission, and whether an earlier call with the same key has created it."""
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         # Lock first: telemetry may have been turned off while this waited for the lock, and what was counted while it
@@ -57,9 +64,9 @@ def _prepare(runtime: Runtime, actor: Actor, request_key: str | None, shown: fro
             raise TelemetryDisabledError
         known = tx.transmissions.by_request_key(request_key) if request_key else None
         if known is not None:
-            return known.transmission_id
+            return known.transmission_id, True
         bar = bars_payloads(snapshot.setup)
         if bar is not None:
             raise bar.refusal()
         closing = Closing(actor, Trigger.MANUAL, ClosedBy.SEND_NOW, AttemptTrigger.SEND_NOW, now, request_key, shown)
-        return close_and_prepare(snapshot, closing)
+        return close_and_prepare(snapshot, closing), False

@@ -7,8 +7,12 @@ from io import StringIO
 
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.transmissions import UnreadableTransmission
-from telemetry_service.pipeline.actions.export_history import Exported
-from telemetry_service.schemas.transmissions import TransmissionResponse, UnreadableTransmissionResponse
+from telemetry_service.pipeline.actions.export_history import Exported, ExportedDetail
+from telemetry_service.schemas.transmissions import (
+    TransmissionDetailResponse,
+    TransmissionResponse,
+    UnreadableTransmissionResponse,
+)
 
 _Response = TransmissionResponse | UnreadableTransmissionResponse
 
@@ -46,6 +50,14 @@ def json_lines(transmissions: Iterable[Exported]) -> Iterator[str]:
     """Yield one JSON object per line, in the shape of the history."""
     for response in map(_response, transmissions):
         yield response.model_dump_json() + "\n"
+
+
+def detail_lines(transmissions: Iterable[ExportedDetail]) -> Iterator[str]:
+    """Yield one JSON object per line, with payload, receipt and attempts: in the shape of a single transmission."""
+    for one in transmissions:
+        unreadable = isinstance(one, UnreadableTransmission)
+        kind = UnreadableTransmissionResponse if unreadable else TransmissionDetailResponse
+        yield kind.model_validate(one).model_dump_json() + "\n"
 
 
 def _response(exported: Exported) -> _Response:

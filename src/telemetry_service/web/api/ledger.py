@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain.errors import RoleMissingError, ScopeMissingError
@@ -13,8 +13,13 @@ from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.check_ledger import LedgerReport, check_ledger
 from telemetry_service.schemas.ledger import AnchorsInput, LedgerReportResponse, LedgerResponse
 from telemetry_service.sealing.verifier_file import NAME, verifier_source
-from telemetry_service.web.api.openapi_parts import refused_with
-from telemetry_service.web.api.parameters import LedgerExportParameters, LedgerExportParams, LedgerParameters
+from telemetry_service.web.api.openapi_parts import LINK, refused_with
+from telemetry_service.web.api.parameters import (
+    LedgerExportParameters,
+    LedgerExportParams,
+    LedgerParameters,
+    link_to_next,
+)
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import ChecksBusyError
 from telemetry_service.web.http.body import JsonBody
@@ -36,13 +41,18 @@ def _may_see_persons(caller: Caller, query: LedgerExportParams) -> None:
 Anchors = Annotated[AnchorsInput | None, Depends(JsonBody(AnchorsInput, _ANCHORS, required=False))]
 
 
-@router.get("", response_model=LedgerResponse)
+@router.get("", response_model=LedgerResponse, responses={200: {"headers": LINK}})
 @needs(Scope.READ)
-def get_ledger(context: Context, caller: CurrentCaller, query: LedgerParameters) -> LedgerPage:
+def get_ledger(
+    context: Context, caller: CurrentCaller, request: Request, response: Response, query: LedgerParameters
+) -> LedgerPage:
     """List entries, oldest first. Reading them does not verify them."""
     _may_see_persons(caller, query)
     asked = (query.after, query.limit, query.kind, query.actor)
-    return read_now(context.runtime, list_entries, *asked, persons=query.persons)
+    page = read_now(context.runtime, list_entries, *asked, persons=query.persons)
+    if page.next_after is not None:
+        link_to_next(response, request, after=page.next_after)
+    return page
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/zip": _FILE}}})

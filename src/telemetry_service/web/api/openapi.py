@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.identity.scopes import SESSION_SCOPES
-from telemetry_service.web.api.openapi_parts import refusals, refusals_of, types_of_problems
+from telemetry_service.log.context import REQUEST_ID_HEADER
+from telemetry_service.web.api.openapi_parts import refusals, refusals_of, response_header, types_of_problems
 from telemetry_service.web.api.openapi_shape import SCHEMAS, shape
 from telemetry_service.web.errors import request_errors as web
 from telemetry_service.web.errors.problem import ProblemDocument
@@ -107,7 +108,18 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _complete(call, method, rule, refusals_of(route.endpoint))
                 _describe_body(call, route, schemas)
     shape(description)
+    _add_request_ids(description)
     return description
+
+
+def _add_request_ids(description: dict[str, Any]) -> None:
+    """Add the header that every response has."""
+    described = response_header(REQUEST_ID_HEADER, "The ID of the request: the caller's own, or a new one.")
+    description["components"]["headers"] = {"RequestId": described[REQUEST_ID_HEADER]}
+    for path in description["paths"].values():
+        for call in path.values():
+            for response in call["responses"].values():
+                response.setdefault("headers", {})[REQUEST_ID_HEADER] = {"$ref": "#/components/headers/RequestId"}
 
 
 def _complete(call: dict[str, Any], method: str, rule: Rule, own_refusals: Iterable[type[TelemetryError]]) -> None:
@@ -147,8 +159,10 @@ def _add_schema(adapter: TypeAdapter[Any], schemas: dict[str, Any]) -> dict[str,
         # Paragraphs after the first are for developers, not for clients.
         definition["description"] = definition.get("description", name).partition("\n\n")[0].replace("``", "`")
         for member in definition.get("properties", {}).values():
-            if member.get("default", "") is None:
-                del member["default"]  # Omitting a member can mean something different from sending null.
+            # Some generators let a client always send a member that has a default.
+            default = member.pop("default", None)
+            if default is not None:
+                member["description"] = f"{member.get('description', '')} `{json.dumps(default)}` if omitted.".strip()
         schemas.setdefault(name, definition)
     return schema
 

@@ -7,7 +7,7 @@ from typing import Any
 from telemetry_service.domain import errors
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.web.api.openapi_shape import SCHEMAS
-from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE
+from telemetry_service.web.errors.problem import MEDIA_TYPE, PROBLEM_TYPE, says_when_to_repeat
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.errors.statuses import STATUS, is_retryable, status_of
 from telemetry_service.web.security.authorization import Endpoint
@@ -15,7 +15,6 @@ from telemetry_service.web.security.authorization import Endpoint
 _TEXT = {"type": "string"}
 _PROBLEM = {"schema": {"$ref": f"{SCHEMAS}Problem"}}
 _REFUSALS = "telemetry_refusals"
-_WITH_RETRY_AFTER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "Error (RFC 9457)", "content": {MEDIA_TYPE: _PROBLEM}}
@@ -61,6 +60,9 @@ def response_header(name: str, description: str) -> dict[str, Any]:
     return {name: {"description": description, "schema": _TEXT}}
 
 
+LINK = response_header("Link", 'The next page, as `<...>; rel="next"`; missing on the last one.')
+
+
 def refusals(kinds: Iterable[type[TelemetryError]]) -> dict[str, dict[str, Any]]:
     """Return the responses for these kinds of errors, by status."""
     by_status: dict[HTTPStatus, list[type[TelemetryError]]] = {}
@@ -79,7 +81,7 @@ def _refusal(status: HTTPStatus, kinds: list[type[TelemetryError]]) -> dict[str,
         "description": "\n".join(f"- `{kind.code}`: {kind.sentence}" for kind in kinds),
         "content": {MEDIA_TYPE: {**_PROBLEM, "examples": examples}},
     }
-    if status in _WITH_RETRY_AFTER:
+    if any(map(says_when_to_repeat, kinds)) or status is HTTPStatus.TOO_MANY_REQUESTS:
         response["headers"] = response_header("Retry-After", "Seconds.")
     return response
 

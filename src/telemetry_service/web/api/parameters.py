@@ -5,15 +5,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.timestamps import Moment
 from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
@@ -23,6 +25,7 @@ LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
 LEDGER_LIMIT_MAXIMUM = 1_000
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _BOOLEAN = re.compile(r"true|false")
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 _WHOLE_MAXIMUM = 999_999_999
@@ -66,6 +69,13 @@ class _Filters(BaseModel):
 class HistoryParams(_Filters):
     """Which page of the history."""
 
+    updated_since: Annotated[Moment, _only_if_written_as(_MOMENT)] | None = Field(
+        default=None,
+        description=(
+            "List what has changed since then, the first change first. The next page has the cursor `next_cursor`,"
+            " and what changes later `updates_cursor`."
+        ),
+    )
     cursor: Annotated[str, Field(max_length=64, json_schema_extra={"pattern": CURSOR_PATTERN})] | None = None
     limit: Limit = LIMIT_DEFAULT
 
@@ -97,7 +107,13 @@ class LedgerParams(LedgerExportParams):
 class ExportParams(_Filters):
     """Which transmissions to export, and in which format."""
 
-    format: Annotated[str, Field(pattern="^(csv|jsonl)$")]
+    format: Annotated[
+        str,
+        Field(
+            pattern="^(csv|jsonl|full)$",
+            description="`full` is JSON Lines with payload, digests, receipt, and every attempt.",
+        ),
+    ]
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
@@ -123,6 +139,7 @@ _KNOWN = {
     "kind",
     "actor",
     "format",
+    "updated_since",
     "confirm",
     "dry_run",
     "others",
@@ -212,6 +229,14 @@ TransmissionId = Annotated[UUID, Path()]
 AttemptNumber = Annotated[int, Path(ge=1, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)]
 TagsSeen = Annotated[SeenTags, Depends(tags_seen)]
 TagsRequired = Annotated[SeenTags, Depends(tags_required)]
+
+
+def link_to_next(response: Response, request: Request, **changes: object) -> None:
+    """Name the next page in ``Link`` (RFC 8288). Relative, so that it holds behind every proxy."""
+    query = dict(request.query_params) | {name: str(value) for name, value in changes.items()}
+    response.headers["Link"] = f'<?{urlencode(query)}>; rel="next"'
+
+
 IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]

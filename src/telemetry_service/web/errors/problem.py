@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Scope
 
 from telemetry_service.domain.errors import (
+    AttemptUnderWayError,
     ConfirmationRequiredError,
+    IdempotencyKeyInUseError,
     StorageUnavailableError,
     TelemetryError,
     UsageRefusedError,
@@ -37,6 +39,8 @@ _NOTED = "telemetry_problem"
 
 _PASSING = (
     StorageUnavailableError,
+    AttemptUnderWayError,
+    IdempotencyKeyInUseError,
     requests.OverloadedError,
     requests.ExchangesBusyError,
     requests.ChecksBusyError,
@@ -142,6 +146,11 @@ def _fields(error: TelemetryError) -> tuple[FieldError, ...]:
             for one in error.problems[: requests.REPORTS_SHOWN]
         )
     return ()
+
+
+def says_when_to_repeat(kind: type[TelemetryError]) -> bool:
+    """Whether the response to this kind of error has ``Retry-After``."""
+    return issubclass(kind, (LoginBlockedError, RevealsBlockedError, *_PASSING))
 
 
 def _headers(error: TelemetryError) -> dict[str, str]:

@@ -52,6 +52,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.ReceiptNotMissingError: HTTPStatus.CONFLICT,
     errors.ReasonRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AttemptUnderWayError: HTTPStatus.CONFLICT,
+    errors.IdempotencyKeyInUseError: HTTPStatus.CONFLICT,
     errors.ReplicaLacksKeyError: HTTPStatus.CONFLICT,
     errors.CursorInvalidError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AccessDeniedError: HTTPStatus.UNAUTHORIZED,
@@ -92,7 +93,7 @@ _AFTER_A_WHILE = frozenset(
         HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
-_ENDS_ALONE = (errors.AttemptUnderWayError, errors.UsageRefusedError)
+_ENDS_ALONE = (errors.AttemptUnderWayError, errors.IdempotencyKeyInUseError, errors.UsageRefusedError)
 """Conflicts that end without anyone's doing: an attempt, or the period."""
 
 
