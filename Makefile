@@ -27,10 +27,10 @@ endif
 run: .venv/.runtime ## Start the service with the settings of the environment
 	@$(BIN)/telemetry-service serve
 
-test: .venv/.dev .venv/.programs ## Run all tests (ARGS="-k preview" for some of them)
+test: .venv/.dev .venv/.programs .venv/.clients ## Run all tests (ARGS="-k preview" for some of them)
 	$(BIN)/python -m pytest $(ARGS)
 
-coverage: .venv/.dev .venv/.programs ## Run all tests with coverage measured; fail below the share in pyproject.toml
+coverage: .venv/.dev .venv/.programs .venv/.clients ## Run all tests with coverage measured; fail below the share in pyproject.toml
 	$(BIN)/python -m pytest $(ARGS) --cov
 
 torture: .venv/.dev ## Kill replicas and break everything around them at random (ARGS="--kills 1000 --json report.json")
@@ -51,7 +51,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/codespell
 	$(BIN)/python .ci/prose.py
 	$(BIN)/hadolint Dockerfile
-	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
+	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/foreign-clients .ci/lint-api .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
 	.ci/check-schema
 	PYTHONPATH=. $(BIN)/python .ci/payload_schema.py --check
 	$(BIN)/python .ci/payload_page.py --check
@@ -60,6 +60,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/protocol_page.py --check
 	$(BIN)/python .ci/metrics_table.py --check
 	$(BIN)/python .ci/kubernetes_manifest.py --check
+	.ci/lint-api
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, starts, and the reporter (some minutes)
@@ -100,6 +101,10 @@ clean: ## Remove the environment and all caches; the databases stay
 .venv/.dev: requirements/dev.txt pyproject.toml .ci/environment
 	@.ci/environment dev
 	@touch $@ .venv/.runtime
+
+.venv/.clients: requirements/clients.txt .ci/environment | .venv/.dev
+	@.ci/environment clients
+	@touch $@
 
 .venv/.programs: .ci/programs .ci/node/package-lock.json | .venv/.dev
 	@.ci/programs

@@ -1,5 +1,6 @@
 """A stranger can follow the README: commands run as they stand there, every setting is named, links lead somewhere."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -35,11 +36,14 @@ def test_the_table_of_commands_has_every_command() -> None:
         assert any(f"`{name} {command.name}" in rows for command in group.registered_commands), name
 
 
+API = (ROOT / "docs" / "api.md").read_text()
+
+
 @pytest.mark.timeout(400)
-def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path) -> None:
-    part = README.partition("## REST quick start\n")[2].partition("\n## ")[0]
-    commands = "".join(re.findall(r"```sh\n(.*?)```", part, re.DOTALL))
-    assert commands.count("curl ") >= 8
+def test_the_rest_quick_start_and_the_page_of_the_api_work_against_the_demo_as_they_stand(tmp_path: Path) -> None:
+    quick_start = README.partition("## REST quick start\n")[2].partition("\n## ")[0]
+    commands = "".join(re.findall(r"```sh\n(.*?)```", quick_start + API, re.DOTALL))
+    assert commands.count("curl ") >= 20
     with Program("demo", "--port", "0", folder=tmp_path) as demo:
         printed = demo.wait_for_output("Press Ctrl-C to stop it")
         (address,) = set(re.findall(r"http://127\.0\.0\.1:\d+", printed))
@@ -54,9 +58,14 @@ def test_the_rest_quick_start_works_against_the_demo_as_it_stands(tmp_path: Path
             check=False,
         )
     assert ended.returncode == 0, ended.stderr
-    assert '{"accepted":1,"duplicates":0,' in ended.stdout
+    assert '{"accepted":1,"duplicates":0,"reportable":true,"warnings":[]}' in ended.stdout
     assert '"status":"success"' in ended.stdout
     assert '"frequency":"weekly"' in ended.stdout
+    for said in ("idempotency-replayed: true", '"events_never_sent":12', '"removed":[', '"updates_cursor":"changed-'):
+        assert said in ended.stdout, said
+    exported = (tmp_path / "transmissions.jsonl").read_text().splitlines()
+    assert len(exported) > 5
+    assert all(json.loads(line)["attempts"] for line in exported)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,0 +1,7 @@
+// The JDK has no longer this annotation, which generated code refers to.
+package javax.annotation;
+
+public @interface Generated {
+    String[] value();
+    String comments() default "";
+}
