@@ -6,16 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.support.programs import needs
 from tests.support.running import Running
 
 PLACE = Path(__file__).parents[2] / ".venv" / "clients" / "bin"
 STORY = Path(__file__).with_name("story.py")
 
-pytestmark = pytest.mark.skipif(
-    not (PLACE / "openapi-python-client").exists(), reason="the generator is not installed: make .venv/.clients"
-)
+pytestmark = needs((PLACE / "openapi-python-client").exists(), "its generator is missing (make test installs it)")
 
 FROM_THE_STORY = """
 added 1

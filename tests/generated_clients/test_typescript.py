@@ -5,12 +5,12 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.programs import needs
 
 TOOLS = Path(__file__).parents[2] / ".venv" / "node" / "node_modules"
 STORY = Path(__file__).with_name("story.ts")
 
-pytestmark = pytest.mark.skipif(not (TOOLS / "openapi-typescript").exists(), reason="it needs Node 20.19 or newer")
+pytestmark = needs((TOOLS / "openapi-typescript").exists(), "Node 20.19 or newer is missing")
 
 OPTIONS = {
     "strict": True,

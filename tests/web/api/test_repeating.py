@@ -142,11 +142,8 @@ def test_the_moment_of_changes_has_a_time_zone(shared: Running, since: str) -> N
 
 
 def full_export(service: Running) -> list[dict[str, Any]]:
-    query = {"format": "jsonl", "full": "true"}
-    return [
-        json.loads(line)
-        for line in service.call(Scope.READ, "GET", f"{HISTORY}/export", params=query).text.splitlines()
-    ]
+    exported = service.call(Scope.READ, "GET", f"{HISTORY}/export?format=full")
+    return [json.loads(line) for line in exported.text.splitlines()]
 
 
 @ON_BOTH
