@@ -3,5 +3,7 @@ package javax.annotation;
 
 public @interface Generated {
     String[] value();
+    String date() default "";
+
     String comments() default "";
 }
