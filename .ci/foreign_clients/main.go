@@ -19,6 +19,8 @@ func main() {
 	fmt.Println("Go: events of the open period:", preview.Figures.TotalEvents)
 	_, _, err = client.InsightAPI.GetHealth(ctx).Execute()
 	must("health", err)
+	_, _, err = client.InsightAPI.GetSource(ctx).Execute()
+	must("source", err)
 	_, _, err = client.InsightAPI.GetDictionary(ctx).Execute()
 	must("dictionary", err)
 	_, _, err = client.ConfigurationAPI.GetConfig(ctx).Execute()

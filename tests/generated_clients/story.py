@@ -123,6 +123,7 @@ def archive(admin: Any) -> None:
 
 
 def rest(admin: Any) -> None:
+    read("insight.get_source", admin)
     print("health", read("insight.get_health", admin).status)
     read("transmissions.post_retry_failed", admin)
     call("transmissions.get_export", admin, format_="full")

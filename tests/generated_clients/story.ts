@@ -119,6 +119,7 @@ async function archive(): Promise<void> {
 }
 
 async function rest(): Promise<void> {
+    read("source", await admin.GET("/api/v1/telemetry/source"));
     console.log("health", read("health", await admin.GET("/api/v1/telemetry/health")).status);
     read("dictionary", await admin.GET("/api/v1/telemetry/dictionary")).fields.map((field) => field.meaning);
     const query = { limit: 1_000 };

@@ -21,6 +21,7 @@ public class Main {
         long events = insight.getPreview().getFigures().getTotalEvents();
         System.out.println("Java: events of the open period: " + events);
         insight.getHealth();
+        insight.getSource();
         insight.getDictionary();
         new ConfigurationApi(client).getConfig();
         FactsApi facts = new FactsApi(client);
