@@ -335,8 +335,8 @@ def test_the_log_has_the_reason_and_nothing_of_the_token(
 
 
 WHO: dict[str, tuple[str, set[Scope]]] = {
-    "administrator": ("administrator", {Scope.READ, Scope.ADMIN}),
-    "viewer": ("viewer", {Scope.READ}),
+    "administrator": ("administrator", {Scope.READ, Scope.ADMIN, Scope.METRICS}),
+    "viewer": ("viewer", {Scope.READ, Scope.METRICS}),
     "no role": ("no-role", set()),
     "expired": ("identity-refused", set()),
 }
