@@ -18,7 +18,7 @@ from telemetry_service.domain.facts import (
     Environment,
     ExtensionCode,
     LicensePosture,
-    RegisteredBouncer,
+    RegisteredWith,
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
@@ -157,7 +157,7 @@ def test_recording_goes_on_while_periods_are_closed_and_nothing_falls_between_th
 def test_one_bouncer_registered_by_many_replicas_at_once_is_registered(site: Site) -> None:
     registration = BouncerRegistration(environment=Environment.SANDBOX, pair_id="pair-1")
     results = together(site, lambda replica: register_bouncer(replica, "bouncer-1", registration, OPS))
-    assert all(isinstance(result, RegisteredBouncer) for result in results), results
+    assert all(isinstance(result, RegisteredWith) for result in results), results
 
 
 def test_one_code_redeemed_by_many_replicas_at_once_is_new_once(site: Site) -> None:
