@@ -33,7 +33,7 @@ func main() {
 	must("tokens", err)
 	_, _, err = client.LedgerAPI.GetLedger(ctx).Limit(1000).Execute()
 	must("ledger", err)
-	_, _, err = client.LedgerAPI.PostVerify(ctx).Execute()
+	_, _, err = client.LedgerAPI.PostVerify(ctx).AnchorsInput(*NewAnchorsInput()).Execute()
 	must("verify", err)
 	_, _, err = client.OperationsAPI.GetHealthz(ctx).Execute()
 	must("healthz", err)

@@ -226,7 +226,7 @@ def test_a_secret_in_the_place_of_a_name_does_not_come_back(shared: Running, nam
 )
 def test_a_body_that_is_no_object_of_this_call_is_refused(shared: Running, name: str, raw: bytes) -> None:
     response = _send(shared, name, raw)
-    if name == "key to test" and raw in {b"", b"null"}:
+    if name == "key to test" and not raw:
         return
     assert response.status_code in {400, 422}
     assert problem_in(response)["errors"]

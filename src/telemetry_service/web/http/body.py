@@ -94,11 +94,11 @@ _read_nothing = JsonBody(Nothing, required=False)
 
 
 async def has_body(request: Request) -> bool:
-    """Return whether there is a body; nothing, an empty object, and null, which Go's clients send, do not count."""
+    """Return whether there is a body; nothing and an empty object do not count."""
     if request.headers.get("content-type", "").lower().startswith(FORMS):
         # A session's form was already read for its CSRF token. Only its length shows that there is one.
         return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    return (await request.body()).strip() not in {b"", b"{}", b"null"}
+    return (await request.body()).strip() not in {b"", b"{}"}
 
 
 async def refuse_body(request: Request) -> None:
