@@ -53,8 +53,9 @@ def test_a_valid_token_names_its_holder(authentication: Authentication) -> None:
 
 
 def test_admin_implies_read_and_nothing_implies_report() -> None:
-    assert granted([Scope.ADMIN]) == {Scope.ADMIN, Scope.READ}
-    assert granted([Scope.READ]) == {Scope.READ}
+    assert granted([Scope.ADMIN]) == {Scope.ADMIN, Scope.READ, Scope.METRICS}
+    assert granted([Scope.READ]) == {Scope.READ, Scope.METRICS}
+    assert granted([Scope.METRICS]) == {Scope.METRICS}
     assert granted([Scope.REPORT]) == {Scope.REPORT}
 
 
@@ -281,7 +282,7 @@ def test_the_deployments_own_token_admits_as_long_as_it_is_set(database: Databas
     holder = set_.tokens.remembered(secret)
     assert holder is not None
     assert holder.name == BOOTSTRAP
-    assert holder.scopes == {Scope.ADMIN, Scope.READ}
+    assert holder.scopes == {Scope.ADMIN, Scope.READ, Scope.METRICS}
     for wrong in (secret[:-1], secret + "0", secret.lower(), ""):
         assert set_.tokens.remembered(wrong) is None
     unset = make_authentication(database, clock, KeyRing((KEY,)), CHEAP)

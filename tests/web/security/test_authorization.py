@@ -231,7 +231,7 @@ def _check_page(response: httpx.Response, caller: str, *, admits_viewers: bool) 
     elif caller in SESSIONS:
         assert response.status_code not in {401, 403}
         assert not response.headers.get("location", "").startswith("/login?")
-    elif caller in {"report", "read", "admin", "revoked token", "made-up token"}:
+    elif caller in {*Scope, "revoked token", "made-up token"}:
         assert response.status_code == 403
     else:
         assert response.status_code == 303
