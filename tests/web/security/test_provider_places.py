@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -201,6 +201,7 @@ def test_addresses_that_came_back_in_vain_wait_only_for_each_other(
         with _soon():
             assert [_log_in(service, issuer, f"198.51.100.{number}") for number in range(5)] == [303] * 5
         assert sum(one.done() for one in strangers) < len(strangers)
+    wait(strangers)  # Until then, both places of each of these addresses may be taken.
     with _soon():
         assert _log_in(service, issuer, "203.0.113.0") == 303, "a person at one of these addresses"
 
