@@ -1,9 +1,9 @@
 """The provider's word that someone has logged out there (OpenID Connect Back-Channel Logout 1.0)."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from telemetry_service.domain.errors import IdentityRefusedError
-from telemetry_service.identity.issued_token import LEEWAY, Claims, claims_of
+from telemetry_service.identity.issued_token import LEEWAY, Claims, claims_of, moment_of
 from telemetry_service.identity.provider import OpenIdProvider
 from telemetry_service.identity.sessions import LoggedOut
 
@@ -28,7 +28,10 @@ def read_logout(provider: OpenIdProvider, token: str, now: datetime) -> LoggedOu
         raise IdentityRefusedError("claim_invalid")
     if sid is None and subject is None:
         raise IdentityRefusedError("subject")
-    return LoggedOut(expected.issuer, sid, subject, datetime.fromtimestamp(claims["iat"], UTC) + LEEWAY, token_id)
+    issued_at = moment_of(claims["iat"])
+    if issued_at is None:
+        raise IdentityRefusedError("claim_invalid")
+    return LoggedOut(expected.issuer, sid, subject, issued_at + LEEWAY, token_id)
 
 
 def _text(claims: Claims, name: str) -> str | None:

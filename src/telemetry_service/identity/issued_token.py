@@ -3,6 +3,7 @@
 Only asymmetric algorithms are accepted: with ``none``, or with a public key taken for a secret, anyone could sign.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -126,21 +127,31 @@ def person_of(issuer: str, claims: Claims, role: Role) -> Person:
 
 
 def lifetime_of(claims: Claims, now: datetime) -> float:
-    """Return for how many seconds a token that was checked counts: from when it was issued, or else from now."""
-    begins = claims.get("iat", claims.get("nbf", now.timestamp()))
-    return float(claims["exp"]) - float(begins)
+    """Return for how many seconds a token that was checked counts: from when it was issued, or else from now.
+
+    What is "now" for the issuer may be later.
+    """
+    begins = claims.get("iat", claims.get("nbf", (now + LEEWAY).timestamp()))
+    try:
+        return float(claims["exp"]) - float(begins)
+    except OverflowError:
+        return math.inf
 
 
 def authenticated_at(claims: Claims, now: datetime) -> datetime | None:
     """Return when the person proved who it is, as far as the issuer says so."""
-    said = claims.get("auth_time")
+    moment = moment_of(claims.get("auth_time"))
+    return min(moment, now) if moment is not None and moment <= now + LEEWAY else None
+
+
+def moment_of(said: object) -> datetime | None:
+    """Return the moment that a claim names; None if it names none that exists."""
     if isinstance(said, bool) or not isinstance(said, int | float):
         return None
     try:
-        moment = datetime.fromtimestamp(said, UTC)
+        return datetime.fromtimestamp(said, UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    return min(moment, now) if moment <= now + LEEWAY else None
 
 
 def _name(claims: Claims) -> str | None:

@@ -163,6 +163,7 @@ def test_sixty_seconds_between_the_clocks_are_forgiven(service: Running, gateway
     for forge in (
         _changed(exp=-timedelta(seconds=58)),
         _changed(nbf=timedelta(seconds=58)),
+        _changed(iat=None, nbf=None, exp=timedelta(minutes=60, seconds=58)),
         _changed(aud=[AUDIENCE, "b"]),
     ):
         assert _get(service, forge(gateway, service)).status_code == 200
@@ -173,7 +174,9 @@ LONG: dict[str, Forge] = {
     "without an end that anyone will see": _changed(exp=2**53),
     "issued long ago and used until now": _changed(iat=-timedelta(hours=2)),
     "valid since long ago": _changed(iat=None, nbf=-timedelta(hours=2)),
-    "that does not say since when": _changed(iat=None, nbf=None, exp=timedelta(minutes=61)),
+    "that does not say since when": _changed(iat=None, nbf=None, exp=timedelta(minutes=61, seconds=1)),
+    "beyond all numbers": _changed(exp=10**400),
+    "since before all numbers": _changed(iat=-(10**400)),
 }
 
 

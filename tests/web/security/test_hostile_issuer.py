@@ -334,6 +334,7 @@ LOGOUTS: dict[str, tuple[dict[str, Any], int, bool]] = {
     "expired": ({"exp": 1}, 400, False),
     "without a name of its own": ({"jti": None}, 400, False),
     "with an empty name": ({"jti": ""}, 400, False),
+    "issued before all time": ({"iat": -(10**400)}, 400, False),
 }
 
 
