@@ -64,11 +64,15 @@ REFUSED = {
     "controlc0re-2026": NAMED,
     "tele.metry of mine": NAMED,
     "7elem3try with zest": NAMED,
+    "yrtemelet yrtemelet": NAMED,
+    "3r0c-l0rtn0c is mine": NAMED,
     # Nothing of the kind, but known to everyone
     "Mailcreated5240": BREACHED,
     "gardentool080811!": BREACHED,
     "feelmywrath1": BREACHED,
     "meandtheboys": BREACHED,
+    "ThisIsMyPassword": BREACHED,
+    "Th1s1sMyP4ssword": BREACHED,
 }
 
 

@@ -14,7 +14,8 @@ PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 12, 1024
 """Characters. The upper limit keeps an attacker from feeding megabytes to the hash."""
 
 BITS_MINIMUM = 36.0
-"""Two common passwords have less. Three words have more, and so have 12 characters at random, even digits."""
+"""Two common passwords have less. Three words that are not related have more, and so have 12 letters at random. Of 12
+digits at random, a third have less: parts of them are years, sequences, or repetitions."""
 
 LISTED_BITS = 80.0
 """Hardly any password that became public has more. What a program makes from 16 random bytes has, and is not compared
@@ -52,7 +53,7 @@ def canonical(password: str) -> str:
 
 
 def _guessable(text: str) -> str | None:
-    if any(name in "".join(filter(str.isalpha, spelling)) for spelling in spellings(text) for name in _NAMES):
+    if any(name in written for spelling in spellings(text) for written in _both_ways(spelling) for name in _NAMES):
         return "A password must not contain the name of the user or of the product. Choose another one."
     bits = bits_of(text)
     if bits < BITS_MINIMUM:
@@ -60,6 +61,11 @@ def _guessable(text: str) -> str | None:
             "This password is easy to guess: common passwords, years, repetitions, and sequences count for little."
             " Choose another one, such as four words that have nothing to do with each other."
         )
-    if bits < LISTED_BITS and is_breached(text):
+    if bits < LISTED_BITS and any(map(is_breached, spellings(text))):
         return "This password is among those that have become public in breaches. Choose another one."
     return None
+
+
+def _both_ways(text: str) -> tuple[str, str]:
+    letters = "".join(filter(str.isalpha, text))
+    return letters, letters[::-1]
