@@ -95,17 +95,22 @@ def test_an_administrator_logs_out_one_other_person_or_everyone_else(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:
     own, others, known = log_in(administered), administered.others_sessions, len(entries(database))
-    viewers = [administered.sessions.open(Proven(VIEWER, clock.now()), STRANGER) for _ in range(2)]
+    viewers = [administered.sessions.open(Proven(VIEWER, clock.now()), STRANGER) for _ in range(3)]
+    (before,) = others.people(LOCAL_ADMINISTRATOR)
+    administered.sessions.log_out(viewers.pop().session, ADMIN)
     clock.advance(timedelta(minutes=2))
     second = replace(VIEWER, subject="4712", name=None)
     other = administered.sessions.open(Proven(second, clock.now()), STRANGER)
     elsewhere = replace(second, issuer="https://other.example")
     namesake = administered.sessions.open(Proven(elsewhere, clock.now()), STRANGER)
     shown = others.people(LOCAL_ADMINISTRATOR)
+    (after,) = [one for one in shown if one.person == VIEWER]
+    assert before.person_id == after.person_id, "whichever of the sessions are left"
     assert [(one.person.subject, one.sessions) for one in shown] == [("4712", 1), ("4712", 1), (VIEWER.subject, 2)]
+    (local,) = [one for one in others.people(VIEWER) if one.person == LOCAL_ADMINISTRATOR]
     with pytest.raises(NotFoundError):
-        others.end(LOCAL_ADMINISTRATOR, own.session.session_id, ADMIN)
-    assert others.end(LOCAL_ADMINISTRATOR, viewers[0].session.session_id, ADMIN) == 2
+        others.end(LOCAL_ADMINISTRATOR, local.person_id, ADMIN)
+    assert others.end(LOCAL_ADMINISTRATOR, shown[-1].person_id, ADMIN) == 2
     assert [is_open(administered, each) for each in (*viewers, other, namesake, own)] == [False] * 2 + [True] * 3
     assert others.end_all(LOCAL_ADMINISTRATOR, ADMIN) == 2
     assert others.end_all(LOCAL_ADMINISTRATOR, ADMIN) == 0

@@ -1,5 +1,7 @@
 """Where all other people are logged in, for an administrator, who may end that: of one person, or of all."""
 
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +25,8 @@ class OtherPerson:
     sessions: int
     last_seen_at: datetime
     """Accurate to about a minute."""
-    session_id: UUID
-    """Of one of the sessions: it stands for the person, whose own name is not unique."""
+    person_id: UUID
+    """It stands for the person, whose name is not unique, and stays when one of the sessions ends."""
 
 
 class OthersSessions:
@@ -42,15 +44,15 @@ class OthersSessions:
         people = (_other_person(sessions) for sessions in of_each.values())
         return tuple(sorted(people, key=lambda one: one.last_seen_at, reverse=True))
 
-    def end(self, asks: Person, session_id: UUID, actor: Actor) -> int:
-        """End all sessions of the person to whom a session belongs; return how many there were.
+    def end(self, asks: Person, person_id: UUID, actor: Actor) -> int:
+        """End all sessions of another person; return how many there were.
 
         Raises:
-            NotFoundError: no one else has such a session.
+            NotFoundError: no such person is logged in.
         """
         with self._database.write() as tx:
-            for key, sessions in self._by_person(tx, asks).items():
-                if session_id in {one.session_id for one in sessions}:
+            for key in self._by_person(tx, asks):
+                if person_id == _id_of(*key):
                     return self._noted(tx, tx.identity.remove_sessions_of(*key), actor)
         raise NotFoundError
 
@@ -77,4 +79,8 @@ class OthersSessions:
 def _other_person(sessions: Iterable[StoredSession]) -> OtherPerson:
     by_use = sorted(sessions, key=lambda one: one.last_seen_at)
     last = by_use[-1]
-    return OtherPerson(person_of_stored(last), len(by_use), last.last_seen_at, last.session_id)
+    return OtherPerson(person_of_stored(last), len(by_use), last.last_seen_at, _id_of(last.issuer, last.subject))
+
+
+def _id_of(issuer: str | None, subject: str | None) -> UUID:
+    return UUID(bytes=hashlib.sha256(json.dumps([issuer, subject]).encode()).digest()[:16])

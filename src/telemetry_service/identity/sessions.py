@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from typing_extensions import TypeIs
+
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.base64url import from_base64url, to_base64url
 from telemetry_service.domain.clock import Clock, time_ordered_id
@@ -28,7 +30,7 @@ from telemetry_service.identity.accounts import (
     CheckedPassword,
 )
 from telemetry_service.identity.devices import Device, Devices
-from telemetry_service.identity.login import Login
+from telemetry_service.identity.login import RECENT, Login
 from telemetry_service.identity.password_rules import check_new_password
 from telemetry_service.identity.throttle import session_source
 from telemetry_service.log.events import Event
@@ -65,8 +67,18 @@ class Session(Login):
         return True
 
     def may_end_others(self, now: datetime) -> bool:
-        """Whether it may end other sessions: someone who has copied its cookie must not log its owner out."""
+        """Whether it may end other sessions: someone who has copied its cookie must not log its owner out.
+
+        If the issuer does not say when the person proved who it is, the login counts: a copied cookie is no login.
+        """
+        if self.authenticated_at is None:
+            return timedelta(0) <= now - self.created_at <= RECENT
         return self.is_recent(now)
+
+
+def is_local_session(login: Login) -> TypeIs[Session]:
+    """Whether it is a session whose person has a password here."""
+    return isinstance(login, Session) and login.person.issuer is None
 
 
 @dataclass(frozen=True, slots=True)

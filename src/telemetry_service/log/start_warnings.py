@@ -27,8 +27,8 @@ SENTENCES: dict[StartWarning, str] = {
         " Add the proxy that terminates TLS to TELEMETRY_TRUSTED_PROXIES or --trusted-proxy."
     ),
     StartWarning.PUBLIC_URL_MISSING: (
-        "TELEMETRY_PUBLIC_URL is not set, so pages are served under addresses, private names, and any name with TLS."
-        " Set it to the address that users open."
+        "TELEMETRY_PUBLIC_URL is not set, so pages are served under addresses, private names, and, in browsers that"
+        " send Sec-Fetch-Site, any name with TLS. Set it to the address that users open."
     ),
     StartWarning.PASSWORD_IGNORED: (
         "TELEMETRY_ADMIN_PASSWORD was ignored: the administrator already has a different password. Change it with:"

@@ -17,6 +17,7 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
+from tests.support.actors import VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.frozen_clock import FrozenClock
 from tests.support.hashing import hashing_held
@@ -174,6 +175,35 @@ def test_one_address_does_not_take_all_the_places_of_strangers(shared: Running) 
         asked = [callers.submit(log_in, shared) for _ in range(8)]
         wait_for(lambda: sum(one.done() for one in asked) >= 8 - OF_ONE_ADDRESS)
     assert sorted(one.result().status_code for one in asked) == [303] * OF_ONE_ADDRESS + [429] * 6
+
+
+def test_sessions_that_send_no_password_take_no_place_and_one_that_does_takes_two(
+    run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    with Running(run_databases.sqlite(tmp_path)) as service:
+        known = log_in(service).cookies
+        service.client.cookies.clear()
+        viewer, copied = service.log_in_as(VIEWER), service.log_in()
+        service.clock.advance(timedelta(minutes=11))
+        asked = [(viewer, act, {"which": "all", "password": PASSWORD}) for act in ("access/end", "api-key/reveal")]
+        asked += [(copied, act, {"which": "all"}) for act in ("access/end", "access/others/end", "api-key/reveal")]
+        taking = [(copied, act, {"which": "all", "password": PASSWORD}) for act in ("access/end", "access/others/end")]
+        taking += [(copied, "api-key/reveal", {"password": PASSWORD}), (copied, "access/password", {})]
+        with ThreadPoolExecutor(TESTS) as callers, hashing_held(service):
+            first = [callers.submit(press, service, *one) for one in asked * 4]
+            assert {one.result().status_code for one in first} == {200, 403}
+            more = [callers.submit(press, service, *one) for one in taking * 4]
+            wait_for(lambda: sum(one.done() for one in more) == len(more) - OF_ONE_ADDRESS)
+            again = callers.submit(log_in, service, "127.0.0.1", known)
+            refused = [one.result().status_code for one in more if one.done()]
+    assert refused == [429] * len(refused)
+    assert again.result().status_code == 303
+
+
+def press(service: Running, session: tuple[dict[str, str], str], act: str, form: dict[str, str]) -> httpx.Response:
+    cookies, proof = session
+    headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
+    return service.client.post(f"{TAB}/{act}", data={"csrf_token": proof} | form, headers=headers)
 
 
 def log_in(service: Running, address: str = "127.0.0.1", cookies: httpx.Cookies | None = None) -> httpx.Response:

@@ -1,5 +1,6 @@
 """*Access*: the sessions, the password and the tokens, as pages and by REST."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,9 +12,10 @@ import pytest
 
 from telemetry_service.domain.person import Role
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.identity.sessions import Proven
 from telemetry_service.web.security.browsers import family_of
 from telemetry_service.web.tab import paths
-from tests.support.actors import CLI, VIEWER
+from tests.support.actors import CLI, STRANGER, VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.running import PASSWORD, Running, code_in
@@ -164,16 +166,81 @@ def test_an_administrator_logs_out_others_in_the_tab_and_a_viewer_no_one(service
     assert "Vera &amp; Co" in page
     assert 'id="others"' not in viewers.call("GET", paths.ACCESS).text
     assert viewers.call("POST", paths.END_OTHERS, which="all").status_code == 403
-    (own,) = [e["session_id"] for e in this.call("GET", "/api/v1/sessions").json()["sessions"] if e["current"]]
-    for which in (own, str(uuid4()), "x"):
-        assert this.call("POST", paths.END_OTHERS, which=which).status_code == 404
+    for which in (own_id(this), str(uuid4())):
+        gone = this.call("POST", paths.END_OTHERS, which=which).headers["location"]
+        assert gone == f"{paths.ACCESS}?done=sessions-gone"
+        assert "had ended already" in this.call("GET", gone).text
+    assert this.call("POST", paths.END_OTHERS, which="x").status_code == 404
     assert [viewers.is_in(), theirs.is_in()] == [True, True]
-    (vera,) = theirs.call("GET", "/api/v1/sessions").json()["sessions"]
-    ended = this.call("POST", paths.END_OTHERS, which=vera["session_id"])
+    ended = this.call("POST", paths.END_OTHERS, which=person_shown(page, "Vera &amp; Co"))
     assert "Those people are logged out." in this.call("GET", ended.headers["location"]).text
     assert [this.is_in(), viewers.is_in(), theirs.is_in()] == [True, True, False]
     assert this.call("POST", paths.END_OTHERS, which="all").status_code == 303
     assert [this.is_in(), viewers.is_in()] == [True, False]
+
+
+def own_id(browser: Browser) -> str:
+    sessions = browser.call("GET", "/api/v1/sessions").json()["sessions"]
+    (current,) = [one["session_id"] for one in sessions if one["current"]]
+    return str(current)
+
+
+def person_shown(page: str, name: str) -> str:
+    """Return what the button of a person in the list sends."""
+    found = re.search(rf'name="which" value="([^"]+)"[^>]*>Log out<span [^>]*> {re.escape(name)}<', page)
+    assert found
+    return found[1]
+
+
+def test_a_person_is_logged_out_everywhere_though_some_sessions_ended_since_the_list(service: Running) -> None:
+    this, viewers = Browser(service).log_in(), [Browser(service) for _ in range(3)]
+    for browser in viewers:
+        browser.cookies |= service.log_in_as(VIEWER)[0]
+    assert VIEWER.name
+    which = person_shown(this.call("GET", paths.ACCESS).text, VIEWER.name)
+    for browser in viewers[::2]:
+        browser.call("POST", paths.LOGOUT)
+    assert this.call("POST", paths.END_OTHERS, which=which).headers["location"].endswith("others-ended")
+    assert [browser.is_in() for browser in viewers] == [False] * 3
+
+
+def test_the_password_for_a_list_that_is_old_logs_no_one_out(service: Running) -> None:
+    other, this = Browser(service).log_in(), Browser(service).log_in()
+    gone = own_id(other)
+    other.call("POST", paths.LOGOUT)
+    for path, which in ((paths.END_SESSIONS, gone), (paths.END_OTHERS, str(uuid4()))):
+        service.clock.advance(timedelta(minutes=11))
+        before = this.cookies["telemetry_session"]
+        ended = this.call("POST", path, which=which, password=PASSWORD)
+        assert ended.headers["location"] == f"{paths.ACCESS}?done=sessions-gone"
+        assert this.cookies["telemetry_session"] != before
+        assert this.is_in()
+
+
+def test_without_a_time_of_the_provider_the_login_lets_end_sessions_for_ten_minutes(
+    run_databases: RunDatabases, tmp_path: Path
+) -> None:
+    provider = {
+        "TELEMETRY_PUBLIC_URL": "http://127.0.0.1",
+        "TELEMETRY_OIDC_ISSUER": "https://127.0.0.1:1",
+        "TELEMETRY_OIDC_CLIENT_ID": "telemetry",
+        "TELEMETRY_OIDC_ADMIN_ROLES": "admin",
+    }
+    with Running(run_databases.sqlite(tmp_path), provider) as service:
+        sessions, person = service.context.authentication.sessions, replace(VIEWER, role=Role.ADMINISTRATOR)
+        this, old, other = (Browser(service) for _ in range(3))
+        for browser in (old, this, other):
+            service.clock.advance(timedelta(minutes=6))
+            browser.cookies["telemetry_session"] = sessions.open(Proven(person, None), STRANGER).token
+        page = old.call("GET", paths.ACCESS).text
+        assert 'href="/login/provider?next=/settings' in page, "a new login, because the provider renews none"
+        assert old.call("POST", paths.END_SESSIONS, which="others").status_code == 403
+        assert code_in(old.call("DELETE", "/api/v1/sessions?others=true")) == "recent-login-required"
+        assert "you logged in more than" not in this.call("GET", paths.ACCESS).text
+        assert this.call("POST", paths.END_OTHERS, which="all").status_code == 303
+        assert "login-again" in this.call("POST", paths.REVEAL).text, "a secret needs more"
+        assert this.call("POST", paths.END_SESSIONS, which="others").status_code == 303
+        assert [this.is_in(), old.is_in(), other.is_in()] == [True, False, False]
 
 
 def test_who_came_from_a_provider_is_led_there_before_ending_sessions(

@@ -34,7 +34,7 @@ def host(settings: "Settings") -> Finding:
     if settings.public_url is not None:
         return Finding("host", Result.OK, "Pages are served only under the host of TELEMETRY_PUBLIC_URL.")
     sentence = (
-        "TELEMETRY_PUBLIC_URL is not set: pages are served under addresses, private names, and any name with TLS. Set"
-        " it to the address that users open."
+        "TELEMETRY_PUBLIC_URL is not set: pages are served under addresses, private names, and, in browsers that send"
+        " Sec-Fetch-Site, any name with TLS. Set it to the address that users open."
     )
     return Finding("host", Result.WARNING, sentence)

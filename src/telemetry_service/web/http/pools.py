@@ -24,6 +24,7 @@ from telemetry_service.domain.addresses import caller_group
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginThrottledError, TelemetryError
 from telemetry_service.identity.accounts import Admitted
+from telemetry_service.identity.throttle import session_source
 from telemetry_service.log.write import log_exception
 from telemetry_service.web.errors.request_errors import (
     ChecksBusyError,
@@ -132,9 +133,25 @@ def waits_for_license_server(endpoint: Callable[P, T]) -> Callable[P, Awaitable[
     return _in_pool(endpoint, lambda pools: pools.exchanges)
 
 
-def checks_password(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that checks the password of an open session in its pool."""
-    return _in_pool(endpoint, lambda pools: pools.known)
+def checks_password(needed: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
+    """Run a route in the pool of those who are known, if the password of its session is checked.
+
+    One session has only some of the places. What checks none costs no more than a read, and takes none.
+    """
+
+    def decorate(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+        @wraps(endpoint)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            given: Any = kwargs
+            visit, work = given["visit"], partial(endpoint, *args, **kwargs)
+            if not needed(**given):
+                return await run_in_threadpool(work)
+            pools: Pools = visit.context.pools
+            return await pools.known.begin(work, session_source(visit.login.session_id).key, _OF_ONE)
+
+        return run
+
+    return decorate
 
 
 def logs_in(refused: Callable[..., T]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:

@@ -8,6 +8,7 @@ MESSAGES: dict[str, Badge] = {
     "key-removed": Badge("API key removed. Nothing is sent until you save another key.", "check", "good"),
     "sessions-ended": Badge("Ended. That browser is logged out.", "check", "good"),
     "others-ended": Badge("Ended. Those people are logged out.", "check", "good"),
+    "sessions-gone": Badge("That had ended already. The list is up to date now.", "check", "good"),
     "password-changed": Badge("Password changed. All your other sessions have ended.", "check", "good"),
     "restored": Badge("Recorded. Sending continues, but for payloads that wait for their release.", "check", "good"),
     "unchanged": Badge("No changes to save.", "info", "info"),

@@ -18,7 +18,7 @@ from telemetry_service.domain.errors import (
 from telemetry_service.identity.accounts import LOGIN
 from telemetry_service.identity.login import Login
 from telemetry_service.identity.password_rules import PasswordRefusedError
-from telemetry_service.identity.sessions import Place, Session
+from telemetry_service.identity.sessions import Place, Session, is_local_session
 from telemetry_service.identity.tokens import ServiceTokens, TokenFacts
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.addresses import caller_address
@@ -42,7 +42,7 @@ from telemetry_service.web.topic import Topic
 
 ACCESS = "telemetry/access.html"
 _OTHERS, _ALL = "others", "all"
-_ENDED, _OTHERS_ENDED, _CHANGED = "sessions-ended", "others-ended", "password-changed"
+_ENDED, _OTHERS_ENDED, _GONE, _CHANGED = "sessions-ended", "others-ended", "sessions-gone", "password-changed"
 _OWN, _OTHERS_TOO = "confirm-own", "confirm-others"
 """The fields for the password of someone who logged in a while ago."""
 _DIFFERENT = "The new password and its repetition are different."
@@ -72,23 +72,35 @@ def show_access(visit: CurrentVisit, done: Annotated[str | None, Query()] = None
     return visit.page(ACCESS, _shown(visit) | {"toast": message(done)})
 
 
+def _checks(*, visit: Visit, password: str, which: str, **_given: object) -> bool:
+    """Whether the password decides if sessions end."""
+    own = which == str(_id_of(visit.login))
+    return not own and bool(password) and is_local_session(visit.login) and _must_confirm(visit)
+
+
+def _must_confirm(visit: Visit) -> bool:
+    return not visit.login.may_end_others(visit.runtime.clock.now())
+
+
 @router.post(paths.END_SESSIONS)
 @viewer_page
-@checks_password
+@checks_password(_checks)
 def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()], password: Annotated[str, Form()] = "") -> Response:
     """End one session, all others, or all. All but the own one take a login of the last ten minutes."""
     current = str(_id_of(visit.login))
     if which == current:
         return _ended(visit, which)
-    return _confirmed(visit, password, _OWN, lambda: _ended(visit, which))
+    chosen = which if which in {_OTHERS, _ALL} else _id_in(which)
+    return _confirmed(visit, password, _OWN, lambda: _ended(visit, str(chosen)))
 
 
 @router.post(paths.END_OTHERS)
 @page
-@checks_password
+@checks_password(_checks)
 def end_others(visit: CurrentVisit, which: Annotated[str, Form()], password: Annotated[str, Form()] = "") -> Response:
     """End the sessions of another person, or of everyone else, after a login of the last ten minutes."""
-    return _confirmed(visit, password, _OTHERS_TOO, lambda: _others_ended(visit, which))
+    person_id = None if which == _ALL else _id_in(which)
+    return _confirmed(visit, password, _OTHERS_TOO, lambda: _others_ended(visit, person_id))
 
 
 def _ended(visit: Visit, which: str) -> Response:
@@ -96,41 +108,53 @@ def _ended(visit: Visit, which: str) -> Response:
     if which in {_OTHERS, _ALL}:
         sessions.end_all(visit.login.person, visit.actor, current if which == _OTHERS else None)
     else:
-        sessions.end(visit.login.person, _session_in(which), visit.actor)
+        sessions.end(visit.login.person, UUID(which), visit.actor)
     if which in {_ALL, str(current)}:
         return logged_out(visit.request, visit.login) if visit.login.ends_here else see_other(paths.ACCESS)
     return see_other(f"{paths.ACCESS}?done={_ENDED}")
 
 
-def _others_ended(visit: Visit, which: str) -> Response:
+def _others_ended(visit: Visit, person_id: UUID | None) -> Response:
     others = visit.context.authentication.others_sessions
-    if which == _ALL:
+    if person_id is None:
         others.end_all(visit.login.person, visit.actor)
     else:
-        others.end(visit.login.person, _session_in(which), visit.actor)
+        others.end(visit.login.person, person_id, visit.actor)
     return see_other(f"{paths.ACCESS}?done={_OTHERS_ENDED}")
 
 
 def _confirmed(visit: Visit, password: str, field: str, end: Callable[[], Response]) -> Response:
     """End sessions if the person has just proved who it is, or does so with the password."""
     login, sessions = visit.login, visit.context.authentication.sessions
-    if login.may_end_others(visit.runtime.clock.now()):
-        return end()
-    if not isinstance(login, Session) or not _is_local(login) or not password:
+    if not _must_confirm(visit):
+        return _unless_gone(end)
+    if not is_local_session(login) or not password:
         return _refused(visit, field, RecentLoginRequiredError.sentence, HTTPStatus.FORBIDDEN)
     try:
         token = sessions.reauthenticate(login, password, visit.actor, LOGIN)
     except (LoginFailedError, LoginThrottledError) as refusal:
         return _wrong_password(visit, field, refusal)
-    response = end()
+    response = _unless_gone(end)
     if response.headers["location"].startswith(paths.ACCESS):  # Otherwise this session has ended, too.
         set_session_cookie(visit.request, response, token)
     return response
 
 
+def _unless_gone(end: Callable[[], Response]) -> Response:
+    """End sessions. The list may be old: what has ended meanwhile is said, and the new cookie must still be set."""
+    try:
+        return end()
+    except NotFoundError:
+        return see_other(f"{paths.ACCESS}?done={_GONE}")
+
+
+def _is_local_session(*, visit: Visit, **_given: object) -> bool:
+    return is_local_session(visit.login)
+
+
 @router.post(paths.PASSWORD)
 @page
-@checks_password
+@checks_password(_is_local_session)
 def change_password(
     visit: CurrentVisit,
     present: Annotated[str, Form()] = "",
@@ -139,7 +163,7 @@ def change_password(
 ) -> Response:
     """Change the local administrator's password. Other sessions end, and this browser gets a new one."""
     login = visit.login
-    if not isinstance(login, Session) or not _is_local(login):
+    if not is_local_session(login):
         raise NotFoundError
     if new != again:
         return _refused(visit, "new", _DIFFERENT)
@@ -177,7 +201,7 @@ def _shown(visit: Visit) -> dict[str, Any]:
         "now": now,
         "sessions": authentication.own_sessions.list(person, _id_of(visit.login)),
         "others": authentication.others_sessions.people(person) if may_change else None,
-        "must_confirm": not visit.login.may_end_others(now),
+        "must_confirm": _must_confirm(visit),
         "tokens": _valid_tokens(authentication.tokens, now) if may_change else None,
         "is_local": _is_local(visit.login),
         "password_errors": {},
@@ -188,7 +212,7 @@ def _valid_tokens(tokens: ServiceTokens, now: datetime) -> list[TokenFacts]:
     return [facts for facts in tokens.list() if facts.is_valid(now)]
 
 
-def _session_in(which: str) -> UUID:
+def _id_in(which: str) -> UUID:
     try:
         return UUID(which)
     except ValueError:

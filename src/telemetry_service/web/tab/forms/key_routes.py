@@ -13,7 +13,7 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     RecentLoginRequiredError,
 )
-from telemetry_service.identity.sessions import Session
+from telemetry_service.identity.sessions import is_local_session
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -36,9 +36,13 @@ _REMOVED = "key-removed"
 router = Topic("tab", described=False)
 
 
+def _checks(*, visit: Visit, password: str | None, **_given: object) -> bool:
+    return bool(password) and is_local_session(visit.login)
+
+
 @router.post(paths.REVEAL)
 @page
-@checks_password
+@checks_password(_checks)
 def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = None) -> Response:
     """Show the API key after a recent login, or after the password; it hides itself again."""
     try:
@@ -72,7 +76,7 @@ def _shown(visit: Visit) -> Response:
 def _authenticate(visit: Visit, password: str | None) -> str | None:
     """Return the new token of the session if the password was needed and right."""
     login = visit.login
-    if password and isinstance(login, Session) and login.person.issuer is None:
+    if password and is_local_session(login):
         return visit.context.authentication.sessions.reauthenticate(login, password, visit.actor)
     if not login.is_recent(visit.runtime.clock.now()):
         note_refused_reveal(visit.context, visit.actor, "no_recent_login")

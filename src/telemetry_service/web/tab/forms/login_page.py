@@ -19,9 +19,10 @@ _AT_PROVIDER = {
     "used": "This login was used already. Log in again.",
     "denied": "Your identity provider did not log you in.",
     "not_authenticated_again": (
-        "Your identity provider did not say that you authenticated again (auth_time), so the API key is not shown."
+        "Your identity provider did not say that you authenticated again (auth_time), so your session is not renewed,"
+        " and the API key can only be replaced."
     ),
-    "other_person": "You authenticated as another person, so the API key is not shown. Log out first.",
+    "other_person": "You authenticated as another person, so your session is not renewed. Log out first.",
     "session_ended": "Your session has ended meanwhile. Log in again.",
 }
 _NOT_ACCEPTED = (
