@@ -15,7 +15,7 @@ def test_the_token_stands_alone_on_the_last_line_and_lets_its_holder_in(cli: Com
     service = cli.service()
     holder = service.authentication.tokens.verify(token)
     assert holder.name == "control-plane"
-    assert holder.scopes == {Scope.REPORT, Scope.READ}
+    assert holder.scopes == {Scope.REPORT, Scope.READ, Scope.METRICS}
     service.runtime.database.close()
 
 

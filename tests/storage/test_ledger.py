@@ -138,6 +138,7 @@ def test_a_transaction_that_fails_leaves_no_line_no_value_and_no_gap(
 ) -> None:
     note(database)
     caplog.set_level(logging.INFO)
+    caplog.clear()
     with suppress(ZeroDivisionError), database.write() as tx:
         tx.ledger.note(NOW, PERSON, Kind.EXPORTED)
         raise ZeroDivisionError

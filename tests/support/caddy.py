@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
+from tests.support.programs import needs
 
 _START_SECONDS = 60
 _PROGRAM = shutil.which("caddy")
 _FILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
-NEEDS_CADDY = pytest.mark.skipif(_PROGRAM is None, reason="caddy is not installed (make test installs it)")
+NEEDS_CADDY = needs(_PROGRAM, "caddy is not installed (make test installs it)")
 
 
 class Caddy:

@@ -32,6 +32,7 @@ class EventCounts(logging.Handler):
     def __init__(self, registry: CollectorRegistry) -> None:
         """Count into metrics of ``registry``."""
         super().__init__()
+        self._level_before = logging.NOTSET
         self._events = counter(registry, Name.EVENTS)
         self._logins = counter(registry, Name.LOGINS)
         self._attempts = counter(registry, Name.ATTEMPTS)
@@ -47,12 +48,15 @@ class EventCounts(logging.Handler):
     def begin(self) -> None:
         """Count from now on, whatever is written: the log's own handler has its level."""
         logger = logging.getLogger(LOGGER)
+        self._level_before = logger.level
         logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
         logger.addHandler(self)
 
     def end(self) -> None:
-        """Count no more."""
-        logging.getLogger(LOGGER).removeHandler(self)
+        """Count no more, and leave the logger as it was."""
+        logger = logging.getLogger(LOGGER)
+        logger.removeHandler(self)
+        logger.setLevel(self._level_before)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one event."""
