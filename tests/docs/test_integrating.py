@@ -17,6 +17,7 @@ from clients.python.tests.support import Service as ReportedTo
 from clients.python.tests.support import in_turn
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from tests.support.fault_server import FaultServer, Visit
+from tests.support.programs import needs
 from tests.support.running import Running
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ EXAMPLE = ROOT / "docs" / "examples" / "reporter.mjs"
 NODE = shutil.which("node")
 BOUNCER = "bnc-node-prd"
 
-needs_node = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+needs_node = needs(NODE, "Node.js is not installed")
 
 
 @pytest.fixture
