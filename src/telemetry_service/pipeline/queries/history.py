@@ -147,7 +147,7 @@ def _page(
     snapshot: Snapshot, shown: tuple[Transmission | UnreadableTransmission, ...], older: str | None, newer: str | None
 ) -> HistoryPage:
     receipts = verified_receipts(snapshot, [it for it in shown if isinstance(it, Transmission)])
-    return HistoryPage(shown, snapshot.situation, receipts, older, newer)
+    return HistoryPage(shown, snapshot.situation, receipts, next_cursor=older, newer_cursor=newer)
 
 
 def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
