@@ -28,7 +28,7 @@ def is_toast(response: httpx.Response, sentence: str) -> bool:
 
 
 def test_a_wrong_method_is_said_in_the_form_of_the_caller(shared: Running) -> None:
-    document = shared.client.patch("/api/v1/telemetry/config")
+    document = shared.client.delete("/api/v1/telemetry/config")
     page = shared.client.patch(paths.TAB)
     toast = shared.client.patch(paths.TAB, headers=HTMX)
     assert (document.status_code, code_in(document)) == (405, "method-not-allowed")
