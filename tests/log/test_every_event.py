@@ -41,7 +41,7 @@ def test_every_call_hands_over_only_fields_that_its_event_has() -> None:
 
 
 def test_every_event_is_written_somewhere() -> None:
-    text = "\n".join(file.read_text() for file in SOURCE.rglob("*.py") if file.name != "events.py")
+    text = "\n".join(file.read_text() for file in SOURCE.rglob("*.py") if file != SOURCE / "log" / "events.py")
     assert {event for event in Event if f"Event.{event.name}" not in text} == set()
 
 

@@ -29,7 +29,15 @@ from tests.support.running import Running, code_in, problem_in
 
 SECRET = "ck_live_canary_4711"
 
-NOT_OVER_HTTP = {errors.SettingsError, errors.DatabaseMissingError, errors.SchemaBehindError}
+NOT_OVER_HTTP = {
+    errors.SettingsError,
+    errors.DatabaseMissingError,
+    errors.SchemaBehindError,
+    errors.ServiceRunningError,
+    errors.NotABackupError,
+    errors.DatabaseNotEmptyError,
+    errors.DoneByPostgresqlError,
+}
 """Raised at the start, before anybody can call, or by a command alone."""
 
 
