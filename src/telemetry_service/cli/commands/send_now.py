@@ -7,6 +7,7 @@ import typer
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson
 from telemetry_service.cli.transmission_output import say_transmission
+from telemetry_service.domain.errors import IdempotencyKeyInUseError
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 
 RequestKey = Annotated[
@@ -24,6 +25,8 @@ def send_now(*, idempotency_key: RequestKey = None, as_json: AsJson = False) -> 
 
         notice_restored(service.runtime, actor=command_actor())
         detail = actions.send_now(service.runtime, command_actor(), chosen)
+        if detail.key_in_use:
+            raise IdempotencyKeyInUseError
     say_transmission(detail, as_json=as_json)
 
 

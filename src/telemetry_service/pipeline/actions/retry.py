@@ -1,5 +1,6 @@
 """*Retry*: sends a stored payload again now, under the same ID. Safe to click twice."""
 
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def retry(runtime: Runtime, transmission_id: UUID, actor: Actor) -> Transmission
         detail = read_transmission(snapshot, transmission_id)
     if missed and detail.transmission.state is not State.SUCCESS:
         raise AttemptUnderWayError
-    return detail
+    return replace(detail, accepted_before=missed or not begun)
 
 
 def retry_failed(runtime: Runtime, actor: Actor) -> tuple[TransmissionDetail, ...]:

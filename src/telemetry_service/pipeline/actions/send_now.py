@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.errors import IdempotencyKeyInUseError, TelemetryDisabledError
+from telemetry_service.domain.errors import TelemetryDisabledError
 from telemetry_service.domain.idempotency_key import request_key_of
 from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
@@ -23,10 +23,10 @@ def send_now(
     """Send the open period and return its transmission, after the attempt.
 
     ``shown`` are the versions of the preview that the caller has seen; None accepts any. An ``idempotency_key`` that
-    the actor used before returns the transmission it created then. After an error the period is still open.
+    the actor used before returns the transmission it created then, which says whether that call is still sending it.
+    After an error the period is still open.
 
     Raises:
-        IdempotencyKeyInUseError: another call with this key is sending it.
         PreviewStaleError: the payload is not one of ``shown``.
         TelemetryDisabledError: telemetry is off.
         NotConfiguredError: the API key, the License Server or the customer ID is missing.
@@ -42,9 +42,8 @@ def send_now(
     sent = before is not None and before.state is State.PENDING and deliver(runtime, transmission_id) is not None
     with open_snapshot(runtime) as snapshot:
         detail = read_transmission(snapshot, transmission_id)
-    if request_key is not None and not sent and detail.transmission.in_flight(runtime.clock.now()):
-        raise IdempotencyKeyInUseError
-    return replace(detail, replayed=replayed)
+    in_use = request_key is not None and not sent and detail.transmission.in_flight(runtime.clock.now())
+    return replace(detail, replayed=replayed, key_in_use=in_use)
 
 
 def _prepare(

@@ -66,6 +66,10 @@ class TransmissionDetail(DescribedTransmission):
     """What is new in a payload that waits for its release, field by field."""
     replayed: bool = False
     """Whether it was created by an earlier call with the same Idempotency-Key."""
+    key_in_use: bool = False
+    """Whether that call is still sending it."""
+    accepted_before: bool = False
+    """Whether it was to be sent again, and was not, because it was accepted already."""
 
     @property
     def waits_to_leave(self) -> bool:

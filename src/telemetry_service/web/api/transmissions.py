@@ -110,6 +110,8 @@ def post_send_now(
     preview in more than counts, health, and times.
     """
     detail = send_now(context.runtime, caller.actor, idempotency_key, shown.versions)
+    if detail.key_in_use:
+        raise errors.IdempotencyKeyInUseError
     if detail.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     if detail.waits_to_leave:

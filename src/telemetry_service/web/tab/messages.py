@@ -26,6 +26,9 @@ MESSAGES: dict[str, Badge] = {
     "prepared": Badge("Prepared. It is sent once you release it.", "pause", "info"),
     "withdrawn": Badge("Withdrawn. It is not sent, and its counts are in no other payload.", "check", "good"),
     "accepted": Badge("Accepted without a receipt.", "check", "good"),
+    "accepted-before": Badge(
+        "Not sent again: the License Server has already accepted this transmission.", "info", "info"
+    ),
     "all-retried": Badge("All failed transmissions were sent again and accepted.", "check", "good"),
     "some-retried": Badge("Retried. Some payloads were not accepted and will be retried.", "warning", "warn"),
     "none-failed": Badge("No failed transmissions.", "info", "info"),

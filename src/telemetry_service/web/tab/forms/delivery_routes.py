@@ -51,7 +51,8 @@ def send(
         detail = send_now(visit.runtime, visit.actor, str(request_key), frozenset({shown}))
     except PreviewStaleError as stale:
         return _dialog(visit, stale.text)
-    return in_drawer_of(visit, detail, outcome_token(detail, "sent"))
+    # While the first of two equal forms is being sent, the second leads to its transmission.
+    return in_drawer_of(visit, detail, "sending" if detail.key_in_use else outcome_token(detail, "sent"))
 
 
 @router.post(f"{paths.HISTORY}/{{transmission_id}}/retry")
@@ -65,7 +66,7 @@ def retry_one(
 ) -> Response:
     """Send the stored payload again, now."""
     detail = retry(visit.runtime, transmission_id, visit.actor)
-    token = outcome_token(detail, "retried")
+    token = "accepted-before" if detail.accepted_before else outcome_token(detail, "retried")
     return in_drawer_of(visit, detail, token) if in_drawer else _in_history(visit, query, token)
 
 
