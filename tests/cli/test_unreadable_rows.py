@@ -1,5 +1,7 @@
 """Whatever somebody writes into a row, a command says what it can, and never fails in a way that was not foreseen."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import CommandLine
@@ -24,6 +26,18 @@ def test_no_command_fails_for_what_a_row_holds(connected: CommandLine) -> None:
         database.restore()
     database.close()
     assert failed == [], "\n".join(failed)
+
+
+def test_a_proof_without_the_row_of_the_attempt_says_that_it_is_not_as_it_was_signed(connected: CommandLine) -> None:
+    sent = connected("send-now", "--json").json()["transmission_id"]
+    database = Database(connected.environment["TELEMETRY_DATABASE_URL"])
+    database.write(Rubbish("telemetry_transmission_attempts", "transmission_id", "x'ff00'"))
+    database.close()
+    ended = connected("prove", sent, "--folder", "proof")
+    assert (ended.code, ended.err) == (7, "")
+    assert "NOT VERIFIED. " in ended.out
+    assert "This transmission has no such attempt. Nothing was written." in ended.out
+    assert not Path("proof").exists()
 
 
 def each_sixth() -> list[Rubbish]:

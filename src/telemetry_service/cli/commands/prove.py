@@ -36,8 +36,8 @@ def prove(transmission_id: Identity, *, attempt: Number = None, folder: Folder =
 
         with open_snapshot(service.runtime) as snapshot:
             detail = _read(snapshot, transmission_id)
-            tried = _chosen(detail.attempts, attempt)
             proof = queries.prove(snapshot, detail)
+        tried = _chosen(detail.attempts, attempt, proof)
         target = folder or Path(f"proof-{transmission_id}-{tried.number}")
         # A folder must contain the proof of only one attempt.
         with written_into(target, empty=True):
@@ -58,12 +58,21 @@ def _read(snapshot: "Snapshot", transmission_id: UUID) -> "TransmissionDetail":
         raise NotFoundError(message) from None
 
 
-def _chosen(attempts: "tuple[Attempt, ...]", number: int | None) -> "Attempt":
+def _chosen(attempts: "tuple[Attempt, ...]", number: int | None, proof: "Proof") -> "Attempt":
     found = [attempt for attempt in attempts if number in {None, attempt.number}]
-    if not found:
-        message = "This transmission has no such attempt."
+    if found:
+        return found[-1]
+    message = "This transmission has no such attempt."
+    if proof.holds:
         raise NotFoundError(message)
-    return found[-1]
+    _say_findings(proof)  # Its row may be gone, or belong to no transmission.
+    say(f"{message} Nothing was written.")
+    raise typer.Exit(ExitCode.NOT_VERIFIED)
+
+
+def _say_findings(proof: "Proof") -> None:
+    for finding in proof.findings:
+        say(f"NOT VERIFIED. {finding.sentence}")
 
 
 def _write(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: "Attempt") -> None:
@@ -99,8 +108,7 @@ _WRITTEN = {
 
 
 def _print(target: Path, proof: "Proof", detail: "TransmissionDetail", attempt: "Attempt") -> None:
-    for finding in proof.findings:
-        say(f"NOT VERIFIED. {finding.sentence}")
+    _say_findings(proof)
     if proof.holds:
         say(
             f"Verified: all rows and bytes match the {proof.entries} signed ledger entries about this transmission, and"
