@@ -32,16 +32,18 @@ def set_up_log(level: LogLevel, log_format: LogFormat | None, journal_stream: st
     writer = DescriptorHandler(stream.fileno())
     writer.setFormatter(make_formatter(chosen, colors=terminal, journal=_is_journal(stream, journal_stream)))
     handler = BackgroundHandler(writer)
-    handler.setLevel(_LEVELS[level])
     handler.addFilter(Throttle())
     logging.getLogger().handlers[:] = [handler]
     set_level(level)
 
 
 def set_level(level: LogLevel) -> None:
-    """Write from ``level`` up from now on."""
-    logging.getLogger().setLevel(max(logging.WARNING, _LEVELS[level]))  # Libraries' messages below are useless.
-    logging.getLogger(LOGGER).setLevel(_LEVELS[level])
+    """Write from ``level`` up from now on. The metrics also count the events that are not written."""
+    root = logging.getLogger()
+    root.setLevel(max(logging.WARNING, _LEVELS[level]))  # Libraries' messages below are useless.
+    for handler in root.handlers:
+        handler.setLevel(_LEVELS[level])
+    logging.getLogger(LOGGER).setLevel(min(logging.INFO, _LEVELS[level]))
 
 
 def _is_journal(stream: TextIO, journal_stream: str | None) -> bool:
