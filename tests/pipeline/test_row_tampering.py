@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -33,8 +34,10 @@ from telemetry_service.pipeline.stages.record_outcome import note_license
 from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
 from telemetry_service.pipeline.stages.tick import WakeReport, wake
 from telemetry_service.pipeline.verification import keep_verification, read_verification
+from telemetry_service.storage.stamps import number_of
 from tests.support.actors import ADMIN, OPS
 from tests.support.databases import ON_BOTH
+from tests.support.forged_lines import FORGERIES
 from tests.support.license_server import API_KEY
 from tests.support.settings import ENCRYPTION_KEY
 from tests.support.site import Site, usage
@@ -212,6 +215,38 @@ def test_nothing_is_sent_by_an_older_row_even_if_its_entry_is_hidden_from_the_in
                 _nothing_leaves(site, row, f"{change.__name__}: {knows}")
             sweep(site.runtime)
     assert sent(site) == 0
+
+
+def test_nothing_is_sent_by_an_older_row_whatever_line_someone_forges_for_it(verified: Site) -> None:
+    site = verified
+    for table, row, change in REPLAYS:
+        older = copy_of(site, table)
+        number = _number_in(site, table)
+        site.clock.advance(seconds=1)
+        change(site)
+        verify_everything(site.runtime)
+        for forge in FORGERIES if table == LICENSE else FORGERIES[:1]:  # Each row is known by its number alone.
+            forged = partial(forge, name=row.value, number=number)
+            with changed(site.replica.database_url, older, forged):
+                wake(site.runtime)
+                _sweep_as_often_as_needed(site)
+                _nothing_leaves(site, row, f"{change.__name__}: {forge.__name__}")
+            sweep(site.runtime)
+    assert sent(site) == 0
+
+
+def _number_in(site: Site, table: str) -> str:
+    engine = create_engine(site.replica.database_url)
+    with engine.connect() as connection:
+        stamp = bytes(connection.execute(text(f"SELECT stamp FROM {table}")).scalar_one())
+    engine.dispose()
+    return number_of(stamp)
+
+
+def _sweep_as_often_as_needed(site: Site) -> None:
+    sweep(site.runtime)
+    verify_everything(site.runtime)
+    sweep(site.runtime)  # It has written an entry about what it found.
 
 
 def _nothing_leaves(site: Site, row: ChangedRow, name: str) -> None:

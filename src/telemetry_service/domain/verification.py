@@ -105,6 +105,11 @@ class Verification:
     stamps: Mapping[str, str]
     """What the entries say of the stamps that were written last, by the names of their rows."""
 
+    @property
+    def seen(self) -> int:
+        """The latest entry that was verified once, whether it is still there or not."""
+        return max(self.seq, *(int(place.partition(":")[0]) for place in self.rolled_back), 0)
+
     def is_overdue(self, now: datetime) -> bool:
         """Whether a process should have verified everything since, so that this says little about the present."""
         return now - self.complete_at > OVERDUE_AFTER

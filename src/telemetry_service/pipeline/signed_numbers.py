@@ -1,16 +1,19 @@
 """What the ledger says of the stamps that were written last: of the verdict, and of the entries since.
 
-Both are read without any index, which someone may have changed: the verdict is sealed, and of the entries behind the
-one that it names, none may be missing up to the end of the ledger.
+Both are read without any index, which someone may have changed. The verdict is sealed. Of the entries behind the one
+that it names, none may be missing up to the end of the ledger, and we must have signed each: an honest entry that is
+written behind a forged one repeats its digest as well.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.ledger import FIRST_PREV, digest_of
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.sealing.ledger_key import read_line, unverified
+from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
 from telemetry_service.storage.ledger_sweep import readable
@@ -48,19 +51,34 @@ def _said_since(runtime: Runtime, tx: Transaction, start: Head) -> dict[str, str
     if found is None:
         return None
     lines, head = found
-    said = readable(lambda: _chained(lines, start, head))
-    if not lines or said is None:
-        return said
-    # The last signature vouches for all lines: each repeats the digest of the one before.
-    return None if read_line(lines[-1][1], runtime.ledger_keys(tx)) is None else said
+    keys = frozenset(runtime.ledger_keys(tx).items()) if lines else frozenset()
+    return readable(lambda: _chained(lines, start, head, keys))
 
 
-def _chained(lines: Iterable[tuple[int, str]], start: Head, head: Head) -> dict[str, str] | None:
+def _chained(
+    lines: Iterable[tuple[int, str]], start: Head, head: Head, keys: frozenset[tuple[str, bytes]]
+) -> dict[str, str] | None:
     numbers, last = dict[str, str](), start
     for seq, line in lines:
-        said = unverified(line)
-        if (seq, said.get("seq"), said.get("prev")) != (last.seq + 1, last.seq + 1, last.sha256):
+        said = _read(line, keys)
+        if said is None or (seq, said.seq, said.prev) != (last.seq + 1, last.seq + 1, last.sha256):
             return None
-        numbers |= numbers_in(said)
+        numbers |= said.numbers
         last = Head(seq, digest_of(line))
     return numbers if last == head and last.seq else None  # An empty ledger says nothing.
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is needed of a line that we have signed."""
+
+    seq: int
+    prev: str
+    numbers: Mapping[str, str]
+
+
+@lru_cache(MOST)
+def _read(line: str, keys: frozenset[tuple[str, bytes]]) -> _Said | None:
+    """Read a line; None if none of the keys has signed it. Until the next sweep, every decision reads it again."""
+    said = read_line(line, dict(keys))
+    return None if said is None else _Said(said["seq"], said["prev"], numbers_in(said))

@@ -93,8 +93,8 @@ class Verifier:
         self._head, self._complete = self._base, not excerpt and self._base[0] == 0
         self._meet(*self._base)
 
-    def take(self, line: str, seq: int | None = None) -> None:
-        """Check the next line; pass its number if lines may be left out."""
+    def take(self, line: str, seq: int | None = None) -> bool:
+        """Check the next line; return whether it is right. Pass its number if lines may be left out."""
         self._counts["entries"] += 1
         try:
             kid, claims = self._opened(line)
@@ -110,9 +110,9 @@ class Verifier:
             if not wrong or wrong not in self._wrong:  # The entries under a wrong key are one problem.
                 self._say(seq or self._head[0] + self._refused, code, text)
             self._wrong.add(wrong)
-            return
+            return False
         if not kept and claims["seq"] <= self._head[0]:
-            return
+            return False
         place = claims["seq"], _sha256(line.encode())
         self._meet(*place)
         if not kept:
@@ -125,6 +125,7 @@ class Verifier:
                 self._check_transmission(claims["seq"], claims["kind"], claims["transmission_id"], claims)
         except _MALFORMED:
             self._say(claims["seq"], "malformed", "does not contain what an entry of its kind contains.")
+        return True
 
     def finish(self) -> Report:
         """Return what was found so far. More lines may follow, and another report."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import create_engine
@@ -21,17 +22,20 @@ from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.runtime import Failpoint
+from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.deliver import deliver, deliver_due
 from telemetry_service.pipeline.stages.sweep import examine_everything, sweep
 from telemetry_service.sealing.identity import key_id, pseudonym
+from telemetry_service.storage.stamps import OVERLAP
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
 from tests.support.fault_server import Visit
+from tests.support.forged_lines import FORGERIES
 from tests.support.ledger import entries
 from tests.support.license_server import API_KEY, CUSTOMER, Strike, Trouble, reply
 from tests.support.site import Site, usage
-from tests.support.tampering import run
+from tests.support.tampering import changed, run
 
 NEW, NEWER, MISTYPED = "ck_test_new_0Zq81", "ck_test_newer_4Hd72", "mistyped-key-0123456789"
 OLD_ID, NEW_ID, NEWER_ID, MISTYPED_ID = map(key_id, (API_KEY, NEW, NEWER, MISTYPED))
@@ -400,6 +404,25 @@ def test_no_copy_of_its_row_brings_a_destroyed_key_back(site: Site) -> None:
     site.server.trouble(Trouble(before=reply(401)))
     assert tried(send(site)) == [(NEW_ID, UNKNOWN)]
     assert all_is_proved(site)
+
+
+def test_no_forged_line_brings_a_destroyed_key_back(site: Site) -> None:
+    switch(site)
+    with site.runtime.database.read() as tx:
+        number = known_numbers(site.runtime, tx, None)[OVERLAP]
+    _run(site, "CREATE TABLE kept AS SELECT * FROM api_key_overlap")
+    site.clock.advance(seconds=1)
+    _accepted(site)
+    sweep(site.runtime)
+    back = run("INSERT INTO api_key_overlap SELECT * FROM kept")
+    for forge in FORGERIES:
+        with changed(site.replica.database_url, back, partial(forge, name=OVERLAP, number=number)):
+            for _ in range(3):
+                assert read_now(site.runtime, read_configuration).old_api_key is None, forge.__name__
+                sweep(site.runtime)
+            deliver_due(site.runtime)
+            assert (old_key(site), ends(site)[-1]) == (None, "put_back"), forge.__name__
+        sweep(site.runtime)
 
 
 def test_a_copy_of_a_row_does_not_prolong_what_the_mistyped_key_in_between_had(site: Site) -> None:

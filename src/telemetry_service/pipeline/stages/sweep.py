@@ -28,9 +28,11 @@ from telemetry_service.pipeline.verification import (
     stored_verification,
     was_replaced,
 )
+from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.verify_ledger import Report
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
+from telemetry_service.storage.ledger_sweep import readable
 
 EVERY = timedelta(days=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -76,16 +78,23 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     with runtime.database.read() as tx:
         replaced, last, head = was_replaced(runtime, tx), read_verification(runtime, tx), _named(tx.ledger.head())
         rows = () if last is None else tuple(problems_with_rows(runtime, tx, last.stamps))
+        gone = last is not None and last.head != head and _is_gone(tx, last)
     if last is None or replaced:
         return _verify_everything_once(runtime, now, anyway=True)
     if _complete_is_due(runtime, last, now - late):
         return _verify_everything_once(runtime, now, anyway=_is_overdue(last, now - late))
     if last.head == head:
         return _note_rows(runtime, last, rows, now) or _go_on(runtime, last)
-    if _seq_of(head) < last.seq:  # Something that was there is gone.
+    if gone:  # What was verified is no longer there, so what is behind it does not say what came before.
         return _verify_everything_once(runtime, now, anyway=True)
     found = _verify_new(runtime, last, now)
     return None if found is None else _keep(runtime, found)
+
+
+def _is_gone(tx: Transaction, last: Verification) -> bool:
+    """Whether the entry that was verified last is no longer there as it was."""
+    found = readable(lambda: tx.ledger.line(last.seq))
+    return last.seq > 0 and (found is None or sha256_hex(found.line.encode()) != last.sha256)
 
 
 def _verify_everything_once(runtime: Runtime, now: datetime, *, anyway: bool) -> Verification | None:
@@ -192,7 +201,7 @@ class _Complete:
         with runtime.database.read() as tx:
             last, known = stored_verification(runtime, tx), read_verification(runtime, tx)
             self._checkpoint = tx.sweep.checkpoint()
-            trusted = runtime.ledger_keys(tx).values()
+            trusted = runtime.ledger_keys(tx)
         self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
         self._lines = LinesCheck(
             trusted,
@@ -203,12 +212,11 @@ class _Complete:
         self._head = Head(0, "")
         self._tables: TablesCheck | None = None
         """None before all entries were verified."""
-        self._known_stamps = {} if known is None else known.stamps
+        self._known = known
 
     @property
     def _stamps(self) -> dict[str, str]:
-        """What is known of the stamps: an entry that was pruned may have said it."""
-        return {**self._known_stamps, **self._lines.stamps}
+        return self._lines.stamps(self._known)
 
     @property
     def report(self) -> Report:
@@ -303,7 +311,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
     """Verify the entries behind the last verdict, and the transmissions that they are about."""
     with runtime.database.read() as tx:
         keys = runtime.ledger_keys(tx)
-    lines, head = LinesCheck(keys.values(), after=(last.seq, last.sha256)), Head(0, "")
+    lines, head = LinesCheck(keys, after=(last.seq, last.sha256)), Head(0, "")
 
     def step(tx: Transaction) -> bool:
         nonlocal head
@@ -317,7 +325,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
             pass
         results, about = lines.results(), set(lines.ended)
         problems, counts, lost = results.problems, results.counts, last.key_lost or results.key_lost
-        stamps = {**last.stamps, **lines.stamps}
+        stamps = lines.stamps(last)
         rows = tuple(problems_with_rows(runtime, tx, stamps))
         tables = TablesCheck(runtime, key_lost=lost)
         tables.these(tx, about)
@@ -389,11 +397,6 @@ def purged_in(counts: Mapping[str, int]) -> int:
 
 def _pinned(runtime: Runtime) -> tuple[str, ...]:
     return () if runtime.receipt_keys is None else runtime.receipt_keys.fingerprints
-
-
-def _seq_of(head: str) -> int:
-    seq = head.partition(":")[0]
-    return int(seq) if seq.isdecimal() else 0
 
 
 def _named(head: Head) -> str:

@@ -12,8 +12,8 @@ from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.ledger import FIRST_PREV, KeyReason, Kind, digest_of
 from telemetry_service.domain.payload_schemas.published import document_of
 from telemetry_service.domain.transmissions import State
-from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
-from telemetry_service.sealing.ledger_key import unverified
+from telemetry_service.domain.verification import MOST_PROBLEMS, Problem, Verification
+from telemetry_service.sealing.ledger_key import read_line, unverified
 from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
@@ -46,21 +46,36 @@ class LinesResults:
     key_lost: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """The number of a stamp, as an entry says it."""
+
+    number: str
+    seq: int
+    at: str
+    """When the entry was written."""
+
+    def is_later_than(self, known: Verification) -> bool:
+        """Whether no verification can have seen it: it is behind the last entry, or was written in its place since."""
+        return self.seq > known.seen or self.at > rfc3339(known.at)
+
+
 class LinesCheck:
     """The lines that were verified so far, and what the sweep needs of them."""
 
     def __init__(
         self,
-        trusted: Iterable[bytes],
+        trusted: Mapping[str, bytes],
         *,
         checkpoint: str | None = None,
         after: tuple[int, str] | None = None,
         anchors: Sequence[str] = (),
         vendor_keys: Iterable[bytes] = (),
     ) -> None:
-        """Start at the checkpoint, or behind an earlier run, with the raw public keys that are trusted."""
+        """Start at the checkpoint, or behind an earlier run. ``trusted`` are raw public keys by their IDs."""
+        self._trusted = trusted
         self._verifier = Verifier(
-            trusted,
+            trusted.values(),
             evidence=self._content,
             checkpoint=checkpoint,
             after=after,
@@ -77,7 +92,7 @@ class LinesCheck:
         """When each transmission was accepted or withdrawn; None if it was not."""
         self.purges: list[str] = []
         """Before which moment each purge deleted what was accepted."""
-        self.stamps: dict[str, str] = {}
+        self._numbers: dict[str, _Number] = {}
         """What the entries say of the stamps that were written last, by the names of their rows."""
         self._keys: list[str] = []
         self._key_lost = False
@@ -94,6 +109,18 @@ class LinesCheck:
     def ends_with(self, seq: object, sha256: str) -> bool:
         """Whether the last row is the one that the head names."""
         return self._last == (seq, sha256) or (self._last == (0, "") and seq == 0)
+
+    def stamps(self, known: Verification | None) -> dict[str, str]:
+        """Return what was said of the stamps that were written last, by the names of their rows.
+
+        Of the entries up to the one that ``known`` has verified, it knows more than those that are left: someone may
+        have deleted or changed one since. Of those that were pruned, only it knows anything.
+        """
+        if known is None:
+            return {name: said.number for name, said in self._numbers.items()}
+        later = {name: said for name, said in self._numbers.items() if said.is_later_than(known)}
+        older = {name: said for name, said in self._numbers.items() if name not in known.stamps}
+        return {**known.stamps, **{name: said.number for name, said in {**older, **later}.items()}}
 
     def report(self) -> Report:
         """Return what the verifier says of the lines so far, in its own words."""
@@ -112,7 +139,7 @@ class LinesCheck:
             self._problems.append(Problem("malformed"))
             return
         text = _text(line)
-        self._verifier.take(text or "", line.seq)
+        accepted = self._verifier.take(text or "", line.seq)
         self._last = (line.seq, digest_of(text) if text and text.isascii() else "")
         if text is None or isinstance(line, UnreadableLine):
             return
@@ -120,13 +147,14 @@ class LinesCheck:
         try:
             if not _index_agrees(line, claims):
                 self._problems.append(Problem("index_changed", line.seq))
-            self._note(claims)
+            if accepted:
+                self._note(claims)
+            self._note_numbers(text, line.seq, claims)
         except (KeyError, TypeError, ValueError, AttributeError):
             self._problems.append(Problem("malformed", line.seq))
 
     def _note(self, claims: Mapping[str, Any]) -> None:
         kind, name = claims["kind"], claims.get("transmission_id")
-        self.stamps |= numbers_in(claims)
         if kind in _ABOUT_TRANSMISSIONS and name is not None:
             about = UUID(name)
             self.ended[about] = self.ended.get(about) or _ended_at(claims)
@@ -136,6 +164,15 @@ class LinesCheck:
             self.purges.append(str(claims["accepted_before"]))
         elif kind == Kind.LEDGER_KEY:
             self._note_key(claims)
+
+    def _note_numbers(self, text: str, seq: int, claims: Mapping[str, Any]) -> None:
+        """Note the numbers of stamps that one of our keys has signed, for this place.
+
+        The digests are not enough: an honest entry that is written behind a forged one vouches for it as well.
+        """
+        said = read_line(text, self._trusted) if numbers_in(claims) else None
+        if said is not None and said["seq"] == seq:
+            self._numbers |= {name: _Number(number, seq, said["at"]) for name, number in numbers_in(said).items()}
 
     def _note_key(self, claims: Mapping[str, Any]) -> None:
         lost = claims["reason"] == KeyReason.LOST
