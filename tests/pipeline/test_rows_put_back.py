@@ -12,10 +12,13 @@ from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import AlreadyDeliveredError, ReceiptNotMissingError
 from telemetry_service.domain.ledger import Kind, digest_of
 from telemetry_service.domain.payload import HealthStatus
+from telemetry_service.domain.periods import OpenPeriod
+from telemetry_service.domain.transmissions import State
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.actions.accept_without_receipt import accept_without_receipt
 from telemetry_service.pipeline.actions.erase import erase_everything
 from telemetry_service.pipeline.actions.release import withdraw
+from telemetry_service.pipeline.actions.restored import answer_restored, follow_head, notice_restored
 from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import read_transmission
@@ -174,6 +177,47 @@ def test_another_outcome_than_the_signed_one_is_not_verified(site: Site) -> None
             assert flaws(site, refused) == {Flaw.STATE_CHANGED}, change
             assert codes(site) == {"state_changed"}, change
     assert codes(site) == set()
+
+
+@ON_BOTH
+def test_a_withdrawn_payload_is_not_sent_after_a_restart_if_its_entry_was_cut_off(site: Site) -> None:
+    withdrawn = prepared(site)
+    write(site, f"CREATE TABLE kept_head AS SELECT * FROM {HEAD}")
+    site.clock.advance(seconds=1)
+    withdraw(site.runtime, withdrawn, ADMIN, WHY)
+    verified(site)
+    write(
+        site,
+        f"DELETE FROM {LEDGER} WHERE kind = 'withdrawn'",
+        f"DELETE FROM {HEAD}",
+        f"INSERT INTO {HEAD} SELECT * FROM kept_head",
+        f"UPDATE {LOGS} SET state = 'pending', withdrawn_at = NULL, next_attempt_at = created_at",
+    )
+    if site.runtime.head_file is not None:
+        site.runtime.head_file.unlink(missing_ok=True)
+    started = site.open()
+    for _ in range(2):
+        site.clock.advance(minutes=1)
+        follow_head(started)
+        assert read_now(started, read_health).health.code in {"restored", "ledger_broken"}
+        wake(started)
+        sweep(started)
+    answer_restored(started, OpenPeriod.UNSENT, ADMIN)
+    follow_head(started)
+    wake(started)
+    assert site.server.journal() == ()
+    with open_snapshot(started) as snapshot:
+        assert read_transmission(snapshot, withdrawn).transmission.state is State.AWAITING_RELEASE
+
+
+def test_what_was_answered_is_not_asked_again_before_the_next_verification(site: Site) -> None:
+    verified(site)
+    site.clock.advance(seconds=1)
+    write(site, f"UPDATE {LEDGER} SET line = 'x.y.z' WHERE seq = (SELECT max(seq) FROM {LEDGER})")
+    started = site.open()
+    follow_head(started)
+    answer_restored(started, OpenPeriod.UNSENT, ADMIN)
+    assert not notice_restored(started)
 
 
 @ON_BOTH

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import NotRestoredError
 from telemetry_service.domain.ledger import Kind, Value, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
@@ -18,26 +19,41 @@ from telemetry_service.pipeline.head_file import read_head, write_head
 from telemetry_service.pipeline.prepared import has_arrived_perhaps
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+from telemetry_service.pipeline.verification import stored_verification
+from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import WAITING
 from telemetry_service.storage.ledger import Head, each_line
+from telemetry_service.storage.ledger_sweep import readable
 
 
 def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = DEPLOYMENT) -> bool:
     """Hold everything if the database lacks an entry that it had; return whether it is held.
 
-    The entry is the one of the file beside the database, the last one that this process has seen, or ``anchor``:
-    ``HASH`` or ``SEQ:HASH``.
+    The entry is the one of the file beside the database, the last one that this process has seen or that was verified,
+    or ``anchor``: ``HASH`` or ``SEQ:HASH``.
     """
     # Before the database: nothing that is committed in between is missing there.
     kept = [head for head in (read_head(runtime), runtime.written_head.head) if head is not None]
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         known = tx.installation.restored_at() is not None
+        kept += _verified(runtime, tx)
         lacking = any(_lacks(tx, head) for head in kept) or (anchor is not None and _lacks_anchor(tx, anchor))
     if lacking and not known:
         hold_restored(runtime, actor, "anchor" if anchor else "head_file", now)
     return known or lacking
+
+
+def _verified(runtime: Runtime, tx: Transaction) -> list[Head]:
+    """Return the entry that was verified last, unless it was asked about since: the next sweep verifies another."""
+    verdict = stored_verification(runtime, tx)
+    if verdict is None:
+        return []
+    asked = readable(lambda: tx.ledger.of_kind(Kind.RESTORED))
+    said = None if asked is None else read_line(asked.line, runtime.ledger_keys(tx))
+    is_asked = said is not None and said["kind"] == Kind.RESTORED and said["at"] >= rfc3339(verdict.at)
+    return [] if is_asked else [Head(verdict.seq, verdict.sha256)]
 
 
 def hold_restored(runtime: Runtime, actor: Actor, reason: str, now: datetime) -> None:
