@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608 - the statements of an intruder, made of names of our own
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,7 @@ from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
-from telemetry_service.pipeline.stages.sweep import sweep, verify_everything
+from telemetry_service.pipeline.stages.sweep import Sweeper, sweep, verify_everything
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.pipeline.transmission_check import Flaw
 from telemetry_service.sealing.ledger_key import LedgerKey
@@ -262,3 +263,38 @@ def test_a_verdict_that_is_too_old_is_a_warning(site: Site) -> None:
     assert (said.status, said.code) == (HealthStatus.WARNING, "ledger_unverified")
     sweep(site.runtime)
     assert read_now(site.runtime, read_health).health.code != "ledger_unverified"
+
+
+class _NoClock:
+    """Reading it is an error that does not pass."""
+
+    def now(self) -> datetime:
+        raise ArithmeticError
+
+
+def test_a_verification_that_fails_is_a_warning_at_once(site: Site) -> None:
+    site.report(usage())
+    site.tick()
+    verified(site)
+    with pytest.raises(ArithmeticError):
+        Sweeper(replace(site.runtime, clock=_NoClock())).run()
+    assert read_now(site.runtime, read_health).health.code == "ledger_unverified"
+    Sweeper(site.runtime).run()
+    assert read_now(site.runtime, read_health).health.code != "ledger_unverified"
+
+
+@ON_BOTH
+def test_a_line_or_a_head_with_a_number_that_is_too_large_stops_neither_acts_nor_verifications(site: Site) -> None:
+    verified(site)
+    copied = f"INSERT INTO {LEDGER} (seq, line, kind, at, actor) SELECT {{}}, line, kind, at, actor FROM {LEDGER}"
+    copied += " WHERE seq = 1"
+    for number in (2**53, 2**53 - 1, 2**52):
+        for statement in (copied.format(number), f"UPDATE {HEAD} SET seq = {number}"):
+            write(site, statement)
+            assert codes(site) & {"malformed", "order", "head_changed"}, statement
+            site.configure(retention_days=90)
+            assert sweep(site.runtime) is not None
+            site.configure(retention_days=30)
+            write(site, f"DELETE FROM {LEDGER} WHERE seq >= {2**52}")
+    with site.runtime.database.read() as tx:
+        assert tx.ledger.head().seq < 2**52

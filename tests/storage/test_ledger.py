@@ -303,6 +303,27 @@ def test_a_head_that_someone_moves_or_overtakes_stops_nothing(database: Database
             assert tx.ledger.latest(1, before=MOST)[0].kind == "connection_tested", (statement, by)
 
 
+APPEND = (
+    "INSERT INTO telemetry_ledger (seq, line, kind, at, actor)"
+    " SELECT :by, 'no.line.x', 'tick', max(at), 'service' FROM telemetry_ledger"
+)
+
+
+def test_no_number_that_someone_writes_leaves_no_number_for_the_next_line(
+    database: Database, database_url: str
+) -> None:
+    note(database)
+    for place in (2**53, 2**53 - 1, 2**53 - 2, 2**52, 2**52 - 1, 2**51):
+        for statement in (APPEND, "UPDATE ledger_head SET seq = :by"):
+            change(database_url, statement, by=place)
+            for _ in range(2):
+                note(database)
+    change(database_url, "UPDATE ledger_head SET seq = :by", by=-5)
+    note(database)
+    with database.read() as tx:
+        assert 0 < tx.ledger.head().seq < 2**52 + 10
+
+
 def test_a_key_that_cannot_be_opened_is_replaced_and_a_line_says_that_it_was_lost(database_url: str) -> None:
     with with_keys(database_url, KEY) as before:
         note(before)

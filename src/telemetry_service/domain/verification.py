@@ -126,19 +126,22 @@ class LedgerState:
     receipts_missing: int = 0
     key_lost: bool = False
     overdue_since: datetime | None = None
-    """When everything was last verified, if that is too long ago; otherwise None."""
+    """When everything was last verified, if that is too long ago, or cannot be done any longer; otherwise None."""
 
 
 NOT_VERIFIED = LedgerState()
 
 
-def state_of(verification: Verification | None, trusted: str | None, now: datetime) -> LedgerState:
+def state_of(
+    verification: Verification | None, trusted: str | None, now: datetime, *, fails: bool = False
+) -> LedgerState:
     """Return what the health depends on.
 
     Args:
         verification: The last verdict; None if there is none.
         trusted: The fingerprint of the ledger key that the deployment trusts, if it names one.
         now: The present time.
+        fails: Whether the process cannot verify it any longer.
     """
     if verification is None:
         return NOT_VERIFIED
@@ -147,7 +150,7 @@ def state_of(verification: Verification | None, trusted: str | None, now: dateti
         problems=sum(problem.code not in CODES for problem in verification.problems),
         receipts_missing=len(verification.unverified),
         key_lost=is_key_lost(verification, trusted),
-        overdue_since=verification.complete_at if verification.is_overdue(now) else None,
+        overdue_since=verification.complete_at if fails or verification.is_overdue(now) else None,
     )
 
 

@@ -51,6 +51,8 @@ class Swept:
     """The newest verdict that it has read or written."""
     round: "Round | None" = None
     """The verification of everything that it does little by little."""
+    fails: bool = False
+    """Whether its last verification met an error that does not pass, so that it may have missed something."""
 
 
 @dataclass

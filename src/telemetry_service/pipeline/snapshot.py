@@ -166,7 +166,12 @@ class Snapshot:
             new_field=new_field_of(self.runtime, self.tx, self.state.announced, self.now),
             receipt_unverified=self.runtime.receipt_keys is not None and last_receipt_unverified(self.runtime, self.tx),
             source=self.source,
-            ledger=state_of(self.verification, self.runtime.deployment.ledger_fingerprint, self.now),
+            ledger=state_of(
+                self.verification,
+                self.runtime.deployment.ledger_fingerprint,
+                self.now,
+                fails=self.runtime.swept.fails,
+            ),
         )
 
     @cached_property

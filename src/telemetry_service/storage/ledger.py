@@ -134,6 +134,8 @@ _SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
 """As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
 
 _LINE_COLUMNS = tuple(getattr(LineRow, name) for name in StoredLine.__slots__)
+_NO_HEAD_IS_HERE, _NO_LINE_IS_HERE = MOST // 2, MOST // 4
+"""No ledger gets so long: someone has written these numbers. JSON keeps many more exact, so there is room behind."""
 _STEP = 1000
 """The number of lines in memory at a time."""
 
@@ -452,7 +454,8 @@ class _Writer:
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
         head = self._read_head()
-        if head.follows == head.seq + 1:  # Someone has set it back, or written a line behind it.
+        moved = head.follows == head.seq + 1 or not 0 <= head.seq < _NO_HEAD_IS_HERE
+        if moved:  # Someone has set it back or far ahead, or written a line behind it.
             last = self._last_line()
             self._connection.execute(update(HeadRow).values(seq=last.seq, sha256=last.sha256))
             return self._read_head()
@@ -471,8 +474,9 @@ class _Writer:
         self._connection.execute(row.on_conflict_do_nothing())
 
     def _last_line(self) -> Head:
-        lines = select(LineRow.seq, LineRow.line).where(LineRow.seq <= MOST).order_by(LineRow.seq.desc())
-        last = next(full_rows(self._connection.execute(lines.limit(_STEP))), None)
+        lines = select(LineRow.seq, LineRow.line).where(LineRow.seq < _NO_LINE_IS_HERE)
+        found = self._connection.execute(lines.order_by(LineRow.seq.desc()).limit(_STEP))
+        last = next(full_rows(found), None)
         return Head(0, FIRST_PREV) if last is None else Head(last.seq, digest_of(last.line))
 
     def _have_key(self, now: datetime) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.changed_rows import CODES
+from telemetry_service.domain.errors import StorageUnavailableError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem, Verification
 from telemetry_service.log.events import Event
@@ -64,9 +65,11 @@ class Sweeper:
             return
         try:
             sweep(self._runtime, self._late)
-        except Exception:
+        except Exception as error:
             self._not_before = monotonic() + _AFTER_ERROR_SECONDS
+            self._runtime.swept.fails |= not isinstance(error, StorageUnavailableError)
             raise
+        self._runtime.swept.fails = False
 
 
 def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | None:

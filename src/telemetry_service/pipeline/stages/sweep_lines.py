@@ -135,7 +135,7 @@ class LinesCheck:
         return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost)
 
     def _take(self, line: StoredLine | UnreadableLine) -> None:
-        if not isinstance(line.seq, int) or line.seq > MOST:
+        if not isinstance(line.seq, int) or line.seq >= MOST:  # The entry about it could not name it.
             self._problems.append(Problem("malformed"))
             return
         text = _text(line)
