@@ -142,6 +142,18 @@ def test_a_run_that_was_due_meanwhile_is_made_up_for(verified: Site) -> None:
     assert sent(verified) == 2
 
 
+def _saved(site: Site) -> None:
+    site.configure(retention_days=90)
+
+
+def _reported_again(site: Site) -> None:
+    report_license(site.runtime, LicensePosture(license_status=LicenseStatus.EXPIRED), OPS)
+
+
+def _noticed(site: Site) -> None:
+    assert notice_restored(site.runtime, anchor=f"9999:{FIRST_PREV}")
+
+
 @ON_BOTH
 def test_saving_the_settings_approves_the_rows_and_says_so(verified: Site) -> None:
     for row, statement in ATTACKS:
@@ -165,6 +177,44 @@ def test_another_api_key_approves_nothing(verified: Site) -> None:
     assert health(verified.runtime)[1] == "settings_changed"
 
 
+TRIGGERS = {
+    CONFIGURATION: ("anonymize_pii = false, encrypt_payload = false", _saved, ChangedRow.SETTINGS),
+    LICENSE: ("customer_id = 'cus_SomebodyElse', tier = 'enterprise'", _reported_again, ChangedRow.LICENSE),
+    INSTALLATION: ("restored_at = NULL", _noticed, ChangedRow.INSTALLATION),
+}
+"""What a trigger makes of each row, and what writes it."""
+
+
+@ON_BOTH
+def test_what_a_trigger_makes_of_a_row_is_not_stamped(verified: Site) -> None:
+    for table, (values, write_row, row) in TRIGGERS.items():
+        _let_a_trigger_write(verified, table, values)
+        write_row(verified)
+        with verified.runtime.database.read() as tx:
+            assert row in changed_now(verified.runtime, tx), table
+        with pytest.raises(SettingsChangedError):
+            send_now(verified.runtime, ADMIN, None)
+        wake(verified.runtime)
+    verified.configure(anonymize_pii=True, encrypt_payload=True)
+    assert health(verified.runtime)[1] == "settings_changed", "it has done it again"
+    assert sent(verified) == 0
+
+
+def _let_a_trigger_write(site: Site, table: str, values: str) -> None:
+    if site.replica.database_url.startswith("sqlite"):
+        column = "restored_at" if table == INSTALLATION else "updated_at"
+        changes = f"BEGIN UPDATE {table} SET {values}; END"
+        write(site, f"CREATE TRIGGER on_{table} AFTER UPDATE OF {column} ON {table} {changes}")
+        return
+    assigned = "; ".join(f"NEW.{value.strip()}" for value in values.split(","))
+    body = f"BEGIN {assigned}; RETURN NEW; END"
+    write(
+        site,
+        f"CREATE FUNCTION change_{table}() RETURNS trigger LANGUAGE plpgsql AS '{body.replace(chr(39), chr(39) * 2)}'",
+        f"CREATE TRIGGER on_{table} BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION change_{table}()",
+    )
+
+
 def copy_of(site: Site, table: str) -> Callable[[Connection], None]:
     """Keep the rows of a table as they are, and return a change that puts them back."""
     write(site, f"DROP TABLE IF EXISTS kept_{table}", f"CREATE TABLE kept_{table} AS SELECT * FROM {table}")
@@ -177,10 +227,6 @@ def _configured(site: Site) -> None:
 
 def _licensed(site: Site) -> None:
     report_license(site.runtime, LicensePosture(tier=Tier.ENTERPRISE), OPS)
-
-
-def _restored(site: Site) -> None:
-    assert notice_restored(site.runtime, anchor=f"9999:{FIRST_PREV}")
 
 
 def _turned_off(site: Site) -> None:
@@ -196,7 +242,7 @@ REPLAYS: tuple[tuple[str, ChangedRow, Callable[[Site], None]], ...] = (
     (CONFIGURATION, ChangedRow.SETTINGS, _configured),
     (LICENSE, ChangedRow.LICENSE, _licensed),
     (INSTALLATION, ChangedRow.INSTALLATION, _reset),
-    (INSTALLATION, ChangedRow.INSTALLATION, _restored),
+    (INSTALLATION, ChangedRow.INSTALLATION, _noticed),
     (CONFIGURATION, ChangedRow.SETTINGS, _turned_off),
 )
 """What changes a row, for which the row from before is put back. What stops everything comes last."""
@@ -268,16 +314,12 @@ def _updated_by_a_receipt(site: Site) -> None:
         note_license(site.runtime, tx, UUID(int=1), update, site.clock.now(), None)
 
 
-def _status_reported(site: Site) -> None:
-    report_license(site.runtime, LicensePosture(license_status=LicenseStatus.EXPIRED), OPS)
-
-
 LATER_WRITES: tuple[tuple[str, Callable[[Site], None], Callable[[Site], None]], ...] = (
     (CONFIGURATION, _configured, _key_set),
     (INSTALLATION, _reset, _reset),
-    (INSTALLATION, _reset, _restored),
-    (LICENSE, _licensed, _status_reported),
-    (LICENSE, _status_reported, _updated_by_a_receipt),
+    (INSTALLATION, _reset, _noticed),
+    (LICENSE, _licensed, _reported_again),
+    (LICENSE, _reported_again, _updated_by_a_receipt),
 )
 """What changes a row, and what changes it later by itself, without an administrator who has seen all of it."""
 

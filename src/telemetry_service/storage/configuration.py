@@ -74,8 +74,10 @@ class ConfigurationStore:
         return row
 
     def _write(self, now: datetime, **columns: object) -> None:
-        with self._stamps.kept(CONFIGURATION):
-            self._connection.execute(update(Row).values(version=Row.version + 1, updated_at=now, **columns))
+        version = self._connection.execute(select(Row.version)).scalar_one() + 1  # The row is locked.
+        written = {"version": version, "updated_at": now, **columns}
+        with self._stamps.kept(CONFIGURATION, meant=written):
+            self._connection.execute(update(Row).values(written))
 
 
 def configuration_in(row: RowMapping) -> StoredConfiguration:

@@ -40,7 +40,7 @@ class InstallationStore:
     def reset_instance_id(self) -> UUID:
         """Replace the ID of this installation by a new random one, and return that."""
         instance_id = uuid4()
-        with self._stamps.kept(STAMPED):
+        with self._stamps.kept(STAMPED, meant={"instance_id": instance_id}):
             self._connection.execute(update(Installation).values(instance_id=instance_id))
         return instance_id
 
@@ -81,7 +81,7 @@ class InstallationStore:
 
     def restored(self, at: datetime | None) -> None:
         """Note it, or that it is settled."""
-        with self._stamps.kept(STAMPED):
+        with self._stamps.kept(STAMPED, meant={"restored_at": at}):
             self._connection.execute(update(Installation).values(restored_at=at))
 
     def _create_defaults(self, now: datetime) -> None:

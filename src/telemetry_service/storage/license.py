@@ -47,8 +47,9 @@ class LicenseStore:
             self._connection.execute(update(Row).values(as_of=as_of or now))
             return None
         trace = {"source": source, "updated_at": now, "as_of": as_of or now}
-        statement = insert(self._connection, Row).values(id=1, **unknown.model_dump() | dict(reported) | trace)
-        with self._stamps.kept(LICENSE):
+        first = unknown.model_dump() | dict(reported) | trace
+        statement = insert(self._connection, Row).values(id=1, **first)
+        with self._stamps.kept(LICENSE, meant=first if before is None else dict(reported) | trace):
             self._connection.execute(
                 statement.on_conflict_do_update(index_elements=[Row.id], set_=dict(reported) | trace)
             )

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
+from secrets import token_hex
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -134,6 +135,8 @@ class StampStore:
         """Work within the transaction of ``connection``. Without a ``stamper``, nothing is stamped or checked."""
         self._connection, self._stamper, self._ledger = connection, stamper, ledger
         self._distrusted: frozenset[str] = frozenset()
+        self._otherwise: set[str] = set()
+        """The rows that the database holds otherwise than this transaction has written them."""
 
     def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
         """Yield the rows of a table, or the one with a key."""
@@ -152,10 +155,18 @@ class StampStore:
             return (Stamped(of.row, of.row.value, b"", None),)
 
     @contextmanager
-    def kept(self, of: StampedTable, key: str | None = None) -> Iterator[None]:
-        """Stamp a row after it was changed, unless someone else had changed it before: then its stamp does not fit."""
+    def kept(
+        self, of: StampedTable, key: str | None = None, meant: Mapping[str, object] | None = None
+    ) -> Iterator[None]:
+        """Stamp a row after it was changed, unless someone else had changed it before: then its stamp does not fit.
+
+        ``meant`` are the values that are written, by their columns. If something in the database, such as a trigger,
+        has made others of them, or has changed another column, the row is not stamped, and its old stamp is void.
+        """
         before = list(self.rows(of, key))
         yield
+        if meant is not None:
+            self._void({it.name for it in self.rows(of, key) if not _is_as_meant(of, it, before, meant)})
         if of.name_of(key) in self._distrusted or not all(map(self._is_intact, before)):
             return
         if of.renumbered:
@@ -163,11 +174,19 @@ class StampStore:
         else:
             self._stamp_again(of, self.rows(of, key))
 
+    def _void(self, names: set[str]) -> None:
+        """Let the ledger say a number that no stamp of these rows has: what was undone would fit the old one."""
+        self._otherwise |= names
+        for name in names:
+            self._ledger.stamped(name, token_hex(NUMBER_BYTES))
+
     def renew(self, of: StampedTable, key: str | None = None) -> None:
         """Stamp a row, or all rows of a table, as they are now."""
         if self._stamper is None:
             return
         for stamped in self.rows(of, key):
+            if stamped.name in self._otherwise:
+                continue
             stamp = self._stamper.stamp(stamped.name, stamped.content)
             self._write(of, stamped, stamp)
             self._ledger.stamped(stamped.name, number_of(stamp))
@@ -213,11 +232,20 @@ def _with_key(of: StampedTable, key: str | None) -> tuple[ColumnElement[bool], .
     return () if of.key is None or key is None else (of.table.__table__.c[of.key] == key,)
 
 
+def _is_as_meant(of: StampedTable, found: Stamped, before: Iterable[Stamped], meant: Mapping[str, object]) -> bool:
+    """Whether a row has the values that were written, and otherwise those from before."""
+    said = json.loads(found.content)
+    kept: dict[str, object] = next((json.loads(it.content) for it in before if it.name == found.name), {})
+    written = {name: _written(value) for name, value in meant.items() if name in of.columns}
+    expected = {**kept, **json.loads(json.dumps(written)), "installation": said["installation"]}
+    return bool({name: value for name, value in expected.items() if value is not None} == said)
+
+
 def _written(value: Any) -> object:  # noqa: ANN401 - whatever a column holds
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, UUID):
         return str(value)
     return value.value if isinstance(value, Enum) else value
