@@ -13,7 +13,7 @@ from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.ledger import FIRST_PREV, digest_of
 from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.sealing.ledger_key import read_line
+from telemetry_service.sealing.ledger_key import read_line, unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
 from telemetry_service.storage.ledger_sweep import readable
@@ -58,22 +58,23 @@ def _said_since(runtime: Runtime, tx: Transaction, start: Head) -> dict[str, str
 def _chained(
     lines: Iterable[tuple[int, str]], start: Head, head: Head, keys: frozenset[tuple[str, bytes]]
 ) -> dict[str, str] | None:
-    numbers, last = dict[str, str](), start
+    numbers, last, said = dict[str, str](), start, None
     for seq, line in lines:
-        said = _read(line, keys)
-        if said is None or (seq, said.seq, said.prev) != (last.seq + 1, last.seq + 1, last.sha256):
+        said, shown = _read(line, keys), unverified(line)
+        if (seq, shown.get("seq"), shown.get("prev")) != (last.seq + 1, last.seq + 1, last.sha256):
             return None
-        numbers |= said.numbers
+        if said is None and start.seq:  # Without a verdict, it may be of a lost key, and says nothing.
+            return None
+        numbers |= {} if said is None else said.numbers
         last = Head(seq, digest_of(line))
-    return numbers if last == head and last.seq else None  # An empty ledger says nothing.
+    is_ours = said is not None or last == start
+    return numbers if is_ours and last == head and last.seq else None  # An empty ledger says nothing.
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What is needed of a line that we have signed."""
 
-    seq: int
-    prev: str
     numbers: Mapping[str, str]
 
 
@@ -81,4 +82,4 @@ class _Said:
 def _read(line: str, keys: frozenset[tuple[str, bytes]]) -> _Said | None:
     """Read a line; None if none of the keys has signed it. Until the next sweep, every decision reads it again."""
     said = read_line(line, dict(keys))
-    return None if said is None else _Said(said["seq"], said["prev"], numbers_in(said))
+    return None if said is None else _Said(numbers_in(said))
