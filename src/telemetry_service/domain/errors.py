@@ -707,7 +707,7 @@ class RecentLoginRequiredError(TelemetryError):
     """Showing a secret or creating one requires a login within the last few minutes."""
 
     code = "recent-login-required"
-    sentence = "This requires a recent login. Log in again, or enter your password again in the settings tab."
+    sentence = "This requires a recent login. Log in again, or confirm in the settings tab that it is you."
 
 
 class LocalLoginClosedError(AccessDeniedError):

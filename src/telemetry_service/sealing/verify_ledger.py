@@ -215,9 +215,7 @@ class Verifier:
                     continue
                 self._seen.pop(member if name == "body_sha256" else "", None)
                 state, _ = self._bytes(member)
-                withheld = (
-                    " or withheld" if (name, state) == ("salted", "purged") else ""
-                )  # An export may omit persons.
+                withheld = " or withheld" if (name, state) == ("salted", "purged") else ""  # Exports may omit persons.
                 self._counts["evidence " + state + withheld] += 1
                 if state == "changed":
                     self._say(claims["seq"], "evidence_changed", f"names the evidence {member}, which was changed.")
