@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from written import ROOT, write_or_check
+
 MANIFEST = ROOT / "deploy" / "kubernetes.yaml"
 HELM = Path(sys.executable).with_name("helm")
 HEAD = """\
@@ -29,13 +30,7 @@ def main() -> int:
     if not HELM.exists():
         print("helm is not installed for this platform: deploy/kubernetes.yaml is left as it is.", file=sys.stderr)
         return 0
-    if "--check" not in sys.argv[1:]:
-        MANIFEST.write_text(manifest())
-        return 0
-    if MANIFEST.read_text() != manifest():
-        print("deploy/kubernetes.yaml is not what the chart renders: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check({MANIFEST: manifest()})
 
 
 if __name__ == "__main__":

@@ -3,14 +3,13 @@
 import logging
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-from telemetry_service.log.events import EVENTS, Event, Limit
+from telemetry_service.log.events import EVENTS, Limit
 from telemetry_service.log.fields import FIELDS
 from telemetry_service.log.start_warnings import SENTENCES
+from written import ROOT, between, write_or_check
 
-PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
-BEGIN, END = "<!-- The log's events: written by `make docs`. -->\n", "<!-- End of the log's events. -->\n"
+PAGE = ROOT / "docs" / "operations.md"
 
 
 def table() -> Iterator[str]:
@@ -37,27 +36,5 @@ def _bound(limit: Limit | None) -> str:
     return f" At most {limit.each} {lines} for each {by}, and {limit.total} in all, {span}."
 
 
-def page(before: str) -> str:
-    """Return the page with its tables rewritten."""
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + "".join(table()) + END + tail
-
-
-def main() -> int:
-    """Write the tables, or with ``--check`` return 1 where they are not current."""
-    before = PAGE.read_text()
-    if BEGIN not in before or END not in before or set(EVENTS) != set(Event):
-        print(f"docs/operations.md lacks the place of the table: {BEGIN}", file=sys.stderr)
-        return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(before))
-        return 0
-    if before != page(before):
-        print("The table of the log's events is not what the code says: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: between(PAGE.read_text(), "The log's events", table())}))

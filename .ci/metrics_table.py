@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-from telemetry_service.web.metrics.names import METRICS, Name, Type
+from telemetry_service.web.metrics.names import METRICS, Type
+from written import ROOT, between, write_or_check
 
-PAGE = Path(__file__).parents[1] / "docs" / "monitoring.md"
-BEGIN, END = "<!-- The metrics: written by `make docs`. -->\n", "<!-- End of the metrics. -->\n"
+PAGE = ROOT / "docs" / "monitoring.md"
 
 
 def table() -> Iterator[str]:
@@ -19,27 +18,5 @@ def table() -> Iterator[str]:
         yield f"| `{shown}` | {meaning.type} | {labels} | {meaning.text} |\n"
 
 
-def page(before: str) -> str:
-    """Return the page with its table rewritten."""
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + "".join(table()) + END + tail
-
-
-def main() -> int:
-    """Write the table, or with ``--check`` return 1 where it is not current."""
-    before = PAGE.read_text()
-    if BEGIN not in before or END not in before or set(METRICS) != set(Name):
-        print(f"docs/monitoring.md lacks the place of the table: {BEGIN}", file=sys.stderr)
-        return 1
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(before))
-        return 0
-    if before != page(before):
-        print("The table of the metrics is not what the code says: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: between(PAGE.read_text(), "The metrics", table())}))

@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from telemetry_service.domain.dictionary import FieldEntry, field_dictionary
 from telemetry_service.domain.payload_schemas.published import current_schema
 from telemetry_service.domain.payload_schemas.schema import ObjectType
+from written import ROOT, write_or_check
 
-PAGE = Path(__file__).parent.parent / "docs" / "payload.md"
+PAGE = ROOT / "docs" / "payload.md"
 HEAD = """# Every field that can be sent
 
 This page is generated from the payload's schema (`make docs`). The API (`GET /api/v1/telemetry/dictionary`) and the
@@ -45,19 +45,12 @@ def rules(declared: ObjectType) -> Iterator[str]:
             yield from rules(field.type)
 
 
-def main() -> int:
-    """Write the page, or with ``--check`` return 1 where it is not current."""
+def page() -> str:
+    """Return the page."""
     schema = current_schema()
     fields = "".join(row(entry) for entry in field_dictionary())
-    page = HEAD.format(sha256=schema.sha256) + fields + RULES + "".join(rules(schema.root))
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page)
-        return 0
-    if PAGE.read_text() != page:
-        print("docs/payload.md is out of date: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
+    return HEAD.format(sha256=schema.sha256) + fields + RULES + "".join(rules(schema.root))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: page()}))

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from telemetry_service.conformance.run import CHECKS
@@ -22,11 +21,9 @@ from telemetry_service.domain.payload_schemas.schema import (
     TextType,
     ValueType,
 )
+from written import ROOT, between, write_or_check
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE, SCHEMA = DOCS / "protocol.md", DOCS / "protocol" / "payload.schema.json"
-BEGIN, END = "<!-- The checks: written by `make docs`. -->\n", "<!-- End of the checks. -->\n"
-
+PAGE, SCHEMA = ROOT / "docs" / "protocol.md", ROOT / "docs" / "protocol" / "payload.schema.json"
 
 _KINDS = {Sum: "sum", NotAbove: "not_above", Distinct: "distinct"}
 
@@ -35,12 +32,6 @@ def table() -> Iterator[str]:
     """Yield the lines of the table."""
     yield "| check | sentence of the protocol |\n|---|---|\n"
     yield from (f"| `{check.name}` | {check.sentence} |\n" for check in CHECKS)
-
-
-def page(before: str) -> str:
-    """Return the page with its table rewritten."""
-    head, _, rest = before.partition(BEGIN)
-    return head + BEGIN + "".join(table()) + END + rest.partition(END)[2]
 
 
 def schema() -> str:
@@ -84,20 +75,5 @@ def _object(allowed: ObjectType) -> dict[str, Any]:
     return {**closed, "properties": properties, **({"x-rules": rules} if rules else {})}
 
 
-def main() -> int:
-    """Write both, or with ``--check`` return 1 where one is not current."""
-    before = PAGE.read_text()
-    wanted = {PAGE: page(before), SCHEMA: schema()}
-    if "--check" not in sys.argv[1:]:
-        for file, text in wanted.items():
-            file.write_text(text)
-        return 0
-    old = [file.name for file, text in wanted.items() if not file.exists() or file.read_text() != text]
-    if old or BEGIN not in before:
-        print(f"{', '.join(old)}: not what the code says: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: between(PAGE.read_text(), "The checks", table()), SCHEMA: schema()}))

@@ -8,7 +8,6 @@ import pkgutil
 import sys
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import telemetry_service
@@ -20,10 +19,11 @@ from telemetry_service.domain.health import Health, assess
 from telemetry_service.domain.owner import Owner
 from telemetry_service.web.errors.statuses import STATUS
 from tests.support.situations import situations
+from written import ROOT, write_or_check
 
 Error = TypeVar("Error", bound=TelemetryError)
 
-PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
+PAGE = ROOT / "docs" / "troubleshooting.md"
 
 _INSIDE = ".license_server."
 """What is raised there becomes a cause before anyone sees it."""
@@ -129,16 +129,5 @@ def _kinds(kind: type[Error]) -> Iterator[type[Error]]:
         yield from _kinds(child)
 
 
-def main() -> int:
-    """Write the page, or with ``--check`` return 1 where it is not current."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() != page():
-        print("docs/troubleshooting.md is out of date: run `make docs`.", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: page()}))

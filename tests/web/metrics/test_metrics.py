@@ -51,6 +51,7 @@ def test_every_metric_is_there_with_its_type_its_labels_and_its_meaning(lived: R
     of_sqlite = {"telemetry_database_disk_free_bytes"} if lived.database_url.startswith("sqlite") else set()
     of_a_source = {name for name in METRICS if name.startswith("telemetry_source_")}
     expected = {str(name) for name in set(METRICS) - of_a_source} - {"telemetry_database_disk_free_bytes"} | of_sqlite
+    assert set(METRICS) == set(Name)
     assert set(found) == expected | _OF_THE_PROCESS
     for name, meaning in METRICS.items():
         if name in found:
