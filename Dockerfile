@@ -1,5 +1,5 @@
-# Two stages: the first builds with hash-pinned tools, the second holds what runs and nothing else.
-# Pin the base by its digest where you build: --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:...
+# The first stage builds with hash-pinned tools, the second writes what is in the image, the last holds what runs and
+# nothing else. `make image` pins the base by its digest, in deploy/image.args.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
@@ -22,13 +22,25 @@ WORKDIR /build
 RUN /opt/telemetry/bin/pip install --no-deps dist/*.whl \
  && /opt/telemetry/bin/pip uninstall --yes pip
 
+FROM build AS inventory
+COPY requirements/sbom.txt requirements/
+RUN python -m venv /opt/sbom \
+ && /opt/sbom/bin/pip install --require-hashes --only-binary=:all: -r requirements/sbom.txt
+COPY .ci/sbom.py ./
+RUN /opt/sbom/bin/python sbom.py /opt/telemetry > /build/sbom.cdx.json
+
+# What `make image` takes out: --target sbom --output type=local,dest=...
+FROM scratch AS sbom
+COPY --from=inventory /build/sbom.cdx.json /
+
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="control-core-telemetry" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN groupadd --system --gid 10001 telemetry \
- && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/telemetry --shell /usr/sbin/nologin telemetry \
+RUN groupadd --gid 10001 telemetry \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/telemetry --shell /usr/sbin/nologin telemetry \
  && install -d -o 10001 -g 10001 -m 0750 /var/lib/telemetry /var/lib/telemetry/data
 COPY --from=build /opt/telemetry /opt/telemetry
+COPY --from=inventory /build/sbom.cdx.json /opt/telemetry/share/sbom.cdx.json
 # The root file system may be read-only: the service writes to ./data alone (and to nothing with PostgreSQL).
 ENV PATH=/opt/telemetry/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001

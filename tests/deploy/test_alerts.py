@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.errors import PeriodFullError
+from telemetry_service.domain.health import PROOF_CODES
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event, log_exception
 from telemetry_service.pipeline.actions.send_now import send_now
@@ -26,9 +27,11 @@ from tests.support.databases import on_sqlite
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.scrapes import ALERTS, Scrapes, alert_names, needs_promtool, promtool
 from tests.support.site import Site, usage
-from tests.support.site_fixtures import clock, server, site
+from tests.support.site_fixtures import clock, server
+from tests.support.source import AuditTable, decision
+from tests.support.source_fixtures import audit, site
 
-__all__ = ["clock", "on_sqlite", "server", "site"]
+__all__ = ["audit", "clock", "on_sqlite", "server", "site"]
 
 pytestmark = needs_promtool
 
@@ -41,6 +44,7 @@ class World:
 
     site: Site
     server: LicenseServer
+    audit: AuditTable
     scrapes: Scrapes
 
     def execute(self, statement: str) -> None:
@@ -120,13 +124,28 @@ def _is_not_verified(world: World) -> None:
     world.scrapes.let_pass(2 * DAY + 4, every=4, sweeps=False)
 
 
-def _has_no_receipt(world: World) -> None:
+def _has_no_receipt(world: World, *, required: bool = False) -> None:
     public_key = to_base64url(LedgerKey.generate().public_key).decode()
-    runtime = world.site.open(replica=replace(world.site.replica, public_key=public_key))
+    replica = replace(world.site.replica, public_key=public_key, require_receipt=required)
+    runtime = world.site.open(replica=replica)
     world.scrapes.runtime = runtime
     world.site.runtime = runtime
     world.send()
     world.scrapes.let_pass(1)
+
+
+def _needs_a_decision(world: World) -> None:
+    _has_no_receipt(world, required=True)
+    world.scrapes.let_pass(1)
+
+
+def _view_is_gone(world: World) -> None:
+    world.audit.run("DROP VIEW telemetry_source_events")
+    world.scrapes.let_pass(1)
+
+
+def _view_is_not_read(world: World) -> None:
+    world.scrapes.let_pass(2, wakes=False)
 
 
 def _disk_is_full(world: World) -> None:
@@ -167,6 +186,9 @@ FAILURES: dict[Callable[[World], None], set[str]] = {
     _ledger_is_changed: {"TelemetryLedgerBroken"},
     _is_not_verified: {"TelemetryLedgerNotVerified"},
     _has_no_receipt: {"TelemetryReceiptsUnverified"},
+    _needs_a_decision: {"TelemetryDecisionNeeded"},
+    _view_is_gone: {"TelemetrySourceStopped"},
+    _view_is_not_read: {"TelemetrySourceLate"},
     _disk_is_full: {"TelemetryDiskNearlyFull"},
     _reports_are_refused: {"TelemetryUsageRefused"},
     _logins_fail: {"TelemetryLoginsFailing"},
@@ -175,11 +197,11 @@ FAILURES: dict[Callable[[World], None], set[str]] = {
 
 
 @pytest.fixture
-def world(site: Site, server: LicenseServer) -> Iterator[World]:
+def world(site: Site, server: LicenseServer, audit: AuditTable) -> Iterator[World]:
     """A site that has been working for four hours."""
     scrapes = Scrapes(site.runtime, site.clock)
     scrapes.let_pass(4, every=4)
-    yield World(site, server, scrapes)
+    yield World(site, server, audit, scrapes)
     scrapes.close()
 
 
@@ -187,6 +209,11 @@ def test_the_rules_are_valid_and_each_has_its_failure() -> None:
     checked, output = promtool("check", "rules", str(ALERTS))
     assert checked == 0, output
     assert set().union(*FAILURES.values()) == alert_names()
+
+
+def test_each_finding_that_is_a_metric_has_an_alert() -> None:
+    assert {code for code in PROOF_CODES if code not in ALERTS.read_text()} == {"ledger_unverified"}
+    assert "telemetry_ledger_verified_timestamp_seconds" in ALERTS.read_text(), "which says that earlier"
 
 
 @pytest.mark.parametrize("fail", FAILURES, ids=lambda fail: fail.__name__.strip("_"))
@@ -198,7 +225,9 @@ def test_an_alert_fires_for_its_failure(world: World, tmp_path: Path, fail: Call
 
 def test_no_alert_fires_in_a_month_without_a_failure(world: World, tmp_path: Path) -> None:
     for _ in range(31):
-        world.site.report(usage())
+        world.site.report(usage(1))
+        world.audit.write(decision(), at=world.site.clock.now())
         world.scrapes.let_pass(DAY, every=4)
     assert len(world.server.journal()) == 2, "the schedule has sent, so the month was a real one"
+    assert sum(payload.total_events for payload in world.server.payloads()) > 31, "and the source was read"
     assert world.scrapes.firing(tmp_path) == set()

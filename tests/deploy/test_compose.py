@@ -1,6 +1,11 @@
 """The Compose files as Compose reads them with .env: the service takes them, and nothing has to be repeated."""
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +13,10 @@ import yaml
 
 from telemetry_service.settings import KNOWN_VARIABLES, load_settings
 from tests.settings.keys import VALID
+from tests.support.programs import needs
 
+_COMPOSE = Path(sys.executable).with_name("docker-compose")
+_NEEDS_COMPOSE = needs(_COMPOSE.exists(), "Docker Compose is not installed for this platform")
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _FILES = ("compose.yaml", "compose.postgresql.yaml")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -90,3 +98,37 @@ def test_nothing_listens_beyond_this_host_and_the_service_has_no_rights() -> Non
     assert "ports" not in more["database"]
     assert (alone["telemetry"]["read_only"], alone["telemetry"]["cap_drop"]) == (True, ["ALL"])
     assert more["telemetry"]["deploy"]["replicas"] == 2
+
+
+@_NEEDS_COMPOSE
+def test_compose_itself_takes_the_files_with_the_example_and_reads_what_they_say(tmp_path: Path) -> None:
+    for name in (*_FILES, "Caddyfile"):
+        shutil.copy(_DEPLOY / name, tmp_path)
+    shutil.copy(_DEPLOY / "env.example", tmp_path / ".env")
+    alone, both = (configured(tmp_path, *_FILES[:number]) for number in (1, 2))
+    assert set(alone["services"]) == {"telemetry"}
+    assert set(both["services"]) == {"telemetry", "proxy", "database"}
+    service = both["services"]["telemetry"]
+    assert "ports" not in service
+    assert (service["read_only"], service["stop_grace_period"]) == (True, "40s")
+    assert {one["source"] for one in service["secrets"]} == set(
+        loaded(_FILES[1], example())["services"]["telemetry"]["secrets"]
+    )
+    assert service["environment"]["TELEMETRY_LOG_LEVEL"] == "info"
+
+
+def configured(folder: Path, *files: str) -> dict[str, Any]:
+    """Return the files as Compose puts them together."""
+    named = [argument for file in files for argument in ("-f", file)]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    done = subprocess.run(
+        [str(_COMPOSE), *named, "config", "--format", "json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document

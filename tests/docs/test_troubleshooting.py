@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from telemetry_service.domain import errors, obstacles
 from telemetry_service.domain.causes import EXPLANATIONS, Cause
 from telemetry_service.domain.changed_rows import ChangedRow

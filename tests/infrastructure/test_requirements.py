@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PINNED = ["runtime.txt", "build.txt", "dev.txt", "clients.txt", "generator.txt"]
+PINNED = ["runtime.txt", "build.txt", "dev.txt", "sbom.txt", "clients.txt", "generator.txt"]
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """A backup beside a service that records at full speed, and what never becomes one."""
 
+import os
+import shutil
+import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +26,9 @@ from tests.support.site import record_call, usage
 
 __all__ = ["bare", "cli"]
 
-BACKUPS = 3
+BACKUPS = int(os.environ.get("BACKUPS", "3"))
+"""`make backups` makes a hundred."""
+
 EVENTS = 7
 
 
@@ -62,8 +68,8 @@ def reporting(service: Running) -> Iterator[Reporters]:
         thread.join()
 
 
-def back_up_beside_recording(cli: CommandLine, folder: Path, times: int) -> float:
-    """Back up again and again; return the longest one in seconds."""
+def back_up_beside_recording(cli: CommandLine, folder: Path, times: int) -> tuple[float, int]:
+    """Back up again and again; return the longest one in seconds, and how many calls recorded usage meanwhile."""
     longest = 0.0
     with Running(cli.environment["TELEMETRY_DATABASE_URL"], dict(cli.environment)) as service:
         with reporting(service) as reporters:
@@ -76,7 +82,7 @@ def back_up_beside_recording(cli: CommandLine, folder: Path, times: int) -> floa
                 within = restored_events(cli, folder) // (EVENTS * 20)
                 assert acknowledged <= within <= begun, number
         assert reporters.acknowledged > times
-    return longest
+    return longest, reporters.acknowledged
 
 
 def restored_events(cli: CommandLine, folder: Path) -> int:
@@ -94,7 +100,59 @@ def restored_events(cli: CommandLine, folder: Path) -> int:
 def test_each_backup_beside_recording_at_full_speed_is_whole_and_has_what_was_acknowledged(
     cli: CommandLine, tmp_path: Path
 ) -> None:
-    back_up_beside_recording(cli, tmp_path, BACKUPS)
+    longest, calls = back_up_beside_recording(cli, tmp_path, BACKUPS)
+    print(f"{BACKUPS} of {BACKUPS} whole beside {calls} calls; the longest took {longest:.2f} s")  # noqa: T201
+
+
+def test_with_a_write_ahead_log_backups_beside_recording_are_whole_and_a_restore_leaves_no_log(
+    cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service uses such a log with newer versions of SQLite; every version can."""
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+    file = file_of(cli)
+    log = file.with_name(file.name + "-wal")
+    back_up_beside_recording(cli, tmp_path, 2)
+    killed_while_it_writes_ahead(file)
+    assert log.stat().st_size > 0, "the last commits are in the log alone"
+    copied = tmp_path / "copied.db"
+    shutil.copyfile(file, copied)
+    shutil.copyfile(log, copied.with_name("copied.db-wal"))
+    refused = cli("restore", str(copied))
+    assert (refused.code, "(not-a-backup)" in refused.err) == (1, True)
+    backup = tmp_path / "backups" / "backup.db"
+    backup.parent.mkdir()
+    assert cli("backup", str(backup)).code == 0
+    assert [one.name for one in backup.parent.iterdir()] == ["backup.db"]
+    killed_while_it_writes_ahead(file)
+    ended = cli("restore", str(backup), "--json")
+    assert ended.code == 0, ended
+    assert rows_of_the_other_program(file) == 1
+    assert rows_of_the_other_program(Path(ended.json()["kept"])) == 2
+    assert reckon(cli.environment["TELEMETRY_DATABASE_URL"], ()).open.events > 0
+
+
+WRITES_AHEAD = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("CREATE TABLE IF NOT EXISTS of_another_program (number)")
+connection.execute("INSERT INTO of_another_program VALUES (1)")
+connection.commit()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_it_writes_ahead(file: Path) -> None:
+    """Leave a write-ahead log beside the database, as a crash does."""
+    died = subprocess.run([sys.executable, "-c", WRITES_AHEAD, str(file)], check=False)
+    assert died.returncode == -signal.SIGKILL
+
+
+def rows_of_the_other_program(file: Path) -> int:
+    """Return how many rows it had written, of a database that is whole."""
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        (found,) = connection.execute("SELECT count(*) FROM of_another_program").fetchone()
+    return int(found)
 
 
 def test_a_backup_is_one_private_file_and_replaces_no_other_unless_told(cli: CommandLine, tmp_path: Path) -> None:

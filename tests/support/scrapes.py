@@ -19,6 +19,7 @@ from telemetry_service.domain.readiness import Readiness
 from telemetry_service.pipeline.heartbeat import Heartbeat
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.purge import purge_if_due
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.web.metrics.metrics import Metrics
@@ -67,6 +68,7 @@ class Scrapes:
             if wakes:
                 self._heartbeat.beat_if_due()
                 wake(self.runtime)
+                read_up_to_now(self.runtime)
                 purge_if_due(self.runtime)
             if sweeps:
                 sweep(self.runtime, timedelta(0))

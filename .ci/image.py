@@ -1,0 +1,174 @@
+"""Builds the image, and writes its bill of materials and its provenance into dist/image.
+
+    make image                     with the base of deploy/image.args, pinned by its digest; looked up if there is none
+    make image ARGS=--new-base     looks up the newest base first, and writes it there
+    make image ARGS="-- OPTION"    what follows two dashes are options of the engine's own `build`
+
+The engine is the first of docker, podman, and buildah that works here. The variable IMAGE_ENGINE names another one.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCKERFILE, BASE, PLACE = ROOT / "Dockerfile", ROOT / "deploy" / "image.args", ROOT / "dist" / "image"
+NAME = "control-core-telemetry"
+ENGINES = ("docker", "podman", "buildah")
+PINNED = re.compile(r"^PYTHON_IMAGE=(?P<name>[^@\s]+)@(?P<digest>sha256:[0-9a-f]{64})$", re.MULTILINE)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class NoImageError(Exception):
+    """Nothing was built, for this reason."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__("".join(map(str, parts)))
+
+
+def run(*command: str) -> str:
+    """Return what a program wrote to its standard output.
+
+    Raises:
+        NoImageError: it failed, or is not there.
+    """
+    try:
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - ours
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoImageError(" ".join(command[:2]), " failed: ", error) from None
+    return done.stdout.strip()
+
+
+def engine() -> str:
+    """Return the engine that works here.
+
+    Raises:
+        NoImageError: none does; it says why for each.
+    """
+    asked = os.environ.get("IMAGE_ENGINE")
+    reasons = []
+    for name in (asked,) if asked else ENGINES:
+        if shutil.which(name) is None:
+            reasons.append(f"{name} is not installed")
+        elif subprocess.run((name, "info"), check=False, capture_output=True).returncode:  # noqa: S603 - ours
+            reasons.append(f"{name} is installed, but `{name} info` fails")
+        else:
+            return name
+    raise NoImageError("; ".join(reasons), ". Install one, or start its daemon.")
+
+
+def look_up(name: str) -> None:
+    """Write the newest base with its digest into the file of arguments."""
+    wanted = re.search(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
+    if wanted is None:
+        raise NoImageError("The Dockerfile names no base.")
+    run(name, "pull", "--quiet", wanted[1])
+    asked = ("{{.FromImageDigest}}", "--type=image") if name == "buildah" else ("{{json .RepoDigests}}",)
+    inspect = ("inspect",) if name == "buildah" else ("image", "inspect")
+    digest = _DIGEST.search(run(name, *inspect, "--format", *asked, wanted[1]))
+    if digest is None:
+        raise NoImageError(name, " knows no digest of ", wanted[1], ": it was built here and never pulled.")
+    head = "# The base of the image. Written by: make image ARGS=--new-base\n"
+    BASE.write_text(f"{head}PYTHON_IMAGE={wanted[1]}@{digest[0]}\n")
+
+
+def base(name: str, *, new: bool) -> re.Match[str]:
+    """Return the base by name and digest.
+
+    Raises:
+        NoImageError: the file names none by its digest.
+    """
+    if new or not BASE.exists():
+        look_up(name)
+    found = PINNED.search(BASE.read_text())
+    if found is None:
+        raise NoImageError(BASE.relative_to(ROOT), " must have a line PYTHON_IMAGE=<name>@sha256:<64 hex digits>.")
+    return found
+
+
+def revision() -> str:
+    """Return the commit, and whether there are changes beside it."""
+    dirty = "-dirty" if run("git", "status", "--porcelain") else ""
+    return run("git", "rev-parse", "HEAD") + dirty
+
+
+def version() -> str:
+    """Return the version of the service."""
+    text = (ROOT / "src" / "telemetry_service" / "__init__.py").read_text()
+    return re.findall(r'__version__ = "(.*)"', text)[0]  # type: ignore[no-any-return]
+
+
+def labels(found: re.Match[str]) -> dict[str, str]:
+    """Return the labels of the Open Container Initiative that only the build knows."""
+    return {
+        "org.opencontainers.image.version": version(),
+        "org.opencontainers.image.revision": revision(),
+        "org.opencontainers.image.created": run("git", "log", "-1", "--format=%cI"),
+        "org.opencontainers.image.base.name": found["name"],
+        "org.opencontainers.image.base.digest": found["digest"],
+    }
+
+
+def options(name: str, found: re.Match[str], more: Sequence[str]) -> Iterator[str]:
+    """Yield what every stage is built with."""
+    yield from ("build", "--build-arg", found[0])
+    if name != "docker":
+        yield from ("--format", "docker")  # The other format has no health check.
+    yield from more
+
+
+def build(name: str, found: re.Match[str], more: Sequence[str]) -> str:
+    """Build the image and write its bill of materials; return its ID."""
+    named = [argument for label, value in labels(found).items() for argument in ("--label", f"{label}={value}")]
+    file = PLACE / "id"
+    run(name, *options(name, found, more), *named, "--iidfile", str(file), "--tag", f"{NAME}:{version()}", ".")
+    run(name, *options(name, found, more), "--target", "sbom", "--output", f"type=local,dest={PLACE}", ".")
+    return file.read_text().strip()
+
+
+def provenance(identity: str, found: re.Match[str]) -> dict[str, object]:
+    """Return the statement about how the image came about, as SLSA describes it. It is not signed."""
+    commit = {"uri": "git+file://.", "digest": {"gitCommit": revision()}}
+    parent = {"uri": f"pkg:docker/{found['name']}", "digest": {"sha256": found["digest"].removeprefix("sha256:")}}
+    definition = {
+        "buildType": "urn:control-core:telemetry:make-image",
+        "externalParameters": {"dockerfile": "Dockerfile", "arguments": {"PYTHON_IMAGE": found[0].partition("=")[2]}},
+        "resolvedDependencies": [commit, parent],
+    }
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": f"{NAME}:{version()}", "digest": {"sha256": identity.removeprefix("sha256:")}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {"buildDefinition": definition, "runDetails": {"builder": {"id": "urn:control-core:make-image"}}},
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build it, and say where everything is; return 1 with a reason where it cannot be built."""
+    parser = argparse.ArgumentParser(prog="make image")
+    parser.add_argument("--new-base", action="store_true", help="look up the newest base first")
+    parser.add_argument("option", nargs="*", help="after two dashes: an option of the engine's own build")
+    asked = parser.parse_args(arguments)
+    PLACE.mkdir(parents=True, exist_ok=True)
+    try:
+        name = engine()
+        found = base(name, new=asked.new_base)
+        identity = build(name, found, asked.option)
+        (PLACE / "provenance.json").write_text(json.dumps(provenance(identity, found), indent=1) + "\n")
+    except NoImageError as error:
+        print(f"No image was built: {error}", file=sys.stderr)
+        return 1
+    print(
+        f"{NAME}:{version()} ({identity}), made by {name}; {PLACE.relative_to(ROOT)} has sbom.cdx.json, provenance.json"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
