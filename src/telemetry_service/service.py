@@ -221,6 +221,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             delivery=settings.delivery,
             doors=settings.doors,
             source_database=settings.source_database_url is not None,
+            locked_settings=settings.configured.locked,
         ),
         keys=keys,
         signer=signer,
@@ -229,6 +230,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
         head_file=head_file_of(settings),
         receipt_keys=ReceiptKeys.parse(pinned) if pinned else None,
         connection=_connection(settings),
+        configured=settings.configured,
         schemas=options.schemas or published(),
         retry_policy=options.retry_policy or RetryPolicy(),
         random=options.random or Random(),  # noqa: S311 - jitter

@@ -16,11 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretBytes, SecretStr
 
 from telemetry_service.domain.code_pattern import is_pattern
-from telemetry_service.domain.configuration import Delivery
+from telemetry_service.domain.configuration import Delivery, Retention, api_key_error
 from telemetry_service.domain.issuers import LONGEST_LIFETIME
 from telemetry_service.domain.payload import CUSTOMER_ID_PATTERN, VERSION_PATTERN
 from telemetry_service.domain.public_url import PublicUrl, public_path_error, public_url_of
 from telemetry_service.domain.release import Release
+from telemetry_service.domain.schedule import Frequency
 from telemetry_service.log.options import LogFormat, LogLevel
 
 KEY_BYTES = 32
@@ -317,6 +318,32 @@ def bootstrap_token(text: str) -> SecretStr:
         message = "is a placeholder: it repeats a few characters; generate one with openssl rand -hex 32."
         raise RefusedValueError(message)
     return SecretStr(text)
+
+
+def api_key(text: str) -> SecretStr:
+    """Return the API key for the License Server."""
+    if (problem := api_key_error(text)) is not None:
+        message = f"is not an API key. {problem}"
+        raise RefusedValueError(message)
+    return SecretStr(text)
+
+
+def frequency(text: str) -> Frequency:
+    """Return how often payloads are sent."""
+    try:
+        return Frequency(text)
+    except ValueError:
+        message = f"must be {', '.join(list(Frequency)[:-1])}, or {list(Frequency)[-1]}."
+        raise RefusedValueError(message) from None
+
+
+def retention(text: str) -> int:
+    """Return for how many days telemetry is kept."""
+    days = {str(value.value): value.value for value in Retention}
+    if text not in days:
+        message = f"must be a number of days: {', '.join(list(days)[:-1])}, or {list(days)[-1]}."
+        raise RefusedValueError(message)
+    return days[text]
 
 
 def code_pattern(text: str) -> str:

@@ -16,9 +16,11 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import SecretBytes, SecretStr
 
-from telemetry_service import __version__, identity_settings
+from telemetry_service import __version__, configured_settings, identity_settings
 from telemetry_service import setting_parsers as values
+from telemetry_service.configured_settings import read_configured
 from telemetry_service.domain.configuration import DEFAULT_LEDGER_RETENTION, DEFAULT_MAX_BOUNCERS, Delivery
+from telemetry_service.domain.configured import Configured
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.plain_text import first_text_of, invisible_error
@@ -50,6 +52,7 @@ _SECRETS = frozenset(
         "TELEMETRY_BOOTSTRAP_TOKEN",
     }
     | identity_settings.SECRETS
+    | configured_settings.SECRETS
 )
 
 FILES = _SECRETS | {"TELEMETRY_LOG_LEVEL"}
@@ -86,10 +89,8 @@ _PLAIN = frozenset(
         "TELEMETRY_LOG_LEVEL",
     }
     | identity_settings.PLAIN
+    | configured_settings.PLAIN
 )
-_ADMINISTRATORS = frozenset({"API_KEY", "FREQUENCY", "ENCRYPT_PAYLOAD", "ANONYMIZE_PII", "RETENTION_DAYS"})
-"""Settings that a deployment might expect here, but that the administrator changes in the tab."""
-
 _OF_THE_TESTS = frozenset({"TELEMETRY_TEST_DATABASE_URL"})
 """Used only by the test suite; a developer's shell may contain it while the service runs."""
 
@@ -162,6 +163,8 @@ class Settings:
     """How long entries of the ledger are kept."""
     doors: Doors
     """How people log in."""
+    configured: Configured
+    """What the deployment sets in the place of an administrator."""
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -215,6 +218,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         log_format=source.read("TELEMETRY_LOG_FORMAT", values.log_format, None),
         log_level=source.read("TELEMETRY_LOG_LEVEL", values.log_level, LogLevel.INFO),
         doors=read_doors(source),
+        configured=read_configured(source),
     )
     source.check_receipts(settings)
     source.check_hsts(settings)
@@ -328,8 +332,6 @@ def _hint(name: str) -> str:
         return " Kubernetes creates such variables for its services; set enableServiceLinks: false in the pod."
     if name.removesuffix("_FILE") in _PLAIN:
         return f" {name.removesuffix('_FILE')} is not a secret and cannot be read from a file."
-    if name.removeprefix(_PREFIX) in _ADMINISTRATORS:
-        return " The administrator sets this, in the settings tab or through the API."
     near = _meant(name)
     return f" Did you mean {near}?" if near else ""
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import httpx
 from sqlalchemy import create_engine, text
 
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
+from tests.cli.test_side_effects import entries_of
 from tests.support.actors import STRANGER
+from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.program import Program
 from tests.support.running import UNUSED_TLS
 
@@ -99,6 +102,31 @@ def told_at(address: Path) -> Iterator[list[str]]:
         finally:
             receiver.sendto(b"", str(address))
             thread.join()
+
+
+def test_sighup_saves_a_new_api_key_of_the_deployment_and_shows_it_nowhere(
+    connected: CommandLine, license_server: LicenseServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "api-key"
+    file.write_text(f"{API_KEY}\n")
+    environment = {**connected.environment, "TELEMETRY_API_KEY_FILE": str(file)}
+    newer = "ck_rotated_in_its_file_0123"
+    license_server.store.add_key(newer, CUSTOMER)
+    with Program("serve", "--port", "0", folder=tmp_path, environment=environment, forked=True) as program:
+        program.wait_for_url()
+        known = len(entries_of(environment["TELEMETRY_DATABASE_URL"]))
+        file.write_text(newer)
+        assert fields(reloaded(program)) == (["TELEMETRY_API_KEY"], [])
+        assert fields(reloaded(program)) == ([], [])
+        file.write_text("no key")
+        assert reloaded(program, "reload_refused")["settings"] == ["TELEMETRY_API_KEY_FILE"]
+        assert program.stop(signal.SIGTERM) == 0
+        written = f"{program.lines}{program.errors}"
+    added = entries_of(environment["TELEMETRY_DATABASE_URL"])[known:]
+    assert [(entry.kind, entry.actor) for entry in added] == [(Kind.KEY_SET, "deployment")]
+    assert connected("test-connection").code == 0
+    for secret in (newer, API_KEY):
+        assert secret not in written
 
 
 def fields(line: dict[str, object]) -> tuple[object, object]:

@@ -23,6 +23,7 @@ from tests.support.site import record_call, usage
 PLANTED = {
     "TELEMETRY_ADMIN_PASSWORD": "a canary sings at noon",
     "TELEMETRY_BOOTSTRAP_TOKEN": "canary-0123456789-abcdefghij-KLMNOPQRST",
+    "TELEMETRY_API_KEY": "canary-of-an-api-key-0815",
     "TELEMETRY_PUBLIC_URL": "https://canary.example",
     "TELEMETRY_FRAME_ANCESTORS": "https://canary.example",
     "TELEMETRY_TRUSTED_PROXIES": "198.51.100.77",

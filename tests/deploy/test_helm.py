@@ -28,6 +28,7 @@ EVERYTHING = (
     "licenseServerCa.configMap=vendor-ca",
     "secretFiles.licenseServerUrl=true",
     "secretFiles.proxyUrl=true",
+    "secretFiles.apiKey=true",
     "secretFiles.adminPassword=true",
     "secretFiles.bootstrapToken=true",
     "settings.TELEMETRY_RELEASE=manual",

@@ -207,3 +207,9 @@ def test_another_encryption_key_is_named_before_anyone_is_accused() -> None:
     assert health.code == "settings_changed"
     assert health.cause.startswith("ENCRYPTION_KEY does not verify the settings: it is another key")
     assert health.next_step.startswith("Check ENCRYPTION_KEY in the deployment.")
+
+
+def test_a_key_that_the_deployment_sets_is_changed_in_the_deployment() -> None:
+    told = assess(replace(WELL, exchange=BAD, setup=replace(COMPLETE, key_locked=True)))
+    assert (told.code, told.owner) == (Cause.API_KEY_NOT_ACCEPTED, Owner.DEPLOYMENT)
+    assert "TELEMETRY_API_KEY" in told.next_step

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from telemetry_service import __version__
 from telemetry_service.domain.configuration import Delivery
+from telemetry_service.domain.locks import Setting
+from telemetry_service.domain.schedule import Frequency
 from telemetry_service.settings import load_settings
 from tests.settings.keys import CREDENTIAL_KEY, ENCRYPTION_KEY, OLDER_KEY, VALID
 
@@ -116,6 +118,30 @@ def test_the_remaining_variables_arrive_as_they_were_set(tmp_path: Path) -> None
     assert load_settings(VALID).delivery is Delivery.ONLINE
 
 
+def test_what_the_deployment_sets_in_the_place_of_an_administrator_is_locked() -> None:
+    settings = load_settings(
+        VALID
+        | {
+            "TELEMETRY_API_KEY": "ck_live_0123456789abcdef",
+            "TELEMETRY_CONFIG_FREQUENCY": "monthly",
+            "TELEMETRY_CONFIG_ENCRYPT_PAYLOAD": "TRUE",
+            "TELEMETRY_CONFIG_ANONYMIZE_PII": "false",
+            "TELEMETRY_CONFIG_RETENTION_DAYS": "365",
+        }
+    )
+    given = settings.configured.values.model_dump(exclude_unset=True)
+    assert given == {
+        "frequency": Frequency.MONTHLY,
+        "encrypt_payload": True,
+        "anonymize_pii": False,
+        "retention_days": 365,
+    }
+    assert settings.configured.api_key is not None
+    assert settings.configured.api_key.get_secret_value() == "ck_live_0123456789abcdef"
+    assert set(settings.configured.locked) == set(Setting) - {Setting.ENABLED}
+    assert load_settings(VALID).configured.locked == ()
+
+
 @pytest.mark.parametrize("lost_line_ends", [True, False])
 def test_a_pinned_public_key_may_be_pem(*, lost_line_ends: bool) -> None:
     pem = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -152,6 +178,7 @@ def test_settings_cannot_be_changed_and_show_no_secret() -> None:
         "TELEMETRY_IDENTITY_PROXY_URL": "http://u:canary-six@proxy:1",
         "TELEMETRY_ADMIN_PASSWORD": "canary-four-of-four",
         "TELEMETRY_BOOTSTRAP_TOKEN": "canary-five-of-five-0123456789abcdef",
+        "TELEMETRY_API_KEY": "canary-seven-0123456789",
     }
     settings = load_settings(VALID | secrets)
     assert "canary" not in f"{settings!r}{settings!s}"

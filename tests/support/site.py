@@ -5,7 +5,7 @@ replicas of the service, crash them and open others.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, create_engine, text
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import DEFAULT_MAX_BOUNCERS, Delivery
+from telemetry_service.domain.configured import Configured
 from telemetry_service.domain.errors import UsageRefusedError
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, RecordingResult, UsageReport
 from telemetry_service.domain.ledger import FIRST_PREV
@@ -80,6 +81,7 @@ class Replica:
     require_receipt: bool = False
     source_url: str | None = None
     max_bouncers: int = DEFAULT_MAX_BOUNCERS
+    configured: Configured = field(default_factory=Configured)
     schemas: PublishedSchemas | None = None
     """Those of another version."""
 
@@ -106,6 +108,7 @@ class Replica:
             require_receipt=self.require_receipt,
             source_database_url=SecretStr(self.source_url) if self.source_url else None,
             max_bouncers=self.max_bouncers,
+            configured=self.configured,
         )
 
 

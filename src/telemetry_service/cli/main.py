@@ -9,8 +9,10 @@ import typer
 from telemetry_service import __version__
 from telemetry_service.cli.commands import ledger
 from telemetry_service.cli.commands.admin import set_password
+from telemetry_service.cli.commands.api_key import set_key
 from telemetry_service.cli.commands.backup import backup
 from telemetry_service.cli.commands.bundle import export, take_receipts
+from telemetry_service.cli.commands.config import get_config, set_config
 from telemetry_service.cli.commands.conformance import conformance
 from telemetry_service.cli.commands.doctor import doctor
 from telemetry_service.cli.commands.erase import erase, reset_instance_id
@@ -93,6 +95,9 @@ def make_cli() -> typer.Typer:
     ):
         cli.command(name)(command)
     cli.add_typer(_group({"set-password": set_password}, "Manage the local administrator."), name="admin")
+    of_configuration: dict[str, Callable[..., None]] = {"get": get_config, "set": set_config}
+    cli.add_typer(_group(of_configuration, "Show and change the settings."), name="config")
+    cli.add_typer(_group({"set": set_key}, "Manage the API key."), name="api-key")
     cli.add_typer(_group({"reset": reset_instance_id}, "Manage the installation's ID."), name="instance-id")
     tokens: dict[str, Callable[..., None]] = {"create": create, "list": list_tokens, "revoke": revoke}
     cli.add_typer(_group(tokens, "Manage service tokens."), name="token")

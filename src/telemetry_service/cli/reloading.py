@@ -7,14 +7,17 @@ from pathlib import Path
 from threading import Lock
 
 from telemetry_service.cli.systemd import notify_ready, notify_reloading
-from telemetry_service.domain.errors import SettingsError
+from telemetry_service.domain.errors import SettingsError, TelemetryError
+from telemetry_service.domain.locks import VARIABLES, Setting
 from telemetry_service.log.events import Event
 from telemetry_service.log.options import LogLevel
 from telemetry_service.log.setup import set_level
 from telemetry_service.log.write import log_event
+from telemetry_service.pipeline.actions.apply_configured import apply_configured
 from telemetry_service.service import Service
 from telemetry_service.settings import FILES, Settings, load_settings
 
+_API_KEY = VARIABLES[Setting.API_KEY]
 _CA_FILE = "TELEMETRY_LICENSE_SERVER_CA_FILE"
 
 _LOG_LEVEL = "TELEMETRY_LOG_LEVEL"
@@ -34,6 +37,7 @@ class Reloader:
         self._apply: dict[str, Callable[[Settings], None]] = {
             "ENCRYPTION_KEY": lambda settings: _replace_keys(service, settings),
             "CREDENTIAL_ENCRYPTION_KEY": lambda settings: _replace_credential_keys(service, settings),
+            _API_KEY: lambda settings: apply_configured(service.runtime, settings.configured),
             _LOG_LEVEL: lambda _settings: None,  # Below, where the line about it is written.
             _CA_FILE: lambda _settings: None,  # The client has read it again already.
         }
@@ -56,15 +60,22 @@ class Reloader:
             return
         changed = sorted(name for name in found if found[name] != self._known[name])
         self._known = found
-        used = [name for name in changed if name in self._apply]
-        for name in used:
-            self._apply[name](settings)
-        pending = [name for name in changed if name not in self._apply and name != _USED_ONCE]
+        used = [name for name in changed if name in self._apply and self._use(name, settings)]
+        pending = [name for name in changed if name not in used and name != _USED_ONCE]
         # At the level that lets the line through: the former one, if fewer lines are written from now on.
         set_level(min(self._level, settings.log_level, key=tuple(LogLevel).index))
         log_event(Event.SETTINGS_RELOADED, changed=tuple(used), pending=tuple(pending))
         set_level(settings.log_level)
         self._level = settings.log_level
+
+    def _use(self, name: str, settings: Settings) -> bool:
+        """Use what has changed; False if the database cannot be written now, so that the next signal tries again."""
+        try:
+            self._apply[name](settings)
+        except TelemetryError:
+            self._known[name] = b""
+            return False
+        return True
 
     def _look(self) -> dict[str, bytes]:
         """Return a digest of each file that a setting names, and of the CAs that are trusted now."""

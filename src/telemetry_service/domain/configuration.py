@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from telemetry_service.domain.given_members import no_defaults
 from telemetry_service.domain.issuers import Doors
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.domain.release import AUTOMATIC, ReleasePolicy
 from telemetry_service.domain.schedule import Frequency
@@ -208,6 +209,13 @@ class Deployment:
     """Who may log in, and how."""
     source_database: bool = False
     """Whether usage is also counted from the Control Plane's own database."""
+    locked_settings: tuple[Setting, ...] = ()
+    """What the deployment sets in the place of an administrator; their values are those of the configuration."""
+
+    @property
+    def locked(self) -> tuple[Setting, ...]:
+        """What no administrator can change: these, and the switch while telemetry is turned off permanently."""
+        return self.locked_settings if self.enabled else (Setting.ENABLED, *self.locked_settings)
 
     @property
     def in_bundles(self) -> bool:

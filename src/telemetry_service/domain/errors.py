@@ -4,11 +4,12 @@ An error never carries the text of a library's exception, which could contain a 
 errors to HTTP status codes; the command line maps them to exit codes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from telemetry_service.domain.consequences import Consequences
+from telemetry_service.domain.locks import Setting, set_by
 
 
 class TelemetryError(Exception):
@@ -360,11 +361,16 @@ class ReceiptsMalformedError(TelemetryError):
     )
 
 
-class LockedByDeploymentError(TelemetryError):
-    """The deployment has turned telemetry off permanently."""
+class SettingLockedError(TelemetryError):
+    """The deployment sets what someone wants to change."""
 
-    code = "locked-by-deployment"
-    sentence = "The deployment has turned telemetry off (TELEMETRY_ENABLED=false); it cannot be turned on here."
+    code = "setting-locked"
+    sentence = "Nothing was changed: the deployment sets this with a variable, so change it there."
+
+    @classmethod
+    def of(cls, settings: Iterable[Setting]) -> "SettingLockedError":
+        """Return the error about these settings, with the variables that set them."""
+        return cls(f"Nothing was changed: the deployment sets this with {set_by(settings)}, so change it there.")
 
 
 class StaleConfigurationError(TelemetryError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry_service.domain import health_texts as texts
-from telemetry_service.domain.causes import EXPLANATIONS, PASSING
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
 from telemetry_service.domain.health_texts import Finding
 from telemetry_service.domain.obstacles import (
     RESTORED,
@@ -157,6 +157,8 @@ def _unhealthy(situation: Situation) -> Health:
     step, owner = explanation.next_step, Owner(explanation.owner)
     if cause in PASSING:
         step, owner = _while_passing(situation)
+    elif cause is Cause.API_KEY_NOT_ACCEPTED and situation.setup.key_locked:
+        step, owner = texts.CHANGE_KEY_IN_DEPLOYMENT
     return Health(HealthStatus.UNHEALTHY, cause.value, explanation.sentence, step, owner)
 
 

@@ -33,6 +33,10 @@ UNTESTED = Finding(
     "Click Test Connection.",
     Owner.ADMINISTRATOR,
 )
+CHANGE_KEY_IN_DEPLOYMENT = (
+    "Verify that the API key is correct and not expired, then change TELEMETRY_API_KEY in the deployment.",
+    Owner.DEPLOYMENT,
+)
 TEST_AGAIN = (
     "Click Test Connection again in a few minutes. If it keeps failing, check the proxies and firewalls in between.",
     Owner.ADMINISTRATOR,

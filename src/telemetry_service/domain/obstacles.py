@@ -40,6 +40,8 @@ class Setup:
     """Whether the database is a restored copy, and it is not known yet what was sent since."""
     unreadable: tuple[str, ...] = ()
     """The columns of the one-row tables, and of the open period, that hold what this service never writes."""
+    key_locked: bool = False
+    """Whether the deployment sets the API key."""
     changed: tuple[ChangedRow, ...] = ()
     """The rows that decide what is sent, and that someone else has changed in the database."""
 

@@ -45,10 +45,15 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
 def is_stored(runtime: Runtime, tx: Transaction, api_key: str) -> bool:
     """Whether this is the API key that is stored, sealed under the newest key of ``ENCRYPTION_KEY``."""
     stored = tx.configuration.sealed_api_key()
-    if stored is None or not stored.sealed.startswith(runtime.keys.newest_head):
-        return False
+    newest = stored is not None and stored.sealed.startswith(runtime.keys.newest_head)
+    return newest and holds(runtime, tx, api_key)
+
+
+def holds(runtime: Runtime, tx: Transaction, api_key: str) -> bool:
+    """Whether this is the API key that is stored, sealed under any key."""
+    stored = tx.configuration.sealed_api_key()
     try:
-        return compare_digest(_opened(runtime, stored), api_key)
+        return stored is not None and compare_digest(_opened(runtime, stored), api_key)
     except KeyUnusableError:
         return False
 

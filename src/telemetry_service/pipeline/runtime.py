@@ -13,6 +13,7 @@ from uuid import UUID
 
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.configuration import Deployment, StoredConfiguration
+from telemetry_service.domain.configured import Configured
 from telemetry_service.domain.facts import LicensePosture
 from telemetry_service.domain.outcome import RetryPolicy
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas, published
@@ -110,6 +111,8 @@ class Runtime:
     """The License Server's public keys that the deployment pins."""
     connection: bytes = field(repr=False)
     """Identifies the deployment's connection settings; only a keyed digest of it is stored."""
+    configured: Configured = field(default_factory=Configured)
+    """What the deployment sets in the place of an administrator, as of the start."""
     seen_connection: SeenConnection = field(default_factory=SeenConnection)
     schemas: PublishedSchemas = field(default_factory=published, repr=False)
     """The schemas that payloads are prepared, checked and read by."""

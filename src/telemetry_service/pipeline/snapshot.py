@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.configuration import StoredConfiguration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.obstacles import Setup
 from telemetry_service.domain.periods import Period
 from telemetry_service.domain.schedule import longest_interval, send_offset
@@ -109,6 +110,7 @@ class Snapshot:
             in_bundles=self.runtime.deployment.in_bundles,
             restored=self.state.restored_at is not None,
             unreadable=self.state.unreadable,
+            key_locked=Setting.API_KEY in self.runtime.deployment.locked,
             # If a row or the key cannot be read, nothing is sent anyway, and that is the reason to name.
             changed=() if self.state.unreadable or isinstance(self._opened_key, KeyUnusableError) else self.changed,
         )

@@ -1,6 +1,7 @@
 """The configuration, what saving another one would lose, and the result of a connection test."""
 
 from telemetry_service.domain.connection_check import StepName
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.domain.verdict import ConnectionBadge
 from telemetry_service.schemas.base import CauseResponse, Moment, ResponseModel, read_from
@@ -45,8 +46,9 @@ class ConfigurationResponse(ResponseModel):
     anonymize_pii: bool = read_from("values.anonymize_pii")
     """Whether the customer ID is sent as a pseudonym, which the License Server can link to the customer."""
     retention_days: int = read_from("values.retention_days")
-    locked: bool
-    """True while the deployment has turned telemetry off (TELEMETRY_ENABLED=false)."""
+    locked: tuple[Setting, ...]
+    """What the deployment sets with variables, so that it cannot be changed here. `enabled` is among them while
+    TELEMETRY_ENABLED=false turns telemetry off."""
     updated_at: Moment = read_from("stored.updated_at")
     api_key: ApiKeyResponse
     old_api_key: OldApiKeyResponse | None

@@ -6,11 +6,12 @@ import pytest
 
 from telemetry_service.domain.errors import (
     KeyUnusableError,
-    LockedByDeploymentError,
     NotConfiguredError,
+    SettingLockedError,
     StaleConfigurationError,
 )
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key, save_configuration, set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
@@ -156,8 +157,8 @@ def test_without_anonymization_the_customer_id_leaves_and_with_it_only_its_pseud
 def test_while_the_deployment_locks_the_switch_off_the_administrators_own_stays_as_it_was(site: Site) -> None:
     locked = site.open(replica=replace(site.replica, enabled=False))
     view = read_now(locked, read_configuration)
-    assert (view.enabled, view.locked) == (False, True)
-    with pytest.raises(LockedByDeploymentError):
+    assert (view.enabled, view.locked) == (False, (Setting.ENABLED,))
+    with pytest.raises(SettingLockedError):
         save_configuration(locked, view.stored.values, view.stored.version, ADMIN)
     off = view.stored.values.model_copy(update={"enabled": False, "frequency": Frequency.DAILY})
     saved = save_configuration(locked, off, view.stored.version, ADMIN)

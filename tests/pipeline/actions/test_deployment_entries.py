@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import SecretStr
 
 from telemetry_service.domain.base64url import to_base64url
-from telemetry_service.domain.configuration import Delivery, Deployment
+from telemetry_service.domain.configuration import ConfigurationPatch, Delivery, Deployment
+from telemetry_service.domain.configured import Configured
 from telemetry_service.domain.deployed import described
 from telemetry_service.domain.issuers import DEFAULT_HEADER, DEFAULT_SCOPES, Doors, Gateway, Provider, RoleMapping
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.public_url import public_url_of
 from telemetry_service.domain.release import Release, ReleasePolicy
+from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.actions.start import start
 from telemetry_service.pipeline.queries.activity import Activity
 from telemetry_service.service import Options, make_runtime
@@ -23,7 +25,7 @@ from telemetry_service.storage.revisions import revisions
 from tests.support.databases import ON_BOTH
 from tests.support.each import each
 from tests.support.ledger import entries
-from tests.support.license_server import CUSTOMER
+from tests.support.license_server import API_KEY, CUSTOMER
 from tests.support.site import Site
 
 ADMINS = frozenset({"the-admins", "another-group", "its-admins"})
@@ -68,8 +70,13 @@ OTHERS: dict[str, dict[str, Any]] = {
         "tokens that last longer": Doors(gateway=replace(GATEWAY, lifetime=timedelta(hours=2))),
         "a proxy": Doors(provider=PROVIDER, proxy_url=SecretStr("http://proxy.acme.example:3128")),
     },
+    "configured": {
+        "frequency": Configured(ConfigurationPatch(frequency=Frequency.TWICE_MONTHLY)),
+        "retention": Configured(ConfigurationPatch(retention_days=30)),
+        "API key": Configured(api_key=SecretStr(API_KEY)),
+    },
 }
-"""Settings with other values, by name."""
+"""Settings with other values, by name. What is saved like this already is only locked; see ``test_configured.py``."""
 
 NO_ENTRY = {
     "encryption_keys": "a new key is an entry of what was sealed under it (`rotate-keys`)",

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from telemetry_service.domain.errors import LockedByDeploymentError, PayloadContradictionError, TelemetryDisabledError
+from telemetry_service.domain.errors import PayloadContradictionError, SettingLockedError, TelemetryDisabledError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
@@ -186,7 +186,7 @@ def test_a_replica_that_is_turned_off_sends_nothing_of_a_period_that_another_one
 def test_what_a_deployment_has_switched_off_cannot_be_switched_on(site: Site) -> None:
     site.configure(enabled=False)
     site.runtime = site.open(replica=locked(site))
-    with pytest.raises(LockedByDeploymentError):
+    with pytest.raises(SettingLockedError):
         site.configure(enabled=True)
 
 

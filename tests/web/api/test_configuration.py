@@ -33,7 +33,7 @@ def test_the_defaults_are_those_of_the_guide(service: Running) -> None:
         "encrypt_payload": True,
         "anonymize_pii": True,
         "retention_days": 30,
-        "locked": False,
+        "locked": [],
         "updated_at": "2026-11-03T10:00:00.000Z",
         "old_api_key": None,
         "api_key": {"configured": False, "hint": None, "key_id": None, "set_at": None},
@@ -117,7 +117,7 @@ def test_a_patch_changes_what_it_names(service: Running) -> None:
     [
         ({"retention_days": None}, "retention_days"),
         ({"retention_days": 8}, "retention_days"),
-        ({"locked": True}, "locked"),
+        ({"locked": []}, "locked"),
         ([], "body"),
     ],
 )
@@ -232,7 +232,7 @@ def locked(sqlite_url: str) -> Iterator[Running]:
 def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None:
     response = locked.call(Scope.READ, "GET", CONFIG)
     found = response.json()
-    assert (found["locked"], found["enabled"], found["next_run_at"]) == (True, False, None)
+    assert (found["locked"], found["enabled"], found["next_run_at"]) == (["enabled"], False, None)
     off = locked.call(
         Scope.ADMIN, "PUT", CONFIG, json={**VALUES, "enabled": False}, headers={"If-Match": response.headers["etag"]}
     )
@@ -240,11 +240,45 @@ def test_a_deployment_can_switch_telemetry_off_for_good(locked: Running) -> None
     assert patch(locked, {"retention_days": 30}).json()["retention_days"] == 30
     on = locked.call(Scope.ADMIN, "PUT", CONFIG, json=VALUES, headers={"If-Match": "*"})
     tried = patch(locked, {"enabled": True}, "?dry_run=true")
-    assert (tried.status_code, code_in(tried)) == (409, "locked-by-deployment")
-    assert (on.status_code, code_in(on)) == (409, "locked-by-deployment")
+    assert (tried.status_code, code_in(tried)) == (409, "setting-locked")
+    assert (on.status_code, code_in(on)) == (409, "setting-locked")
 
 
 def test_while_telemetry_is_off_nothing_contacts_the_license_server(locked: Running) -> None:
     for path in ("test-connection", "send-now", "history/retry-failed"):
         response = locked.call(Scope.ADMIN, "POST", f"telemetry/{path}")
         assert (response.status_code, code_in(response)) == (409, "telemetry-disabled")
+
+
+def test_what_the_deployment_sets_is_listed_and_refused_with_its_variable(sqlite_url: str) -> None:
+    with Running(sqlite_url, {variable: value for variable, value, _ in LOCKS.values()}) as running:
+        before = running.call(Scope.READ, "GET", CONFIG).json()
+        assert before["locked"] == list(LOCKS)
+        for name, (variable, _, other) in LOCKS.items():
+            for refused in _changing(running, name, other):
+                assert (refused.status_code, code_in(refused)) == (409, "setting-locked"), name
+                assert variable in problem_in(refused)["detail"]
+                assert KEY not in refused.text
+        assert running.call(Scope.READ, "GET", CONFIG).json() == before
+
+
+LOCKS: dict[str, tuple[str, str, object]] = {
+    "frequency": ("TELEMETRY_CONFIG_FREQUENCY", "weekly", "daily"),
+    "encrypt_payload": ("TELEMETRY_CONFIG_ENCRYPT_PAYLOAD", "false", True),
+    "anonymize_pii": ("TELEMETRY_CONFIG_ANONYMIZE_PII", "false", True),
+    "retention_days": ("TELEMETRY_CONFIG_RETENTION_DAYS", "365", 90),
+    "api_key": ("TELEMETRY_API_KEY", KEY, "ck_live_other_0123456789"),
+}
+
+
+def _changing(service: Running, name: str, other: object) -> Iterator[Response]:
+    """Yield the responses to every way of changing a setting."""
+    if name == "api_key":
+        yield service.call(Scope.ADMIN, "PUT", f"{CONFIG}/api-key", json={name: other})
+        yield service.call(Scope.ADMIN, "DELETE", f"{CONFIG}/api-key")
+        return
+    values = {it: service.call(Scope.READ, "GET", CONFIG).json()[it] for it in VALUES}
+    yield service.call(Scope.ADMIN, "PUT", CONFIG, json={**values, name: other}, headers={"If-Match": "*"})
+    yield patch(service, {name: other})
+    yield patch(service, {name: other}, "?dry_run=true")
+    assert patch(service, {name: values[name]}).status_code == 200, "what changes nothing is not refused"

@@ -1,10 +1,10 @@
 """``telemetry-service erase`` and ``instance-id reset``."""
 
-import sys
 from typing import Annotated
 
 import typer
 
+from telemetry_service.cli.confirmation import confirm
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import say
 
@@ -39,7 +39,7 @@ def erase(*, all_: All = False, persons: Persons = False, yes: Yes = False) -> N
     if all_ == persons:
         message = "Choose one of --all and --persons."
         raise typer.BadParameter(message)
-    _confirm(_ALL if all_ else _PERSONS, yes=yes)
+    confirm(_ALL if all_ else _PERSONS, yes=yes)
     with opened_service() as service:
         from telemetry_service.pipeline.actions.erase import erase_everything, erase_persons
 
@@ -55,18 +55,8 @@ def erase(*, all_: All = False, persons: Persons = False, yes: Yes = False) -> N
 
 def reset_instance_id(*, yes: Yes = False) -> None:
     """Give the installation a new random ID. Later transmissions are not linked to earlier ones by it."""
-    _confirm(_RESET, yes=yes)
+    confirm(_RESET, yes=yes)
     with opened_service() as service:
         from telemetry_service.pipeline.actions.erase import reset_instance_id as reset
 
         say(str(reset(service.runtime, command_actor())))
-
-
-def _confirm(consequences: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        message = "No terminal is attached to confirm this. Use --yes."
-        raise typer.BadParameter(message)
-    say(consequences)
-    typer.confirm("Continue?", abort=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from telemetry_service.cli.confirmation import confirm
 from telemetry_service.cli.exit_codes import exit_code_of
 from telemetry_service.cli.open_service import command_actor, opened_service
 from telemetry_service.cli.output import AsJson, say, say_as, say_on_stderr
@@ -59,7 +60,7 @@ def reset_source(*, from_: From, yes: Yes = False) -> None:
         plan = actions.plan_reset(service.runtime, position)
         say(f"The cursor moves from position {plan.before.position} to {plan.after.position}.")
         say(f"{counted(plan.rows, 'row')} that are there now will be counted, even if they were counted before.")
-        _confirm(yes=yes)
+        confirm(yes=yes)
         if actions.reset_source(service.runtime, plan, command_actor()):
             say("A catch-up that was not finished has ended.")
     say("Reading continues there.")
@@ -75,7 +76,7 @@ def catch_up(*, since: Since, yes: Yes = False) -> None:
 
         plan = actions.plan_catch_up(service.runtime, since.replace(tzinfo=UTC))
         _say_plan(plan)
-        _confirm(yes=yes)
+        confirm(yes=yes)
         last = _with_bar(actions.catch_up(service.runtime, plan, command_actor()))
     say(f"{counted(last.counted, 'row')} counted in the current period.")
 
@@ -112,12 +113,3 @@ def _position(text: str) -> int | None:
         message = "must be now, or a position: a whole number."
         raise typer.BadParameter(message, param_hint="--from")
     return int(text)
-
-
-def _confirm(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        message = "No terminal is attached to confirm this. Use --yes."
-        raise typer.BadParameter(message)
-    typer.confirm("Continue?", abort=True)

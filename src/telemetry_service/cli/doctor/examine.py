@@ -59,6 +59,7 @@ def _checks() -> dict[str, Callable[["Subject"], Finding]]:
         "integrity": database.integrity,
         "writing": database.writing,
         "growth": disk.growth,
+        "locked": keys.locked,
         "administrator": people.administrator,
         "issuers": people.issuers,
         "tokens": people.tokens,

@@ -34,6 +34,7 @@ _SAID = frozenset(
         "integrity",
         "writing",
         "growth",
+        "locked",
         "administrator",
         "issuers",
         "sealed",

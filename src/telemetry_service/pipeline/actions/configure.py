@@ -5,41 +5,36 @@ from contextlib import suppress
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.changed_rows import ChangedRow
-from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration, ConfigurationPatch, StoredConfiguration
 from telemetry_service.domain.consequences import Consequences
 from telemetry_service.domain.errors import (
     ConfirmationRequiredError,
-    KeyUnusableError,
-    LockedByDeploymentError,
-    NotConfiguredError,
     RowUnreadableError,
+    SettingLockedError,
     StaleConfigurationError,
 )
 from telemetry_service.domain.fact_entries import settings_as_said
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.schedule import next_run_after
-from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.domain.locks import Setting
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.actions.approve_rows import approve_rows, approved_rows
-from telemetry_service.pipeline.actions.follow_switch import follow_switch
-from telemetry_service.pipeline.api_key import is_stored, open_api_key, seal_api_key
+from telemetry_service.pipeline.actions.approve_rows import approved_rows
+from telemetry_service.pipeline.actions.write_settings import (
+    anonymize_waiting,
+    changes_between,
+    replace_api_key,
+    write_settings,
+)
+from telemetry_service.pipeline.api_key import holds, open_api_key
 from telemetry_service.pipeline.api_key_overlap import (
     Ended,
-    OldApiKey,
-    begin_overlap,
     end_overlap,
-    naming_key,
-    read_overlap,
 )
 from telemetry_service.pipeline.changed_rows import changed_now, distrust_older
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
-from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.storage.database import Transaction
 
@@ -50,7 +45,8 @@ AsSeen = Callable[[int], bool]
 """Whether the caller has seen this version of the configuration."""
 
 
-def _any(_version: int) -> bool:
+def any_version(_version: int) -> bool:
+    """Accept whichever version there is."""
     return True
 
 
@@ -71,7 +67,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
 
     Raises:
         StaleConfigurationError: the configuration is no longer the version that the caller has seen.
-        LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
+        SettingLockedError: it would change what the deployment sets.
     """
     if wanted.enabled is False:
         read_up_to_now(runtime)  # What is in the source by now belongs to the period that ends.
@@ -81,16 +77,17 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         before, readable = _before(tx, now)
         if not (seen(before.version) if callable(seen) else seen == before.version):
             raise StaleConfigurationError
-        values = _unlocked(runtime, before.values, wanted)
+        values = _permitted(runtime, before.values, wanted)
         if check is not None:
             check(Snapshot(runtime, tx, now), values)
         changed = changed_now(runtime, tx)
-        _apply(runtime, tx, before.values, values, now, changed)
+        write_settings(runtime, tx, before.values, values, now, changed)
         if api_key is not None:
-            replaced = _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
+            _check_key(runtime, tx, api_key)
+            replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
-            _anonymize_waiting(runtime, tx, actor)
-        changes = _changes(before.values if readable else None, values)
+            anonymize_waiting(runtime, tx, actor)
+        changes = changes_between(before.values if readable else None, values)
         if changes or changed:
             approved = approved_rows(Snapshot(runtime, tx, now), changed)
             said = {"changes": changes, "settings": settings_as_said(values), **approved}
@@ -108,12 +105,12 @@ def try_save(snapshot: Snapshot, wanted: Configuration | ConfigurationPatch, as_
 
     Raises:
         StaleConfigurationError: the configuration is no longer a version that the caller has seen.
-        LockedByDeploymentError: it would turn on telemetry, which the deployment has locked off.
+        SettingLockedError: it would change what the deployment sets.
     """
     stored = snapshot.configuration
     if not as_seen(stored.version):
         raise StaleConfigurationError
-    values = _unlocked(snapshot.runtime, stored.values, wanted)
+    values = _permitted(snapshot.runtime, stored.values, wanted)
     if not snapshot.runtime.deployment.enabled:
         values = values.model_copy(update={"enabled": False})
     return read_consequences(snapshot, values)
@@ -135,7 +132,7 @@ def refuse_if_something_is_lost(snapshot: Snapshot, after: Configuration) -> Non
 
 
 def set_api_key(
-    runtime: Runtime, api_key: str, actor: Actor, as_seen: AsSeen = _any, *, overlap: bool = False
+    runtime: Runtime, api_key: str, actor: Actor, as_seen: AsSeen = any_version, *, overlap: bool = False
 ) -> ConfigurationView:
     """Save a new API key. Payloads held for the old key are tried at once.
 
@@ -144,28 +141,32 @@ def set_api_key(
 
     Raises:
         StaleConfigurationError: the configuration is no longer a version that the caller has seen.
+        SettingLockedError: the deployment sets the API key.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         _lock_as_seen(tx, as_seen)
+        _check_key(runtime, tx, api_key)
         distrust_older(runtime, tx)
-        replaced = _replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
+        replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         view = read_configuration(Snapshot(runtime, tx, now))
     if replaced:
         log_event(Event.API_KEY_SET, actor=actor.label)
     return view
 
 
-def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = _any) -> ConfigurationView:
+def remove_api_key(runtime: Runtime, actor: Actor, as_seen: AsSeen = any_version) -> ConfigurationView:
     """Forget the API key. Nothing can be sent until another one is set.
 
     Raises:
         StaleConfigurationError: the configuration is no longer a version that the caller has seen.
+        SettingLockedError: the deployment sets the API key.
     """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
         present = _lock_as_seen(tx, as_seen).api_key is not None
         if present:
+            _check_key(runtime, tx, None)
             distrust_older(runtime, tx)
             tx.configuration.set_api_key(None, now)
             tx.exchanges.connection_changed()
@@ -198,33 +199,21 @@ def _lock_as_seen(tx: Transaction, as_seen: AsSeen) -> StoredConfiguration:
     return stored
 
 
-def _unlocked(runtime: Runtime, before: Configuration, wanted: Configuration | ConfigurationPatch) -> Configuration:
-    """Return what may be saved: while the deployment locks telemetry off, the saved switch stays unchanged."""
-    if runtime.deployment.enabled:
-        return wanted.applied_to(before)
-    after = wanted.applied_to(before.model_copy(update={"enabled": False}))
-    if after.enabled:
-        raise LockedByDeploymentError
-    return after.model_copy(update={"enabled": before.enabled})
+def _permitted(runtime: Runtime, before: Configuration, wanted: Configuration | ConfigurationPatch) -> Configuration:
+    """Return what may be saved. While the deployment locks telemetry off, the saved switch stays unchanged."""
+    deployment = runtime.deployment
+    shown = before if deployment.enabled else before.model_copy(update={"enabled": False})
+    after = wanted.applied_to(shown)
+    refused = [it for it in deployment.locked if getattr(after, it, None) != getattr(shown, it, None)]
+    if refused:
+        raise SettingLockedError.of(refused)
+    return after if deployment.enabled else after.model_copy(update={"enabled": before.enabled})
 
 
-def _apply(
-    runtime: Runtime,
-    tx: Transaction,
-    before: Configuration,
-    after: Configuration,
-    now: datetime,
-    changed: tuple[ChangedRow, ...],
-) -> None:
-    # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
-    if changed or before != after:
-        tx.configuration.save(after, now)
-    if changed:
-        approve_rows(runtime, tx, now)
-    follow_switch(runtime, tx, now)
-    # A tick that is already due still runs: it would be lost if the next one replaced it.
-    if after.frequency is not before.frequency and not _run_is_due(tx, now):
-        tx.schedule.plan(next_run_after(after.frequency, now))
+def _check_key(runtime: Runtime, tx: Transaction, api_key: str | None) -> None:
+    """Refuse another API key, or none, in the place of the one that the deployment sets."""
+    if Setting.API_KEY in runtime.deployment.locked and not (api_key and holds(runtime, tx, api_key)):
+        raise SettingLockedError.of((Setting.API_KEY,))
 
 
 def _before(tx: Transaction, now: datetime) -> tuple[StoredConfiguration, bool]:
@@ -233,60 +222,3 @@ def _before(tx: Transaction, now: datetime) -> tuple[StoredConfiguration, bool]:
         return tx.configuration.get(lock=True), True
     except RowUnreadableError:
         return tx.configuration.start_over(now), False
-
-
-def _run_is_due(tx: Transaction, now: datetime) -> bool:
-    try:
-        return tx.schedule.next_run_at() <= now
-    except RowUnreadableError:
-        return False
-
-
-def _anonymize_waiting(runtime: Runtime, tx: Transaction, actor: Actor) -> None:
-    try:
-        api_key = naming_key(runtime, tx, runtime.clock.now())
-    except (NotConfiguredError, KeyUnusableError):
-        return  # Without a key there is no pseudonym, and nothing is sent. The next key prepares them again.
-    prepare_waiting_again(runtime, tx, api_key, actor, Reason.ANONYMIZED)
-
-
-def _replace_api_key(
-    runtime: Runtime, tx: Transaction, api_key: str, now: datetime, actor: Actor, *, overlap: bool
-) -> bool:
-    """Replace the API key; False if it is the present one, which stays as it is."""
-    replaces = not is_stored(runtime, tx, api_key)
-    before, key = tx.configuration.get().api_key, seal_api_key(runtime, tx, api_key, now)
-    old = _overlap(runtime, tx, key.fact.key_id, now) if overlap else None
-    if old is None:
-        end_overlap(runtime, tx, now, actor, Ended.REPLACED)
-    if replaces:
-        tx.configuration.set_api_key(key, now)
-    tx.transmissions.make_due(frozenset({State.HELD}), now, AttemptTrigger.CONNECTION_CHANGED)
-    latest = tx.exchanges.record().last_exchange
-    same = before is not None and before.key_id == key.fact.key_id
-    if not same or (latest is not None and not latest.ok):
-        # Nothing is known about another key; and saving the same key again after a failure counts as a change.
-        tx.exchanges.connection_changed()
-    tx.exchanges.key_saved(key.fact.key_id, now)
-    if old is None:  # Else the name under the old key is known, and can be sent under both.
-        prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
-    if replaces:
-        until = {} if old is None else {"old_key_until": rfc3339(old.until)}
-        said = {"key_id": key.fact.key_id, "before": before.key_id if before else None, **until}
-        tx.ledger.note(now, actor, Kind.KEY_SET, said)
-    return replaces
-
-
-def _overlap(runtime: Runtime, tx: Transaction, new_key_id: str, now: datetime) -> OldApiKey | None:
-    """Keep what the new key replaces. Saving the present key again leaves everything as it is."""
-    before = tx.configuration.sealed_api_key()
-    if before is not None and before.fact.key_id == new_key_id:
-        return read_overlap(runtime, tx, now)
-    return begin_overlap(runtime, tx, before, new_key_id, now)
-
-
-def _changes(before: Configuration | None, after: Configuration) -> dict[str, str]:
-    """Name what changed, as ``old -> new``; every value is one of a closed set. None is what could not be read."""
-    new = after.model_dump(mode="json")
-    old = before.model_dump(mode="json") if before else dict.fromkeys(new, "unreadable")
-    return {name: f"{old[name]} -> {new[name]}".lower() for name in new if old[name] != new[name]}

@@ -1,4 +1,4 @@
-"""The first steps of a start: the first rows, the ledger, the deployment's switch, the connection."""
+"""The first steps of a start: the first rows, the ledger, what the deployment sets, the connection."""
 
 from datetime import datetime
 
@@ -6,6 +6,7 @@ from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.deployed import deployed_settings, described
 from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.pipeline.actions.apply_configured import apply_configured
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.restored import notice_restored
 from telemetry_service.pipeline.actions.rotate_keys import bind_sealed_values
@@ -30,6 +31,7 @@ def start(runtime: Runtime) -> None:
         follow_switch(runtime, tx, now)
         hold_for_a_person(runtime, tx)
         _note_deployment(runtime, tx, now)
+    apply_configured(runtime, runtime.configured)
     follow_connection(runtime)
     write_head(runtime)
 

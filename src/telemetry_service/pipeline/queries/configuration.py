@@ -10,6 +10,7 @@ from telemetry_service.domain.configuration import (
     OldApiKeyFact,
     StoredConfiguration,
 )
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.verdict import Verdict
 from telemetry_service.pipeline.snapshot import Snapshot
 
@@ -21,7 +22,8 @@ class ConfigurationView:
     stored: StoredConfiguration
     enabled: bool
     """The effective switch: the administrator's, unless the deployment has locked it off."""
-    locked: bool
+    locked: tuple[Setting, ...]
+    """What the deployment sets, so that no one can change it here."""
     verdict: Verdict
     old_api_key: OldApiKeyFact | None
     """The key before the present one, while it is still tried."""
@@ -52,7 +54,7 @@ def read_configuration(snapshot: Snapshot) -> ConfigurationView:
     return ConfigurationView(
         stored=snapshot.configuration,
         enabled=snapshot.enabled,
-        locked=snapshot.setup.locked,
+        locked=snapshot.runtime.deployment.locked,
         verdict=snapshot.verdict,
         old_api_key=None if (old := snapshot.old_api_key) is None else old.fact,
     )

@@ -77,7 +77,7 @@ def get_config(context: Context, response: Response) -> ConfigurationView:
 @refused_with(
     errors.StaleConfigurationError,
     errors.PreconditionRequiredError,
-    errors.LockedByDeploymentError,
+    errors.SettingLockedError,
     errors.ConfirmationRequiredError,
 )
 def put_config(
@@ -94,6 +94,7 @@ def put_config(
     A change that permanently loses data (a shorter retention, or turning telemetry off with counts in the open period)
     is refused with 409 and the numbers unless `confirm=true`. With `dry_run=true`, the response reports what would
     change and what would be lost, and nothing is saved. Saving the present values changes nothing, not even the ETag.
+    What the deployment sets (`locked`) cannot be changed: 409, with the variable to change instead.
     """
     if dry_run:
         return read_now(context.runtime, try_save, values, _as_seen(seen))
@@ -107,7 +108,7 @@ def put_config(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError, errors.LockedByDeploymentError, errors.ConfirmationRequiredError)
+@refused_with(errors.StaleConfigurationError, errors.SettingLockedError, errors.ConfirmationRequiredError)
 def patch_config(
     context: Context,
     caller: CurrentCaller,
@@ -133,7 +134,7 @@ def patch_config(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError)
+@refused_with(errors.StaleConfigurationError, errors.SettingLockedError)
 def put_api_key(
     context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen, key: NewKey
 ) -> ConfigurationView:
@@ -155,7 +156,7 @@ def put_api_key(
     openapi_extra={"parameters": [_OPTIONAL]},
 )
 @needs(Scope.ADMIN)
-@refused_with(errors.StaleConfigurationError)
+@refused_with(errors.StaleConfigurationError, errors.SettingLockedError)
 def delete_api_key(context: Context, caller: CurrentCaller, response: Response, seen: TagsSeen) -> ConfigurationView:
     """Remove the API key, and the old one if it is still kept. Nothing can be sent until a new one is saved."""
     return _tagged(response, remove_api_key(context.runtime, caller.actor, _as_seen(seen)))

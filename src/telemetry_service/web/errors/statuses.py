@@ -25,7 +25,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.NothingToExportError: HTTPStatus.CONFLICT,
     errors.ReceiptKeyMissingError: HTTPStatus.CONFLICT,
     errors.ReceiptsMalformedError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.LockedByDeploymentError: HTTPStatus.CONFLICT,
+    errors.SettingLockedError: HTTPStatus.CONFLICT,
     errors.StaleConfigurationError: HTTPStatus.PRECONDITION_FAILED,
     errors.ConfirmationRequiredError: HTTPStatus.CONFLICT,
     errors.PreviewStaleError: HTTPStatus.PRECONDITION_FAILED,

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from telemetry_service.domain.causes import EXPLANATIONS
 from telemetry_service.domain.configuration import API_KEY_LONGEST, API_KEY_SHORTEST, Deployment
 from telemetry_service.domain.consequences import MOST_COUNTED
+from telemetry_service.domain.locks import VARIABLES
 from telemetry_service.domain.obstacles import LOCKED_OFF
 from telemetry_service.resources import templates_folder
 from telemetry_service.web.http.place import Place, place_of
@@ -64,6 +65,7 @@ _CONSTANTS: dict[str, Any] = {
     "EXPLANATIONS": EXPLANATIONS,
     "FREQUENCY": labels.FREQUENCY,
     "LOCKED_OFF": LOCKED_OFF,
+    "VARIABLES": VARIABLES,
     "MOST_COUNTED": MOST_COUNTED,
     "RETENTION": labels.RETENTION,
     "STATUSES": STATUSES,

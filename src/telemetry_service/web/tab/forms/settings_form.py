@@ -1,5 +1,6 @@
 """The settings form: what was typed, its errors, and what must be confirmed before saving."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from telemetry_service.domain.configuration import Configuration, Retention, api_key_error
 from telemetry_service.domain.consequences import Consequences
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import ConfigurationView
 from telemetry_service.pipeline.queries.consequences import read_consequences
@@ -57,32 +59,33 @@ class SettingsForm(BaseModel):
 SentForm = Annotated[SettingsForm, Form()]
 
 
-def read_form(form: SettingsForm, saved: Configuration, *, locked: bool = False) -> TypedForm:
+def read_form(form: SettingsForm, saved: Configuration, locked: Collection[Setting] = ()) -> TypedForm:
     """Return the values of a form; a wrong one is replaced by the ``saved`` one.
 
-    A locked switch is not part of the form, so that saving the rest leaves it as it is.
+    What is ``locked`` is not part of the form, so that saving the rest leaves it as it is.
     """
     frequency, retention = _FREQUENCIES.get(form.frequency), _RETENTIONS.get(form.retention_days)
     key_error = api_key_error(form.key) if form.key else None
-    errors = {
+    problems = {
         "frequency": None if frequency else "Choose one of the four frequencies.",
         "retention_days": None if retention else "Choose one of the four retention periods.",
         "api_key": f"{key_error} Enter the key again." if key_error else None,
     }
     values = {
-        "enabled": not locked and form.enabled == _ON,
+        "enabled": form.enabled == _ON,
         "frequency": frequency or saved.frequency,
         "encrypt_payload": form.encrypt_payload == _ON,
         "anonymize_pii": form.anonymize_pii == _ON,
         "retention_days": retention or saved.retention_days,
     }
-    found = {name: error for name, error in errors.items() if error}
-    return TypedForm(Configuration.model_validate(values), found, key_dropped=form.key is not None)
+    values |= {name: False if name == Setting.ENABLED else getattr(saved, name) for name in {*locked} & {*values}}
+    errors = {name: problem for name, problem in problems.items() if problem and name not in locked}
+    return TypedForm(Configuration.model_validate(values), errors, key_dropped=form.key is not None)
 
 
 def kept_form(form: SettingsForm, present: ConfigurationView) -> TypedForm:
     """Keep the choices in a form that was sent for something other than saving."""
-    return TypedForm(read_form(form, present.stored.values, locked=present.locked).values)
+    return TypedForm(read_form(form, present.stored.values, present.locked).values)
 
 
 def overtaken(typed: TypedForm, form: SettingsForm, present: ConfigurationView) -> TypedForm:

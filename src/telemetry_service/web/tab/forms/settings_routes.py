@@ -35,7 +35,7 @@ def save(visit: CurrentVisit, form: SentForm) -> Response:
     """Save all settings, and the API key if one was typed, in one step."""
     runtime = visit.runtime
     before = read_now(runtime, read_configuration)
-    typed = read_form(form, before.stored.values, locked=before.locked)
+    typed = read_form(form, before.stored.values, before.locked)
     if typed.errors:
         return _form_again(visit, typed)
     if before.stored.version != form.version:
