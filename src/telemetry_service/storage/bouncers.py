@@ -110,14 +110,11 @@ class BouncerStore:
 
     def count(self) -> int:
         """Return how many bouncers are registered."""
-        return self._connection.execute(select(func.count()).select_from(Bouncer)).scalar_one()
+        return self._connection.execute(_COUNT).scalar_one()
 
     def pairs(self) -> BouncerPairs:
         """Count the pairs by which of their two environments is registered. Pricing is per pair."""
-        sandbox, production = (_any(Bouncer.environment == environment) for environment in Environment)
-        pair = select(sandbox.label("sandbox"), production.label("production")).group_by(Bouncer.pair_id).subquery()
-        kinds = select(pair.c.sandbox, pair.c.production, func.count()).group_by(pair.c.sandbox, pair.c.production)
-        found = {(s, p): number for s, p, number in self._connection.execute(kinds)}
+        found = {(s, p): number for s, p, number in self._connection.execute(_KINDS_OF_PAIRS)}
         return BouncerPairs(
             total_pairs=sum(found.values()),
             sandbox_only_count=found.get((1, 0), 0),
@@ -135,5 +132,12 @@ class BouncerStore:
         return tuple(RegisteredBouncer(*row) for row in full_rows(rows))
 
 
-def _any(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.max(case((condition, 1), else_=0))
+def _any_in(environment: Environment) -> ColumnElement[int]:
+    return func.max(case((Bouncer.environment == environment, 1), else_=0)).label(environment.value)
+
+
+_PAIR = select(*map(_any_in, Environment)).group_by(Bouncer.pair_id).subquery()
+_KINDS_OF_PAIRS = select(_PAIR.c.sandbox, _PAIR.c.production, func.count()).group_by(
+    _PAIR.c.sandbox, _PAIR.c.production
+)
+_COUNT = select(func.count()).select_from(Bouncer)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, cast, delete, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, select
 
 from telemetry_service.storage.rows import full_rows
 from telemetry_service.storage.tables import EvidenceRow as Row
@@ -12,6 +12,9 @@ from telemetry_service.storage.upsert import insert
 
 _CONTENT = cast(Row.content, LargeBinary).label("content")
 """As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
+_OF_TRANSMISSION = select(Row.sha256, _CONTENT).where(
+    Row.transmission_id == bindparam("transmission_id"), Row.sha256.in_(bindparam("digests"))
+)
 
 
 class EvidenceStore:
@@ -38,9 +41,9 @@ class EvidenceStore:
 
     def of(self, transmission_id: UUID, digests: Collection[str]) -> dict[str, bytes]:
         """Return the bytes kept under several digests of a transmission."""
-        query = select(Row.sha256, _CONTENT)
-        asked = query.where(Row.transmission_id == transmission_id, Row.sha256.in_(set(digests)))
-        return {row.sha256: bytes(row.content) for row in full_rows(self._connection.execute(asked))}
+        asked = {"transmission_id": transmission_id, "digests": tuple(set(digests))}
+        rows = full_rows(self._connection.execute(_OF_TRANSMISSION, asked))
+        return {row.sha256: bytes(row.content) for row in rows}
 
     def of_each(self, digests: Mapping[UUID, str]) -> dict[UUID, bytes]:
         """Return the bytes that each transmission keeps under its digest, as far as there are any."""

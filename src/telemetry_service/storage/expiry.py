@@ -8,14 +8,18 @@ between two steps leaves no orphans.
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     and_,
+    bindparam,
     delete,
     exists,
     false,
@@ -50,6 +54,10 @@ _PERIODS = 100
 """Periods that a step examines at a time: usually fewer are old."""
 
 _Conditions = tuple[ColumnElement[bool], ...]
+_Time: TypeAlias = datetime | BindParameter[Any]
+_Day: TypeAlias = int | BindParameter[Any]
+"""A value, or the place of one in a statement that is built once."""
+
 _THE_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 _DELETE_IDS = {
@@ -65,25 +73,25 @@ _DELETE_IDS = {
 }
 
 
-def _old_report_ids(since: int, cutoff: datetime) -> _Conditions:
+def _old_report_ids(since: _Day, until: _Day) -> _Conditions:
     day = UsageReportId.received_on
-    return day >= since, day < cutoff.toordinal()
+    return day >= since, day < until
 
 
 _ENDS = (TelemetryTransmissionLog.accepted_at, TelemetryTransmissionLog.withdrawn_at)
 """When a transmission ended; each has one of them."""
 
 
-def _old_transmissions(ended: Mapped[datetime | None], since: datetime, cutoff: datetime) -> _Conditions:
+def _old_transmissions(ended: Mapped[datetime | None], since: _Time, cutoff: _Time) -> _Conditions:
     return ended >= since, ended < cutoff, TelemetryTransmissionLog.state.not_in(WAITING)
 
 
-def _old_periods(since: datetime, cutoff: datetime) -> _Conditions:
+def _old_periods(since: _Time, cutoff: _Time) -> _Conditions:
     row = ReportingPeriod
     return row.is_open.is_(false()), row.closed_at >= since, row.closed_at < cutoff
 
 
-def _old_ticks(since: datetime, cutoff: datetime) -> _Conditions:
+def _old_ticks(since: _Time, cutoff: _Time) -> _Conditions:
     return TelemetryTick.ran_at >= since, TelemetryTick.ran_at < cutoff
 
 
@@ -92,13 +100,25 @@ def count_expired(connection: Connection, cutoff: datetime, most: int) -> int:
 
     Rows dated by a clock that was not set do not count: a purge dates them again first.
     """
-    queries = _expired(EARLIEST, cutoff)
-    rows = union_all(*(select(literal(1)).select_from(query.limit(most).subquery()) for query in queries))
-    return connection.execute(select(func.count()).select_from(rows.limit(most).subquery())).scalar_one()
+    days = {"since_day": EARLIEST.toordinal(), "cutoff_day": cutoff.toordinal()}
+    found: int = connection.execute(
+        _counted(), {"since": EARLIEST, "cutoff": cutoff, "most": most, **days}
+    ).scalar_one()
+    return found
 
 
-def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
+@cache
+def _counted() -> Select[Any]:
+    """Count the rows to delete; building this takes longer than running it."""
+    most = bindparam("most", type_=Integer)
+    rows = union_all(*(select(literal(1)).select_from(query.limit(most).subquery()) for query in _expired()))
+    return select(func.count()).select_from(rows.limit(most).subquery())
+
+
+def _expired() -> tuple[Select[Any], ...]:
     """Select a row for each one to delete, kind by kind."""
+    since: _Time = bindparam("since")
+    cutoff: _Time = bindparam("cutoff")
     log, attempt, period, counter = (
         TelemetryTransmissionLog,
         TelemetryTransmissionAttempt,
@@ -112,7 +132,7 @@ def _expired(since: datetime, cutoff: datetime) -> tuple[Select[Any], ...]:
     periods = select(period.id).where(*_old_periods(since, cutoff), ~exists().where(kept))
     return (
         # In the order of the index, so that the index is used.
-        select(day).where(*_old_report_ids(since.toordinal(), cutoff)).order_by(day),
+        select(day).where(*_old_report_ids(bindparam("since_day"), bindparam("cutoff_day"))).order_by(day),
         *transmissions,
         *(each.join(attempt, attempt.transmission_id == log.transmission_id) for each in transmissions),
         periods,
@@ -162,7 +182,7 @@ class _ReportIds:
 
     def step(self, connection: Connection, rows: int) -> int:
         day = UsageReportId.received_on
-        oldest = select(day).where(*_old_report_ids(self._since, self._cutoff)).order_by(day).limit(1)
+        oldest = select(day).where(*_old_report_ids(self._since, self._cutoff.toordinal())).order_by(day).limit(1)
         until = self._cutoff.toordinal()
         self._since = connection.execute(oldest).scalar() or until
         window = {"since": self._since, "until": until, "rows": rows}

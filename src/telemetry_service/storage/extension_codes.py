@@ -18,6 +18,9 @@ _REDEMPTION = 0x65787463_6F646573
 
 _CHUNK = 1_000
 """Parameters in one statement."""
+_WAITING = (
+    select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id).limit(MAX_CODES)
+)
 
 
 class ExtensionCodeStore:
@@ -55,8 +58,7 @@ class ExtensionCodeStore:
 
     def waiting(self) -> tuple[str, ...]:
         """Return the codes that are not in a transmission yet, oldest first, at most as many as fit in a payload."""
-        query = select(Row.code_id).where(Row.transmission_id.is_(None)).order_by(Row.redeemed_at, Row.code_id)
-        return tuple(filled(row, (Row.code_id,))[0] for row in self._connection.execute(query.limit(MAX_CODES)))
+        return tuple(filled(row, (Row.code_id,))[0] for row in self._connection.execute(_WAITING))
 
     def count_waiting(self, most: int) -> int:
         """Return how many codes are not in a transmission yet; counting ends at ``most``."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, or_, select, update
 
 from telemetry_service.domain.keyed_digest import DigestCounts, KeyedDigest
 from telemetry_service.domain.person import Role
@@ -75,6 +75,7 @@ _TOKEN_NAMES = 0x746F6B65_6E616D65
 """The key of PostgreSQL's advisory lock that adding a token takes exclusively, so that names stay unique."""
 
 _SESSION = tuple(getattr(AdminSession, name) for name in StoredSession.__slots__)
+_ONE_SESSION = select(*_SESSION).where(AdminSession.session_id == bindparam("session_id"))
 _RENEWED = ("role", "authenticated_at", "sid", "login_digest", "token_digest", "digest_key")
 """What changes when the person of a session authenticates again."""
 _TOKEN = tuple(getattr(ServiceToken, name) for name in StoredToken.__slots__)
@@ -125,7 +126,7 @@ class IdentityStore:
 
     def session(self, session_id: UUID) -> StoredSession | None:
         """Return a session, expired or not; None if it cannot be read."""
-        return next(self._sessions(select(*_SESSION).where(AdminSession.session_id == session_id)), None)
+        return next(self._sessions(_ONE_SESSION, session_id=session_id), None)
 
     def touch_session(self, session_id: UUID, last_seen_at: datetime) -> None:
         """Note that a session is in use."""
@@ -192,8 +193,8 @@ class IdentityStore:
         """Return everyone's sessions that can be read, those that have ended too."""
         return tuple(self._sessions(select(*_SESSION).order_by(AdminSession.session_id)))
 
-    def _sessions(self, query: Select[*tuple[Any, ...]]) -> Iterator[StoredSession]:
-        return (StoredSession(*row) for row in readable_rows(self._connection.execute(query), _SESSION))
+    def _sessions(self, query: Select[*tuple[Any, ...]], **key: object) -> Iterator[StoredSession]:
+        return (StoredSession(*row) for row in readable_rows(self._connection.execute(query, key), _SESSION))
 
     def remove_sessions_of(self, issuer: str | None, subject: str | None, kept: UUID | None = None) -> int:
         """End a person's sessions, or all but one; return how many there were."""

@@ -11,7 +11,22 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, LargeBinary, Select, and_, cast, delete, func, insert, or_, select, true, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
@@ -136,6 +151,41 @@ _SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
 _LINE_COLUMNS = tuple(getattr(LineRow, name) for name in StoredLine.__slots__)
 _NO_HEAD_IS_HERE, _NO_LINE_IS_HERE = MOST // 2, MOST // 4
 """No ledger gets so long: someone has written these numbers. JSON keeps many more exact, so there is room behind."""
+
+# Statements that are often run are built once: building one takes longer than SQLite needs to run it.
+_LINES = select(*_LINE_COLUMNS)
+_HEAD = select(HeadRow.seq, HeadRow.sha256)
+_KEYS = select(KeyRow.key_id, _SEALED, HeadRow.id, INSTALLATION).outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id)
+_OF_TRANSMISSION = LineRow.transmission_id == bindparam("transmission_id")
+_ABOUT = _LINES.where(_OF_TRANSMISSION).order_by(LineRow.seq)
+_SINCE_FIRST = (
+    _LINES.add_columns(HeadRow.seq, HeadRow.sha256)
+    .outerjoin(HeadRow, true())
+    .where(LineRow.seq >= select(func.min(LineRow.seq)).where(_OF_TRANSMISSION).scalar_subquery())
+    .order_by(LineRow.seq)
+)
+_SINCE = (
+    select(HeadRow.seq, HeadRow.sha256, LineRow.seq, LineRow.line)
+    .outerjoin(LineRow, and_(LineRow.seq > bindparam("after"), LineRow.seq <= HeadRow.seq))
+    .order_by(LineRow.seq)
+    .limit(bindparam("most", type_=Integer))
+)
+_SALTED = select(SaltedRow.sha256, SaltedRow.salted).where(SaltedRow.sha256.in_(bindparam("digests")))
+_LOCKED_HEAD = select(HeadRow.id).with_for_update()
+_HEAD_AND_KEY = select(
+    HeadRow.seq,
+    HeadRow.sha256,
+    HeadRow.at,
+    HeadRow.key_id,
+    _SEALED,
+    INSTALLATION,
+    select(func.min(LineRow.seq))
+    .where(LineRow.seq > HeadRow.seq, LineRow.seq <= MOST)
+    .correlate(HeadRow)
+    .scalar_subquery()
+    .label("follows"),
+).outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)
+_NEW_LINE, _NEW_SALTED, _MOVE_HEAD = insert(LineRow), insert(SaltedRow), update(HeadRow)
 _STEP = 1000
 """The number of lines in memory at a time."""
 
@@ -244,14 +294,12 @@ class LedgerStore:
 
     def head(self) -> Head:
         """Return the latest line's place and digest, as the head has it; the beginning if it cannot be read."""
-        row = next(full_rows(self._connection.execute(select(HeadRow.seq, HeadRow.sha256))), None)
+        row = next(full_rows(self._connection.execute(_HEAD)), None)
         return Head(0, FIRST_PREV) if row is None else Head(row.seq, row.sha256)
 
     def keys(self) -> StoredKeys:
         """Return the sealed keys, as far as they can be read."""
-        query = select(KeyRow.key_id, _SEALED, HeadRow.id, INSTALLATION)
-        found = self._connection.execute(query.outerjoin(HeadRow, HeadRow.key_id == KeyRow.key_id))
-        rows = [row for row in readable_rows(found) if None not in row[:2]]
+        rows = [row for row in readable_rows(self._connection.execute(_KEYS)) if None not in row[:2]]
         signs = next((row.key_id for row in rows if row.id is not None), None)
         installation = rows[0].installation if rows else None
         return StoredKeys(signs, {row.key_id: bytes(row.sealed) for row in rows}, installation or NOWHERE)
@@ -260,19 +308,19 @@ class LedgerStore:
         self, after: int = 0, limit: int = 1000, kind: str | None = None, actor: str | None = None
     ) -> tuple[StoredLine, ...]:
         """Return lines with a place above ``after``, oldest first."""
-        query = _filtered(_lines().where(LineRow.seq > after), kind, actor)
+        query = _filtered(_LINES.where(LineRow.seq > after), kind, actor)
         return self._stored(query.order_by(LineRow.seq).limit(limit))
 
     def line(self, seq: int) -> StoredLine | None:
         """Return the line at a place."""
-        found = self._stored(_lines().where(LineRow.seq == seq))
+        found = self._stored(_LINES.where(LineRow.seq == seq))
         return found[0] if found else None
 
     def latest(
         self, limit: int, before: int | None = None, kind: str | None = None, actor: str | None = None
     ) -> tuple[StoredLine, ...]:
         """Return lines with a place below ``before``, newest first."""
-        query = _filtered(_lines().order_by(LineRow.seq.desc()).limit(limit), kind, actor)
+        query = _filtered(_LINES.order_by(LineRow.seq.desc()).limit(limit), kind, actor)
         if before is not None:
             query = query.where(LineRow.seq < before)
         return self._stored(query)
@@ -287,7 +335,7 @@ class LedgerStore:
         actor: str | None = None,
     ) -> tuple[StoredLine | UnreadableLine, ...]:
         """Return lines to be shown, whether they can be read or not, as ``latest`` or ``lines`` does."""
-        query = _filtered(_lines(), kind, actor).where(LineRow.seq <= MOST)
+        query = _filtered(_LINES, kind, actor).where(LineRow.seq <= MOST)
         if before is not None:
             query = query.where(LineRow.seq < before)
         if after is not None:
@@ -301,19 +349,18 @@ class LedgerStore:
 
     def _shown(self, seq: int) -> StoredLine | UnreadableLine:
         try:
-            return self._stored(_lines().where(LineRow.seq == seq))[0]
+            return self._stored(_LINES.where(LineRow.seq == seq))[0]
         except RowUnreadableError as error:
             lines = self._connection.execute(select(LineRow.line).where(LineRow.seq == seq))
             return UnreadableLine(seq, error.column, next((row[0] for row in readable_rows(lines)), None))
 
     def oldest_but(self, kind: Kind, limit: int) -> tuple[StoredLine, ...]:
         """Return the first lines that are not of a kind."""
-        return self._stored(_lines().where(LineRow.kind != kind.value).order_by(LineRow.seq).limit(limit))
+        return self._stored(_LINES.where(LineRow.kind != kind.value).order_by(LineRow.seq).limit(limit))
 
     def of_transmission(self, transmission_id: UUID) -> tuple[StoredLine, ...]:
         """Return the lines about a transmission that can be read, oldest first."""
-        about = _lines().where(LineRow.transmission_id == transmission_id).order_by(LineRow.seq)
-        rows = readable_rows(self._connection.execute(about))
+        rows = readable_rows(self._connection.execute(_ABOUT, {"transmission_id": transmission_id}))
         return tuple(StoredLine(*row) for row in rows if None not in row)
 
     def since_first_of(self, transmission_id: UUID) -> Generator[tuple[StoredLine, Head], None, None]:
@@ -321,10 +368,8 @@ class LedgerStore:
 
         One statement reads them all, so they belong together even if others write lines meanwhile.
         """
-        first = select(func.min(LineRow.seq)).where(LineRow.transmission_id == transmission_id).scalar_subquery()
-        query = _lines().add_columns(HeadRow.seq, HeadRow.sha256).outerjoin(HeadRow, true()).where(LineRow.seq >= first)
-        streamed = query.order_by(LineRow.seq).execution_options(yield_per=_STEP)
-        with self._connection.execute(streamed) as rows:
+        about, in_steps = {"transmission_id": transmission_id}, {"yield_per": _STEP}
+        with self._connection.execute(_SINCE_FIRST, about, execution_options=in_steps) as rows:
             for *line, seq, sha256 in rows:
                 yield StoredLine(*filled(line, _LINE_COLUMNS)), Head(seq, sha256)
 
@@ -334,10 +379,7 @@ class LedgerStore:
         Raises:
             RowUnreadableError: one of them cannot be read, or there is no head.
         """
-        query = select(HeadRow.seq, HeadRow.sha256, LineRow.seq, LineRow.line)
-        since = and_(LineRow.seq > seq, LineRow.seq <= HeadRow.seq)
-        query = query.outerjoin(LineRow, since).order_by(LineRow.seq).limit(limit)
-        found: Iterable[Sequence[Any]] = self._connection.execute(query)
+        found: Iterable[Sequence[Any]] = self._connection.execute(_SINCE, {"after": seq, "most": limit})
         rows = [filled(row, (HeadRow.seq, HeadRow.sha256)) for row in found]
         if not rows:
             raise RowUnreadableError(HeadRow.__tablename__)
@@ -350,15 +392,14 @@ class LedgerStore:
 
     def latest_of(self, kinds: Sequence[Kind]) -> StoredLine | None:
         """Return the latest line of any of several kinds."""
-        asked = _lines().where(LineRow.kind.in_([kind.value for kind in kinds]))
+        asked = _LINES.where(LineRow.kind.in_([kind.value for kind in kinds]))
         found = self._stored(asked.order_by(LineRow.seq.desc()).limit(1))
         return found[0] if found else None
 
     def salted(self, digests: set[str]) -> dict[str, bytes]:
         """Return what the salted digests stand for, as far as it was not erased."""
-        query = select(SaltedRow.sha256, SaltedRow.salted)
-        asked = query.where(SaltedRow.sha256.in_(digests))
-        return {row.sha256: bytes(row.salted) for row in full_rows(self._connection.execute(asked))}
+        rows = full_rows(self._connection.execute(_SALTED, {"digests": tuple(digests)}))
+        return {row.sha256: bytes(row.salted) for row in rows}
 
     def salted_after(self, sha256: str, limit: int) -> tuple[tuple[str, bytes], ...]:
         """Return what is kept under salted digests above ``sha256``, in their order."""
@@ -424,14 +465,13 @@ class _Writer:
 
     def finish(self) -> None:
         """Store the lines, what their salted digests stand for, and the new head."""
-        self._connection.execute(insert(LineRow), self._rows)
+        self._connection.execute(_NEW_LINE, self._rows)
         if self._salter.kept:
             at = self._rows[-1]["at"]
             kept = [{"sha256": digest, "salted": salted, "at": at} for digest, salted in self._salter.kept.items()]
-            self._connection.execute(insert(SaltedRow), kept)
-        self._connection.execute(
-            update(HeadRow).values(seq=self._seq, sha256=self._prev, at=self._at, key_id=self._key_id)
-        )
+            self._connection.execute(_NEW_SALTED, kept)
+        head = {"seq": self._seq, "sha256": self._prev, "at": self._at, "key_id": self._key_id}
+        self._connection.execute(_MOVE_HEAD, head)
 
     def _readable_head(self) -> Any:  # noqa: ANN401 - a row of the query below
         try:
@@ -444,13 +484,12 @@ class _Writer:
     def _lock_head(self) -> Any:  # noqa: ANN401 - a row of the query below
         if self._connection.dialect.name == "postgresql":
             self._connection.exec_driver_sql(_HEAD_LOCK)
-        lock = select(HeadRow.id).with_for_update()
         with _head_awaited():
-            found = self._connection.execute(lock).one_or_none()
+            found = self._connection.execute(_LOCKED_HEAD).one_or_none()
         if found is None:
             # Someone has deleted it. The chain continues after the last line that is left.
             self._restore_head()
-            self._connection.execute(lock).one()
+            self._connection.execute(_LOCKED_HEAD).one()
         # A separate statement: after a wait, the one that locks sees the head's new row, but the other tables as they
         # were before the wait, and would miss the key that the holder has written.
         head = self._read_head()
@@ -462,11 +501,7 @@ class _Writer:
         return head
 
     def _read_head(self) -> Any:  # noqa: ANN401 - as above
-        behind = select(func.min(LineRow.seq)).where(LineRow.seq > HeadRow.seq, LineRow.seq <= MOST)
-        next_line = behind.correlate(HeadRow).scalar_subquery().label("follows")
-        query = select(HeadRow.seq, HeadRow.sha256, HeadRow.at, HeadRow.key_id, _SEALED, INSTALLATION, next_line)
-        head = self._connection.execute(query.outerjoin(KeyRow, KeyRow.key_id == HeadRow.key_id)).one()
-        return filled(head, (HeadRow.seq, HeadRow.sha256))
+        return filled(self._connection.execute(_HEAD_AND_KEY).one(), (HeadRow.seq, HeadRow.sha256))
 
     def _restore_head(self) -> None:
         last = self._last_line()
@@ -559,10 +594,6 @@ def _about_key(now: datetime, actor: Actor, key: NewKey, reason: KeyReason) -> E
 def index_of(actor: Actor) -> str:
     """Return what the index says of an actor: never the name of a person, because the index is not erased with it."""
     return actor.kind.value if actor.id is None or actor.personal else f"{actor.kind.value} {actor.id}"
-
-
-def _lines() -> Select[Any]:
-    return select(*_LINE_COLUMNS)
 
 
 def _filtered(query: Select[Any], kind: str | None, actor: str | None) -> Select[Any]:

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, RowMapping, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    RowMapping,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.facts import Environment
@@ -13,6 +25,7 @@ from telemetry_service.storage.tables import ReportingPeriod, UsageBouncer, Usag
 
 _TABLE = ReportingPeriod.__table__
 _OPEN = select(_TABLE).where(_TABLE.c.is_open)
+_LOCKED = _OPEN.with_for_update()
 
 _QUEUE = 0x706572696F64
 """The key of PostgreSQL's advisory lock that adding to the open period shares and closing it takes exclusively."""
@@ -32,7 +45,7 @@ class PeriodStore:
     def lock_open(self) -> Period:
         """Return the open period, and keep other transactions from adding to it until this one ends."""
         self._queue("pg_advisory_xact_lock")
-        return period_in(_only(self._connection.execute(_OPEN.with_for_update())))
+        return period_in(_only(self._connection.execute(_LOCKED)))
 
     def share_open(self) -> Period:
         """Return the open period, and keep it from being closed until this transaction ends."""
@@ -54,26 +67,12 @@ class PeriodStore:
 
     def counts(self, period_id: int, days: tuple[DayCount, ...]) -> PeriodCounts:
         """Return the counts of the open period, whose days are ``days``."""
-        row = UsageBouncer
-        query = select(_how_many(row.has_traffic), _how_many(row.has_decisions)).where(row.period_id == period_id)
-        return add_up(days, *self._connection.execute(query).one())
+        return add_up(days, *self._connection.execute(_BOUNCERS, {"period_id": period_id}).one())
 
     def day_counts(self, period_id: int) -> tuple[DayCount, ...]:
         """Return what all bouncers reported on each UTC day of a period, oldest first."""
-        events = UsageCounter.audit_events
-
-        def of(environment: Environment) -> object:
-            return func.sum(case((UsageCounter.environment == environment, events), else_=0))
-
-        query = select(
-            UsageCounter.day,
-            of(Environment.SANDBOX),
-            of(Environment.PRODUCTION),
-            func.sum(UsageCounter.policy_decisions),
-            func.sum(UsageCounter.successful_decisions),
-        )  # type: ignore[call-overload]  # the overloads do not know a column made by a function
-        query = query.where(UsageCounter.period_id == period_id).group_by(UsageCounter.day).order_by(UsageCounter.day)
-        return tuple(DayCount(day, *(int(n) for n in counts)) for day, *counts in self._connection.execute(query))
+        rows = self._connection.execute(_DAYS, {"period_id": period_id})
+        return tuple(DayCount(day, *(int(n) for n in counts)) for day, *counts in rows)
 
     def _queue(self, lock: str) -> None:
         """Queue for the open period on PostgreSQL; on SQLite a transaction that writes is alone anyway.
@@ -101,3 +100,24 @@ def _only(result: CursorResult[Any]) -> RowMapping:
 
 def _how_many(flag: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((flag, 1), else_=0)), 0)
+
+
+def _events_of(environment: Environment) -> ColumnElement[int]:
+    return func.sum(case((UsageCounter.environment == environment, UsageCounter.audit_events), else_=0))
+
+
+_BOUNCERS = select(_how_many(UsageBouncer.has_traffic), _how_many(UsageBouncer.has_decisions)).where(
+    UsageBouncer.period_id == bindparam("period_id")
+)
+_DAYS = (
+    select(
+        UsageCounter.day,
+        _events_of(Environment.SANDBOX),
+        _events_of(Environment.PRODUCTION),
+        func.sum(UsageCounter.policy_decisions),
+        func.sum(UsageCounter.successful_decisions),
+    )
+    .where(UsageCounter.period_id == bindparam("period_id"))
+    .group_by(UsageCounter.day)
+    .order_by(UsageCounter.day)
+)

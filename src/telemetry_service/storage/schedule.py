@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, or_, select, update
 
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.storage.rows import filled, readable_rows
@@ -21,6 +22,20 @@ _TICKS_READ = 20
 """How many are read to find the latest one that can be read."""
 DISABLED = "disabled"
 """Result of a tick that found telemetry off."""
+
+_LATEST_TICKS = (
+    select(
+        TelemetryTick.result,
+        TelemetryTick.ran_at,
+        TelemetryTick.sequence,
+        TelemetryTick.tick_key,
+        TelemetryTick.period_id,
+    )
+    .where(TelemetryTick.sequence.is_not(None))
+    .order_by(TelemetryTick.sequence.desc())
+    .limit(_TICKS_READ)
+)
+_LATEST_RUNS = _LATEST_TICKS.where(TelemetryTick.result != DISABLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +149,15 @@ class ScheduleStore:
 
     def last_tick(self) -> LastTick | None:
         """Return the latest tick, by its sequence: a clock that was ahead must not hide later ticks."""
-        return self._latest()
+        return self._latest(_LATEST_TICKS)
 
     def last_run(self) -> LastTick | None:
         """Return the latest tick that had to send: not one that found telemetry off, nor one that is still running."""
-        return self._latest(TelemetryTick.result != DISABLED)
+        return self._latest(_LATEST_RUNS)
 
-    def _latest(self, *conditions: ColumnElement[bool]) -> LastTick | None:
-        names = (TelemetryTick.result, TelemetryTick.ran_at, TelemetryTick.sequence, TelemetryTick.tick_key)
-        latest = select(*names, TelemetryTick.period_id).where(TelemetryTick.sequence.is_not(None), *conditions)
-        found = self._connection.execute(latest.order_by(TelemetryTick.sequence.desc()).limit(_TICKS_READ))
-        ticks = (LastTick(*row) for row in readable_rows(found) if None not in row[:4] and _is_time(row.tick_key))
+    def _latest(self, query: Select[*tuple[Any, ...]]) -> LastTick | None:
+        found = readable_rows(self._connection.execute(query))
+        ticks = (LastTick(*row) for row in found if None not in row[:4] and _is_time(row.tick_key))
         return next(ticks, None)
 
 

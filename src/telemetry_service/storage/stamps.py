@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from secrets import token_hex
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.errors import RowUnreadableError
@@ -140,8 +141,8 @@ class StampStore:
 
     def rows(self, of: StampedTable, key: str | None = None) -> Iterator[Stamped]:
         """Yield the rows of a table, or the one with a key."""
-        query = select(of.table.__table__, INSTALLATION_ID).where(*_with_key(of, key))
-        for row in self._connection.execute(query).mappings().all():
+        query = _rows(of) if key is None else _row(of)
+        for row in self._connection.execute(query, {"key": key}).mappings().all():
             yield of.read(row)
 
     def all(self) -> tuple[Stamped, ...]:
@@ -224,12 +225,20 @@ class StampStore:
         return self._stamper is not None and self._stamper.is_intact(stamped)
 
     def _write(self, of: StampedTable, stamped: Stamped, stamp: bytes) -> None:
-        key = json.loads(stamped.content)[of.key] if of.key else None
-        self._connection.execute(update(of.table).where(*_with_key(of, key)).values(stamp=stamp))
+        changed = update(of.table)
+        if of.key is not None:
+            changed = changed.where(of.table.__table__.c[of.key] == json.loads(stamped.content)[of.key])
+        self._connection.execute(changed.values(stamp=stamp))
 
 
-def _with_key(of: StampedTable, key: str | None) -> tuple[ColumnElement[bool], ...]:
-    return () if of.key is None or key is None else (of.table.__table__.c[of.key] == key,)
+@cache
+def _rows(of: StampedTable) -> Select[Any]:
+    return select(of.table.__table__, INSTALLATION_ID)
+
+
+@cache
+def _row(of: StampedTable) -> Select[Any]:
+    return _rows(of) if of.key is None else _rows(of).where(of.table.__table__.c[of.key] == bindparam("key"))
 
 
 def _is_as_meant(of: StampedTable, found: Stamped, before: Iterable[Stamped], meant: Mapping[str, object]) -> bool:

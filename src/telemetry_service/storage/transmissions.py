@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -117,35 +119,32 @@ class TransmissionStore:
     def add(self, new: NewTransmission) -> None:
         """Write a transmission that waits for its first attempt."""
         columns = {name: getattr(new, name) for name in NewTransmission.__slots__}
-        self._connection.execute(insert(Log).values(**columns, planned_at=new.created_at, attempts_made=0))
+        self._connection.execute(_NEW, {**columns, "planned_at": new.created_at, "attempts_made": 0})
 
     def lock(self, transmission_id: UUID) -> Transmission | None:
         """Return a transmission, and keep others from changing it until this transaction ends."""
-        return self._first(_query().where(Log.transmission_id == transmission_id).with_for_update(of=Log))
+        return self._first(_LOCKED, transmission_id=transmission_id)
 
     def get(self, transmission_id: UUID) -> Transmission | None:
         """Return a transmission."""
-        return self._first(_query().where(Log.transmission_id == transmission_id))
+        return self._first(_ONE, transmission_id=transmission_id)
 
     def by_sequence(self, sequence: int) -> Transmission | None:
         """Return the transmission with this number."""
-        return self._first(_query().where(Log.sequence == sequence))
+        return self._first(_ONE_BY_SEQUENCE, sequence=sequence)
 
     def by_request_key(self, request_key: str) -> Transmission | None:
         """Return the transmission created with a caller's Idempotency-Key."""
-        return self._first(_query().where(Log.request_key == request_key))
+        return self._first(_ONE_BY_REQUEST_KEY, request_key=request_key)
 
     def last_accepted(self) -> Transmission | None:
         """Return the accepted transmission of the latest period, if retention still keeps one that can be read."""
-        found = self.page(HistoryFilter(status=Status.SUCCESS), None, 1)
+        found = self._page(_LAST_ACCEPTED)
         return next((one for one in found if isinstance(one, Transmission)), None)
 
     def last_receipt(self) -> LastReceipt | None:
         """Return the receipt of the same one, with the digests of the payloads that its attempts sent."""
-        newest = select(func.max(Log.sequence)).where(Log.state == State.SUCCESS).scalar_subquery()
-        query = select(Log.transmission_id, Log.receipt, AttemptRow.payload_sha256).where(Log.sequence == newest)
-        sent = query.outerjoin(AttemptRow, AttemptRow.transmission_id == Log.transmission_id)
-        rows = list(readable_rows(self._connection.execute(sent)))
+        rows = list(readable_rows(self._connection.execute(_LAST_RECEIPT)))
         if not rows:
             return None
         digests = frozenset(row.payload_sha256 for row in rows if row.payload_sha256 is not None)
@@ -156,11 +155,12 @@ class TransmissionStore:
         conditions = _conditions(filter_)
         if before is not None:
             conditions.append(Log.sequence < before)
-        return self._page(conditions, Log.sequence.desc(), limit)
+        return self._page(_ALL.where(*conditions).order_by(Log.sequence.desc()).limit(limit))
 
     def page_after(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[InHistory, ...]:
         """Return transmissions with a sequence above ``after``, those nearest to it, oldest first."""
-        return self._page([*_conditions(filter_), Log.sequence > after], Log.sequence.asc(), limit)
+        later = _ALL.where(*_conditions(filter_), Log.sequence > after)
+        return self._page(later.order_by(Log.sequence).limit(limit))
 
     def changed_page(self, filter_: HistoryFilter, after: int, limit: int) -> tuple[Changed, ...]:
         """Return transmissions with an entry in the ledger above ``after``, by their latest entry.
@@ -175,7 +175,7 @@ class TransmissionStore:
         joined = query.join(by_row, by_row.c.transmission_id == Log.transmission_id, isouter=after < 0)
         ordered = joined.where(*_conditions(filter_)).order_by(changed_in, Log.sequence).limit(limit)
         numbers = {row[0]: row[1] for row in self._connection.execute(ordered)}
-        rows = self._page([Log.sequence.in_(numbers)], Log.sequence.asc(), limit)
+        rows = self._page(_ALL.where(Log.sequence.in_(numbers)).order_by(Log.sequence))
         return tuple(sorted((Changed(row, numbers[row.sequence]) for row in rows), key=lambda one: one.order))
 
     def attempts_of(self, transmission_ids: Collection[UUID]) -> dict[UUID, tuple[Attempt, ...]]:
@@ -189,9 +189,8 @@ class TransmissionStore:
 
     def attempts(self, transmission_id: UUID) -> tuple[Attempt, ...]:
         """Return the attempts of a transmission, oldest first."""
-        query = select(*_ATTEMPT_COLUMNS)
-        query = query.where(AttemptRow.transmission_id == transmission_id).order_by(AttemptRow.number)
-        return tuple(Attempt(*filled(row, _ATTEMPT_COLUMNS)) for row in self._connection.execute(query))
+        rows = self._connection.execute(_ATTEMPTS, {"transmission_id": transmission_id})
+        return tuple(Attempt(*filled(row, _ATTEMPT_COLUMNS)) for row in rows)
 
     def latest_attempts(self, limit: int) -> tuple[tuple[UUID, Attempt], ...]:
         """Return the newest attempts with the IDs of their transmissions, newest first."""
@@ -202,16 +201,14 @@ class TransmissionStore:
     def payload_digests(self, transmission_ids: Collection[UUID]) -> dict[UUID, set[str]]:
         """Return the digests of the payloads that the attempts of each transmission sent."""
         found: dict[UUID, set[str]] = {}
-        asked = select(AttemptRow.transmission_id, AttemptRow.payload_sha256)
-        rows = self._connection.execute(asked.where(AttemptRow.transmission_id.in_(transmission_ids)))
+        rows = self._connection.execute(_PAYLOAD_DIGESTS, {"transmission_ids": tuple(transmission_ids)})
         for row in full_rows(rows) if transmission_ids else ():
             found.setdefault(row.transmission_id, set()).add(row.payload_sha256)
         return found
 
     def sealed_customer(self, transmission_id: UUID) -> bytes | None:
         """Return the sealed ID of the customer that a transmission was made for, or None if it was not stored."""
-        query = select(Log.customer_sealed).where(Log.transmission_id == transmission_id)
-        return self._connection.execute(query).scalar_one()
+        return self._connection.execute(_SEALED_CUSTOMER, {"transmission_id": transmission_id}).scalar_one()
 
     def without_customer(self) -> tuple[tuple[UUID, bytes], ...]:
         """Return ID and payload of waiting transmissions without a stored customer, oldest first."""
@@ -237,11 +234,11 @@ class TransmissionStore:
         """Return the IDs of due transmissions, oldest first, at most ``limit``."""
         query = (
             select(Log.transmission_id)
-            .where(Log.state.in_(SENDABLE_STATES), _due(now, longest_wait), _unclaimed(now))
+            .where(Log.state.in_(SENDABLE_STATES), _due(now, longest_wait), _UNCLAIMED)
             .order_by(Log.sequence)
             .limit(limit)
         )
-        return self._ids(query)
+        return self._ids(query, _claim_times(now))
 
     def waiting(self, states: frozenset[State]) -> tuple[UUID, ...]:
         """Return the IDs of the transmissions in ``states``, oldest first."""
@@ -256,27 +253,12 @@ class TransmissionStore:
     def count_waiting(self, now: datetime) -> Waiting:
         """Count the transmissions that are not accepted yet, by whether and why they are tried again."""
         try:
-            return self._count_waiting(now, Log.next_attempt_at, Log.created_at)
+            return self._count_waiting(now, with_times=True)
         except RowUnreadableError:
-            return self._count_waiting(now, null(), null())
+            return self._count_waiting(now, with_times=False)
 
-    def _count_waiting(self, now: datetime, next_: ColumnElement[Any], since: ColumnElement[Any]) -> Waiting:
-        planned = or_(Log.next_attempt_at.is_not(None), not_(_unclaimed(now)))
-        sendable = Log.state.in_(SENDABLE_STATES)
-        kind = case(
-            (and_(sendable, planned), _PLANNED),
-            (and_(sendable, Log.cause == Cause.RECEIPT_MISSING), Cause.RECEIPT_MISSING.value),
-            else_=type_coerce(Log.state, String),
-        )
-        changed = func.sum(case((Log.cause == Cause.PAYLOAD_CHANGED, 1), else_=0))
-        query = select(
-            kind.label("kind"),
-            func.count().label("number"),
-            func.min(next_).label("next"),
-            func.min(since).label("since"),
-            changed.label("changed"),
-        )
-        rows = self._connection.execute(query.where(Log.state.not_in(FINAL_STATES)).group_by(kind)).all()
+    def _count_waiting(self, now: datetime, *, with_times: bool) -> Waiting:
+        rows = self._connection.execute(_waiting_by_kind(with_times=with_times), _claim_times(now)).all()
         found = {row.kind: row for row in rows}
         numbers = {row.kind: row.number for row in rows}
         awaiting = found.get(State.AWAITING_RELEASE.value)
@@ -383,7 +365,7 @@ class TransmissionStore:
         With ``due_within`` (the longest wait ever planned), also False if it is not due: another replica may have tried
         it in the meantime.
         """
-        conditions = [Log.transmission_id == transmission_id, Log.state.in_(SENDABLE_STATES), _unclaimed(now)]
+        conditions = [Log.transmission_id == transmission_id, Log.state.in_(SENDABLE_STATES), _UNCLAIMED]
         if due_within is not None:
             conditions.append(_due(now, due_within))
         taken = self._connection.execute(
@@ -394,7 +376,8 @@ class TransmissionStore:
                 claimed_until=now + LEASE,
                 attempts_made=Log.attempts_made + 1,
                 last_attempt_at=now,
-            )
+            ),
+            _claim_times(now),
         )
         return taken.rowcount == 1
 
@@ -405,9 +388,9 @@ class TransmissionStore:
         """
         exported = Log.state == State.EXPORTED
         last = case((exported, Log.last_attempt_at))
-        query = select(Log.transmission_id).where(Log.state.in_(_EXPORTABLE), _unclaimed(now))
+        query = select(Log.transmission_id).where(Log.state.in_(_EXPORTABLE), _UNCLAIMED)
         query = query.order_by(case((exported, 1), else_=0), last, Log.sequence).limit(limit)
-        return self._ids(query)
+        return self._ids(query, _claim_times(now))
 
     def count_to_export(self) -> int:
         """Return how many transmissions a bundle of any size would take."""
@@ -416,7 +399,7 @@ class TransmissionStore:
 
     def export(self, transmission_id: UUID, now: datetime) -> bool:
         """Count an attempt in a bundle; False if the transmission is being sent, or no longer waits."""
-        condition = Log.transmission_id == transmission_id, Log.state.in_(_EXPORTABLE), _unclaimed(now)
+        condition = Log.transmission_id == transmission_id, Log.state.in_(_EXPORTABLE), _UNCLAIMED
         exported = self._connection.execute(
             update(Log)
             .where(*condition)
@@ -430,7 +413,8 @@ class TransmissionStore:
                 next_attempt_at=None,
                 claim_token=None,
                 claimed_until=None,
-            )
+            ),
+            _claim_times(now),
         )
         return exported.rowcount == 1
 
@@ -441,9 +425,7 @@ class TransmissionStore:
 
     def next_trigger(self, transmission_id: UUID) -> AttemptTrigger:
         """Return what the next attempt was planned for."""
-        return self._connection.execute(
-            select(Log.next_trigger).where(Log.transmission_id == transmission_id)
-        ).scalar_one()
+        return self._connection.execute(_NEXT_TRIGGER, {"transmission_id": transmission_id}).scalar_one()
 
     def begin_attempt(self, transmission_id: UUID, attempt: Attempt, connection: bytes) -> None:
         """Write an attempt before its network call, and close those that a crash left open.
@@ -457,7 +439,7 @@ class TransmissionStore:
         )
         columns = {name: getattr(attempt, name) for name in _ATTEMPT}
         self._connection.execute(
-            insert(AttemptRow).values(transmission_id=transmission_id, connection=connection, **columns)
+            _NEW_ATTEMPT, {"transmission_id": transmission_id, "connection": connection, **columns}
         )
 
     def finish_attempt(
@@ -488,28 +470,25 @@ class TransmissionStore:
         )
         return changed.rowcount == 1
 
-    def _first(self, query: Select[Any]) -> Transmission | None:
-        row = self._connection.execute(query).one_or_none()
+    def _first(self, query: Select[Any], **key: object) -> Transmission | None:
+        row = self._connection.execute(query, key).one_or_none()
         return None if row is None else _transmission(row)
 
-    def _ids(self, query: Select[UUID]) -> tuple[UUID, ...]:
+    def _ids(self, query: Select[UUID], given: Mapping[str, object] | None = None) -> tuple[UUID, ...]:
         """Return the IDs that can be read: an unreadable one is that of no transmission."""
-        return tuple(row[0] for row in full_rows(self._connection.execute(query)))
+        return tuple(row[0] for row in full_rows(self._connection.execute(query, given)))
 
-    def _page(
-        self, conditions: list[ColumnElement[bool]], order: ColumnElement[int], limit: int
-    ) -> tuple[InHistory, ...]:
-        query = _query().where(*conditions).order_by(order).limit(limit)
+    def _page(self, query: Select[Any]) -> tuple[InHistory, ...]:
         try:
             return tuple(_transmission(row) for row in self._connection.execute(query))
         except RowUnreadableError:
             # Of any size: SQLite itself keeps everything else out of this column.
-            numbers = select(type_coerce(Log.sequence, BigInteger)).where(*conditions).order_by(order).limit(limit)
+            numbers = query.with_only_columns(type_coerce(Log.sequence, BigInteger))
             return tuple(self._one_of(number) for number in self._connection.execute(numbers).scalars().all())
 
     def _one_of(self, sequence: int) -> InHistory:
         try:
-            row = self._connection.execute(_query().where(Log.sequence == sequence)).one()
+            row = self._connection.execute(_ONE_BY_SEQUENCE, {"sequence": sequence}).one()
             return _transmission(row)
         except RowUnreadableError as error:
             known = self._ids(select(Log.transmission_id).where(Log.sequence == sequence))
@@ -527,9 +506,16 @@ def _wakeable() -> ColumnElement[bool]:
     return or_(Log.cause.is_(None), Log.cause.not_in(WAITS_FOR_A_PERSON))
 
 
-def _unclaimed(now: datetime) -> ColumnElement[bool]:
-    """No claim, an expired one, or one from a clock that was ahead of any real lease."""
-    return or_(Log.claimed_until.is_(None), Log.claimed_until <= now, Log.claimed_until > now + LONGEST_CLAIM)
+_UNCLAIMED = or_(
+    Log.claimed_until.is_(None),
+    Log.claimed_until <= bindparam("present"),
+    Log.claimed_until > bindparam("longest_claim"),
+)
+"""No claim, an expired one, or one from a clock that was ahead of any real lease; at ``_claim_times``."""
+
+
+def _claim_times(now: datetime) -> dict[str, datetime]:
+    return {"present": now, "longest_claim": now + LONGEST_CLAIM}
 
 
 def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
@@ -545,13 +531,54 @@ def _due(now: datetime, longest_wait: timedelta) -> ColumnElement[bool]:
     )
 
 
-def _query() -> Select[Any]:
-    return select(
-        *_LOG_COLUMNS,
-        ReportingPeriod.opened_at.label("period_opened_at"),
-        # One that is open has no transmission, unless someone wrote a row by hand: the ledger does not agree with that.
-        func.coalesce(ReportingPeriod.closed_at, ReportingPeriod.opened_at).label("period_closed_at"),
-    ).outerjoin(ReportingPeriod)
+# Statements that are often run are built once: building one takes longer than SQLite needs to run it.
+_ALL: Select[Any] = select(
+    *_LOG_COLUMNS,
+    ReportingPeriod.opened_at.label("period_opened_at"),
+    # One that is open has no transmission, unless someone wrote a row by hand: the ledger does not agree with that.
+    func.coalesce(ReportingPeriod.closed_at, ReportingPeriod.opened_at).label("period_closed_at"),
+).outerjoin(ReportingPeriod)
+_OF_TRANSMISSION = Log.transmission_id == bindparam("transmission_id")
+_LAST_ACCEPTED = _ALL.where(Log.state == State.SUCCESS).order_by(Log.sequence.desc()).limit(1)
+_ONE = _ALL.where(_OF_TRANSMISSION)
+_LOCKED = _ONE.with_for_update(of=Log)
+_ONE_BY_SEQUENCE = _ALL.where(Log.sequence == bindparam("sequence"))
+_ONE_BY_REQUEST_KEY = _ALL.where(Log.request_key == bindparam("request_key"))
+_SEALED_CUSTOMER = select(Log.customer_sealed).where(_OF_TRANSMISSION)
+_NEXT_TRIGGER = select(Log.next_trigger).where(_OF_TRANSMISSION)
+_LAST_RECEIPT = (
+    select(Log.transmission_id, Log.receipt, AttemptRow.payload_sha256)
+    .where(Log.sequence == select(func.max(Log.sequence)).where(Log.state == State.SUCCESS).scalar_subquery())
+    .outerjoin(AttemptRow, AttemptRow.transmission_id == Log.transmission_id)
+)
+_ATTEMPTS = (
+    select(*_ATTEMPT_COLUMNS)
+    .where(AttemptRow.transmission_id == bindparam("transmission_id"))
+    .order_by(AttemptRow.number)
+)
+_PAYLOAD_DIGESTS = select(AttemptRow.transmission_id, AttemptRow.payload_sha256).where(
+    AttemptRow.transmission_id.in_(bindparam("transmission_ids"))
+)
+_NEW, _NEW_ATTEMPT = insert(Log), insert(AttemptRow)
+
+
+@cache
+def _waiting_by_kind(*, with_times: bool) -> Select[Any]:
+    planned = or_(Log.next_attempt_at.is_not(None), not_(_UNCLAIMED))
+    sendable = Log.state.in_(SENDABLE_STATES)
+    kind = case(
+        (and_(sendable, planned), _PLANNED),
+        (and_(sendable, Log.cause == Cause.RECEIPT_MISSING), Cause.RECEIPT_MISSING.value),
+        else_=type_coerce(Log.state, String),
+    )
+    columns = (
+        kind.label("kind"),
+        func.count().label("number"),
+        func.min(Log.next_attempt_at if with_times else null()).label("next"),
+        func.min(Log.created_at if with_times else null()).label("since"),
+        func.sum(case((Log.cause == Cause.PAYLOAD_CHANGED, 1), else_=0)).label("changed"),
+    )
+    return select(*columns).where(Log.state.not_in(FINAL_STATES)).group_by(kind)
 
 
 def _transmission(row: Row[Any]) -> Transmission:
