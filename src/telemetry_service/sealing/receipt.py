@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from telemetry_service.domain.receipt import parse_receipt
 
 _ALGORITHMS = ("EdDSA", "Ed25519")
 """Two names for one signature: RFC 8037 introduced the first, RFC 9864 prefers the second."""
+
+_REMEMBERED = 256
+"""Receipts that were verified, by their text."""
 
 
 class ReceiptKeys:
@@ -60,11 +64,13 @@ class ReceiptKeys:
 class ReceiptKey:
     """One public key (Ed25519) of the License Server."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_claims", "_key")
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         """Pin ``key``; ``parse`` reads one from a setting."""
         self._key = key
+        # A page shows many receipts, mostly the same as the page before. What is refused is verified again.
+        self._claims = lru_cache(_REMEMBERED)(self._verified)
 
     @classmethod
     def parse(cls, text: str) -> "ReceiptKey":
@@ -120,7 +126,7 @@ class ReceiptKey:
             return False
         return True
 
-    def _claims(self, token: str) -> Mapping[str, Any]:
+    def _verified(self, token: str) -> Mapping[str, Any]:
         """Return the claims of the receipt after verifying its signature."""
         receipt = parse_receipt(token)
         # Any extension named in ``crit`` would change the meaning of the signature, and we support none.
