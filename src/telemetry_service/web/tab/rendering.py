@@ -42,6 +42,8 @@ HTMX_CONFIGURATION = {
     "timeout": 60_000,
 }
 _WORTH_COMPRESSING = 1_024
+_COMPRESSION = 3
+"""An eighth more bytes than by the usual 6, in less than half the time."""
 _ABSENT: dict[str, Any] = {
     "begun": None,
     "check": None,
@@ -169,7 +171,7 @@ def compressed(request: Request, html: str, status: int) -> Response:
     response = HTMLResponse(body, status)
     response.headers["Vary"] = "Accept-Encoding, Cookie, HX-Request"
     if len(body) >= _WORTH_COMPRESSING and "gzip" in request.headers.get("accept-encoding", ""):
-        response = HTMLResponse(gzip.compress(body, 6, mtime=0), status, dict(response.headers.items()))
+        response = HTMLResponse(gzip.compress(body, _COMPRESSION, mtime=0), status, dict(response.headers.items()))
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
     return response
