@@ -21,6 +21,9 @@ READ_ONLY = "telemetry_read_only"
 _FILE = "telemetry_file"
 """The file that a pooled connection was opened on."""
 
+_WAIT = "telemetry_wait"
+"""How long a pooled connection waits for a lock, in milliseconds, as it was last set."""
+
 PRIMARY_CODE = 0xFF
 """The part of SQLite's codes that gives the kind of error."""
 
@@ -195,8 +198,10 @@ def _text(stored: bytes) -> str | bytes:
 
 def _begin_sqlite(patience: Patience, connection: Connection) -> None:
     # Both BEGIN and COMMIT may wait for a lock, so each gets half of the remaining time.
-    wait = min(patience.lock, seconds_until(ends_at(patience)) / 2)
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
+    wait = round(min(patience.lock, seconds_until(ends_at(patience)) / 2) * 1000)
+    if connection.info.get(_WAIT) != wait:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
+        connection.info[_WAIT] = wait
     # Take the write lock first: if it is taken later, SQLite reports busy at once instead of after the timeout.
     reading = connection.get_execution_options().get(READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
