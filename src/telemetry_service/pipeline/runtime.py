@@ -1,7 +1,7 @@
 """The runtime: what every stage works with. ``service.py`` makes it once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -54,6 +54,24 @@ class Swept:
     """The verification of everything that it does little by little."""
     fails: bool = False
     """Whether its last verification met an error that does not pass, so that it may have missed something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the lines of the ledger from ``start`` to ``head`` say of the stamps that were written last."""
+
+    start: Head
+    head: Head
+    keys: frozenset[tuple[str, bytes]]
+    """Those that the lines were read with."""
+    numbers: Mapping[str, str]
+
+
+@dataclass
+class FollowedLedger:
+    """How far this process has followed the ledger behind the verdict; None before it first did."""
+
+    latest: Followed | None = None
 
 
 @dataclass
@@ -120,6 +138,7 @@ class Runtime:
     """Holds the head of the ledger, so that a restored database is noticed; None if there is none."""
     written_head: WrittenHead = field(default_factory=WrittenHead)
     swept: Swept = field(default_factory=Swept)
+    followed: FollowedLedger = field(default_factory=FollowedLedger)
     source_reading: SourceReading = field(default_factory=SourceReading)
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     random: Random = field(default_factory=Random)

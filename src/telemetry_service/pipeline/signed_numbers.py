@@ -6,13 +6,13 @@ written behind a forged one repeats its digest as well.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.ledger import FIRST_PREV, digest_of
 from telemetry_service.domain.verification import Verification
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.runtime import Followed, Runtime
 from telemetry_service.sealing.ledger_key import read_line, unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
@@ -30,11 +30,12 @@ def signed_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | No
         NotVerifiedYetError: an entry may be missing, or is not ours, so that only the next sweep can tell.
     """
     start = Head(0, FIRST_PREV) if verdict is None else Head(verdict.seq, verdict.sha256)
-    said = _said_since(runtime, tx, start)
-    if said is None:
+    followed = _followed(runtime, tx, start)
+    if followed is None:
         raise NotVerifiedYetError
+    runtime.followed.latest = followed
     known = {} if verdict is None else verdict.stamps
-    return {**known, **said, **tx.ledger.stamps}
+    return {**known, **followed.numbers, **tx.ledger.stamps}
 
 
 def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> Mapping[str, str]:
@@ -45,14 +46,24 @@ def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | Non
         return {} if verdict is None else verdict.stamps
 
 
-def _said_since(runtime: Runtime, tx: Transaction, start: Head) -> dict[str, str] | None:
-    """Return what the lines behind one say; None if they do not follow each other to the head, or are not ours."""
-    found = readable(lambda: tx.ledger.since(start.seq, MOST))
+def _followed(runtime: Runtime, tx: Transaction, start: Head) -> Followed | None:
+    """Follow the lines behind one to the head, from where this process has come before."""
+    keys, known = frozenset(runtime.ledger_keys(tx).items()), runtime.followed.latest
+    if known is not None and (known.start, known.keys) == (start, keys):
+        further = _follow(tx, known)
+        if further is not None:
+            return further
+    return _follow(tx, Followed(start, start, keys, {}))  # Perhaps an older copy of the database was restored.
+
+
+def _follow(tx: Transaction, known: Followed) -> Followed | None:
+    """Follow the lines further; None if they do not follow each other to the head, or are not ours."""
+    found = readable(lambda: tx.ledger.since(known.head.seq, MOST))
     if found is None:
         return None
     lines, head = found
-    keys = frozenset(runtime.ledger_keys(tx).items()) if lines else frozenset()
-    return readable(lambda: _chained(lines, start, head, keys))
+    said = readable(lambda: _chained(lines, known.head, head, known.keys))
+    return None if said is None else replace(known, head=head, numbers={**known.numbers, **said})
 
 
 def _chained(

@@ -13,6 +13,7 @@ import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -143,7 +144,7 @@ def _ring_id(key: bytes) -> bytes:
 
 
 def _cipher(key: bytes) -> AESGCM:
-    return AESGCM(derive_key(key, _SEAL_KEY))
+    return AESGCM(_derived(key, _SEAL_KEY))
 
 
 def _seal(key: bytes, plaintext: bytes, place: Place) -> bytes:
@@ -159,4 +160,10 @@ def _bound(head: bytes, place: Place) -> bytes | None:
 
 
 def _digest(key: bytes, secret: bytes, purpose: str) -> bytes:
-    return hmac.digest(derive_key(key, f"{_DIGEST_KEY}/{purpose}"), secret, "sha256")
+    return hmac.digest(_derived(key, f"{_DIGEST_KEY}/{purpose}"), secret, "sha256")
+
+
+@lru_cache(128)
+def _derived(key: bytes, purpose: str) -> bytes:
+    """Derive each key once: every request needs several."""
+    return derive_key(key, purpose)

@@ -18,6 +18,7 @@ _REGISTRY = 0x626F756E636572
 
 _CHUNK = 10_000
 """Parameters in one statement; SQLite's own limit is 32,766."""
+_ENVIRONMENTS = select(Bouncer.bouncer_id, Bouncer.environment).where(Bouncer.bouncer_id.in_(bindparam("bouncer_ids")))
 
 
 class BouncerStore:
@@ -42,9 +43,8 @@ class BouncerStore:
         found: dict[str, Environment] = {}
         ordered = sorted(bouncer_ids)
         for start in range(0, len(ordered), _CHUNK):
-            asked = select(Bouncer.bouncer_id, Bouncer.environment)
-            chunk = asked.where(Bouncer.bouncer_id.in_(ordered[start : start + _CHUNK]))
-            found |= {row.bouncer_id: row.environment for row in full_rows(self._connection.execute(chunk))}
+            rows = self._connection.execute(_ENVIRONMENTS, {"bouncer_ids": ordered[start : start + _CHUNK]})
+            found |= {row.bouncer_id: row.environment for row in full_rows(rows)}
         return found
 
     def shares_production(self, bouncer_id: str, pair_id: str) -> bool:
