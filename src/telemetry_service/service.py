@@ -210,6 +210,7 @@ def make_runtime(settings: Settings, options: Options) -> Runtime:
             trusted_proxies=settings.trusted_proxies,
             bootstrap_token=settings.bootstrap_token is not None,
             public_url=settings.public_url,
+            console_url=settings.console_url,
             frame_ancestors=settings.frame_ancestors,
             hsts_subdomains=settings.hsts_subdomains,
             release=settings.release,

@@ -209,6 +209,11 @@ def public_url(text: str) -> PublicUrl:
     return url
 
 
+def console_url(text: str) -> PublicUrl:
+    """Return where the console is."""
+    return _origin(text)
+
+
 def frame_ancestors(text: str) -> tuple[str, ...]:
     """Return the origins whose pages may show the tab in a frame."""
     urls = [_origin(part.strip()) for part in text.split(",")]

@@ -64,6 +64,7 @@ _LISTS_AND_BLOCKS = frozenset({"ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY", "T
 _PLAIN = frozenset(
     {
         "DEMO_MODE",
+        "TELEMETRY_CONSOLE_URL",
         "TELEMETRY_LEDGER_HEAD_FILE",
         "TELEMETRY_LICENSE_SERVER_CA_FILE",
         "TELEMETRY_CUSTOMER_ID",
@@ -140,6 +141,8 @@ class Settings:
     """Addresses and networks of reverse proxies whose ``X-Forwarded-*`` headers are trusted."""
     public_url: PublicUrl | None
     """Where browsers reach the service; None if the deployment does not say."""
+    console_url: PublicUrl | None
+    """Where the console is that the breadcrumbs lead to; None if they lead to the tab."""
     frame_ancestors: tuple[str, ...]
     """Other origins whose pages may show the tab in a frame."""
     hsts_subdomains: bool
@@ -211,6 +214,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         send_spread=source.read("TELEMETRY_SEND_SPREAD_SECONDS", values.spread, DEFAULT_SEND_SPREAD),
         trusted_proxies=source.read("TELEMETRY_TRUSTED_PROXIES", values.trusted_proxies, ()),
         public_url=source.read("TELEMETRY_PUBLIC_URL", values.public_url, None),
+        console_url=source.read("TELEMETRY_CONSOLE_URL", values.console_url, None),
         frame_ancestors=source.read("TELEMETRY_FRAME_ANCESTORS", values.frame_ancestors, ()),
         metrics_address=source.read("TELEMETRY_METRICS_ADDRESS", values.ip_address_text, DEFAULT_METRICS_ADDRESS),
         metrics_port=source.read("TELEMETRY_METRICS_PORT", values.port, None),

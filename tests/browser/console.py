@@ -11,6 +11,7 @@ import uvicorn
 
 from telemetry_service.app import create_app
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import LicenseStatus, Tier
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import ExchangeLimits
@@ -18,6 +19,7 @@ from telemetry_service.pipeline.actions.configure import save_configuration, set
 from telemetry_service.pipeline.actions.report_facts import redeem_code, register_bouncer, report_license
 from telemetry_service.pipeline.actions.retry import retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.activity import list_activity
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.runtime import Runtime
@@ -105,6 +107,15 @@ class Console:
     def tab(self) -> str:
         """The address of the settings tab."""
         return self.url + TAB
+
+    @property
+    def settings(self) -> str:
+        """The address of the settings."""
+        return f"{self.tab}/settings"
+
+    def noted(self, kind: Kind) -> bool:
+        """Whether the ledger has an entry of a kind."""
+        return any(it.kind is kind for it in read_now(self.runtime, list_activity))
 
     def session_cookie(self) -> str:
         """Log in beside the browser, and return the value of the session's cookie."""

@@ -31,6 +31,13 @@ LOOKS: tuple[tuple[str, ViewportSize, Scheme], ...] = (
 )
 
 
+VIEWS = (
+    ("", "tab", ("preview", "history")),
+    ("/settings", "settings", ("transmission", "security")),
+)
+"""The address of a view, the name of its picture, and the parts of it that have their own."""
+
+
 def look(page: Page, viewport: ViewportSize, scheme: Scheme) -> None:
     """Give the page another width and another theme."""
     page.set_viewport_size(viewport)
@@ -55,36 +62,39 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
     ready.report(3)
     log_in(page.context, ready)
     page.goto(ready.tab)
+    page.get_by_text("Show as table").click()
+    check(page, "the overview with a table")
+    page.goto(ready.settings)
     page.locator("#test").click()
     expect(page.locator("#connection-test-result .step")).to_have_count(6)
     page.locator("#show").click()
     expect(page.locator("#revealed-key-text")).to_be_visible()
-    page.get_by_text("Show as table").click()
     check(page, "after a test, with the key shown")
 
 
 DIALOGS = {
-    "#send-now": "#send-now-dialog",
-    "#view-payload": "#payload-dialog",
-    "#remove-key": "#remove-key-dialog",
-    "#history tr:nth-child(2) th a": "#drawer",
+    "#send-now": ("", "#send-now-dialog"),
+    "#view-payload": ("", "#payload-dialog"),
+    "#remove-key": ("/settings", "#remove-key-dialog"),
+    "#history tr:nth-child(2) th a": ("", "#drawer"),
 }
-"""Each with what opens it."""
+"""What opens each, and on which view."""
 
 
 def test_each_dialog(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     log_in(page.context, ready)
-    for opener, dialog in DIALOGS.items():
-        page.goto(ready.tab)
+    for opener, (view, dialog) in DIALOGS.items():
+        page.goto(ready.tab + view)
         page.locator(opener).click()
         expect(page.locator(dialog)).to_be_visible()
         check(page, dialog)
 
 
 def test_a_wrong_field_and_a_question_before_a_save(ready: Console, page: Page) -> None:
-    page.goto(ready.tab)
-    page.get_by_label("API Key", exact=True).fill("wrong")
+    page.goto(ready.settings)
+    page.locator("#replace").click()
+    page.locator("#api_key").fill("wrong")
     page.locator("#save").click()
     expect(page.locator("#api_key-wrong")).to_be_visible()
     check(page, "a wrong key")
@@ -105,29 +115,30 @@ def test_a_demo_and_a_form_that_came_back_after_the_login(console: Console, page
 
 
 def test_the_tab_right_after_the_installation(console: Console, page: Page) -> None:
-    page.goto(console.tab)
-    check(page, "the empty tab")
+    for view in (console.tab, console.settings):
+        page.goto(view)
+        check(page, f"the empty tab, {view}")
 
 
 def test_the_tab_of_a_site_that_has_run_for_weeks(console: Console, page: Page) -> None:
     live_for_weeks(console)
     log_in(page.context, console)
-    page.goto(console.tab)
-    expect(page.locator("#health-title")).to_have_text("Healthy")
-    check(page, "the tab after weeks")
-    for name, viewport, scheme in LOOKS:
-        look(page, viewport, scheme)
-        page.evaluate("scrollTo(0, 0)")
-        picture(page, f"tab-{name}")
-        for part in ("transmission", "security", "preview", "history")[0 if viewport is WIDE else 3 :]:
-            page.locator(f"#{part}").evaluate("part => part.scrollIntoView({behavior: 'instant'})")
-            picture(page, f"{part}-{name}")
+    for view, first, parts in VIEWS:
+        page.goto(console.tab + view)
+        check(page, f"the tab after weeks, {view}")
+        for name, viewport, scheme in LOOKS:
+            look(page, viewport, scheme)
+            page.evaluate("scrollTo(0, 0)")
+            picture(page, f"{first}-{name}")
+            for part in parts:
+                page.locator(f"#{part}").evaluate("part => part.scrollIntoView({behavior: 'instant'})")
+                picture(page, f"{part}-{name}")
 
 
 def test_the_access_page(ready: Console, page: Page) -> None:
     ready.session_cookie()  # As in another browser.
-    page.goto(ready.tab)
-    page.get_by_role("link", name="Access", exact=True).click()
+    page.goto(ready.settings)
+    page.get_by_role("link", name="Sessions and tokens").click()
     expect(page.locator("#session-list tbody tr")).to_have_count(2)
     page.locator("#change-password").scroll_into_view_if_needed()
     check(page, "the access page")

@@ -19,7 +19,7 @@ def test_a_payload_leaves_in_a_bundle_and_its_receipt_comes_back(
     ready: Console, server: LicenseServer, page: Page, tmp_path: Path
 ) -> None:
     ready.send()
-    page.goto(ready.tab)
+    page.goto(f"{ready.tab}/proof")
     expect(page.locator("#bundles")).to_contain_text("1 payload waiting")
     check(page, "a bundle to export")
     with page.expect_download() as download:
@@ -34,6 +34,7 @@ def test_a_payload_leaves_in_a_bundle_and_its_receipt_comes_back(
     expect(page.locator("#receipts-imported-dialog")).to_contain_text("1 transmission accepted")
     check(page, "imported receipts")
     page.locator("#receipts-imported-dialog").get_by_role("link", name="Close", exact=True).last.click()
+    page.get_by_role("link", name="Overview").click()
     expect(page.locator("#history")).to_contain_text("Success")
 
 

@@ -12,7 +12,7 @@ THROW_AWAY = Deployed(environment={"DEMO_MODE": "true", "ENCRYPTION_KEY": "", "C
 
 
 @pytest.mark.parametrize("deployed", [DEMO], ids=["demo"])
-@each("address", ["", "/payload", "/send-now", "/proof", "/activity"])
+@each("address", ["", "/settings", "/payload", "/send-now", "/proof", "/activity"])
 def test_every_page_says_that_it_is_a_demo(console: Console, page: Page, address: str) -> None:
     page.goto(console.tab + address)
     note = page.get_by_role("note", name="Demo mode")

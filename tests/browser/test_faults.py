@@ -55,14 +55,14 @@ def test_a_retry_of_what_was_accepted_meanwhile_says_so(ready: Console, page: Pa
 def test_a_form_without_its_proof_of_origin_is_refused_with_a_page(browser: Browser, ready: Console) -> None:
     with visit(browser, ready, Look(javascript=False)) as (page, faults):
         faults.expected_statuses.add(403)
-        page.goto(ready.tab)
+        page.goto(ready.settings)
         log_in(page.context, ready)
-        page.locator("#save").click()
+        page.locator("#save-all").click()
         expect(page.locator("main")).to_contain_text("the session has ended. Reload the page")
 
 
 def test_a_service_that_does_not_respond_is_reported(ready: Console, page: Page, faults: Faults) -> None:
-    page.goto(ready.tab)
+    page.goto(ready.settings)
     page.route("**/test-connection", lambda route: route.abort())
     page.locator("#test").click()
     expect(page.locator("#toasts")).to_contain_text("did not respond")
@@ -73,7 +73,7 @@ def test_a_service_that_does_not_respond_is_reported(ready: Console, page: Page,
 @pytest.mark.parametrize("button", ["#test", "#save-all"])
 def test_a_clicked_button_waits_for_its_response(ready: Console, page: Page, button: str) -> None:
     asked: list[str] = []
-    page.goto(ready.tab)
+    page.goto(ready.settings)
 
     def respond_late(_route: object) -> None:
         asked.append(button)
@@ -97,16 +97,17 @@ def test_a_key_that_cannot_be_opened_names_the_encryption_key(
     ):
         page.goto(other.tab)
         expect(page.locator("#health-title")).to_have_text("Not Configured")
+        expect(page.locator("#preview")).to_contain_text("ENCRYPTION_KEY")
+        page.goto(other.settings)
         page.locator("#show").click()
         expect(page.locator("#revealed-key")).to_contain_text("cannot be decrypted with this ENCRYPTION_KEY")
         page.locator("#test").click()
         expect(page.locator("#connection-test")).to_contain_text("enter the API key again")
-        expect(page.locator("#preview")).to_contain_text("ENCRYPTION_KEY")
         assert ready.server.journal() == ()
 
 
 def test_a_fault_is_said_once_and_goes_when_it_is_overcome(ready: Console, page: Page, faults: Faults) -> None:
-    page.goto(ready.tab)
+    page.goto(ready.settings)
     page.route("**/save", lambda route: route.abort())
     page.get_by_role("radio", name="Monthly", exact=True).check()
     for _ in range(2):

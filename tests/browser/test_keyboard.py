@@ -29,7 +29,7 @@ def test_the_first_stop_skips_to_the_content(console: Console, page: Page) -> No
 
 
 def test_a_key_is_entered_tested_and_saved(console: Console, page: Page) -> None:
-    page.goto(console.tab)
+    page.goto(console.settings)
     tab_to(page, "api_key")
     page.keyboard.type(API_KEY)
     tab_to(page, "test")
@@ -37,12 +37,12 @@ def test_a_key_is_entered_tested_and_saved(console: Console, page: Page) -> None
     expect(page.locator("#connection-test-result")).to_be_focused()
     tab_to(page, "save", "Shift+Tab")
     page.keyboard.press("Space")
-    expect(page.locator("#toasts")).to_contain_text("Settings and API key saved.")
-    expect(page.locator("#save")).to_be_focused()
+    expect(page.locator("#toasts")).to_contain_text("API key saved.")
+    expect(page.locator("#replace")).to_be_focused()
 
 
 def test_a_frequency_is_chosen_and_telemetry_switched_off(ready: Console, page: Page) -> None:
-    page.goto(ready.tab)
+    page.goto(ready.settings)
     tab_to(page, "enabled")
     page.keyboard.press("Space")
     page.keyboard.press("Tab")

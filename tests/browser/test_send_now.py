@@ -72,8 +72,11 @@ def test_the_same_form_sent_twice_is_one_transmission(ready: Console, page: Page
     ids=["off", "no License Server", "no customer id"],
 )
 def test_what_keeps_a_payload_from_being_sent_is_said(ready: Console, page: Page, reason: str) -> None:
-    page.goto(ready.tab)
-    page.locator("#send-now").click()
+    for view in (ready.tab, ready.settings):
+        page.goto(view)
+        expect(page.locator("#send-now")).to_be_disabled()
+        expect(page.locator("#send-now-barred")).to_contain_text(reason)
+    page.goto(f"{ready.tab}/send-now")
     expect(page.locator("#send-now-dialog")).to_contain_text(reason)
     expect(page.get_by_role("button", name="Send now")).to_be_disabled()
 

@@ -33,11 +33,12 @@ def log_in_again(page: Page) -> None:
 
 def change(page: Page, console: Console) -> None:
     """Change three settings, type a key, and let the session end."""
-    page.goto(console.tab)
+    page.goto(console.settings)
+    page.locator("#replace").click()
     page.get_by_label("Daily").check()
     page.get_by_label("90 days").check()
     page.get_by_role("switch", name="Enable PII Anonymization").uncheck()
-    page.get_by_label("API Key", exact=True).fill(TYPED_KEY)
+    page.get_by_label("New API Key", exact=True).fill(TYPED_KEY)
     console.clock.advance(hours=3)
 
 
@@ -51,7 +52,7 @@ def came_back(page: Page) -> None:
     expect(page.get_by_label("Daily")).to_be_checked()
     expect(page.get_by_label("90 days")).to_be_checked()
     expect(page.get_by_role("switch", name="Enable PII Anonymization")).not_to_be_checked()
-    expect(page.get_by_label("API Key", exact=True)).to_have_value("")
+    expect(page.get_by_label("New API Key", exact=True)).to_have_value("")
     assert TYPED_KEY not in page.content()
     assert TYPED_KEY not in json.dumps(page.context.cookies())
 
@@ -65,7 +66,7 @@ def test_what_was_changed_comes_back_after_the_login(ready: Console, page: Page,
     expect(page.locator("#unsaved-form-kept")).to_contain_text("Your unsaved changes will be restored")
     log_in_again(page)
     came_back(page)
-    expect(page.locator("[data-save-bar]")).to_contain_text("Unsaved changes.", use_inner_text=True)
+    expect(page.locator("[data-save-bar]")).to_contain_text("3 unsaved changes", use_inner_text=True)
     assert read_now(ready.runtime, read_configuration).stored == before
     page.locator("#save-all").click()
     expect(page.locator("#toasts")).to_contain_text("Settings saved.")
@@ -90,7 +91,7 @@ def test_it_is_shown_once(ready: Console, plain: Page) -> None:
     plain.locator("#save-all").click()
     log_in_again(plain)
     came_back(plain)
-    plain.goto(ready.tab)
+    plain.goto(ready.settings)
     expect(plain.locator("#resumed")).to_have_count(0)
     expect(plain.get_by_label("Twice monthly")).to_be_checked()
 
@@ -106,12 +107,12 @@ def test_what_somebody_else_saved_in_the_meantime_is_shown_and_not_overwritten(
         log_in_again(page)
         stale = page.locator("#stale")
         expect(stale).to_contain_text("these settings were changed elsewhere")
-        expect(stale.locator("tr", has_text="Transmission frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
-        expect(stale.locator("tr", has_text="Data encryption")).to_have_count(0)
+        expect(stale.locator("tr", has_text="Transmission Frequency")).to_have_text(re.compile(r"Weekly\s+Daily"))
+        expect(stale.locator("tr", has_text="Data Encryption")).to_have_count(0)
         expect(page.get_by_role("switch", name="Enable Data Encryption")).not_to_be_checked()
         ready.configure(retention_days=365)
         page.locator("#save-all").click()
-        expect(page.locator("#stale tr", has_text="Local data retention")).to_have_text(
+        expect(page.locator("#stale tr", has_text="Local Data Retention")).to_have_text(
             re.compile(r"365 days\s+90 days")
         )
         assert read_now(ready.runtime, read_configuration).stored.values.frequency is Frequency.WEEKLY
@@ -127,7 +128,7 @@ def test_a_form_of_an_earlier_session_comes_back_with_what_was_changed(browser: 
 
 
 def test_nothing_is_kept_of_a_form_that_changed_nothing(ready: Console, plain: Page) -> None:
-    plain.goto(ready.tab)
+    plain.goto(ready.settings)
     ready.clock.advance(hours=3)
     plain.locator("#save-all").click()
     plain.wait_for_url(re.compile(r"/login"))
@@ -183,7 +184,7 @@ def test_a_form_that_was_not_signed_here_is_none(ready: Console, page: Page) -> 
     text = to_base64url(json.dumps(forged).encode()).decode()
     for signed in (text, f"{text}.{'A' * 43}"):
         cookies = f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={signed}"
-        response = page.request.get(ready.tab, headers={"Cookie": cookies})
+        response = page.request.get(ready.settings, headers={"Cookie": cookies})
         assert response.ok
         assert "Not saved" not in response.text()
 
@@ -191,7 +192,8 @@ def test_a_form_that_was_not_signed_here_is_none(ready: Console, page: Page) -> 
 @each("cookie", ["x", "", "e30", base64.urlsafe_b64encode(b"[1]").decode(), "****", "\u00e4"])
 def test_a_cookie_that_is_no_unsaved_form_counts_as_none(ready: Console, page: Page, cookie: str) -> None:
     response = page.request.get(
-        ready.tab, headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={cookie}"}
+        ready.settings,
+        headers={"Cookie": f"telemetry_session={ready.session_cookie()}; telemetry_unsaved_form={cookie}"},
     )
     assert response.ok
     assert "Not saved" not in response.text()

@@ -11,7 +11,7 @@ from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import Look, log_in, visit
 from tests.support.actors import STRANGER, VIEWER
 
-PAGES = (paths.TAB, "/embedded", paths.ACCESS, paths.PROOF, paths.ACTIVITY)
+PAGES = (paths.TAB, paths.SETTINGS, "/embedded", "/embedded/settings", paths.ACCESS, paths.PROOF, paths.ACTIVITY)
 _BACKGROUND = "it => getComputedStyle(it).backgroundColor"
 
 
@@ -23,8 +23,9 @@ def test_the_pages_of_a_viewer_work(browser: Browser, ready: Console) -> None:
         for path in PAGES:
             page.goto(ready.url + path)
             _expect_accessible(page, path)
-        page.goto(ready.tab)
+        page.goto(ready.settings)
         _expect_looking_disabled(page)
+        page.goto(ready.tab)
         page.locator("#history tbody th a").first.click()
         expect(page.locator("#drawer")).to_be_visible()
         _expect_accessible(page, "the drawer")
@@ -36,7 +37,7 @@ def _expect_accessible(page: Page, what: str) -> None:
 
 
 def _expect_looking_disabled(page: Page) -> None:
-    """Expect the primary button in the color of a plain one that is disabled, too."""
-    for disabled in (page.locator("#save"), page.locator("#test")):
-        expect(disabled).to_be_disabled()
-    assert page.locator("#save").evaluate(_BACKGROUND) == page.locator("#test").evaluate(_BACKGROUND)
+    """Expect every disabled button in the same color."""
+    for disabled in ("#test", "#show", "#replace"):
+        expect(page.locator(disabled)).to_be_disabled()
+        assert page.locator(disabled).evaluate(_BACKGROUND) == page.locator("#send-now").evaluate(_BACKGROUND)

@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.schedule import Frequency
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
@@ -14,7 +15,7 @@ from tests.support.license_server import API_KEY
 
 
 def test_a_key_is_entered_tested_and_saved(console: Console, plain: Page) -> None:
-    plain.goto(console.tab)
+    plain.goto(console.settings)
     plain.get_by_label("API Key", exact=True).fill(API_KEY)
     plain.get_by_label("Weekly").check()
     plain.locator("#test").click()
@@ -23,26 +24,30 @@ def test_a_key_is_entered_tested_and_saved(console: Console, plain: Page) -> Non
     assert API_KEY not in plain.content()
     plain.get_by_label("API Key", exact=True).fill(API_KEY)
     plain.locator("#save").click()
-    expect(plain.locator("#toasts")).to_contain_text("Settings and API key saved.")
+    expect(plain.locator("#toasts")).to_contain_text("API key saved.")
+    expect(plain.get_by_label("Weekly")).to_be_checked()  # What was chosen besides is neither saved nor lost.
+    assert read_now(console.runtime, read_configuration).stored.values.frequency is Frequency.TWICE_MONTHLY
+    plain.locator("#save-all").click()
+    expect(plain.locator("#toasts")).to_contain_text("Settings saved.")
     assert read_now(console.runtime, read_configuration).stored.values.frequency is Frequency.WEEKLY
 
 
 def test_the_key_is_shown_after_the_password(ready: Console, plain: Page) -> None:
-    plain.goto(ready.tab)
+    plain.goto(ready.settings)
     ready.clock.advance(minutes=11)
     plain.locator("#show").click()
     plain.get_by_role("textbox", name="Password").fill(PASSWORD)
     with plain.expect_response("**/reveal") as response:
         plain.get_by_role("button", name="Show the API key").click()
     expect(plain.locator("#revealed-key-text")).to_have_text(API_KEY)
-    assert response.value.headers["refresh"] == "30; url=/settings/general/telemetry"
+    assert response.value.headers["refresh"] == "30; url=/settings/general/telemetry/settings"
     assert response.value.headers["cache-control"] == "no-store"
     plain.get_by_role("link", name="Hide").click()
     expect(plain.locator("#revealed-key-text")).to_have_count(0)
 
 
 def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> None:
-    plain.goto(ready.tab)
+    plain.goto(ready.settings)
     plain.locator("#remove-key").click()
     expect(plain.get_by_role("heading", name="Remove the API key?")).to_be_visible()
     expect(plain.locator("main")).to_contain_text("No payload is waiting.")
@@ -50,33 +55,34 @@ def test_the_key_is_removed_after_a_question(ready: Console, plain: Page) -> Non
     plain.locator("#remove-key").click()
     plain.get_by_role("button", name="Remove the API key").click()
     expect(plain.locator("#toasts")).to_contain_text("API key removed.")
-    expect(plain.locator("#activity")).to_contain_text("Removed the API key")
+    assert ready.noted(Kind.KEY_REMOVED)
     assert read_now(ready.runtime, read_configuration).stored.api_key is None
     plain.goto(f"{ready.tab}/api-key/remove")
     expect(plain.locator("main")).to_contain_text("there is nothing to remove")
 
 
 def test_turning_telemetry_off_asks_on_a_separate_page(ready: Console, plain: Page) -> None:
-    plain.goto(ready.tab)
+    plain.goto(ready.settings)
+    plain.locator("#replace").click()
     plain.get_by_role("switch", name="Enable Telemetry").uncheck()
-    plain.get_by_label("API Key", exact=True).fill("ck_another_key_of_this_customer")
+    plain.get_by_label("New API Key", exact=True).fill("ck_another_key_of_this_customer")
     plain.locator("#save-all").click()
     expect(plain.get_by_role("heading", name="Turn telemetry off?")).to_be_visible()
     expect(plain.locator("main")).to_contain_text("Enter the API key again")
     plain.get_by_role("button", name="Turn off and save").click()
-    expect(plain.locator("#health-title")).to_have_text("Disabled")
+    expect(plain.locator("#server-badge")).to_have_text("License Server: not contacted while off")
 
 
 def test_a_stale_save_shows_the_difference(browser: Browser, ready: Console) -> None:
     with visit(browser, ready, Look(javascript=False)) as (page, faults):
         faults.expected_statuses.add(412)
-        page.goto(ready.tab)
+        page.goto(ready.settings)
         page.get_by_label("Daily").check()
         ready.configure(frequency=Frequency.WEEKLY)
-        page.locator("#save").click()
-        expect(page.locator("#stale")).to_contain_text("Transmission frequency")
+        page.locator("#save-all").click()
+        expect(page.locator("#stale")).to_contain_text("Transmission Frequency")
         expect(page.get_by_label("Daily")).to_be_checked()
-        page.locator("#save").click()
+        page.locator("#save-all").click()
         expect(page.locator("#toasts")).to_contain_text("Settings saved.")
 
 

@@ -25,6 +25,7 @@ PLANTED = {
     "TELEMETRY_BOOTSTRAP_TOKEN": "canary-0123456789-abcdefghij-KLMNOPQRST",
     "TELEMETRY_API_KEY": "canary-of-an-api-key-0815",
     "TELEMETRY_PUBLIC_URL": "https://canary.example",
+    "TELEMETRY_CONSOLE_URL": "https://canary.example",
     "TELEMETRY_FRAME_ANCESTORS": "https://canary.example",
     "TELEMETRY_TRUSTED_PROXIES": "198.51.100.77",
     "TELEMETRY_DEPLOYMENT_VERSION": "9.9.9-rc77",

@@ -208,6 +208,12 @@ def test_frame_ancestors_are_origins() -> None:
     assert load_settings(VALID).frame_ancestors == ()
 
 
+def test_the_console_has_an_address_and_perhaps_a_path() -> None:
+    for text, address in (("https://Console.example/", "https://console.example"), ("https://a.example/cc", None)):
+        assert str(load_settings(VALID | {"TELEMETRY_CONSOLE_URL": text}).console_url) == (address or text)
+    assert load_settings(VALID).console_url is None
+
+
 def test_trusted_proxies_are_addresses_and_networks_of_both_families() -> None:
     assert load_settings(VALID).trusted_proxies == ()
     named = load_settings(VALID | {"TELEMETRY_TRUSTED_PROXIES": "10.0.0.7, fd00::/8,::1 ,192.168.0.0/16"})

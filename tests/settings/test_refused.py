@@ -156,6 +156,8 @@ def test_a_key_may_not_serve_both_purposes() -> None:
         ("TELEMETRY_PUBLIC_URL", "https://console.example/login/"),
         ("TELEMETRY_PUBLIC_URL", "https://console.example/api/v1/telemetry"),
         ("TELEMETRY_PUBLIC_URL", f"https://console.example/{'x' * 200}"),
+        ("TELEMETRY_CONSOLE_URL", "console.example"),
+        ("TELEMETRY_CONSOLE_URL", "javascript:alert(1)"),
         ("TELEMETRY_FRAME_ANCESTORS", "*"),
         ("TELEMETRY_FRAME_ANCESTORS", "console.example"),
         ("TELEMETRY_FRAME_ANCESTORS", "https://console.example/page"),

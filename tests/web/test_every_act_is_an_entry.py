@@ -417,6 +417,12 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             clicks("POST", paths.REVEAL, password=PASSWORD), by(PERSON, Kind.LOGIN, Kind.KEY_REVEALED), was_long_ago
         ),
     },
+    ("POST", paths.API_KEY): {
+        "new": Act(clicks("POST", paths.API_KEY, api_key=API_KEY), by(PERSON, Kind.KEY_SET), has_none),
+        "present": Act(clicks("POST", paths.API_KEY, api_key=API_KEY), NONE, has_key),
+        "malformed": Act(clicks("POST", paths.API_KEY, api_key="short"), NONE, has_key),
+    },
+    ("POST", paths.REPLACE_KEY): {"asked": Act(clicks("POST", paths.REPLACE_KEY), NONE, has_key)},
     ("POST", paths.REMOVE_KEY): {
         "there": Act(clicks("POST", paths.REMOVE_KEY), by(PERSON, Kind.KEY_REMOVED), has_key),
         "gone": Act(clicks("POST", paths.REMOVE_KEY), NONE, has_none),
@@ -471,6 +477,8 @@ READS = {
     paths.REMOVE_KEY,
     paths.SEND_NOW,
     TAB,
+    *paths.ABOVE,
+    paths.SETTINGS,
     paths.HISTORY,
     f"{paths.HISTORY}/{{transmission_id}}",
     DECIDE,

@@ -187,6 +187,8 @@ class Deployment:
     """Whose word counts for the address that a request comes from."""
     public_url: PublicUrl | None = None
     """Where browsers reach the service; None if the deployment does not say."""
+    console_url: PublicUrl | None = None
+    """Where the console is that the breadcrumbs lead to."""
     frame_ancestors: tuple[str, ...] = ()
     """Other origins whose pages may show the tab in a frame."""
     hsts_subdomains: bool = False

@@ -17,7 +17,7 @@ from telemetry_service.schemas.configuration import ConfigurationResponse
 from telemetry_service.schemas.insight import HealthResponse, PreviewResponse
 from telemetry_service.schemas.transmissions import HistoryResponse
 from telemetry_service.web.tab.history_query import HistoryQuery
-from telemetry_service.web.tab.page import page_sections
+from telemetry_service.web.tab.views import overview, settings_view
 from tests.support.actors import ADMIN
 from tests.support.license_server import Trouble, reply
 from tests.support.site import Site, usage
@@ -63,7 +63,7 @@ def test_every_figure_and_sentence_is_the_same_everywhere(site: Site, state: Cal
     state(site)
     site.report(usage(9, decisions=0), usage(4, decisions=3, bouncer="nobody-knows-me"))
     with open_snapshot(site.runtime) as snapshot:
-        tab = page_sections(snapshot, HistoryQuery())
+        tab = overview(snapshot, HistoryQuery()) | settings_view(snapshot)
     rest = HealthResponse.model_validate(read_now(site.runtime, read_health))
     verdict = tab["verdict"]
     assert (verdict.health.cause, verdict.health.next_step) == (rest.cause, rest.next_step)

@@ -47,7 +47,7 @@ def look(console: Console, address: str, headers: dict[str, str] | None = None) 
 
 
 def test_a_page_is_read_in_twenty_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
-    for address in (paths.TAB, paths.PAYLOAD, "/embedded", paths.PROOF, paths.ACTIVITY):
+    for address in (paths.TAB, paths.SETTINGS, paths.PAYLOAD, "/embedded", paths.PROOF, paths.ACTIVITY):
         asked = look(console, address)
         assert (asked.transactions, len(asked.statements) <= 20) == (TRANSACTIONS, True), (address, asked)
 

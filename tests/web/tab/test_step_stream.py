@@ -144,7 +144,7 @@ def test_a_refusal_in_a_test_whose_browser_went_away_is_no_fault(caplog: pytest.
 
 @each("begun", list(StepName))
 def test_the_steps_before_have_passed_and_those_behind_wait(begun: StepName) -> None:
-    shown = Pages(DEPLOYMENT).text("telemetry/connection_test.html", {"begun": begun})
+    shown = Pages(DEPLOYMENT).text("telemetry/settings/connection_test.html", {"begun": begun})
     words = re.findall(">(passed|trying|waiting)<", shown)
     at = list(StepName).index(begun)
     assert words == ["passed"] * at + ["trying"] + ["waiting"] * (5 - at)

@@ -20,7 +20,7 @@ from tests.web.security.test_authorization import ROUTES, VIEWED
 __all__ = ["clock", "server"]
 
 BESIDE = (paths.PROOF, paths.ACTIVITY, paths.ACCESS)
-"""Pages beside the tab."""
+"""Other views."""
 
 
 class _Offers(HTMLParser):
@@ -74,11 +74,10 @@ def test_what_a_viewer_cannot_do_is_not_offered_and_the_reason_is(console: Conso
     for person in (ADMINISTRATOR, VIEWER):
         cookies = {"telemetry_session": sessions.open(Proven(person, console.clock.now()), STRANGER).token}
         found: set[tuple[str, str]] = set()
-        for address in (paths.TAB, paths.transmission(transmission), *BESIDE):
+        for address in (paths.TAB, paths.SETTINGS, paths.transmission(transmission), *BESIDE):
             offered, text = _offers(console, address, cookies)
             found |= offered
-            is_tab = address not in BESIDE
-            assert ('id="viewer-note"' in text) is (person is VIEWER and is_tab)
+            assert ('id="viewer-note"' in text) is (person is VIEWER)
         refused[person.role] = {offer for offer in found if not _admits_viewers(*offer)}
     assert refused["viewer"] == set()
     assert len(refused["administrator"]) >= 6

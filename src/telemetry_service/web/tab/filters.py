@@ -84,6 +84,7 @@ FILTERS = {
     "exact": exact,
     "grouped": grouped,
     "iso": iso,
+    "json": json.dumps,
     "payloads_kept": payloads_kept,
     "pretty": pretty,
     "size": size,

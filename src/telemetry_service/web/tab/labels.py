@@ -70,6 +70,15 @@ FREQUENCY: dict[Frequency, tuple[str, str]] = {
     Frequency.DAILY: ("Daily", "Every day at 02:00 UTC"),
 }
 
+SETTING: dict[str, str] = {
+    "enabled": "Enable Telemetry",
+    "frequency": "Transmission Frequency",
+    "encrypt_payload": "Data Encryption",
+    "anonymize_pii": "PII Anonymization",
+    "retention_days": "Local Data Retention",
+}
+"""The settings of the form, by the guide's words."""
+
 RETENTION: dict[int, str] = {
     7: "Minimum retention",
     30: "Recommended for troubleshooting",

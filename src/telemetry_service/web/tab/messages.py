@@ -5,6 +5,7 @@ from telemetry_service.web.tab.labels import Badge
 MESSAGES: dict[str, Badge] = {
     "saved": Badge("Settings saved.", "check", "good"),
     "saved-key": Badge("Settings and API key saved.", "check", "good"),
+    "key-saved": Badge("API key saved.", "check", "good"),
     "key-removed": Badge("API key removed. Nothing is sent until you save another key.", "check", "good"),
     "sessions-ended": Badge("Ended. That browser is logged out.", "check", "good"),
     "others-ended": Badge("Ended. Those people are logged out.", "check", "good"),

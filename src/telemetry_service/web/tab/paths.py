@@ -4,11 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from telemetry_service.domain.issuers import RETURN_PATH
+from telemetry_service.domain.public_url import PublicUrl
 from telemetry_service.web.http.place import Place
 
 TAB = "/settings/general/telemetry"
+ABOVE = ("/settings", "/settings/general")
+"""What a breadcrumb names above the tab: they lead to it, or the console has them."""
+
+SETTINGS = f"{TAB}/settings"
 SAVE = f"{TAB}/save"
 TEST_CONNECTION = f"{TAB}/test-connection"
+API_KEY = f"{TAB}/api-key"
+REPLACE_KEY = f"{TAB}/api-key/replace"
 REMOVE_KEY = f"{TAB}/api-key/remove"
 REVEAL = f"{TAB}/api-key/reveal"
 SEND_NOW = f"{TAB}/send-now"
@@ -73,6 +80,11 @@ def attempt_body(transmission_id: UUID | str, number: int) -> str:
     return f"{HISTORY}/{transmission_id}/attempts/{number}/body"
 
 
+def console(console_url: PublicUrl | None, path: str) -> str:
+    """Return the address of a page above the tab: the console's, or ours, which leads to the tab."""
+    return f"{console_url or ''}{path}"
+
+
 class Links:
     """These addresses as a page must name them: where the browser sees the service."""
 
@@ -86,5 +98,9 @@ class Links:
         if found is None:
             raise AttributeError(name)
         if callable(found):
-            return lambda *given: self._place.address(found(*given))
-        return self._place.address(found)
+            return lambda *given: self._named(found(*given))
+        return self._named(found)
+
+    def _named(self, address: str) -> str:
+        """Return the address as a page must name it; the console's has its own origin."""
+        return self._place.address(address) if address.startswith("/") else address

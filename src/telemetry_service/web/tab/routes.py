@@ -10,6 +10,7 @@ from telemetry_service.web.tab.forms import (
     key_routes,
     login_routes,
     provider_routes,
+    replace_key_routes,
     settings_routes,
 )
 from telemetry_service.web.tab.sections import ledger_routes, proof_routes, view_routes
@@ -23,6 +24,7 @@ TAB = (
     settings_routes.router,
     connection_routes.router,
     key_routes.router,
+    replace_key_routes.router,
     delivery_routes.router,
     bundle_routes.router,
     decision_routes.router,

@@ -50,6 +50,11 @@ class Visit:
         return is_htmx(self.request)
 
     @property
+    def from_overview(self) -> bool:
+        """Whether htmx requests from the overview, be it with a dialog or a drawer open."""
+        return "x-history-query" in self.request.headers
+
+    @property
     def query_behind(self) -> HistoryQuery:
         """The part of the history on the page that htmx requests from."""
         return history_query_in(self.request.headers.get("x-history-query", ""))

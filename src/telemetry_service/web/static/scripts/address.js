@@ -9,21 +9,22 @@
 
   function showTitle(dialog) {
     const words = dialog?.querySelector("h2").textContent.trim().replaceAll(/\s+/gu, " ");
-    document.title = `${words ? `${words} · ` : ""}Telemetry · Control Core`;
+    document.title = `${words ? `${words} · ` : ""}${tab().dataset.title} · Control Core`;
     document.dispatchEvent(new Event("telemetry:address"));
   }
 
   function opened(dialog) {
     const { url } = dialog.dataset;
     if (!tab() || !url) return;
-    if (location.pathname !== new URL(url, location).pathname) history.pushState({ drawer: true }, "", url);
+    const from = location.pathname + location.search;
+    if (location.pathname !== new URL(url, location).pathname) history.pushState({ drawer: true, from }, "", url);
     showTitle(dialog);
   }
 
   function leave(dialog) {
     // In a frame, going back could undo a step of the console around it.
     if (history.state?.drawer && parent === globalThis) history.back();
-    else history.replaceState(null, "", dialog.dataset.back);
+    else history.replaceState(null, "", history.state?.from ?? dialog.dataset.back);
   }
 
   function closed(dialog) {

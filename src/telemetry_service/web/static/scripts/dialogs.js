@@ -50,6 +50,12 @@
     dialog.dispatchEvent(new Event("telemetry:opened", { bubbles: true }));
   }
 
+  // The dialog was removed by the response to its form.
+  document.addEventListener("telemetry:adrift", () => {
+    const found = document.getElementById(opener) ?? document.getElementById("history-title");
+    found?.focus({ preventScroll: true });
+    opener = null;
+  });
   document.addEventListener("telemetry:content", () => {
     for (const dialog of document.querySelectorAll("dialog[data-modal]:not(.alone *, :modal)")) open(dialog);
   });

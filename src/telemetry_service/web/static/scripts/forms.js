@@ -3,25 +3,85 @@
   "use strict";
 
   const UNAUTHORIZED = 401;
-  const NOT_TYPED = new Set(["csrf_token", "version", "seen"]);
+  const KEY = "#api_key";
+  let leaving = false; // Whether the page may be left: what was typed is kept, or is to be discarded.
 
-  const typed = (form) => JSON.stringify([...new FormData(form)].filter(([name]) => !NOT_TYPED.has(name)));
-
-  function watch(form) {
-    form.dataset.started = "";
-    const saved = "notSaved" in form.dataset ? null : typed(form); // Restored changes differ from what is saved.
-    const look = () => {
-      const changed = typed(form) !== saved;
-      for (const it of form.querySelectorAll("[data-unsaved]")) it.hidden = !changed;
-      form.querySelector("[data-save-bar]")?.toggleAttribute("data-dirty", changed); // A viewer has none.
-    };
-    form.addEventListener("input", look);
-    form.addEventListener("change", look);
-    look();
+  /* What is chosen is compared with what is saved, and not with what the page has shown first: going back to a page, a
+     browser may fill in what was chosen when it was left. */
+  function differs(form, name, saved) {
+    const field = form.elements[name];
+    if (!field || field.disabled) return false;
+    return typeof saved === "boolean" ? field.checked !== saved : field.value !== String(saved);
   }
 
-  document.addEventListener("telemetry:content", () => {
-    for (const form of document.querySelectorAll("form[data-settings]:not([data-started])")) watch(form);
+  function changesIn(form) {
+    const fields = form.querySelector("[data-saved]");
+    if (!fields) return [];
+    const names = JSON.parse(fields.dataset.names);
+    const saved = Object.entries(JSON.parse(fields.dataset.saved));
+    return saved.filter(([name, value]) => differs(form, name, value)).map(([name]) => names[name]);
+  }
+
+  const inWords = ({ length }, names) => `${length} unsaved change${length === 1 ? "" : "s"}: ${names}.`;
+
+  function look(form) {
+    const changes = changesIn(form);
+    for (const it of form.querySelectorAll("[data-unsaved]")) it.hidden = changes.length === 0;
+    const words = form.querySelector("[data-changes]");
+    if (words) words.textContent = inWords(changes, changes.join(", "));
+    form.querySelector("[data-save-bar]")?.toggleAttribute("data-dirty", changes.length > 0); // A viewer has none.
+  }
+
+  const theForm = () => document.querySelector("form[data-settings]");
+
+  function lookAgain() {
+    const form = theForm();
+    if (form) look(form);
+  }
+
+  const isKeyTyped = () => Boolean(document.querySelector(KEY)?.value);
+  const isUnsaved = () => Boolean(document.querySelector("[data-dirty]")) || isKeyTyped();
+
+  /* An edited key is another key: what was said about the one before no longer holds. */
+  function forgetKeyResults(field) {
+    field.removeAttribute("aria-invalid");
+    field.parentElement.querySelector(".wrong")?.remove();
+    document.getElementById("connection-test")?.replaceChildren();
+  }
+
+  document.addEventListener("telemetry:content", lookAgain);
+  for (const name of ["input", "change"]) document.addEventListener(name, lookAgain);
+  document.addEventListener("input", ({ target }) => {
+    if (target.matches(KEY)) forgetKeyResults(target);
+  });
+
+  // In the field of the key, Enter tests the key that was typed.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches(KEY)) return;
+    event.preventDefault();
+    document.getElementById("test").click();
+  });
+
+  // A page that comes back as it was left may show what has been saved since by someone else.
+  addEventListener("pageshow", ({ persisted }) => {
+    leaving = false;
+    lookAgain();
+    if (persisted && theForm() && !isUnsaved()) location.reload();
+  });
+
+  addEventListener("beforeunload", (event) => {
+    if (!leaving && isUnsaved()) event.preventDefault();
+  });
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("[data-discard]")) leaving = true;
+  });
+  document.addEventListener("submit", ({ defaultPrevented, target }) => {
+    if (target === theForm() && !defaultPrevented) leaving = true; // Without htmx, the form leaves with the page.
+  });
+
+  // If the form has to come back after a login, the key has to be typed again.
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, parameters } }) => {
+    if (elt === theForm() && isKeyTyped()) Object.assign(parameters, { key_typed: "on" });
   });
 
   /* The session has ended: the changes are kept through the login, except for the API key. The form is sent without its
@@ -30,7 +90,7 @@
 
   function keepForm(form) {
     const fields = new URLSearchParams(new FormData(form));
-    if (fields.get("api_key")) fields.set("key_typed", "on");
+    if (isKeyTyped()) fields.set("key_typed", "on");
     fields.set("session_proof", fields.get("csrf_token"));
     for (const name of ["api_key", "csrf_token"]) fields.delete(name);
     return fetch(form.action, { method: "POST", body: fields, redirect: "manual" });
@@ -48,8 +108,9 @@
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     const { xhr } = event.detail;
     const login = xhr.status === UNAUTHORIZED && xhr.getResponseHeader("HX-Redirect");
-    const form = document.querySelector("form[data-settings]:has([data-dirty])");
-    if (!login || !form) return;
+    if (xhr.getResponseHeader("HX-Redirect")) leaving = true; // The server has kept what the form has sent.
+    const form = theForm();
+    if (!login || !form || !isUnsaved()) return;
     event.preventDefault();
     leaveFor(login, form);
   });

@@ -6,6 +6,7 @@
    telemetry:content  on the document: the page is there, or a part of it was replaced
    telemetry:opened   on a dialog: it has become modal
    telemetry:closed   on the document, with the dialog in `detail`: it was closed and has left the page
+   telemetry:adrift   on the document: what had the focus is gone, and nothing has it
    telemetry:address  on the document: the address or the title has changed */
 (() => {
   "use strict";
@@ -28,11 +29,10 @@
   /* Replacing a part loses the focus: move it to the replacement. */
   function keepFocus() {
     if (focusWanted() || document.activeElement !== document.body || !focusedBefore) return;
-    const candidates = [focusedBefore, focusedBefore.replace(/^retry-/u, "row-"), "history-title"];
-    candidates
-      .map((id) => document.getElementById(id))
-      .find(Boolean)
-      ?.focus();
+    const candidates = [focusedBefore, focusedBefore.replace(/^retry-/u, "row-")];
+    const found = candidates.map((id) => document.getElementById(id)).find(Boolean);
+    if (found) found.focus({ preventScroll: true });
+    else document.dispatchEvent(new Event("telemetry:adrift"));
   }
 
   document.addEventListener("htmx:beforeRequest", () => {

@@ -37,13 +37,50 @@
     if (toast.dataset.tone !== "bad") leaveInTime(toast); // An error stays until it is dismissed.
   }
 
-  /* A modal dialog covers everything that was there before it, so the toasts move above it each time. */
-  function raise() {
+  function startAll() {
+    for (const toast of document.querySelectorAll("[data-toast]:not([data-started])")) start(toast);
+  }
+
+  /* What lies outside of a modal dialog is inert: nobody hears it and nobody can click it. So the toasts are shown in the
+     dialog, and what arrives is added once they are there, so that it is announced. */
+  function wantedParent() {
+    const dialog = [...document.querySelectorAll("dialog:modal")].at(-1);
+    return dialog?.querySelector(".dialog-head").parentElement ?? document.getElementById("telemetry");
+  }
+
+  function moveTo(place, toasts) {
+    const head = place.querySelector(":scope > .dialog-head");
+    if (head) head.after(toasts);
+    else place.prepend(toasts);
+  }
+
+  function settle() {
     const toasts = region();
-    if (!toasts?.showPopover) return;
-    toasts.setAttribute("popover", "manual");
-    if (toasts.matches(":popover-open")) toasts.hidePopover();
-    toasts.showPopover();
+    const place = wantedParent();
+    if (!toasts || !place || toasts.parentElement === place) return;
+    const shown = [...toasts.children];
+    moveTo(place, toasts);
+    toasts.replaceChildren();
+    setTimeout(() => {
+      toasts.append(...shown);
+      startAll();
+    }, 0);
+  }
+
+  const isWithin = (toasts, it) => it instanceof Element && it !== toasts && it.contains(toasts);
+
+  /* Before the dialog that shows them is replaced. */
+  function goHome({ detail: { target } }) {
+    const toasts = region();
+    const home = document.getElementById("telemetry");
+    if (home && toasts && toasts.closest("dialog") && isWithin(toasts, target)) home.prepend(toasts);
+  }
+
+  /* The dialog that shows them has left the page. */
+  function bringHome({ detail }) {
+    const toasts = detail.querySelector("#toasts");
+    if (toasts) document.getElementById("telemetry")?.prepend(toasts);
+    settle();
   }
 
   function element(name, properties, data = {}) {
@@ -58,7 +95,7 @@
     toast.append(element("span"), element("p", { textContent: text }), element("button", dismiss, { dismiss: "" }));
     region()?.append(toast);
     start(toast);
-    raise();
+    settle();
   }
 
   function problemOf(text) {
@@ -70,12 +107,15 @@
   }
 
   document.addEventListener("telemetry:content", () => {
-    raise();
-    for (const toast of document.querySelectorAll("[data-toast]:not([data-started])")) start(toast);
+    settle();
+    startAll();
   });
   document.addEventListener("click", (event) => {
     event.target.closest("[data-dismiss]")?.closest("[data-toast]").remove();
   });
+  document.addEventListener("htmx:beforeSwap", goHome);
+  document.addEventListener("htmx:oobBeforeSwap", goHome);
+  document.addEventListener("telemetry:closed", bringHome);
   document.addEventListener("htmx:sendError", () => {
     say("The telemetry service did not respond. Check the connection and try again.");
   });

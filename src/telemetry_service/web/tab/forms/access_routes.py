@@ -40,7 +40,7 @@ from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
-ACCESS = "telemetry/access.html"
+ACCESS = "telemetry/access/page.html"
 _OTHERS, _ALL = "others", "all"
 _ENDED, _OTHERS_ENDED, _GONE, _CHANGED = "sessions-ended", "others-ended", "sessions-gone", "password-changed"
 _OWN, _OTHERS_TOO = "confirm-own", "confirm-others"

@@ -32,4 +32,4 @@ def take_receipts(visit: CurrentVisit, file: Annotated[UploadFile, File()]) -> R
     """Import a file of receipts, and show what became of each. Sending the same file twice changes nothing."""
     receipts = read_receipts_file(file.file.read(FILE_BYTES + 1))
     report = import_receipts(visit.runtime, receipts, visit.actor)
-    return visit.dialog("telemetry/receipts_imported.html", {"report": report})
+    return visit.dialog("telemetry/proof/receipts_imported.html", {"report": report})

@@ -15,13 +15,12 @@ from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
 from telemetry_service.web.tab.forms.step_stream import stream_steps
-from telemetry_service.web.tab.history_query import HistoryQuery
-from telemetry_service.web.tab.page import ACTIVITY, HISTORY, PAGE, page_sections, sections_beside_the_form
+from telemetry_service.web.tab.views import SETTINGS, settings_view
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
-_RESULT = "telemetry/connection_test.html"
-_BESIDE = ("telemetry/health.html", HISTORY, ACTIVITY)
+_RESULT = "telemetry/settings/connection_test.html"
+_BADGE = "telemetry/settings/server_badge.html"
 
 router = Topic("tab", described=False)
 
@@ -36,8 +35,8 @@ def test_the_connection(visit: CurrentVisit, form: SentForm) -> Response:
     shown = _test(visit, form.key)
     with open_snapshot(visit.runtime) as snapshot:
         typed = kept_form(form, read_configuration(snapshot))
-        shown |= page_sections(snapshot, HistoryQuery(), typed)
-    return visit.page(PAGE, shown)
+        shown |= settings_view(snapshot, typed)
+    return visit.page(SETTINGS, shown)
 
 
 def _stream(visit: Visit, typed_key: str | None) -> Response:
@@ -48,8 +47,8 @@ def _stream(visit: Visit, typed_key: str | None) -> Response:
         return pages.text(_RESULT, {"begun": step, "streamed": True})
 
     def finished(result: dict[str, Any]) -> str:
-        shown = read_now(visit.runtime, sections_beside_the_form, visit.query_behind)
-        return pages.parts(_RESULT, _BESIDE, visit.with_token(shown | result | {"streamed": True}))
+        shown = {"verdict": read_now(visit.runtime, lambda snapshot: snapshot.verdict), **result, "streamed": True}
+        return pages.parts(_RESULT, (_BADGE,), visit.with_token(shown))
 
     # Ask proxies not to buffer the response.
     headers = {"Vary": "Cookie, HX-Request", "X-Accel-Buffering": "no"}

@@ -86,5 +86,5 @@ def _dialog(
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
     asked = {"decision": decision.value, "reason": reason, "wrong": wrong, "reason_longest": REASON_LONGEST}
     return visit.dialog(
-        "telemetry/decide.html", {"asked": asked, "decided": found["drawer"], "withdrawal": withdrawal}, status
+        "telemetry/drawer/decide.html", {"asked": asked, "decided": found["drawer"], "withdrawal": withdrawal}, status
     )

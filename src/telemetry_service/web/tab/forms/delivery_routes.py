@@ -22,9 +22,9 @@ from telemetry_service.web.security.authorization import page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.history_query import history_query_in
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.page import BESIDE, DRAWER, NO_DIALOG, sections_beside_the_form
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.transmission import transmission_section
+from telemetry_service.web.tab.views import DRAWER, NO_DIALOG, OF_THE_OVERVIEW, TOASTS, overview
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
@@ -94,7 +94,7 @@ def _dialog(visit: Visit, changed: str | None = None) -> Response:
     preview = read_now(visit.runtime, build_preview)
     status = HTTPStatus.PRECONDITION_FAILED if changed else HTTPStatus.OK
     shown = {"preview": preview, "changed": changed, "request_key": str(uuid4())}
-    return visit.dialog("telemetry/send_now.html", shown, status)
+    return visit.dialog("telemetry/payload/send_now.html", shown, status)
 
 
 def outcome_token(detail: TransmissionDetail, done: str) -> str:
@@ -117,9 +117,10 @@ def in_drawer_of(visit: Visit, detail: TransmissionDetail, token: str) -> Respon
     if not visit.htmx:
         return see_other(paths.transmission(transmission_id, f"done={token}"))
     with open_snapshot(visit.runtime) as snapshot:
-        shown = sections_beside_the_form(snapshot, visit.query_behind)
+        shown = overview(snapshot, visit.query_behind) if visit.from_overview else {}
         shown |= transmission_section(snapshot, transmission_id, visit.query_behind)
-    return visit.fragments(DRAWER, shown | {"toast": message(token)}, *BESIDE, NO_DIALOG)
+    beside = OF_THE_OVERVIEW if visit.from_overview else ()
+    return visit.fragments(DRAWER, shown | {"toast": message(token)}, *beside, TOASTS, NO_DIALOG)
 
 
 def _in_history(visit: Visit, query: str, token: str) -> Response:
@@ -127,5 +128,5 @@ def _in_history(visit: Visit, query: str, token: str) -> Response:
         # The filters are parsed and written again, so that this redirect contains nothing else.
         parameters = "&".join(part for part in (str(history_query_in(query)), f"done={token}") if part)
         return see_other(f"{paths.TAB}?{parameters}#history")
-    shown = read_now(visit.runtime, sections_beside_the_form, visit.query_behind)
-    return visit.fragments(None, shown | {"toast": message(token)}, *BESIDE)
+    shown = read_now(visit.runtime, overview, visit.query_behind)
+    return visit.fragments(None, shown | {"toast": message(token)}, *OF_THE_OVERVIEW, TOASTS)

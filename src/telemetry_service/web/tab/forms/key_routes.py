@@ -24,9 +24,8 @@ from telemetry_service.web.security.cookies import set_session_cookie
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.page import ACTIVITY, BESIDE, NO_DIALOG, PAGE, SETTINGS, page_sections
 from telemetry_service.web.tab.rendering import see_other
-from telemetry_service.web.tab.sections.activity import activity_section
+from telemetry_service.web.tab.views import FORM, NO_DIALOG, SETTINGS, TOASTS, settings_view
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
@@ -65,11 +64,10 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
 def _shown(visit: Visit) -> Response:
     shown = {"hide_after": HIDE_AFTER_SECONDS, **_key(visit)}
     if visit.htmx:
-        shown |= read_now(visit.runtime, activity_section)
-        return visit.fragments("telemetry/revealed_key.html", shown, ACTIVITY, NO_DIALOG)
-    response = visit.page(PAGE, shown | read_now(visit.runtime, page_sections, visit.query_behind))
+        return visit.fragments("telemetry/settings/revealed_key.html", shown, NO_DIALOG)
+    response = visit.page(SETTINGS, shown | read_now(visit.runtime, settings_view))
     # Without JavaScript, a refresh leaves the page that shows the key.
-    response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.TAB}"
+    response.headers["Refresh"] = f"{HIDE_AFTER_SECONDS}; url={paths.SETTINGS}"
     return response
 
 
@@ -85,7 +83,7 @@ def _authenticate(visit: Visit, password: str | None) -> str | None:
 
 
 def _ask_password(visit: Visit, wrong: str | None, status: int = HTTPStatus.OK) -> Response:
-    return visit.dialog("telemetry/relogin.html", {"relogin_wrong": wrong}, status)
+    return visit.dialog("telemetry/settings/relogin.html", {"relogin_wrong": wrong}, status)
 
 
 def _key(visit: Visit) -> dict[str, Any]:
@@ -105,7 +103,7 @@ def ask_remove_api_key(visit: CurrentVisit) -> Response:
             "old_key": snapshot.old_api_key and snapshot.old_api_key.fact,
             "waiting": snapshot.situation.waiting.total,
         }
-    return visit.dialog("telemetry/remove_key.html", shown)
+    return visit.dialog("telemetry/settings/remove_key.html", shown)
 
 
 @router.post(paths.REMOVE_KEY)
@@ -114,9 +112,9 @@ def remove_key(visit: CurrentVisit, form: SentForm) -> Response:
     """Remove the API key. Other changes in the form stay there, unsaved."""
     remove_api_key(visit.runtime, visit.actor)
     if not visit.htmx:
-        return see_other(f"{paths.TAB}?done={_REMOVED}")
+        return see_other(f"{paths.SETTINGS}?done={_REMOVED}")
     with open_snapshot(visit.runtime) as snapshot:
         typed = kept_form(form, read_configuration(snapshot))
-        shown = page_sections(snapshot, visit.query_behind, typed)
+        shown = settings_view(snapshot, typed)
     shown |= {"toast": message(_REMOVED), "key_removed": True}
-    return visit.fragments(SETTINGS, shown, *BESIDE, NO_DIALOG)
+    return visit.fragments(FORM, shown, TOASTS, NO_DIALOG)

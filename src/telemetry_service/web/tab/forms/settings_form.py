@@ -37,6 +37,8 @@ class SettingsForm(BaseModel):
     no_overlap: str | None = None
     """Set if the old API key must be destroyed now."""
     confirmed: str = ""
+    entering: str = ""
+    """Whether the form has the field for an API key open."""
     key_typed: str = ""
     """Set if a key was typed that is not in this form, because a secret must not be kept with the form."""
 

@@ -28,7 +28,7 @@ KEPT_SECONDS = 60 * 60
 _NAME = "telemetry_unsaved_form"
 _PROOF = "session_proof"
 """The CSRF token of a form that is only to be kept: under its usual name, it would be saved if the session is open."""
-_FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL})
+_FORMS = frozenset({paths.SAVE, paths.TEST_CONNECTION, paths.REVEAL, paths.API_KEY, paths.REPLACE_KEY})
 """The addresses that receive the whole form: without JavaScript, all of its buttons send it."""
 
 
@@ -98,8 +98,8 @@ async def form_again(request: Request) -> Response | None:
     unsaved = await _unsaved_form_in(request)
     if unsaved is None:
         return None
-    back = Response(headers={"HX-Redirect": paths.TAB})
-    return _keep(request, back if is_htmx(request) else see_other(paths.TAB), unsaved)
+    back = Response(headers={"HX-Redirect": paths.SETTINGS})
+    return _keep(request, back if is_htmx(request) else see_other(paths.SETTINGS), unsaved)
 
 
 async def _unsaved_form_in(request: Request) -> UnsavedForm | None:

@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 
 from telemetry_service.domain.actor import ActorKind
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.pipeline.queries.activity import Activity, list_activity, page_activity
+from telemetry_service.pipeline.queries.activity import Activity, page_activity
 from telemetry_service.pipeline.snapshot import Snapshot
 
-SHOWN = 8
 ON_A_PAGE = 50
 _DIGITS = 18
 Member = TypeVar("Member", bound=StrEnum)
@@ -86,12 +85,6 @@ def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
         before=_number(parameters.get("before")),
         after=_number(parameters.get("after")),
     )
-
-
-def activity_section(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the latest entries, and whether there are more of them."""
-    entries = list_activity(snapshot, SHOWN + 1)
-    return {"activity": entries[:SHOWN], "more_activity": len(entries) > SHOWN}
 
 
 def activity_view(snapshot: Snapshot, query: ActivityQuery) -> dict[str, Any]:

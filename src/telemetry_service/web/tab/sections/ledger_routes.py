@@ -18,7 +18,7 @@ from telemetry_service.web.tab.sections.activity import activity_query_of, activ
 from telemetry_service.web.tab.visit import CurrentVisit
 from telemetry_service.web.topic import Topic
 
-_PROOF, _ACTIVITY = "telemetry/proof.html", "telemetry/activity_list.html"
+_PROOF, _ACTIVITY = "telemetry/proof/page.html", "telemetry/activity/page.html"
 _ANCHOR_WRONG = "An anchor is HASH or SEQ:HASH, and HASH has 64 hex digits in lower case."
 
 router = Topic("tab", described=False)
@@ -61,6 +61,7 @@ def _proof(snapshot: Snapshot) -> dict[str, Any]:
         "overdue": verdict is not None and verdict.is_overdue(snapshot.now),
         "found": [in_words(problem) for problem in verdict.problems] if verdict else [],
         "now": snapshot.now,
+        "service": snapshot.verdict if snapshot.runtime.deployment.in_bundles else None,
         "report": None,
         "anchor_wrong": None,
     }

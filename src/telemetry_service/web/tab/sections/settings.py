@@ -1,7 +1,7 @@
 """The settings form: as saved, or as the administrator filled it in and must check it again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -38,6 +38,13 @@ def settings_section(snapshot: Snapshot, typed: TypedForm | None) -> dict[str, A
         "form": typed or TypedForm(configuration.values),
         "rows_to_purge": {days: count_rows_to_purge(snapshot, days) for days in shorter},
     }
+
+
+def with_error(typed: TypedForm | None, snapshot: Snapshot, wrong: str | None) -> TypedForm | None:
+    """Return the form, with what is wrong with the API key."""
+    if wrong is None:
+        return typed
+    return replace(typed or TypedForm(read_configuration(snapshot).values), errors={"api_key": wrong})
 
 
 def next_dates(frequency: Frequency, now: datetime) -> tuple[date, ...]:

@@ -7,39 +7,59 @@ from fastapi.responses import Response
 
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.preview import build_preview
-from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot, read_now
+from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.web.context import Context
-from telemetry_service.web.security.authorization import viewer_page
+from telemetry_service.web.security.authorization import public, viewer_page
 from telemetry_service.web.tab import paths
-from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, resumed
+from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form, resumed
 from telemetry_service.web.tab.history_query import history_query_of
 from telemetry_service.web.tab.messages import message
-from telemetry_service.web.tab.page import (
-    DRAWER,
-    EVERYTHING_BUT_THE_FORM,
-    HISTORY,
-    PAGE,
-    page_sections,
-    sections_beside_the_form,
-)
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.history import history_section
 from telemetry_service.web.tab.sections.transmission import transmission_section
+from telemetry_service.web.tab.views import (
+    DRAWER,
+    HISTORY,
+    OF_THE_OVERVIEW,
+    OVERVIEW,
+    SETTINGS,
+    overview,
+    settings_view,
+)
 from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
-_PAYLOAD = "telemetry/payload.html"
+_PAYLOAD = "telemetry/payload/dialog.html"
 
 router = Topic("tab", described=False)
 
 
 @router.get(paths.TAB)
 @viewer_page
-def show_tab(visit: CurrentVisit) -> Response:
-    """Show the whole tab."""
+def show_overview(visit: CurrentVisit) -> Response:
+    """Show what one comes for daily. Unsaved settings of a session that had ended lead to the settings."""
+    if read_unsaved_form(visit.request) is not None:
+        return see_other(paths.SETTINGS)
+    return _page(visit, OVERVIEW, read_now(visit.runtime, overview, history_query_of(visit.request.query_params)))
+
+
+@router.get(paths.SETTINGS)
+@viewer_page
+def show_settings(visit: CurrentVisit) -> Response:
+    """Show the settings, with the changes that a session left unsaved, and delete these from the browser."""
     with open_snapshot(visit.runtime) as snapshot:
-        return _page(visit, _page_sections(visit, snapshot))
+        shown = settings_view(snapshot, resumed(visit.request, read_configuration(snapshot)))
+    return forget_unsaved_form(visit.request, _page(visit, SETTINGS, shown))
+
+
+def lead_to_the_tab() -> Response:
+    """Lead from what the breadcrumbs name above the tab to the tab."""
+    return see_other(paths.TAB)
+
+
+for path in paths.ABOVE:
+    router.get(path)(public(lead_to_the_tab))
 
 
 @router.get(paths.HISTORY)
@@ -52,8 +72,8 @@ def show_history(visit: CurrentVisit) -> Response:
     # Choosing another filter changes nothing else, but a finished transmission may change everything.
     if "x-polling" not in visit.request.headers:
         return visit.fragments(HISTORY, read_now(visit.runtime, history_section, query))
-    beside = (name for name in EVERYTHING_BUT_THE_FORM if name != HISTORY)
-    return visit.fragments(HISTORY, read_now(visit.runtime, sections_beside_the_form, query), *beside)
+    beside = (name for name in OF_THE_OVERVIEW if name != HISTORY)
+    return visit.fragments(HISTORY, read_now(visit.runtime, overview, query), *beside)
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
@@ -64,17 +84,18 @@ def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
     with open_snapshot(visit.runtime) as snapshot:
         shown = transmission_section(snapshot, transmission_id, query)
         if not visit.htmx:
-            shown |= _page_sections(visit, snapshot)
-    return visit.fragments(DRAWER, shown) if visit.htmx else _page(visit, shown)
+            shown |= overview(snapshot, query)
+    return visit.fragments(DRAWER, shown) if visit.htmx else _page(visit, OVERVIEW, shown)
 
 
 @router.get(paths.PAYLOAD)
 @viewer_page
 def show_payload(visit: CurrentVisit) -> Response:
     """Show exactly what would be sent if the period ended now."""
-    with open_snapshot(visit.runtime) as snapshot:
-        shown = {"preview": build_preview(snapshot)} if visit.htmx else _page_sections(visit, snapshot)
-    return visit.fragments(_PAYLOAD, shown) if visit.htmx else _page(visit, shown | {"dialog": _PAYLOAD})
+    if visit.htmx:
+        return visit.fragments(_PAYLOAD, {"preview": read_now(visit.runtime, build_preview)})
+    shown = read_now(visit.runtime, overview, history_query_of(visit.request.query_params))
+    return _page(visit, OVERVIEW, shown | {"dialog": _PAYLOAD})
 
 
 @router.get(paths.PAYLOAD_FILE)
@@ -93,13 +114,6 @@ def show_logged_in(visit: CurrentVisit) -> Response:
     return visit.page("logged_in.html", {})
 
 
-def _page_sections(visit: Visit, snapshot: Snapshot) -> dict[str, Any]:
-    typed = resumed(visit.request, read_configuration(snapshot))
-    query = history_query_of(visit.request.query_params)
-    return page_sections(snapshot, query, typed)
-
-
-def _page(visit: Visit, shown: dict[str, Any]) -> Response:
-    """Respond with the whole tab, and delete the kept form, which it now shows."""
-    toast = message(visit.request.query_params.get("done"))
-    return forget_unsaved_form(visit.request, visit.page(PAGE, shown | {"toast": toast}))
+def _page(visit: Visit, view: str, shown: dict[str, Any]) -> Response:
+    """Respond with a whole view, and the message that a redirect names."""
+    return visit.page(view, shown | {"toast": message(visit.request.query_params.get("done"))})

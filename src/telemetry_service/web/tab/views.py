@@ -1,0 +1,45 @@
+"""The views of the tab, from one snapshot: a whole page, or the sections that have changed."""
+
+from typing import Any
+
+from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.web.tab.history_query import HistoryQuery
+from telemetry_service.web.tab.sections.history import history_section
+from telemetry_service.web.tab.sections.settings import TypedForm, settings_section
+
+OVERVIEW = "telemetry/overview/page.html"
+SETTINGS = "telemetry/settings/page.html"
+FORM = "telemetry/settings/form.html"
+FIELDS = "telemetry/settings/fields.html"
+CONNECTION = "telemetry/settings/connection.html"
+BY_THE_KEY = (
+    "telemetry/settings/version.html",
+    "telemetry/settings/encryption_sample.html",
+    "telemetry/settings/anonymization_sample.html",
+    "telemetry/payload/send_button.html",
+)
+"""All that a new API key changes beside its own card: none of it has a field that someone may be filling in."""
+BY_THE_FIELDS = ("telemetry/settings/connection_buttons.html", "telemetry/settings/server_badge.html")
+"""All that other settings change beside their own cards."""
+HISTORY = "telemetry/overview/history.html"
+DRAWER = "telemetry/drawer/drawer.html"
+NO_DIALOG = "telemetry/no_dialog.html"
+TOASTS = "telemetry/toasts.html"
+OF_THE_OVERVIEW = ("telemetry/overview/health.html", "telemetry/overview/preview.html", HISTORY)
+"""All that a send or a retry may change."""
+
+
+def overview(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
+    """Return the sections of the overview."""
+    return {"preview": build_preview(snapshot), **history_section(snapshot, query)}
+
+
+def settings_view(snapshot: Snapshot, typed: TypedForm | None = None) -> dict[str, Any]:
+    """Return the sections of the settings."""
+    return {
+        "now": snapshot.now,
+        "verdict": snapshot.verdict,
+        "preview": build_preview(snapshot),
+        **settings_section(snapshot, typed),
+    }
