@@ -54,7 +54,7 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/codespell
 	$(BIN)/python .ci/prose.py
 	$(BIN)/hadolint Dockerfile
-	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/foreign-clients .ci/lint-api .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run
+	PATH=$(BIN):$$PATH shellcheck .ci/check-schema .ci/environment .ci/foreign-clients .ci/lint-api .ci/lint-web .ci/lock .ci/node/install .ci/programs .ci/run docs/examples/bring-up.sh
 	.ci/check-schema
 	PYTHONPATH=. $(BIN)/python .ci/payload_schema.py --check
 	$(BIN)/python .ci/payload_page.py --check
