@@ -97,6 +97,8 @@ class HistoryFilter:
     trigger: Trigger | None = None
     from_day: date | None = None
     to_day: date | None = None
+    changed_after: int | None = None
+    """Only those with an entry of the ledger above this number."""
 
 
 def status_of(state: State) -> Status:

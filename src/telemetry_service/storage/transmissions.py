@@ -605,6 +605,8 @@ def _conditions(filter_: HistoryFilter) -> list[ColumnElement[bool]]:
         conditions.append(Log.created_at >= _midnight(filter_.from_day))
     if filter_.to_day is not None:
         conditions.append(Log.created_at < _midnight(filter_.to_day + timedelta(days=1)))
+    if filter_.changed_after is not None:
+        conditions.append(Log.transmission_id.in_(select(Line.transmission_id).where(Line.seq > filter_.changed_after)))
     return conditions
 
 

@@ -141,8 +141,9 @@ def test_the_moment_of_changes_has_a_time_zone(shared: Running, since: str) -> N
     assert (refused.status_code, fields_in(refused)) == (422, ["updated_since"])
 
 
-def full_export(service: Running) -> list[dict[str, Any]]:
-    exported = service.call(Scope.READ, "GET", f"{HISTORY}/export?format=full")
+def full_export(service: Running, **query: str) -> list[dict[str, Any]]:
+    exported = service.call(Scope.READ, "GET", f"{HISTORY}/export", params={"format": "full", **query})
+    assert exported.status_code == 200, exported.text
     return [json.loads(line) for line in exported.text.splitlines()]
 
 
@@ -155,6 +156,24 @@ def test_the_full_export_has_what_each_transmission_shows_alone(lived: Running) 
         assert one["payload"]["total_events"] == 20
         assert one["attempts"][0]["payload_sha256"]
     assert [one["receipt"] is not None for one in exported] == [False, False, True]
+
+
+@ON_BOTH
+def test_the_export_of_changes_has_each_transmission_that_changed_once(lived: Running) -> None:
+    assert full_export(lived, updated_since=LONG_AGO) == full_export(lived)
+    assert full_export(lived, updated_since="2090-01-01T00:00:00Z") == []
+    since = (lived.clock.now() + timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
+    lived.clock.advance(timedelta(hours=1))
+    later = send_now(lived, "later").json()["transmission_id"]
+    failed = next(one for one in history(lived).json()["transmissions"] if one["state"] == "rejected")
+    lived.call(Scope.ADMIN, "POST", f"{HISTORY}/{failed['transmission_id']}/retry")
+    changed = full_export(lived, updated_since=since)
+    assert [one["transmission_id"] for one in changed] == [later, failed["transmission_id"]]
+    assert full_export(lived, updated_since=since, status="withdrawn") == []
+    for form in ("csv", "jsonl"):
+        asked = {"format": form, "updated_since": since}
+        written = lived.call(Scope.READ, "GET", f"{HISTORY}/export", params=asked).text
+        assert sum(identity in written for identity in ids(history(lived))) == 2
 
 
 def test_the_full_export_asks_the_database_as_often_for_many_as_for_few(lived: Running) -> None:

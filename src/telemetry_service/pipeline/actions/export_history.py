@@ -1,6 +1,8 @@
 """Exports the history: audited, and read in steps, so that a long history needs little memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.ledger import Kind
@@ -11,6 +13,7 @@ from telemetry_service.pipeline.queries.history import TransmissionDetail, read_
 from telemetry_service.pipeline.queries.receipts import verified_receipts
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
+from telemetry_service.storage.database import Transaction
 
 _STEP, _DETAILS = 500, 100
 """The transmissions that are read at once, and those that are with their payloads and attempts."""
@@ -19,23 +22,38 @@ _STEP, _DETAILS = 500, 100
 Exported = DescribedTransmission | UnreadableTransmission
 
 
-def export_transmissions(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[Exported]:
-    """Return all transmissions of the filtered history, newest first, without holding them all at once."""
+def export_transmissions(
+    runtime: Runtime, filter_: HistoryFilter, since: datetime | None, actor: Actor
+) -> Iterator[Exported]:
+    """Return all transmissions of the filtered history, newest first, without holding them all at once.
+
+    With ``since``, only those that have changed since then.
+    """
     now = runtime.clock.now()
     with runtime.database.write() as tx:
+        wanted = _changed_since(tx, filter_, since)
         tx.ledger.note_often(now, actor, Kind.EXPORTED, {"of": "history"})
         situation = Snapshot(runtime, tx, now).situation
-    return _each(runtime, filter_, situation)
+    return _each(runtime, wanted, situation)
 
 
 ExportedDetail = TransmissionDetail | UnreadableTransmission
 
 
-def export_details(runtime: Runtime, filter_: HistoryFilter, actor: Actor) -> Iterator[ExportedDetail]:
+def export_details(
+    runtime: Runtime, filter_: HistoryFilter, since: datetime | None, actor: Actor
+) -> Iterator[ExportedDetail]:
     """Return the same transmissions with payload, receipt and every attempt, read in steps, and not one by one."""
     with runtime.database.write() as tx:
+        wanted = _changed_since(tx, filter_, since)
         tx.ledger.note_often(runtime.clock.now(), actor, Kind.EXPORTED, {"of": "history"})
-    return _each_detail(runtime, filter_)
+    return _each_detail(runtime, wanted)
+
+
+def _changed_since(tx: Transaction, filter_: HistoryFilter, since: datetime | None) -> HistoryFilter:
+    """Return the filter with the number of the last entry before ``since``; all have changed since the first one."""
+    after = -1 if since is None else tx.ledger.last_before(since)
+    return filter_ if after < 0 else replace(filter_, changed_after=after)
 
 
 def _each_detail(runtime: Runtime, filter_: HistoryFilter) -> Iterator[ExportedDetail]:

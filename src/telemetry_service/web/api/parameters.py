@@ -66,10 +66,13 @@ class _Filters(BaseModel):
         return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
 
 
+_Since = Annotated[Moment, _only_if_written_as(_MOMENT)] | None
+
+
 class HistoryParams(_Filters):
     """Which page of the history."""
 
-    updated_since: Annotated[Moment, _only_if_written_as(_MOMENT)] | None = Field(
+    updated_since: _Since = Field(
         default=None,
         description=(
             "List what has changed since then, the first change first. The next page has the cursor `next_cursor`,"
@@ -114,6 +117,7 @@ class ExportParams(_Filters):
             description="`full` is JSON Lines with payload, digests, receipt, and every attempt.",
         ),
     ]
+    updated_since: _Since = Field(default=None, description="Only what has changed since then.")
 
 
 async def refuse_repeated_parameters(request: Request) -> None:

@@ -1,6 +1,7 @@
 """*Send Now*, the history, *Retry* and the export."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import Request
@@ -55,7 +56,7 @@ from telemetry_service.web.security.authorization import CurrentCaller, needs
 from telemetry_service.web.topic import Topic
 
 _TEXT = {"schema": {"type": "string"}}
-_FORMATS: dict[str, tuple[str, str, Callable[[Runtime, HistoryFilter, Actor], Iterator[str]]]] = {
+_FORMATS: dict[str, tuple[str, str, Callable[[Runtime, HistoryFilter, datetime | None, Actor], Iterator[str]]]] = {
     "csv": ("text/csv", "csv", lambda *asked: csv_lines(export_transmissions(*asked))),
     "jsonl": ("application/jsonl", "jsonl", lambda *asked: json_lines(export_transmissions(*asked))),
     "full": ("application/jsonl", "full.jsonl", lambda *asked: detail_lines(export_details(*asked))),
@@ -148,12 +149,13 @@ def _listed(snapshot: Snapshot, query: HistoryParams) -> HistoryPage:
 )
 @needs(Scope.READ)
 def get_export(context: Context, caller: CurrentCaller, query: ExportParameters) -> StreamingResponse:
-    """Download the filtered history as CSV or JSON Lines.
+    """Download the filtered history as CSV or JSON Lines, newest first.
 
     With `format=full`, each line is what `GET` returns for one transmission: payload, digests, receipt, and attempts.
+    With `updated_since`, only what has changed since then is included.
     """
     media_type, ending, read = _FORMATS[query.format]
-    written = read(context.runtime, query.filter(), caller.actor)
+    written = read(context.runtime, query.filter(), query.updated_since, caller.actor)
     name = f'attachment; filename="telemetry-transmissions.{ending}"'
     return StreamingResponse(written, media_type=media_type, headers={"Content-Disposition": name})
 
