@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+from telemetry_service.cli.open_service import command_actor
 from telemetry_service.domain.facts import UsageReport
 from telemetry_service.domain.payload import TelemetryAggregatePayload
+from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.stages.record import record
-from tests.cli.conftest import CommandLine
+from tests.cli.conftest import CommandLine, Ended
 from tests.support.databases import ON_BOTH
+from tests.support.fault_server import Visit
 from tests.support.license_server import API_KEY, LicenseServer, Trouble, reply
 from tests.support.site import usage
 
@@ -50,6 +53,25 @@ def test_the_same_idempotency_key_names_the_same_transmission(
     again = connected("send-now", "--json", "--idempotency-key", "nightly").json()
     assert first["transmission_id"] == again["transmission_id"]
     assert len(license_server.journal()) == 1
+
+
+def test_a_key_that_another_process_is_sending_with_is_1_and_sends_nothing(
+    connected: CommandLine, license_server: LicenseServer
+) -> None:
+    service = connected.service()
+    said: list[Ended] = []
+
+    def ask_again(visit: Visit) -> None:
+        said.append(connected("send-now", "--json", "--idempotency-key", "nightly"))
+        reply(422)(visit)
+
+    license_server.trouble(Trouble(before=ask_again))
+    send_now(service.runtime, command_actor(), "nightly")
+    service.runtime.database.close()
+    (second,) = said
+    assert (second.code, second.out) == (1, "")
+    assert second.err.endswith("(idempotency-key-in-use)\n")
+    assert len(connected("history", "--json").json()["transmissions"]) == 1
 
 
 def test_a_refusal_names_its_cause_and_the_next_step(connected: CommandLine, license_server: LicenseServer) -> None:
