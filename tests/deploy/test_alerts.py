@@ -148,6 +148,12 @@ def _view_is_not_read(world: World) -> None:
     world.scrapes.let_pass(2, wakes=False)
 
 
+def _counts_twice(world: World) -> None:
+    world.audit.write(decision(), at=world.site.clock.now())
+    world.site.report(usage(1, bouncer="bnc-1"))
+    world.scrapes.let_pass(3)
+
+
 def _disk_is_full(world: World) -> None:
     world.scrapes.fixed[Name.DISK_FREE] = 499e6
     world.scrapes.let_pass(1)
@@ -189,6 +195,7 @@ FAILURES: dict[Callable[[World], None], set[str]] = {
     _needs_a_decision: {"TelemetryDecisionNeeded"},
     _view_is_gone: {"TelemetrySourceStopped"},
     _view_is_not_read: {"TelemetrySourceLate"},
+    _counts_twice: {"TelemetrySourceShared"},
     _disk_is_full: {"TelemetryDiskNearlyFull"},
     _reports_are_refused: {"TelemetryUsageRefused"},
     _logins_fail: {"TelemetryLoginsFailing"},

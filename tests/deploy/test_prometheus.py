@@ -11,21 +11,23 @@ from tests.support.frozen_clock import FrozenClock
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.prometheus import NEEDS_PROMETHEUS, Prometheus, dashboard_queries
 from tests.support.running import Running
+from tests.support.source import sqlite_audit_table
 from tests.web.api.test_facts import report, send
 
 pytestmark = [NEEDS_PROMETHEUS, pytest.mark.waits]
 
-_EMPTY_IN_HEALTH = {"Database errors A", "Refused calls of reporters A"}
-"""What has no series before something fails."""
+_EMPTY_IN_HEALTH = {"Database errors A", "Refused calls of reporters A", "Source database D"}
+"""What has no series before something fails, or before someone catches up on older rows."""
 
 
 @pytest.fixture
 def service(sqlite_url: str, tmp_path: Path) -> Iterator[Running]:
-    """A service with an accepted transmission and a rejected one."""
+    """A service that counts from a source too, with an accepted transmission and a rejected one."""
     clock = FrozenClock()
+    source = {"TELEMETRY_SOURCE_DATABASE_URL": sqlite_audit_table(tmp_path).reader_url}
     with (
         LicenseServer(tmp_path / "license-server", clock) as server,
-        connected_service(sqlite_url, connection_to(server), clock) as running,
+        connected_service(sqlite_url, connection_to(server) | source, clock) as running,
     ):
         send(running, report())
         assert running.call(Scope.ADMIN, "POST", "telemetry/send-now").is_success

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -72,7 +73,9 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """Return the series of an expression, now."""
         response = self._client.get("/api/v1/query", params={"query": expression})
-        assert response.status_code == 200, f"{expression}: {response.text}"
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return []  # It is still starting.
+        assert response.status_code == HTTPStatus.OK, f"{expression}: {response.text}"
         found: list[dict[str, Any]] = response.json()["data"]["result"]
         return found
 
