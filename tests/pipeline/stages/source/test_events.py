@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from telemetry_service.domain.source import Obstacle, SourceState
+from telemetry_service.pipeline.actions.reset_source import plan_reset, reset_source
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Failpoint
@@ -207,20 +207,37 @@ def test_a_file_that_was_restored_is_not_read_until_someone_decides(
     assert obstacle(site).code == "source-restored"
 
 
-def test_a_cluster_that_was_restored_and_rows_of_another_one_are_noticed(
+def test_a_cluster_that_was_restored_is_not_read_until_someone_decides(
     site: Site, source_server: PostgresServer
 ) -> None:
+    audit = _postgresql(site, source_server)
+    counted(site)
+    audit.write(other(), other())
+    assert counted(site) == Amount(2)
+    source_server.stop()
+    backup = source_server.back_up()
+    source_server.start()
+    for _ in range(3):
+        audit.write(other())
+    assert counted(site) == Amount(5)
+    source_server.stop()
+    source_server.restore(backup)
+    source_server.start()
+    for _ in range(2):
+        assert counted(site) == Amount(5)
+        assert obstacle(site).code == "source-restored"
+        audit.write(other())
+    assert reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN) is False
+    audit.write(other())
+    assert counted(site) == Amount(6), "what was there at the decision is skipped, and nothing counts twice"
+
+
+def test_rows_of_another_cluster_are_noticed(site: Site, source_server: PostgresServer) -> None:
     audit = _postgresql(site, source_server)
     counted(site)
     audit.run("INSERT INTO audit_log (created_at, xid) VALUES (now(), '999999999')")
     counted(site)
     assert obstacle(site).code == "source-positions"
-    audit.run("DELETE FROM audit_log")
-    with site.runtime.database.write() as tx:  # As if it had been read much further, before a restore.
-        tx.source._connection.execute(text("UPDATE source_cursor SET position = 999999, row_key = '7'"))  # noqa: SLF001
-    audit.write(other())
-    assert counted(site) == Amount()
-    assert obstacle(site).code == "source-restored"
 
 
 def test_more_bouncers_than_a_period_may_have_stop_the_reading_before_that_step(site: Site, audit: AuditTable) -> None:
