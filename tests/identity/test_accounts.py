@@ -208,6 +208,12 @@ def test_setting_the_password_lifts_a_block_and_ends_every_session(administered:
     administered.sessions.log_in("admin", "another good password", STRANGER)
 
 
+def test_a_password_never_expires(administered: Authentication, clock: FrozenClock) -> None:
+    for years in (1, 10, 50):
+        clock.advance(timedelta(days=366 * years))
+        administered.sessions.log_in("admin", PASSWORD, STRANGER)
+
+
 def test_a_password_hashed_at_another_cost_is_rehashed_at_the_next_login(
     administered: Authentication, database: Database, clock: FrozenClock
 ) -> None:

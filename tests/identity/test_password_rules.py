@@ -1,6 +1,8 @@
 """New passwords: what a guesser tries first is refused, and the refusal repeats nothing of it."""
 
+import gzip
 import hashlib
+import math
 import re
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from argon2 import PasswordHasher
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.identity import password_rules
 from telemetry_service.identity.authentication import Authentication
-from telemetry_service.identity.breached_passwords import is_breached
+from telemetry_service.identity.breached_passwords import FILTER, is_breached, positions_of
 from telemetry_service.identity.password_rules import PASSWORD_MAXIMUM, PasswordRefusedError, check_new_password
 from telemetry_service.storage.database import Database
 from tests.support.actors import CLI, STRANGER
@@ -107,6 +109,16 @@ def test_the_lists_of_passwords_are_the_ones_that_are_documented() -> None:
         content = (FOLDER / name).read_bytes()
         assert re.findall(rf"`{name}`.*`([0-9a-f]{{64}})`", page) == [hashlib.sha256(content).hexdigest()]
         assert len(content) < most
+
+
+def test_the_lists_hold_as_many_passwords_as_they_say() -> None:
+    common = gzip.decompress((FOLDER / "common-passwords.txt.gz").read_bytes()).split()
+    assert len(set(common)) > 19_000
+    content = FILTER.read_bytes()
+    bits, hashes = len(content) * 8, len(positions_of("", len(content) * 8))
+    set_bits = int.from_bytes(content, "big").bit_count()
+    held = -bits / hashes * math.log(1 - set_bits / bits)  # The usual estimate for a Bloom filter.
+    assert 1_350_000 < held < 1_500_000
 
 
 def test_hardly_any_other_password_seems_to_be_breached() -> None:

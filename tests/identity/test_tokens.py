@@ -1,5 +1,6 @@
 """Service tokens: shown once, kept as digests, revocable."""
 
+import math
 import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +9,12 @@ from threading import Barrier
 
 import pytest
 
+from telemetry_service.domain.base64url import from_base64url
 from telemetry_service.domain.errors import AccessDeniedError, NotFoundError, TokenExpiredError
 from telemetry_service.domain.keyed_digest import KeyUse
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.authentication import Authentication, make_authentication
+from telemetry_service.identity.provider_login import ProviderLogin
 from telemetry_service.identity.scopes import Scope, granted
 from telemetry_service.identity.token_text import TOKEN_PATTERN, written
 from telemetry_service.identity.tokens import (
@@ -23,11 +26,11 @@ from telemetry_service.identity.tokens import (
     TokenNameTakenError,
     TokenRefusedError,
 )
-from telemetry_service.sealing.keyring import KeyRing
+from telemetry_service.sealing.keyring import KeyRing, generate_key
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredToken
-from tests.identity.conftest import CHEAP, KEY
-from tests.support.actors import ADMIN, CLI
+from tests.identity.conftest import CHEAP, KEY, PASSWORD
+from tests.support.actors import ADMIN, CLI, STRANGER
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
 from tests.support.ledger import entries
@@ -44,6 +47,16 @@ def test_a_token_says_what_it_is(authentication: Authentication) -> None:
     assert created.facts.token_id in created.token
     assert created.facts.scopes == (Scope.REPORT, Scope.ADMIN)
     assert created.token not in repr(created)
+
+
+def test_every_new_secret_has_256_bits(administered: Authentication) -> None:
+    token = _create(administered).split("_")[2][:-6]  # Without the checksum.
+    assert len(token) * math.log2(62) > 256
+    session = administered.sessions.log_in("admin", PASSWORD, STRANGER).token.rpartition(".")[2]
+    assert len(from_base64url(session)) == 32
+    assert len(from_base64url(generate_key())) == 32
+    login = ProviderLogin(0.0, "/", None)
+    assert {len(from_base64url(it)) for it in (login.state, login.nonce, login.verifier)} == {32}
 
 
 def test_a_valid_token_names_its_holder(authentication: Authentication) -> None:

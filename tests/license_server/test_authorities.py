@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +125,15 @@ def test_a_file_that_cannot_be_read_any_more_leaves_the_authorities_as_they_were
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error(endpoint: Endpoint, tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
         LicenseServerClient(replace(endpoint, ca_file=tmp_path / "none.pem"))
+
+
+def test_tls_1_2_at_least_with_the_cipher_suites_and_checks_that_python_recommends() -> None:
+    context, usual = Authorities(None).context(), ssl.create_default_context()
+    assert [it["name"] for it in context.get_ciphers()] == [it["name"] for it in usual.get_ciphers()]
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+    weak = re.compile(r"NULL|EXP|RC4|DES|MD5|ADH|AECDH|PSK|SRP")
+    assert [it["name"] for it in context.get_ciphers() if weak.search(it["name"])] == []
 
 
 def test_the_context_is_made_once_as_long_as_nothing_changes(server: FaultServer) -> None:

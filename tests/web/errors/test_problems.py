@@ -101,6 +101,13 @@ def test_a_wrong_method_names_the_right_ones(shared: Running) -> None:
     assert shared.call(Scope.ADMIN, "OPTIONS", "usage").headers["allow"] == "POST"
 
 
+@each("path", ["/", "/login", "/healthz", "/static/icon.svg", "/settings/general/telemetry", "/api/v1/usage"])
+def test_trace_is_refused_everywhere(shared: Running, path: str) -> None:
+    response = shared.client.request("TRACE", path, headers={"X-Secret": "zX9-canary"})
+    assert response.status_code == 405
+    assert "zX9-canary" not in response.text
+
+
 def test_head_responds_as_get_does_without_the_body(shared: Running) -> None:
     got, head = (shared.call(Scope.READ, method, "telemetry/dictionary") for method in ("GET", "HEAD"))
     assert (head.status_code, head.content) == (200, b"")

@@ -26,6 +26,7 @@ from telemetry_service.web.security.authorization import (
 )
 from tests.support.actors import CLI, VIEWER
 from tests.support.each import each
+from tests.support.raw_http import connect
 from tests.support.running import PASSWORD, Running, code_in
 
 REPORT, READ, ADMIN, METRICS = Scope.REPORT, Scope.READ, Scope.ADMIN, Scope.METRICS
@@ -183,8 +184,16 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def call_route(service: Running, route: tuple[str, str], shown: Credentials) -> httpx.Response:
-    """Call a route as someone who shows these credentials, with something for each parameter of its path."""
-    path = route[1].format(
+    """Call a route as someone who shows these credentials."""
+    # Cookies of one call only: a client's jar would carry them into the next.
+    cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
+    headers = shown.headers | ({"Cookie": cookie} if cookie else {})
+    return service.client.request(route[0], _path(route[1]), headers=headers)
+
+
+def _path(route: str) -> str:
+    """Return a path with something for each parameter."""
+    return route.format(
         bouncer_id="b",
         transmission_id=UUID(int=7),
         number=1,
@@ -195,10 +204,6 @@ def call_route(service: Running, route: tuple[str, str], shown: Credentials) -> 
         token_id="a" * 12,
         session_id=UUID(int=8),
     )
-    # Cookies of one call only: a client's jar would carry them into the next.
-    cookie = "; ".join(f"{name}={value}" for name, value in shown.cookies.items())
-    headers = shown.headers | ({"Cookie": cookie} if cookie else {})
-    return service.client.request(route[0], path, headers=headers)
 
 
 def _session(service: Running, caller: str = "session") -> Credentials:
@@ -260,6 +265,19 @@ def test_htmx_loads_the_login_as_a_page(shared: Running) -> None:
 def test_a_token_is_not_taken_from_the_query(shared: Running) -> None:
     response = shared.client.get("/api/v1/license", params={"access_token": shared.tokens[READ]})
     assert response.status_code == 401
+
+
+def test_strangers_are_refused_before_their_body_is_read(shared: Running) -> None:
+    """They send the head of a call of the API, and nothing of the body that it announces."""
+    port = shared.client.base_url.port
+    assert port is not None
+    calls = [(method, path) for method, path in ROUTES if method in {"POST", "PUT", "PATCH"} and "/api/" in path]
+    assert len(calls) > 15
+    for method, path in calls:
+        head = (f"{method} {_path(path)} HTTP/1.1", "Host: a.test", "Content-Type: application/json")
+        with connect(port) as connection:
+            connection.sendall("\r\n".join((*head, "Content-Length: 20", "", "")).encode())
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 401 "), (method, path)
 
 
 def test_a_wrong_token_is_not_made_good_by_a_session(shared: Running, callers: dict[str, Credentials]) -> None:

@@ -19,6 +19,7 @@ from telemetry_service.web.tab import paths
 from tests.support import connect_proxy
 from tests.support.actors import STRANGER
 from tests.support.databases import RunDatabases
+from tests.support.dump import dump
 from tests.support.each import each
 from tests.support.hostile_issuer import CLIENT_ID, HostileIssuer
 from tests.support.issuer import ec_key, rsa_key, sign, sign_with_the_public_key
@@ -138,6 +139,26 @@ def test_the_right_token_opens_a_session_and_the_code_is_redeemed_with_its_verif
     form = issuer.forms[-1]
     assert form["redirect_uri"] == f"{PUBLIC_URL}{paths.PROVIDER_RETURN}"
     assert (form["code"], form["client_id"], len(form["code_verifier"])) == ("c", CLIENT_ID, 43)
+
+
+def test_no_token_of_the_provider_reaches_the_browser_or_the_database(service: Running, issuer: HostileIssuer) -> None:
+    given = list[str]()
+
+    def forge(its: HostileIssuer, now: int, nonce: str) -> str:
+        given.append(_right(its, now, nonce))
+        return given[-1]
+
+    returned = _log_in(service, issuer, forge)
+    cookies = {SESSION: returned.cookies[SESSION]}
+    shown = [returned, _get(service, paths.ACCESS, cookies), _get(service, paths.TAB, cookies)]
+    secrets = [*given[0].split("."), issuer.forms[-1]["code_verifier"]]
+    assert len(secrets) == 4
+    for response in shown:
+        received = f"{response.headers}{response.text}"
+        assert [it for it in secrets if it in received] == [], response.url
+    kept = str(dump(service.database_url))
+    assert "Ada" in kept, "the session"
+    assert [it for it in secrets if it in kept] == []
 
 
 class OneBrowser:
