@@ -10,7 +10,7 @@ from telemetry_service.domain.configuration import Deployment
 from telemetry_service.domain.issuers import Doors
 from telemetry_service.domain.ledger import Value
 
-_KEYED = frozenset({"customer_id", "public_url", "frame_ancestors", "doors"})
+_KEYED = frozenset({"customer_id", "public_url", "console_url", "frame_ancestors", "doors"})
 """What the caller adds in a form that identifies no one: the name of a host often names the customer."""
 
 

@@ -44,6 +44,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "proxy_url": {"": SecretStr("http://proxy.acme.example:3128")},
     "trusted_proxies": {"": ("10.0.0.0/8",)},
     "public_url": {"": public_url_of("https://console.acme.example/telemetry")},
+    "console_url": {"": public_url_of("https://console.acme.example")},
     "frame_ancestors": {"": ("https://portal.acme.example",)},
     "hsts_subdomains": {"": True},
     "send_spread": {"": timedelta(seconds=7)},
@@ -153,7 +154,11 @@ def test_a_pinned_key_is_another_destination_and_shows_in_the_list_of_keys(site:
 
 def test_no_entry_names_the_license_server_the_customer_a_host_or_an_issuer(site: Site) -> None:
     doors = Doors(provider=PROVIDER, gateway=GATEWAY)
-    start_with(site, doors=doors, **{name: OTHERS[name][""] for name in ("public_url", "frame_ancestors", "proxy_url")})
+    start_with(
+        site,
+        doors=doors,
+        **{name: OTHERS[name][""] for name in ("public_url", "console_url", "frame_ancestors", "proxy_url")},
+    )
     for entry in deployments(site):
         assert "acme" not in repr(entry)
         assert site.server.server.url not in repr(entry)

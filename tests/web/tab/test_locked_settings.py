@@ -41,7 +41,7 @@ def session(service: Running) -> tuple[dict[str, str], str]:
 
 
 def page(service: Running) -> str:
-    response = service.client.get(paths.TAB, headers=session(service)[0])
+    response = service.client.get(paths.SETTINGS, headers=session(service)[0])
     assert response.status_code == 200
     return response.text
 
@@ -57,12 +57,13 @@ def test_each_control_is_disabled_and_says_by_which_variable(locked: Running) ->
     shown = page(locked)
     for variable in ENVIRONMENT:
         assert f"{variable} sets this." in shown
-    for name in ("encrypt_payload", "anonymize_pii", "api_key"):
+    for name in ("encrypt_payload", "anonymize_pii"):
         assert re.search(rf'<input [^>]*id="{name}"[^>]*\bdisabled\b', shown), name
         assert re.search(rf'<input [^>]*id="{name}"[^>]*aria-describedby="[^"]*\b{name}-locked"', shown), name
     for name in ("frequency", "retention_days"):
         assert f'disabled aria-describedby="{name}-locked"' in shown
-    assert 'id="remove-key"' not in shown
+    for name in ("api_key", "replace", "remove-key"):
+        assert f'id="{name}"' not in shown
     assert KEY not in shown
 
 
@@ -85,6 +86,6 @@ def test_a_form_saves_the_rest_and_leaves_what_is_locked(locked: Running) -> Non
 
 
 def test_another_key_and_no_key_are_refused(locked: Running) -> None:
-    assert post(locked, paths.SAVE, api_key="ck_of_someone_else_0123456") == 409
+    assert post(locked, paths.API_KEY, api_key="ck_of_someone_else_0123456") == 409
     assert post(locked, paths.REMOVE_KEY) == 409
     assert reveal_api_key(locked.context.runtime, ADMIN) == KEY

@@ -6,11 +6,12 @@ from telemetry_service import __version__
 from telemetry_service.domain.actor import DEPLOYMENT
 from telemetry_service.domain.deployed import deployed_settings, described
 from telemetry_service.domain.ledger import Kind, Value
-from telemetry_service.pipeline.actions.apply_configured import apply_configured
+from telemetry_service.pipeline.actions.apply_configured import apply_configured, other_settings
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.actions.restored import notice_restored
 from telemetry_service.pipeline.actions.rotate_keys import bind_sealed_values
 from telemetry_service.pipeline.actions.take_over import begin, take_over
+from telemetry_service.pipeline.actions.write_settings import LOCKS
 from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.head_file import write_head
 from telemetry_service.pipeline.runtime import Runtime
@@ -57,8 +58,17 @@ def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     tx.periods.lock_open()  # One replica at a time: all of them say the same.
     deployed = _deployed(runtime)
     last = tx.ledger.of_kind(Kind.DEPLOYMENT)
-    if last is None or any(unverified(last.line).get(name) != value for name, value in deployed.items()):
+    said = {} if last is None else {**unverified(last.line), LOCKS: _said_locks(tx)}
+    other = {name for name, value in deployed.items() if said.get(name) != value}
+    if other == {LOCKS} and other_settings(runtime, tx):
+        return  # The entry about the settings or the key, which comes next, says what is locked.
+    if other:
         tx.ledger.note(now, DEPLOYMENT, Kind.DEPLOYMENT, deployed)
+
+
+def _said_locks(tx: Transaction) -> object:
+    latest = tx.ledger.latest_of((Kind.DEPLOYMENT, Kind.SETTINGS, Kind.KEY_SET))
+    return None if latest is None else unverified(latest.line).get(LOCKS)
 
 
 def _deployed(runtime: Runtime) -> dict[str, Value]:
@@ -77,6 +87,7 @@ def _deployed(runtime: Runtime) -> dict[str, Value]:
         "pinned_keys": [] if pinned is None else list(pinned.fingerprints),
         "customer": _keyed(runtime, deployment.customer_id, "deployed-customer"),
         "public_url": _keyed(runtime, str(deployment.public_url or ""), "deployed-public-url"),
+        "console_url": _keyed(runtime, str(deployment.console_url or ""), "deployed-console-url"),
         "frame_ancestors": _keyed(runtime, ",".join(deployment.frame_ancestors), "deployed-frame-ancestors"),
         "local_login": deployment.doors.local_login,
         "doors": _keyed(runtime, described(deployment.doors), "deployed-doors"),
