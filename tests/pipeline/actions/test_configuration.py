@@ -78,13 +78,18 @@ def test_a_save_is_audited_with_what_changed_and_never_with_a_secret(site: Site)
     stored = site.configure(frequency=Frequency.DAILY, anonymize_pii=False).stored
     save_configuration(site.runtime, stored.values, stored.version, OPS, "a-secret-key-0123456789")
     assert activity(site)[:2] == [
-        ("token:ops", Kind.KEY_SET, {"key_id": key_id("a-secret-key-0123456789"), "before": key_id(API_KEY)}),
+        (
+            "token:ops",
+            Kind.KEY_SET,
+            {"key_id": key_id("a-secret-key-0123456789"), "before": key_id(API_KEY), "locked_settings": []},
+        ),
         (
             "admin",
             Kind.SETTINGS,
             {
                 "changes": {"frequency": "twice_monthly -> daily", "anonymize_pii": "true -> false"},
                 "settings": stored.values.model_dump(mode="json"),
+                "locked_settings": [],
             },
         ),
     ]

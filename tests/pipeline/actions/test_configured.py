@@ -77,7 +77,7 @@ def adding(site: Site, *kinds: Kind) -> Iterator[None]:
 def test_each_setting_is_saved_locked_and_an_entry_only_when_it_changes(site: Site) -> None:
     for name, value in OTHER.items():
         configured = setting(**{name: value})
-        with adding(site, Kind.DEPLOYMENT, Kind.SETTINGS):
+        with adding(site, Kind.SETTINGS):
             runtime = start_with(site, configured)
         assert getattr(stored(site).values, name) == value
         version = stored(site).version
@@ -103,6 +103,19 @@ def test_another_value_of_a_locked_setting_is_exactly_one_entry(site: Site) -> N
     assert last.details["changes"] == {"frequency": "daily -> weekly", "retention_days": "90 -> 365"}
 
 
+def test_a_lock_alone_is_an_entry_even_between_changes_by_an_administrator(site: Site) -> None:
+    locked = setting(frequency=Frequency.TWICE_MONTHLY)
+    with adding(site, Kind.DEPLOYMENT):
+        runtime = start_with(site, locked)
+    save_configuration(runtime, ConfigurationPatch(retention_days=90), any_version, ADMIN)
+    with adding(site):
+        start_with(site, locked)
+    both = Configured(ConfigurationPatch(frequency=Frequency.TWICE_MONTHLY), SecretStr(API_KEY))
+    with adding(site, Kind.DEPLOYMENT):
+        start_with(site, both)
+    assert entries(site.runtime.database)[-1].details["locked_settings"] == ["frequency", "api_key"]
+
+
 def test_what_follows_from_a_setting_follows_from_one_of_the_deployment(site: Site) -> None:
     site.configure(anonymize_pii=False)
     site.tick_only()
@@ -117,7 +130,7 @@ def test_what_follows_from_a_setting_follows_from_one_of_the_deployment(site: Si
 @ON_BOTH
 def test_the_api_key_is_saved_locked_and_an_entry_only_when_it_changes(site: Site) -> None:
     site.server.store.add_key(NEW, CUSTOMER)
-    with adding(site, Kind.DEPLOYMENT, Kind.KEY_SET):
+    with adding(site, Kind.KEY_SET):
         runtime = start_with(site, with_key(NEW))
     assert reveal_api_key(runtime, ADMIN) == NEW
     view = read_now(runtime, read_configuration)

@@ -17,6 +17,7 @@ from telemetry_service.pipeline.actions.write_settings import (
     anonymize_waiting,
     changes_between,
     replace_api_key,
+    said_locks,
     write_settings,
 )
 from telemetry_service.pipeline.api_key import holds
@@ -70,5 +71,6 @@ def _save(
         write_settings(runtime, tx, before, after, now)
         if after.anonymize_pii and not before.anonymize_pii:
             anonymize_waiting(runtime, tx, DEPLOYMENT)
-        tx.ledger.note(now, DEPLOYMENT, Kind.SETTINGS, {"changes": changes, "settings": settings_as_said(after)})
+        said = {"changes": changes, "settings": settings_as_said(after), **said_locks(runtime)}
+        tx.ledger.note(now, DEPLOYMENT, Kind.SETTINGS, said)
     return changes

@@ -23,6 +23,7 @@ from telemetry_service.pipeline.actions.write_settings import (
     anonymize_waiting,
     changes_between,
     replace_api_key,
+    said_locks,
     write_settings,
 )
 from telemetry_service.pipeline.api_key import holds, open_api_key
@@ -90,7 +91,7 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
         changes = changes_between(before.values if readable else None, values)
         if changes or changed:
             approved = approved_rows(Snapshot(runtime, tx, now), changed)
-            said = {"changes": changes, "settings": settings_as_said(values), **approved}
+            said = {"changes": changes, "settings": settings_as_said(values), **approved, **said_locks(runtime)}
             tx.ledger.note(now, actor, Kind.SETTINGS, said)
         view = read_configuration(Snapshot(runtime, tx, now))
     if replaced:

@@ -10,7 +10,7 @@ from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, RowUnreadableError
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.actions.approve_rows import approve_rows
@@ -27,6 +27,9 @@ from telemetry_service.pipeline.api_key_overlap import (
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
 from telemetry_service.storage.database import Transaction
+
+LOCKS = "locked_settings"
+"""The name of the locks in entries."""
 
 
 def write_settings(
@@ -80,9 +83,15 @@ def replace_api_key(
         prepare_waiting_again(runtime, tx, api_key, actor, Reason.API_KEY_CHANGED)
     if replaces:
         until = {} if old is None else {"old_key_until": rfc3339(old.until)}
-        said = {"key_id": key.fact.key_id, "before": before.key_id if before else None, **until}
+        replaced = {"key_id": key.fact.key_id, "before": before.key_id if before else None}
+        said = {**replaced, **until, **said_locks(runtime)}
         tx.ledger.note(now, actor, Kind.KEY_SET, said)
     return replaces
+
+
+def said_locks(runtime: Runtime) -> dict[str, Value]:
+    """Return what the entries about settings and key say of the deployment's locks: the latest one knows."""
+    return {LOCKS: [setting.value for setting in runtime.deployment.locked_settings]}
 
 
 def changes_between(before: Configuration | None, after: Configuration) -> dict[str, str]:
