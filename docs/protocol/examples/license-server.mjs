@@ -9,53 +9,50 @@ import { createServer } from "node:https";
 
 const MOST_BYTES = 256 * 1024;
 const TOLERANCE_SECONDS = 300;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
-const SIGNATURES = /^v\d+,[\w+/=]+(?: v\d+,[\w+/=]+)*$/u;
-
 const options = JSON.parse(readFileSync(process.argv[2]));
 const signingKey = crypto.createPrivateKey(readFileSync(options.signingKey));
 
-class RefusalError extends Error {
-  name = "RefusalError";
-
-  constructor(status, code, members = {}) {
-    super(code);
-    this.status = status;
-    this.body = { type: `urn:control-core:license-server:${code}`, status, ...members };
-  }
+// Ends a request with a problem document, unless the condition holds.
+function require(condition, status, code, members = {}) {
+  if (condition) return;
+  const body = { type: `urn:control-core:license-server:${code}`, status, ...members };
+  throw Object.assign(new Error(code), { status, body });
 }
 
-function require(condition, status, code, members) {
-  if (!condition) throw new RefusalError(status, code, members);
+// Returns what `act` returns; if it fails, the request ends.
+function attempt(act, code) {
+  try {
+    return act();
+  } catch {
+    return require(false, 400, code);
+  }
 }
 
 // What both sides derive from an API key.
 const sha256 = (bytes) => crypto.createHash("sha256").update(bytes).digest("hex");
+const hmac = (key, data) => crypto.createHmac("sha256", key).update(data);
 const derive = (apiKey, use) =>
   Buffer.from(crypto.hkdfSync("sha256", apiKey, "", `control-core-telemetry/${use}/v1`, 32));
 const keyIdOf = (apiKey) => sha256(`control-core-telemetry/key-id/v1\0${apiKey}`).slice(0, 16);
-const pseudonym = (apiKey, customer) =>
-  `anon_${crypto.createHmac("sha256", derive(apiKey, "pseudonym")).update(customer).digest("hex")}`;
+const pseudonym = (apiKey, customer) => `anon_${hmac(derive(apiKey, "pseudonym"), customer).digest("hex")}`;
 
-const accepted = new Map(
-  Object.entries(options.customers).map(([customer, [apiKey]]) => [keyIdOf(apiKey), { apiKey, customer }]),
-);
+const keys = Object.entries(options.customers).map(([customer, [apiKey]]) => [keyIdOf(apiKey), { apiKey, customer }]);
+const accepted = new Map(keys);
 
 // 1. Who sent it: each header once and well formed, a known key, a correct signature, and then the time.
 function authenticate(headers, body) {
-  const one = (name, form) => {
-    const value = headers[name] ?? "";
-    require(form.test(value), 400, "header-malformed", { header: name });
-    return value;
+  const one = (header, form) => {
+    require(form.test(headers[header] ?? ""), 400, "header-malformed", { header });
+    return headers[header];
   };
-  const id = one("x-telemetry-id", UUID);
+  const id = one("x-telemetry-id", /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u);
   const timestamp = one("x-telemetry-timestamp", /^[1-9]\d{0,11}$/u);
-  const signatures = one("x-telemetry-signature", SIGNATURES);
+  const signatures = one("x-telemetry-signature", /^v\d+,[\w+/=]+(?: v\d+,[\w+/=]+)*$/u);
   const ledger = "x-telemetry-ledger" in headers ? one("x-telemetry-ledger", /^[0-9a-f]{64}$/u) : null;
   const sender = accepted.get(one("x-telemetry-key-id", /^[0-9a-f]{16}$/u));
   require(sender, 401, "key-unknown");
-  const digest = crypto.createHmac("sha256", sender.apiKey).update(`${id}.${timestamp}.`).update(body).digest("base64");
-  const expected = Buffer.from(`v1,${digest}`);
+  const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
+  const expected = Buffer.from(`v1,${hmac(sender.apiKey, signed).digest("base64")}`);
   const matches = (given) => given.length === expected.length && crypto.timingSafeEqual(Buffer.from(given), expected);
   require(signatures.split(" ").every(matches), 401, "signature-invalid");
   require(Math.abs(Date.now() / 1000 - timestamp) <= TOLERANCE_SECONDS, 400, "timestamp-out-of-tolerance");
@@ -63,35 +60,27 @@ function authenticate(headers, body) {
 }
 
 // 2. What it says: exactly the JWE of the protocol, or the payload itself.
-function open(body, { apiKey, contentType }) {
-  if (contentType === "application/json") return body;
-  require(contentType === "application/jose", 415, "content-type-unsupported");
-  try {
-    const parts = body.toString("latin1").split(".");
-    const [header, key, iv, ciphertext, tag] = parts.map((part) => Buffer.from(part, "base64url"));
-    const exact = parts.every((part) => Buffer.from(part, "base64url").toString("base64url") === part);
-    const stated = { alg: "dir", cty: "json", enc: "A256GCM", kid: keyIdOf(apiKey) };
-    const right = canonical(JSON.parse(header)) === canonical(stated);
-    require(parts.length === 5 && exact && right && key.length === 0 && iv.length === 12, 400, "encryption-invalid");
-    const cipher = crypto.createDecipheriv("aes-256-gcm", derive(apiKey, "jwe"), iv, { authTagLength: 16 });
-    cipher.setAAD(Buffer.from(parts[0])).setAuthTag(tag);
-    return Buffer.concat([cipher.update(ciphertext), cipher.final()]);
-  } catch {
-    throw new RefusalError(400, "encryption-invalid");
-  }
+function decrypt(body, apiKey) {
+  const parts = body.toString("latin1").split(".");
+  const [header, key, iv, ciphertext, tag] = parts.map((part) => Buffer.from(part, "base64url"));
+  const exact = parts.every((part) => Buffer.from(part, "base64url").toString("base64url") === part);
+  const stated = { alg: "dir", cty: "json", enc: "A256GCM", kid: keyIdOf(apiKey) };
+  const right = exact && canonical(JSON.parse(header)) === canonical(stated);
+  require(right && parts.length === 5 && key.length === 0 && iv.length === 12, 400, "encryption-invalid");
+  const cipher = crypto.createDecipheriv("aes-256-gcm", derive(apiKey, "jwe"), iv, { authTagLength: 16 });
+  cipher.setAAD(Buffer.from(parts[0])).setAuthTag(tag);
+  return Buffer.concat([cipher.update(ciphertext), cipher.final()]);
 }
 
-function parse(plaintext) {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plaintext));
-  } catch {
-    throw new RefusalError(400, "json-malformed");
-  }
+function open(body, { apiKey, contentType }) {
+  require(["application/json", "application/jose"].includes(contentType), 415, "content-type-unsupported");
+  return contentType === "application/json" ? body : attempt(() => decrypt(body, apiKey), "encryption-invalid");
 }
 
 // 3. Whether it may say that: canonical (so no member occurs twice), valid, and about the customer of the key.
 function read(plaintext, { customer }) {
-  const payload = parse(plaintext);
+  const text = attempt(() => new TextDecoder("utf-8", { fatal: true }).decode(plaintext), "json-malformed");
+  const payload = attempt(() => JSON.parse(text), "json-malformed");
   require(plaintext.equals(Buffer.from(canonical(payload))), 400, "json-not-canonical");
   require(isValid(payload), 422, "schema-violated");
   const names = options.customers[customer].map((apiKey) => pseudonym(apiKey, customer));
@@ -100,18 +89,15 @@ function read(plaintext, { customer }) {
 }
 
 // 4. Whether it is new. What is accepted is on disk before the response is sent.
-const known = new Map();
-if (existsSync(options.journal)) {
-  const lines = readFileSync(options.journal, "utf8").split("\n").filter(Boolean).map(JSON.parse);
-  for (const entry of lines) known.set(entry.key, entry);
-}
+const lines = existsSync(options.journal) ? readFileSync(options.journal, "utf8").split("\n").filter(Boolean) : [];
+const known = new Map(lines.map(JSON.parse).map((entry) => [entry.key, entry]));
 
 function enter({ customer, id }, body, plaintext, payload) {
   const key = `${customer}/${id}`;
   const content = sha256(canonical({ ...payload, transmitted_at: null }));
   const earlier = known.get(key);
-  const members = { transmission_id: id, body_sha256: earlier?.body };
-  require(!earlier || earlier.content === content, 409, "id-conflict", members);
+  const conflict = { transmission_id: id, body_sha256: earlier?.body };
+  require(!earlier || earlier.content === content, 409, "id-conflict", conflict);
   if (earlier) return { ...earlier, status: "duplicate" };
   const entry = { key, content, body: sha256(body), payload: sha256(plaintext), at: new Date().toISOString() };
   appendFileSync(options.journal, `${JSON.stringify(entry)}\n`, { mode: 0o600, flush: true });
@@ -120,19 +106,17 @@ function enter({ customer, id }, body, plaintext, payload) {
 }
 
 function receipt(claims) {
-  const parts = [{ alg: "EdDSA" }, claims].map((part) => Buffer.from(canonical(part)).toString("base64url"));
-  const signed = parts.join(".");
+  const signed = [{ alg: "EdDSA" }, claims].map((it) => Buffer.from(canonical(it)).toString("base64url")).join(".");
   return `${signed}.${crypto.sign(null, Buffer.from(signed), signingKey).toString("base64url")}`;
 }
 
 const endpoints = {
   "/v1/telemetry": (headers, body) => {
-    const sender = authenticate(headers, body);
+    const { id, ledger, ...sender } = authenticate(headers, body);
     const plaintext = open(body, sender);
-    const { status, payload, at } = enter(sender, body, plaintext, read(plaintext, sender));
-    const claims = { transmission_id: sender.id, payload_sha256: payload, received_at: at };
-    const signed = sender.ledger ? { ...claims, ledger: sender.ledger } : claims;
-    return { transmission_id: sender.id, status, received_at: at, receipt: receipt(signed) };
+    const { status, payload, at } = enter({ id, ...sender }, body, plaintext, read(plaintext, sender));
+    const claims = { transmission_id: id, payload_sha256: payload, received_at: at, ...(ledger && { ledger }) };
+    return { transmission_id: id, status, received_at: at, receipt: receipt(claims) };
   },
   "/v1/telemetry/ping": (headers, body) => {
     const { contentType } = authenticate(headers, body);
@@ -156,13 +140,13 @@ async function receive(request) {
 }
 
 async function handle(request, response) {
-  const [status, body] = await receive(request).then(
-    (members) => [200, members],
-    (error) =>
-      error instanceof RefusalError ? [error.status, error.body] : [500, new RefusalError(500, "internal").body],
+  const internal = { type: "urn:control-core:license-server:internal", status: 500 };
+  const respond = (status, type, body) =>
+    response.writeHead(status, { "Content-Type": type }).end(JSON.stringify(body));
+  await receive(request).then(
+    (body) => respond(200, "application/json", body),
+    ({ status = 500, body = internal }) => respond(status, "application/problem+json", body),
   );
-  const type = status === 200 ? "application/json" : "application/problem+json";
-  response.writeHead(status, { "Content-Type": type }).end(JSON.stringify(body));
 }
 
 const tls = { cert: readFileSync(options.certificate), key: readFileSync(options.key), minVersion: "TLSv1.2" };
