@@ -54,6 +54,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "database",
         "writing",
         "growth",
+        "locked",
         "clock",
         "administrator",
         "tokens",
