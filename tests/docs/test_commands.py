@@ -1,0 +1,123 @@
+"""Every command that operators are told to run is run by a test, as it is written there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry_service.settings import load_settings
+from tests.cli.conftest import CommandLine, bare, cli, connected, license_server
+from tests.settings.keys import VALID
+from tests.support.databases import on_sqlite
+
+__all__ = ["bare", "cli", "connected", "license_server", "on_sqlite"]
+
+ROOT = Path(__file__).parents[2]
+HERE = "docs/test_commands.py"
+RUN_BY: dict[tuple[str, str], str] = {
+    ("README.md", "Try it"): "rehearsal/rehearse_newcomer.py",
+    ("README.md", "REST quick start"): "docs/test_readme.py",
+    ("README.md", "Run it"): "rehearsal/rehearse_newcomer.py",
+    ("deploy/README.md", "systemd"): "rehearsal/rehearse_systemd.py",
+    ("docs/monitoring.md", "Scraping"): HERE,
+    ("docs/operations.md", "When something is wrong"): HERE,
+    ("docs/operations.md", "Support bundle"): HERE,
+    ("docs/operations.md", "PostgreSQL"): HERE,
+    ("docs/operations.md", "Upgrading"): HERE,
+    ("docs/operations.md", "Going back"): HERE,
+    ("docs/operations.md", "Rotating keys"): "cli/test_rotate_keys.py",
+    ("docs/operations.md", "The API key"): "web/test_sealed_values.py",
+    ("docs/operations.md", "Backup"): "restore/test_restore_command.py",
+    ("docs/operations.md", "Restore"): "restore/test_restore_command.py",
+    ("docs/operations.md", "After a restore"): "restore/test_restore_command.py",
+    ("docs/operations.md", "Moving to another database"): "restore/test_migrate_database.py",
+    ("docs/troubleshooting.md", "Troubleshooting"): HERE,
+}
+"""The blocks of commands in the pages for operators, by their heading, and the file that runs them."""
+
+NOT_RUN = {
+    ("README.md", "How it is tested"): "these are the tests, and the long runs",
+    (
+        "deploy/README.md",
+        "The secrets",
+    ): "it takes Docker's daemon; the rehearsal of the image does the same with Podman",
+    ("deploy/README.md", "Compose"): "the same; Compose itself reads the files in deploy/test_compose.py",
+    ("deploy/README.md", "Compose with PostgreSQL and two replicas"): "the same",
+    ("deploy/README.md", "Kubernetes"): "it takes a cluster; Helm renders the chart in deploy/test_helm.py",
+}
+
+
+def blocks(page: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each heading with its commands; a line that continues is one command."""
+    pattern = re.compile(r"^#+ (?P<heading>[^\n]*)$|^```sh\n(?P<block>.*?)^```", re.MULTILINE | re.DOTALL)
+    heading = ""
+    for found in pattern.finditer((ROOT / page).read_text()):
+        if found["heading"] is not None:
+            heading = found["heading"]
+        else:
+            yield heading, found["block"].replace("\\\n", "").splitlines()
+
+
+def commands(page: str, wanted: str) -> list[list[str]]:
+    """Return the arguments of the program's own commands below a heading."""
+    lines = [line for heading, block in blocks(page) if heading == wanted for line in block]
+    found = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("telemetry-service ")]
+    assert found
+    return found
+
+
+def test_every_block_of_commands_is_run_by_a_file_of_tests() -> None:
+    pages = {page for page, _ in RUN_BY}
+    assert {(page, heading) for page in pages for heading, _ in blocks(page)} == RUN_BY.keys() | NOT_RUN.keys()
+    reads_the_page = (HERE, "shell_of(", "commands(README", "commands(DEPLOY", 'README.partition("')
+    for block, file in RUN_BY.items():
+        text = (ROOT / "tests" / file).read_text()
+        assert any(one in text for one in reads_the_page), (block, file)
+
+
+@pytest.mark.parametrize("page", ["docs/monitoring.md", "docs/troubleshooting.md"])
+def test_the_commands_of_a_page_run(connected: CommandLine, page: str) -> None:
+    for heading, _ in blocks(page):
+        for command in commands(page, heading):
+            assert connected(*command).code == 0, command
+
+
+def test_the_commands_for_an_incident_change_nothing_and_those_of_the_bundle_write_it(
+    connected: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "service.log").write_text("")
+    for heading in ("When something is wrong", "Support bundle"):
+        for command in commands("docs/operations.md", heading):
+            ended = connected(*command)
+            assert ended.code == 0, (command, ended)
+            assert heading != "When something is wrong" or command[0] != "history" or ended.out
+        assert (tmp_path / "support.zip").exists()
+        (tmp_path / "support.zip").unlink()
+
+
+def test_an_upgrade_and_the_way_back_run_as_they_are_written(connected: CommandLine) -> None:
+    for heading in ("Upgrading", "Going back"):
+        for command in commands("docs/operations.md", heading):
+            ended = connected(*command)
+            assert ended.code == 0, (command, ended)
+
+
+def test_the_url_of_a_postgresql_is_one_that_the_service_takes() -> None:
+    ((line,),) = (block for heading, block in blocks("docs/operations.md") if heading == "PostgreSQL")
+    name, _, value = line.partition("=")
+    assert load_settings(VALID | {name: value}).database_url.get_secret_value().startswith("postgresql")
+
+
+def test_every_target_of_make_that_a_page_names_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        name
+        for page in {page for page, _ in RUN_BY | NOT_RUN}
+        for _, block in blocks(page)
+        for line in block
+        for name in re.findall(r"^make (?:-C \S+ )?([a-z]+)", line)
+    }
+    assert named >= {"demo", "test", "check", "package", "image"}
+    assert named <= targets
