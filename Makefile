@@ -8,7 +8,7 @@ export PYTHON
 # Without bytecode on disk, each process of a run compiles every module and rewrites every test again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo run test coverage torture backups mutants check image bench format docs lock clean
+.PHONY: help demo run test coverage torture backups rehearse mutants check package image bench format docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ torture: .venv/.dev ## Kill replicas and break everything around them at random 
 backups: .venv/.dev ## Make 100 backups beside recording at full speed, restore each, and compare its counts (some minutes)
 	BACKUPS=100 $(BIN)/python -m pytest -n 0 -s -o timeout=1800 tests/restore/test_backup.py -k at_full_speed
 
+rehearse: .venv/.dev ## As root: boot the systemd unit, walk a newcomer's path, build and run the image, each on a bare Debian (about 15 minutes)
+	$(BIN)/python -m pytest -n 0 -rs -o python_files='rehearse_*.py' -o timeout=1800 $(or $(ARGS),tests/rehearsal)
+
 mutants: .venv/.dev ## Change the code of schedule, claims and periods in one place at a time: does a test notice? (about an hour)
 	$(BIN)/python -m tests.mutants $(ARGS)
 
@@ -65,6 +68,9 @@ check: .venv/.dev ## Lint, and check types, layers, dependencies, spelling, pros
 	$(BIN)/python .ci/kubernetes_manifest.py --check
 	.ci/lint-api
 	PYTHONPATH=. $(BIN)/python .ci/contract.py
+
+package: .venv/.runtime ## Build the service as a wheel, into dist/
+	@$(BIN)/hatchling build -t wheel
 
 image: .venv/.runtime ## Build the image with docker, podman or buildah, with its bill of materials and provenance (ARGS=--new-base)
 	@$(BIN)/python .ci/image.py $(ARGS)

@@ -17,9 +17,10 @@ from sqlalchemy import create_engine, text
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.domain.ledger import Kind
 from tests.cli.test_side_effects import entries_of
-from tests.docs.test_integrating import ROOT, blocks, free_port
+from tests.docs.test_integrating import ROOT, blocks
 from tests.support.dump import Dump, dump
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
+from tests.support.loopback import free_port
 from tests.support.programs import needs
 
 (DOCUMENTED,) = blocks("From nothing, without a click")

@@ -23,6 +23,7 @@ RUN_BY: dict[tuple[str, str], str] = {
     ("deploy/README.md", "systemd"): "rehearsal/rehearse_systemd.py",
     ("docs/monitoring.md", "Scraping"): HERE,
     ("docs/operations.md", "When something is wrong"): HERE,
+    ("docs/operations.md", "Settings of the deployment"): HERE,
     ("docs/operations.md", "Support bundle"): HERE,
     ("docs/operations.md", "PostgreSQL"): HERE,
     ("docs/operations.md", "Upgrading"): HERE,
@@ -102,6 +103,14 @@ def test_an_upgrade_and_the_way_back_run_as_they_are_written(connected: CommandL
         for command in commands("docs/operations.md", heading):
             ended = connected(*command)
             assert ended.code == 0, (command, ended)
+
+
+def test_scripts_can_set_what_the_deployment_leaves_open(connected: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "api_key").write_text("ck_test_another_9Kq3mTzYx7")
+    for command in commands("docs/operations.md", "Settings of the deployment"):
+        here = [argument.replace("/run/secrets", str(tmp_path)) for argument in command]
+        ended = connected(*here, *(["--yes"] if here[:2] == ["config", "set"] else []))
+        assert ended.code == 0, (here, ended)
 
 
 def test_the_url_of_a_postgresql_is_one_that_the_service_takes() -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from clients.python.tests.support import Service as ReportedTo
 from clients.python.tests.support import in_turn
 from telemetry_service.domain.clock import SystemClock, time_ordered_id
 from tests.support.fault_server import FaultServer, Visit
+from tests.support.loopback import free_port
 from tests.support.programs import needs
 from tests.support.running import Running
 
@@ -76,11 +76,6 @@ def test_its_commands_lead_from_nothing_to_a_receipt(clone: Path) -> None:
 def test_every_block_of_commands_about_reports_is_run() -> None:
     about_reports, _, _ = PAGE.partition("\n## Counting from your own database\n")
     assert len(blocks("The first transmission")) + len(blocks("With Node.js")) == about_reports.count("```sh\n")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The guard that no test, and nothing that a test calls, reaches the world outside this machine."""
 
 import ipaddress
+import socket
 import sys
 import threading
 
@@ -45,3 +46,9 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def free_port() -> int:
+    """Return a port of this machine that no program listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
