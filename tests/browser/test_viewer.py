@@ -1,20 +1,22 @@
 """A viewer's browser: no script fails, axe finds nothing, and what is disabled looks so."""
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.identity.sessions import Proven
 from telemetry_service.web.tab import paths
-from tests.browser.console import Console
+from tests.browser.console import Console, Deployed
 from tests.browser.test_accessibility import RULES
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import Look, log_in, visit
-from tests.support.actors import STRANGER, VIEWER
+from tests.support.actors import PROVIDED, STRANGER, VIEWER
 
 PAGES = (paths.TAB, paths.SETTINGS, "/embedded", "/embedded/settings", paths.ACCESS, paths.PROOF, paths.ACTIVITY)
 _BACKGROUND = "it => getComputedStyle(it).backgroundColor"
 
 
+@pytest.mark.parametrize("deployed", [Deployed(environment=PROVIDED)])
 def test_the_pages_of_a_viewer_work(browser: Browser, ready: Console) -> None:
     failed_and_sent(ready)
     with visit(browser, ready, Look(logged_in=False)) as (page, _):

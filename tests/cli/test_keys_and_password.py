@@ -5,7 +5,7 @@ import pytest
 from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.settings import load_settings
 from tests.cli.conftest import CommandLine
-from tests.support.actors import STRANGER
+from tests.support.actors import PROVIDED, STRANGER
 
 
 def test_generated_keys_are_what_the_settings_take_and_differ(bare: CommandLine) -> None:
@@ -23,6 +23,13 @@ def test_a_password_from_standard_input_lets_the_administrator_in(cli: CommandLi
     with pytest.raises(LoginFailedError):
         service.authentication.sessions.log_in("admin", "another password", STRANGER)
     service.runtime.database.close()
+
+
+def test_a2_a_password_set_on_the_host_says_that_it_opens_a_closed_login_for_an_hour(cli: CommandLine) -> None:
+    set_password = ("admin", "set-password", "--stdin")
+    assert "open for an hour" not in cli(*set_password, stdin="a long enough password\n").out
+    cli.set(**PROVIDED, TELEMETRY_LOCAL_LOGIN="false")
+    assert "open for an hour" in cli(*set_password, stdin="a long enough password\n").out
 
 
 def test_a_short_password_is_refused_and_not_repeated(cli: CommandLine) -> None:

@@ -15,7 +15,7 @@ from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.tab import paths
-from tests.support.actors import VIEWER
+from tests.support.actors import PROVIDED, VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.frozen_clock import FrozenClock
@@ -381,14 +381,20 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             clicks("POST", paths.LOGIN, name="admin", password=PASSWORD), by(NOBODY, Kind.LOGIN_BLOCKED), is_blocked
         ),
     },
-    **{
-        (method, path): {"without a provider": Act(clicks(method, path, **form), NONE)}
-        for method, path, form in (
-            ("GET", paths.PROVIDER_LOGIN, {}),
-            ("GET", paths.PROVIDER_RETURN, {}),
-            ("GET", paths.PROVIDER_ENDED, {}),
-            ("POST", paths.PROVIDER_LOGOUT, {"logout_token": "x"}),
-        )
+    ("GET", paths.PROVIDER_LOGIN): {
+        "from another site": Act(
+            calls(None, "GET", paths.PROVIDER_LOGIN, headers={"Sec-Fetch-Site": "cross-site"}), NONE
+        ),
+    },
+    ("GET", paths.PROVIDER_RETURN): {
+        "not begun": Act(clicks("GET", paths.PROVIDER_RETURN), by(NOBODY, Kind.LOGIN_FAILED)),
+    },
+    ("GET", paths.PROVIDER_ENDED): {"silent provider": Act(clicks("GET", paths.PROVIDER_ENDED), NONE)},
+    ("POST", paths.PROVIDER_LOGOUT): {
+        "not signed": Act(
+            clicks("POST", paths.PROVIDER_LOGOUT, logout_token="x"),
+            by(NOBODY, Kind.LOGIN_FAILED),
+        ),
     },
     ("POST", paths.LOGOUT): {"out": Act(clicks("POST", paths.LOGOUT), by(PERSON, Kind.LOGOUT), Desk.log_in)},
     ("POST", paths.APPEARANCE): {"theme": Act(clicks("POST", paths.APPEARANCE, theme="dark"), NONE)},
@@ -513,6 +519,7 @@ def settings(license_server: LicenseServer) -> dict[str, str]:
         "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
         "TELEMETRY_LICENSE_SERVER_CA_FILE": str(ca_file),
         "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+        **PROVIDED,
     }
 
 

@@ -7,7 +7,6 @@ outrun the count. Unknown names count, and cost, the same as wrong passwords.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import Clock
@@ -15,6 +14,7 @@ from telemetry_service.domain.errors import LoginFailedError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.person import Person, Role
 from telemetry_service.identity.devices import Device
+from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.passwords import Passwords
 from telemetry_service.identity.refusals import Refusals
 from telemetry_service.identity.throttle import LoginBlockedError, Source, Throttle, device_source
@@ -69,7 +69,13 @@ class Accounts:
     """Sets and checks the administrator's password."""
 
     def __init__(
-        self, database: Database, clock: Clock, passwords: Passwords, refusals: Refusals, throttle: Throttle
+        self,
+        database: Database,
+        clock: Clock,
+        passwords: Passwords,
+        refusals: Refusals,
+        throttle: Throttle,
+        doors: OpenDoors,
     ) -> None:
         """Store the account in ``database``."""
         self._database = database
@@ -77,19 +83,25 @@ class Accounts:
         self._passwords = passwords
         self._refusals = refusals
         self._throttle = throttle
+        self._doors = doors
 
     def exist(self) -> bool:
         """Whether a password was set, so that logging in is possible."""
         with self._database.read() as tx:
             return tx.identity.account() is not None
 
-    def password_set_at(self) -> datetime | None:
-        """Return when the password was set, or renewed at another cost; None before that."""
+    def is_login_open(self) -> bool:
+        """Whether a password is taken."""
+        if self._doors.local_login:
+            return True
         with self._database.read() as tx:
-            return tx.identity.password_set_at()
+            return self._doors.is_local_login_open(tx, self._clock.now())
 
-    def set_password(self, password: str, actor: Actor) -> None:
-        """Set the administrator's password; it ends every session and lifts every block.
+    def set_password(self, password: str, actor: Actor) -> bool:
+        """Set the administrator's password on the host; it ends every session and lifts every block.
+
+        Returns:
+            Whether this opened a login that the deployment has closed.
 
         Raises:
             PasswordRefusedError: the password is too short, too long, easy to guess, or not text.
@@ -98,9 +110,11 @@ class Accounts:
         now = self._clock.now()
         with self._database.write() as tx:
             tx.identity.set_password(password_hash, now)
+            tx.identity.open_login(None if self._doors.local_login else now)
             tx.attempt_counts.forget_all()
             ended = tx.identity.remove_all_sessions()
             tx.ledger.note(now, actor, Kind.PASSWORD_SET, {"sessions_ended": ended})
+        return not self._doors.local_login
 
     def set_first_password(self, password: str, actor: Actor) -> bool:
         """Set the password if there is none yet; False, with nothing changed, if there is one.

@@ -11,6 +11,7 @@ from telemetry_service.domain.issuers import RETURN_PATH, Doors, Gateway
 from telemetry_service.domain.keyed_digest import KeyUse, key_use
 from telemetry_service.identity.accounts import ADMINISTRATOR, Accounts
 from telemetry_service.identity.devices import Devices
+from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.others_sessions import OthersSessions
 from telemetry_service.identity.own_sessions import OwnSessions
 from telemetry_service.identity.passwords import HashCost, Passwords
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from telemetry_service.identity.gateway import GatewayIdentities
     from telemetry_service.identity.issuer_client import IssuerClient
     from telemetry_service.identity.provider import OpenIdProvider
-
-OPEN_AFTER_PASSWORD = timedelta(hours=1)
-"""Anyone who can set the password on the host can also change the settings, and so gains nothing by it."""
 
 _FILE_FRESH = timedelta(seconds=5)
 """A file of keys is read again after this: it costs nothing."""
@@ -54,20 +52,11 @@ class Authentication:
     """None unless the console's gateway says who is logged in."""
     provider: "OpenIdProvider | None" = None
     """None unless people can log in at a provider."""
-    local_login: bool = True
-    """False where the deployment has closed the login with a password."""
 
     @property
     def has_other_ways(self) -> bool:
         """Whether people can get in without the local account."""
         return self.gateway is not None or self.provider is not None
-
-    def is_local_login_open(self, now: datetime) -> bool:
-        """Whether a password is taken. A new password opens a closed login: the way in when the issuer is down."""
-        if self.local_login:
-            return True
-        set_at = self.accounts.password_set_at()
-        return set_at is not None and timedelta(0) <= now - set_at < OPEN_AFTER_PASSWORD
 
     def key_use(self, tx: Transaction, now: datetime) -> KeyUse:
         """Return how many sessions and service tokens depend on which of the keys."""
@@ -95,17 +84,17 @@ def make_authentication(  # noqa: PLR0913 - each part of the deployment that it 
     refusals = Refusals(database, clock)
     throttle = Throttle(database, clock, keys, limits)
     devices = Devices(keys, ADMINISTRATOR)
-    accounts = Accounts(database, clock, Passwords(cost), refusals, throttle)
-    sessions = Sessions(database, clock, keys, accounts, devices)
-    own_sessions, others_sessions = OwnSessions(database, clock), OthersSessions(database, clock)
+    open_ = OpenDoors(doors.local_login, doors.provider.issuer if doors.provider else None)
+    accounts = Accounts(database, clock, Passwords(cost), refusals, throttle, open_)
+    sessions = Sessions(database, clock, keys, accounts, devices, open_)
+    own_sessions, others_sessions = OwnSessions(database, clock, open_), OthersSessions(database, clock, open_)
     unsaved_forms = SignedTexts(keys, "unsaved-form")
     tokens = ServiceTokens(database, clock, keys, bootstrap_token)
     client = _client_of(doors)
     gateway = _gateway(doors.gateway, client, clock, keys) if doors.gateway else None
     provider = _provider(doors, public_url, client, keys, clock)
     people = (accounts, sessions, own_sessions, others_sessions, unsaved_forms, devices)
-    ways = (gateway, provider, doors.local_login)
-    return Authentication(*people, tokens, refusals, throttle, keys, *ways)
+    return Authentication(*people, tokens, refusals, throttle, keys, gateway, provider)
 
 
 # What the other ways in need is loaded only where there are any: most commands and many deployments have none.

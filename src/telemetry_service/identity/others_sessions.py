@@ -12,6 +12,7 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
+from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.sessions import has_ended, key_of, person_of_stored
 from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredSession
@@ -32,10 +33,11 @@ class OtherPerson:
 class OthersSessions:
     """The sessions of everyone but the person who asks."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, doors: OpenDoors) -> None:
         """Work on the sessions in ``database``."""
         self._database = database
         self._clock = clock
+        self._doors = doors
 
     def people(self, asks: Person) -> tuple[OtherPerson, ...]:
         """Return the others who are logged in, last seen first."""
@@ -73,7 +75,7 @@ class OthersSessions:
         for one in tx.identity.all_sessions():
             if (one.issuer, one.subject) != key_of(asks) and not has_ended(one, now):
                 found.setdefault((one.issuer, one.subject), []).append(one)
-        return found
+        return {key: sessions for key, sessions in found.items() if self._doors.admit(tx, key[0], now)}
 
 
 def _other_person(sessions: Iterable[StoredSession]) -> OtherPerson:

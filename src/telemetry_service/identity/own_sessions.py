@@ -9,6 +9,7 @@ from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.person import Person
+from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.sessions import has_ended, key_of
 from telemetry_service.storage.database import Database
 from telemetry_service.storage.identity import StoredSession
@@ -31,16 +32,17 @@ class SessionFacts:
 class OwnSessions:
     """A person's own sessions. ``others_sessions.py`` ends those of others."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, doors: OpenDoors) -> None:
         """Work on the sessions in ``database``."""
         self._database = database
         self._clock = clock
+        self._doors = doors
 
     def list(self, person: Person, current: UUID | None) -> tuple[SessionFacts, ...]:
         """Return the sessions that have not ended, latest first."""
-        now = self._clock.now()
+        now, (issuer, subject) = self._clock.now(), key_of(person)
         with self._database.read() as tx:
-            stored = tx.identity.sessions_of(*key_of(person))
+            stored = tx.identity.sessions_of(issuer, subject) if self._doors.admit(tx, issuer, now) else ()
         return tuple(_facts(one, current) for one in stored if not has_ended(one, now))
 
     def end(self, person: Person, session_id: UUID, actor: Actor) -> None:

@@ -31,6 +31,7 @@ from telemetry_service.identity.accounts import (
 )
 from telemetry_service.identity.devices import Device, Devices
 from telemetry_service.identity.login import RECENT, Login
+from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.password_rules import check_new_password
 from telemetry_service.identity.throttle import session_source
 from telemetry_service.log.events import Event
@@ -132,13 +133,16 @@ class OpenedSession:
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts, devices: Devices) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, keys: KeyRing, accounts: Accounts, devices: Devices, doors: OpenDoors
+    ) -> None:
         """Store sessions in ``database``, under ``keys``."""
         self._database = database
         self._clock = clock
         self._keys = keys
         self._accounts = accounts
         self._devices = devices
+        self._doors = doors
 
     def log_in(
         self, name: str, password: str, caller: Actor, device: Device | None = None, browser: str | None = None
@@ -208,17 +212,17 @@ class Sessions:
         """Return the session of a cookie, and record that it is in use.
 
         Raises:
-            AccessDeniedError: there is none, or it has ended.
+            AccessDeniedError: there is none, it has ended, or the deployment has closed the way that it came in.
         """
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise AccessDeniedError
+        now, secret = self._clock.now(), match[2].encode()
         with self._database.read() as tx:
             stored = tx.identity.session(UUID(match[1]))
-        now = self._clock.now()
+            admitted = stored is not None and self._doors.admit(tx, stored.issuer, now)
         digest = stored.token_digest if stored else bytes(32)
-        secret = match[2].encode()
-        if not self._keys.matches(digest, secret, _DIGEST) or stored is None or has_ended(stored, now):
+        if not self._keys.matches(digest, secret, _DIGEST) or stored is None or not admitted or has_ended(stored, now):
             raise AccessDeniedError
         self._touch(stored, secret, now)
         return self._session(stored)

@@ -95,9 +95,13 @@ class IdentityStore:
         row = self._connection.execute(query.with_for_update() if lock else query).first()
         return None if row is None else StoredAccount(*filled(row, columns))
 
-    def password_set_at(self) -> datetime | None:
-        """Return when the password was set; None before that."""
-        return self._connection.execute(select(AdminAccount.updated_at)).scalar()
+    def login_opened_at(self) -> datetime | None:
+        """Return when a closed login was opened on the host; None if it was not."""
+        return self._connection.execute(select(AdminAccount.login_opened_at)).scalar()
+
+    def open_login(self, now: datetime | None) -> None:
+        """Note when a closed login was opened on the host, or that it was not."""
+        self._connection.execute(update(AdminAccount).values(login_opened_at=now))
 
     def set_password(self, password_hash: str, now: datetime) -> None:
         """Create the account, or replace its password, which begins a new generation."""

@@ -507,6 +507,8 @@ class AdminAccount(Base):
     password_generation: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     """Grows with each new password: what was issued under an earlier one is no longer known."""
     updated_at: Mapped[datetime]
+    login_opened_at: Mapped[datetime | None]
+    """When the password was set on the host although the deployment had closed the login; None if not."""
 
 
 class AdminSession(Base):

@@ -17,7 +17,7 @@ from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.web.errors.request_errors import ExchangesBusyError
 from telemetry_service.web.http.pools import BoundedPool
-from tests.support.actors import VIEWER
+from tests.support.actors import PROVIDED, VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.frozen_clock import FrozenClock
 from tests.support.hashing import hashing_held
@@ -180,7 +180,7 @@ def test_one_address_does_not_take_all_the_places_of_strangers(shared: Running) 
 def test_sessions_that_send_no_password_take_no_place_and_one_that_does_takes_two(
     run_databases: RunDatabases, tmp_path: Path
 ) -> None:
-    with Running(run_databases.sqlite(tmp_path)) as service:
+    with Running(run_databases.sqlite(tmp_path), PROVIDED) as service:
         known = log_in(service).cookies
         service.client.cookies.clear()
         viewer, copied = service.log_in_as(VIEWER), service.log_in()

@@ -1,5 +1,6 @@
 """Every route by every kind of caller; a route that says nothing of who may call it lets nobody in."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -24,7 +25,8 @@ from telemetry_service.web.security.authorization import (
     page,
     public,
 )
-from tests.support.actors import CLI, VIEWER
+from tests.support.actors import CLI, PROVIDED, VIEWER
+from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.raw_http import connect
 from tests.support.running import PASSWORD, Running, code_in
@@ -142,6 +144,8 @@ HELD: dict[str, set[Scope]] = {
     "viewer's session": {READ, METRICS},
 }
 SESSIONS = ("session", "viewer's session")
+LOGINS = {("POST", "/login"), ("GET", "/login/provider/return")}
+"""What refuses a login that is wrong, and no caller."""
 STRANGERS = ("nobody", "revoked token", "made-up token", "expired session", "made-up session", "basic login")
 
 
@@ -149,6 +153,13 @@ def test_every_route_of_the_application_stands_in_the_table(shared: Running) -> 
     found = iter_route_contexts(shared.app.routes)
     routes = {(method, route.path_format) for route in found for method in route.methods or ()}
     assert routes == set(ROUTES)
+
+
+@pytest.fixture(scope="module")
+def shared(run_databases: RunDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service where a viewer can be logged in, too."""
+    with Running(run_databases.sqlite(tmp_path_factory.mktemp("shared")), PROVIDED) as running:
+        yield running
 
 
 class Credentials(NamedTuple):
@@ -222,7 +233,7 @@ def test_a_route_admits_only_the_callers_that_it_names(
         shared.log_in()  # Otherwise, failures in a row would lock out the next login.
     allowed = ROUTES[route]
     if allowed == PUBLIC:
-        assert response.status_code not in {401, 403} or route == ("POST", "/login")
+        assert response.status_code not in {401, 403} or route in LOGINS
     elif allowed in {PAGE, VIEWED}:
         _check_page(response, caller, admits_viewers=allowed == VIEWED)
     elif caller in STRANGERS:

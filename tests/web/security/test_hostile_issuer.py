@@ -412,8 +412,11 @@ def test_a_closed_local_login_opens_for_an_hour_after_the_password_was_set_on_th
         service.context.authentication.accounts.set_password(PASSWORD, STRANGER)
         assert 'id="password"' in _get(service, paths.LOGIN).text
         assert log_in() == 303
+        session = {SESSION: service.context.authentication.sessions.log_in("admin", PASSWORD, STRANGER).token}
+        assert _get(service, paths.ACCESS, session).status_code == 200
         service.clock.advance(timedelta(hours=1))
         assert log_in() == 401
+        assert _get(service, paths.ACCESS, session).status_code == 303, "A2: a session ends with its way in"
 
 
 def test_logins_refusals_and_log_outs_at_the_provider_are_entries(service: Running, issuer: HostileIssuer) -> None:

@@ -15,7 +15,7 @@ from telemetry_service.identity.scopes import Scope
 from telemetry_service.identity.sessions import Proven
 from telemetry_service.web.security.browsers import family_of
 from telemetry_service.web.tab import paths
-from tests.support.actors import CLI, STRANGER, VIEWER
+from tests.support.actors import CLI, PROVIDED, STRANGER, VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.running import PASSWORD, Running, code_in
@@ -26,7 +26,7 @@ NEW = "another good password"
 
 @pytest.fixture
 def service(run_databases: RunDatabases, tmp_path: Path) -> Iterator[Running]:
-    with Running(run_databases.sqlite(tmp_path)) as running:
+    with Running(run_databases.sqlite(tmp_path), PROVIDED) as running:
         yield running
 
 
@@ -220,13 +220,7 @@ def test_the_password_for_a_list_that_is_old_logs_no_one_out(service: Running) -
 def test_without_a_time_of_the_provider_the_login_lets_end_sessions_for_ten_minutes(
     run_databases: RunDatabases, tmp_path: Path
 ) -> None:
-    provider = {
-        "TELEMETRY_PUBLIC_URL": "http://127.0.0.1",
-        "TELEMETRY_OIDC_ISSUER": "https://127.0.0.1:1",
-        "TELEMETRY_OIDC_CLIENT_ID": "telemetry",
-        "TELEMETRY_OIDC_ADMIN_ROLES": "admin",
-    }
-    with Running(run_databases.sqlite(tmp_path), provider) as service:
+    with Running(run_databases.sqlite(tmp_path), PROVIDED) as service:
         sessions, person = service.context.authentication.sessions, replace(VIEWER, role=Role.ADMINISTRATOR)
         this, old, other = (Browser(service) for _ in range(3))
         for browser in (old, this, other):
@@ -246,12 +240,7 @@ def test_without_a_time_of_the_provider_the_login_lets_end_sessions_for_ten_minu
 def test_who_came_from_a_provider_is_led_there_before_ending_sessions(
     run_databases: RunDatabases, tmp_path: Path
 ) -> None:
-    provider = {
-        "TELEMETRY_PUBLIC_URL": "http://127.0.0.1/telemetry",
-        "TELEMETRY_OIDC_ISSUER": "https://127.0.0.1:1",
-        "TELEMETRY_OIDC_CLIENT_ID": "telemetry",
-        "TELEMETRY_OIDC_VIEWER_ROLES": "viewer",
-    }
+    provider = PROVIDED | {"TELEMETRY_PUBLIC_URL": "http://127.0.0.1/telemetry"}
     with Running(run_databases.sqlite(tmp_path), provider) as service:
         browser = Browser(service)
         browser.cookies |= service.log_in_as(VIEWER)[0]

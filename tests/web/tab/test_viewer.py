@@ -9,8 +9,8 @@ import pytest
 
 from telemetry_service.identity.sessions import Proven
 from telemetry_service.web.tab import paths
-from tests.browser.console import Console
-from tests.support.actors import ADMINISTRATOR, STRANGER, VIEWER
+from tests.browser.console import Console, Deployed
+from tests.support.actors import ADMINISTRATOR, PROVIDED, STRANGER, VIEWER
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.running import UNUSED_TLS
 from tests.support.shared_clock import SharedClock
@@ -52,7 +52,7 @@ class _Offers(HTMLParser):
 @pytest.fixture
 def console(database_url: str, clock: SharedClock, server: LicenseServer) -> Iterator[Console]:
     """A console with everything that an administrator can act on."""
-    with Console(database_url, clock, server) as running:
+    with Console(database_url, clock, server, Deployed(environment=PROVIDED)) as running:
         running.set_key()
         server.trouble(Trouble(before=reply(503)))
         yield running

@@ -25,5 +25,7 @@ def set_password(
     else:
         password = typer.prompt("New password", hide_input=True, confirmation_prompt="Repeat the password")
     with opened_service() as service:
-        service.authentication.accounts.set_password(password, command_actor())
+        opened = service.authentication.accounts.set_password(password, command_actor())
     say("The password for 'admin' is set. All browser sessions have ended.")
+    if opened:
+        say("TELEMETRY_LOCAL_LOGIN=false closes the login with it. It is open for an hour; sessions end then, too.")

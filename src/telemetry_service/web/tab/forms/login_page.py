@@ -50,7 +50,7 @@ def login_refused(request: Request, context: WebContext, next_: str, refusal: Te
 
 def _doors(request: Request, context: WebContext, next_: str) -> dict[str, Any]:
     authentication = context.authentication
-    local_login = authentication.is_local_login_open(context.runtime.clock.now())
+    local_login = authentication.accounts.is_login_open()
     return {
         "next": local_address(next_),
         "wrong": None,

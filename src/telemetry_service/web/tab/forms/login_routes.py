@@ -84,5 +84,5 @@ def log_out(request: Request, context: Context, caller: CurrentCaller, login: Cu
 
 
 def _check_open(context: WebContext) -> None:
-    if not context.authentication.is_local_login_open(context.runtime.clock.now()):
+    if not context.authentication.accounts.is_login_open():
         raise LocalLoginClosedError
