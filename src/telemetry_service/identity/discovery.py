@@ -1,9 +1,10 @@
 """What a provider publishes about itself (OpenID Connect Discovery 1.0)."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from telemetry_service.identity.issuer_json import object_in
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 
@@ -34,8 +35,8 @@ def parse_metadata(content: bytes, issuer: str) -> Metadata:
     Raises:
         ValueError: it is not its metadata, or an address is not one of verified TLS.
     """
-    document = json.loads(content)
-    if not isinstance(document, dict) or document.get("issuer") != issuer:
+    document = object_in(content)
+    if document.get("issuer") != issuer:
         msg = "not the metadata of this issuer"
         raise ValueError(msg)
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])

@@ -5,7 +5,6 @@ Nothing of the provider's tokens is kept. The ID token is read once, and the acc
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote_plus, urlencode
@@ -25,6 +24,7 @@ from telemetry_service.identity.issued_token import (
     person_of,
 )
 from telemetry_service.identity.issuer_client import IssuerClient
+from telemetry_service.identity.issuer_json import object_in
 from telemetry_service.identity.kept import Kept
 from telemetry_service.identity.once import Once
 from telemetry_service.identity.provider_login import LONGEST as LONGEST_LOGIN
@@ -229,12 +229,9 @@ def _with_query(endpoint: str, parameters: Mapping[str, str]) -> str:
 
 def _object_in(body: bytes) -> dict[str, object]:
     try:
-        document = json.loads(body)
+        return object_in(body)
     except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise IdentityRefusedError("response")
-    return document
+        raise IdentityRefusedError("response") from None
 
 
 def _texts_in(body: bytes) -> Mapping[str, str]:

@@ -1,6 +1,5 @@
 """The public keys of an issuer."""
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -8,6 +7,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
 from telemetry_service.domain.clock import Clock
+from telemetry_service.identity.issuer_json import object_in
 from telemetry_service.identity.kept import FRESH, Kept
 
 _RSA_BITS = 2048
@@ -22,8 +22,7 @@ def parse_keys(content: bytes) -> Mapping[str, PublicKey]:
     Raises:
         ValueError: it is not a JWK set.
     """
-    document = json.loads(content)
-    listed = document.get("keys") if isinstance(document, dict) else None
+    listed = object_in(content).get("keys")
     if not isinstance(listed, list):
         msg = "not a JWK set"
         raise ValueError(msg)  # noqa: TRY004 - a wrong document, as json.loads reports it

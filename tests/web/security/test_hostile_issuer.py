@@ -390,6 +390,38 @@ def test_a_log_out_that_is_replayed_ends_no_session_that_was_opened_since(
     assert _get(service, paths.TAB, {SESSION: second}).status_code == 200
 
 
+def test_a3_another_site_opens_no_session_and_ends_none(service: Running, issuer: HostileIssuer) -> None:
+    session = _log_in(service, issuer, _right).cookies[SESSION]
+    address, leads_to = f"{paths.PROVIDER_LOGIN}?next={paths.ACCESS}", f"{paths.LOGIN}?next={paths.ACCESS}"
+    for site, leaves in {"cross-site": False, "same-site": False, "same-origin": True, "none": True}.items():
+        for query in ("", "&again=true"):
+            shown = {"Sec-Fetch-Site": site, "Cookie": f"{SESSION}={session}"}
+            left = service.client.get(address + query, headers=THERE | shown)
+            service.client.cookies.clear()
+            assert left.status_code == 303
+            assert left.headers["location"].startswith(issuer.issuer) is leaves, (site, query)
+            assert leaves or (left.headers["location"], "set-cookie" in left.headers) == (leads_to, False)
+    assert f'href="{address}"' in _get(service, leads_to).text, "a click leads to the provider"
+    assert _get(service, paths.TAB, {SESSION: session}).status_code == 200
+
+
+def test_minor_1_who_has_no_role_can_log_in_as_someone_else(service: Running, issuer: HostileIssuer) -> None:
+    end = f'id="end-at-provider" href="{paths.PROVIDER_ENDED}"'
+    refused = _log_in(service, issuer, _changed(roles=["staff"]))
+    assert (refused.status_code, end in refused.text) == (403, True)
+    assert end not in _get(service, paths.LOGIN).text
+
+
+def test_minor_2_a_document_that_is_nested_too_deeply_is_none(service: Running, issuer: HostileIssuer) -> None:
+    assert _log_in(service, issuer, _right).status_code == 303
+    known = {"/token": 401, "/jwks": 303, "/.well-known/openid-configuration": 303}
+    for path, status in known.items():
+        service.clock.advance(timedelta(minutes=11))
+        issuer.answers.clear()
+        issuer.answers[path] = (200, b"[" * 100_000)
+        assert _log_in(service, issuer, _right).status_code == status, path
+
+
 def test_without_a_provider_there_is_none_of_its_pages(shared: Running) -> None:
     for path in (paths.PROVIDER_LOGIN, paths.PROVIDER_RETURN, paths.PROVIDER_ENDED):
         assert shared.client.get(path).status_code == 404

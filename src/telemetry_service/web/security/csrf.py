@@ -76,6 +76,11 @@ class ForgeryCheckError(RequestForgeryError):
         super().__init__(_SENTENCES[check])
 
 
+def is_from_elsewhere(request: Request) -> bool:
+    """Whether the browser says that another site led to this request."""
+    return request.headers.get("sec-fetch-site", _SAME_ORIGIN) not in _OWN_PAGES
+
+
 def check_origin(request: Request) -> None:
     """Refuse what a browser sends on behalf of another site.
 
@@ -88,7 +93,7 @@ def check_origin(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
-    if site is not None and site not in _OWN_PAGES:
+    if is_from_elsewhere(request):
         raise ForgeryCheckError(ForgeryCheck.SITE)
     if origin == "null":
         if site is None:

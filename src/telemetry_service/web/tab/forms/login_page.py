@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from telemetry_service.domain.errors import IdentityRefusedError, TelemetryError
+from telemetry_service.domain.errors import IdentityRefusedError, NoRoleError, TelemetryError
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.tab.appearance import local_address
@@ -42,7 +42,7 @@ def login_refused(request: Request, context: WebContext, next_: str, refusal: Te
     wrong = problem.detail
     if isinstance(refusal, IdentityRefusedError):
         wrong = _AT_PROVIDER.get(refusal.reason, _NOT_ACCEPTED)
-    shown = _doors(request, context, next_) | {"wrong": wrong}
+    shown = _doors(request, context, next_) | {"wrong": wrong, "no_role": isinstance(refusal, NoRoleError)}
     response = pages_of(request).page(request, _LOGIN, shown, problem.status)
     response.headers.update(problem.headers)
     return response
@@ -54,6 +54,7 @@ def _doors(request: Request, context: WebContext, next_: str) -> dict[str, Any]:
     return {
         "next": local_address(next_),
         "wrong": None,
+        "no_role": False,
         "ended": False,
         "unsaved_form": read_unsaved_form(request) is not None,
         "local_login": local_login,

@@ -1,6 +1,7 @@
 """Log in at the OpenID Connect provider, come back, and log out on both sides."""
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 from fastapi import Form, Query, Request
 from fastapi.responses import Response
@@ -31,6 +32,7 @@ from telemetry_service.web.security.cookies import (
     set_provider_cookie,
     set_session_cookie,
 )
+from telemetry_service.web.security.csrf import is_from_elsewhere
 from telemetry_service.web.security.new_session import begin_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
@@ -52,9 +54,9 @@ Parameter = Annotated[str, Query(max_length=_MOST)]
 router = Topic("tab", described=False)
 
 
-def _has_addresses(*, context: WebContext, **_given: object) -> bool:
+def _has_addresses(*, request: Request, context: WebContext, **_given: object) -> bool:
     provider = context.authentication.provider
-    return provider is None or provider.is_known
+    return provider is None or provider.is_known or is_from_elsewhere(request)
 
 
 def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> bool:
@@ -71,8 +73,14 @@ def leave(
     next: Parameter = paths.TAB,  # noqa: A002 - the parameter's name
     again: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
-    """Send the browser to the provider, to log in or to authenticate again."""
+    """Send the browser to the provider, to log in or to authenticate again.
+
+    A provider asks no one who is logged in there, so another site could open a session, and end the present one. Whom
+    another site leads here gets the page of the login instead, whose button leads to the provider.
+    """
     provider = _provider_of(context)
+    if is_from_elsewhere(request):
+        return see_other(f"{paths.LOGIN}?next={quote(_page(next), safe='/')}")
     try:
         begun = provider.begin(_page(next), _session_of(request, context) if again else None)
     except IssuerUnavailableError as refusal:
