@@ -79,7 +79,7 @@ def list_tokens(*, as_json: AsJson = False) -> None:
 
 
 def revoke(token: Annotated[str, typer.Argument(help="The token's ID or name.")]) -> None:
-    """Revoke a service token. Every replica rejects it within a few seconds."""
+    """Revoke a service token. Every replica rejects it within a few seconds. Tokens that it created stay valid."""
     with opened_service() as service:
         tokens = service.authentication.tokens
         try:
@@ -87,7 +87,7 @@ def revoke(token: Annotated[str, typer.Argument(help="The token's ID or name.")]
         except NotFoundError:
             message = "No valid token has this ID or name. List them with: telemetry-service token list"
             raise NotFoundError(message) from None
-    say("The token is revoked.")
+    say("The token is revoked. If it created tokens, these stay valid; revoke them too if it was stolen.")
 
 
 def _id_of(tokens: "ServiceTokens", wanted: str) -> str:

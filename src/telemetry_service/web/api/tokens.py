@@ -44,5 +44,8 @@ def post_token(context: Context, caller: CurrentCaller, new: New, response: Resp
 @needs(Scope.ADMIN)
 @refused_with(errors.NotFoundError)
 def delete_token(context: Context, caller: CurrentCaller, token_id: TokenId) -> None:
-    """Revoke a service token. It works for at most five seconds longer in other replicas."""
+    """Revoke a service token. It works for at most five seconds longer in other replicas.
+
+    Tokens that it created stay valid: list the tokens and revoke them, too, if it was stolen.
+    """
     context.authentication.tokens.revoke(token_id, caller.actor)
