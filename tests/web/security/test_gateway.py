@@ -377,3 +377,30 @@ def _hidden_token(service: Running, gateway: GatewayOfTest) -> str:
     identities = service.context.authentication.gateway
     assert identities is not None
     return identities.find(gateway.token(service.clock.now())).csrf_token
+
+
+def test_a5_a_log_out_from_the_console_ends_the_session_of_an_earlier_login_too(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    token = gateway.token(service.clock.now())
+    cookies, _ = service.log_in()
+    earlier = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
+    assert _get(service, token, paths.TAB, **earlier).status_code == 200
+    headers = {HEADER: token, "X-CSRF-Token": _csrf_token(service, token), **OWN, **earlier}
+    out = service.client.post(paths.LOGOUT, headers=headers)
+    service.client.cookies.clear()
+    assert (out.status_code, out.headers["location"]) == (303, paths.TAB)
+    assert out.headers["set-cookie"].startswith('telemetry_session="";')
+    assert service.client.get(paths.TAB, headers=earlier).status_code == 303
+
+
+def test_minors_2_and_3_who_has_no_session_is_told_of_none_and_ends_none(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    token = gateway.token(service.clock.now())
+    page = _get(service, token, paths.ACCESS).text
+    assert "A session ends after" not in page
+    assert "identity provider" not in page
+    headers = {HEADER: token, "X-CSRF-Token": _csrf_token(service, token), **OWN}
+    ended = service.client.post(paths.END_SESSIONS, data={"which": "None"}, headers=headers)
+    assert ended.status_code == 404

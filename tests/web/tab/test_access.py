@@ -1,7 +1,9 @@
 """*Access*: the sessions, the password and the tokens, as pages and by REST."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -215,6 +217,34 @@ def test_the_password_for_a_list_that_is_old_logs_no_one_out(service: Running) -
         assert ended.headers["location"] == f"{paths.ACCESS}?done=sessions-gone"
         assert this.cookies["telemetry_session"] != before
         assert this.is_in()
+
+
+BROKEN = {
+    (paths.END_SESSIONS, "others"): "DELETE ON admin_sessions",
+    (paths.END_OTHERS, "all"): "DELETE ON admin_sessions",
+    (paths.REVEAL, ""): "INSERT ON telemetry_ledger WHEN NEW.kind = 'key_revealed'",
+}
+
+
+def test_a_database_that_fails_after_the_right_password_costs_no_one_the_session(service: Running) -> None:
+    service.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": "ck_0123456789abcdef"})
+    this, _other, visitor = Browser(service).log_in(), Browser(service).log_in(), Browser(service)
+    for (path, which), what in BROKEN.items():
+        service.clock.advance(timedelta(minutes=11))
+        visitor.cookies |= service.log_in_as(VIEWER)[0]
+        _break(service, f"CREATE TRIGGER broken BEFORE {what} BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        before = this.cookies["telemetry_session"]
+        failed = this.call("POST", path, password=PASSWORD, **({"which": which} if which else {}))
+        _break(service, "DROP TRIGGER broken")
+        assert failed.status_code >= 500, path
+        assert this.cookies["telemetry_session"] != before
+        assert this.is_in(), path
+
+
+def _break(service: Running, statement: str) -> None:
+    with closing(sqlite3.connect(service.database_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(statement)
+        connection.commit()
 
 
 def test_without_a_time_of_the_provider_the_login_lets_end_sessions_for_ten_minutes(

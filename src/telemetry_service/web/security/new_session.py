@@ -11,3 +11,15 @@ def begin_session(request: Request, response: Response, context: WebContext, cal
     """Set the cookie of a new session, and end the session whose cookie it replaces."""
     context.authentication.sessions.end_presented(read_session_cookie(request), caller)
     set_session_cookie(request, response, token)
+
+
+def renew_session(request: Request, token: str) -> None:
+    """Note the new value of a session's cookie, whose old one has ended, before something else can fail."""
+    request.state.renewed_session = token
+
+
+def set_renewed_session(request: Request, response: Response) -> None:
+    """Set the new value in a response that says what failed: otherwise the browser would lose its session."""
+    token: str | None = getattr(request.state, "renewed_session", None)
+    if token is not None:
+        set_session_cookie(request, response, token)

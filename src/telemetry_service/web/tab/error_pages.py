@@ -11,6 +11,7 @@ from telemetry_service.web.errors.problem import Problem, problem_response
 from telemetry_service.web.http.place import place_of
 from telemetry_service.web.security.authorization import LoginNeededError
 from telemetry_service.web.security.csrf import SAFE_METHODS
+from telemetry_service.web.security.new_session import set_renewed_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form, read_unsaved_form
 from telemetry_service.web.tab.labels import Badge
@@ -33,7 +34,9 @@ class TabErrorPages:
             return problem_response(problem)  # In place: the page that is open stays.
         if isinstance(problem.error, RequestForgeryError) and (again := await form_again(request)) is not None:
             return again
-        return _toast(request, problem) if is_htmx(request) else _page(request, problem)
+        response = _toast(request, problem) if is_htmx(request) else _page(request, problem)
+        set_renewed_session(request, response)
+        return response
 
 
 def _page(request: Request, problem: Problem) -> Response:

@@ -33,6 +33,7 @@ from telemetry_service.web.security.cookies import (
     set_device_cookie,
     set_session_cookie,
 )
+from telemetry_service.web.security.new_session import renew_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form
 from telemetry_service.web.tab.messages import message
@@ -51,15 +52,17 @@ router = Topic("tab", described=False)
 
 
 def logged_out(request: Request, login: Login) -> Response:
-    """Return to the login, or lead to the log-out of the provider; delete the cookies and what the browser has cached.
+    """Return to the login, or lead to the log-out of the provider."""
+    return forget_session(request, see_other(paths.LOGIN if _is_local(login) else paths.PROVIDER_ENDED))
 
-    ``Clear-Site-Data`` concerns a whole origin, so below a path and in a frame it is left to the console.
-    """
-    response = see_other(paths.LOGIN if _is_local(login) else paths.PROVIDER_ENDED)
+
+def forget_session(request: Request, response: Response) -> Response:
+    """Delete the cookies of a session that has ended, and what the browser has cached."""
     clear_session_cookie(request, response)
     # A login that another tab has begun must not undo the log-out.
     clear_provider_cookies(request, response, provider_cookies(request))
     place = place_of(request)
+    # This header concerns a whole origin, so below a path and in a frame it is left to the console.
     if not place.prefix and not place.embedded:
         response.headers["Clear-Site-Data"] = '"cache"'
     return forget_unsaved_form(request, response)
@@ -74,8 +77,7 @@ def show_access(visit: CurrentVisit, done: Annotated[str | None, Query()] = None
 
 def _checks(*, visit: Visit, password: str, which: str, **_given: object) -> bool:
     """Whether the password decides if sessions end."""
-    own = which == str(_id_of(visit.login))
-    return not own and bool(password) and is_local_session(visit.login) and _must_confirm(visit)
+    return which != _current(visit) and bool(password) and is_local_session(visit.login) and _must_confirm(visit)
 
 
 def _must_confirm(visit: Visit) -> bool:
@@ -87,8 +89,7 @@ def _must_confirm(visit: Visit) -> bool:
 @checks_password(_checks)
 def end_sessions(visit: CurrentVisit, which: Annotated[str, Form()], password: Annotated[str, Form()] = "") -> Response:
     """End one session, all others, or all. All but the own one take a login of the last ten minutes."""
-    current = str(_id_of(visit.login))
-    if which == current:
+    if which == _current(visit):
         return _ended(visit, which)
     chosen = which if which in {_OTHERS, _ALL} else _id_in(which)
     return _confirmed(visit, password, _OWN, lambda: _ended(visit, str(chosen)))
@@ -104,12 +105,12 @@ def end_others(visit: CurrentVisit, which: Annotated[str, Form()], password: Ann
 
 
 def _ended(visit: Visit, which: str) -> Response:
-    sessions, current = visit.context.authentication.own_sessions, _id_of(visit.login)
+    sessions = visit.context.authentication.own_sessions
     if which in {_OTHERS, _ALL}:
-        sessions.end_all(visit.login.person, visit.actor, current if which == _OTHERS else None)
+        sessions.end_all(visit.login.person, visit.actor, _id_of(visit.login) if which == _OTHERS else None)
     else:
         sessions.end(visit.login.person, UUID(which), visit.actor)
-    if which in {_ALL, str(current)}:
+    if which in {_ALL, _current(visit)}:
         return logged_out(visit.request, visit.login) if visit.login.ends_here else see_other(paths.ACCESS)
     return see_other(f"{paths.ACCESS}?done={_ENDED}")
 
@@ -134,6 +135,7 @@ def _confirmed(visit: Visit, password: str, field: str, end: Callable[[], Respon
         token = sessions.reauthenticate(login, password, visit.actor, LOGIN)
     except (LoginFailedError, LoginThrottledError) as refusal:
         return _wrong_password(visit, field, refusal)
+    renew_session(visit.request, token)
     response = _unless_gone(end)
     if response.headers["location"].startswith(paths.ACCESS):  # Otherwise this session has ended, too.
         set_session_cookie(visit.request, response, token)
@@ -204,6 +206,7 @@ def _shown(visit: Visit) -> dict[str, Any]:
         "must_confirm": _must_confirm(visit),
         "tokens": _valid_tokens(authentication.tokens, now) if may_change else None,
         "is_local": _is_local(visit.login),
+        "provider": authentication.provider is not None,
         "password_errors": {},
     }
 
@@ -221,6 +224,12 @@ def _id_in(which: str) -> UUID:
 
 def _id_of(login: Login) -> UUID | None:
     return login.session_id if isinstance(login, Session) else None
+
+
+def _current(visit: Visit) -> str | None:
+    """Return what a form sends to end the session that it is sent in; None behind the gateway, which has none."""
+    current = _id_of(visit.login)
+    return None if current is None else str(current)
 
 
 def _is_local(login: Login) -> bool:

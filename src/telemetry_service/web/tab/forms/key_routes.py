@@ -21,6 +21,7 @@ from telemetry_service.web.errors.problem import problem_of
 from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import note_refused_reveal, page
 from telemetry_service.web.security.cookies import set_session_cookie
+from telemetry_service.web.security.new_session import renew_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.settings_form import SentForm, kept_form
 from telemetry_service.web.tab.messages import message
@@ -55,6 +56,8 @@ def show_api_key(visit: CurrentVisit, password: Annotated[str | None, Form()] = 
         response = _ask_password(visit, problem.detail, problem.status)
         response.headers.update(problem.headers)
         return response
+    if token is not None:
+        renew_session(visit.request, token)
     response = _shown(visit)
     if token is not None:
         set_session_cookie(visit.request, response, token)

@@ -17,11 +17,11 @@ from telemetry_service.web.security.authorization import (
     viewer_page,
 )
 from telemetry_service.web.security.browsers import browser_of
-from telemetry_service.web.security.cookies import read_device_cookie, set_device_cookie
+from telemetry_service.web.security.cookies import read_device_cookie, read_session_cookie, set_device_cookie
 from telemetry_service.web.security.new_session import begin_session
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
-from telemetry_service.web.tab.forms.access_routes import logged_out
+from telemetry_service.web.tab.forms.access_routes import forget_session, logged_out
 from telemetry_service.web.tab.forms.login_page import login_page, login_refused
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.topic import Topic
@@ -76,9 +76,11 @@ def log_in(
 @router.post(paths.LOGOUT)
 @viewer_page
 def log_out(request: Request, context: Context, caller: CurrentCaller, login: CurrentLogin) -> Response:
-    """End the session."""
+    """End the session, and any that the browser still has beside what the console says."""
     if not isinstance(login, Session):
-        return see_other(paths.TAB)  # There is none: the console says who is logged in.
+        # The console says who is logged in. Without it, the session of an earlier login would count again.
+        context.authentication.sessions.end_presented(read_session_cookie(request), caller.actor)
+        return forget_session(request, see_other(paths.TAB))
     context.authentication.sessions.log_out(login, caller.actor)
     return logged_out(request, login)
 
