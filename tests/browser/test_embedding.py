@@ -1,4 +1,4 @@
-"""The tab in the page of a console, behind a real nginx, beside frameworks and scripts that know nothing of it."""
+"""The tab in the page of a console, behind a real nginx, beside what knows nothing of it (findings I2, I3)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Service tokens: shown once, alone on the last line, and of no use once revoked."""
+"""Service tokens: shown once, alone on the last line, and of no use once revoked (findings M2, I9)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The Helm chart: what it renders is valid for Kubernetes and for the service, and what cannot work is refused."""
+"""The Helm chart: what it renders is valid for Kubernetes and for the service, what cannot work is refused (M7)."""
 
 import subprocess
 import sys

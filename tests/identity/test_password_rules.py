@@ -1,4 +1,4 @@
-"""New passwords: what a guesser tries first is refused, and the refusal repeats nothing of it."""
+"""New passwords: what a guesser tries first is refused, and not repeated (finding M6)."""
 
 import gzip
 import hashlib

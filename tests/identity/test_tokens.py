@@ -1,4 +1,4 @@
-"""Service tokens: shown once, kept as digests, revocable."""
+"""Service tokens: shown once, kept as digests, revocable, and they expire (finding M2)."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Below a path of an origin that it shares with a console, the service names no address outside of that path."""
+"""Below a path of an origin that it shares with a console, the service names none outside of it (finding I3)."""
 
 import re
 from collections.abc import Iterator

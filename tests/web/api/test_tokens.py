@@ -1,4 +1,4 @@
-"""Service tokens by REST: the value once, and everything else as often as an administrator asks."""
+"""Service tokens by REST: the value once, and everything else as often as an administrator asks (M2, I9)."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""People log in at a real, certified OpenID provider, over TLS, as a browser does."""
+"""People log in at a real, certified OpenID provider, over TLS, as a browser does (finding I1)."""
 
 import re
 import socket

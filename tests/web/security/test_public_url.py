@@ -1,4 +1,4 @@
-"""What a deployment's public URL decides: cookies, HSTS, and whose forms are its own."""
+"""What a deployment's public URL decides: cookies, HSTS, and whose forms are its own (finding S5)."""
 
 from pathlib import Path
 from typing import Any
