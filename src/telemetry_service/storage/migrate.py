@@ -229,12 +229,25 @@ def _without_revision(connection: Connection, present: str | None) -> tuple[str,
     return (VERSION_TABLE,) if present is None and not tables.isdisjoint(Base.metadata.tables) else ()
 
 
+_COLUMNS = {
+    "sqlite": text(
+        "SELECT found.name, columns.name FROM sqlite_schema AS found JOIN pragma_table_xinfo(found.name) AS columns"
+        " WHERE found.type = 'table'"
+    ),
+    "postgresql": text(
+        "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p')"
+        " AND attnum > 0 AND NOT attisdropped"
+    ),
+}
+"""All tables with their columns, in one statement: SQLAlchemy's inspector takes one for each table."""
+
+
 def _missing(connection: Connection) -> tuple[str, ...]:
     """Return the tables and columns that a database of this revision should have but lacks."""
-    inspector = inspect(connection)
-    present = {
-        name: {column["name"] for column in columns} for (_, name), columns in inspector.get_multi_columns().items()
-    }
+    present: dict[str, set[str]] = {}
+    for name, column in connection.execute(_COLUMNS[connection.dialect.name]):
+        present.setdefault(name, set()).add(column)
     missing: list[str] = []
     for table in Base.metadata.sorted_tables:
         if table.name not in present:

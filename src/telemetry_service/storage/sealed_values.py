@@ -4,7 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from telemetry_service.domain.sealed_kind import SealedKind
 from telemetry_service.domain.transmissions import State
@@ -51,6 +64,14 @@ COLUMNS = {
 }
 
 
+def _begins(column: SealedColumn) -> ColumnElement[bool]:
+    first = func.substr(column.sealed_column, 1, bindparam("size", type_=Integer))
+    return exists().where(first == bindparam("beginning", type_=LargeBinary))
+
+
+_ANY_BEGINS = select(or_(*map(_begins, COLUMNS.values())))
+
+
 @dataclass(frozen=True, slots=True)
 class SealedValue:
     """A sealed value and the key of its row."""
@@ -65,6 +86,10 @@ class SealedValueStore:
     def __init__(self, connection: Connection) -> None:
         """Work within the transaction of ``connection``."""
         self._connection = connection
+
+    def any_begins(self, beginning: bytes) -> bool:
+        """Whether any value of any kind begins so."""
+        return bool(self._connection.execute(_ANY_BEGINS, {"beginning": beginning, "size": len(beginning)}).scalar())
 
     def some(
         self,

@@ -53,6 +53,9 @@ def rotate_keys(runtime: Runtime, actor: Actor) -> RotatedKeys:
 
 def bind_sealed_values(runtime: Runtime) -> None:
     """Bind what an older version sealed to its row and installation, under the key that it is under."""
+    with runtime.database.read() as tx:
+        if not tx.sealed_values.any_begins(UNBOUND):
+            return
     for kind in SealedKind:
         _seal_all(runtime, kind, SERVICE, newest=False)
 
