@@ -1,5 +1,6 @@
 """The addresses of callers, in one notation, however the socket or a proxy writes them."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -8,6 +9,7 @@ _SITE_BITS = 64
 """A caller with an IPv6 address also has the rest of its /64, so all of it counts as one caller."""
 
 
+@lru_cache(128)  # Each request reads the same few addresses several times.
 def read_address(text: str) -> Address | None:
     """Return an address, which may have a port or brackets, or None if it is not one.
 

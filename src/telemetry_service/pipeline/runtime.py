@@ -62,9 +62,9 @@ class Followed:
 
     start: Head
     head: Head
-    keys: frozenset[tuple[str, bytes]]
-    """Those that the lines were read with."""
-    numbers: Mapping[str, str]
+    keys: frozenset[tuple[str, bytes]] | None = None
+    """Those that the lines were read with; None before any was read."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

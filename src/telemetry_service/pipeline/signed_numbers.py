@@ -48,22 +48,25 @@ def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | Non
 
 def _followed(runtime: Runtime, tx: Transaction, start: Head) -> Followed | None:
     """Follow the lines behind one to the head, from where this process has come before."""
-    keys, known = frozenset(runtime.ledger_keys(tx).items()), runtime.followed.latest
-    if known is not None and (known.start, known.keys) == (start, keys):
-        further = _follow(tx, known)
+    known = runtime.followed.latest
+    if known is not None and known.start == start:
+        further = _follow(runtime, tx, known)
         if further is not None:
             return further
-    return _follow(tx, Followed(start, start, keys, {}))  # Perhaps an older copy of the database was restored.
+    return _follow(runtime, tx, Followed(start, start))  # Perhaps an older copy of the database was restored.
 
 
-def _follow(tx: Transaction, known: Followed) -> Followed | None:
+def _follow(runtime: Runtime, tx: Transaction, known: Followed) -> Followed | None:
     """Follow the lines further; None if they do not follow each other to the head, or are not ours."""
     found = readable(lambda: tx.ledger.since(known.head.seq, MOST))
     if found is None:
         return None
     lines, head = found
-    said = readable(lambda: _chained(lines, known.head, head, known.keys))
-    return None if said is None else replace(known, head=head, numbers={**known.numbers, **said})
+    if not lines:
+        return known if head == known.head and head.seq else None  # An empty ledger says nothing.
+    keys = frozenset(runtime.ledger_keys(tx).items())
+    said = readable(lambda: _chained(lines, known.head, head, keys)) if known.keys in {None, keys} else None
+    return None if said is None else replace(known, head=head, keys=keys, numbers={**known.numbers, **said})
 
 
 def _chained(
