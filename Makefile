@@ -76,6 +76,7 @@ image: .venv/.runtime ## Build the image with docker, podman or buildah, with it
 	@$(BIN)/python .ci/image.py $(ARGS)
 
 bench: .venv/.dev ## Measure recording, preview and the ledger on both databases, starts, and the reporter (some minutes)
+	$(BIN)/python -m benchmarks.goals
 	$(BIN)/python -m benchmarks.recording
 	$(BIN)/python -m benchmarks.recording_http
 	$(BIN)/python -m benchmarks.preview
@@ -84,6 +85,7 @@ bench: .venv/.dev ## Measure recording, preview and the ledger on both databases
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.source
 	$(BIN)/python -m benchmarks.reporter
+	$(BIN)/python -m benchmarks.fleet
 
 format: .venv/.dev ## Format the code, and repair what a linter can
 	$(BIN)/ruff check --fix

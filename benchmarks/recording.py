@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -75,17 +76,23 @@ def through_driver(write: Write, calls: list[Call]) -> float:
     return timed(lambda: [write(call) for call in calls])
 
 
-@contextmanager
-def bare_sqlite(database_url: str) -> Iterator[Write]:
-    """Give a writer on the bare driver, with the same journal and the same durability as the service's."""
-    connection = sqlite3.connect(sqlite_path(database_url), isolation_level=None)
+def durable(file: Path) -> sqlite3.Connection:
+    """Open a file so that a commit is on the disk when it returns, with the journal that the service would have."""
+    connection = sqlite3.connect(file, isolation_level=None)
     major, minor, patch = sqlite3.sqlite_version_info[:3]
     connection.execute("PRAGMA journal_mode = " + ("WAL" if wal_is_safe((major, minor, patch)) else "TRUNCATE"))
     connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def bare_sqlite(database_url: str) -> Iterator[Write]:
+    """Give a writer on the bare driver, with the same journal and the same durability as the service's."""
+    connection = durable(sqlite_path(database_url))
 
     def write(call: Call) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO usage_report_ids VALUES (?, 1)", [(r["report_id"].bytes,) for r in call])
+        connection.executemany("INSERT INTO usage_report_ids VALUES (?, 1, 1)", [(r["report_id"].bytes,) for r in call])
         connection.executemany(_UPSERT.replace("%s", "?"), [(key[0], key[1], *sums) for key, sums in summed(call)])
         connection.execute("COMMIT")
 
@@ -101,7 +108,7 @@ def bare_postgresql(database_url: str) -> Iterator[Write]:
         def write(call: Call) -> None:
             ids: list[UUID] = [r["report_id"] for r in call]
             with connection.transaction(), connection.cursor() as cursor:
-                cursor.execute("INSERT INTO usage_report_ids SELECT id, 1 FROM unnest(%s::uuid[]) AS id", (ids,))
+                cursor.execute("INSERT INTO usage_report_ids SELECT id, 1, 1 FROM unnest(%s::uuid[]) AS id", (ids,))
                 cursor.executemany(_UPSERT, [(key[0], key[1], *sums) for key, sums in summed(call)])
 
         yield write

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.setting import median_ratio
 from telemetry_service.cli.liveness import is_alive
@@ -110,27 +111,49 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def measure(starts: Starts, name: str, run: Callable[[Sequence[str]], Cost], ours: list[str], serve: str = "") -> None:
-    """Measure our program in turn with its reference, and print the ratios."""
+Pairs: TypeAlias = list[tuple[Cost, Cost]]
+"""What our program used, and its reference, in each round."""
+
+
+def serving(rounds: int) -> Pairs:
+    """Measure the service until its first response."""
+    with _starts() as starts:
+        return _pairs(starts, starts.until_response, [*_OURS, "serve", "--port"], _SERVE, rounds)
+
+
+def starting(arguments: Sequence[str], rounds: int) -> Pairs:
+    """Measure a command until it ends."""
+    with _starts() as starts:
+        return _pairs(starts, starts.until_end, [*_OURS, *arguments], "", rounds)
+
+
+@contextmanager
+def _starts() -> Iterator[Starts]:
+    with tempfile.TemporaryDirectory(prefix="telemetry-bench-") as folder:
+        yield Starts(Path(folder))
+
+
+def _pairs(starts: Starts, run: Callable[[Sequence[str]], Cost], ours: list[str], serve: str, rounds: int) -> Pairs:
     imports = starts.imports_of(ours, run)
     reference = [sys.executable, "-c", _IMPORT.format(names=imports) + serve]
-    pairs = [(run(ours), run(reference)) for _ in range(ROUNDS)]
+    return [(run(ours), run(reference)) for _ in range(rounds)]
+
+
+def show(name: str, pairs: Pairs) -> None:
+    """Print the ratios."""
     print(f"{name:<40}{median_ratio([(one.seconds, other.seconds) for one, other in pairs])}")
-    if serve:
-        print(
-            f"{'  its resident memory':<40}{median_ratio([(one.mebibytes, other.mebibytes) for one, other in pairs])}"
-        )
-    print(f"  ({1000 * min(one.seconds for one, _ in pairs):,.0f} ms, {len(imports)} modules imported)")
+    if pairs[0][0].mebibytes:
+        memory = median_ratio([(one.mebibytes, other.mebibytes) for one, other in pairs])
+        print(f"{'  its resident memory':<40}{memory}")
+    print(f"  ({1000 * min(one.seconds for one, _ in pairs):,.0f} ms)")
 
 
 def main() -> None:
     """Read the options and measure."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    with tempfile.TemporaryDirectory(prefix="telemetry-bench-") as folder:
-        starts = Starts(Path(folder))
-        measure(starts, "service, start to first response", starts.until_response, [*_OURS, "serve", "--port"], _SERVE)
-        for command in (["history"], ["token", "list"], ["preview"], ["--help"]):
-            measure(starts, " ".join(command), starts.until_end, [*_OURS, *command])
+    show("service, start to first response", serving(ROUNDS))
+    for command in (["history"], ["token", "list"], ["preview"], ["--help"]):
+        show(" ".join(command), starting(command, ROUNDS))
 
 
 if __name__ == "__main__":
