@@ -38,8 +38,11 @@ def run(*command: str) -> str:
     Raises:
         NoImageError: it failed, or is not there.
     """
+    environment = os.environ | {"DOCKER_BUILDKIT": "1"}  # Docker's older builder can take no file out of a stage.
     try:
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - ours
+            command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise NoImageError(" ".join(command[:2]), " failed: ", error) from None
     return done.stdout.strip()

@@ -98,6 +98,15 @@ def test_the_base_is_looked_up_once_and_everything_is_built_with_its_digest(chec
     assert (checkout.parent / "calls").read_text().count("pull") == 2
 
 
+def test_docker_builds_with_buildkit(checkout: Path) -> None:
+    install(checkout, "docker", ENGINE.replace('echo "$@"', 'echo "${DOCKER_BUILDKIT:-none} $@"'))
+    code, said = image(checkout)
+    assert (code, "made by docker" in said) == (0, True)
+    built = [line for line in (checkout.parent / "calls").read_text().splitlines() if " build " in line]
+    assert [line.split()[:2] for line in built] == [["1", "build"], ["1", "build"]]
+    assert not any("--format" in line for line in built), "an option that only the others have"
+
+
 def test_a_base_without_a_digest_is_refused(checkout: Path) -> None:
     install(checkout, "podman")
     (checkout / "deploy" / "image.args").write_text("PYTHON_IMAGE=python:3.13-slim\n")
