@@ -51,6 +51,7 @@ def test_a_service_in_order_has_nothing_wrong(connected: CommandLine) -> None:
         "keys",
         "cookies",
         "host",
+        "proxies",
         "database",
         "writing",
         "growth",
@@ -182,6 +183,17 @@ def test_a_public_url_makes_cookies_secure_and_names_the_host(cli: CommandLine) 
         cli.set(TELEMETRY_PUBLIC_URL=url)
         _code, found = results(cli, "--offline")
         assert (found["cookies"], found["host"]) == (cookies, "ok")
+
+
+def test_a1_trusted_networks_that_may_hold_people_are_a_warning(cli: CommandLine) -> None:
+    for trusted, expected in (
+        ("10.0.0.7,10.0.1.0/28,fd00::/124,127.0.0.0/8", "ok"),
+        ("10.0.0.7,192.168.1.0/24", "warning"),
+        ("fd00::/64", "warning"),
+    ):
+        cli.set(TELEMETRY_TRUSTED_PROXIES=trusted)
+        code, found = results(cli, "--offline")
+        assert (code, found["proxies"]) == (0, expected)
 
 
 def finding_of(cli: CommandLine, check: str, *options: str) -> dict[str, str]:

@@ -158,9 +158,10 @@ def test_only_a_trusted_proxy_is_believed_that_the_browser_used_tls(
         (("--host", "0.0.0.0", "--trusted-proxy", "10.0.0.7"), {"public_url_missing"}),  # noqa: S104
         (("--host", "127.0.0.1", "--trusted-proxy", "127.0.0.1"), {"public_url_missing"}),
         (("--host", "127.0.0.1"), set()),
+        (("--trusted-proxy", "10.0.0.0/8"), {"public_url_missing", "proxies_not_exact"}),
     ],
 )
-def test_the_start_warns_where_cookies_will_not_be_secure_or_a_name_can_be_anyones(
+def test_the_start_warns_where_cookies_will_not_be_secure_or_a_name_or_an_address_can_be_anyones(
     cli: CommandLine, tmp_path: Path, options: tuple[str, ...], expected: set[str]
 ) -> None:
     with Program(
@@ -168,7 +169,7 @@ def test_the_start_warns_where_cookies_will_not_be_secure_or_a_name_can_be_anyon
     ) as service:
         service.wait_for_event("service_started")
         warnings = {line["warning"] for line in service.lines if line["event"] == "deployment_warning"}
-    assert warnings & {"cookies_not_secure", "public_url_missing"} == expected
+    assert warnings & {"cookies_not_secure", "public_url_missing", "proxies_not_exact"} == expected
 
 
 def test_it_may_open_as_many_files_as_the_system_lets_it(cli: CommandLine, tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from telemetry_service.domain.addresses import may_hold_people
 from telemetry_service.settings import KNOWN_VARIABLES, load_settings
+from telemetry_service.web.http.addresses import TrustedProxies
 from tests.settings.keys import VALID
 from tests.support.programs import needs
 
@@ -19,7 +22,10 @@ _COMPOSE = Path(sys.executable).with_name("docker-compose")
 _NEEDS_COMPOSE = needs(_COMPOSE.exists(), "Docker Compose is not installed for this platform")
 _DEPLOY = Path(__file__).parents[2] / "deploy"
 _FILES = ("compose.yaml", "compose.postgresql.yaml")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_NAMED = re.compile(r"\$\{(\w+)")
+_INNERMOST = re.compile(r"\$\{(\w+)(?::-([^${}]*))?\}")
+_PEOPLE = ("192.168.1.50", "172.16.0.9", "172.17.0.2", "10.0.0.5", "10.213.86.1", "10.213.88.1", "fd00::5")
+"""Addresses of a customer's network, or of a container that is no proxy."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,13 +48,15 @@ def example() -> dict[str, str]:
 
 def loaded(name: str, variables: dict[str, str]) -> dict[str, Any]:
     """Return a file with its variables replaced, as Compose does it."""
-    text = _VARIABLE.sub(lambda found: variables.get(found[1]) or found[2] or "", (_DEPLOY / name).read_text())
+    text = (_DEPLOY / name).read_text()
+    while _INNERMOST.search(text):
+        text = _INNERMOST.sub(lambda found: variables.get(found[1]) or found[2] or "", text)
     document: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a safe loader with one more tag
     return document
 
 
 def test_every_variable_of_the_files_stands_in_the_example_and_the_other_way_round() -> None:
-    named = {found[1] for name in _FILES for found in _VARIABLE.finditer((_DEPLOY / name).read_text())}
+    named = {found[1] for name in _FILES for found in _NAMED.finditer((_DEPLOY / name).read_text())}
     optional = {"CADDY_IMAGE", "POSTGRESQL_IMAGE"}
     assert named - optional == set(example())
 
@@ -67,7 +75,11 @@ def test_the_service_takes_what_compose_passes_to_it() -> None:
             plain = {
                 variable: value or "" for variable, value in environment.items() if "/run/secrets/" not in (value or "")
             }
-            assert load_settings(VALID | plain).trusted_proxies
+            trusted = load_settings(VALID | plain).trusted_proxies
+            assert trusted
+            assert not any(
+                may_hold_people(network) or one in TrustedProxies([network]) for network in trusted for one in _PEOPLE
+            )
     passed_on = loaded("compose.yaml", given)["services"]["telemetry"]["environment"]
     settings = {variable: value for variable, value in given.items() if value and variable in KNOWN_VARIABLES}
     assert settings.items() <= passed_on.items()
@@ -115,6 +127,21 @@ def test_compose_itself_takes_the_files_with_the_example_and_reads_what_they_say
         loaded(_FILES[1], example())["services"]["telemetry"]["secrets"]
     )
     assert service["environment"]["TELEMETRY_LOG_LEVEL"] == "info"
+    assert_only_proxies_are_trusted(alone, both)
+
+
+def assert_only_proxies_are_trusted(alone: dict[str, Any], both: dict[str, Any]) -> None:
+    """Assert that one address each is trusted: of the gateway, and of Caddy in the networks of the service (A1)."""
+    outside, inside = (both["networks"][name]["ipam"]["config"][0] for name in ("outside", "inside"))
+    gateway = alone["networks"]["outside"]["ipam"]["config"][0]["gateway"]
+    caddy = [network["ipv4_address"] for network in both["services"]["proxy"]["networks"].values()]
+    trusted = [one["services"]["telemetry"]["environment"]["TELEMETRY_TRUSTED_PROXIES"] for one in (alone, both)]
+    assert trusted[0] == gateway == outside["gateway"]
+    assert set(trusted[1].split(",")) == {gateway, *caddy}
+    assert both["services"]["proxy"]["environment"]["TRUSTED"] == gateway
+    for network in (outside, inside):  # Docker gives no container an address outside of this range.
+        assert IPv4Network(network["ip_range"]).subnet_of(IPv4Network(network["subnet"]))
+        assert not any(IPv4Address(one) in IPv4Network(network["ip_range"]) for one in trusted[1].split(","))
 
 
 def configured(folder: Path, *files: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ EVERYTHING = (
     "secretFiles.bootstrapToken=true",
     "settings.TELEMETRY_RELEASE=manual",
     "ingress.enabled=true",
+    "trustedProxies=10.0.0.7\\,10.0.0.8",
     "ingress.className=nginx",
     "ingress.host=console.example",
     "ingress.tlsSecret=console-tls",
@@ -100,6 +101,7 @@ def test_the_service_takes_every_variable_that_a_deployment_sets() -> None:
         plain = {name: value for name, value in named.items() if not name.endswith("_FILE")}
         settings = load_settings(VALID | plain)
         assert settings.metrics_port == 9464
+        assert settings.trusted_proxies == (("10.0.0.7/32", "10.0.0.8/32") if values is EVERYTHING else ())
     everything = environment(rendered(*EVERYTHING))
     assert everything["TELEMETRY_RELEASE"] == "manual"
     for name in ("LICENSE_SERVER_URL", "PROXY_URL", "ADMIN_PASSWORD", "BOOTSTRAP_TOKEN", "DATABASE_URL"):
@@ -156,6 +158,7 @@ def test_the_network_policy_opens_the_metrics_to_those_who_are_named_and_the_way
     [
         (("database.kind=sqlite",), "SQLite serves one replica. Set replicas: 1, or database.kind: postgresql."),
         (("database.kind=mysql",), "database.kind"),
+        (("ingress.enabled=true",), "An ingress needs trustedProxies"),
         (("replica=2",), "replica"),
         (("replicas=0",), "replicas"),
         (("publicUrl=console.example",), "publicUrl"),

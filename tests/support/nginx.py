@@ -17,7 +17,7 @@ from tests.support.programs import needs
 _START_SECONDS = 20
 HEADERS = """
 proxy_set_header Host $http_host;
-proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-For $remote_addr;
 proxy_set_header X-Forwarded-Proto $scheme;
 """
 """For each location: one with headers of its own inherits none."""

@@ -26,4 +26,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if and (eq .Values.database.kind "sqlite") (gt (int .Values.replicas) 1) -}}
 {{- fail "SQLite serves one replica. Set replicas: 1, or database.kind: postgresql." -}}
 {{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.trustedProxies) -}}
+{{- fail "An ingress needs trustedProxies: the addresses of its controller. Otherwise all people count as one caller." -}}
+{{- end -}}
 {{- end -}}

@@ -1,12 +1,15 @@
 """The addresses of callers, in one notation, however the socket or a proxy writes them."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 
 _SITE_BITS = 64
 """A caller with an IPv6 address also has the rest of its /64, so all of it counts as one caller."""
+
+_PROXIES_AT_MOST = 16
+"""In a network that has nothing else: a larger one may have people in it, too."""
 
 
 @lru_cache(128)  # Each request reads the same few addresses several times.
@@ -34,3 +37,12 @@ def caller_group(text: str) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, _SITE_BITS), strict=False))
     return str(address or text)
+
+
+def may_hold_people(network: str) -> bool:
+    """Whether a network of trusted proxies is so large that people may be in it. Those of the loopback are on the host.
+
+    Where a proxy appends to ``X-Forwarded-For``, a person with a trusted address chooses the one that counts.
+    """
+    found = ip_network(network)
+    return found.num_addresses > _PROXIES_AT_MOST and not found.is_loopback

@@ -13,6 +13,7 @@ class StartWarning(StrEnum):
     NO_ADMINISTRATOR = "no_administrator"
     COOKIES_NOT_SECURE = "cookies_not_secure"
     PUBLIC_URL_MISSING = "public_url_missing"
+    PROXIES_NOT_EXACT = "proxies_not_exact"
     PASSWORD_IGNORED = "password_ignored"  # noqa: S105 - the name of a warning
 
 
@@ -29,6 +30,10 @@ SENTENCES: dict[StartWarning, str] = {
     StartWarning.PUBLIC_URL_MISSING: (
         "TELEMETRY_PUBLIC_URL is not set, so pages are served under addresses, private names, and, in browsers that"
         " send Sec-Fetch-Site, any name with TLS. Set it to the address that users open."
+    ),
+    StartWarning.PROXIES_NOT_EXACT: (
+        "Large networks are trusted as proxies. If people are in them, they can choose the address that their wrong"
+        " passwords are counted for. Name only the proxies in TELEMETRY_TRUSTED_PROXIES or --trusted-proxy."
     ),
     StartWarning.PASSWORD_IGNORED: (
         "TELEMETRY_ADMIN_PASSWORD was ignored: the administrator already has a different password. Change it with:"

@@ -76,7 +76,7 @@ def test_those_beyond_the_limits_who_say_nothing_make_room_for_a_probe(app: Fast
         assert one_response_from(silent[0]).startswith(OK)
 
 
-def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves() -> None:
+def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves_and_its_own_are_free() -> None:
     app, arrived, goes_on = FastAPI(openapi_url=None), threading.Semaphore(0), threading.Event()
 
     @app.get("/wait")
@@ -89,8 +89,9 @@ def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves() -> N
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    one, other = "X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 203.0.113.10"
-    with served(app, 30, per_address=3, proxies=["127.0.0.1"]) as port, ExitStack() as stack:
+    # The first one has an address that is trusted, too: that exempts nobody but the proxy itself (A1).
+    one, other = "X-Forwarded-For: 192.168.1.50", "X-Forwarded-For: 203.0.113.10"
+    with served(app, 30, per_address=3, proxies=["127.0.0.1", "192.168.0.0/16"]) as port, ExitStack() as stack:
         under_way = [stack.enter_context(connect(port)) for _ in range(3)]
         for connection in under_way:
             connection.sendall(asking("/wait", one))
@@ -98,8 +99,12 @@ def test_the_connections_of_a_trusted_proxy_are_counted_by_whom_it_serves() -> N
         assert response_to(port, asking("/wait", one)).startswith(REFUSED)
         assert response_to(port, asking("/healthz", one)).startswith(OK)
         assert response_to(port, asking("/healthz", other)).startswith(OK)
+        own = [stack.enter_context(connect(port)) for _ in range(4)]
+        for connection in own:
+            connection.sendall(asking("/wait"))
+            assert arrived.acquire(timeout=60)
         goes_on.set()
-        for connection in under_way:
+        for connection in (*under_way, *own):
             assert everything_from(connection).startswith(OK)
         assert response_to(port, asking("/wait", one)).startswith(OK)
 

@@ -113,6 +113,7 @@ def _warn(settings: "Settings", service: "Service") -> None:
 
 
 def _warn_of_place(listener: socket.socket, settings: "Settings") -> None:
+    from telemetry_service.domain.addresses import may_hold_people
     from telemetry_service.log.start_warnings import StartWarning, warn_of
 
     public = settings.public_url
@@ -121,6 +122,8 @@ def _warn_of_place(listener: socket.socket, settings: "Settings") -> None:
         warn_of(StartWarning.PUBLIC_URL_MISSING)
     if not local and not settings.trusted_proxies and not (public and public.secure):
         warn_of(StartWarning.COOKIES_NOT_SECURE)
+    if any(may_hold_people(network) for network in settings.trusted_proxies):
+        warn_of(StartWarning.PROXIES_NOT_EXACT)
 
 
 def _allow_many_files() -> None:

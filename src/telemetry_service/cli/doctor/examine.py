@@ -25,6 +25,7 @@ def examine(*, offline: bool, clock: Clock | None = None) -> list[Finding]:
         return [wrong("settings", problem, ExitCode.SETTINGS) for problem in error.problems]
     findings = [Finding("settings", Result.OK, "All settings are valid.")]
     findings += [secrecy.keys(settings), secrecy.cookies(settings), secrecy.host(settings)]
+    findings += [secrecy.proxies(settings)]
     findings += [disk.free_space(settings), files.closed_to_others(settings)]
     about_the_database = database_findings(settings)
     findings += about_the_database

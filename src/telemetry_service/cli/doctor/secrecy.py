@@ -1,8 +1,9 @@
-"""Keys that last, cookies that are sent over TLS alone, and the host of the pages."""
+"""Keys that last, cookies that are sent over TLS alone, the host of the pages, and proxies that are only proxies."""
 
 from typing import TYPE_CHECKING
 
 from telemetry_service.cli.doctor.finding import Finding, Result
+from telemetry_service.domain.addresses import may_hold_people
 
 if TYPE_CHECKING:
     from telemetry_service.settings import Settings
@@ -38,3 +39,14 @@ def host(settings: "Settings") -> Finding:
         " Sec-Fetch-Site, any name with TLS. Set it to the address that users open."
     )
     return Finding("host", Result.WARNING, sentence)
+
+
+def proxies(settings: "Settings") -> Finding:
+    """Return whether people may be in the networks of the trusted proxies."""
+    if not any(may_hold_people(network) for network in settings.trusted_proxies):
+        return Finding("proxies", Result.OK, "Only single addresses and small networks are trusted as proxies.")
+    sentence = (
+        "TELEMETRY_TRUSTED_PROXIES has large networks. If people are in them, they can choose the address that their"
+        " wrong passwords are counted for. Name only the proxies."
+    )
+    return Finding("proxies", Result.WARNING, sentence)

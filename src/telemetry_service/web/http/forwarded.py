@@ -40,7 +40,7 @@ async def forwarded_requests(
         return
     scope = {**_as_forwarded(scope, peer, proxies), "root_path": prefix}
     caller = scope["client"][0]
-    if is_probe(scope) or caller in proxies:
+    if is_probe(scope) or caller == peer:  # The proxy's own request; people may have the address of another one.
         await app(scope, receive, send)
     elif not counter.begin_request(caller):
         await refusal_of(scope, OverloadedError())(scope, receive, send)
