@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from telemetry_service.domain.errors import IssuerUnavailableError
-from telemetry_service.identity.kept import FRESH, LONGEST, PAUSE, Kept
+from telemetry_service.identity.kept import FIRST_PAUSE, FRESH, LONGEST, PAUSE, Kept
 from tests.support.frozen_clock import FrozenClock
 
 _PATIENCE_SECONDS = 30
@@ -71,6 +71,25 @@ def test_no_one_waits_for_the_latest_and_it_is_read_meanwhile(kept: Kept[int], i
     issuer.goes_on.set()
     assert kept.get(lambda document: document == 2) == 2, "it waits for the reading that has begun"
     assert issuer.read == 2
+
+
+def test_minor_6_what_was_never_read_is_asked_for_again_soon_and_not_by_each_who_waits(
+    issuer: Issuer, clock: FrozenClock
+) -> None:
+    document = Kept("test", issuer, clock)
+    issuer.down = True
+    for _ in range(3):
+        issuer.asked.clear()
+        with pytest.raises(IssuerUnavailableError):
+            document.get()
+        assert issuer.asked.is_set()
+        issuer.asked.clear()
+        with pytest.raises(IssuerUnavailableError):
+            document.get()
+        assert not issuer.asked.is_set()
+        clock.advance(FIRST_PAUSE)
+    issuer.down = False
+    assert document.get() == 1
 
 
 def test_an_issuer_that_stays_down_is_asked_now_and_then_and_believed_for_a_day(

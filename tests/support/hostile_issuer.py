@@ -35,8 +35,8 @@ class HostileIssuer:
         self.id_token: Callable[[], str] = lambda: ""
         self.forms: list[Form] = []
         self.asked: list[str] = []
-        self.before: Callable[[], None] = lambda: None
-        """Runs before each response: one that takes long is a provider that hangs."""
+        self.before: Callable[[str, Form], None] = lambda _path, _form: None
+        """Runs before each response to a path and a form: one that takes long is a provider that hangs."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
@@ -75,10 +75,10 @@ class HostileIssuer:
         """Sign with its own key."""
         return sign(self.key, claims, **header)
 
-    def document(self, path: str) -> tuple[int, bytes]:
-        """Return what is sent for a path."""
+    def document(self, path: str, form: Form) -> tuple[int, bytes]:
+        """Return what is sent for a path and a form."""
         self.asked.append(path)
-        self.before()
+        self.before(path, form)
         if path in self.answers:
             return self.answers[path]
         documents: dict[str, Callable[[], bytes]] = {
@@ -98,18 +98,19 @@ class HostileIssuer:
 def _handler(issuer: HostileIssuer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send()
+            self._send({})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            issuer.forms.append({name: values[0] for name, values in parse_qs(body).items()})
-            self._send()
+            form = {name: values[0] for name, values in parse_qs(body).items()}
+            issuer.forms.append(form)
+            self._send(form)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-        def _send(self) -> None:
-            status, body = issuer.document(self.path)
+        def _send(self, form: Form) -> None:
+            status, body = issuer.document(self.path, form)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -1,8 +1,8 @@
 """What an issuer publishes: kept for a while, and read again when it is old or lacks something.
 
-Strangers can ask for anything, so it is read at most every ``PAUSE``. If it cannot be read, what was read last still
-counts for ``LONGEST``: an issuer that is down for a moment locks no one out. Only one caller waits while it is read
-again; the others use what is known.
+Strangers can ask for anything, so it is read at most every ``PAUSE``; until it was read once, every ``FIRST_PAUSE``. If
+it cannot be read, what was read last still counts for ``LONGEST``: an issuer that is down for a moment locks no one
+out. Only one caller waits while it is read again; the others use what is known.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,9 @@ FRESH = timedelta(minutes=10)
 """How long it is used without reading it again: the delay until a withdrawn key is refused."""
 
 PAUSE = timedelta(seconds=30)
+FIRST_PAUSE = timedelta(seconds=2)
+"""As long as nothing is known, no one can log in."""
+
 LONGEST = timedelta(hours=24)
 
 
@@ -93,7 +96,8 @@ class Kept(Generic[T]):
         return self._last if _within(self._read_at, now, LONGEST) else None
 
     def _was_tried(self, now: datetime) -> bool:
-        return _within(self._tried_at, now, min(PAUSE, self._fresh))
+        pause = FIRST_PAUSE if self._usable(now) is None else PAUSE
+        return _within(self._tried_at, now, min(pause, self._fresh))
 
     def _again(self, suits: Callable[[T], bool], now: datetime) -> T:
         document = self.at_hand
@@ -116,6 +120,7 @@ class Kept(Generic[T]):
             self._cause = "document_malformed"
         else:
             return
+        self._tried_at = self._clock.now()  # Those who waited meanwhile do not each wait once more.
         log_event(Event.ISSUER_UNAVAILABLE, issuer=self._issuer, cause=self._cause)
 
 

@@ -6,19 +6,24 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from telemetry_service.identity.back_channel import EVENT
+from telemetry_service.identity.kept import FIRST_PAUSE
 from telemetry_service.web.errors.request_errors import IssuersBusyError
 from telemetry_service.web.http.failed_lately import FailedLately
 from telemetry_service.web.tab import paths
 from tests.support.databases import RunDatabases
-from tests.support.hostile_issuer import HostileIssuer
+from tests.support.hostile_issuer import Form, HostileIssuer
 from tests.support.running import PASSWORD, Running
+
+T = TypeVar("T")
 
 LOCAL = {"name": "admin", "password": PASSWORD}
 PUBLIC_URL, HOST = "https://telemetry.example", "telemetry.example"
@@ -26,8 +31,8 @@ SESSION = "__Host-telemetry_session"
 STRANGER, PERSON, PROVIDER = "203.0.113.66", "192.0.2.7", "198.51.100.4"
 ASKED, OF_ONE = 30, 2
 ADDRESSES = 10
-SOON = 3
-"""Seconds: less than the five after which a provider is given up."""
+GIVEN_UP = 5
+"""Seconds. What waits for a provider that hangs, waits so long."""
 
 
 @pytest.fixture
@@ -131,15 +136,15 @@ def _hung(issuer: HostileIssuer, *, over_junk_alone: bool = False) -> Iterator[N
     """Let the provider hang for the time of the block."""
     goes_on = threading.Event()
 
-    def hang() -> None:
-        if not over_junk_alone or issuer.forms[-1]["code"] == "junk":
+    def hang(_path: str, form: Form) -> None:
+        if not over_junk_alone or form.get("code") == "junk":
             goes_on.wait(60)
 
     issuer.before = hang
     try:
         yield
     finally:
-        issuer.before = lambda: None
+        issuer.before = lambda _path, _form: None
         goes_on.set()
 
 
@@ -157,11 +162,12 @@ def _wait_until(happens: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-@contextmanager
-def _soon() -> Iterator[None]:
+def _soon(asked: Callable[[], T]) -> T:
+    """Return what a request gets that does not wait for the provider, be the machine as busy as it may."""
     begun = time.monotonic()
-    yield
-    assert time.monotonic() - begun < SOON
+    got = asked()
+    assert time.monotonic() - begun < GIVEN_UP
+    return got
 
 
 def test_a_provider_that_hangs_hurts_no_other_page_and_lets_people_in_as_soon_as_it_goes_on(
@@ -172,38 +178,55 @@ def test_a_provider_that_hangs_hurts_no_other_page_and_lets_people_in_as_soon_as
     with _hung(issuer):
         strangers = crowd.come_back()
         _wait_until(lambda: len(issuer.forms) > OF_ONE)
-        with _soon():
-            local = service.client.post("/login", data=LOCAL, headers=_headers(PERSON))
-            assert local.status_code == 303
-            session = f"{SESSION}={local.cookies[SESSION]}"
-            service.client.cookies.clear()
-            assert service.client.get(paths.TAB, headers=_headers(PERSON, session)).status_code == 200
-            assert service.client.get("/healthz").status_code == 200
+        local = _soon(lambda: service.client.post("/login", data=LOCAL, headers=_headers(PERSON)))
+        assert local.status_code == 303
+        session = _headers(PERSON, f"{SESSION}={local.cookies[SESSION]}")
+        service.client.cookies.clear()
+        for path, headers in ((paths.TAB, session), ("/healthz", {})):
+            assert _soon(partial(service.client.get, path, headers=headers)).status_code == 200
         service.clock.advance(timedelta(minutes=11))  # What is known of the provider is old.
-        with _soon():
-            for _ in range(3):
-                _leave(service, PERSON)
-            assert service.client.get(paths.PROVIDER_ENDED, headers=_headers(PERSON)).status_code == 200
+        for _ in range(3):
+            _soon(lambda: _leave(service, PERSON))
+        assert _soon(lambda: service.client.get(paths.PROVIDER_ENDED, headers=_headers(PERSON))).status_code == 200
         assert sum(one.done() for one in strangers) < len(strangers)
-    with _soon():
-        assert _log_in(service, issuer, PERSON) == 303
+    assert _soon(lambda: _log_in(service, issuer, PERSON)) == 303
     assert {one.result().status_code for one in strangers} <= {401, 503}
 
 
 def test_addresses_that_came_back_in_vain_wait_only_for_each_other(
     service: Running, issuer: HostileIssuer, crowd: Crowd
 ) -> None:
+    assert _log_in(service, issuer, PERSON) == 303, "so the keys are known"
     assert {one.result().status_code for one in crowd.come_back()} == {401}
     asked = len(issuer.forms)
     with _hung(issuer, over_junk_alone=True):
         strangers = crowd.come_back()
         _wait_until(lambda: len(issuer.forms) > asked)
-        with _soon():
-            assert [_log_in(service, issuer, f"198.51.100.{number}") for number in range(5)] == [303] * 5
+        for number in range(5):
+            assert _soon(partial(_log_in, service, issuer, f"198.51.100.{number}")) == 303
         assert sum(one.done() for one in strangers) < len(strangers)
     wait(strangers)  # Until then, both places of each of these addresses may be taken.
-    with _soon():
-        assert _log_in(service, issuer, "203.0.113.0") == 303, "a person at one of these addresses"
+    assert _log_in(service, issuer, "203.0.113.0") == 303, "a person at one of these addresses"
+
+
+def test_minor_6_people_come_in_as_soon_as_what_could_not_be_read_at_first_can_be_read(
+    service: Running, issuer: HostileIssuer
+) -> None:
+    for path in ("/.well-known/openid-configuration", "/jwks"):
+        issuer.answers[path] = (503, b"")
+        for _ in range(2):
+            assert _tried(service, issuer) == 503
+        del issuer.answers[path]
+        assert _tried(service, issuer) == 503, "it has just been asked"
+        service.clock.advance(FIRST_PAUSE)
+    assert _tried(service, issuer) == 303
+    assert issuer.asked.count("/.well-known/openid-configuration") == issuer.asked.count("/jwks") == 2
+
+
+def _tried(service: Running, issuer: HostileIssuer) -> int:
+    left = service.client.get(paths.PROVIDER_LOGIN, headers=_headers(PERSON))
+    service.client.cookies.clear()
+    return left.status_code if left.status_code != 303 else _log_in(service, issuer, PERSON)
 
 
 def test_the_addresses_that_failed_are_forgotten_and_bounded() -> None:
