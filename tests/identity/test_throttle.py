@@ -83,13 +83,33 @@ def test_a_known_browser_is_counted_alone_wherever_it_is(known: tuple[Authentica
     ], "a stolen cookie buys no more tries than an address"
 
 
-def test_a_browser_keeps_what_it_is_known_by_until_the_password_is_new(known: tuple[Authentication, Device]) -> None:
+def test_a4_a_browser_keeps_what_it_is_known_by_until_it_logs_in_with_a_new_password(
+    known: tuple[Authentication, Device],
+) -> None:
     authentication, device = known
     assert device_of(authentication, device) == device
     authentication.accounts.set_password(PASSWORD, CLI)
     for _ in range(5):
         outcome(authentication, STRANGER, device)
-    assert outcome(authentication, STRANGER, password=PASSWORD) is LoginBlockedError, "it counted as a stranger"
+    assert outcome(authentication, STRANGER, device, PASSWORD) is LoginBlockedError
+    another = device_of(authentication)
+    assert (another.device_id != device.device_id, another.generation) == (True, device.generation + 1)
+    source = authentication.accounts.source_of(device, STRANGER)
+    assert (source.known, source.was_known) == (False, True), "it counts among strangers"
+
+
+def test_a4_failures_are_counted_for_an_ipv6_network_and_block_no_one_else_in_it(
+    known: tuple[Authentication, Device], clock: FrozenClock
+) -> None:
+    authentication, _device = known
+    neighbor, elsewhere = stranger("2001:db8:1:ffff::1"), stranger("2001:db8:2::1")
+    for number in range(6):
+        assert outcome(authentication, stranger(f"2001:db8:1:{number}::1")) is LoginFailedError
+    admit = authentication.accounts.admit
+    assert [admit(None, caller).failures for caller in (neighbor, elsewhere)] == [6, 0]
+    assert outcome(authentication, neighbor, password=PASSWORD) is None
+    clock.advance(timedelta(days=1))
+    assert admit(None, neighbor).failures == 0
 
 
 def test_what_a_browser_is_known_by_cannot_be_made_up(known: tuple[Authentication, Device], clock: FrozenClock) -> None:

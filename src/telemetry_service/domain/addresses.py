@@ -8,6 +8,9 @@ Address = IPv4Address | IPv6Address
 _SITE_BITS = 64
 """A caller with an IPv6 address also has the rest of its /64, so all of it counts as one caller."""
 
+_NETWORK_BITS = 48
+"""One customer of a provider usually has so much: 65,536 callers."""
+
 _PROXIES_AT_MOST = 16
 """In a network that has nothing else: a larger one may have people in it, too."""
 
@@ -33,9 +36,18 @@ def read_address(text: str) -> Address | None:
 
 def caller_group(text: str) -> str:
     """Return the caller that an address belongs to: itself, or the /64 of an IPv6 address."""
+    return _wider(text, _SITE_BITS)
+
+
+def caller_network(text: str) -> str:
+    """Return the network that a caller can have many addresses of: the /48 of an IPv6 address, or an IPv4 address."""
+    return _wider(text, _NETWORK_BITS)
+
+
+def _wider(text: str, bits: int) -> str:
     address = read_address(text)
     if isinstance(address, IPv6Address):
-        return str(IPv6Network((address, _SITE_BITS), strict=False))
+        return str(IPv6Network((address, bits), strict=False))
     return str(address or text)
 
 

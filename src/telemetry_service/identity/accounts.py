@@ -17,7 +17,13 @@ from telemetry_service.identity.devices import Device
 from telemetry_service.identity.open_doors import OpenDoors
 from telemetry_service.identity.passwords import Passwords
 from telemetry_service.identity.refusals import Refusals
-from telemetry_service.identity.throttle import LoginBlockedError, Source, Throttle, device_source
+from telemetry_service.identity.throttle import (
+    LoginBlockedError,
+    Source,
+    Throttle,
+    device_source,
+    earlier_device_source,
+)
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.database import Database, Transaction
@@ -62,7 +68,7 @@ class Admitted:
 
     source: Source
     failures: int
-    """Of the source lately."""
+    """Of the source and its network lately."""
 
 
 class Accounts:
@@ -143,8 +149,9 @@ class Accounts:
         """Return what a login of a browser at an address is counted for."""
         with self._database.read() as tx:
             account = tx.identity.account()
-        if device is not None and account is not None and device.generation == account.password_generation:
-            return device_source(device.device_id)
+        if device is not None and account is not None:
+            is_present = device.generation == account.password_generation
+            return (device_source if is_present else earlier_device_source)(device.device_id)
         return self._throttle.address_source(caller.address)
 
     def admit(self, device: Device | None, caller: Actor) -> Admitted:

@@ -1,7 +1,8 @@
 """Browsers that have logged in before, known by a signed cookie: strangers' wrong passwords do not block them.
 
-The cookie opens nothing: its only use is a separate count of wrong passwords. It holds a random ID and the generation
-of the password under which it was issued, so a new password ends it. It stays in the browser after a logout.
+The cookie opens nothing: its only use is a separate count of wrong passwords, and a queue without strangers. It holds a
+random ID and the generation of the password under which it was issued. After a new password, as one that is set on the
+host during an attack, the browser keeps the queue until it has logged in again. It stays there after a logout.
 """
 
 import re

@@ -3,6 +3,9 @@
 Wrong passwords are counted for each source: a caller's address, a browser that has logged in before, or a session. So
 what strangers do never blocks a known browser or an open session. If strangers fail often in total, as in an attack
 from many addresses, each address has one try at a time; a new address still has its first one.
+
+One caller can have thousands of IPv6 addresses, so failures are counted for their network, too. That blocks no one: it
+says who waits where there is no room for all (``web/http/pools.py``).
 """
 
 from contextlib import suppress
@@ -10,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from telemetry_service.domain.addresses import caller_group
+from telemetry_service.domain.addresses import caller_group, caller_network
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginThrottledError, RevealThrottledError, StorageUnavailableError
 from telemetry_service.sealing.keyring import KeyRing
@@ -68,10 +71,22 @@ class Source:
     known: bool
     """Whether it was let in before: a browser or a session, not only an address."""
 
+    network: str | None = None
+    """What failures are counted for as well, if it is an address."""
+
+    was_known: bool = False
+    """Whether it is a browser that was let in with an earlier password. It does not wait for strangers, but is counted
+    as they are: who knew that password can have many of them."""
+
 
 def device_source(device_id: UUID) -> Source:
     """Return the source of a browser that has logged in before."""
     return Source(f"device:{device_id.hex}", known=True)
+
+
+def earlier_device_source(device_id: UUID) -> Source:
+    """Return the source of a browser that has logged in with an earlier password."""
+    return Source(f"device:{device_id.hex}", known=False, was_known=True)
 
 
 def session_source(session_id: UUID) -> Source:
@@ -98,11 +113,11 @@ class Throttle:
 
     def address_source(self, address: str | None) -> Source:
         """Return the source of a stranger; all of an IPv6 /64 is one."""
-        digest = self._keys.digest(caller_group(address or "").encode(), "attempt-address")
-        return Source(f"{ADDRESS}{digest.hex()[:32]}", known=False)
+        group, network = caller_group(address or ""), caller_network(address or "")
+        return Source(self._key(group), known=False, network=self._key(network) if network != group else None)
 
     def recent_failures(self, source: Source) -> int:
-        """Return how many attempts of a source failed lately, by a read alone.
+        """Return how many attempts of a source, or of its network, failed lately, by a read alone.
 
         Raises:
             LoginBlockedError: the source is blocked.
@@ -110,8 +125,9 @@ class Throttle:
         now = self._clock.now()
         with self._database.read() as tx:
             counted = tx.attempt_counts.find(source.key)
+            nearby = tx.attempt_counts.find(source.network) if source.network else None
         _check_not_blocked(counted, now)
-        return 0 if counted is None or _is_forgotten(counted, now) else counted.failures
+        return sum(one.failures for one in (counted, nearby) if one is not None and not _is_forgotten(one, now))
 
     def count(self, source: Source) -> int:
         """Count an attempt before it is checked, so that simultaneous ones cannot outrun the count; return the count.
@@ -135,9 +151,13 @@ class Throttle:
         return counted.failures
 
     def note_failure(self, tx: Transaction, source: Source, now: datetime) -> None:
-        """Count a failure in the total of all strangers, unless the source is known."""
+        """Count a failure for the source's network, and in the total of all strangers, unless the source is known."""
         if source.known:
             return
+        if source.network is not None:
+            tx.attempt_counts.begin(source.network, now)
+            nearby = tx.attempt_counts.find(source.network, lock=True)
+            tx.attempt_counts.write(source.network, Counted(nearby.failures + 1 if nearby else 1, None, now))
         tx.attempt_counts.begin(_EVERYONE, now)
         total = tx.attempt_counts.find(_EVERYONE, lock=True)
         tx.attempt_counts.write(_EVERYONE, _counted_within_window(total, now))
@@ -166,6 +186,9 @@ class Throttle:
         if needed:
             with suppress(StorageUnavailableError), self._database.write() as tx:
                 tx.attempt_counts.prune(*kept)
+
+    def _key(self, callers: str) -> str:
+        return f"{ADDRESS}{self._keys.digest(callers.encode(), 'attempt-address').hex()[:32]}"
 
     def _one_more(self, tx: Transaction, source: Source, counted: Counted, now: datetime) -> Counted:
         failures = 1 if _is_forgotten(counted, now) else counted.failures + 1

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from telemetry_service.identity.scopes import Scope
+from tests.support.actors import CLI
 from tests.support.databases import RunDatabases
 from tests.support.hashing import hashing_held
 from tests.support.running import PASSWORD, Running
@@ -20,7 +21,9 @@ TAB = "/settings/general/telemetry"
 ATTACKER, HOME, FRESH = "203.0.113.66", "192.0.2.7", "198.51.100.4"
 API_KEY = "ck_shown_0123456789"
 WRONG = "a wrong password"
-ADDRESSES, FOR_FAILED, FOR_NEW = 20, 8, 9
+ANOTHER = "brisk otter lamp quartz"
+ADDRESSES, FOR_FAILED, FOR_NEW, OF_NETWORK = 20, 8, 9, 4
+PLACES = FOR_FAILED + FOR_NEW
 
 
 @pytest.fixture
@@ -152,6 +155,62 @@ def test_addresses_that_have_failed_leave_places_to_new_ones_and_blocked_ones_ta
         new = [callers.submit(Browser(service, f"198.51.100.{number}").log_in) for number in range(FOR_NEW)]
     assert [login.result() for login in new] == [303] * FOR_NEW
     assert sorted(attack.result().status_code for attack in attacks) == [401] * FOR_FAILED + [429] * 12
+
+
+def test_a4_one_ipv6_network_fills_neither_the_places_of_new_addresses_nor_those_of_failed_ones(
+    service: Running,
+) -> None:
+    network = (f"2001:db8:1:{number:x}::1" for number in range(10 * ADDRESSES))
+    new = (f"198.51.100.{number}" for number in range(100))
+    with ThreadPoolExecutor(4 * ADDRESSES) as callers:
+        with hashing_held(service):
+            attacks = [callers.submit(post_wrong, service, next(network)) for _ in range(ADDRESSES)]
+            wait_until(lambda: sum(attack.done() for attack in attacks) == ADDRESSES - OF_NETWORK)
+            people = [callers.submit(Browser(service, next(new)).log_in) for _ in range(PLACES)]
+            wait_until(lambda: sum(login.done() for login in people) == OF_NETWORK)
+        assert sorted(login.result() for login in people) == [303] * (PLACES - OF_NETWORK) + [429] * OF_NETWORK
+        failed = [f"203.0.113.{number}" for number in range(FOR_FAILED)]
+        assert [post_wrong(service, address).status_code for address in failed] == [401] * FOR_FAILED
+        with hashing_held(service):
+            again = [callers.submit(post_wrong, service, address) for address in failed]
+            attacks = [callers.submit(post_wrong, service, next(network)) for _ in range(ADDRESSES)]
+            wait_until(lambda: sum(one.done() for one in (*again, *attacks)) == ADDRESSES)
+            people = [callers.submit(Browser(service, next(new)).log_in) for _ in range(FOR_NEW)]
+        assert [login.result() for login in people] == [303] * FOR_NEW
+
+
+def test_a4_after_a_new_password_known_browsers_still_do_not_wait_for_strangers(service: Running) -> None:
+    known, others = Browser(service, HOME), [Browser(service, HOME) for _ in range(3)]
+    assert [browser.log_in() for browser in (known, *others)] == [303] * 4
+    service.context.authentication.accounts.set_password(ANOTHER, CLI)
+    present = Browser(service, FRESH)
+    assert present.log_in(ANOTHER) == 303
+    crowd = [f"203.0.113.{number}" for number in range(PLACES + 1)]
+    with ThreadPoolExecutor(2 * PLACES) as callers:
+        with hashing_held(service):
+            attacks = [callers.submit(post_wrong, service, address) for address in crowd]
+            wait_until(lambda: sum(attack.done() for attack in attacks) == 1)
+            logins = [callers.submit(known.log_in, ANOTHER), callers.submit(present.log_in, ANOTHER)]
+        assert [login.result() for login in logins] == [303, 303]
+        assert sorted(attack.result().status_code for attack in attacks) == [401] * PLACES + [429]
+        for other in others:
+            other.cookies.pop("telemetry_session")
+        with hashing_held(service):  # Who knew the earlier password has as many of these as he likes.
+            earlier = [callers.submit(other.log_in, ANOTHER) for other in others for _ in range(3)]
+            wait_until(lambda: sum(one.done() for one in earlier) == len(earlier) - OF_NETWORK)
+            again = callers.submit(known.log_in, ANOTHER)
+        assert again.result() == 303
+    assert sorted(one.result() for one in earlier) == [303] * OF_NETWORK + [429] * 5
+
+
+def test_a4_a_browser_of_an_earlier_password_has_a_count_of_its_own(service: Running) -> None:
+    known, neighbor = Browser(service, HOME), Browser(service, HOME)
+    assert known.log_in() == 303
+    service.context.authentication.accounts.set_password(ANOTHER, CLI)
+    assert [neighbor.log_in() for _ in range(6)] == [401] * 5 + [429]
+    assert [known.log_in() for _ in range(6)] == [401] * 5 + [429]
+    service.clock.advance(timedelta(seconds=30))
+    assert known.log_in(ANOTHER) == 303
 
 
 def post_wrong(service: Running, address: str) -> httpx.Response:

@@ -29,7 +29,7 @@ LOCAL = {"name": "admin", "password": PASSWORD}
 PUBLIC_URL, HOST = "https://telemetry.example", "telemetry.example"
 SESSION = "__Host-telemetry_session"
 STRANGER, PERSON, PROVIDER = "203.0.113.66", "192.0.2.7", "198.51.100.4"
-ASKED, OF_ONE = 30, 2
+ASKED, OF_ONE, OF_NETWORK = 30, 2, 4
 ADDRESSES = 10
 GIVEN_UP = 5
 """Seconds. What waits for a provider that hangs, waits so long."""
@@ -117,7 +117,11 @@ class Crowd:
     def __init__(self, service: Running, callers: ThreadPoolExecutor) -> None:
         self._service = service
         self._callers = callers
-        self._addresses = [f"203.0.113.{number}" for number in range(ADDRESSES)]
+        self.come_from([f"203.0.113.{number}" for number in range(ADDRESSES)])
+
+    def come_from(self, addresses: list[str]) -> None:
+        """Let them have these addresses from now on."""
+        self._addresses = addresses
 
     def come_back(self) -> list[Future[httpx.Response]]:
         """Let each address come back as often as it may."""
@@ -127,7 +131,7 @@ class Crowd:
 
 @pytest.fixture
 def crowd(service: Running) -> Iterator[Crowd]:
-    with ThreadPoolExecutor(2 * ADDRESSES * OF_ONE) as callers:
+    with ThreadPoolExecutor(3 * ADDRESSES * OF_ONE) as callers:
         yield Crowd(service, callers)
 
 
@@ -207,6 +211,20 @@ def test_addresses_that_came_back_in_vain_wait_only_for_each_other(
         assert sum(one.done() for one in strangers) < len(strangers)
     wait(strangers)  # Until then, both places of each of these addresses may be taken.
     assert _log_in(service, issuer, "203.0.113.0") == 303, "a person at one of these addresses"
+
+
+def test_a4_strangers_all_over_one_ipv6_network_wait_only_for_each_other(
+    service: Running, issuer: HostileIssuer, crowd: Crowd
+) -> None:
+    assert _log_in(service, issuer, PERSON) == 303, "so the keys are known"
+    crowd.come_from([f"2001:db8:1:{number:x}::1" for number in range(3 * ADDRESSES)])
+    with _hung(issuer, over_junk_alone=True):
+        strangers = crowd.come_back()
+        _wait_until(lambda: sum(one.done() for one in strangers) >= len(strangers) - OF_NETWORK)
+        assert _soon(lambda: _log_in(service, issuer, "198.51.100.4")) == 303
+        assert not all(one.done() for one in strangers)
+    wait(strangers)
+    assert [one.result().status_code for one in strangers].count(401) == OF_NETWORK
 
 
 def test_minor_6_people_come_in_as_soon_as_what_could_not_be_read_at_first_can_be_read(

@@ -6,12 +6,13 @@ Probes use no thread at all.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial, wraps
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter
@@ -20,7 +21,7 @@ from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.addresses import caller_group
+from telemetry_service.domain.addresses import caller_group, caller_network
 from telemetry_service.domain.clock import Clock
 from telemetry_service.domain.errors import LoginThrottledError, TelemetryError
 from telemetry_service.identity.accounts import Admitted
@@ -44,11 +45,15 @@ _EXCHANGES = 16
 
 _STRANGERS, _STRANGERS_WAITING = 1, 16
 _KNOWN, _KNOWN_WAITING = 1, 8
-_OF_ONE = 2
+_OF_ONE, _EARLIER = 2, 4
 _SPARED = 9
 """Threads that check passwords: each check takes 64 MiB and a hundred milliseconds. A browser that has logged in before
 and an open session have their own, so they never wait for strangers. Addresses that have failed lately leave so many
-places to those that have not."""
+places to those that have not. Browsers that were known under an earlier password have some places of the known ones."""
+
+_NETWORK = 2
+"""The addresses of one IPv6 network together have so many times the places of one."""
+_NO_SHARES: Mapping[str, int] = MappingProxyType({})
 
 _LEAVING, _LEAVING_WAITING = 2, 38
 """Only as long as nothing is known of the provider: all wait for one response."""
@@ -78,24 +83,29 @@ class BoundedPool:
         self._most = threads + waiting
         self._refusal = refusal
         self._limiter = CapacityLimiter(threads)
-        self._under_way: dict[asyncio.Task[Any], str | None] = {}
+        self._under_way: dict[asyncio.Task[Any], Mapping[str, int]] = {}
 
-    def begin(
-        self, work: Callable[[], T], caller: str | None = None, of_one: int | None = None, spared: int = 0
-    ) -> asyncio.Task[T]:
+    def begin(self, work: Callable[[], T], shares: Mapping[str, int] = _NO_SHARES, spared: int = 0) -> asyncio.Task[T]:
         """Start ``work``, which continues even if its caller stops waiting; ``spared`` places are left to others.
 
+        Args:
+            work: what takes time.
+            shares: what the caller is one of, and how many places all of those have together.
+            spared: the places that are left to others.
+
         Raises:
-            TelemetryError: the refusal, at once, if there is no thread for it, or ``of_one`` of ``caller`` are under
-                way.
+            TelemetryError: the refusal, at once, if there is no place for it.
         """
-        full = of_one is not None and list(self._under_way.values()).count(caller) >= of_one
+        full = any(self._taken(name) >= share for name, share in shares.items())
         if full or len(self._under_way) >= self._most - spared:
             raise self._refusal
         task = asyncio.create_task(run_sync(work, limiter=self._limiter))
-        self._under_way[task] = caller
+        self._under_way[task] = shares
         task.add_done_callback(self._under_way.pop)
         return task
+
+    def _taken(self, name: str) -> int:
+        return sum(name in shares for shares in self._under_way.values())
 
 
 def leave(task: asyncio.Task[Any], request: Context) -> None:
@@ -147,7 +157,7 @@ def checks_password(needed: Callable[..., bool]) -> Callable[[Callable[P, T]], C
             if not needed(**given):
                 return await run_in_threadpool(work)
             pools: Pools = visit.context.pools
-            return await pools.known.begin(work, session_source(visit.login.session_id).key, _OF_ONE)
+            return await pools.known.begin(work, {session_source(visit.login.session_id).key: _OF_ONE})
 
         return run
 
@@ -185,9 +195,14 @@ def _admit(request: Request, context: Any, caller: Actor) -> Admitted:  # noqa: 
 
 def _begin_login(pools: Pools, admitted: Admitted, work: Callable[[], T]) -> asyncio.Task[T]:
     source = admitted.source
-    if source.known:
-        return pools.known.begin(work, source.key, _OF_ONE)
-    return pools.strangers.begin(work, source.key, _OF_ONE, _SPARED if admitted.failures else 0)
+    shares = {source.key: _OF_ONE}
+    if source.was_known:
+        shares["earlier"] = _EARLIER
+    if source.network is not None:
+        shares[source.network] = _NETWORK * _OF_ONE
+    if source.known or source.was_known:
+        return pools.known.begin(work, shares)
+    return pools.strangers.begin(work, shares, _SPARED if admitted.failures else 0)
 
 
 def leaves_for_issuer(known: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
@@ -203,10 +218,12 @@ def returns_from_issuer(endpoint: Callable[P, Response]) -> Callable[P, Awaitabl
         given: Any = kwargs
         pools: Pools = given["context"].pools
         clock: Clock = given["context"].runtime.clock
-        caller = _group_of(given["request"])
-        pool = pools.failed if pools.have_failed.has(caller, clock.now()) else pools.returning
-        task = pool.begin(partial(endpoint, *args, **kwargs), caller, _ISSUERS_OF_ONE)
-        task.add_done_callback(lambda ended: pools.have_failed.note(caller, clock.now(), failed=_has_failed(ended)))
+        request = given["request"]
+        pool = pools.failed if pools.have_failed.has(_address_of(request), clock.now()) else pools.returning
+        task = pool.begin(partial(endpoint, *args, **kwargs), shares_of(request, _ISSUERS_OF_ONE))
+        task.add_done_callback(
+            lambda ended: pools.have_failed.note(_address_of(request), clock.now(), failed=_has_failed(ended))
+        )
         return await task
 
     return run
@@ -218,8 +235,14 @@ def _has_failed(ended: asyncio.Task[Response]) -> bool:
     return ended.result().status_code >= HTTPStatus.BAD_REQUEST
 
 
-def _group_of(request: Request) -> str:
-    return caller_group(caller_address(request.scope) or "")
+def _address_of(request: Request) -> str:
+    return caller_address(request.scope) or ""
+
+
+def shares_of(request: Request, of_one: int) -> Mapping[str, int]:
+    """Return how many places the caller of a request has, and how many its network."""
+    group, network = caller_group(_address_of(request)), caller_network(_address_of(request))
+    return {network: _NETWORK * of_one, group: of_one}
 
 
 def hears_of_log_outs(at_hand: Callable[..., bool]) -> Callable[[Callable[P, T]], Callable[P, Awaitable[T]]]:
@@ -237,7 +260,7 @@ def _unless(
             work = partial(endpoint, *args, **kwargs)
             if at_hand(**given):
                 return await run_in_threadpool(work)
-            return await pool_of(given["context"].pools).begin(work, _group_of(given["request"]), of_one)
+            return await pool_of(given["context"].pools).begin(work, shares_of(given["request"], of_one))
 
         return run
 

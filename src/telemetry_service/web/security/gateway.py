@@ -7,14 +7,13 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from telemetry_service.domain.actor import Actor, stranger
-from telemetry_service.domain.addresses import caller_group
 from telemetry_service.domain.errors import IdentityRefusedError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.login import Login
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.errors.request_errors import FieldError, RequestMalformedError
 from telemetry_service.web.http.addresses import caller_address
-from telemetry_service.web.http.pools import GATEWAY_OF_ONE
+from telemetry_service.web.http.pools import GATEWAY_OF_ONE, shares_of
 from telemetry_service.web.security.csrf import (
     SAFE_METHODS,
     ForgeryCheck,
@@ -52,7 +51,7 @@ async def _login(request: Request, context: WebContext, gateway: "GatewayIdentit
     work = partial(_vouched, context, gateway, token, stranger(caller_address(request.scope)))
     if gateway.is_at_hand(token):
         return await run_in_threadpool(work)
-    return await context.pools.gateway.begin(work, caller_group(caller_address(request.scope) or ""), GATEWAY_OF_ONE)
+    return await context.pools.gateway.begin(work, shares_of(request, GATEWAY_OF_ONE))
 
 
 def _vouched(context: WebContext, gateway: "GatewayIdentities", token: str, caller: Actor) -> Login:
