@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
+from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.clock import SystemClock
 from telemetry_service.identity.scopes import Scope
-from telemetry_service.web.errors.request_errors import ExchangesBusyError
-from telemetry_service.web.http.pools import BoundedPool
+from telemetry_service.web.errors.request_errors import ChecksBusyError, ExchangesBusyError
+from telemetry_service.web.http.pools import BoundedPool, Pools, checks_ledger
+from telemetry_service.web.security.authorization import Caller
 from tests.support.actors import PROVIDED, VIEWER
 from tests.support.databases import RunDatabases
 from tests.support.frozen_clock import FrozenClock
@@ -251,6 +254,38 @@ def test_a_probe_needs_none_of_the_threads_that_all_share(run_databases: RunData
         finally:
             clock.goes_on.set()
         assert [one.result().status_code for one in asked] == [200] * TESTS
+
+
+def test_minor_4_one_person_or_token_has_one_of_the_places_in_which_the_ledger_is_verified() -> None:
+    goes_on, context = threading.Event(), SimpleNamespace(pools=Pools())
+
+    @checks_ledger
+    def verify(**_given: object) -> bool:
+        return goes_on.wait(60)
+
+    def ask(actor: Actor) -> asyncio.Task[bool]:
+        on_page = {"visit": SimpleNamespace(actor=actor, context=context)}
+        called = {"context": context, "caller": Caller(actor, frozenset({Scope.READ}))}
+        return asyncio.ensure_future(verify(**(on_page if actor.personal else called)))
+
+    async def flood() -> list[bool | BaseException]:
+        viewer, token = VIEWER.actor("192.0.2.7"), Actor(ActorKind.TOKEN, "t1", "checks")
+        elsewhere, other = VIEWER.actor("192.0.2.8"), Actor(ActorKind.TOKEN, "t2", "checks too")
+        asked = [ask(actor) for actor in [viewer] * 8 + [token] * 8 + [elsewhere, other]]
+        await asyncio.sleep(0)
+        goes_on.set()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    outcomes = asyncio.run(flood())
+    assert [outcomes[at] for at in (0, 8, 17)] == [True] * 3
+    assert {type(one) for at, one in enumerate(outcomes) if at not in {0, 8, 17}} == {ChecksBusyError}
+
+
+def test_the_routes_that_verify_the_ledger_count_by_person(shared: Running) -> None:
+    routes = {(route.path_format, route.endpoint) for route in iter_route_contexts(shared.app.routes)}
+    verifying = {path: endpoint for path, endpoint in routes if "check_ledger" in names_in(endpoint)}
+    assert set(verifying) == {"/api/v1/ledger/verify", f"{TAB}/proof/verify"}
+    assert all(asyncio.iscoroutinefunction(endpoint) for endpoint in verifying.values())
 
 
 def test_a_pool_takes_so_many_and_lets_so_many_wait() -> None:

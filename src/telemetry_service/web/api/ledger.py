@@ -77,7 +77,11 @@ def get_verifier() -> Response:
 @needs(Scope.READ)
 @refused_with(ChecksBusyError)
 @checks_ledger
-def post_verify(context: Context, anchors: Anchors) -> LedgerReport:
+def post_verify(
+    context: Context,
+    caller: CurrentCaller,  # noqa: ARG001 - one caller has one place in the pool of checks
+    anchors: Anchors,
+) -> LedgerReport:
     """Verify the whole ledger now.
 
     Without an anchor, a ledger whose latest entries are missing, as in an old backup, cannot be recognized.

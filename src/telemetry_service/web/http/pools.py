@@ -71,8 +71,8 @@ _LOG_OUTS, _LOG_OUTS_WAITING, _LOG_OUTS_OF_ONE = 2, 22, 6
 _GATEWAY, _GATEWAY_WAITING, GATEWAY_OF_ONE = 4, 16, 8
 """A page makes several requests at once, and the gateway's address may stand for all people."""
 
-_CHECKS, _CHECKS_WAITING = 1, 1
-"""A check of a ledger with 100,000 entries takes half a minute of one core."""
+_CHECKS, _CHECKS_WAITING, _CHECKS_OF_ONE = 1, 3, 1
+"""A check of a ledger with 100,000 entries takes half a minute of one core. One person, or one token, has one place."""
 
 
 class BoundedPool:
@@ -268,8 +268,19 @@ def _unless(
 
 
 def checks_ledger(endpoint: Callable[P, T]) -> Callable[P, Awaitable[T]]:
-    """Run a route that checks the whole ledger in its pool."""
-    return _in_pool(endpoint, lambda pools: pools.checks)
+    """Run a route that checks the whole ledger in its pool. A person who asks again meanwhile takes no second place."""
+
+    @wraps(endpoint)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        given: Any = kwargs
+        visit = given.get("visit")
+        actor: Actor = visit.actor if visit is not None else given["caller"].actor
+        pools: Pools = (given["context"] if visit is None else visit.context).pools
+        return await pools.checks.begin(
+            partial(endpoint, *args, **kwargs), {f"{actor.kind} {actor.id}": _CHECKS_OF_ONE}
+        )
+
+    return run
 
 
 def _in_pool(endpoint: Callable[P, T], pool_of: Callable[[Pools], BoundedPool]) -> Callable[P, Awaitable[T]]:
