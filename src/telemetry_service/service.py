@@ -264,15 +264,16 @@ def _jobs(opened: OpenService, heartbeat: Heartbeat, options: Options) -> tuple[
             opened.authentication.refusals.flush()
             opened.authentication.throttle.prune()
             note_counted(runtime)
-            follow_head(runtime)
 
     wake = Job("waking", waking, min(WAKE_EVERY_SECONDS, heartbeat.every))
     if not scheduled:
         return (wake,)
+    # On its own: nothing that fails in a waking keeps it from noticing that entries are missing.
+    head = Job("head", lambda: follow_head(runtime), WAKE_EVERY_SECONDS)
     delivery = Job("delivery", lambda: deliver_due(runtime), WAKE_EVERY_SECONDS)
     purge = Job("purge", lambda: purge_if_due(runtime), PURGE_CHECK_SECONDS)
     sweeps = Job("sweep", Sweeper(runtime).run, WAKE_EVERY_SECONDS)
-    jobs = wake, delivery, purge, sweeps
+    jobs = wake, head, delivery, purge, sweeps
     if not runtime.deployment.source_database:
         return jobs
     return *jobs, Job("source", lambda: read_regularly(runtime), WAKE_EVERY_SECONDS)

@@ -104,6 +104,20 @@ class Verification:
     """Entries (``SEQ:DIGEST``) that were verified once, and are missing."""
     stamps: Mapping[str, str]
     """What the entries say of the stamps that were written last, by the names of their rows."""
+    missing: tuple[str, ...] = ()
+    """The same, with those that a process has seen: then an older copy of the database is in its place."""
+    answered: tuple[str, ...] = ()
+    """Those for which a person has said what was sent since."""
+
+    @property
+    def entries(self) -> frozenset[str]:
+        """The entries that must be there: the latest one that was verified, and those that are missing already."""
+        return frozenset({f"{self.seq}:{self.sha256}", *self.rolled_back, *self.missing})
+
+    @property
+    def unanswered(self) -> frozenset[str]:
+        """The missing entries for which no person has said what was sent since."""
+        return frozenset({*self.rolled_back, *self.missing} - {*self.answered})
 
     @property
     def seen(self) -> int:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from telemetry_service.domain.changed_rows import CODES, ChangedRow
 from telemetry_service.domain.errors import NotVerifiedYetError
 from telemetry_service.domain.verification import Problem, Verification
+from telemetry_service.pipeline.missing_entries import unanswered
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.signed_numbers import signed_numbers
 from telemetry_service.pipeline.verification import open_verification, read_verification
@@ -58,7 +59,13 @@ def changed_in(runtime: Runtime, tx: Transaction, state: CurrentState | None = N
 
 
 def are_as_stored(runtime: Runtime, tx: Transaction, state: CurrentState | None = None) -> bool:
-    """Whether no one else has changed one of them; False until the next sweep if only that can tell."""
+    """Whether no one else has changed one of them, and no entry is missing that was there.
+
+    False until the next sweep if only that can tell.
+    """
+    state = state or _read(runtime, tx)
+    if unanswered(runtime, open_verification(runtime, state.verdict, state.installation)):
+        return False
     try:
         return not changed_in(runtime, tx, state)
     except NotVerifiedYetError:

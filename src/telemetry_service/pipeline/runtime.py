@@ -50,6 +50,8 @@ class Swept:
 
     verdict: Verification | None = None
     """The newest verdict that it has read or written."""
+    missing: frozenset[str] = frozenset()
+    """Entries (``SEQ:DIGEST``) that it has missed, and for which no person has said what was sent since."""
     round: "Round | None" = None
     """The verification of everything that it does little by little."""
     fails: bool = False

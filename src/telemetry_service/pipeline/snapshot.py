@@ -26,6 +26,7 @@ from telemetry_service.pipeline.announcement import new_field_of
 from telemetry_service.pipeline.api_key import open_api_key
 from telemetry_service.pipeline.api_key_overlap import OldApiKey, open_overlap
 from telemetry_service.pipeline.changed_rows import changed_in, changed_rows
+from telemetry_service.pipeline.missing_entries import unanswered
 from telemetry_service.pipeline.receipt_check import last_receipt_unverified
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.verification import open_verification
@@ -108,7 +109,7 @@ class Snapshot:
             license_server=self.runtime.deployment.has_recipient,
             customer_id=self.customer_id is not None,
             in_bundles=self.runtime.deployment.in_bundles,
-            restored=self.state.restored_at is not None,
+            restored=self.state.restored_at is not None or bool(unanswered(self.runtime, self.verification)),
             unreadable=self.state.unreadable,
             key_locked=Setting.API_KEY in self.runtime.deployment.locked,
             # If a row or the key cannot be read, nothing is sent anyway, and that is the reason to name.

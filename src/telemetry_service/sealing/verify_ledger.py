@@ -89,9 +89,9 @@ class Verifier:
         self._anchors, self._seen = dict(map(_anchor, anchors)), dict(seen or {})
         self._sent = dict[str, _Transmission | None]()  # None if it has ended.
         self._excerpt, self._checkpoint = excerpt, None if after else checkpoint
-        self._refused, self._base = 0, after or _base(self._checkpoint)
-        self._head, self._complete = self._base, not excerpt and self._base[0] == 0
-        self._meet(*self._base)
+        self._refused, self.base = 0, after or _base(self._checkpoint)
+        self._head, self._complete = self.base, not excerpt and self.base[0] == 0
+        self._meet(*self.base)
 
     def take(self, line: str, seq: int | None = None) -> bool:
         """Check the next line; return whether it is right. Pass its number if lines may be left out."""
@@ -101,7 +101,7 @@ class Verifier:
             if seq not in {None, claims["seq"]}:
                 raise _RefusedError("order", f"is in the wrong place: its number is {claims['seq']}.", "")  # noqa: TRY301
             # Entries about keys are never pruned; the chain itself begins with the checkpoint.
-            kept = claims["kind"] == "ledger_key" and claims["seq"] <= self._base[0] == self._head[0]
+            kept = claims["kind"] == "ledger_key" and claims["seq"] <= self.base[0] == self._head[0]
             linked = not kept and self._follows(claims["seq"], claims["prev"])
         except (_RefusedError, *_MALFORMED) as error:
             self._refused += 1
@@ -132,7 +132,7 @@ class Verifier:
         full = len(self.problems) >= MOST_PROBLEMS
         problems = self.problems + ([] if full else [*self._missing()])
         text = "The anchor {} is from before the part of the ledger that was verified, so it was not checked."
-        old = [seq for seq in self._anchors.values() if seq is not None and seq < self._base[0]]
+        old = [seq for seq in self._anchors.values() if seq is not None and seq < self.base[0]]
         notes = self._notes + [Problem(seq, "anchor", text.format(seq)) for seq in old]
         head = self._head if self._head[0] else None
         return Report(head, problems, notes, self._counts.copy(), frozenset(self._signers))
@@ -295,9 +295,9 @@ class Verifier:
         yield from self._unvouched()
         if self._checkpoint and not self._is_checkpoint_signed(self._checkpoint):
             yield Problem(None, "checkpoint", "The checkpoint was changed, or another key than the ledger's signed it.")
-        before = f" (Only entries after {self._base[0]} were searched.)" if self._base[0] else ""
+        before = f" (Only entries after {self.base[0]} were searched.)" if self.base[0] else ""
         for digest, seq in self._anchors.items():
-            if seq is None or seq >= self._base[0]:
+            if seq is None or seq >= self.base[0]:
                 text = f"The ledger was truncated or rolled back: it has no line with the digest {digest}.{before}"
                 yield Problem(seq, "rolled_back", text)
         for name in self._seen.values():
@@ -309,7 +309,7 @@ class Verifier:
         except _MALFORMED:
             return False
         signers = self._signers | {self._current} if self._signers else self._trusted
-        return self._base[0] > 0 and kid in signers and _is_signed(self._keys[kid], signature, signed)
+        return self.base[0] > 0 and kid in signers and _is_signed(self._keys[kid], signature, signed)
 
 
 def verify(lines: Iterable[str], verifier: Verifier) -> Report:

@@ -120,6 +120,11 @@ class Head:
     seq: int
     sha256: str
 
+    @property
+    def anchor(self) -> str:
+        """Its name: ``SEQ:DIGEST``."""
+        return f"{self.seq}:{self.sha256}"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLine:

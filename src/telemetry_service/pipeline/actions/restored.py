@@ -8,7 +8,6 @@ from uuid import UUID
 
 from telemetry_service.domain.actor import DEPLOYMENT, SERVICE, Actor
 from telemetry_service.domain.causes import Cause
-from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.errors import NotRestoredError
 from telemetry_service.domain.ledger import Kind, Value, digest_of
 from telemetry_service.domain.periods import ClosedBy, OpenPeriod
@@ -16,15 +15,19 @@ from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.head_file import read_head, write_head
+from telemetry_service.pipeline.missing_entries import (
+    Known,
+    keep_known,
+    lacks,
+    missing_entries,
+    remember_known,
+)
 from telemetry_service.pipeline.prepared import has_arrived_perhaps
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
-from telemetry_service.pipeline.verification import stored_verification
-from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.expiry import WAITING
 from telemetry_service.storage.ledger import Head, each_line
-from telemetry_service.storage.ledger_sweep import readable
 
 
 def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = DEPLOYMENT) -> bool:
@@ -33,38 +36,38 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
     The entry is the one of the file beside the database, the last one that this process has seen or that was verified,
     or ``anchor``: ``HASH`` or ``SEQ:HASH``.
     """
-    # Before the database: nothing that is committed in between is missing there.
-    kept = [head for head in (read_head(runtime), runtime.written_head.head) if head is not None]
+    heads = _seen(runtime)
     now = runtime.clock.now()
     with runtime.database.read() as tx:
         known = tx.installation.restored_at() is not None
-        kept += _verified(runtime, tx)
-        lacking = any(_lacks(tx, head) for head in kept) or (anchor is not None and _lacks_anchor(tx, anchor))
-    if lacking and not known:
-        hold_restored(runtime, actor, "anchor" if anchor else "head_file", now)
+        missing = missing_entries(runtime, tx, heads)
+        lacking = bool(missing) or (anchor is not None and _lacks_anchor(tx, anchor))
+    new = missing - runtime.swept.missing
+    runtime.swept.missing |= missing  # Even if nothing of it can be written.
+    if new or (lacking and not known):
+        hold_restored(runtime, actor, "anchor" if anchor else "head_file", now, missing)
     return known or lacking
 
 
-def _verified(runtime: Runtime, tx: Transaction) -> list[Head]:
-    """Return the entry that was verified last, unless it was asked about since: the next sweep verifies another."""
-    verdict = stored_verification(runtime, tx)
-    if verdict is None:
-        return []
-    asked = readable(lambda: tx.ledger.of_kind(Kind.RESTORED))
-    said = None if asked is None else read_line(asked.line, runtime.ledger_keys(tx))
-    is_asked = said is not None and said["kind"] == Kind.RESTORED and said["at"] >= rfc3339(verdict.at)
-    return [] if is_asked else [Head(verdict.seq, verdict.sha256)]
+def _seen(runtime: Runtime) -> list[Head]:
+    """Return the ends of the ledger that were seen. Ask before the database: nothing later can be missing there."""
+    return [head for head in (read_head(runtime), runtime.written_head.head) if head is not None]
 
 
-def hold_restored(runtime: Runtime, actor: Actor, reason: str, now: datetime) -> None:
+def hold_restored(
+    runtime: Runtime, actor: Actor, reason: str, now: datetime, missing: frozenset[str] = frozenset()
+) -> None:
     """Hold everything until it is said what was sent since; nothing happens if it is held already."""
+    known = Known(missing=missing)
     with runtime.database.write() as tx:
         tx.periods.lock_open()  # One replica at a time: all of them notice the same.
+        keep_known(runtime, tx, known)
         if tx.installation.restored_at() is None:
             distrust_older(runtime, tx)
             tx.installation.restored(now)
             tx.ledger.note(now, actor, Kind.RESTORED, {"reason": reason})
             log_event(Event.DATABASE_RESTORED)
+    remember_known(runtime, known)
 
 
 def follow_head(runtime: Runtime) -> None:
@@ -85,22 +88,30 @@ def answer_restored(runtime: Runtime, open_period: OpenPeriod, actor: Actor) -> 
         NotRestoredError: it is no restored copy, or this was said already.
     """
     read_up_to_now(runtime)  # What was read after the backup is read again, and belongs to the period in question.
-    now = runtime.clock.now()
+    now, heads = runtime.clock.now(), _seen(runtime)
     with runtime.database.write() as tx:
         period = tx.periods.lock_open()
-        restored_at = tx.installation.restored_at()
-        if restored_at is None:
+        restored_at, missing = tx.installation.restored_at(), missing_entries(runtime, tx, heads)
+        if restored_at is None and not missing:
             raise NotRestoredError
         if open_period is OpenPeriod.SENT:
-            tx.extension_codes.sent_before(restored_at, now)
+            tx.extension_codes.sent_before(restored_at or now, now)
             tx.periods.close(period, ClosedBy.RESTORED, now, reopen_reportable=period.reportable)
         distrust_older(runtime, tx)
         tx.installation.restored(None)
-        tx.ledger.note(now, actor, Kind.RESTORED, {"open_period": open_period.value})
         waiting = tx.transmissions.waiting(frozenset(WAITING))
         held = sum(_hold(runtime, tx, transmission_id, open_period, actor) for transmission_id in waiting)
+        keep_known(runtime, tx, Known(answered=missing))
+        # Last: if it is there, no entry about a payload that waits from now on was cut off.
+        tx.ledger.note(now, actor, Kind.RESTORED, _as_said(open_period, missing))
+    remember_known(runtime, Known(answered=missing))
     write_head(runtime)  # Over the later one of the former database: the next start would ask again.
     return held
+
+
+def _as_said(open_period: OpenPeriod, missing: frozenset[str]) -> dict[str, Value]:
+    named: list[Value] = [*sorted(missing)]
+    return {"open_period": open_period.value, **({"missing": named} if named else {})}
 
 
 def _hold(runtime: Runtime, tx: Transaction, transmission_id: UUID, open_period: OpenPeriod, actor: Actor) -> bool:
@@ -119,18 +130,8 @@ def _hold(runtime: Runtime, tx: Transaction, transmission_id: UUID, open_period:
     return True
 
 
-def _lacks(tx: Transaction, head: Head) -> bool:
-    """Whether the ledger ends before an entry, or has another one in its place. What was pruned is not compared."""
-    if head.seq == 0:
-        return False
-    found = tx.ledger.lines(head.seq - 1, 1)
-    if not found:
-        return True
-    return found[0].seq == head.seq and digest_of(found[0].line) != head.sha256
-
-
 def _lacks_anchor(tx: Transaction, anchor: str) -> bool:
     seq, _, sha256 = anchor.rpartition(":")
     if seq:
-        return _lacks(tx, Head(int(seq), sha256))
+        return lacks(tx, Head(int(seq), sha256))
     return all(digest_of(line.line) != sha256 for line in each_line(tx.ledger))

@@ -15,6 +15,7 @@ from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.stored_payload import read_stored
 from telemetry_service.domain.transmissions import Transmission
 from telemetry_service.pipeline.customer import customer_of, is_pseudonym
+from telemetry_service.pipeline.missing_entries import is_held
 from telemetry_service.pipeline.prepared import Prepared, can_have_arrived, prepared_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.canonical import canonical_json
@@ -63,12 +64,12 @@ def prepare_one_again(  # noqa: PLR0913, PLR0917 - the change, by whom, and why
     prepared = document.get("customer_id")
     if not isinstance(prepared, str):
         return False  # It was no payload when it was taken over, and is refused when it is due.
-    if reason is not Reason.REFUSED and is_pseudonym(prepared) and _is_restored(tx, before):
+    if reason is not Reason.REFUSED and is_pseudonym(prepared) and _is_restored(runtime, tx, before):
         return False
     named = _named(runtime, tx, transmission_id, prepared, api_key)
     if named == prepared:
         return False
-    not_needed = set() if _is_restored(tx, before) else _not_needed(tx, transmission, prepared)
+    not_needed = set() if _is_restored(runtime, tx, before) else _not_needed(tx, transmission, prepared)
     digest = tx.evidence.keep(transmission_id, canonical_json({**document, "customer_id": named}))
     tx.transmissions.prepare_again(transmission_id, digest)
     tx.evidence.forget(transmission_id, not_needed)
@@ -93,13 +94,13 @@ def _may_change(runtime: Runtime, tx: Transaction, transmission_id: UUID, reason
     return reason is Reason.REFUSED or not can_have_arrived(runtime, tx, transmission_id, ended)
 
 
-def _is_restored(tx: Transaction, before: Prepared) -> bool:
+def _is_restored(runtime: Runtime, tx: Transaction, before: Prepared) -> bool:
     """Whether it waited in a backup that was restored: its ID may have arrived with exactly these bytes since.
 
     The License Server knows its pseudonym under every key of the customer, so nothing is lost. A customer ID that has
     no pseudonym yet gets one all the same.
     """
-    return before.restored or tx.installation.restored_at() is not None
+    return before.restored or is_held(runtime, tx)
 
 
 def _not_needed(tx: Transaction, transmission: Transmission, prepared: str) -> set[str]:

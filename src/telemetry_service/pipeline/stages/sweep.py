@@ -206,10 +206,14 @@ class _Complete:
             self._checkpoint = tx.sweep.checkpoint()
             trusted = runtime.ledger_keys(tx)
         self._anchors = () if last is None else tuple({*last.rolled_back, f"{last.seq}:{last.sha256}"} - {_NOTHING})
+        seen = [verdict for verdict in (last, known) if verdict is not None]
+        self._answered = {name for verdict in seen for name in verdict.answered}
+        expected = {name for verdict in seen for name in verdict.entries} | runtime.swept.missing
         self._lines = LinesCheck(
             trusted,
             checkpoint=self._checkpoint,
             anchors=(*self._anchors, *anchors),
+            expected=expected - {_NOTHING},
             vendor_keys=() if runtime.receipt_keys is None else runtime.receipt_keys.public_keys,
         )
         self._head = Head(0, "")
@@ -271,7 +275,6 @@ class _Complete:
 
     def _verdict(self, results: LinesResults, problems: list[Problem], unverified: set[UUID]) -> Verification:
         counts = results.counts
-        lost = {problem.seq for problem in problems if problem.code == "rolled_back"}
         return Verification(
             at=self._now,
             complete_at=self._now,
@@ -286,8 +289,10 @@ class _Complete:
             key_lost=results.key_lost,
             pinned=_pinned(self._runtime),
             head=_named(self._head),
-            rolled_back=tuple(anchor for anchor in self._anchors if int(anchor.partition(":")[0]) in lost),
+            rolled_back=tuple(sorted({*self._anchors} & results.missing)),
             stamps=self._stamps,
+            missing=tuple(sorted(results.missing)),
+            answered=tuple(sorted(self._answered | results.answered)),
         )
 
 
@@ -348,6 +353,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         key_lost=lost,
         head=_named(head),
         stamps=stamps,
+        answered=tuple(sorted({*last.answered, *results.answered})),
     )
 
 

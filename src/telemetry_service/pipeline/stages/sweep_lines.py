@@ -44,6 +44,10 @@ class LinesResults:
     keys: tuple[str, ...]
     """The fingerprints of the keys since the last one that nothing vouches for."""
     key_lost: bool
+    missing: frozenset[str]
+    """Those of the expected entries that are missing."""
+    answered: frozenset[str]
+    """Missing entries that an entry names, which says what was sent since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,13 @@ class LinesCheck:
         checkpoint: str | None = None,
         after: tuple[int, str] | None = None,
         anchors: Sequence[str] = (),
+        expected: Iterable[str] = (),
         vendor_keys: Iterable[bytes] = (),
     ) -> None:
-        """Start at the checkpoint, or behind an earlier run. ``trusted`` are raw public keys by their IDs."""
+        """Start at the checkpoint, or behind an earlier run. ``trusted`` are raw public keys by their IDs.
+
+        An entry (``SEQ:DIGEST``) of ``expected`` that is missing is no problem by itself.
+        """
         self._trusted = trusted
         self._verifier = Verifier(
             trusted.values(),
@@ -96,6 +104,7 @@ class LinesCheck:
         """What the entries say of the stamps that were written last, by the names of their rows."""
         self._keys: list[str] = []
         self._key_lost = False
+        self._missing, self._answered = {*expected}, set[str]()
 
     def step(self, tx: Transaction, limit: int = STEP) -> bool:
         """Verify the next lines; False once there are none left."""
@@ -132,7 +141,11 @@ class LinesCheck:
         found = [Problem(it.code, it.seq) for it in report.problems if it.code != KEY_LOST]
         seq, sha256 = report.head or (0, FIRST_PREV)
         problems = [*found, *self._problems]
-        return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost)
+        forged = any(problem.code == "checkpoint" for problem in found)
+        base = 0 if forged else self._verifier.base[0]
+        missing = frozenset(name for name in self._missing if int(name.partition(":")[0]) > base)
+        answered = frozenset(self._answered)
+        return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost, missing, answered)
 
     def _take(self, line: StoredLine | UnreadableLine) -> None:
         if not isinstance(line.seq, int) or line.seq >= MOST:  # The entry about it could not name it.
@@ -141,6 +154,7 @@ class LinesCheck:
         text = _text(line)
         accepted = self._verifier.take(text or "", line.seq)
         self._last = (line.seq, digest_of(text) if text and text.isascii() else "")
+        self._missing.discard(f"{line.seq}:{self._last[1]}")
         if text is None or isinstance(line, UnreadableLine):
             return
         claims = unverified(text)
@@ -150,6 +164,7 @@ class LinesCheck:
             if accepted:
                 self._note(claims)
             self._note_numbers(text, line.seq, claims)
+            self._note_answer(text, line.seq, claims)
         except (KeyError, TypeError, ValueError, AttributeError):
             self._problems.append(Problem("malformed", line.seq))
 
@@ -173,6 +188,12 @@ class LinesCheck:
         said = read_line(text, self._trusted) if numbers_in(claims) else None
         if said is not None and said["seq"] == seq:
             self._numbers |= {name: _Number(number, seq, said["at"]) for name, number in numbers_in(said).items()}
+
+    def _note_answer(self, text: str, seq: int, claims: Mapping[str, Any]) -> None:
+        """Note for which entries a person has said what was sent since, if one of our keys has signed it."""
+        said = read_line(text, self._trusted) if claims.get("kind") == Kind.RESTORED else None
+        if said is not None and said["seq"] == seq:
+            self._answered |= {*said.get("missing", ())}
 
     def _note_key(self, claims: Mapping[str, Any]) -> None:
         lost = claims["reason"] == KeyReason.LOST
