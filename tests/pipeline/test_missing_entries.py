@@ -4,7 +4,10 @@
 
 from uuid import UUID
 
+import pytest
+
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.errors import LedgerNotKeptError
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.actions.release import withdraw
@@ -12,6 +15,7 @@ from telemetry_service.pipeline.actions.restored import answer_restored, follow_
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
+from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
 from tests.pipeline.test_rows_put_back import WHY, prepared, verified, write
@@ -20,13 +24,47 @@ from tests.support.databases import ON_BOTH
 from tests.support.site import Site
 from tests.support.tampering import HEAD, INSTALLATION, LEDGER, LOGS
 
+SWALLOWED = "NEW.kind IN ('withdrawn', 'attempt')"
+BEHIND = f"NEW.seq > (SELECT max(seq) FROM {LEDGER})"
+TRIGGERS = {
+    f"INSERT ON {LEDGER}": SWALLOWED,
+    f"UPDATE ON {HEAD}": BEHIND,
+}
 
-def withdrawn_and_verified(site: Site) -> UUID:
+
+def swallow(site: Site) -> None:
+    """Add triggers that drop entries, and leave the head at the last one that is there."""
+    lite = site.replica.database_url.startswith("sqlite")
+    for number, (when, which) in enumerate(TRIGGERS.items()):
+        if lite:
+            write(site, f"CREATE TRIGGER t{number} BEFORE {when} WHEN {which} BEGIN SELECT RAISE(IGNORE); END")
+        else:
+            body = f"BEGIN IF {which} THEN RETURN NULL; END IF; RETURN NEW; END"
+            write(
+                site,
+                f"CREATE FUNCTION f{number}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$",
+                f"CREATE TRIGGER t{number} BEFORE {when} FOR EACH ROW EXECUTE FUNCTION f{number}()",
+            )
+
+
+def spit_out(site: Site) -> None:
+    """Remove these triggers."""
+    for number, when in enumerate(TRIGGERS):
+        on = "" if site.replica.database_url.startswith("sqlite") else when[len("INSERT") :]
+        write(site, f"DROP TRIGGER t{number}{on}")
+
+
+def withdrawn_later(site: Site) -> UUID:
     """Return a payload that was withdrawn; someone has a copy of the head and of the installation from before."""
     withdrawn = prepared(site)
     write(site, *(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}" for table in (HEAD, INSTALLATION)))
     site.clock.advance(seconds=1)
     withdraw(site.runtime, withdrawn, ADMIN, WHY)
+    return withdrawn
+
+
+def withdrawn_and_verified(site: Site) -> UUID:
+    withdrawn = withdrawn_later(site)
     verified(site)
     return withdrawn
 
@@ -98,3 +136,34 @@ def test_another_process_holds_and_knows_the_answer_as_well(site: Site) -> None:
         assert not asks(runtime)
         assert not notice_restored(runtime)
     assert site.server.journal() == ()
+
+
+@ON_BOTH
+def test_an_act_whose_entry_a_trigger_drops_did_not_happen(site: Site) -> None:
+    waiting = prepared(site)
+    swallow(site)
+    for act in (lambda: withdraw(site.runtime, waiting, ADMIN, WHY), lambda: deliver(site.runtime, waiting)):
+        with pytest.raises(LedgerNotKeptError):
+            act()
+        assert state(site.runtime, waiting) == (State.PENDING, None)
+    assert site.server.journal() == ()
+    spit_out(site)
+    withdraw(site.runtime, waiting, ADMIN, WHY)
+    assert state(site.runtime, waiting) == (State.WITHDRAWN, None)
+
+
+@ON_BOTH
+def test_a_process_misses_what_it_has_just_written_and_no_verification_has_seen(site: Site) -> None:
+    follow_head(site.runtime)
+    withdrawn = withdrawn_later(site)
+    cut_off(site)
+    site.configure(retention_days=90)
+    follow_head(site.runtime)
+    assert asks(site.runtime)
+    wake(site.runtime)
+    answer_restored(site.runtime, OpenPeriod.UNSENT, ADMIN)
+    wake(site.runtime)
+    assert state(site.runtime, withdrawn) == (State.AWAITING_RELEASE, Cause.FROM_BACKUP)
+    assert site.server.journal() == ()
+    follow_head(site.runtime)
+    assert not asks(site.runtime), "it asks once"

@@ -64,6 +64,16 @@ class LedgerBusyError(StorageBusyError):
     sentence = "Another process is writing to the ledger. Nothing was changed; try again."
 
 
+class LedgerNotKeptError(StorageUnavailableError):
+    """The database does not have an entry of the ledger that was just written, so the act did not happen."""
+
+    code = "ledger-not-kept"
+    sentence = (
+        "The database did not keep an entry of the ledger as it was written. Nothing was changed; look for a trigger"
+        " that someone has added."
+    )
+
+
 class MigrationUnderWayError(StorageBusyError):
     """Another process is migrating the database to the schema of its version."""
 

@@ -134,6 +134,10 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
         " PostgreSQL ends its session after 30 seconds; then everything works again. If it repeats, look for a replica"
         " that is out of memory or CPU."
     ),
+    errors.LedgerNotKeptError: (
+        "A trigger or a rule in the database drops or changes entries. The service has none: remove it, and find out"
+        " who added it. Then everything works again."
+    ),
     errors.MigrationUnderWayError: (
         "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
         " service that starts in the meantime waits until it is done; run a command again after that."

@@ -1,7 +1,7 @@
-"""The entries of the ledger that were there once, and are missing: until a person answers for them, nothing is sent.
+"""The entries of the ledger that were there once, and are missing: nothing is sent until a person says what was sent.
 
 The sealed verdict of the sweep names them, and each process remembers what it has missed. No row decides about it that
-someone could change, and no index: only a signed entry answers for the entries that it names.
+someone could change, and no index: only a signed entry that names them ends it.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,8 @@
 """The database and its transactions: one request or job step is one transaction, committed at its end."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -29,7 +30,7 @@ from telemetry_service.storage.heartbeats import HeartbeatStore
 from telemetry_service.storage.identity import IdentityStore
 from telemetry_service.storage.installation import InstallationStore
 from telemetry_service.storage.last_exchange import LastExchangeStore
-from telemetry_service.storage.ledger import LedgerStore, Signer
+from telemetry_service.storage.ledger import Head, LedgerStore, Signer
 from telemetry_service.storage.ledger_retention import LedgerRetentionStore
 from telemetry_service.storage.ledger_sweep import LedgerSweepStore
 from telemetry_service.storage.ledger_verification import LedgerVerificationStore
@@ -52,6 +53,9 @@ T = TypeVar("T")
 
 HEAD_PATIENCE = 45
 """Seconds; a stopped session is ended after 30."""
+
+_MOST_COMMITTED = 10_000
+"""Lines that are remembered; they are looked for every few seconds."""
 
 _PAUSE_SECONDS = 0.2
 """Between two tries, so that a process that waits for the other locks of a transaction gets them in turn."""
@@ -114,6 +118,7 @@ class Database:
         # SQLite has one writer at a time. Threads of this process queue here instead of polling the file's lock.
         self._writer = Lock()
         self._watch = AvailabilityLog()
+        self._committed: deque[Head] = deque(maxlen=_MOST_COMMITTED)
 
     @property
     def kind(self) -> str:
@@ -136,6 +141,7 @@ class Database:
             tx = Transaction(connection, self._signer)
             yield tx
             tx.ledger.flush()
+        self._committed.extend(tx.ledger.written)
         for head in tx.ledger.written:
             log_event(Event.LEDGER_WRITTEN, seq=head.seq, head=head.sha256)
 
@@ -175,6 +181,16 @@ class Database:
             self._begun(deadline, self._reading) as connection,
         ):
             yield Transaction(connection)
+
+    def committed(self) -> tuple[Head, ...]:
+        """Return the lines that this process has written, and that were not met again yet."""
+        return tuple(self._committed)
+
+    def met(self, heads: Iterable[Head]) -> None:
+        """Forget lines: they were found again, or missed."""
+        for head in heads:
+            with suppress(ValueError):
+                self._committed.remove(head)
 
     def check(self) -> None:
         """Check that the schema is present and the disk has room.

@@ -30,7 +30,13 @@ from sqlalchemy import (
 
 from telemetry_service.domain.actor import SERVICE, Actor
 from telemetry_service.domain.clock import rfc3339
-from telemetry_service.domain.errors import KeyUnusableError, LedgerBusyError, RowUnreadableError, StorageBusyError
+from telemetry_service.domain.errors import (
+    KeyUnusableError,
+    LedgerBusyError,
+    LedgerNotKeptError,
+    RowUnreadableError,
+    StorageBusyError,
+)
 from telemetry_service.domain.ledger import (
     FIRST_PREV,
     Entry,
@@ -274,6 +280,7 @@ class LedgerStore:
 
         Raises:
             LedgerBusyError: another transaction holds the head for too long.
+            LedgerNotKeptError: the database has not kept a line, or the head.
         """
         if not self._entries:
             return
@@ -477,6 +484,15 @@ class _Writer:
             self._connection.execute(_NEW_SALTED, kept)
         head = {"seq": self._seq, "sha256": self._prev, "at": self._at, "key_id": self._key_id}
         self._connection.execute(_MOVE_HEAD, head)
+        self._read_back()
+
+    def _read_back(self) -> None:
+        """Compare what the database has now: someone may have added a trigger that drops a line or changes it."""
+        lines = [(row["seq"], row["line"]) for row in self._rows]
+        asked = {"after": self._seq - len(lines), "most": len(lines) + 1}
+        found = [tuple(row) for row in self._connection.execute(_SINCE, asked)]
+        if found != [(self._seq, self._prev, *line) for line in lines]:
+            raise LedgerNotKeptError
 
     def _readable_head(self) -> Any:  # noqa: ANN401 - a row of the query below
         try:

@@ -51,7 +51,8 @@ def notice_restored(runtime: Runtime, anchor: str | None = None, actor: Actor = 
 
 def _seen(runtime: Runtime) -> list[Head]:
     """Return the ends of the ledger that were seen. Ask before the database: nothing later can be missing there."""
-    return [head for head in (read_head(runtime), runtime.written_head.head) if head is not None]
+    seen = read_head(runtime), runtime.written_head.head
+    return [*(head for head in seen if head is not None), *runtime.database.committed()]
 
 
 def hold_restored(
@@ -72,7 +73,9 @@ def hold_restored(
 
 def follow_head(runtime: Runtime) -> None:
     """Notice that the database was replaced by an older copy of itself while this process runs, then keep its head."""
+    written = runtime.database.committed()
     notice_restored(runtime, actor=SERVICE)
+    runtime.database.met(written)  # What is missing of it is remembered apart.
     write_head(runtime)
 
 

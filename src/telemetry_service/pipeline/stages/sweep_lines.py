@@ -79,7 +79,7 @@ class LinesCheck:
     ) -> None:
         """Start at the checkpoint, or behind an earlier run. ``trusted`` are raw public keys by their IDs.
 
-        An entry (``SEQ:DIGEST``) of ``expected`` that is missing is no problem by itself.
+        An entry (``SEQ:DIGEST``) of ``expected`` that is missing is only noted, and no problem.
         """
         self._trusted = trusted
         self._verifier = Verifier(
