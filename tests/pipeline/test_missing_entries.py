@@ -11,7 +11,12 @@ from telemetry_service.domain.errors import LedgerNotKeptError
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.actions.release import withdraw
-from telemetry_service.pipeline.actions.restored import answer_restored, follow_head, notice_restored
+from telemetry_service.pipeline.actions.restored import (
+    answer_restored,
+    follow_head,
+    hold_restored,
+    notice_restored,
+)
 from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -21,6 +26,7 @@ from telemetry_service.pipeline.stages.tick import wake
 from tests.pipeline.test_rows_put_back import WHY, prepared, verified, write
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
+from tests.support.license_server import Trouble, reply
 from tests.support.site import Site
 from tests.support.tampering import HEAD, INSTALLATION, LEDGER, LOGS
 
@@ -167,3 +173,16 @@ def test_a_process_misses_what_it_has_just_written_and_no_verification_has_seen(
     assert site.server.journal() == ()
     follow_head(site.runtime)
     assert not asks(site.runtime), "it asks once"
+
+
+def test_a_payload_waits_for_its_release_if_an_entry_about_it_is_hidden(site: Site) -> None:
+    """An attempt whose outcome is hidden seems to have arrived perhaps; such a payload is sent again under its ID."""
+    waiting = prepared(site)
+    site.server.trouble(Trouble(before=reply(422)))
+    wake(site.runtime)
+    site.server.trouble()
+    assert state(site.runtime, waiting) == (State.REJECTED, Cause.PAYLOAD_REFUSED)
+    hold_restored(site.runtime, ADMIN, "command", site.clock.now())
+    write(site, f"UPDATE {LEDGER} SET transmission_id = NULL WHERE kind = 'answered'")
+    assert answer_restored(site.runtime, OpenPeriod.UNSENT, ADMIN) == 1
+    assert state(site.runtime, waiting) == (State.AWAITING_RELEASE, Cause.FROM_BACKUP)

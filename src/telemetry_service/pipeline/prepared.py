@@ -124,11 +124,12 @@ def can_have_arrived(runtime: Runtime, tx: Transaction, transmission_id: UUID, e
 
 
 def has_arrived_perhaps(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> bool:
-    """Whether signed entries say that the License Server may have a payload. If they say nothing, it is unknown.
+    """Whether signed entries say that the License Server may have a payload.
 
-    What a version without a ledger attempted is not signed: of that, its rows decide.
+    If they say nothing, or one of them may be missing, it is unknown. What a version without a ledger attempted is not
+    signed: of that, its rows decide.
     """
-    signed = signed_claims(runtime, tx, transmission_id)
+    signed = all_claims(runtime, tx, transmission_id)
     old = {number for said in signed if said["kind"] == Kind.MIGRATED for number in said.get("attempts", ())}
     attempts = [it for it in tx.transmissions.attempts(transmission_id) if it.number in old] if old else []
     return _arrived_by(signed) or not nothing_can_have_arrived(attempts)
