@@ -138,7 +138,8 @@ class Verifier:
         return Report(head, problems, notes, self._counts.copy(), frozenset(self._signers))
 
     def _say(self, seq: int, code: str, text: str) -> None:
-        self.problems.append(Problem(seq, code, f"Entry {seq} {text}"))
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(seq, code, f"Entry {seq} {text}"))
 
     def _meet(self, seq: int, digest: str) -> None:
         if self._anchors.get(digest, -1) in {None, seq}:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
+from typing import TypeVar
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
@@ -87,11 +88,15 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     if _complete_is_due(runtime, last, now - late):
         return _verify_everything_once(runtime, now, anyway=_is_overdue(last, now - late))
     if last.head == head:
-        return _note_rows(runtime, last, rows, now) or _go_on(runtime, last)
+        noted = _note_rows(runtime, last, rows, now)
+        return _go_on(runtime, noted or last) or noted
     if gone:  # What was verified is no longer there, so what is behind it does not say what came before.
         return _verify_everything_once(runtime, now, anyway=True)
     found = _verify_new(runtime, last, now)
-    return None if found is None else _keep(runtime, found)
+    if found is None:
+        return None
+    kept = _keep(runtime, found)
+    return _go_on(runtime, kept) or kept  # An entry at each waking must not keep the rest from being verified.
 
 
 def _is_gone(tx: Transaction, last: Verification) -> bool:
@@ -259,7 +264,7 @@ class _Complete:
                 return None
             missing = [*self._missing(tx), *problems_with_rows(self._runtime, tx, self._stamps)]
         problems = [*results.problems, *tables.problems, *missing]
-        if not self._ends and len(results.problems) < MOST_PROBLEMS:
+        if not self._ends:
             problems.append(Problem("head_changed"))
         return self._verdict(results, problems, tables.unverified)
 
@@ -365,6 +370,8 @@ def _keep(runtime: Runtime, found: Verification) -> Verification:
         # Another process may have verified entries that were written since this verification began.
         later = {problem for problem in known if problem.seq is not None and problem.seq > found.seq}
         found = replace(found, problems=_sorted({*found.problems, *later}))
+        newest = read_verification(runtime, tx)
+        found = found if newest is None else _with(found, newest)
         new = [problem for problem in found.problems if problem not in known]
         keep_verification(runtime, tx, found)
         if new:
@@ -373,6 +380,27 @@ def _keep(runtime: Runtime, found: Verification) -> Verification:
     for problem in new[:_NAMED]:
         log_event(Event.VERIFY_FAILED, code=problem.code, seq=problem.seq, transmission_id=problem.transmission_id)
     return found
+
+
+def _with(found: Verification, other: Verification) -> Verification:
+    """Return a verdict with what another process has learned while this verification ran, perhaps for a long time."""
+    found = replace(found, answered=_together(found.answered, other.answered))
+    if found.complete_at == other.complete_at:  # It has looked for none of the missing entries itself.
+        found = replace(found, missing=_together(found.missing, other.missing))
+    if other.seq <= found.seq or f"{other.seq}:{other.sha256}" in found.missing:
+        return found
+    return replace(
+        found,
+        at=max(found.at, other.at),
+        seq=other.seq,
+        sha256=other.sha256,
+        unverified=_together(found.unverified, other.unverified),
+        key_fingerprints=other.key_fingerprints,
+        key_lost=other.key_lost,
+        head=other.head,
+        missing=_together(found.missing, other.missing),
+        stamps={**found.stamps, **other.stamps},
+    )
 
 
 def _named_problems(problems: list[Problem]) -> dict[str, Value]:
@@ -416,7 +444,10 @@ _NOTHING = f"0:{'0' * 64}"
 """The end of an empty ledger, which no line can have."""
 
 
-def _together(before: tuple[str, ...], later: tuple[str, ...]) -> tuple[str, ...]:
+_Named = TypeVar("_Named")
+
+
+def _together(before: tuple[_Named, ...], later: tuple[_Named, ...]) -> tuple[_Named, ...]:
     return tuple(dict.fromkeys((*before, *later)))
 
 

@@ -113,7 +113,7 @@ class LinesCheck:
         for line in lines:
             self._take(line)
             self._place = line.seq
-        return bool(lines) and len(self._verifier.problems) < MOST_PROBLEMS
+        return len(lines) == limit  # Not the next empty step: there may be none while others write.
 
     def ends_with(self, seq: object, sha256: str) -> bool:
         """Whether the last row is the one that the head names."""
@@ -149,7 +149,7 @@ class LinesCheck:
 
     def _take(self, line: StoredLine | UnreadableLine) -> None:
         if not isinstance(line.seq, int) or line.seq >= MOST:  # The entry about it could not name it.
-            self._problems.append(Problem("malformed"))
+            self._say("malformed")
             return
         text = _text(line)
         accepted = self._verifier.take(text or "", line.seq)
@@ -160,13 +160,17 @@ class LinesCheck:
         claims = unverified(text)
         try:
             if not _index_agrees(line, claims):
-                self._problems.append(Problem("index_changed", line.seq))
+                self._say("index_changed", line.seq)
             if accepted:
                 self._note(claims)
             self._note_numbers(text, line.seq, claims)
             self._note_answer(text, line.seq, claims)
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._problems.append(Problem("malformed", line.seq))
+            self._say("malformed", line.seq)
+
+    def _say(self, code: str, seq: int | None = None) -> None:
+        if len(self._problems) < MOST_PROBLEMS:  # Anyone who adds many wrong lines must not use up the memory.
+            self._problems.append(Problem(code, seq))
 
     def _note(self, claims: Mapping[str, Any]) -> None:
         kind, name = claims["kind"], claims.get("transmission_id")
