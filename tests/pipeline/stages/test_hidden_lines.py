@@ -261,6 +261,7 @@ def test_nothing_leaves_while_the_head_is_not_the_last_line_or_a_line_is_one_too
         else:
             assert (arrived(site), is_held(site, transmission)) == ((), True), name
         put_back()
+        site.runtime = site.open()
 
 
 @ON_BOTH
