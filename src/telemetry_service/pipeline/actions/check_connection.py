@@ -1,11 +1,14 @@
 """*Test Connection*: a signed message without telemetry, step by step."""
 
+from dataclasses import replace
+
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.obstacles import bars_test
+from telemetry_service.domain.obstacles import bars_test, settings_changed
 from telemetry_service.domain.transmissions import AttemptTrigger, State
+from telemetry_service.pipeline.changed_rows import changed_in
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import open_snapshot
 from telemetry_service.pipeline.stages.log_lines import log_connection_test
@@ -30,6 +33,8 @@ def check_connection(
         TelemetryDisabledError: telemetry is off.
         NotConfiguredError: the API key or the License Server is missing.
         KeyUnusableError: the stored API key cannot be opened.
+        SettingsChangedError: someone has changed the database, so it may be off, and the key another one.
+        NotVerifiedYetError: the ledger has to be verified before anyone can tell.
     """
     used_key = _key_to_try(runtime, api_key)
     result = _try(runtime, used_key, on_step)
@@ -45,7 +50,11 @@ def try_connection(runtime: Runtime, api_key: str | None = None, on_step: OnStep
 
 def _key_to_try(runtime: Runtime, api_key: str | None) -> str:
     with open_snapshot(runtime) as snapshot:
-        bar = bars_test(snapshot.setup)
+        setup = snapshot.setup
+        bar = bars_test(setup)
+        if bar is None:  # The row of the settings says whether telemetry is on, and has the key.
+            changed = changed_in(runtime, snapshot.tx, snapshot.state)
+            bar = settings_changed(replace(setup, changed=changed)) if changed else None
         if bar is not None:
             raise bar.refusal()
         return api_key or snapshot.api_key
