@@ -17,6 +17,7 @@ from telemetry_service.domain.outcome import LicenseUpdate
 from telemetry_service.domain.payload import HealthStatus, LicenseStatus, Tier
 from telemetry_service.domain.periods import OpenPeriod
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem
+from telemetry_service.pipeline.actions.check_connection import check_connection
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
 from telemetry_service.pipeline.actions.erase import reset_instance_id
 from telemetry_service.pipeline.actions.report_facts import report_license
@@ -126,10 +127,17 @@ def _is_stopped(site: Site, row: ChangedRow, statement: str) -> None:
     assert (status, code) == expected, statement
     assert "Someone changed the database" in cause, statement
     if not off:
-        with pytest.raises(SettingsChangedError):
-            send_now(site.runtime, ADMIN, None)
+        _is_refused(site)
     wake(site.runtime)
     assert sent(site) == 0, statement
+
+
+def _is_refused(site: Site) -> None:
+    with pytest.raises((SettingsChangedError, TelemetryDisabledError)):
+        send_now(site.runtime, ADMIN, None)
+    for api_key in (None, API_KEY):
+        with pytest.raises((SettingsChangedError, TelemetryDisabledError)):
+            check_connection(site.runtime, ADMIN, api_key)
 
 
 def test_a_run_that_was_due_meanwhile_is_made_up_for(verified: Site) -> None:
@@ -247,7 +255,7 @@ REPLAYS: tuple[tuple[str, ChangedRow, Callable[[Site], None]], ...] = (
 )
 """What changes a row, for which the row from before is put back. What stops everything comes last."""
 
-HIDE_FROM_INDEX = f"UPDATE {LEDGER} SET kind = 'tick' WHERE kind IN ('settings', 'facts', 'restored')"
+HIDE_FROM_INDEX = f"UPDATE {LEDGER} SET kind = 'tick' WHERE kind IN ('settings', 'facts', 'restored', 'deployment')"
 
 
 @ON_BOTH
@@ -298,8 +306,7 @@ def _sweep_as_often_as_needed(site: Site) -> None:
 def _nothing_leaves(site: Site, row: ChangedRow, name: str) -> None:
     with site.runtime.database.read() as tx:
         assert changed_now(site.runtime, tx) == (row,), name
-    with pytest.raises((SettingsChangedError, TelemetryDisabledError)):
-        send_now(site.runtime, ADMIN, None)
+    _is_refused(site)
     wake(site.runtime)
     assert sent(site) == 0, name
 
@@ -398,10 +405,18 @@ def test_with_an_unknown_encryption_key_one_save_with_the_api_key_is_enough(veri
     assert health(replaced)[1] != "settings_changed"
 
 
+def test_no_connection_is_tested_if_someone_has_moved_the_switch(verified: Site) -> None:
+    verified.configure(enabled=False)
+    write(verified, f"UPDATE {CONFIGURATION} SET enabled = true")
+    with pytest.raises(SettingsChangedError):
+        check_connection(verified.runtime, ADMIN)
+
+
 def test_counts_of_a_time_without_telemetry_are_not_sent_whatever_the_row_of_the_period_says(site: Site) -> None:
+    verify_everything(site.runtime)
     site.configure(enabled=False)
     site.report(usage(events=70))
-    write(site, "UPDATE reporting_periods SET reportable = true WHERE is_open")
+    write(site, "UPDATE reporting_periods SET reportable = true WHERE is_open", HIDE_FROM_INDEX)
     site.configure(enabled=True)
     site.report(usage(events=3))
     site.tick()
@@ -410,9 +425,9 @@ def test_counts_of_a_time_without_telemetry_are_not_sent_whatever_the_row_of_the
 
 
 def test_counts_of_a_time_that_the_deployment_had_turned_telemetry_off_likewise(site: Site) -> None:
-    site.open(replica=replace(site.replica, enabled=False))
+    verify_everything(site.open(replica=replace(site.replica, enabled=False)))
     site.report(usage(events=70))
-    write(site, "UPDATE reporting_periods SET reportable = true WHERE is_open")
+    write(site, "UPDATE reporting_periods SET reportable = true WHERE is_open", HIDE_FROM_INDEX)
     site.open()
     site.report(usage(events=3))
     site.tick()

@@ -25,7 +25,7 @@ from telemetry_service.sealing.identity import key_id
 from telemetry_service.sealing.keyring import Place
 from telemetry_service.storage.configuration import SealedApiKey
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.stamps import GONE, NUMBER_BYTES, OVERLAP
+from telemetry_service.storage.stamps import GONE, NUMBER_BYTES, OVERLAP, gone, is_gone
 
 PURPOSE = "api-key-overlap"
 
@@ -96,7 +96,11 @@ def may_overlap(runtime: Runtime, tx: Transaction) -> bool:
     """Whether there is an old key, or one of which someone has taken the row away, to put it back later."""
     if tx.sealed_values.overlap() is not None:
         return True
-    return known_numbers(runtime, tx, read_verification(runtime, tx)).get(OVERLAP, GONE) != GONE
+    return not is_gone(_known_number(runtime, tx))
+
+
+def _known_number(runtime: Runtime, tx: Transaction) -> str:
+    return known_numbers(runtime, tx, read_verification(runtime, tx)).get(OVERLAP, GONE)
 
 
 def begin_overlap(
@@ -117,7 +121,7 @@ def begin_overlap(
         return None  # Back to the key before.
     found = OldApiKey(kept, new_key_id, old.until if old else now + LONGEST, token_hex(NUMBER_BYTES))
     _keep(runtime, tx, found)
-    tx.ledger.stamped(OVERLAP, found.number or GONE)
+    tx.ledger.stamped(OVERLAP, found.number or gone(), _known_number(runtime, tx))
     return found
 
 
@@ -126,7 +130,7 @@ def end_overlap(runtime: Runtime, tx: Transaction, now: datetime, actor: Actor, 
     if not may_overlap(runtime, tx):
         return False
     tx.sealed_values.destroy_overlap()
-    tx.ledger.stamped(OVERLAP, GONE)
+    tx.ledger.stamped(OVERLAP, gone(), _known_number(runtime, tx))
     tx.ledger.note(now, actor, Kind.KEY_OVERLAP_ENDED, {"reason": reason.value})
     return True
 

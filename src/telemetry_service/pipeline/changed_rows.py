@@ -13,7 +13,7 @@ from telemetry_service.pipeline.verification import open_verification, read_veri
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.current_state import CurrentState
 from telemetry_service.storage.database import Transaction
-from telemetry_service.storage.stamps import CONFIGURATION, GONE, OVERLAP, STAMPED, Stamped, numbers_in
+from telemetry_service.storage.stamps import CONFIGURATION, STAMPED, WITHOUT_ROW, Stamped, is_gone, numbers_in
 
 _ALWAYS_READ = frozenset(table.row.value for table in STAMPED if table.key is None)
 """The names of the rows that are read for every decision."""
@@ -82,7 +82,13 @@ def distrust_older(runtime: Runtime, tx: Transaction) -> None:
         before = signed_numbers(runtime, tx, verdict)
         present = {stamped.name: stamped.number for stamped in tx.stamps.all()}
         after = signed_numbers(runtime, tx, verdict)  # Another transaction may have written one of them meanwhile.
-        tx.stamps.distrust(name for name in after if present.get(name, GONE) not in {before.get(name), after[name]})
+        rows = after.keys() - WITHOUT_ROW
+        tx.stamps.distrust(name for name in rows if not _is_one_of(present.get(name), before.get(name), after[name]))
+
+
+def _is_one_of(present: str | None, *numbers: str | None) -> bool:
+    """Whether a row has one of these numbers, or is gone, as one of them says."""
+    return any(number is not None and (is_gone(number) if present is None else number == present) for number in numbers)
 
 
 def _swept(verdict: Verification | None) -> set[ChangedRow]:
@@ -112,7 +118,7 @@ def _changed(runtime: Runtime, rows: Iterable[Stamped], numbers: Mapping[str, st
     """Return what does not fit among rows, or is gone."""
     present = {stamped.name: stamped for stamped in rows}
     changed = {stamped.row for stamped in present.values() if not _fits(runtime, stamped, numbers)}
-    left = {name for name, number in numbers.items() if number != GONE and name != OVERLAP}
+    left = {name for name, number in numbers.items() if not is_gone(number)} - WITHOUT_ROW
     return changed | {ChangedRow(name.partition(" ")[0]) for name in left - present.keys()}
 
 

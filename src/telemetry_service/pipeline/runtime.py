@@ -1,7 +1,7 @@
 """The runtime: what every stage works with. ``service.py`` makes it once."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +23,7 @@ from telemetry_service.sealing.keyring import KeyRing
 from telemetry_service.sealing.receipt import ReceiptKeys
 from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.ledger import Head
+from telemetry_service.storage.stamps import SaidNumber
 
 if TYPE_CHECKING:
     from telemetry_service.license_server.client import LicenseServerClient
@@ -66,7 +67,7 @@ class Followed:
     head: Head
     keys: frozenset[tuple[str, bytes]] | None = None
     """Those that the lines were read with; None before any was read."""
-    numbers: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[SaidNumber, ...] = ()
 
 
 @dataclass

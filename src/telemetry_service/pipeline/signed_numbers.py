@@ -17,7 +17,7 @@ from telemetry_service.sealing.ledger_key import read_line, unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head
 from telemetry_service.storage.ledger_sweep import readable
-from telemetry_service.storage.stamps import numbers_in
+from telemetry_service.storage.stamps import SaidNumber, latest_numbers, said_numbers
 
 MOST = 2000
 """Entries that are read at a time; behind more, the sweep has to come first."""
@@ -34,8 +34,7 @@ def signed_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | No
     if followed is None:
         raise NotVerifiedYetError
     runtime.followed.latest = followed
-    known = {} if verdict is None else verdict.stamps
-    return {**known, **followed.numbers, **tx.ledger.stamps}
+    return {**latest_numbers(verdict, followed.said), **tx.ledger.stamps}
 
 
 def known_numbers(runtime: Runtime, tx: Transaction, verdict: Verification | None) -> Mapping[str, str]:
@@ -66,20 +65,20 @@ def _follow(runtime: Runtime, tx: Transaction, known: Followed) -> Followed | No
         return known if head == known.head and head.seq else None  # An empty ledger says nothing.
     keys = frozenset(runtime.ledger_keys(tx).items())
     said = readable(lambda: _chained(lines, known.head, head, keys)) if known.keys in {None, keys} else None
-    return None if said is None else replace(known, head=head, keys=keys, numbers={**known.numbers, **said})
+    return None if said is None else replace(known, head=head, keys=keys, said=(*known.said, *said))
 
 
 def _chained(
     lines: Iterable[tuple[int, str]], start: Head, head: Head, keys: frozenset[tuple[str, bytes]]
-) -> dict[str, str] | None:
-    numbers, last, said = dict[str, str](), start, None
+) -> list[SaidNumber] | None:
+    numbers, last, said = list[SaidNumber](), start, None
     for seq, line in lines:
         said, shown = _read(line, keys), unverified(line)
         if (seq, shown.get("seq"), shown.get("prev")) != (last.seq + 1, last.seq + 1, last.sha256):
             return None
         if said is None and start.seq:  # Without a verdict, it may be of a lost key, and says nothing.
             return None
-        numbers |= {} if said is None else said.numbers
+        numbers += () if said is None else said.numbers
         last = Head(seq, digest_of(line))
     is_ours = said is not None or last == start
     return numbers if is_ours and last == head and last.seq else None  # An empty ledger says nothing.
@@ -89,11 +88,11 @@ def _chained(
 class _Said:
     """What is needed of a line that we have signed."""
 
-    numbers: Mapping[str, str]
+    numbers: tuple[SaidNumber, ...]
 
 
 @lru_cache(MOST)
 def _read(line: str, keys: frozenset[tuple[str, bytes]]) -> _Said | None:
     """Read a line; None if none of the keys has signed it. Until the next sweep, every decision reads it again."""
     said = read_line(line, dict(keys))
-    return None if said is None else _Said(numbers_in(said))
+    return None if said is None else _Said(said_numbers(said, said["seq"]))

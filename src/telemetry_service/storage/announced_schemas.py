@@ -43,13 +43,16 @@ class AnnouncedSchemaStore:
         values = {name: getattr(announced, name) for name in Announced.__slots__}
         new = insert(self._connection, Row).values(values).on_conflict_do_nothing().returning(Row.schema_sha256)
         if self._connection.execute(new).first() is not None:
-            self._stamps.renew(ANNOUNCED, announced.schema_sha256)
+            self._stamps.changed(ANNOUNCED, announced.schema_sha256, (), values)
 
     def settle(self, schema_sha256: str, at: datetime) -> bool:
         """Let payloads of a schema leave from now on; False if they may already."""
         waits = update(Row).where(Row.schema_sha256 == schema_sha256, Row.settled_at.is_(None))
-        with self._stamps.kept(ANNOUNCED, schema_sha256):
-            return self._connection.execute(waits.values(settled_at=at)).rowcount == 1
+        before = tuple(self._stamps.rows(ANNOUNCED, schema_sha256))
+        if self._connection.execute(waits.values(settled_at=at)).rowcount != 1:
+            return False  # Another replica may have done it meanwhile.
+        self._stamps.changed(ANNOUNCED, schema_sha256, before, {"settled_at": at})
+        return True
 
     def remove(self, schema_sha256: str) -> None:
         """Forget that a schema was announced."""

@@ -211,6 +211,8 @@ class LedgerStore:
         self._entries: list[Entry] = []
         self.stamps: dict[str, str] = {}
         """The numbers of the stamps that this transaction has written, by the names of their rows."""
+        self.replaced: dict[str, str] = {}
+        """The numbers that these take the place of, as far as there were any."""
         self._missing_key = KeyReason.LOST
         self.written: list[Head] = []
         """The lines of this transaction, once it has flushed."""
@@ -219,9 +221,11 @@ class LedgerStore:
         """Let the first key be made. Without it, a ledger that has no key has lost it."""
         self._missing_key = KeyReason.FIRST
 
-    def stamped(self, name: str, number: str) -> None:
-        """Let the last entry of this transaction repeat the number of the stamp of a row."""
+    def stamped(self, name: str, number: str, replaces: str | None = None) -> None:
+        """Let the last entry of this transaction repeat the number of the stamp of a row, and the one before it."""
         self.stamps[name] = number
+        if replaces is not None:
+            self.replaced.setdefault(name, replaces)
 
     def note(
         self,
@@ -287,13 +291,15 @@ class LedgerStore:
         assert self._signer is not None  # noqa: S101 - only a migration has none, and it notes nothing
         if self.stamps:
             last = self._entries[-1]
-            self._entries[-1] = replace(last, details={**last.details, "stamps": self.stamps})
+            replaced = {name: self.replaced[name] for name in self.stamps if name in self.replaced}
+            said = {"stamps": self.stamps, "stamps_before": replaced}
+            self._entries[-1] = replace(last, details={**last.details, **said})
         writer = _Writer(self._connection, self._signer, self._missing_key)
         for entry in self._entries:
             writer.write(entry)
         writer.finish()
         self.written = writer.written
-        self._entries, self.stamps = [], {}
+        self._entries, self.stamps, self.replaced = [], {}, {}
 
     def rotate_key(self, now: datetime, actor: Actor) -> None:
         """Let a new key sign from here on; the entries noted so far are signed by the old one."""

@@ -5,7 +5,7 @@ new stamp, so that an older row with its older stamp is found as well.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, select, update
 
 from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.errors import RowUnreadableError
+from telemetry_service.domain.verification import Verification
 from telemetry_service.storage.installation_id import INSTALLATION as INSTALLATION_ID
 from telemetry_service.storage.ledger import LedgerStore
 from telemetry_service.storage.tables import (
@@ -61,16 +62,31 @@ class Stamper(Protocol):
 
 
 NUMBER_BYTES = 16
-GONE = ""
-"""In place of the number of a stamp: its row was removed."""
+GONE = "gone"
+"""Begins what is in place of the number of a stamp whose row was removed. It is empty in older entries."""
 
 OVERLAP = "api_key_overlap"
 """The API key before the present one has no stamp: its number is sealed with it. Entries repeat it by this name."""
 
 
+OFF = "telemetry_off"
+"""Nor has what entries repeat by this name: that telemetry is off since, until it is said to be gone."""
+WITHOUT_ROW = frozenset({OVERLAP, OFF})
+
+
 def number_of(stamp: bytes) -> str:
     """Return the number in a stamp, in hex."""
     return stamp[:NUMBER_BYTES].hex()
+
+
+def gone() -> str:
+    """Return what is in place of the number of a row that was removed: different each time, as a number is."""
+    return f"{GONE} {token_hex(NUMBER_BYTES)}"
+
+
+def is_gone(number: str) -> bool:
+    """Whether this is in place of the number of a row that was removed."""
+    return not number or number.startswith(GONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +180,32 @@ class StampStore:
         ``meant`` are the values that are written, by their columns. If something in the database, such as a trigger,
         has made others of them, or has changed another column, the row is not stamped, and its old stamp is void.
         """
-        before = list(self.rows(of, key))
+        before = tuple(self.rows(of, key))
         yield
+        self.changed(of, key, before, meant)
+
+    def changed(
+        self, of: StampedTable, key: str | None, before: Sequence[Stamped], meant: Mapping[str, object] | None = None
+    ) -> None:
+        """Stamp a row in the same way; ``before`` is how it was."""
+        numbers = {it.name: it.number for it in before}
         if meant is not None:
-            self._void({it.name for it in self.rows(of, key) if not _is_as_meant(of, it, before, meant)})
+            self._void({it.name for it in self.rows(of, key) if not _is_as_meant(of, it, before, meant)}, numbers)
         if of.name_of(key) in self._distrusted or not all(map(self._is_intact, before)):
             return
-        if of.renumbered:
-            self.renew(of, key)
+        if of.renumbered or not before:
+            self.renew(of, key, numbers)
         else:
-            self._stamp_again(of, self.rows(of, key))
+            self._stamp_again(of, (it for it in self.rows(of, key) if it.name not in self._otherwise))
 
-    def _void(self, names: set[str]) -> None:
+    def _void(self, names: set[str], numbers: Mapping[str, str]) -> None:
         """Let the ledger say a number that no stamp of these rows has: what was undone would fit the old one."""
         self._otherwise |= names
         for name in names:
-            self._ledger.stamped(name, token_hex(NUMBER_BYTES))
+            self._ledger.stamped(name, token_hex(NUMBER_BYTES), numbers.get(name))
 
-    def renew(self, of: StampedTable, key: str | None = None) -> None:
-        """Stamp a row, or all rows of a table, as they are now."""
+    def renew(self, of: StampedTable, key: str | None = None, numbers: Mapping[str, str] | None = None) -> None:
+        """Stamp a row, or all rows of a table, as they are now; ``numbers`` are those that they had."""
         if self._stamper is None:
             return
         for stamped in self.rows(of, key):
@@ -190,7 +213,7 @@ class StampStore:
                 continue
             stamp = self._stamper.stamp(stamped.name, stamped.content)
             self._write(of, stamped, stamp)
-            self._ledger.stamped(stamped.name, number_of(stamp))
+            self._ledger.stamped(stamped.name, number_of(stamp), (numbers or {}).get(stamped.name))
 
     def distrust(self, names: Iterable[str]) -> None:
         """Stamp none of these rows when they are written: someone has put an older one in the place, or removed it."""
@@ -198,15 +221,20 @@ class StampStore:
 
     def gone(self, of: StampedTable, key: str) -> None:
         """Let the ledger say that a row was removed."""
-        self._ledger.stamped(of.name_of(key), GONE)
+        self._ledger.stamped(of.name_of(key), gone())
 
-    def renew_all(self, known: Iterable[str] = ()) -> None:
-        """Stamp all rows as they are now; of those in ``known``, the ledger then says which are gone."""
+    def renew_all(self, known: Mapping[str, str]) -> None:
+        """Stamp all rows as they are now. ``known`` are the numbers that the ledger says so far, whatever they have.
+
+        Of the rows in it, the ledger then says which are gone.
+        """
+        self._ledger.replaced.update(known)
         for table in STAMPED:
             with suppress(RowUnreadableError):  # It stays as it is: nothing is sent with it.
                 self.renew(table)
-        for gone in set(known) - {OVERLAP, *(stamped.name for stamped in self.all())}:
-            self._ledger.stamped(gone, GONE)
+        left = {name for name, number in known.items() if not is_gone(number)}
+        for name in left - {*WITHOUT_ROW, *(stamped.name for stamped in self.all())}:
+            self._ledger.stamped(name, gone())
 
     def seal_again(self) -> None:
         """Stamp the rows that are intact under the newest key of the deployment, with the numbers that they have."""
@@ -260,7 +288,44 @@ def _written(value: Any) -> object:  # noqa: ANN401 - whatever a column holds
     return value.value if isinstance(value, Enum) else value
 
 
-def numbers_in(claims: Mapping[str, Any]) -> dict[str, str]:
+def numbers_in(claims: Mapping[str, Any], of: str = "stamps") -> dict[str, str]:
     """Return the numbers of the stamps that an entry of the ledger repeats, by the names of their rows."""
-    said = claims.get("stamps")
+    said = claims.get(of)
     return {str(name): str(number) for name, number in said.items()} if isinstance(said, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class SaidNumber:
+    """The number of a stamp, as an entry that we have signed for its place says it."""
+
+    name: str
+    """Of the row."""
+    number: str
+    replaces: str | None
+    """The number before it."""
+    seq: int
+
+
+def said_numbers(claims: Mapping[str, Any], seq: int) -> tuple[SaidNumber, ...]:
+    """Return what a signed entry says of stamps."""
+    before = numbers_in(claims, "stamps_before")
+    return tuple(SaidNumber(name, number, before.get(name), seq) for name, number in numbers_in(claims).items())
+
+
+def latest_numbers(verdict: Verification | None, said: Iterable[SaidNumber]) -> dict[str, str]:
+    """Return the number that each row must have.
+
+    Times are no order, and places are none once the ledger was replaced by an older one. So behind the latest entry
+    that a verification has seen, the last one counts. Before it, someone may have deleted what was seen: there, only
+    an entry counts that replaces what is known, and names its number.
+
+    Args:
+        verdict: What the latest verification knows; None if there was none.
+        said: What the entries that are there say, oldest first.
+    """
+    known, seen = ({}, 0) if verdict is None else (verdict.stamps, verdict.seen)
+    numbers = dict(known)
+    for it in said:
+        if it.name not in known or it.seq > seen or (it.replaces and it.replaces == numbers[it.name]):
+            numbers[it.name] = it.number
+    return numbers

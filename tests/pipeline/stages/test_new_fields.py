@@ -7,8 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import make_url
 
 from telemetry_service.domain.causes import Cause
+from telemetry_service.domain.errors import SettingsChangedError
 from telemetry_service.domain.health import Health
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.payload_schemas.published import PublishedSchemas, current_schema, published
@@ -23,6 +25,7 @@ from telemetry_service.pipeline.queries.history import list_transmissions, read_
 from telemetry_service.pipeline.queries.proof import prove
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
 from telemetry_service.pipeline.stages.tick import run_due_tick, wake
+from tests.pipeline.test_row_tampering import write
 from tests.support.actors import ADMIN
 from tests.support.altered_schema import altered, change, remove, reword
 from tests.support.databases import ON_BOTH
@@ -30,6 +33,7 @@ from tests.support.ledger import entries
 from tests.support.license_server import LicenseServer, Trouble, reply
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
+from tests.support.tampering import ANNOUNCED
 
 NEW = "active_reporting_bouncer_count"
 WHY = "Reviewed by the works council"
@@ -94,6 +98,28 @@ def received(site: Site) -> set[UUID]:
 def test_the_schema_of_the_first_start_counts_as_announced(site: Site) -> None:
     assert send(site).state is State.SUCCESS
     assert health(site).code == "ok"
+
+
+_SETTLE = "settled_at = announced_at WHERE schema_sha256 = NEW.schema_sha256"
+_SETTLED = "BEGIN NEW.settled_at := NEW.announced_at; RETURN NEW; END"
+TRIGGERS = {
+    "sqlite": (f"CREATE TRIGGER t AFTER INSERT ON {ANNOUNCED} BEGIN UPDATE {ANNOUNCED} SET {_SETTLE}; END",),  # noqa: S608 - our own
+    "postgresql": (
+        f"CREATE FUNCTION settle() RETURNS trigger LANGUAGE plpgsql AS '{_SETTLED}'",
+        f"CREATE TRIGGER t BEFORE INSERT ON {ANNOUNCED} FOR EACH ROW EXECUTE FUNCTION settle()",
+    ),
+}
+
+
+@ON_BOTH
+def test_what_a_trigger_settles_is_not_sent(site: Site) -> None:
+    send(site)
+    write(site, *TRIGGERS[make_url(site.replica.database_url).get_backend_name()])
+    upgrade(site)
+    assert health(site).code == "settings_changed"
+    with pytest.raises(SettingsChangedError):
+        send(site)
+    assert len(received(site)) == 1
 
 
 @ON_BOTH

@@ -1,25 +1,25 @@
 """Turning telemetry off and on: the counts of a period that was open while it was off are never sent."""
 
 from datetime import datetime
-from typing import Any
+from secrets import token_hex
 
 from telemetry_service.domain.changed_rows import ChangedRow
-from telemetry_service.domain.errors import RowUnreadableError
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.errors import NotVerifiedYetError, RowUnreadableError
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.pipeline.changed_rows import changed_now
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.sealing.ledger_key import read_line
+from telemetry_service.pipeline.signed_numbers import signed_numbers
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
-
-_DEPLOYED, _SAVED = (Kind.DEPLOYMENT,), (Kind.BEGUN, Kind.SETTINGS)
+from telemetry_service.storage.stamps import NUMBER_BYTES, OFF, gone, is_gone
 
 
 def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     """Make the open period agree with the switch: if it does not, close it without a payload.
 
-    What the row of the period says is not enough: someone may have changed it while telemetry was off.
+    What the row of the period says is not enough: someone may have changed it while telemetry was off. So the entry of
+    this transaction says that it is off, in the way in which it says numbers of stamps, and the caller writes one.
     """
     configuration = tx.configuration.get(lock=True)
     if ChangedRow.SETTINGS in changed_now(runtime, tx):
@@ -31,7 +31,10 @@ def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
         if enabled:
             raise
         return  # Nothing is sent while telemetry is off, whatever the row says.
-    if period.reportable == enabled and not (enabled and _was_off(runtime, tx)):
+    before, was_off = _before(runtime, tx)
+    if enabled == was_off:
+        tx.ledger.stamped(OFF, gone() if enabled else token_hex(NUMBER_BYTES), before)
+    if period.reportable == enabled and not (enabled and was_off):
         return
     closed_by = ClosedBy.SWITCHED_ON if enabled else ClosedBy.SWITCHED_OFF
     tx.periods.close(period, closed_by, now, reopen_reportable=enabled)
@@ -40,12 +43,11 @@ def follow_switch(runtime: Runtime, tx: Transaction, now: datetime) -> None:
         tx.schedule.plan(next_run_after(configuration.values.frequency, now))
 
 
-def _was_off(runtime: Runtime, tx: Transaction) -> bool:
-    """Whether the ledger says that telemetry was off until now. This change has no entry yet."""
-    deployed, saved = (_said(runtime, tx, kinds) for kinds in (_DEPLOYED, _SAVED))
-    return deployed.get("enabled") is False or saved.get("settings", {}).get("enabled") is False
-
-
-def _said(runtime: Runtime, tx: Transaction, kinds: tuple[Kind, ...]) -> dict[str, Any]:
-    line = tx.ledger.latest_of(kinds)
-    return (None if line is None else read_line(line.line, runtime.ledger_keys(tx))) or {}
+def _before(runtime: Runtime, tx: Transaction) -> tuple[str | None, bool]:
+    """Return what entries said of the switch last, and whether telemetry was off; if no one can tell, it was."""
+    verdict = read_verification(runtime, tx)
+    try:
+        said = signed_numbers(runtime, tx, verdict).get(OFF)
+    except NotVerifiedYetError:  # Before the first verification ever, only the row of the period can tell.
+        return None, verdict is not None
+    return said, said is not None and not is_gone(said)

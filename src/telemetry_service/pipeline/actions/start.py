@@ -20,6 +20,7 @@ from telemetry_service.pipeline.stages.release_due import hold_for_a_person
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.revisions import revisions
+from telemetry_service.storage.stamps import OFF
 
 
 def start(runtime: Runtime) -> None:
@@ -60,9 +61,10 @@ def _note_deployment(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     last = tx.ledger.of_kind(Kind.DEPLOYMENT)
     said = {} if last is None else {**unverified(last.line), LOCKS: _said_locks(tx)}
     other = {name for name, value in deployed.items() if said.get(name) != value}
-    if other == {LOCKS} and other_settings(runtime, tx):
+    switched = OFF in tx.ledger.stamps  # What was said of the switch needs an entry.
+    if other == {LOCKS} and other_settings(runtime, tx) and not switched:
         return  # The entry about the settings or the key, which comes next, says what is locked.
-    if other:
+    if other or switched:
         tx.ledger.note(now, DEPLOYMENT, Kind.DEPLOYMENT, deployed)
 
 

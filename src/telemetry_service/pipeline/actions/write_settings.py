@@ -25,7 +25,9 @@ from telemetry_service.pipeline.api_key_overlap import (
     read_overlap,
 )
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
 
 LOCKS = "locked_settings"
@@ -42,10 +44,11 @@ def write_settings(
 ) -> None:
     """Write the settings; ``changed`` are the rows of someone else that this approves."""
     # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
+    known = known_numbers(runtime, tx, read_verification(runtime, tx)) if changed else {}
     if changed or before != after:
         tx.configuration.save(after, now)
     if changed:
-        approve_rows(runtime, tx, now)
+        approve_rows(runtime, tx, now, known)
     follow_switch(runtime, tx, now)
     # A tick that is already due still runs: it would be lost if the next one replaced it.
     if after.frequency is not before.frequency and not _run_is_due(tx, now):

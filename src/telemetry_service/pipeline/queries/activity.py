@@ -14,7 +14,9 @@ from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 
 _KINDS = {kind.value: kind for kind in Kind}
 _ERASED, _CHANGED = "(erased)", "(changed)"
-_SHOWN_ELSEWHERE = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id", "stamps"})
+_SHOWN_ELSEWHERE = frozenset(
+    {"seq", "prev", "at", "kind", "actor", "source", "transmission_id", "stamps", "stamps_before"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 from telemetry_service.storage.ledger_sweep import BEFORE_ALL
-from telemetry_service.storage.stamps import numbers_in
+from telemetry_service.storage.stamps import SaidNumber, latest_numbers, numbers_in, said_numbers
 from telemetry_service.storage.types import MOST
 
 STEP = 200
@@ -48,20 +48,6 @@ class LinesResults:
     """Those of the expected entries that are missing."""
     answered: frozenset[str]
     """Missing entries that an entry names, which says what was sent since."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """The number of a stamp, as an entry says it."""
-
-    number: str
-    seq: int
-    at: str
-    """When the entry was written."""
-
-    def is_later_than(self, known: Verification) -> bool:
-        """Whether no verification can have seen it: it is behind the last entry, or was written in its place since."""
-        return self.seq > known.seen or self.at > rfc3339(known.at)
 
 
 class LinesCheck:
@@ -100,8 +86,8 @@ class LinesCheck:
         """When each transmission was accepted or withdrawn; None if it was not."""
         self.purges: list[str] = []
         """Before which moment each purge deleted what was accepted."""
-        self._numbers: dict[str, _Number] = {}
-        """What the entries say of the stamps that were written last, by the names of their rows."""
+        self._numbers: list[SaidNumber] = []
+        """What the entries say of stamps, oldest first."""
         self._keys: list[str] = []
         self._key_lost = False
         self._missing, self._answered = {*expected}, set[str]()
@@ -125,11 +111,7 @@ class LinesCheck:
         Of the entries up to the one that ``known`` has verified, it knows more than those that are left: someone may
         have deleted or changed one since. Of those that were pruned, only it knows anything.
         """
-        if known is None:
-            return {name: said.number for name, said in self._numbers.items()}
-        later = {name: said for name, said in self._numbers.items() if said.is_later_than(known)}
-        older = {name: said for name, said in self._numbers.items() if name not in known.stamps}
-        return {**known.stamps, **{name: said.number for name, said in {**older, **later}.items()}}
+        return latest_numbers(known, self._numbers)
 
     def report(self) -> Report:
         """Return what the verifier says of the lines so far, in its own words."""
@@ -191,7 +173,7 @@ class LinesCheck:
         """
         said = read_line(text, self._trusted) if numbers_in(claims) else None
         if said is not None and said["seq"] == seq:
-            self._numbers |= {name: _Number(number, seq, said["at"]) for name, number in numbers_in(said).items()}
+            self._numbers += said_numbers(said, seq)
 
     def _note_answer(self, text: str, seq: int, claims: Mapping[str, Any]) -> None:
         """Note for which entries a person has said what was sent since, if one of our keys has signed it."""
