@@ -81,7 +81,7 @@ def test_an_administrator_logs_in_at_the_provider_and_returns_to_the_page(browse
     page = _log_in(browser, query=f"?next={paths.ACTIVITY}")
     assert (page.status_code, page.url.path) == (200, paths.ACTIVITY)
     assert "Ada Lovelace" in page.text
-    assert 'id="save-all"' in browser.get(paths.TAB).text
+    assert 'id="save-all"' in browser.get(paths.SETTINGS).text
 
 
 def test_a_viewer_may_look_and_who_has_no_role_may_not(service: Running, provider: OpenIdProviderProcess) -> None:
