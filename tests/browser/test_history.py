@@ -39,10 +39,10 @@ def test_each_row_says_date_status_records_and_response_code(ready: Console, pag
     failed_and_sent(ready)
     page.goto(ready.tab)
     newest, older = page.locator("#history tbody tr").all()
-    expect(newest).to_have_text(re.compile(r"3 Nov 2026, 11:00 UTC\s*Success\s*203\s*200\s*Send Now\s*1\s*\d+ ms"))
+    expect(newest).to_have_text(re.compile(r"3 Nov 2026, 11:00:00 UTC\s*Success\s*203\s*200\s*Send Now\s*1\s*\d+ ms"))
     expect(older).to_have_text(
         re.compile(
-            r"3 Nov 2026, 10:00 UTC\s*Failed\s*rejected; retries at next run"
+            r"3 Nov 2026, 10:00:00 UTC\s*Failed\s*rejected; retries at next run"
             r"\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry"
         )
     )
@@ -67,9 +67,17 @@ def test_retry_all_failed_sends_each_of_them(ready: Console, page: Page) -> None
     ready.send()
     ready.server.trouble(NO_TROUBLE)
     page.goto(ready.tab)
-    page.get_by_role("button", name="Retry all failed").click()
-    expect(page.locator("#toasts")).to_contain_text("All failed transmissions were sent again and accepted.")
+    retry_all = page.get_by_role("link", name="Retry all failed (2)")
+    retry_all.click()
+    expect(page.get_by_role("heading", name="Retry 2 failed transmissions?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(retry_all).to_be_focused()
+    assert ready.server.journal() == ()
+    retry_all.click()
+    page.get_by_role("button", name="Retry 2 now").click()
+    expect(page.locator("#toasts")).to_contain_text("Retried: 2 of 2 accepted.")
     expect(page.locator("#history tbody")).not_to_contain_text("Failed")
+    expect(retry_all).to_have_count(0)
 
 
 def test_a_failed_retry_says_that_the_payload_is_kept(ready: Console, page: Page) -> None:
@@ -84,18 +92,55 @@ def test_a_failed_retry_says_that_the_payload_is_kept(ready: Console, page: Page
 def test_filters_stand_in_the_address_and_survive_a_reload(ready: Console, page: Page) -> None:
     failed_and_sent(ready)
     page.goto(ready.tab)
-    page.get_by_label("Status").select_option("failed")
+    page.get_by_role("link", name="Rejected 1").click()
     expect(page.locator("#history tbody tr")).to_have_count(1)
-    page.wait_for_url(re.compile(r"telemetry\?status=failed$"))
+    expect(page.locator("#history-position")).to_have_text("1–1 of 1")
+    page.wait_for_url(re.compile(r"telemetry\?state=rejected$"))
     page.reload()
     expect(page.locator("#history tbody tr")).to_have_count(1)
-    expect(page.get_by_label("Status")).to_have_value("failed")
+    expect(page.locator(".chip[aria-current]")).to_have_text(re.compile(r"Rejected\s*1"))
     page.get_by_label("Trigger").select_option("scheduled")
     expect(page.locator("#history")).to_contain_text("No transmissions match these filters")
     page.go_back()
     expect(page.locator("#history tbody tr")).to_have_count(1)
+    expect(page.get_by_label("Trigger")).to_have_value("")
     page.get_by_text("Clear filters").click()
     expect(page.locator("#history tbody tr")).to_have_count(2)
+
+
+def test_a_row_is_clicked_anywhere_and_the_drawer_leads_to_its_neighbors(ready: Console, page: Page) -> None:
+    failed_and_sent(ready)
+    page.goto(ready.tab)
+    page.locator("#history tbody tr").nth(1).locator("td").nth(1).click()
+    drawer = page.locator("#drawer")
+    expect(drawer).to_contain_text("The License Server refused the payload.")
+    expect(drawer.get_by_role("link", name="Older")).to_have_count(0)
+    drawer.get_by_role("link", name="Newer").click()
+    expect(drawer.locator("#drawer-status")).to_have_text("Success")
+    drawer.get_by_role("link", name="Older").click()
+    expect(drawer.locator("#drawer-status")).to_contain_text("Failed")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(ready.tab)
+    page.get_by_role("link", name="3 Nov 2026, 11:00 UTC: Success").click()  # In the strip.
+    expect(drawer.locator("#drawer-status")).to_have_text("Success")
+
+
+def test_what_failed_on_another_page_is_retried_too(ready: Console, page: Page) -> None:
+    ready.server.trouble(REFUSED)
+    ready.send()
+    ready.server.trouble(NO_TROUBLE)
+    for _ in range(25):
+        ready.clock.advance(minutes=1)
+        ready.send()
+    page.goto(ready.tab)
+    expect(page.locator("#history tbody")).not_to_contain_text("Failed")
+    expect(page.locator("#history-position")).to_have_text("1–25 of 26")
+    expect(page.locator("#next-retry")).to_have_text("Retry 1 now…")
+    page.locator("#next-failed").click()
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="Retry all failed (1)").click()
+    page.get_by_role("button", name="Retry 1 now").click()
+    expect(page.locator("#toasts")).to_contain_text("Retried: 1 of 1 accepted.")
 
 
 def test_an_address_that_names_no_filter_says_so(ready: Console, page: Page) -> None:
@@ -126,7 +171,7 @@ def three_pages(console: Console) -> list[str]:
         console.server.trouble(REFUSED if number % 25 == 0 else NO_TROUBLE)
         console.send()
         console.clock.advance(minutes=1)
-    return [f"3 Nov 2026, 10:{minute:02} UTC" for minute in reversed(range(52))]
+    return [f"3 Nov 2026, 10:{minute:02}:00 UTC" for minute in reversed(range(52))]
 
 
 def dates(page: Page) -> list[str]:
@@ -166,7 +211,7 @@ def turn_back_with_filters(page: Page, tab: str) -> None:
     """Turn back from the oldest page of what failed."""
     page.goto(f"{tab}?status=failed&cursor=before-2")
     expect(page.locator("#history tbody tr")).to_have_count(1)
-    turn(page, "Newer", ["3 Nov 2026, 10:50 UTC", "3 Nov 2026, 10:25 UTC", "3 Nov 2026, 10:00 UTC"])
+    turn(page, "Newer", ["3 Nov 2026, 10:50:00 UTC", "3 Nov 2026, 10:25:00 UTC", "3 Nov 2026, 10:00:00 UTC"])
     page.wait_for_url(re.compile(r"telemetry\?status=failed$"))
 
 
@@ -183,7 +228,7 @@ def test_pages_have_addresses_and_are_turned_both_ways_with_their_filters_and_wh
         turn(page, "Older", everything[25:50])
         ready.send()
         turn(page, "Newer", everything[:25])  # Exactly the page that was left, although there is a newer row now.
-        turn(page, "Newer", ["3 Nov 2026, 10:52 UTC", *everything[:24]])
+        turn(page, "Newer", ["3 Nov 2026, 10:52:00 UTC", *everything[:24]])
 
 
 def test_the_drawer_has_its_own_address_and_back_closes_it(ready: Console, page: Page) -> None:
@@ -330,7 +375,6 @@ def test_while_something_is_in_flight_the_page_follows_it(ready: Console, page: 
     ready.wake()
     expect(page.locator("#history tbody tr").first).to_contain_text("Success")
     expect(page.locator("#health-title")).to_have_text("Healthy")
-    expect(page.locator("#history")).not_to_have_attribute("hx-trigger", "every 2s")
 
 
 def test_the_filtered_history_is_exported_as_csv_and_json_lines(ready: Console, page: Page) -> None:

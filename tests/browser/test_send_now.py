@@ -43,10 +43,11 @@ def test_a_payload_that_is_not_accepted_is_kept(ready: Console, page: Page) -> N
     expect(page.locator("#health-title")).to_have_text("Unhealthy")
     expect(page.locator("#health")).to_contain_text("No action needed. The next attempt is in 1 minute")
     ready.server.trouble(NO_TROUBLE)
-    page.get_by_role("button", name="Retry all failed").click()
+    page.locator("#retry-all").click()
+    page.locator("#retry-all-confirm").click()
     # What was not accepted is by now: the message that said so is gone.
     expect(page.locator("[data-toast]")).to_have_count(1)
-    expect(page.locator("[data-toast]")).to_contain_text("sent again and accepted")
+    expect(page.locator("[data-toast]")).to_contain_text("Retried: 1 of 1 accepted.")
 
 
 def test_the_same_form_sent_twice_is_one_transmission(ready: Console, page: Page) -> None:

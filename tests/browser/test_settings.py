@@ -164,13 +164,13 @@ def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(read
     ready.send()
     page.goto(ready.tab)
     date = page.locator("#history tbody time").first
-    expect(date).to_have_text("3 Nov 2026, 10:00 UTC")
+    expect(date).to_have_text("3 Nov 2026, 10:00:00 UTC")
     page.get_by_role("button", name="Local").click()
-    expect(date).to_have_text("3 Nov 2026, 11:00 CET")
+    expect(date).to_have_text("3 Nov 2026, 11:00:00 CET")
     page.reload()
-    expect(date).to_have_text("3 Nov 2026, 11:00 CET")
+    expect(date).to_have_text("3 Nov 2026, 11:00:00 CET")
     page.get_by_role("button", name="UTC").click()
-    expect(date).to_have_text("3 Nov 2026, 10:00 UTC")
+    expect(date).to_have_text("3 Nov 2026, 10:00:00 UTC")
 
 
 def test_a_save_that_changes_nothing_says_so(ready: Console, page: Page) -> None:

@@ -50,7 +50,7 @@ def test_the_second_view_fetches_the_page_alone(ready: Console, page: Page) -> N
     page.goto(ready.tab, wait_until="networkidle")
     found = responses(page)
     page.goto(ready.tab, wait_until="networkidle")
-    fetched = [response for response in found if weight(response) > 0 and not response.from_service_worker]
+    fetched = [response for response in found if weight(response) > 0 and not response.url.endswith("/live")]
     assert [r.url for r in fetched if "/static/" not in r.url] == [ready.tab]
     assert all(
         r.headers["cache-control"] == "public, max-age=31536000, immutable" for r in fetched if "/static/" in r.url

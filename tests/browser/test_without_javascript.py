@@ -110,8 +110,7 @@ def test_the_payload_is_a_page(ready: Console, plain: Page) -> None:
 def test_the_history_is_filtered_read_and_retried(ready: Console, plain: Page) -> None:
     failed_and_sent(ready)
     plain.goto(ready.tab)
-    plain.get_by_label("Status").select_option("failed")
-    plain.get_by_role("button", name="Filter").click()
+    plain.get_by_role("link", name="Rejected 1").click()
     expect(plain.locator("#history tbody tr")).to_have_count(1)
     plain.locator("#history tbody th a").first.click()
     expect(plain.locator("#drawer")).to_contain_text("The License Server refused the payload.")
@@ -119,7 +118,7 @@ def test_the_history_is_filtered_read_and_retried(ready: Console, plain: Page) -
     expect(plain.locator("#history tbody tr")).to_have_count(1)
     plain.get_by_role("button", name="Retry the transmission").click()
     expect(plain.locator("#toasts")).to_contain_text("Sent again and accepted by the License Server.")
-    plain.wait_for_url(re.compile("status=failed"))
+    plain.wait_for_url(re.compile("state=rejected"))
 
 
 def test_the_appearance_is_chosen(ready: Console, plain: Page) -> None:

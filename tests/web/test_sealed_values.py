@@ -55,18 +55,18 @@ def test_no_sealed_value_that_cannot_be_opened_fails_a_page(database_url: str, e
         live(service)
         waiting = [one["transmission_id"] for one in history(service)]
         session = session_of(service)
-        page = service.client.get(TAB, headers=session).text
+        page = service.client.get(f"{TAB}/settings", headers=session).text
         assert "The old key, ending in" in page
         forms: tuple[bytes | str, ...] = (b"\x02\xff", "a text", bytes(60), b"")
         for kind, wrong in zip(COLUMNS, cycle(forms), strict=False):
             with spoiled(service, kind, wrong):
-                assert those_that_open_something(service, session, waiting[0]) == [200] * 9, kind
+                assert those_that_open_something(service, session, waiting[0]) == [200] * 10, kind
         assert service.call(Scope.ADMIN, "POST", "telemetry/config/api-key/reveal").json()["api_key"] == NEW_KEY
 
 
 def those_that_open_something(service: Running, session: dict[str, str], transmission_id: str) -> list[int]:
     """Return the status of each page and resource that needs a sealed value."""
-    pages = (TAB, f"{TAB}/history/{transmission_id}", f"{TAB}/activity")
+    pages = (TAB, f"{TAB}/settings", f"{TAB}/history/{transmission_id}", f"{TAB}/activity")
     resources = ("config", "preview", "health", "history", f"history/{transmission_id}")
     said = [service.client.get(path, headers=session) for path in pages]
     said += [service.call(Scope.READ, "GET", f"telemetry/{path}") for path in resources]
@@ -110,7 +110,7 @@ def test_under_another_key_all_pages_answer_and_say_what_to_do(database_url: str
                 put = service.call(Scope.ADMIN, "PUT", "telemetry/config/api-key", json={"api_key": NEW_KEY})
                 assert put.is_success, "it can be entered again"
             waiting = [one["transmission_id"] for one in history(service)]
-            assert those_that_open_something(service, session, waiting[0]) == [200] * 9
+            assert those_that_open_something(service, session, waiting[0]) == [200] * 10
             said = health(service)
             assert (said["code"] == "api_key_unusable") is not entered
             for path in (
@@ -122,7 +122,7 @@ def test_under_another_key_all_pages_answer_and_say_what_to_do(database_url: str
                 assert refused.status_code < 500
                 if not entered:
                     assert "cannot be decrypted" in refused.json()["detail"]
-        page = service.client.get(TAB, headers=session).text
+        page = service.client.get(f"{TAB}/settings", headers=session).text
         assert "The old key, ending in" not in page
         _revoke_all(service)
     with Running(database_url, environment) as service:

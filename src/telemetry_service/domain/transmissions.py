@@ -99,6 +99,7 @@ class HistoryFilter:
     to_day: date | None = None
     changed_after: int | None = None
     """Only those with an entry of the ledger above this number."""
+    state: State | None = None
 
 
 def status_of(state: State) -> Status:

@@ -208,8 +208,8 @@ class Sessions:
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         return secret, self._keys.new_digest(secret.encode(), _DIGEST)
 
-    def find(self, token: str) -> Session:
-        """Return the session of a cookie, and record that it is in use.
+    def find(self, token: str, *, in_use: bool = True) -> Session:
+        """Return the session of a cookie, and record that it is ``in_use``.
 
         Raises:
             AccessDeniedError: there is none, it has ended, or the deployment has closed the way that it came in.
@@ -224,7 +224,8 @@ class Sessions:
         digest = stored.token_digest if stored else bytes(32)
         if not self._keys.matches(digest, secret, _DIGEST) or stored is None or not admitted or has_ended(stored, now):
             raise AccessDeniedError
-        self._touch(stored, secret, now)
+        if in_use:
+            self._touch(stored, secret, now)
         return self._session(stored)
 
     def is_proof(self, token: str, csrf_token: str) -> bool:

@@ -277,9 +277,23 @@ class TransmissionStore:
             payload_changed=sum(row.changed for row in rows),
         )
 
-    def count_by_state(self) -> dict[State, int]:
+    def around(self, filter_: HistoryFilter, transmission_id: UUID) -> tuple[InHistory, ...]:
+        """Return a transmission, and its neighbors in a history, oldest first; without it, nothing."""
+        this = select(Log.sequence).where(Log.transmission_id == transmission_id).correlate(None).scalar_subquery()
+        others = _conditions(filter_)
+        newer = select(func.min(Log.sequence)).where(Log.sequence > this, *others).correlate(None).scalar_subquery()
+        older = select(func.max(Log.sequence)).where(Log.sequence < this, *others).correlate(None).scalar_subquery()
+        return self._page(_ALL.where(Log.sequence.in_((older, this, newer))).order_by(Log.sequence))
+
+    def count_newer(self, filter_: HistoryFilter, sequence: int) -> int:
+        """Return how many transmissions of a history are newer than one of them."""
+        query = select(func.count()).select_from(Log).where(*_conditions(filter_), Log.sequence > sequence)
+        return self._connection.execute(query).scalar_one()
+
+    def count_by_state(self, filter_: HistoryFilter | None = None) -> dict[State, int]:
         """Return how many transmissions are kept in each state; a state without any, or an unknown one, is omitted."""
-        query = select(Log.state, func.count()).group_by(Log.state)
+        conditions = _conditions(filter_) if filter_ else ()
+        query = select(Log.state, func.count()).where(*conditions).group_by(Log.state)
         return {row[0]: row[1] for row in full_rows(self._connection.execute(query))}
 
     def make_due(
@@ -599,6 +613,8 @@ def _conditions(filter_: HistoryFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filter_.status is not None:
         conditions.append(Log.state.in_(_STATES[filter_.status]))
+    if filter_.state is not None:
+        conditions.append(Log.state == filter_.state)
     if filter_.trigger is not None:
         conditions.append(Log.trigger == filter_.trigger)
     if filter_.from_day is not None:

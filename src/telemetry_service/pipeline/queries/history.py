@@ -154,14 +154,16 @@ def _page(
     return HistoryPage(shown, snapshot.situation, receipts, next_cursor=older, newer_cursor=newer)
 
 
-def read_transmission(snapshot: Snapshot, transmission_id: UUID) -> TransmissionDetail:
-    """Return one transmission with its attempts.
+def read_transmission(
+    snapshot: Snapshot, transmission_id: UUID, found: Transmission | None = None
+) -> TransmissionDetail:
+    """Return one transmission with its attempts; ``found`` is the transmission, if the caller has read it.
 
     Raises:
         NotFoundError: there is no such transmission.
     """
     transmissions = snapshot.tx.transmissions
-    transmission = transmissions.get(transmission_id)
+    transmission = found or transmissions.get(transmission_id)
     if transmission is None:
         raise NotFoundError
     attempts = transmissions.attempts(transmission_id)

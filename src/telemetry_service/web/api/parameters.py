@@ -16,7 +16,7 @@ from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.timestamps import Moment
-from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
+from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
 from telemetry_service.web.security.csrf import SAFE_METHODS
@@ -56,6 +56,7 @@ class _Filters(BaseModel):
 
     status: Status | None = None
     trigger: Trigger | None = None
+    state: State | None = None
     from_day: Day | None = Field(default=None, alias="from", description="First UTC day, inclusive.")
     to_day: Day | None = Field(default=None, alias="to", description="Last UTC day, inclusive.")
 
@@ -63,7 +64,7 @@ class _Filters(BaseModel):
         """Return the filter for the history."""
         if self.from_day and self.to_day and self.from_day > self.to_day:
             raise InputRefusedError([FieldError("from", "must not be later than to")])
-        return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day)
+        return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day, state=self.state)
 
 
 _Since = Annotated[Moment, _only_if_written_as(_MOMENT)] | None

@@ -206,7 +206,8 @@ def _verified_lately(context: WebContext, token: str, caller: Actor) -> TokenHol
 async def _session_holder(request: Request, context: WebContext, token: str, rule: Rule) -> Caller:
     sessions = context.authentication.sessions
     try:
-        session = await run_in_threadpool(sessions.find, token)
+        # A page that is refreshed automatically is no use of the session: perhaps no one is there.
+        session = await run_in_threadpool(partial(sessions.find, token, in_use="x-polling" not in request.headers))
     except errors.AccessDeniedError:
         raise _not_logged_in(request, context, rule) from None
     if request.method not in SAFE_METHODS:

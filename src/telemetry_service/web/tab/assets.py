@@ -21,16 +21,19 @@ STYLES = (
     "preview",
     "tables",
     "history",
+    "checklist",
     "connection",
     "timeline",
     "payload",
     "dialogs",
     "toasts",
     "shell",
+    "print",
 )
 """The sections of the stylesheet in the order of the cascade: of two rules with equal weight, the later one wins."""
 SCRIPTS = (
     "page",
+    "live",
     "frame",
     "times",
     "dialogs",

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Self
 from urllib.parse import parse_qs, urlencode
 
-from telemetry_service.domain.transmissions import HistoryFilter, Status, Trigger
+from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
 
 _WHOLE = HistoryFilter()
 _NOT_UNDERSTOOD = "A filter is not valid, so no filter was applied."
@@ -27,6 +27,7 @@ class HistoryQuery:
         chosen = self.filter
         values = {
             "status": chosen.status,
+            "state": chosen.state,
             "trigger": chosen.trigger,
             "from": chosen.from_day,
             "to": chosen.to_day,
@@ -37,6 +38,10 @@ class HistoryQuery:
     def at(self, cursor: str | None) -> Self:
         """Return the same filter for another page; None is the newest."""
         return replace(self, cursor=cursor)
+
+    def where(self, status: Status | None, state: State | None) -> Self:
+        """Return the newest page of what has another status or state; the other filters stay."""
+        return replace(self, filter=replace(self.filter, status=status, state=state), cursor=None)
 
     @property
     def filtered(self) -> bool:
@@ -53,6 +58,7 @@ def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
             trigger=Trigger(values["trigger"]) if "trigger" in values else None,
             from_day=date.fromisoformat(values["from"]) if "from" in values else None,
             to_day=date.fromisoformat(values["to"]) if "to" in values else None,
+            state=State(values["state"]) if "state" in values else None,
         )
     except ValueError:
         return HistoryQuery(wrong=_NOT_UNDERSTOOD)

@@ -11,7 +11,7 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.owner import Owner
 from telemetry_service.domain.payload import HealthStatus
 from telemetry_service.domain.schedule import Frequency
-from telemetry_service.domain.transmission_texts import RowStatus
+from telemetry_service.domain.transmission_texts import DescribedTransmission, RowStatus
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.domain.verdict import ConnectionBadge
 
@@ -200,6 +200,20 @@ def badge(member: StrEnum) -> Badge:
     return _BADGES[type(member)][member]
 
 
+_FATES: dict[State, Badge] = {
+    State.RETRYING: Badge("Failed", "retry", "warn"),
+    State.HELD: Badge("Failed", "pause", "warn"),
+}
+"""What failed and is tried again, or waits, looks different from what was rejected; the guide has one word for all."""
+
+
+def tone_of(it: DescribedTransmission) -> Badge:
+    """Return the badge of a row."""
+    if it.texts.status is RowStatus.FAILED:
+        return _FATES.get(it.transmission.state, STATUS[RowStatus.FAILED])
+    return STATUS[it.texts.status]
+
+
 def label(member: StrEnum) -> str:
     """Return the word for a member of a closed set."""
     return _NAMES[type(member)][member]
@@ -210,4 +224,4 @@ def turn(owner: Owner | None) -> str:
     return "" if owner in {None, Owner.NOBODY} else str(owner)
 
 
-FILTERS = {"badge": badge, "label": label, "turn": turn}
+FILTERS = {"badge": badge, "label": label, "tone_of": tone_of, "turn": turn}

@@ -1,5 +1,8 @@
 """The messages of toasts. A redirect carries only the token of its message, so that no one can inject text."""
 
+import re
+
+from telemetry_service.domain.phrases import grouped
 from telemetry_service.web.tab.labels import Badge
 
 MESSAGES: dict[str, Badge] = {
@@ -30,12 +33,21 @@ MESSAGES: dict[str, Badge] = {
     "accepted-before": Badge(
         "Not sent again: the License Server has already accepted this transmission.", "info", "info"
     ),
-    "all-retried": Badge("All failed transmissions were sent again and accepted.", "check", "good"),
-    "some-retried": Badge("Retried. Some payloads were not accepted and will be retried.", "warning", "warn"),
     "none-failed": Badge("No failed transmissions.", "info", "info"),
 }
 
 
+_RETRIED = re.compile(r"retried-(\d{1,6})-of-(\d{1,6})")
+
+
 def message(token: str | None) -> Badge | None:
-    """Return the message of a token, or None."""
-    return MESSAGES.get(token or "")
+    """Return the message of a token, or None. Only its numbers are its own."""
+    retried = _RETRIED.fullmatch(token or "")
+    return _retried(*map(int, retried.groups())) if retried else MESSAGES.get(token or "")
+
+
+def _retried(accepted: int, total: int) -> Badge:
+    words = f"Retried: {grouped(accepted)} of {grouped(total)} accepted."
+    if accepted == total:
+        return Badge(words, "check", "good")
+    return Badge(f"{words} The others are kept.", "warning", "warn")

@@ -21,6 +21,7 @@ REVEAL = f"{TAB}/api-key/reveal"
 SEND_NOW = f"{TAB}/send-now"
 PAYLOAD = f"{TAB}/payload"
 PAYLOAD_FILE = f"{TAB}/payload.json"
+LIVE = f"{TAB}/live"
 HISTORY = f"{TAB}/history"
 RETRY_FAILED = f"{TAB}/history/retry-failed"
 ACTIVITY = f"{TAB}/activity"
@@ -53,6 +54,11 @@ LOGOUT = "/logout"
 def transmission(transmission_id: UUID | str, query: str = "") -> str:
     """Return the address of one transmission; ``query`` preserves the filters of the history behind it."""
     return f"{HISTORY}/{transmission_id}" + (f"?{query}" if query else "")
+
+
+def evidence(transmission_id: UUID | str) -> str:
+    """Return the address of the evidence sheet of one transmission."""
+    return f"{HISTORY}/{transmission_id}/evidence"
 
 
 def retry(transmission_id: UUID | str) -> str:

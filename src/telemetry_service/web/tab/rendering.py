@@ -25,7 +25,7 @@ from telemetry_service.web.tab.paths import Links
 from telemetry_service.web.tab.sections import payload
 from telemetry_service.web.tab.sections.activity import details
 from telemetry_service.web.tab.sections.chart import chart
-from telemetry_service.web.tab.sections.history import STATUSES
+from telemetry_service.web.tab.sections.next_step import checklist, controls
 from telemetry_service.web.tab.sections.settings import next_dates
 
 HTMX_CONFIGURATION = {
@@ -60,6 +60,7 @@ _ABSENT: dict[str, Any] = {
     "refusal": None,
     "reveal_wrong": None,
     "revealed_key": None,
+    "sheet": False,
     "streamed": False,
     "toast": None,
     "unsaved_key": False,
@@ -75,7 +76,6 @@ _CONSTANTS: dict[str, Any] = {
     "MOST_COUNTED": MOST_COUNTED,
     "RETENTION": labels.RETENTION,
     "SETTING": labels.SETTING,
-    "STATUSES": STATUSES,
     "STEP": labels.STEP,
     "TRIGGER": labels.TRIGGER,
 }
@@ -141,6 +141,7 @@ def _environment() -> Environment:
     )
     environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
     environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
+    environment.filters |= {"checklist": checklist, "controls": controls}
     environment.globals |= _ABSENT | _CONSTANTS
     environment.globals.update(
         api_key_shortest=API_KEY_SHORTEST,

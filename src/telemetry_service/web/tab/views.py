@@ -5,7 +5,7 @@ from typing import Any
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
-from telemetry_service.web.tab.sections.history import history_section
+from telemetry_service.web.tab.sections.history import history_section, strip_of
 from telemetry_service.web.tab.sections.settings import TypedForm, settings_section
 
 OVERVIEW = "telemetry/overview/page.html"
@@ -22,17 +22,25 @@ BY_THE_KEY = (
 """All that a new API key changes beside its own card: none of it has a field that someone may be filling in."""
 BY_THE_FIELDS = ("telemetry/settings/connection_buttons.html", "telemetry/settings/server_badge.html")
 """All that other settings change beside their own cards."""
-HISTORY = "telemetry/overview/history.html"
 DRAWER = "telemetry/drawer/drawer.html"
 NO_DIALOG = "telemetry/no_dialog.html"
 TOASTS = "telemetry/toasts.html"
-OF_THE_OVERVIEW = ("telemetry/overview/health.html", "telemetry/overview/preview.html", HISTORY)
+ROWS = "telemetry/overview/history_rows.html"
+BESIDE_ROWS = ("telemetry/overview/history_chips.html", "telemetry/overview/history_chosen.html")
+FILTERS = "telemetry/overview/history_filters.html"
+OF_THE_OVERVIEW = (
+    "telemetry/overview/health.html",
+    "telemetry/overview/preview.html",
+    "telemetry/overview/history_head.html",
+    "telemetry/overview/history_chips.html",
+    ROWS,
+)
 """All that a send or a retry may change."""
 
 
 def overview(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
     """Return the sections of the overview."""
-    return {"preview": build_preview(snapshot), **history_section(snapshot, query)}
+    return {"preview": build_preview(snapshot), "strip": strip_of(snapshot), **history_section(snapshot, query)}
 
 
 def settings_view(snapshot: Snapshot, typed: TypedForm | None = None) -> dict[str, Any]:

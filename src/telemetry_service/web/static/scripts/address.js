@@ -13,11 +13,16 @@
     document.dispatchEvent(new Event("telemetry:address"));
   }
 
+  /* Of several that follow one another in the drawer, the latest stays: Back closes the drawer. */
+  function showAddress(url) {
+    if (history.state?.drawer) history.replaceState(history.state, "", url);
+    else history.pushState({ drawer: true, from: location.pathname + location.search }, "", url);
+  }
+
   function opened(dialog) {
     const { url } = dialog.dataset;
     if (!tab() || !url) return;
-    const from = location.pathname + location.search;
-    if (location.pathname !== new URL(url, location).pathname) history.pushState({ drawer: true, from }, "", url);
+    if (location.pathname !== new URL(url, location).pathname) showAddress(url);
     showTitle(dialog);
   }
 
@@ -34,10 +39,11 @@
   }
 
   function followHistory() {
-    const shown = document.getElementById("history");
+    const shown = document.getElementById("history-rows");
     const { search } = location;
     if (!shown || new URL(shown.dataset.url, location).search === search) return;
-    htmx.ajax("GET", `${tab().dataset.tab}/history${search}`, { target: "#history", swap: "outerHTML" });
+    const options = { headers: { "X-Restored": "1" }, swap: "outerHTML", target: "#history-rows" };
+    htmx.ajax("GET", `${tab().dataset.tab}/history${search}`, options);
   }
 
   /* Back and forward. */
@@ -64,7 +70,7 @@
   document.addEventListener("telemetry:opened", (event) => opened(event.target));
   document.addEventListener("telemetry:closed", (event) => closed(event.detail));
   document.addEventListener("htmx:afterSettle", ({ detail: { elt, requestConfig } }) => {
-    const chosen = requestConfig?.elt?.matches("[data-push]") && elt.id === "history";
+    const chosen = requestConfig?.elt?.matches("[data-push]") && elt.id === "history-rows";
     if (!chosen || !tab()) return;
     history.pushState(null, "", elt.dataset.url);
     showTitle(null);

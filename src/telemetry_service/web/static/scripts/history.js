@@ -27,9 +27,16 @@
     { capture: true },
   );
 
+  // A click anywhere in a row opens it, unless it selects text or is meant for something else in it.
+  document.addEventListener("click", ({ target }) => {
+    const row = target.closest("tr[data-row]");
+    if (!row || target.closest("a, button, form") || !document.getSelection().isCollapsed) return;
+    row.querySelector("th a").click();
+  });
+
   // Sends the server which part of the history is shown, so that it can refresh that part.
   document.addEventListener("htmx:configRequest", (event) => {
-    const shown = document.getElementById("history");
+    const shown = document.getElementById("history-rows");
     if (shown) event.detail.headers["X-History-Query"] = new URL(shown.dataset.url, location).search.slice(1);
   });
 

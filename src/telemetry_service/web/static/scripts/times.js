@@ -3,14 +3,20 @@
   "use strict";
 
   const STORED = "telemetry.zone";
-  const format = new Intl.DateTimeFormat("en-GB", {
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    timeZoneName: "short",
-  });
+  const format = (more) =>
+    new Intl.DateTimeFormat(
+      "en-GB",
+      Object.assign(more, {
+        day: "numeric",
+        month: "short",
+        year: "numeric",
+        hour: "2-digit",
+        minute: "2-digit",
+        timeZoneName: "short",
+      }),
+    );
+  const toTheMinute = format({});
+  const toTheSecond = format({ second: "2-digit" });
 
   function storedZone() {
     try {
@@ -31,7 +37,10 @@
   let zone = storedZone();
 
   // The month as the server abbreviates it: the browser's British September has four letters.
-  const local = (time) => format.format(new Date(time.dateTime)).replace("Sept ", "Sep ");
+  function local(time) {
+    const style = "seconds" in time.dataset ? toTheSecond : toTheMinute;
+    return style.format(new Date(time.dateTime)).replace("Sept ", "Sep ");
+  }
 
   function show(time) {
     time.dataset.utc ??= time.textContent;
@@ -39,7 +48,6 @@
   }
 
   function showAll() {
-    for (const time of document.querySelectorAll("time[data-local-time]")) time.textContent = local(time);
     for (const time of document.querySelectorAll("time[data-zone-switch]")) show(time);
     for (const button of document.querySelectorAll("[data-zone]")) {
       button.setAttribute("aria-pressed", String(button.dataset.zone === zone));

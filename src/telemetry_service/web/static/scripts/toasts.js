@@ -62,7 +62,9 @@
     moveTo(place, toasts);
     toasts.replaceChildren();
     setTimeout(() => {
-      toasts.append(...shown);
+      const arrived = toasts.lastElementChild;
+      toasts.prepend(...shown);
+      if (arrived) removeOlder(arrived);
       startAll();
     }, 0);
   }
@@ -116,14 +118,18 @@
   document.addEventListener("htmx:beforeSwap", goHome);
   document.addEventListener("htmx:oobBeforeSwap", goHome);
   document.addEventListener("telemetry:closed", bringHome);
-  document.addEventListener("htmx:sendError", () => {
-    say("The telemetry service did not respond. Check the connection and try again.");
+  // The page asks again by itself every few seconds, and says by itself if there is no response (live.js).
+  const isAsked = ({ detail: { elt } }) => elt.id !== "live";
+
+  document.addEventListener("htmx:sendError", (event) => {
+    if (isAsked(event)) say("The telemetry service did not respond. Check the connection and try again.");
   });
-  document.addEventListener("htmx:timeout", () => {
-    say("Still running. Reload to see the result.");
+  document.addEventListener("htmx:timeout", (event) => {
+    if (isAsked(event)) say("Still running. Reload to see the result.");
   });
-  document.addEventListener("htmx:responseError", ({ detail: { xhr } }) => {
-    if (xhr.getResponseHeader("HX-Redirect")) return; // The login shows the reason.
+  document.addEventListener("htmx:responseError", (event) => {
+    const { xhr } = event.detail;
+    if (!isAsked(event) || xhr.getResponseHeader("HX-Redirect")) return; // The login shows the reason.
     say(problemOf(xhr.responseText) ?? "The telemetry service could not complete this. Try again.");
   });
 })();

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from telemetry_service.domain.errors import PreviewStaleError
 from telemetry_service.domain.outcome import request_written
 from telemetry_service.domain.periods import OpenPeriod
-from telemetry_service.domain.transmissions import State
+from telemetry_service.domain.transmissions import FAILED_STATES, State
 from telemetry_service.pipeline.actions.restored import answer_restored
 from telemetry_service.pipeline.actions.retry import retry, retry_failed
 from telemetry_service.pipeline.actions.send_now import send_now
+from telemetry_service.pipeline.queries.health import count_by_state
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -70,15 +71,24 @@ def retry_one(
     return in_drawer_of(visit, detail, token) if in_drawer else _in_history(visit, query, token)
 
 
+@router.get(paths.RETRY_FAILED)
+@page
+def ask_retry_all(visit: CurrentVisit) -> Response:
+    """Say how many are sent again, before they are."""
+    with open_snapshot(visit.runtime) as snapshot:
+        states = count_by_state(snapshot)
+        shown = {"failed": sum(states[state] for state in FAILED_STATES), "retry_barred": snapshot.verdict.may.retry}
+    return visit.dialog("telemetry/overview/retry_all.html", shown)
+
+
 @router.post(paths.RETRY_FAILED)
 @page
 @waits_for_license_server
 def retry_all(visit: CurrentVisit, query: Annotated[str, Form()] = "") -> Response:
-    """Send every failed transmission again, oldest first."""
+    """Send every failed transmission again, oldest first, and say how many were accepted."""
     details = retry_failed(visit.runtime, visit.actor)
-    accepted = all(detail.transmission.state is State.SUCCESS for detail in details)
-    done = "all-retried" if accepted else "some-retried"
-    return _in_history(visit, query, done if details else "none-failed")
+    accepted = sum(detail.transmission.state is State.SUCCESS for detail in details)
+    return _in_history(visit, query, f"retried-{accepted}-of-{len(details)}" if details else "none-failed")
 
 
 @router.post(paths.RESTORED)
@@ -129,4 +139,4 @@ def _in_history(visit: Visit, query: str, token: str) -> Response:
         parameters = "&".join(part for part in (str(history_query_in(query)), f"done={token}") if part)
         return see_other(f"{paths.TAB}?{parameters}#history")
     shown = read_now(visit.runtime, overview, visit.query_behind)
-    return visit.fragments(None, shown | {"toast": message(token)}, *OF_THE_OVERVIEW, TOASTS)
+    return visit.fragments(None, shown | {"toast": message(token)}, *OF_THE_OVERVIEW, TOASTS, NO_DIALOG)

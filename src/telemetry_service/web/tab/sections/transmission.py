@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from telemetry_service.domain.stored_payload import read_stored
-from telemetry_service.domain.transmissions import Attempt
+from telemetry_service.domain.transmissions import Attempt, Transmission
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
 from telemetry_service.pipeline.queries.proof import Proof, prove
 from telemetry_service.pipeline.queries.release import can_release, can_withdraw, was_accepted
@@ -27,6 +27,9 @@ class Drawer:
     """Whether it was accepted, although someone has changed its row and it is not sent."""
     query: HistoryQuery
     """The part of the history behind the drawer."""
+    newer: UUID | None
+    """The next newer transmission of that history."""
+    older: UUID | None
 
     @property
     def latest(self) -> Attempt | None:
@@ -54,8 +57,11 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
     Raises:
         NotFoundError: there is no such transmission.
     """
-    detail = read_transmission(snapshot, transmission_id)
+    around = {it.transmission_id: it for it in snapshot.tx.transmissions.around(query.filter, transmission_id)}
+    found = around.get(transmission_id)
+    detail = read_transmission(snapshot, transmission_id, found if isinstance(found, Transmission) else None)
     transmission = detail.transmission
+    others = [it for it in around.values() if it.transmission_id not in {None, transmission_id}]
     withdrawable = can_withdraw(snapshot, transmission, detail.attempts)
     drawer = Drawer(
         detail,
@@ -64,5 +70,7 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
         can_withdraw=withdrawable,
         was_accepted=was_accepted(snapshot, transmission),
         query=query,
+        newer=next((it.transmission_id for it in others if it.sequence > transmission.sequence), None),
+        older=next((it.transmission_id for it in others if it.sequence < transmission.sequence), None),
     )
     return {"now": snapshot.now, "drawer": drawer}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi.responses import Response
 
+from telemetry_service.domain.phrases import iso
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import open_snapshot, read_now
@@ -13,16 +14,18 @@ from telemetry_service.web.context import Context
 from telemetry_service.web.security.authorization import public, viewer_page
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.forms.unsaved_form import forget_unsaved_form, read_unsaved_form, resumed
-from telemetry_service.web.tab.history_query import history_query_of
+from telemetry_service.web.tab.history_query import HistoryQuery, history_query_of
 from telemetry_service.web.tab.messages import message
 from telemetry_service.web.tab.rendering import see_other
 from telemetry_service.web.tab.sections.history import history_section
 from telemetry_service.web.tab.sections.transmission import transmission_section
 from telemetry_service.web.tab.views import (
+    BESIDE_ROWS,
     DRAWER,
-    HISTORY,
+    FILTERS,
     OF_THE_OVERVIEW,
     OVERVIEW,
+    ROWS,
     SETTINGS,
     overview,
     settings_view,
@@ -31,6 +34,7 @@ from telemetry_service.web.tab.visit import CurrentVisit, Visit
 from telemetry_service.web.topic import Topic
 
 _PAYLOAD = "telemetry/payload/dialog.html"
+_EVIDENCE = "telemetry/drawer/evidence.html"
 
 router = Topic("tab", described=False)
 
@@ -46,10 +50,14 @@ def show_overview(visit: CurrentVisit) -> Response:
 
 @router.get(paths.SETTINGS)
 @viewer_page
-def show_settings(visit: CurrentVisit) -> Response:
+def show_settings(
+    visit: CurrentVisit,
+    entering: bool = False,  # noqa: FBT001, FBT002 - a query parameter
+) -> Response:
     """Show the settings, with the changes that a session left unsaved, and delete these from the browser."""
     with open_snapshot(visit.runtime) as snapshot:
         shown = settings_view(snapshot, resumed(visit.request, read_configuration(snapshot)))
+    shown |= {"entering": entering, "focus_key": entering}
     return forget_unsaved_form(visit.request, _page(visit, SETTINGS, shown))
 
 
@@ -69,11 +77,21 @@ def show_history(visit: CurrentVisit) -> Response:
     if not visit.htmx:
         return see_other(f"{paths.TAB}?{visit.request.url.query}#history")
     query = history_query_of(visit.request.query_params)
-    # Choosing another filter changes nothing else, but a finished transmission may change everything.
-    if "x-polling" not in visit.request.headers:
-        return visit.fragments(HISTORY, read_now(visit.runtime, history_section, query))
-    beside = (name for name in OF_THE_OVERVIEW if name != HISTORY)
-    return visit.fragments(HISTORY, read_now(visit.runtime, overview, query), *beside)
+    # After going back, the fields of the filters show what is filtered by, too.
+    beside = (*BESIDE_ROWS, FILTERS) if "x-restored" in visit.request.headers else BESIDE_ROWS
+    return visit.fragments(ROWS, read_now(visit.runtime, history_section, query), *beside)
+
+
+@router.get(paths.LIVE)
+@viewer_page
+def show_live(visit: CurrentVisit) -> Response:
+    """Show the overview again to htmx, which asks every few seconds; a browser that requests it gets the page."""
+    if not visit.htmx:
+        return see_other(paths.TAB)
+    shown = read_now(visit.runtime, overview, visit.query_behind)
+    response = visit.fragments(None, shown, *OF_THE_OVERVIEW)
+    response.headers["X-Now"] = iso(shown["now"])
+    return response
 
 
 @router.get(f"{paths.HISTORY}/{{transmission_id}}")
@@ -86,6 +104,14 @@ def show_transmission(visit: CurrentVisit, transmission_id: UUID) -> Response:
         if not visit.htmx:
             shown |= overview(snapshot, query)
     return visit.fragments(DRAWER, shown) if visit.htmx else _page(visit, OVERVIEW, shown)
+
+
+@router.get(f"{paths.HISTORY}/{{transmission_id}}/evidence")
+@viewer_page
+def show_evidence(visit: CurrentVisit, transmission_id: UUID) -> Response:
+    """Show everything about one transmission on a sheet to print and file."""
+    shown = read_now(visit.runtime, transmission_section, transmission_id, HistoryQuery())
+    return visit.page(_EVIDENCE, shown | {"sheet": True})
 
 
 @router.get(paths.PAYLOAD)
