@@ -96,7 +96,9 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     if found is None:
         return None
     kept = _keep(runtime, found)
-    return _go_on(runtime, kept) or kept  # An entry at each waking must not keep the rest from being verified.
+    # An entry at each waking must not keep the rest from being verified. But what was just found stays in the health,
+    # even if it is repaired by the entry about it.
+    return kept if kept.problems else _go_on(runtime, kept) or kept
 
 
 def _is_gone(tx: Transaction, last: Verification) -> bool:
