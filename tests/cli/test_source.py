@@ -79,7 +79,7 @@ def test_a_reset_says_what_it_does_before_it_does_it(cli: CommandLine, audit: Au
     assert ended.out.splitlines() == [
         "The cursor moves from position 2 to 0.",
         "0 rows that are there now will be counted, even if they were counted before.",
-        "Reading continues there.",
+        "Reading continues at position 0.",
     ]
     assert acts(cli) == ["begun", "reset"]
     assert cli("source", "check").code == 0

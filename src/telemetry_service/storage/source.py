@@ -67,10 +67,10 @@ class SourceStore:
         }
         return self._update(moved, _CURSOR.c.version == state.version)
 
-    def reset(self, cursor: Cursor, floor: int, now: datetime) -> None:
-        """Continue to read at ``cursor``, whatever was read before."""
+    def reset(self, version: int, cursor: Cursor, floor: int, now: datetime) -> bool:
+        """Continue to read at ``cursor``; False, with nothing changed, if it was moved since ``version`` was read."""
         here = {"position": cursor.position, "row_key": cursor.row_key, "floor": floor}
-        self._update({"version": SourceCursor.version + 1, **here, **_seen(now, now, None)}, true())
+        return self._update({"version": version + 1, **here, **_seen(now, now, None)}, _CURSOR.c.version == version)
 
     def looked(self, state: SourceState) -> None:
         """Note a look that met no obstacle."""

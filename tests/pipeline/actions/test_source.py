@@ -17,7 +17,7 @@ from telemetry_service.domain.source_errors import (
 )
 from telemetry_service.log.events import Event
 from telemetry_service.pipeline.actions.catch_up import catch_up, plan_catch_up
-from telemetry_service.pipeline.actions.reset_source import plan_reset, reset_source
+from telemetry_service.pipeline.actions.reset_source import ResetDone, plan_reset, reset_source
 from telemetry_service.pipeline.stages.source.check import check_source
 from tests.pipeline.stages.source.test_events import counted, obstacle, state
 from tests.support.actors import ADMIN
@@ -104,7 +104,7 @@ def test_a_reset_says_the_numbers_and_continues_where_it_was_told(
     audit.write(*[other()] * 4)
     plan = plan_reset(site.runtime, None)
     assert (plan.before.position, plan.rows) == (began, 0)
-    assert not reset_source(site.runtime, plan, ADMIN)
+    assert reset_source(site.runtime, plan, ADMIN) == ResetDone(plan.after.position, ended_catch_up=False)
     audit.write(other())
     assert counted(site) == Amount(1), "what was there is skipped"
     plan = plan_reset(site.runtime, began)
@@ -115,6 +115,21 @@ def test_a_reset_says_the_numbers_and_continues_where_it_was_told(
     assert check_source(site.runtime).error is None
     assert [line["actor"] for line in lines_of(caplog, Event.SOURCE_RESET)] == [ADMIN.label] * 2
     assert [line["rows"] for line in lines_of(caplog, Event.SOURCE_CAUGHT_UP)] == [2]
+
+
+def test_a_reset_counts_nothing_twice_that_is_read_while_someone_decides(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    began = state(site).begun
+    assert began is not None
+    to_now, back = plan_reset(site.runtime, None), plan_reset(site.runtime, began.cursor.position)
+    audit.write(*[other()] * 5)
+    assert counted(site) == Amount(5)
+    assert reset_source(site.runtime, back, ADMIN) is None, "the number that was said is no longer right"
+    assert reset_source(site.runtime, to_now, ADMIN) is not None
+    audit.write(other())
+    assert counted(site) == Amount(6)
+    said = [it.details for it in entries(site.runtime.database) if it.details.get("act") == "reset"]
+    assert [(it["before"], it["position"]) for it in said] == [(6, 6)]
 
 
 def test_after_a_restore_nothing_is_caught_up_on_before_the_reset(site: Site, audit: AuditTable) -> None:
@@ -133,7 +148,9 @@ def test_after_a_restore_nothing_is_caught_up_on_before_the_reset(site: Site, au
     assert isinstance(report.error, SourceRestoredError)
     with pytest.raises(SourceRestoredError):
         plan_catch_up(site.runtime, NOON - DAY)
-    assert reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN), "the catch-up has ended"
+    done = reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN)
+    assert done is not None
+    assert done.ended_catch_up
     with pytest.raises(CatchUpRefusedError):
         plan_catch_up(site.runtime, NOON - DAY)
     audit.write(other())

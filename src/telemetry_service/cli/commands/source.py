@@ -16,6 +16,8 @@ from telemetry_service.domain.phrases import counted, day
 if TYPE_CHECKING:
     from telemetry_service.domain.source import CatchUp
     from telemetry_service.pipeline.actions.catch_up import CatchUpPlan
+    from telemetry_service.pipeline.actions.reset_source import ResetDone
+    from telemetry_service.pipeline.runtime import Runtime
 
 _NOW = "now"
 
@@ -51,19 +53,26 @@ def check_source(*, as_json: AsJson = False) -> None:
 def reset_source(*, from_: From, yes: Yes = False) -> None:
     """Decide where the source database is read from, after it was restored.
 
-    With a position, everything from it on counts, again if it was counted before. With now, what is there is skipped.
+    With a position, everything from it on counts, again if it was counted before. With now, what is there when you
+    confirm is skipped.
     """
     position = _position(from_)
     with opened_service() as service:
-        from telemetry_service.pipeline.actions import reset_source as actions
+        while (done := _confirmed_reset(service.runtime, position, yes=yes)) is None:
+            say("The service has read on meanwhile, so the numbers have changed.")
+    if done.ended_catch_up:
+        say("A catch-up that was not finished has ended.")
+    say(f"Reading continues at position {done.position}.")
 
-        plan = actions.plan_reset(service.runtime, position)
-        say(f"The cursor moves from position {plan.before.position} to {plan.after.position}.")
-        say(f"{counted(plan.rows, 'row')} that are there now will be counted, even if they were counted before.")
-        confirm(yes=yes)
-        if actions.reset_source(service.runtime, plan, command_actor()):
-            say("A catch-up that was not finished has ended.")
-    say("Reading continues there.")
+
+def _confirmed_reset(runtime: "Runtime", position: int | None, *, yes: bool) -> "ResetDone | None":
+    from telemetry_service.pipeline.actions import reset_source as actions
+
+    plan = actions.plan_reset(runtime, position)
+    say(f"The cursor moves from position {plan.before.position} to {plan.after.position}.")
+    say(f"{counted(plan.rows, 'row')} that are there now will be counted, even if they were counted before.")
+    confirm(yes=yes)
+    return actions.reset_source(runtime, plan, command_actor())
 
 
 def catch_up(*, since: Since, yes: Yes = False) -> None:

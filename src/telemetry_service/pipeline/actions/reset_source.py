@@ -20,6 +20,20 @@ class ResetPlan:
     after: Cursor
     rows: int
     """Rows that are there already, and are counted next."""
+    floor: int
+    """No row from here on is ever caught up on: neither the old nor the new cursor has come so far."""
+    version: int
+    """Of the cursor; another one means that the service has read on since."""
+    to_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDone:
+    """What a reset did."""
+
+    position: int
+    ended_catch_up: bool
+    """Whether this ended a catch-up that was not finished."""
 
 
 def plan_reset(runtime: Runtime, position: int | None) -> ResetPlan:
@@ -29,32 +43,45 @@ def plan_reset(runtime: Runtime, position: int | None) -> ResetPlan:
         SourceNotBegunError: the source was never read.
         SourceError: the source cannot be read.
     """
-    begun = _begun(runtime)
+    version, begun = _begun(runtime)
     after = Cursor(position_now(runtime) if position is None else position)
-    return ResetPlan(begun.cursor, after, 0 if position is None else number_behind(runtime, after))
+    rows = 0 if position is None else number_behind(runtime, after)
+    floor = min(begun.floor, after.position)
+    return ResetPlan(begun.cursor, after, rows, floor, version, to_now=position is None)
 
 
-def reset_source(runtime: Runtime, plan: ResetPlan, actor: Actor) -> bool:
-    """Continue as planned; return whether this ended a catch-up that was not finished.
+def reset_source(runtime: Runtime, plan: ResetPlan, actor: Actor) -> ResetDone | None:
+    """Continue as planned, or at the present moment; None if the service has read on and the numbers are others.
 
-    Older rows are caught up on only as far as neither the old nor the new cursor has come, so that none counts twice.
+    Between a plan and its confirmation, the service may count rows. A cursor that goes back behind them would count
+    them twice.
+
+    Raises:
+        SourceError: the source cannot be read.
     """
+    if not plan.to_now:
+        return _reset(runtime, plan, actor)
+    while (done := _reset(runtime, plan_reset(runtime, None), actor)) is None:
+        pass  # The service has read a step in these milliseconds.
+    return done
+
+
+def _reset(runtime: Runtime, plan: ResetPlan, actor: Actor) -> ResetDone | None:
     now = runtime.clock.now()
-    begun = _begun(runtime)
-    floor = min(begun.floor, plan.after.position)
     with runtime.database.write() as tx:
-        tx.source.reset(plan.after, floor, now)
+        if not tx.source.reset(plan.version, plan.after, plan.floor, now):
+            return None
         ended = tx.source.end_catch_up()
-        places: dict[str, Value] = {"before": begun.cursor.position, "position": plan.after.position}
+        places: dict[str, Value] = {"before": plan.before.position, "position": plan.after.position}
         said: dict[str, Value] = {"act": "reset", **places, "rows": plan.rows}
         tx.ledger.note(now, actor, Kind.SOURCE, said)
     log_event(Event.SOURCE_RESET, actor=actor.label)
-    return ended
+    return ResetDone(plan.after.position, ended)
 
 
-def _begun(runtime: Runtime) -> Begun:
+def _begun(runtime: Runtime) -> tuple[int, Begun]:
     with runtime.database.read() as tx:
         state = tx.source.state()
     if state is None or state.begun is None:
         raise SourceNotBegunError
-    return state.begun
+    return state.version, state.begun
