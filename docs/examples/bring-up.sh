@@ -45,7 +45,12 @@ telemetry-service config set retention_days=90 >&2
 # A token for the Control Plane, which registers bouncers and reports their usage.
 token=secrets/control_plane_token
 if [ ! -s "$token" ]; then
-    telemetry-service token create control-plane --scope report --if-missing | tail -n 1 > "$token"
+    # If the file was lost, or never written, no one has the token: replace it.
+    if telemetry-service token list | grep -q ' control-plane '; then
+        telemetry-service token revoke control-plane >&2 || true # It may be revoked already.
+    fi
+    telemetry-service token create control-plane --scope report | tail -n 1 > "$token.new"
+    mv "$token.new" "$token"
 fi
 
 # The bouncers: all of them, so that others are removed. The token is no argument, because others can see those.

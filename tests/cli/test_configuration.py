@@ -65,6 +65,7 @@ def test_what_would_lose_something_has_to_be_confirmed(connected: CommandLine) -
         (("config", "set", "frequency=hourly"), "frequency must be"),
         (("config", "set", "encrypt_payload=1"), "encrypt_payload must be true or false"),
         (("config", "set", "retention_days=31"), "retention_days must be"),
+        (("config", "set", "retention_days=90", "retention_days=30"), "retention_days is given twice."),
         (("api-key", "set"), "--stdin"),
         (("api-key", "set", "--stdin", "--file", "/dev/null"), "Choose one"),
         (("api-key", "set", "--file", "no-such-file"), "--file"),

@@ -92,7 +92,9 @@ class Installation:
 @needs_curl
 @pytest.mark.timeout(400)
 @pytest.mark.waits
-def test_the_second_run_changes_nothing_and_neither_does_one_after_a_restart(site: Installation) -> None:
+def test_a_second_run_and_one_after_a_restart_change_nothing_and_a_token_that_was_lost_is_replaced(
+    site: Installation,
+) -> None:
     result = site.bring_up()
     assert '"state": "success"' in result
     assert '"receipt_verified": true' in result
@@ -106,3 +108,7 @@ def test_the_second_run_changes_nothing_and_neither_does_one_after_a_restart(sit
     site.stop()
     assert site.bring_up() == result
     assert (entries_of(site.url), site.rows()) == (entries, rows)
+    (site.folder / "secrets" / "control_plane_token").unlink()  # As if it had been killed before it wrote the file.
+    assert site.bring_up() == result
+    added = [entry.kind for entry in entries_of(site.url) if entry not in entries]
+    assert sorted(added) == [Kind.TOKEN_CREATED, Kind.TOKEN_REVOKED]

@@ -68,6 +68,9 @@ def _patch(changes: list[str]) -> "ConfigurationPatch":
     for change in changes:
         name, _, text = change.partition("=")
         setting = _setting(name)
+        if setting.value in found:
+            message = f"{setting.value} is given twice."
+            raise typer.BadParameter(message)
         try:
             found[setting.value] = PARSERS[setting](text)
         except RefusedValueError as refusal:
