@@ -1,6 +1,6 @@
 """A look costs only new rows: each statement goes through the documented index, and reads no more than a step."""
 
-from telemetry_service.domain.source import Cursor, Span
+from telemetry_service.domain.source import Cursor, Snapshot, Span
 from telemetry_service.source import statements
 from telemetry_service.source.database import SourceDatabase
 from telemetry_service.source.dialect import Dialect
@@ -41,7 +41,7 @@ def test_a_step_reads_the_rows_of_its_index_in_order(audit: AuditTable) -> None:
     with source.look() as look:
         middle = Cursor(look.horizon().below // 2, "7" if audit.kind == "postgresql" else None)
     for cursor in (Cursor(0), middle):
-        for span in (None, Span(2**40, NOON, None)):
+        for span in (None, Span(2**40, NOON, None), Span(2**40, NOON, None, Snapshot(9, 2**40 + 1, (10,)))):
             found = plan(source, dialect, cursor, span)
             assert expected in found, found
             assert unwanted not in found, found

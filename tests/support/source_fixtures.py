@@ -15,6 +15,8 @@ from tests.support.source import AuditTable, postgresql_audit_table, sqlite_audi
 ON_BOTH_SOURCES = pytest.mark.parametrize("audit", ["sqlite", "postgresql"], indirect=True)
 """For a test about what the two kinds of sources do differently; others read SQLite."""
 
+ON_POSTGRESQL = pytest.mark.parametrize("audit", ["postgresql"], indirect=True)
+
 
 @pytest.fixture(scope="session")
 def source_server() -> Iterator[PostgresServer]:

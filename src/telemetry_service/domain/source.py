@@ -39,6 +39,9 @@ AWAY_AFTER = timedelta(minutes=5)
 RESTORED = "source-restored"
 """The code of the one obstacle that stays until a person decides."""
 
+_EPOCH = 2**32
+"""Transaction IDs of PostgreSQL count on after so many."""
+
 _OPAQUE_ID = re.compile(OPAQUE_ID_PATTERN.removesuffix("$"))
 
 
@@ -51,6 +54,56 @@ class Cursor:
 
     position: int
     row_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Which transactions of a PostgreSQL cluster a moment saw, written as ``pg_snapshot``."""
+
+    oldest: int
+    """The oldest that was running. All before it had ended."""
+    end: int
+    """Nothing from here on was there."""
+    running: tuple[int, ...] = ()
+    """Those in between that had not ended."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Snapshot":
+        """Return the snapshot that is written as ``text``.
+
+        Raises:
+            ValueError: it is none.
+        """
+        oldest, end, running = text.split(":")
+        found = cls(int(oldest), int(end), tuple(int(it) for it in running.split(",") if it))
+        in_order = list(found.running) == sorted(set(found.running))
+        within = all(found.oldest <= it < found.end for it in found.running)
+        if str(found) != text or found.oldest > found.end or not (in_order and within):
+            raise ValueError
+        return found
+
+    def __str__(self) -> str:
+        """Return it as PostgreSQL writes it."""
+        return f"{self.oldest}:{self.end}:{','.join(str(it) for it in self.running)}"
+
+    def up_to(self, newest: int) -> "Snapshot":
+        """Return it without what is behind ``newest``: after a crash, PostgreSQL may give these IDs out again."""
+        end = newest + 1 if (newest + 1) % _EPOCH else newest + 2  # PostgreSQL takes no ID whose lower half is zero.
+        return replace(self, end=end, running=tuple(it for it in self.running if it <= newest))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where reading begins, or continues after a reset."""
+
+    cursor: Cursor
+    there: Snapshot | None = None
+    """What is there behind the cursor already, and does not count; None for nothing."""
+
+    @property
+    def floor(self) -> int:
+        """No row from this position on is older than the start."""
+        return self.cursor.position if self.there is None else self.there.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +152,8 @@ class Span:
     since: datetime
     until: datetime | None
     """None for no end."""
+    there: Snapshot | None = None
+    """Of these rows, only those that were there by this moment; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +207,13 @@ class Begun:
     floor: int
     """No row from this position on is ever caught up on: those were read, or skipped by a reset."""
     at: datetime
+    there: Snapshot | None = None
+    """What was there behind the cursor when reading began, and does not count; None for nothing."""
+
+    @property
+    def passed(self) -> int:
+        """No row below this position was ever passed by the cursor."""
+        return self.floor if self.there is None else min(self.floor, self.there.oldest)
 
 
 @dataclass(frozen=True, slots=True)

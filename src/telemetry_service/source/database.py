@@ -16,6 +16,7 @@ from telemetry_service.domain.source import (
     Counts,
     Cursor,
     Horizon,
+    Snapshot,
     Span,
     SpanNumbers,
     Step,
@@ -24,7 +25,7 @@ from telemetry_service.domain.source import (
 )
 from telemetry_service.domain.source_errors import SourceDeniedError, SourceRowRefusedError, SourceSchemaError
 from telemetry_service.source import statements
-from telemetry_service.source.dialect import Dialect
+from telemetry_service.source.dialect import Dialect, Parameters
 from telemetry_service.source.failures import source_errors
 from telemetry_service.storage.deadline import Deadline, Patience
 
@@ -100,8 +101,14 @@ class Look:
         """Whether the source is an older copy of what was read."""
         return self._dialect.went_back(self._connection, cursor, horizon)
 
-    def step(self, cursor: Cursor, share: int, span: Span | None = None) -> Step:
+    def there(self) -> Snapshot | None:
+        """Return what is there already although it is not final; None for nothing."""
+        return self._dialect.there_now(self._connection)
+
+    def step(self, cursor: Cursor, share: int, span: Span | None = None, apart_from: Snapshot | None = None) -> Step:
         """Add up the next rows behind ``cursor``; of a ``span``, only those that occurred in it count.
+
+        What was there by the moment ``apart_from`` does not count.
 
         It reads as many rows as a step has, divided by ``share``.
 
@@ -111,12 +118,12 @@ class Look:
             SourceRowRefusedError: the first row cannot be counted.
         """
         rows = max(self._dialect.rows // share, 1)
-        step = self._step(cursor, rows, span)
-        return step if step.acceptable else self._step(cursor, self._acceptable(cursor, rows, span), span)
+        query = statements.rows_behind(self._dialect, cursor, span, apart_from)
+        step = self._step(cursor, rows, query)
+        return step if step.acceptable else self._step(cursor, self._acceptable(rows, query), query)
 
-    def _step(self, cursor: Cursor, rows: int, span: Span | None) -> Step:
-        query, given = statements.rows_behind(self._dialect, cursor, span)
-        found = self._read(statements.grouped(self._dialect, query), **given, rows=rows)
+    def _step(self, cursor: Cursor, rows: int, query: tuple[str, Parameters]) -> Step:
+        found = self._read(statements.grouped(self._dialect, query[0]), **query[1], rows=rows)
         if not found:
             return Step({}, 0, cursor)
         counts = {(row[0], row[1]): Counts(*(int(number) for number in row[2:5])) for row in found if row[2]}
@@ -124,10 +131,9 @@ class Look:
         end = cursor if refused else self._dialect.behind(found[0][7], found[0][8])
         return Step({} if refused else counts, sum(row[6] for row in found), end, acceptable=not refused)
 
-    def _acceptable(self, cursor: Cursor, rows: int, span: Span | None) -> int:
+    def _acceptable(self, rows: int, query: tuple[str, Parameters]) -> int:
         """Return how many rows there are before the first that cannot be counted."""
-        query, given = statements.rows_behind(self._dialect, cursor, span)
-        for number, row in enumerate(self._read(statements.each(self._dialect, query), **given, rows=rows)):
+        for number, row in enumerate(self._read(statements.each(self._dialect, query[0]), **query[1], rows=rows)):
             column = _refused_column(*row[:4])
             if column and number:
                 return number

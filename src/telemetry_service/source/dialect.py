@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from telemetry_service.domain.source import Cursor, Horizon
+from telemetry_service.domain.source import Cursor, Horizon, Snapshot
 
 Parameters = dict[str, Any]
 
@@ -42,6 +42,10 @@ class Dialect:
     """The condition that a row is behind a cursor."""
     behind: Callable[[Any, Any], Cursor]
     """The cursor behind the row with this position and key."""
+    there: str
+    """A condition: the row was there by the moment of ``:there``."""
+    there_now: Callable[[Connection], Snapshot | None]
+    """What is there already although it is not final; None for nothing."""
     before: str
     """A condition: the position is below ``:before``."""
     horizon: Callable[[Connection], Horizon]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Horizon
+from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Horizon, Snapshot
 from telemetry_service.domain.source_errors import SourcePositionsError, SourceSchemaError
 from telemetry_service.source.contract import Column, problems_of
 from telemetry_service.source.dialect import Dialect, Parameters
@@ -37,6 +37,11 @@ _TYPES = {
 _HORIZON = text("SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() AS s")
 _NOT_REACHED = text(
     f"SELECT 1 FROM {EVENTS} WHERE position >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT 1"  # noqa: S608 - our own
+)
+_THERE = text(
+    f"SELECT s::text, (SELECT e.position::text FROM {EVENTS} AS e"  # noqa: S608 - our own
+    " WHERE e.position >= pg_snapshot_xmin(s) ORDER BY e.position DESC LIMIT 1)"
+    " FROM pg_current_snapshot() AS s WHERE NOT pg_is_in_recovery()"
 )
 _COLUMNS = text(
     "SELECT v.name, a.attname, lower(format_type(a.atttypid, NULL))"
@@ -96,6 +101,14 @@ def _horizon(connection: Connection) -> Horizon:
     return Horizon(int(below), int(newest))
 
 
+def _there_now(connection: Connection) -> Snapshot | None:
+    found = connection.execute(_THERE).first()
+    # On a replica, a snapshot does not say which transactions were running: skipping by it could lose rows.
+    if found is None or found[1] is None:
+        return None
+    return Snapshot.parse(found[0]).up_to(int(found[1]))
+
+
 def _went_back(_connection: Connection, cursor: Cursor, horizon: Horizon) -> bool:
     """Whether transactions that were final no longer are. A row was read only below the horizon."""
     return horizon.below < cursor.position + (cursor.row_key is not None)
@@ -132,6 +145,8 @@ POSTGRESQL = Dialect(
     rows=50_000,
     after=_after,
     behind=_behind,
+    there="pg_visible_in_snapshot(position, CAST(:there AS pg_snapshot))",
+    there_now=_there_now,
     before="position < CAST(:before AS xid8)",
     position_of=str,
     moment_of=_moment_of,

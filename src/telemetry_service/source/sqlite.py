@@ -139,6 +139,10 @@ def _columns(connection: Connection, view: str) -> list[Column] | None:
     return [Column(str(row[1]), str(row[2]).lower()) for row in rows]
 
 
+def _nothing(_connection: Connection) -> None:
+    """Every row that is there is final."""
+
+
 def _none(_connection: Connection) -> tuple[str, ...]:
     return ()
 
@@ -155,6 +159,8 @@ SQLITE = Dialect(
     rows=10_000,
     after=_after,
     behind=_behind,
+    there="1",
+    there_now=_nothing,
     before="position < :before",
     position_of=int,
     moment_of=_moment_of,

@@ -1,6 +1,8 @@
 """The statements that read the views. A text longer than any ID is read as NULL, so no content can come with it."""
 
-from telemetry_service.domain.source import BOUNCERS, CODES, DECISION, EVENTS, ID_BYTES, Cursor, Span
+from collections.abc import Sequence
+
+from telemetry_service.domain.source import BOUNCERS, CODES, DECISION, EVENTS, ID_BYTES, Cursor, Snapshot, Span
 from telemetry_service.source.dialect import Dialect, Parameters
 
 _GROUPED = (
@@ -40,15 +42,31 @@ def each(dialect: Dialect, rows: str) -> str:
     return f"SELECT {shown}, {position} FROM ({rows}) AS step ORDER BY {order}"  # noqa: S608 - our own parts
 
 
-def rows_behind(dialect: Dialect, cursor: Cursor, span: Span | None) -> tuple[str, Parameters]:
+def rows_behind(
+    dialect: Dialect, cursor: Cursor, span: Span | None, apart_from: Snapshot | None = None
+) -> tuple[str, Parameters]:
     """Return the statement for ``:rows`` rows behind a cursor, and what else it is given."""
     condition, given = dialect.after(cursor)
-    conditions, counts = [condition, dialect.final], "1 = 1"
     if span is not None:
-        conditions.append(dialect.before)
-        counts, limits = within(dialect, span)
-        given = {**given, **limits, "before": dialect.position_of(span.before)}
-    rows = _ROWS.format(
+        conditions, counts, limits = _of_span(dialect, span)
+    else:
+        conditions, (counts, limits) = [dialect.final], _not_there(dialect, apart_from)
+    return _rows(dialect, [condition, *conditions], counts), {**given, **limits}
+
+
+def _of_span(dialect: Dialect, span: Span) -> tuple[list[str], str, Parameters]:
+    counts, limits = within(dialect, span)
+    # What was there by a moment stays as it is, although an older transaction still runs.
+    conditions = [dialect.before, *([dialect.final] if span.there is None else [])]
+    return conditions, counts, {**limits, "before": dialect.position_of(span.before)}
+
+
+def _not_there(dialect: Dialect, snapshot: Snapshot | None) -> tuple[str, Parameters]:
+    return ("1 = 1", {}) if snapshot is None else (f"NOT {dialect.there}", {"there": str(snapshot)})
+
+
+def _rows(dialect: Dialect, conditions: Sequence[str], counts: str) -> str:
+    return _ROWS.format(
         decision=DECISION,
         counts=counts,
         odd=dialect.odd,
@@ -56,22 +74,27 @@ def rows_behind(dialect: Dialect, cursor: Cursor, span: Span | None) -> tuple[st
         conditions=" AND ".join(conditions),
         order=", ".join(dialect.order),
     )
-    return rows, given
 
 
 def within(dialect: Dialect, span: Span) -> tuple[str, Parameters]:
     """Return the condition that a row occurred in a span. It is not known of a row without a time."""
     condition, given = f"{dialect.moment} >= :since", {"since": dialect.moment_of(span.since)}
-    if span.until is None:
-        return condition, given
-    return f"{condition} AND {dialect.moment} < :until", {**given, "until": dialect.moment_of(span.until)}
+    if span.until is not None:
+        condition, given = (
+            f"{condition} AND {dialect.moment} < :until",
+            {**given, "until": dialect.moment_of(span.until)},
+        )
+    if span.there is not None:
+        condition, given = f"{condition} AND {dialect.there}", {**given, "there": str(span.there)}
+    return condition, given
 
 
 def numbers_of(dialect: Dialect, span: Span) -> tuple[str, Parameters]:
     """Return the statement that counts the rows of a span: all to look at, those that count, and those undated."""
     condition, given = within(dialect, span)
+    undated = f"{dialect.moment} IS NULL" + (f" AND {dialect.there}" if span.there is not None else "")
     statement = (
-        f"SELECT count(*), count(*) FILTER (WHERE {condition}), count(*) FILTER (WHERE {dialect.moment} IS NULL)"  # noqa: S608
+        f"SELECT count(*), count(*) FILTER (WHERE {condition}), count(*) FILTER (WHERE {undated})"  # noqa: S608
         f" FROM {EVENTS} WHERE {dialect.before}"
     )
     return statement, {**given, "before": dialect.position_of(span.before)}

@@ -8,7 +8,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, or_, select, text, true, update
 
 from telemetry_service.domain.errors import RowUnreadableError
-from telemetry_service.domain.source import RESTORED, Begun, CatchUp, Cursor, Marker, Obstacle, SourceState, Span
+from telemetry_service.domain.source import (
+    RESTORED,
+    Begun,
+    CatchUp,
+    Cursor,
+    Marker,
+    Obstacle,
+    Snapshot,
+    SourceState,
+    Span,
+    Start,
+)
 from telemetry_service.domain.source_errors import SourceStateUnreadableError
 from telemetry_service.storage.rows import filled
 from telemetry_service.storage.tables import SourceBouncer, SourceCatchUp, SourceCursor, SourceUsage, UsageCounter
@@ -41,14 +52,13 @@ class SourceStore:
             row = self._connection.execute(select(_CURSOR)).mappings().first()
             return None if row is None else _state(row)
 
-    def begin(self, cursor: Cursor, now: datetime) -> bool:
-        """Begin to read at ``cursor``; False if another replica has begun."""
+    def begin(self, start: Start, now: datetime) -> bool:
+        """Begin to read at ``start``; False if another replica has begun."""
         self._create(now)
         begun = {
             "version": SourceCursor.version + 1,
-            "position": cursor.position,
-            "row_key": cursor.row_key,
-            "floor": cursor.position,
+            **_at(start),
+            "floor": start.floor,
             "began_at": now,
             **_seen(now, now, None),
         }
@@ -67,9 +77,9 @@ class SourceStore:
         }
         return self._update(moved, _CURSOR.c.version == state.version)
 
-    def reset(self, version: int, cursor: Cursor, floor: int, now: datetime) -> bool:
-        """Continue to read at ``cursor``; False, with nothing changed, if it was moved since ``version`` was read."""
-        here = {"position": cursor.position, "row_key": cursor.row_key, "floor": floor}
+    def reset(self, version: int, start: Start, floor: int, now: datetime) -> bool:
+        """Continue to read at ``start``; False, with nothing changed, if it was moved since ``version`` was read."""
+        here = {**_at(start), "floor": floor}
         return self._update({"version": version + 1, **here, **_seen(now, now, None)}, _CURSOR.c.version == version)
 
     def looked(self, state: SourceState) -> None:
@@ -151,6 +161,7 @@ class SourceStore:
             "before": span.before,
             "since": span.since,
             "until": span.until,
+            "there": _text_of(span.there),
             "position": 0,  # Before every row.
             "row_key": None,
             "total": total,
@@ -182,6 +193,15 @@ class SourceStore:
         unfinished = update(_CATCH_UP).where(_CATCH_UP.c.finished.is_(False))
         values = {"finished": True, "version": SourceCatchUp.version + 1}
         return self._connection.execute(unfinished.values(values)).rowcount == 1
+
+
+def _at(start: Start) -> dict[str, object]:
+    cursor = start.cursor
+    return {"position": cursor.position, "row_key": cursor.row_key, "there": _text_of(start.there)}
+
+
+def _text_of(snapshot: Snapshot | None) -> str | None:
+    return None if snapshot is None else str(snapshot)
 
 
 def _seen(looked_at: datetime, complete_until: datetime, marker: Marker | None) -> dict[str, object]:
@@ -224,7 +244,14 @@ def _begun(row: RowMapping) -> Begun | None:
     if found is None:
         return None
     position, floor, at = found
-    return Begun(Cursor(position, row["row_key"]), floor, at)
+    return Begun(Cursor(position, row["row_key"]), floor, at, _there(row, _CURSOR.c.there))
+
+
+def _there(row: RowMapping, column: ColumnElement[str | None]) -> Snapshot | None:
+    try:
+        return None if row["there"] is None else Snapshot.parse(row["there"])
+    except ValueError:
+        raise RowUnreadableError(str(column)) from None
 
 
 def _all(row: RowMapping, *names: str) -> list[Any] | None:
@@ -241,7 +268,7 @@ def _all(row: RowMapping, *names: str) -> list[Any] | None:
 def _catch_up(row: RowMapping) -> CatchUp:
     filled([row[column] for column in _CATCH_UP.columns], tuple(_CATCH_UP.columns))
     return CatchUp(
-        span=Span(row["before"], row["since"], row["until"]),
+        span=Span(row["before"], row["since"], row["until"], _there(row, _CATCH_UP.c.there)),
         cursor=Cursor(row["position"], row["row_key"]),
         version=row["version"],
         total=row["total"],

@@ -585,6 +585,8 @@ class SourceCursor(Base):
     row_key: Mapped[str | None] = mapped_column(String(64))
     floor: Mapped[int | None]
     """No row from this position on is ever caught up on."""
+    there: Mapped[str | None] = mapped_column(Text)
+    """The snapshot of what was there behind the first position already, and does not count."""
     began_at: Mapped[datetime | None]
     rows: Mapped[int]
     complete_until: Mapped[datetime]
@@ -609,6 +611,8 @@ class SourceCatchUp(Base):
     before: Mapped[int]
     since: Mapped[datetime]
     until: Mapped[datetime | None]
+    there: Mapped[str | None] = mapped_column(Text)
+    """The snapshot that says which of the rows were there; None for all."""
     position: Mapped[int]
     row_key: Mapped[str | None] = mapped_column(String(64))
     total: Mapped[int]

@@ -26,8 +26,8 @@ from tests.support.log_lines import lines_of
 from tests.support.reckoning import Amount
 from tests.support.site import Site
 from tests.support.site_fixtures import clock, server
-from tests.support.source import NOON, AuditTable, decision, other
-from tests.support.source_fixtures import ON_BOTH_SOURCES, audit, source_server
+from tests.support.source import NOON, AuditTable, decision, documented, insert, other, rows_of
+from tests.support.source_fixtures import ON_BOTH_SOURCES, ON_POSTGRESQL, audit, source_server
 from tests.support.source_fixtures import site as site_with_source
 
 __all__ = ["audit", "clock", "server", "site", "source_server"]
@@ -104,7 +104,7 @@ def test_a_reset_says_the_numbers_and_continues_where_it_was_told(
     audit.write(*[other()] * 4)
     plan = plan_reset(site.runtime, None)
     assert (plan.before.position, plan.rows) == (began, 0)
-    assert reset_source(site.runtime, plan, ADMIN) == ResetDone(plan.after.position, ended_catch_up=False)
+    assert reset_source(site.runtime, plan, ADMIN) == ResetDone(plan.after.cursor.position, ended_catch_up=False)
     audit.write(other())
     assert counted(site) == Amount(1), "what was there is skipped"
     plan = plan_reset(site.runtime, began)
@@ -130,6 +130,42 @@ def test_a_reset_counts_nothing_twice_that_is_read_while_someone_decides(site: S
     assert counted(site) == Amount(6)
     said = [it.details for it in entries(site.runtime.database) if it.details.get("act") == "reset"]
     assert [(it["before"], it["position"]) for it in said] == [(6, 6)]
+
+
+@ON_POSTGRESQL
+def test_what_is_there_does_not_count_although_an_older_transaction_runs(site: Site, audit: AuditTable) -> None:
+    """It is behind the cursor: a position is final only once all older transactions have ended."""
+    with audit.connect() as long, audit.connect() as short:
+        insert(long, rows_of(other()))
+        audit.write(*[other()] * 25)
+        insert(short, rows_of(other(), other()))
+        audit.write(other(), at=NOON - 3 * DAY)
+        assert counted(site) == Amount()
+        audit.write(other(), other(), other())
+        site.runtime.source_reading.share = 10_000
+        assert plan_catch_up(site.runtime, NOON - DAY).numbers == SpanNumbers(26, 25, 0)
+        assert all_steps(site, NOON - DAY)[-1].counted == 25, "it waits for no transaction"
+        short.commit()
+        assert counted(site) == Amount(25)
+    assert counted(site) == Amount(31), "what was committed later counts"
+    assert all_steps(site, NOON - 4 * DAY)[-1].counted == 1
+
+
+@ON_POSTGRESQL
+def test_a_reset_to_now_skips_what_is_there_although_an_older_transaction_runs(site: Site, audit: AuditTable) -> None:
+    assert counted(site) == Amount()
+    audit.write(*[other()] * 10)
+    assert counted(site) == Amount(10)
+    with audit.connect() as long:
+        insert(long, rows_of(other()))
+        audit.run(documented("postgresql", "moved"))
+        reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN)
+        audit.write(other())
+    assert counted(site) == Amount(12)
+    began = state(site).begun
+    assert began is not None
+    assert reset_source(site.runtime, plan_reset(site.runtime, began.floor), ADMIN) is not None
+    assert counted(site) == Amount(24), "with a position, everything counts from it on"
 
 
 def test_after_a_restore_nothing_is_caught_up_on_before_the_reset(site: Site, audit: AuditTable) -> None:

@@ -69,7 +69,7 @@ def _confirmed_reset(runtime: "Runtime", position: int | None, *, yes: bool) -> 
     from telemetry_service.pipeline.actions import reset_source as actions
 
     plan = actions.plan_reset(runtime, position)
-    say(f"The cursor moves from position {plan.before.position} to {plan.after.position}.")
+    say(f"The cursor moves from position {plan.before.position} to {plan.after.cursor.position}.")
     say(f"{counted(plan.rows, 'row')} that are there now will be counted, even if they were counted before.")
     confirm(yes=yes)
     return actions.reset_source(runtime, plan, command_actor())

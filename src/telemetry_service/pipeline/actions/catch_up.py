@@ -120,4 +120,4 @@ def _span(begun: Begun, earlier: CatchUp | None, since: datetime) -> Span:
     if until is not None and since >= until:
         message = f"Everything since {rfc3339(until)} was caught up on already."
         raise CatchUpRefusedError(message)
-    return Span(begun.floor, since, until)
+    return Span(begun.floor, since, until, begun.there)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.ledger import Kind, Value
-from telemetry_service.domain.source import Begun, Cursor
+from telemetry_service.domain.source import Begun, Cursor, Start
 from telemetry_service.domain.source_errors import SourceNotBegunError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.stages.source.older_rows import number_behind, position_now
+from telemetry_service.pipeline.stages.source.older_rows import number_behind
+from telemetry_service.pipeline.stages.source.start import start_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class ResetPlan:
     """What a reset would do."""
 
     before: Cursor
-    after: Cursor
+    after: Start
     rows: int
     """Rows that are there already, and are counted next."""
     floor: int
@@ -44,9 +45,9 @@ def plan_reset(runtime: Runtime, position: int | None) -> ResetPlan:
         SourceError: the source cannot be read.
     """
     version, begun = _begun(runtime)
-    after = Cursor(position_now(runtime) if position is None else position)
-    rows = 0 if position is None else number_behind(runtime, after)
-    floor = min(begun.floor, after.position)
+    after = start_now(runtime) if position is None else Start(Cursor(position))
+    rows = 0 if position is None else number_behind(runtime, after.cursor)
+    floor = min(begun.passed, after.cursor.position)
     return ResetPlan(begun.cursor, after, rows, floor, version, to_now=position is None)
 
 
@@ -72,11 +73,11 @@ def _reset(runtime: Runtime, plan: ResetPlan, actor: Actor) -> ResetDone | None:
         if not tx.source.reset(plan.version, plan.after, plan.floor, now):
             return None
         ended = tx.source.end_catch_up()
-        places: dict[str, Value] = {"before": plan.before.position, "position": plan.after.position}
+        places: dict[str, Value] = {"before": plan.before.position, "position": plan.after.cursor.position}
         said: dict[str, Value] = {"act": "reset", **places, "rows": plan.rows}
         tx.ledger.note(now, actor, Kind.SOURCE, said)
     log_event(Event.SOURCE_RESET, actor=actor.label)
-    return ResetDone(plan.after.position, ended)
+    return ResetDone(plan.after.cursor.position, ended)
 
 
 def _begun(runtime: Runtime) -> tuple[int, Begun]:

@@ -9,12 +9,13 @@ from datetime import timedelta
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.admission import Counters
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.source import Begun, Cursor, Horizon, SourceState, Step
+from telemetry_service.domain.source import Begun, Horizon, SourceState, Step
 from telemetry_service.domain.source_errors import SourceFullError, SourceRestoredError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.stages.add_counts import NoRoomError, add_counts
+from telemetry_service.pipeline.stages.source.start import start_now
 from telemetry_service.storage.database import Transaction
 
 _NOTED_EVERY = timedelta(seconds=30)
@@ -31,12 +32,12 @@ def count_step(runtime: Runtime) -> bool:
         state = tx.source.state()
     if state is not None and state.restored:
         raise SourceRestoredError
-    now = runtime.clock.now()
-    horizon, step = _read(runtime, state.begun if state else None)
-    runtime.failpoint(Failpoint.SOURCE_READ)
-    if state is None or step is None:
-        _begin(runtime, horizon)
+    if state is None or state.begun is None:
+        _begin(runtime)
         return False
+    now = runtime.clock.now()
+    horizon, step = _read(runtime, state.begun)
+    runtime.failpoint(Failpoint.SOURCE_READ)
     if step.rows:
         _count(runtime, state, step)
         return True
@@ -44,26 +45,26 @@ def count_step(runtime: Runtime) -> bool:
     return False
 
 
-def _read(runtime: Runtime, begun: Begun | None) -> tuple[Horizon, Step | None]:
-    """Return what can be read, and the next step; None before reading has begun."""
+def _read(runtime: Runtime, begun: Begun) -> tuple[Horizon, Step]:
+    """Return what can be read, and the next step."""
     assert runtime.source is not None  # noqa: S101 - the caller has asked
     with runtime.source.look() as look:
         look.require_contract()
         horizon = look.horizon()
-        if begun is None:
-            return horizon, None
         if look.went_back(begun.cursor, horizon):
             raise SourceRestoredError
-        return horizon, look.step(begun.cursor, runtime.source_reading.share)
+        return horizon, look.step(begun.cursor, runtime.source_reading.share, apart_from=begun.there)
 
 
-def _begin(runtime: Runtime, horizon: Horizon) -> None:
-    """Begin here: what was final before is only caught up on."""
+def _begin(runtime: Runtime) -> None:
+    """Begin here: what is there already is only caught up on."""
+    start = start_now(runtime)
+    runtime.failpoint(Failpoint.SOURCE_READ)
     now = runtime.clock.now()
     with runtime.database.write() as tx:
-        begun = tx.source.begin(Cursor(horizon.below), now)
+        begun = tx.source.begin(start, now)
         if begun:
-            tx.ledger.note(now, SERVICE, Kind.SOURCE, {"act": "begun", "position": horizon.below})
+            tx.ledger.note(now, SERVICE, Kind.SOURCE, {"act": "begun", "position": start.cursor.position})
     if begun:
         log_event(Event.SOURCE_BEGUN)
 

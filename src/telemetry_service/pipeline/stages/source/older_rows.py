@@ -32,17 +32,6 @@ def number_behind(runtime: Runtime, cursor: Cursor) -> int:
         return look.number_behind(cursor)
 
 
-def position_now(runtime: Runtime) -> int:
-    """Return the position from which on no row is final yet.
-
-    Raises:
-        SourceError: the source cannot be read.
-    """
-    with _source(runtime).look() as look:
-        look.require_contract()
-        return look.horizon().below
-
-
 def count_older_step(runtime: Runtime, catch_up: CatchUp) -> None:
     """Read and count the next step of a catch-up, unless another process has meanwhile.
 
