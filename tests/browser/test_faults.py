@@ -102,7 +102,7 @@ def test_a_key_that_cannot_be_opened_names_the_encryption_key(
         page.locator("#show").click()
         expect(page.locator("#revealed-key")).to_contain_text("cannot be decrypted with this ENCRYPTION_KEY")
         page.locator("#test").click()
-        expect(page.locator("#connection-test")).to_contain_text("enter the API key again")
+        expect(page.locator("#connection-test")).to_contain_text("enter the API key, check the settings, and save")
         assert ready.server.journal() == ()
 
 
