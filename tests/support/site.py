@@ -191,6 +191,7 @@ class Site:
         if self.runtime.head_file is not None:
             self.runtime.head_file.unlink(missing_ok=True)
         self.runtime.written_head.head = None
+        self.runtime.database.met(self.runtime.database.committed())  # As in a process that has just begun.
 
     def tick(self) -> WakeReport:
         """Let the next tick fall due, and wake."""
