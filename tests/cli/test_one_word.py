@@ -220,8 +220,17 @@ def _figures(said: Said) -> list[tuple[str, object, object]]:
 
 
 def _moments(said: Said) -> list[tuple[str, object, object]]:
-    facts, health = facts_of(section_of(said.page, "health")), said.health
+    section, health = section_of(said.page, "health"), said.health
+    pairs: list[tuple[str, object, object]] = [
+        ("waiting", health["waiting"], sum(t["accepted_at"] is None for t in said.history["transmissions"])),
+        ("next run of the configuration", said.config["next_run_at"], health["next_run_at"]),
+        ("next send of the configuration", said.config["next_send_at"], health["next_send_at"]),
+    ]
+    if health["code"] == "api_key_missing":  # The first steps take their place.
+        return [*pairs, ("first steps", 'class="checklist"' in section, True)]
+    facts = facts_of(section)
     return [
+        *pairs,
         ("last accepted", facts["Last accepted"][0], shown(health["last_accepted_at"], "Never")),
         ("next run", facts["Next run"][0], shown(health["next_run_at"], "None")),
         ("next run note", health["next_run_note"] in ("", *facts["Next run"]), True),
@@ -229,15 +238,12 @@ def _moments(said: Said) -> list[tuple[str, object, object]]:
         ("next send note", facts["Next send"][-1], health["next_send_note"]),
         ("waiting", facts["Payloads waiting"][0].split()[0], str(health["waiting"])),
         ("waiting note", facts["Payloads waiting"][1], health["waiting_note"]),
-        ("waiting", health["waiting"], sum(t["accepted_at"] is None for t in said.history["transmissions"])),
-        ("next run of the configuration", said.config["next_run_at"], health["next_run_at"]),
-        ("next send of the configuration", said.config["next_send_at"], health["next_send_at"]),
     ]
 
 
 def _rows(said: Said) -> list[tuple[str, object, object]]:
     rows = said.history["transmissions"]
-    found = re.findall(r"<tr role=\"row\">\s*<th scope=\"row\".*?</tr>", section_of(said.page, "history"), re.DOTALL)
+    found = re.findall(r"<tr role=\"row\" data-row>\s*<th scope=\"row\".*?</tr>", section_of(said.page, "history"), re.DOTALL)
     pairs: list[tuple[str, object, object]] = [("rows", len(found), len(rows))]
     for row, response in zip(found, rows, strict=False):
         note = re.search(r'<span class="note">(.*?)</span>', row)

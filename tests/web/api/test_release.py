@@ -164,7 +164,7 @@ def test_the_tab_withdraws_and_offers_nothing_more(service: Running) -> None:
     drawer = browser.get(place).text
     assert "Withdrawn" in drawer
     assert "/decide/" not in drawer
-    assert "Withdrew a payload" in browser.get(f"{TAB}?activity=all").text
+    assert "Withdrew a payload" in browser.get(f"{TAB}/activity").text
 
 
 def test_while_telemetry_is_off_the_tab_offers_to_withdraw_only(service: Running) -> None:
