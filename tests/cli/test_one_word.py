@@ -243,7 +243,9 @@ def _moments(said: Said) -> list[tuple[str, object, object]]:
 
 def _rows(said: Said) -> list[tuple[str, object, object]]:
     rows = said.history["transmissions"]
-    found = re.findall(r"<tr role=\"row\" data-row>\s*<th scope=\"row\".*?</tr>", section_of(said.page, "history"), re.DOTALL)
+    found = re.findall(
+        r"<tr role=\"row\" data-row>\s*<th scope=\"row\".*?</tr>", section_of(said.page, "history"), re.DOTALL
+    )
     pairs: list[tuple[str, object, object]] = [("rows", len(found), len(rows))]
     for row, response in zip(found, rows, strict=False):
         note = re.search(r'<span class="note">(.*?)</span>', row)

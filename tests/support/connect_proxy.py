@@ -1,7 +1,7 @@
 """A proxy on the loopback that tunnels (HTTP CONNECT), or fails as requested."""
 
 import contextlib
-import select
+import selectors
 import socket
 import ssl
 from pathlib import Path
@@ -75,10 +75,12 @@ def trickle_the_tunnel(visit: Visit) -> None:
 def _relay(caller: socket.socket, onward: socket.socket) -> None:
     """Pass on both ways until a side ends; in one thread, for two must not use one TLS connection at the same time."""
     partner = {caller: onward, onward: caller}
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), selectors.DefaultSelector() as ready:  # select() takes no number above 1023.
+        for side in partner:
+            ready.register(side, selectors.EVENT_READ, side)
         while True:
             held_back = [side for side in partner if isinstance(side, ssl.SSLSocket) and side.pending()]
-            for side in held_back or select.select(list(partner), [], [])[0]:
+            for side in held_back or [key.data for key, _ in ready.select()]:
                 received = side.recv(_CHUNK)
                 if not received:
                     return
