@@ -79,10 +79,12 @@ def test_a_clicked_button_waits_for_its_response(ready: Console, page: Page, but
         asked.append(button)
 
     page.route("**/telemetry/*", respond_late)
-    page.locator(button).click()
+    with page.expect_request("**/telemetry/*"):
+        page.locator(button).click()
     expect(page.locator(button)).to_have_attribute("aria-busy", "true")
     page.locator(button).click(force=True)
     page.locator(button).press("Enter")
+    page.wait_for_timeout(200)  # So that what was asked, once or twice, has come here.
     assert len(asked) == 1
     page.unroute_all(behavior="ignoreErrors")
 

@@ -87,7 +87,7 @@ def visit(browser: Browser, console: Console, look: Look) -> Iterator[tuple[Page
         yield page, faults
     finally:
         context.close()
-    assert faults.unexpected() == []
+    assert not faults.unexpected(), faults.unexpected()  # This file is no test, so nothing shows the values.
 
 
 def log_in(context: BrowserContext, console: Console, token: str | None = None) -> None:
