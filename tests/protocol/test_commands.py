@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from telemetry_service.conformance import bundles
 from tests.protocol.files import DOCS, PAGE
 from tests.support.program import Program, kept_environment
+from tests.support.programs import needs
 
 ROOT = DOCS.parent
 
@@ -53,8 +52,6 @@ def test_the_reference_license_server_passes_as_the_page_says(tmp_path: Path) ->
 @contextmanager
 def in_node(folder: Path, script: str) -> Iterator[str]:
     """Run the License Server for Node.js as the page says; return what it prints."""
-    if shutil.which("node") is None or shutil.which("openssl") is None:
-        pytest.skip("needs Node.js and openssl")
     *prepare, start = script.strip().splitlines()
     prepared = run_in(folder, "\n".join(prepare))
     assert prepared.returncode == 0, prepared.stderr
@@ -66,6 +63,7 @@ def in_node(folder: Path, script: str) -> Iterator[str]:
             node.kill()
 
 
+@needs(shutil.which("node") and shutil.which("openssl"), "Node.js or openssl is missing")
 def test_the_license_server_for_node_passes_as_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     start, check = commands("A License Server in Node.js")

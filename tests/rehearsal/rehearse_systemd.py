@@ -10,8 +10,8 @@ _BEFORE = """
 set -x
 export HOME=/root
 git config --global --add safe.directory '*'
-git clone --quiet /rehearsal/repository.git /root/telemetry
-cd /root/telemetry
+git clone --quiet /rehearsal/repository.git /srv/telemetry
+cd /srv/telemetry
 log_in() {
   curl --silent --output /dev/null --write-out "login with $2: %{http_code}\\n" http://127.0.0.1:8080/login \\
     -H 'Origin: http://127.0.0.1:8080' --data-urlencode name=admin --data-urlencode "password=$1"
