@@ -7,8 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key, RSAKey
+from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from telemetry_service.domain.base64url import to_base64url
@@ -38,6 +40,14 @@ def sign(key: Key, claims: dict[str, Any], alg: str = "ES256", **header: Any) ->
     members = {"alg": alg, "kid": key.kid, **header}
     given = {name: value for name, value in members.items() if value is not None}
     return jwt.encode(given, claims, key, registry=JWSRegistry(algorithms=[alg], strict_check_header=False))
+
+
+def sign_raw(key: OKPKey, claims: dict[str, Any], alg: str) -> str:
+    """Sign with a curve under any name."""
+    private = key.private_key
+    assert isinstance(private, Ed25519PrivateKey | Ed448PrivateKey)
+    signed = b".".join(to_base64url(json.dumps(part).encode()) for part in ({"alg": alg, "kid": key.kid}, claims))
+    return b".".join((signed, to_base64url(private.sign(signed)))).decode()
 
 
 def sign_with_the_public_key(key: RSAKey, claims: dict[str, Any]) -> str:

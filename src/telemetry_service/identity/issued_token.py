@@ -23,15 +23,24 @@ from telemetry_service.domain.errors import IdentityRefusedError
 from telemetry_service.domain.person import Person, Role
 from telemetry_service.identity.signing_keys import PublicKey
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519")
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 LEEWAY = timedelta(seconds=60)
 """How far the issuer's clock may differ from this one."""
 
 _LONGEST_TOKEN = 16 * 1024
 _LONGEST_SUBJECT, _LONGEST_NAME = 255, 200
 _NAMES = ("name", "preferred_username", "email")
+_TODAY = {"EdDSA": "Ed25519"}
+"""RFC 9864 renamed it; many libraries keep the name of RFC 8037, which stands for a second curve as well."""
+
+
+class _Registry(jws.JWSRegistry):
+    def get_alg(self, name: str) -> Any:  # noqa: ANN401 - a class that the library keeps to itself
+        return super().get_alg(_TODAY.get(name, name))
+
+
 # Unknown members of the header are ignored, as RFC 7515 demands; those that it calls critical are refused.
-_REGISTRY = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
+_REGISTRY = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 _REASONS = {"iss": "issuer", "aud": "audience", "exp": "expired", "nbf": "not_yet_valid", "iat": "issued_later"}
 
 Claims = Mapping[str, Any]
