@@ -388,6 +388,27 @@ def test_whoever_is_logged_in_to_the_console_is_logged_in_to_the_tab(
             assert host.page.url == f"{host.url}/#telemetry/settings"
 
 
+def test_a5_a_log_out_that_is_confirmed_leaves_no_session_of_an_earlier_login(
+    browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path
+) -> None:
+    nginx, gateway, names = Nginx(tmp_path), GatewayOfTest(tmp_path), Event()
+    names.set()
+    console = Console(sqlite_url, clock, server, _deployed(nginx, **gateway.environment))
+    with _identity(gateway, clock, names) as identity:
+        telemetry = snippets("nginx")[1].replace("http://127.0.0.1:9090", identity)
+        with _behind_nginx(console, nginx, telemetry) as running, _visit(browser, *running) as host:
+            host.open()
+            host.page.evaluate("document.getElementById('host-modal').close()")
+            assert [it["name"] for it in host.page.context.cookies()] == ["__Secure-telemetry_session"]
+            host.page.locator("#log-out").click()
+            expect(host.page.locator("#state")).to_have_text("Logged out")
+            assert host.page.context.cookies() == []
+            names.clear()  # The console has ended its own session, too.
+            host.faults.expected_statuses.add(401)
+            host.page.reload()
+            expect(host.frame().locator("h1")).to_have_text("You aren’t logged in to Telemetry")
+
+
 @NEEDS_PROVIDER
 def test_people_log_in_at_their_provider_in_a_window_beside_the_console(
     browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer, tmp_path: Path

@@ -1,5 +1,6 @@
 """Logging in and out at a real OpenID provider in a real browser, whose policies for forms and cookies apply."""
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.support.real_clock import RealClock
 from tests.support.running import Running
 
 pytestmark = NEEDS_PROVIDER
+
+ELSEWHERE = "http://elsewhere.example"
 
 
 @pytest.fixture
@@ -70,6 +73,32 @@ def test_a_person_logs_in_and_out_at_the_provider(visitor: Page) -> None:
     expect(visitor.locator("#login-provider")).to_be_visible()
     visitor.click("#login-provider")
     expect(visitor.locator('input[name="login"]')).to_be_visible()
+
+
+def test_a3_another_site_opens_no_session_and_ends_none(visitor: Page, service: Running) -> None:
+    visitor.goto(paths.TAB)
+    visitor.click("#login-provider")
+    _log_in_at_provider(visitor)
+    visitor.wait_for_url(f"**{paths.TAB}")
+    context, here = visitor.context, str(service.client.base_url)
+    lure = f'<a id="lure" href="{here}{paths.PROVIDER_LOGIN}?next={paths.ACCESS}">Win a prize</a>'
+    context.route(f"{ELSEWHERE}/**", lambda route: route.fulfill(body=lure, content_type="text/html"))
+
+    def follow_the_lure() -> None:
+        visitor.goto(f"{ELSEWHERE}/")
+        visitor.click("#lure")
+        visitor.wait_for_url(f"{here}/**")
+
+    session = context.cookies(here)
+    follow_the_lure()
+    assert visitor.url == f"{here}{paths.ACCESS}", "who is logged in sees the page"
+    assert context.cookies(here) == session
+    context.clear_cookies(domain="127.0.0.1", name=re.compile("telemetry"))
+    follow_the_lure()
+    expect(visitor.get_by_role("heading", name="Log in")).to_be_visible()
+    assert [it["name"] for it in context.cookies(here) if "telemetry" in it["name"]] == ["telemetry_login_page"]
+    visitor.click("#login-provider")
+    expect(visitor.locator("header")).to_contain_text("Ada Lovelace")
 
 
 def test_two_tabs_log_in_at_the_provider_at_the_same_time(visitor: Page) -> None:

@@ -12,6 +12,9 @@ STANDARD = [
     for line in (Path(__file__).parent / "asvs_5_0_0.txt").read_text().split()
     if line.startswith("V") and line[1].isdigit()
 ]
+FINDINGS = {"S1", "S5", "M1", "M2", "M6", "M7", "I1", "I2", "I3", "I9"}
+"""On access, and those beside it that were tested together."""
+
 LISTS = ("### Claimed", "### Not applicable", "### Up to the deployment", "### Not met")
 
 
@@ -45,10 +48,12 @@ def test_a_dependency_with_a_vulnerability_has_a_time_to_be_replaced() -> None:
         assert list(ROOT.glob(file)), file
 
 
-def test_every_claim_names_a_test_that_exists() -> None:
+def test_every_claim_and_every_finding_names_a_test_that_exists() -> None:
     rows = [line for line in _list("### Claimed").splitlines() if line.startswith("| V")]
     assert len(rows) == len(_requirements(_list("### Claimed")))
-    for row in rows:
+    findings = [line for line in _list("## Findings of the reviews").splitlines() if re.match(r"\| [A-Z]\d", line)]
+    assert {row.split()[1] for row in findings} >= FINDINGS
+    for row in rows + findings:
         shown = re.findall(r"`([a-z_/]+/test_[a-z_]+\.py)`: `([a-z0-9_]+)`", row)
         assert shown, row
         for file, name in shown:

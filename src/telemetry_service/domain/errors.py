@@ -661,7 +661,7 @@ class RoleMissingError(ScopeMissingError):
     code = "role-missing"
     sentence = (
         "Your role is viewer: you may look and export, but not change anything. This needs the role administrator,"
-        " which your identity provider assigns."
+        " which your identity provider or your console assigns."
     )
 
 

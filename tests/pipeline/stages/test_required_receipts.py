@@ -96,7 +96,7 @@ def test_a_forged_receipt_waits_and_stays_in_the_ledger_as_it_came(site: Site, f
 
 
 @ON_BOTH
-def test_an_altered_license_block_is_not_believed(site: Site, pinned: ReceiptSigner) -> None:
+def test_m1_an_altered_license_block_is_not_believed(site: Site, pinned: ReceiptSigner) -> None:
     site.server.server.mode = accept_and_sign(pinned, signed=NEWS | {"tier": "starter"}, unsigned=NEWS)
     send(site)
     assert tier(site) == "starter"

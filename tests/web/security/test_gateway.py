@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc.jwk import OKPKey
 
 from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.errors import IdentityRefusedError
@@ -16,7 +17,7 @@ from telemetry_service.log.events import Event
 from telemetry_service.web.tab import paths
 from tests.support.databases import RunDatabases
 from tests.support.each import each
-from tests.support.issuer import AUDIENCE, GatewayOfTest, ec_key, rsa_key, sign, sign_with_the_public_key
+from tests.support.issuer import AUDIENCE, GatewayOfTest, ec_key, rsa_key, sign, sign_raw, sign_with_the_public_key
 from tests.support.log_lines import lines_of
 from tests.support.running import Running, code_in
 from tests.web.security.test_authorization import PAGE, PERSONAL, PUBLIC, ROUTES, VIEWED, Credentials, call_route
@@ -198,6 +199,18 @@ def test_a_deployment_whose_console_needs_it_allows_more(sqlite_url: str, gatewa
     with Running(sqlite_url, gateway.environment | {"TELEMETRY_IDENTITY_LIFETIME_MINUTES": "1440"}) as service:
         assert _get(service, _changed(exp=timedelta(hours=24))(gateway, service)).status_code == 200
         assert _get(service, _changed(exp=timedelta(hours=24, seconds=1))(gateway, service)).status_code == 401
+
+
+def test_ed25519_counts_under_both_of_its_names_and_no_other_curve_under_them(
+    service: Running, gateway: GatewayOfTest
+) -> None:
+    claims = gateway.claims(service.clock.now())
+    first, other = OKPKey.generate_key("Ed25519", {"kid": "a"}), OKPKey.generate_key("Ed448", {"kid": "b"})
+    for key, statuses in ((first, [200, 200]), (other, [401, 401])):
+        gateway.publish(gateway.key, key)
+        service.clock.advance(timedelta(seconds=6))
+        tokens = (sign_raw(key, claims, alg) for alg in ("Ed25519", "EdDSA"))
+        assert [_get(service, token).status_code for token in tokens] == statuses
 
 
 def test_two_headers_are_a_malformed_request(service: Running, gateway: GatewayOfTest) -> None:
@@ -404,3 +417,11 @@ def test_minors_2_and_3_who_has_no_session_is_told_of_none_and_ends_none(
     headers = {HEADER: token, "X-CSRF-Token": _csrf_token(service, token), **OWN}
     ended = service.client.post(paths.END_SESSIONS, data={"which": "None"}, headers=headers)
     assert ended.status_code == 404
+
+
+def test_t18_whom_the_console_names_sees_no_login(service: Running, gateway: GatewayOfTest) -> None:
+    for token, status in ((gateway.token(service.clock.now()), 200), ("x.y.z", 401)):
+        led = _get(service, token, f"{paths.LOGIN}?next={paths.ACCESS}")
+        assert (led.status_code, led.headers["location"]) == (303, paths.ACCESS)
+        assert _get(service, token, paths.ACCESS).status_code == status
+    assert service.client.get(paths.LOGIN).status_code == 200

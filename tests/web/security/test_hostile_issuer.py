@@ -28,7 +28,7 @@ from tests.support.log_lines import lines_of
 from tests.support.running import PASSWORD, Running
 
 PUBLIC_URL = "https://telemetry.example"
-THERE = {"Host": "telemetry.example"}
+THERE = {"Host": "telemetry.example", "Sec-Fetch-Site": "none"}
 COOKIE = "__Host-telemetry_provider_login_"
 SESSION = "__Host-telemetry_session"
 Forge = Callable[[HostileIssuer, int, str], str]
@@ -401,7 +401,15 @@ def test_a3_another_site_opens_no_session_and_ends_none(service: Running, issuer
             assert left.status_code == 303
             assert left.headers["location"].startswith(issuer.issuer) is leaves, (site, query)
             assert leaves or (left.headers["location"], "set-cookie" in left.headers) == (leads_to, False)
-    assert f'href="{address}"' in _get(service, leads_to).text, "a click leads to the provider"
+    login = _get(service, leads_to)
+    assert f'href="{address}"' in login.text, "a click leads to the provider"
+    # Without TLS, no browser says where it comes from; the cookie of the login page does.
+    (seen,) = login.headers.get_list("set-cookie")
+    assert seen.endswith("; SameSite=strict; Secure")
+    for cookies, leaves in {f"{SESSION}={session}": False, seen.partition(";")[0]: True}.items():
+        left = service.client.get(address, headers={"Host": THERE["Host"], "Cookie": cookies})
+        service.client.cookies.clear()
+        assert left.headers["location"].startswith(issuer.issuer if leaves else leads_to), cookies
     assert _get(service, paths.TAB, {SESSION: session}).status_code == 200
 
 

@@ -55,7 +55,8 @@ def browser(service: Running, provider: OpenIdProviderProcess) -> Iterator[httpx
 
 def _browser(service: Running, provider: OpenIdProviderProcess) -> httpx.Client:
     context = ssl.create_default_context(cafile=provider.ca_file)
-    return httpx.Client(base_url=service.client.base_url, verify=context, trust_env=False, timeout=30)
+    clicks = {"Sec-Fetch-Site": "none"}
+    return httpx.Client(base_url=service.client.base_url, verify=context, trust_env=False, timeout=30, headers=clicks)
 
 
 def _log_in(browser: httpx.Client, person: str = "ada", query: str = "") -> httpx.Response:

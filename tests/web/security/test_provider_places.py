@@ -31,6 +31,7 @@ SESSION = "__Host-telemetry_session"
 STRANGER, PERSON, PROVIDER = "203.0.113.66", "192.0.2.7", "198.51.100.4"
 ASKED, OF_ONE, OF_NETWORK = 30, 2, 4
 ADDRESSES = 10
+CALLERS, LEAVING = 48, 40
 GIVEN_UP = 5
 """Seconds. What waits for a provider that hangs, waits so long."""
 
@@ -49,7 +50,7 @@ def service(run_databases: RunDatabases, tmp_path: Path, issuer: HostileIssuer) 
 
 
 def _headers(address: str, cookie: str | None = None) -> dict[str, str]:
-    forwarded = {"Host": HOST, "X-Forwarded-For": address, "X-Forwarded-Proto": "https"}
+    forwarded = {"Host": HOST, "X-Forwarded-For": address, "X-Forwarded-Proto": "https", "Sec-Fetch-Site": "none"}
     return forwarded | ({"Cookie": cookie} if cookie else {})
 
 
@@ -195,6 +196,18 @@ def test_a_provider_that_hangs_hurts_no_other_page_and_lets_people_in_as_soon_as
         assert sum(one.done() for one in strangers) < len(strangers)
     assert _soon(lambda: _log_in(service, issuer, PERSON)) == 303
     assert {one.result().status_code for one in strangers} <= {401, 503}
+
+
+def test_m4_no_page_waits_for_the_addresses_of_a_provider_in_the_threads_of_all(
+    service: Running, issuer: HostileIssuer
+) -> None:
+    led = [_headers(f"203.0.113.{number}") | {"Sec-Fetch-Site": "cross-site"} for number in range(CALLERS)]
+    pages = (paths.PROVIDER_ENDED, paths.PROVIDER_LOGIN)
+    with _hung(issuer), ThreadPoolExecutor(2 * CALLERS) as callers:
+        asked = [callers.submit(service.client.get, page, headers=by_others) for page in pages for by_others in led]
+        _soon(lambda: _wait_until(lambda: sum(one.done() for one in asked) == 2 * CALLERS - LEAVING))
+        assert _soon(lambda: service.client.get(paths.LOGIN, headers=_headers(PERSON))).status_code == 200
+        assert sum(one.done() for one in asked) < 2 * CALLERS
 
 
 def test_addresses_that_came_back_in_vain_wait_only_for_each_other(

@@ -179,7 +179,7 @@ def logs_in(refused: Callable[..., T]) -> Callable[[Callable[P, T]], Callable[P,
             try:
                 admitted = await run_in_threadpool(_admit, request, context, given["caller"])
             except LoginThrottledError as refusal:
-                return await run_in_threadpool(refused, request, context, given["next"], refusal)
+                return await run_in_threadpool(refused, request, context, given["next"], refusal, given["name"])
             return await _begin_login(context.pools, admitted, partial(endpoint, *args, **kwargs))
 
         return run

@@ -18,6 +18,7 @@ PROVIDER_SECONDS = 10 * 60
 """As long as a login at the provider may take."""
 
 _SESSION, _DEVICE, _PROVIDER = "telemetry_session", "telemetry_device", "telemetry_provider_login"
+_LOGIN_PAGE = "telemetry_login_page"
 _DIGITS, _HEXADECIMAL = 16, frozenset("0123456789abcdef")
 
 
@@ -44,6 +45,16 @@ def read_device_cookie(request: Request) -> str | None:
 def set_device_cookie(request: Request, response: Response, value: str) -> None:
     """Let the browser be known at its next login. It stays there after a logout."""
     response.set_cookie(value=value, max_age=DEVICE_SECONDS, **cookie(request, _DEVICE, "strict"))
+
+
+def note_login_page(request: Request, response: Response) -> None:
+    """Let the browser show that it comes from our login. A strict cookie goes nowhere that another site leads to."""
+    response.set_cookie(value="shown", max_age=SESSION_SECONDS, **cookie(request, _LOGIN_PAGE, "strict"))
+
+
+def comes_from_login_page(request: Request) -> bool:
+    """Whether our own page led the browser here, after it was shown the login."""
+    return cookie_name(place_of(request), _LOGIN_PAGE) in request.cookies
 
 
 def provider_cookies(request: Request) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from fastapi import Request
 
 from telemetry_service.domain.errors import RequestForgeryError
 from telemetry_service.web.http.place import place_of
+from telemetry_service.web.security.cookies import comes_from_login_page
 
 HEADER = "X-CSRF-Token"
 FIELD = "csrf_token"
@@ -79,6 +80,16 @@ class ForgeryCheckError(RequestForgeryError):
 def is_from_elsewhere(request: Request) -> bool:
     """Whether the browser says that another site led to this request."""
     return request.headers.get("sec-fetch-site", _SAME_ORIGIN) not in _OWN_PAGES
+
+
+def may_be_led_by_others(request: Request) -> bool:
+    """Whether another site may have led the browser to a page that acts when it is shown.
+
+    Without TLS, browsers do not say so. They still keep a strict cookie from what other sites lead them to.
+    """
+    if "sec-fetch-site" in request.headers:
+        return is_from_elsewhere(request)
+    return not comes_from_login_page(request)
 
 
 def check_origin(request: Request) -> None:

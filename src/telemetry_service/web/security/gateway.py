@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from telemetry_service.identity.gateway import GatewayIdentities
 
 
+def is_vouched_for(request: Request, context: WebContext) -> bool:
+    """Whether the gateway says who is logged in, right or wrong."""
+    gateway = context.authentication.gateway
+    return gateway is not None and gateway.header in request.headers
+
+
 async def gateway_login(request: Request, context: WebContext, *, is_page: bool) -> Login | None:
     """Return who the gateway says is logged in; None if it says nothing, or there is none.
 

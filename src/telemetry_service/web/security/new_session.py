@@ -1,10 +1,20 @@
-"""Gives a browser that has logged in its session: one at a time, so that no forgotten cookie of it stays valid."""
+"""The session of a browser that logs in: one at a time, so that no forgotten cookie of it stays valid."""
 
 from fastapi import Request, Response
 
 from telemetry_service.domain.actor import Actor
+from telemetry_service.domain.errors import AccessDeniedError
+from telemetry_service.identity.sessions import Session
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.security.cookies import read_session_cookie, set_session_cookie
+
+
+def session_of(request: Request, context: WebContext) -> Session | None:
+    """Return the session that the browser has on a public page; None if there is none."""
+    try:
+        return context.authentication.sessions.find(read_session_cookie(request) or "")
+    except AccessDeniedError:
+        return None
 
 
 def begin_session(request: Request, response: Response, context: WebContext, caller: Actor, token: str) -> None:

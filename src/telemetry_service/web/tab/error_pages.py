@@ -17,13 +17,16 @@ from telemetry_service.web.tab.forms.unsaved_form import form_again, keep_form, 
 from telemetry_service.web.tab.labels import Badge
 from telemetry_service.web.tab.rendering import is_htmx, pages_of, see_other
 
+_FOR_PROGRAMS = ("/api/", "/metrics", "/static/")
+
 
 class TabErrorPages:
     """The pages of the tab and the login, for the one exception handler."""
 
     def include(self, request: Request) -> bool:
-        """Whether a request is for one of these pages."""
-        return request.url.path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT))
+        """Whether a request is for one of these pages, or for an address that a browser has made up."""
+        path = request.url.path
+        return path.startswith((paths.TAB, paths.LOGIN, paths.LOGOUT)) or _is_for_people(request, path)
 
     async def respond(self, request: Request, problem: Problem) -> Response:
         """Return a response that the browser can show. Changes in one of our forms are not lost."""
@@ -37,6 +40,11 @@ class TabErrorPages:
         response = _toast(request, problem) if is_htmx(request) else _page(request, problem)
         set_renewed_session(request, response)
         return response
+
+
+def _is_for_people(request: Request, path: str) -> bool:
+    """Whether a browser that is to show a page asks for what no program does."""
+    return "text/html" in request.headers.get("accept", "") and not path.startswith(_FOR_PROGRAMS)
 
 
 def _page(request: Request, problem: Problem) -> Response:

@@ -18,7 +18,8 @@ from telemetry_service.web.security.authorization import (
 )
 from telemetry_service.web.security.browsers import browser_of
 from telemetry_service.web.security.cookies import read_device_cookie, read_session_cookie, set_device_cookie
-from telemetry_service.web.security.new_session import begin_session
+from telemetry_service.web.security.gateway import is_vouched_for
+from telemetry_service.web.security.new_session import begin_session, session_of
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.access_routes import forget_session, logged_out
@@ -44,7 +45,12 @@ def show_login(
     next: str = paths.TAB,  # noqa: A002 - the parameter's name
     ended: bool = False,  # noqa: FBT001, FBT002 - a query parameter
 ) -> Response:
-    """Show the login, and say that the session has ended if it interrupted something."""
+    """Show the login, and say that the session has ended if it interrupted something.
+
+    Who is logged in continues to the page. If the console says who that is, its word counts there, right or wrong.
+    """
+    if is_vouched_for(request, context) or session_of(request, context) is not None:
+        return see_other(local_address(next))
     return login_page(request, context, next, ended=ended)
 
 
@@ -59,13 +65,13 @@ def log_in(
     password: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = paths.TAB,  # noqa: A002 - the field's name
 ) -> Response:
-    """Open a session and redirect to the requested page. A wrong login keeps nothing that was typed."""
+    """Open a session and redirect to the requested page. A wrong login keeps the name that was typed."""
     device = context.authentication.devices.read(read_device_cookie(request))
     try:
         _check_open(context)
         opened = context.authentication.sessions.log_in(name, password, caller, device, browser_of(request))
     except (LoginFailedError, LoginThrottledError, LocalLoginClosedError) as refusal:
-        return login_refused(request, context, next, refusal)
+        return login_refused(request, context, next, refusal, name)
     response = see_other(local_address(next))
     begin_session(request, response, context, caller, opened.token)
     if opened.device_cookie is not None:

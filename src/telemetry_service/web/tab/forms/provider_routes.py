@@ -28,12 +28,11 @@ from telemetry_service.web.security.cookies import (
     clear_provider_cookies,
     provider_cookie_of,
     provider_cookies,
-    read_session_cookie,
     set_provider_cookie,
     set_session_cookie,
 )
-from telemetry_service.web.security.csrf import is_from_elsewhere
-from telemetry_service.web.security.new_session import begin_session
+from telemetry_service.web.security.csrf import may_be_led_by_others
+from telemetry_service.web.security.new_session import begin_session, session_of
 from telemetry_service.web.tab import paths
 from telemetry_service.web.tab.appearance import local_address
 from telemetry_service.web.tab.forms.login_page import login_refused
@@ -54,9 +53,14 @@ Parameter = Annotated[str, Query(max_length=_MOST)]
 router = Topic("tab", described=False)
 
 
-def _has_addresses(*, request: Request, context: WebContext, **_given: object) -> bool:
+def _has_addresses(*, context: WebContext, **_given: object) -> bool:
     provider = context.authentication.provider
-    return provider is None or provider.is_known or is_from_elsewhere(request)
+    return provider is None or provider.is_known
+
+
+def _needs_none(*, request: Request, context: WebContext, **_given: object) -> bool:
+    """Whether it is known where the browser goes: whom others lead here does not leave."""
+    return may_be_led_by_others(request) or _has_addresses(context=context)
 
 
 def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> bool:
@@ -66,7 +70,7 @@ def _has_key(*, context: WebContext, logout_token: str, **_given: object) -> boo
 
 @router.get(paths.PROVIDER_LOGIN)
 @public
-@leaves_for_issuer(_has_addresses)
+@leaves_for_issuer(_needs_none)
 def leave(
     request: Request,
     context: Context,
@@ -79,10 +83,10 @@ def leave(
     another site leads here gets the page of the login instead, whose button leads to the provider.
     """
     provider = _provider_of(context)
-    if is_from_elsewhere(request):
+    if may_be_led_by_others(request):
         return see_other(f"{paths.LOGIN}?next={quote(_page(next), safe='/')}")
     try:
-        begun = provider.begin(_page(next), _session_of(request, context) if again else None)
+        begun = provider.begin(_page(next), _renewable(request, context) if again else None)
     except IssuerUnavailableError as refusal:
         return login_refused(request, context, next, refusal)
     response = see_other(begun.address)
@@ -165,13 +169,10 @@ def _provider_of(context: WebContext) -> "OpenIdProvider":
     return provider
 
 
-def _session_of(request: Request, context: WebContext) -> Session | None:
+def _renewable(request: Request, context: WebContext) -> Session | None:
     """Return the session to renew; None if it has ended or is the local administrator's."""
-    try:
-        session = context.authentication.sessions.find(read_session_cookie(request) or "")
-    except AccessDeniedError:
-        return None
-    return session if session.person.issuer is not None else None
+    session = session_of(request, context)
+    return session if session is not None and session.person.issuer is not None else None
 
 
 def _open_or_renew(
@@ -182,7 +183,7 @@ def _open_or_renew(
         opened = sessions.open(finished.proven, caller, browser_of(request))
         begin_session(request, response, context, caller, opened.token)
         return
-    session = _session_of(request, context)
+    session = _renewable(request, context)
     if session is None or session.session_id != finished.begun.session_id:
         raise IdentityRefusedError("session_ended")
     set_session_cookie(request, response, sessions.renew(session, finished.proven, caller))
