@@ -25,7 +25,8 @@ from telemetry_service.web.metrics.names import Name
 from tests.support.actors import ADMIN
 from tests.support.databases import on_sqlite
 from tests.support.license_server import LicenseServer, Trouble, reply
-from tests.support.scrapes import ALERTS, Scrapes, alert_names, needs_promtool, promtool
+from tests.support.prometheus import NEEDS_PROMETHEUS, Prometheus
+from tests.support.scrapes import ALERTS, STEP_SECONDS, Scrapes, alert_names, needs_promtool, promtool, rules
 from tests.support.site import Site, usage
 from tests.support.site_fixtures import clock, server
 from tests.support.source import AuditTable, decision
@@ -160,12 +161,19 @@ def _disk_is_full(world: World) -> None:
 
 
 def _reports_are_refused(world: World) -> None:
+    """A reporter repeats what was refused every five minutes; that it does so in each quarter of an hour is enough."""
+    world.scrapes.goes_on["telemetry_http_problems_total"] = 1
     for _ in range(3):
-        request = Request({"type": "http", "state": {}, "endpoint": post_usage, "headers": []})
-        note_route(request)
-        note_problem(request, problem_of(PeriodFullError(())))
-        world.scrapes.metrics.requests.add(request.scope, 409, 0.1)
+        for _ in range(4):
+            _a_report_is_refused(world)
         world.scrapes.let_pass(1)
+
+
+def _a_report_is_refused(world: World) -> None:
+    request = Request({"type": "http", "state": {}, "endpoint": post_usage, "headers": []})
+    note_route(request)
+    note_problem(request, problem_of(PeriodFullError(())))
+    world.scrapes.metrics.requests.add(request.scope, 409, 0.1)
 
 
 def _logins_fail(world: World) -> None:
@@ -230,6 +238,14 @@ def test_an_alert_fires_for_its_failure(world: World, tmp_path: Path, fail: Call
     assert world.scrapes.firing(tmp_path) >= FAILURES[fail]
 
 
+def test_a_report_that_is_refused_now_and_then_is_no_alarm(world: World, tmp_path: Path) -> None:
+    for _ in range(4):
+        _a_report_is_refused(world)
+        world.scrapes.let_pass(1)
+    assert world.scrapes.firing(tmp_path) == set()
+
+
+@NEEDS_PROMETHEUS
 def test_no_alert_fires_in_a_month_without_a_failure(world: World, tmp_path: Path) -> None:
     for _ in range(31):
         world.site.report(usage(1))
@@ -238,3 +254,16 @@ def test_no_alert_fires_in_a_month_without_a_failure(world: World, tmp_path: Pat
     assert len(world.server.journal()) == 2, "the schedule has sent, so the month was a real one"
     assert sum(payload.total_events for payload in world.server.payloads()) > 31, "and the source was read"
     assert world.scrapes.firing(tmp_path) == set()
+    _assert_that_a_prometheus_with_this_month_sees_the_same(world, tmp_path)
+
+
+def _assert_that_a_prometheus_with_this_month_sees_the_same(world: World, folder: Path) -> None:
+    """No rule holds at any moment. A server evaluates alerts only in the present, so each rule is asked for."""
+    start, end = world.scrapes.remember(folder)
+    with Prometheus(folder, [], "no token") as prometheus:
+        prometheus.wait_for("vector(1)")
+        asked = {rule["alert"]: rule["expr"] for rule in rules()} | {"": 'telemetry_health{status="warning"} == 1'}
+        held = {name: prometheus.moments(rule, start, end, STEP_SECONDS) for name, rule in asked.items()}
+    warned = held.pop("") * STEP_SECONDS
+    assert warned > timedelta(days=5).total_seconds(), "the month is there: its health warns in the days before a run"
+    assert held == dict.fromkeys(alert_names(), 0)

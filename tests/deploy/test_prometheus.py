@@ -39,7 +39,7 @@ def service(sqlite_url: str, tmp_path: Path) -> Iterator[Running]:
 
 def test_prometheus_scrapes_it_shows_it_and_raises_the_alarm(service: Running, tmp_path: Path) -> None:
     target = str(service.client.base_url).removeprefix("http://").rstrip("/")
-    with Prometheus(tmp_path, target, service.tokens[Scope.METRICS]) as prometheus:
+    with Prometheus(tmp_path, [target], service.tokens[Scope.METRICS]) as prometheus:
         prometheus.wait_for('up{job="control-core-telemetry"} == 1')
         prometheus.wait_for("count_over_time(telemetry_build_info[1m]) >= 2")
         empty = {title for title, query in dashboard_queries().items() if not prometheus.query(query)}
@@ -50,5 +50,5 @@ def test_prometheus_scrapes_it_shows_it_and_raises_the_alarm(service: Running, t
 
 def test_another_scope_is_refused_and_prometheus_says_the_service_is_down(service: Running, tmp_path: Path) -> None:
     target = str(service.client.base_url).removeprefix("http://").rstrip("/")
-    with Prometheus(tmp_path, target, service.tokens[Scope.REPORT]) as prometheus:
+    with Prometheus(tmp_path, [target], service.tokens[Scope.REPORT]) as prometheus:
         prometheus.wait_for('ALERTS{alertname="TelemetryDown",alertstate="firing"}')

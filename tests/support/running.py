@@ -11,14 +11,14 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from telemetry_service.app import create_app
+from telemetry_service.app import make_app
 from telemetry_service.domain.person import Person
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.identity.sessions import Proven
 from telemetry_service.pipeline.heartbeat import HeartbeatLimits
 from telemetry_service.sealing.keyring import generate_key
-from telemetry_service.service import Options
+from telemetry_service.service import Options, Service, open_service
 from telemetry_service.settings import load_settings
 from telemetry_service.web.context import WebContext
 from telemetry_service.web.http.connection_limits import ConnectionLimits
@@ -49,7 +49,7 @@ class Running:
     """0 for any that is free."""
 
     def __enter__(self) -> Self:
-        self.app: FastAPI = create_app(
+        self.service: Service = open_service(
             load_settings(
                 {
                     "ENCRYPTION_KEY": generate_key(),
@@ -61,6 +61,7 @@ class Running:
             ),
             Options(clock=self.clock, hash_cost=CHEAP, heartbeat=self.heartbeat, scheduled=self.scheduled),
         )
+        self.app: FastAPI = make_app(self.service)
         self._server = uvicorn.Server(server_config(self.app, "127.0.0.1", self.port, self.proxies, self.limits))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

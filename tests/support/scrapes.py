@@ -8,11 +8,12 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry_service.domain.readiness import Readiness
@@ -33,10 +34,10 @@ ALERTS = FOLDER / "alerts.yml"
 needs_promtool = needs(shutil.which("promtool"), "promtool, of the distribution's package prometheus, is not installed")
 
 _STEP_MINUTES = 15
+STEP_SECONDS = 60 * _STEP_MINUTES
 _STEPS_AN_HOUR = 60 // _STEP_MINUTES
 _JOB = 'instance="10.0.0.7:8080",job="control-core-telemetry"'
 _CLOCKS = frozenset({Name.CLOCK, Name.LAST_WAKING})
-"""What goes on between two scrapes of an hour."""
 
 
 class Scrapes:
@@ -49,6 +50,8 @@ class Scrapes:
         self._hours = 0
         self.fixed: dict[str, float] = {Name.DISK_FREE: 50e9}
         """What is not taken from this machine: the alerts are not about its disk."""
+        self.goes_on: dict[str, int] = dict.fromkeys(_CLOCKS, STEP_SECONDS)
+        """What grows between two scrapes of an hour, and by how much in a step."""
         self._scraped: list[int] = []
         self._series: dict[str, dict[int, float]] = {}
         self._heartbeat = Heartbeat(runtime)
@@ -93,7 +96,7 @@ class Scrapes:
 
     def firing(self, folder: Path) -> set[str]:
         """Return the names of the alerts that fired at any time."""
-        named = set(re.findall(r"\b(?:telemetry_\w+|up)\b", ALERTS.read_text()))
+        named = _named()
         input_series = [
             {"series": series, "values": self._values(series, values)}
             for series, values in self._series.items()
@@ -108,6 +111,31 @@ class Scrapes:
         document = {"rule_files": [str(ALERTS)], "evaluation_interval": f"{_STEP_MINUTES}m", "tests": [test]}
         return _found(folder, document)
 
+    def remember(self, folder: Path) -> tuple[float, float]:
+        """Write everything into the storage of a Prometheus in ``folder``; return the first and the last moment."""
+        named, began = _named(), self._start.timestamp()
+        lines = [
+            f"{series} {value} {began + minutes * 60}\n"
+            for series, values in self._series.items()
+            if series.partition("{")[0] in named
+            for minutes, value in self._points(series, values)
+        ]
+        file = folder / "scraped.txt"
+        file.write_text("".join([*lines, "# EOF\n"]))
+        wide = f"--max-block-duration={2 * self._hours}h"
+        done, said = promtool("tsdb", "create-blocks-from", wide, "openmetrics", str(file), str(folder / "data"))
+        assert done == 0, said
+        return began + self._scraped[0] * 3600, began + self._hours * 3600
+
+    def _points(self, series: str, values: dict[int, float]) -> Iterator[tuple[int, float]]:
+        """Yield the minute and the value of each step, as a Prometheus sees it that scrapes all the time."""
+        name = series.partition("{")[0]
+        began = self._start.timestamp() if name.endswith("_timestamp_seconds") else 0
+        for hour, following in pairwise((*self._scraped, self._hours + 1)):
+            for step in range((following - hour) * _STEPS_AN_HOUR if hour in values else 0):
+                value = values[hour] + self.goes_on.get(name, 0) * step
+                yield hour * 60 + step * _STEP_MINUTES, value + (began if values[hour] else 0)
+
     def _known(self) -> Readiness:
         return self._readiness()
 
@@ -119,7 +147,7 @@ class Scrapes:
         return value - self._start.timestamp() if name.endswith("_timestamp_seconds") and value else value
 
     def _values(self, series: str, values: dict[int, float]) -> str:
-        step = _STEP_MINUTES * 60 if series.partition("{")[0] in _CLOCKS else 0
+        step = self.goes_on.get(series.partition("{")[0], 0)
         scraped = self._scraped
         parts = [f"_x{scraped[0] * _STEPS_AN_HOUR}"]
         for hour, following in pairwise((*scraped, self._hours + 1)):
@@ -149,6 +177,17 @@ def _found(folder: Path, document: object) -> set[str]:
     return set(re.findall(r'alertname="(\w+)"', got[1]))
 
 
+def _named() -> set[str]:
+    """Return the metrics that the alerts are about."""
+    return set(re.findall(r"\b(?:telemetry_\w+|up)\b", ALERTS.read_text()))
+
+
+def rules() -> list[dict[str, str]]:
+    """Return the rules of all alerts."""
+    found: list[dict[str, str]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    return found
+
+
 def alert_names() -> set[str]:
     """Return the names of all alerts."""
-    return set(re.findall(r"- alert: (\w+)", ALERTS.read_text()))
+    return {rule["alert"] for rule in rules()}
