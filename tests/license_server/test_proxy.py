@@ -13,6 +13,7 @@ from telemetry_service.license_server.client import LicenseServerClient
 from telemetry_service.license_server.endpoint import Endpoint, ExchangeLimits
 from tests.license_server.conftest import NOW, SHORT
 from tests.support import connect_proxy, faults
+from tests.support.each import each
 from tests.support.fault_server import FaultServer, Mode
 
 Transmit = Callable[..., Outcome]
@@ -67,17 +68,29 @@ def test_a_proxy_over_tls_with_a_wrong_certificate_is_not_spoken_to(
     assert proxy.requests == []
 
 
-@pytest.mark.parametrize(
-    "mode", [connect_proxy.refuse_to_tunnel, connect_proxy.hang_up_on_connect, connect_proxy.speak_no_http]
+@each(
+    ("mode", "cause"),
+    [
+        (connect_proxy.ask_for_a_password, Cause.PROXY_LOGIN_REFUSED),
+        (connect_proxy.forbid, Cause.PROXY_FAILED),
+        (connect_proxy.hang_up_on_connect, Cause.PROXY_FAILED),
+        (connect_proxy.speak_no_http, Cause.PROXY_FAILED),
+    ],
 )
-def test_a_proxy_that_does_not_connect_is_named_as_the_cause(proxy: FaultServer, through: Transmit, mode: Mode) -> None:
+def test_a_proxy_that_does_not_connect_is_named_as_the_cause(
+    proxy: FaultServer, through: Transmit, mode: Mode, cause: Cause
+) -> None:
     proxy.mode = mode
-    assert through() == Retrying(Cause.PROXY_FAILED)
+    assert through() == Retrying(cause)
 
 
-def test_a_proxy_that_is_not_there_is_named_as_the_cause(proxy: FaultServer, through: Transmit) -> None:
+def test_a_proxy_that_is_not_there_and_one_that_nobody_knows_are_told_apart(
+    endpoint: Endpoint, proxy: FaultServer, message: SealedMessage, through: Transmit
+) -> None:
     proxy.refuse()
-    assert through() == Retrying(Cause.PROXY_FAILED)
+    assert through() == Retrying(Cause.PROXY_UNREACHABLE)
+    unknown = replace(endpoint, proxy_url=f"http://{'no-such-proxy' * 20}:3128")
+    assert LicenseServerClient(unknown).transmit(message, (), NOW) == Retrying(Cause.PROXY_NOT_RESOLVED)
 
 
 @pytest.mark.parametrize("mode", [faults.hang_at_tls, connect_proxy.trickle_the_tunnel])
@@ -101,9 +114,9 @@ def test_behind_the_proxy_the_license_servers_own_problems_are_reported_as_such(
 def test_the_steps_up_to_the_tunnel_are_the_proxys(
     endpoint: Endpoint, proxy: FaultServer, message: SealedMessage
 ) -> None:
-    proxy.mode = connect_proxy.refuse_to_tunnel
+    proxy.mode = connect_proxy.ask_for_a_password
     test = LicenseServerClient(replace(endpoint, proxy_url=f"http://127.0.0.1:{proxy.port}")).check_connection(message)
-    assert test.cause is Cause.PROXY_FAILED
+    assert test.cause is Cause.PROXY_LOGIN_REFUSED
     assert [step.ok for step in test.steps] == [True, False, None, None, None, None]
 
 

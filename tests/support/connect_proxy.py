@@ -47,10 +47,16 @@ def tunnel_to_nowhere(visit: Visit) -> None:
     visit.hang()
 
 
-def refuse_to_tunnel(visit: Visit) -> None:
-    """Ask for a password."""
+def ask_for_a_password(visit: Visit) -> None:
+    """Refuse the user name and password, or that there are none."""
     visit.read_request()
     visit.send(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+def forbid(visit: Visit) -> None:
+    """Let nobody go there."""
+    visit.read_request()
+    visit.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
 
 def hang_up_on_connect(visit: Visit) -> None:

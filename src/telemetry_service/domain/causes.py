@@ -17,6 +17,9 @@ class Cause(StrEnum):
     CONNECTION_REFUSED = "connection_refused"
     CONNECTION_FAILED = "connection_failed"
     CONNECTION_LOST = "connection_lost"
+    PROXY_NOT_RESOLVED = "proxy_not_resolved"
+    PROXY_UNREACHABLE = "proxy_unreachable"
+    PROXY_LOGIN_REFUSED = "proxy_login_refused"
     PROXY_FAILED = "proxy_failed"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     TLS_FAILED = "tls_failed"
@@ -94,13 +97,32 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "The payload may have arrived. It is sent again with the same ID; if it had arrived, the response is"
         " *duplicate*, which is a success.",
     ),
+    Cause.PROXY_NOT_RESOLVED: Explanation(
+        "The configured proxy's name could not be resolved.",
+        "Check the host name in TELEMETRY_PROXY_URL, and that this host can resolve it (DNS).",
+        _NETWORK,
+        "The name may be one of the customer's network: the search domains of this host complete it.",
+    ),
+    Cause.PROXY_UNREACHABLE: Explanation(
+        "Could not connect to the configured proxy.",
+        "Check the host and port in TELEMETRY_PROXY_URL, that the proxy is running, and that a firewall lets this host"
+        " reach it.",
+        _NETWORK,
+        "The proxy is down, a firewall rejects the connection, or no route leads to the proxy.",
+    ),
+    Cause.PROXY_LOGIN_REFUSED: Explanation(
+        "The configured proxy did not accept the user name and password.",
+        "Check the user name and password in TELEMETRY_PROXY_URL.",
+        _NETWORK,
+        "The proxy responded with 407. It also does so if `TELEMETRY_PROXY_URL` has no user name and password, and if"
+        " it wants another kind of login than *Basic*.",
+    ),
     Cause.PROXY_FAILED: Explanation(
         "The configured proxy did not connect to the License Server.",
-        "Check TELEMETRY_PROXY_URL: the proxy's host name, port, user name, and password. Also check that the proxy"
-        " allows this connection.",
+        "Check that the proxy allows connections to the License Server, and look at the proxy's log.",
         _NETWORK,
-        "The proxy could not be reached, or it did not open the connection. Incorrect credentials and a proxy rule"
-        " against the destination also cause this.",
+        "The proxy was reached, but it did not open the connection: typical of a rule against the destination, of a"
+        " proxy that cannot reach it, and of a port that serves something other than a proxy.",
     ),
     Cause.DEADLINE_EXCEEDED: Explanation(
         "The License Server did not respond in time.",

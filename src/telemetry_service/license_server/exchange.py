@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import TypeVar
 
 import anyio
@@ -35,6 +36,15 @@ _OF_LIBRARIES = (
     httpcore.TimeoutException,
 )
 """Every exception that something outside this process can cause."""
+
+_OF_PROXY = {
+    Cause.NAME_NOT_RESOLVED: Cause.PROXY_NOT_RESOLVED,
+    Cause.CONNECTION_REFUSED: Cause.PROXY_UNREACHABLE,
+    Cause.CONNECTION_FAILED: Cause.PROXY_UNREACHABLE,
+    Cause.PROXY_LOGIN_REFUSED: Cause.PROXY_LOGIN_REFUSED,
+}
+"""What a failure means before the proxy has connected; any other is PROXY_FAILED."""
+_LOGIN_REQUIRED = f"{HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value} "
 
 
 _T = TypeVar("_T")
@@ -124,7 +134,7 @@ class Exchange:
         """Return the error without a library's text, which contains names and addresses."""
         cause = self._cause_of(error)
         if self._steps.at_proxy and cause is not Cause.DEADLINE_EXCEEDED:
-            cause = Cause.PROXY_FAILED
+            cause = _OF_PROXY.get(cause, Cause.PROXY_FAILED)
         return ExchangeError(cause, self._status if cause in _KEEP_STATUS else None)
 
     def _cause_of(self, error: Exception) -> Cause:
@@ -134,13 +144,18 @@ class Exchange:
             case TimeoutError() | httpcore.TimeoutException():
                 return Cause.DEADLINE_EXCEEDED
             case httpcore.ProxyError():
-                return Cause.PROXY_FAILED
+                return _cause_of_refusal(error)
             case httpcore.RemoteProtocolError() if not self._network.cut_off:
                 return Cause.RESPONSE_MALFORMED
             case ssl.SSLError() | anyio.EndOfStream() | httpcore.NetworkError() | httpcore.RemoteProtocolError():
                 return Cause.CONNECTION_LOST
             case _:  # For example, this machine has no file descriptors left.
                 return Cause.CONNECTION_FAILED
+
+
+def _cause_of_refusal(error: httpcore.ProxyError) -> Cause:
+    """Return why a proxy refused: httpcore keeps its status at the start of the text, and nowhere else."""
+    return Cause.PROXY_LOGIN_REFUSED if str(error).startswith(_LOGIN_REQUIRED) else Cause.PROXY_FAILED
 
 
 async def _read(response: httpcore.Response) -> Response:

@@ -305,11 +305,11 @@ def test_a_provider_beyond_a_proxy_is_reached_through_it_and_the_proxy_learns_on
             assert tunnels == {("CONNECT", issuer.issuer.removeprefix("https://"))}
             assert {request.headers["proxy-authorization"] for request in proxy.requests} == {"Basic bmFtZTp3b3Jk"}
             assert len(proxy.requests) == len(["metadata", "code", "keys"])
-            proxy.mode = connect_proxy.refuse_to_tunnel
+            proxy.mode = connect_proxy.ask_for_a_password
             assert _log_in(service, issuer, _right).status_code == 503
             service.clock.advance(timedelta(hours=25))
             assert _get(service, paths.PROVIDER_LOGIN).status_code == 503
-    assert [line["cause"] for line in lines_of(caplog, Event.ISSUER_UNAVAILABLE)] == ["proxy_failed"]
+    assert [line["cause"] for line in lines_of(caplog, Event.ISSUER_UNAVAILABLE)] == ["proxy_login_refused"]
     assert "word" not in caplog.text
 
 
