@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from telemetry_service.domain.clock import SystemClock
-from telemetry_service.reference.authority import issue
+from telemetry_service.reference.authority import IssuedFiles, issue, issue_once
 from tests.reference.sender import Line
 
 
@@ -83,3 +83,23 @@ def test_the_authoritys_private_key_is_written_nowhere(tmp_path: Path) -> None:
     issue(tmp_path, SystemClock().now())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["authority.pem", "server-key.pem", "server.pem"]
     assert b"PRIVATE" not in (tmp_path / "authority.pem").read_bytes()
+
+
+def test_what_was_issued_is_kept_until_a_week_before_its_end_or_until_it_is_damaged(tmp_path: Path) -> None:
+    now, day = SystemClock().now(), timedelta(days=1)
+
+    def content(files: IssuedFiles) -> list[bytes]:
+        return [path.read_bytes() for path in (files.ca_file, files.certificate_file, files.key_file)]
+
+    first = content(issue_once(tmp_path, now))
+    assert content(issue_once(tmp_path, now + 22 * day)) == first
+    for later in (now + 24 * day, now - day):  # The clock may have been set back.
+        renewed = content(issue_once(tmp_path, later))
+        assert not set(renewed) & set(first)
+        first = renewed
+    (other := tmp_path / "other").mkdir()
+    for number, name in enumerate(("authority.pem", "server.pem", "server-key.pem")):
+        for damage in (b"", b"-----BEGIN", content(issue_once(other, now))[number]):
+            known = content(issue_once(tmp_path, now))
+            (tmp_path / name).write_bytes(damage)
+            assert not set(content(issue_once(tmp_path, now))) & set(known), (name, damage)

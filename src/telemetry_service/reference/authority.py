@@ -12,13 +12,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _CLOCK_MARGIN = timedelta(hours=1)
+_RENEWED_BEFORE_ITS_END = timedelta(days=7)
 _PRIVATE = 0o600
 _PUBLIC = 0o644
 
@@ -38,6 +45,15 @@ class _Authority:
     key: ec.EllipticCurvePrivateKey
 
 
+def issue_once(directory: Path, now: datetime) -> IssuedFiles:
+    """Return what was issued in ``directory`` earlier, so that a restart changes no trust, or issue it.
+
+    What is invalid, or will be within a week, is replaced.
+    """
+    files = _files_in(directory)
+    return files if _is_usable(files, now) else issue(directory, now)
+
+
 def issue(
     directory: Path,
     now: datetime,
@@ -51,11 +67,28 @@ def issue(
     authority = _make_authority(now, lifetime)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _issue_certificate(authority, key, names, now, lifetime)
-    files = IssuedFiles(directory / "authority.pem", directory / "server.pem", directory / "server-key.pem")
+    files = _files_in(directory)
     _write(files.ca_file, authority.certificate.public_bytes(Encoding.PEM), _PUBLIC)
     _write(files.certificate_file, certificate.public_bytes(Encoding.PEM), _PUBLIC)
     _write(files.key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), _PRIVATE)
     return files
+
+
+def _files_in(directory: Path) -> IssuedFiles:
+    return IssuedFiles(directory / "authority.pem", directory / "server.pem", directory / "server-key.pem")
+
+
+def _is_usable(files: IssuedFiles, now: datetime) -> bool:
+    """Whether the files belong together and are valid; any that is missing or damaged makes them none."""
+    try:
+        authority = x509.load_pem_x509_certificate(files.ca_file.read_bytes())
+        server = x509.load_pem_x509_certificate(files.certificate_file.read_bytes())
+        key = load_pem_private_key(files.key_file.read_bytes(), password=None)
+        server.verify_directly_issued_by(authority)
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return False
+    in_time = server.not_valid_before_utc <= now <= server.not_valid_after_utc - _RENEWED_BEFORE_ITS_END
+    return in_time and key.public_key() == server.public_key()
 
 
 def _make_authority(now: datetime, lifetime: timedelta) -> _Authority:

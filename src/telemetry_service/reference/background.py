@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from telemetry_service.reference.authority import issue
+from telemetry_service.reference.authority import issue_once
 from telemetry_service.reference.derivation import key_id
 from telemetry_service.reference.faults import Faults
 from telemetry_service.reference.journal import JournalEntry, read_journal
@@ -167,12 +167,12 @@ def temporary_options(
     require_encryption: bool = False,
     licenses: Mapping[str, LicenseBlock] | None = None,
 ) -> ReferenceOptions:
-    """Return options for a server that keeps everything in ``directory``, with a new temporary authority.
+    """Return options for a server that keeps everything in ``directory``.
 
-    An existing store and signing key in the directory are kept.
+    What is there is kept: the store, the signing key, and the temporary authority, as long as it is valid.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    issued = issue(directory, now)
+    issued = issue_once(directory, now)
     return ReferenceOptions(
         store=directory / "license-server.sqlite3",
         certificate_file=issued.certificate_file,
