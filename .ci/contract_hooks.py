@@ -55,10 +55,10 @@ def _mend_reason(body: dict[str, Any]) -> None:
 
 
 def _mend_reports(reports: object) -> None:
-    """Let no report have more successful decisions than decisions."""
+    """Let no report have more successful decisions than decisions, or more decisions than events."""
     for report in reports if isinstance(reports, list) else []:
         if isinstance(report, dict):
-            _sort(report, ("successful_decisions", "policy_decisions"), _is_count)
+            _sort(report, ("successful_decisions", "policy_decisions", "audit_events"), _is_count)
 
 
 def _mend_bouncers(body: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ WHILE_A_TICK_RUNS = (
     Failpoint.OUTCOME_WRITTEN,
     Failpoint.OUTCOME_COMMITTED,
 )
-WHILE_SENDING_NOW = WHILE_A_TICK_RUNS[1:]
+WHILE_SENDING_NOW = (*WHILE_A_TICK_RUNS[1:], Failpoint.PREPARED_COMMITTED)
 
 
 def crash(site: Site, tmp_path: Path, deed: Deed, failpoint: Failpoint, *reports: UsageReport) -> None:
@@ -61,7 +61,7 @@ def recover(site: Site) -> None:
 
 
 def test_every_failpoint_is_one_that_a_test_dies_at() -> None:
-    others = {*WHILE_READING_THE_SOURCE, Failpoint.PURGE_STEP, Failpoint.KEYS_ROTATED}
+    others = {*WHILE_SENDING_NOW, *WHILE_READING_THE_SOURCE, Failpoint.PURGE_STEP, Failpoint.KEYS_ROTATED}
     assert {*WHILE_RECORDING, *WHILE_A_TICK_RUNS, *others} == set(Failpoint)
 
 

@@ -180,7 +180,8 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         "Verify that the API key is correct and not expired, then save it again.",
         _ADMIN,
         "Held transmissions are sent as soon as a new key is saved, and at every scheduled run. You can test a key"
-        " before you save it.",
+        " before you save it. Where the deployment sets the key, change `TELEMETRY_API_KEY` there: the next start saves"
+        " it.",
     ),
     Cause.FORBIDDEN: Explanation(
         "The License Server recognizes the API key but refuses this installation.",
@@ -292,6 +293,20 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         " withdrawal also counts its extension codes as sent.",
     ),
 }
+
+
+_CHANGE_KEY_IN_DEPLOYMENT = (
+    "Verify that the API key is correct and not expired, then change TELEMETRY_API_KEY in the deployment.",
+    Owner.DEPLOYMENT,
+)
+
+
+def step_after(cause: Cause, *, key_locked: bool) -> tuple[str, Owner]:
+    """Return what to do after a failure, and who; ``key_locked`` if the deployment sets the API key."""
+    if key_locked and cause is Cause.API_KEY_NOT_ACCEPTED:
+        return _CHANGE_KEY_IN_DEPLOYMENT
+    explanation = EXPLANATIONS[cause]
+    return explanation.next_step, explanation.owner
 
 
 WAITS_FOR_A_PERSON = frozenset({Cause.PAYLOAD_CHANGED})

@@ -48,6 +48,8 @@ class ConnectionCheck:
     response_code: int | None = None
     clock_ahead: timedelta | None = None
     """How far this machine's clock is ahead of the License Server's; None without a response that says its time."""
+    key_locked: bool = False
+    """Whether the deployment sets the API key, so that no one can save another one here."""
 
     @property
     def ok(self) -> bool:
@@ -57,4 +59,4 @@ class ConnectionCheck:
     @property
     def cause_texts(self) -> CauseTexts | None:
         """Why it does not work and what to do; None if it works."""
-        return cause_of_check(self.cause)
+        return cause_of_check(self.cause, key_locked=self.key_locked)

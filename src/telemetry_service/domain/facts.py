@@ -96,8 +96,11 @@ class UsageBatch(TypedDict):
 
 
 def contradicts_itself(report: UsageReport) -> bool:
-    """Whether a report has more successful decisions than decisions."""
-    return report["successful_decisions"] > report["policy_decisions"]
+    """Whether a report has more successful decisions than decisions, or more decisions than events.
+
+    Each decision is an audit event too.
+    """
+    return not report["successful_decisions"] <= report["policy_decisions"] <= report["audit_events"]
 
 
 def checksum_of(report: UsageReport) -> int:

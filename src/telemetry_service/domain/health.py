@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telemetry_service.domain import health_texts as texts
-from telemetry_service.domain.causes import EXPLANATIONS, PASSING, Cause
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING, step_after
 from telemetry_service.domain.health_texts import Finding
 from telemetry_service.domain.obstacles import (
     RESTORED,
@@ -153,13 +153,10 @@ def _unhealthy(situation: Situation) -> Health:
     cause = situation.exchange.cause if situation.exchange else None
     if cause is None:
         return Health(HealthStatus.UNHEALTHY, *texts.exchange_failed())
-    explanation = EXPLANATIONS[cause]
-    step, owner = explanation.next_step, Owner(explanation.owner)
+    step, owner = step_after(cause, key_locked=situation.setup.key_locked)
     if cause in PASSING:
         step, owner = _while_passing(situation)
-    elif cause is Cause.API_KEY_NOT_ACCEPTED and situation.setup.key_locked:
-        step, owner = texts.CHANGE_KEY_IN_DEPLOYMENT
-    return Health(HealthStatus.UNHEALTHY, cause.value, explanation.sentence, step, owner)
+    return Health(HealthStatus.UNHEALTHY, cause.value, EXPLANATIONS[cause].sentence, step, owner)
 
 
 def _while_passing(situation: Situation) -> tuple[str, Owner]:

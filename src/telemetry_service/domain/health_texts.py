@@ -33,10 +33,6 @@ UNTESTED = Finding(
     "Click Test Connection.",
     Owner.ADMINISTRATOR,
 )
-CHANGE_KEY_IN_DEPLOYMENT = (
-    "Verify that the API key is correct and not expired, then change TELEMETRY_API_KEY in the deployment.",
-    Owner.DEPLOYMENT,
-)
 TEST_AGAIN = (
     "Click Test Connection again in a few minutes. If it keeps failing, check the proxies and firewalls in between.",
     Owner.ADMINISTRATOR,
@@ -99,8 +95,8 @@ def ledger_broken(number: int, verified_at: datetime) -> Finding:
     return Finding(
         "ledger_broken",
         f"The verification of the ledger on {to_the_minute(verified_at)} found {counted(number, 'problem')}.",
-        "Run telemetry-service doctor to see what was changed, find out who did it, and restore the database from a"
-        " backup.",
+        "Run telemetry-service ledger verify to see what was changed, find out who did it, and restore the database"
+        " from a backup.",
         Owner.HOST,
     )
 

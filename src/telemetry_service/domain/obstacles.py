@@ -141,6 +141,21 @@ KEY_UNUSABLE = Obstacle(
     KeyUnusableError,
 )
 
+_NO_KEY_OF_DEPLOYMENT = replace(
+    NO_API_KEY,
+    next_step="Restart the service: at its start, it saves the key that TELEMETRY_API_KEY sets.",
+    owner=Owner.DEPLOYMENT,
+    until="once the service has saved the deployment's API key",
+)
+_KEY_OF_DEPLOYMENT_UNUSABLE = replace(
+    KEY_UNUSABLE,
+    next_step=(
+        "Check ENCRYPTION_KEY in the deployment. If it is lost, restart the service: at its start, it saves the key"
+        " that TELEMETRY_API_KEY sets."
+    ),
+    owner=Owner.DEPLOYMENT,
+)
+
 
 def bars_by_rows(setup: Setup) -> Obstacle | None:
     """Return which rows cannot be read, so that nothing can be sent."""
@@ -224,7 +239,8 @@ def settings_changed(setup: Setup) -> Obstacle:
     rows = setup.changed
     if setup.api_key and not setup.api_key_usable:
         sentence = f"ENCRYPTION_KEY does not verify {listed(rows)}: it is another key, or someone changed the database."
-        step = "Check ENCRYPTION_KEY in the deployment. If it is lost, enter the API key, check the settings, and save."
+        enter = "restart the service with TELEMETRY_API_KEY" if setup.key_locked else "enter the API key"
+        step = f"Check ENCRYPTION_KEY in the deployment. If it is lost, {enter}, check the settings, and save."
         return replace(SETTINGS_CHANGED, sentence=sentence, next_step=step)
     sentence = f"Someone changed the database: {listed(rows)} {is_or_are(rows)} not as the service stored them."
     return replace(SETTINGS_CHANGED, sentence=sentence)
@@ -232,5 +248,17 @@ def settings_changed(setup: Setup) -> Obstacle:
 
 def _bars_by_key(setup: Setup) -> Obstacle | None:
     if not setup.api_key:
-        return NO_API_KEY
-    return None if setup.api_key_usable else KEY_UNUSABLE
+        return _NO_KEY_OF_DEPLOYMENT if setup.key_locked else NO_API_KEY
+    if not setup.api_key_usable:
+        return _KEY_OF_DEPLOYMENT_UNUSABLE if setup.key_locked else KEY_UNUSABLE
+    return None
+
+
+def no_api_key(*, key_locked: bool) -> TelemetryError:
+    """Return the refusal of a call that needs an API key."""
+    return (_NO_KEY_OF_DEPLOYMENT if key_locked else NO_API_KEY).refusal()
+
+
+def api_key_unusable(*, key_locked: bool) -> TelemetryError:
+    """Return the refusal of a call that needs the stored API key in plain text."""
+    return (_KEY_OF_DEPLOYMENT_UNUSABLE if key_locked else KEY_UNUSABLE).refusal()

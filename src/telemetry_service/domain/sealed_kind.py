@@ -14,8 +14,10 @@ class SealedKind(StrEnum):
 
 
 UNREADABLE = {
-    SealedKind.API_KEY: "API key unreadable: enter it again, or put the right key back into ENCRYPTION_KEY.",
-    SealedKind.OLD_API_KEY: "Old API key unreadable: it is not tried. Replace or remove the API key to delete it.",
+    SealedKind.API_KEY: "API key unreadable: put the right key back into ENCRYPTION_KEY, or enter the API key again."
+    " Where TELEMETRY_API_KEY sets it, a restart saves it again.",
+    SealedKind.OLD_API_KEY: "Old API key unreadable: it is not tried. Another API key, in the settings or in"
+    " TELEMETRY_API_KEY, deletes it.",
     SealedKind.LEDGER_KEY: "Ledger key unreadable: put the right key back into ENCRYPTION_KEY, or what it signed cannot"
     " be verified here, and nothing that waits is sent.",
     SealedKind.CUSTOMER: "Customer IDs of payloads unreadable: these payloads keep the pseudonym that they have.",

@@ -13,7 +13,7 @@ class SourceError(TelemetryError):
 
     code = "source-failed"
     sentence = "The source database could not be read."
-    next_step: ClassVar[str] = "Run telemetry-service source check."
+    next_step: ClassVar[str] = "Look into the log of the source database."
     owner: ClassVar[Owner] = Owner.DEPLOYMENT
     passing: ClassVar[bool] = False
     """Whether it may pass on its own within minutes."""
@@ -24,6 +24,7 @@ class SourceAwayError(SourceError):
 
     code = "source-away"
     sentence = "The source database cannot be reached or is busy. Nothing is lost; it is read once it responds."
+    next_step = "Check that it runs, and that TELEMETRY_SOURCE_DATABASE_URL leads to it."
     passing = True
 
 

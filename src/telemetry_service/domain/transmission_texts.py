@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from telemetry_service.domain.causes import EXPLANATIONS, PASSING, WAITS_FOR_A_PERSON, Cause
+from telemetry_service.domain.causes import EXPLANATIONS, PASSING, WAITS_FOR_A_PERSON, Cause, step_after
 from telemetry_service.domain.health_texts import TEST_AGAIN, planned, retried
 from telemetry_service.domain.obstacles import IN_BUNDLES, Obstacle, bars_attempts, bars_release
 from telemetry_service.domain.owner import NOTHING_TO_DO, Owner
@@ -148,7 +148,7 @@ def _without_attempts(row: Row, situation: Situation, status: RowStatus) -> Tran
         note=_release_note(until, situation, off) if waits else "",
         next_attempt_at=until,
         next_attempt_note="Once it is released." if waits and until is None else None,
-        cause=_cause_of_wait(row) if waits else None,
+        cause=_cause_of_wait(row, situation) if waits else None,
         retry_barred=barred,
         can_retry=False,
         can_release=waits,
@@ -156,13 +156,14 @@ def _without_attempts(row: Row, situation: Situation, status: RowStatus) -> Tran
     )
 
 
-def _cause_of_wait(row: Row) -> CauseTexts | None:
+def _cause_of_wait(row: Row, situation: Situation) -> CauseTexts | None:
     """Return why it is not just released, if there is more to it than the policy of the deployment."""
     if row.cause is None:
         return None
-    explanation = EXPLANATIONS[row.cause]
-    step = _DECIDE if row.cause is Cause.PAYLOAD_CHANGED else explanation.next_step
-    return CauseTexts(row.cause, explanation.sentence, step, explanation.owner)
+    step, owner = step_after(row.cause, key_locked=situation.setup.key_locked)
+    if row.cause is Cause.PAYLOAD_CHANGED:
+        step = _DECIDE
+    return CauseTexts(row.cause, EXPLANATIONS[row.cause].sentence, step, owner)
 
 
 _DECIDE = (
@@ -252,8 +253,7 @@ def _next_attempt_note(row: Row, situation: Situation, bar: Obstacle | None, aga
 def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime | None) -> CauseTexts | None:
     if row.cause is None or row.state is State.SUCCESS:
         return None
-    explanation = EXPLANATIONS[row.cause]
-    step, owner = explanation.next_step, explanation.owner
+    step, owner = step_after(row.cause, key_locked=situation.setup.key_locked)
     if row.claimed:
         step, owner = f"{NOTHING_TO_DO} It is being sent again.", Owner.NOBODY
     elif bar is IN_BUNDLES and row.cause not in PASSING:
@@ -264,7 +264,7 @@ def _cause(row: Row, situation: Situation, bar: Obstacle | None, again: datetime
         step, owner = f"{NOTHING_TO_DO} {retried(again, situation.now)}", Owner.NOBODY
     elif row.cause in PASSING:
         step, owner = RETRY, Owner.ADMINISTRATOR
-    return CauseTexts(row.cause, explanation.sentence, step, owner)
+    return CauseTexts(row.cause, EXPLANATIONS[row.cause].sentence, step, owner)
 
 
 def _passes(cause: Cause, situation: Situation) -> bool:
@@ -273,10 +273,9 @@ def _passes(cause: Cause, situation: Situation) -> bool:
     return cause in PASSING or latest is None or latest.ok or latest.cause in PASSING
 
 
-def cause_of_check(cause: Cause | None) -> CauseTexts | None:
+def cause_of_check(cause: Cause | None, *, key_locked: bool) -> CauseTexts | None:
     """Return the texts about a connection test that failed for ``cause``; only a person repeats it."""
     if cause is None:
         return None
-    explanation = EXPLANATIONS[cause]
-    step, owner = TEST_AGAIN if cause in PASSING else (explanation.next_step, explanation.owner)
-    return CauseTexts(cause, explanation.sentence, step, owner)
+    step, owner = TEST_AGAIN if cause in PASSING else step_after(cause, key_locked=key_locked)
+    return CauseTexts(cause, EXPLANATIONS[cause].sentence, step, owner)

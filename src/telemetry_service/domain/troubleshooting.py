@@ -94,7 +94,8 @@ SYMPTOMS = (
     Symptom(
         "Something stored cannot be decrypted.",
         "`telemetry-service doctor` names each kind of value, and what to do. Nothing is deleted: put the missing key"
-        " back into `ENCRYPTION_KEY`, and everything can be read again. Only if it is lost, enter the API key again.",
+        " back into `ENCRYPTION_KEY`, and everything can be read again. Only if it is lost, enter the API key"
+        " again; where `TELEMETRY_API_KEY` sets it, restart the service.",
     ),
     Symptom(
         "Two attempts in the same second, the first with 401.",

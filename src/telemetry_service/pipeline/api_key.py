@@ -5,7 +5,9 @@ from hmac import compare_digest
 from uuid import UUID
 
 from telemetry_service.domain.configuration import ApiKeyFact, hint_of
-from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError
+from telemetry_service.domain.errors import KeyUnusableError
+from telemetry_service.domain.locks import Setting
+from telemetry_service.domain.obstacles import api_key_unusable, no_api_key
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.pipeline.runtime import Runtime
@@ -33,13 +35,14 @@ def open_api_key(runtime: Runtime, stored: SealedApiKey | None, transmission_id:
         NotConfiguredError: no API key is stored.
         KeyUnusableError: the stored API key cannot be opened.
     """
+    locked = Setting.API_KEY in runtime.deployment.locked
     if stored is None:
-        raise NotConfiguredError
+        raise no_api_key(key_locked=locked)
     try:
         return _opened(runtime, stored)
     except KeyUnusableError as error:
         log_event(Event.API_KEY_UNREADABLE, transmission_id=transmission_id, code=error.code)
-        raise
+        raise api_key_unusable(key_locked=locked) from None
 
 
 def is_stored(runtime: Runtime, tx: Transaction, api_key: str) -> bool:

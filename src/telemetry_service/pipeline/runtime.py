@@ -98,6 +98,7 @@ class Failpoint(StrEnum):
     TICK_OWNED = "tick_owned"
     PERIOD_CLOSED = "period_closed"
     PREPARED = "prepared"
+    PREPARED_COMMITTED = "prepared_committed"
     CLAIMED = "claimed"
     SENT = "sent"
     OUTCOME_WRITTEN = "outcome_written"

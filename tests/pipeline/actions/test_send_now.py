@@ -1,20 +1,27 @@
 """Send Now sends what was shown, but for counts, health and times, or nothing."""
 
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
 import pytest
 
 from telemetry_service.domain.errors import PreviewStaleError
 from telemetry_service.domain.idempotency_key import request_key_of
-from telemetry_service.domain.transmissions import HistoryFilter
+from telemetry_service.domain.transmissions import HistoryFilter, State
 from telemetry_service.pipeline.actions.configure import set_api_key
 from telemetry_service.pipeline.actions.send_now import send_now
-from telemetry_service.pipeline.queries.history import list_transmissions
+from telemetry_service.pipeline.queries.history import TransmissionDetail, list_transmissions
 from telemetry_service.pipeline.queries.preview import build_preview
+from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
-from tests.support.license_server import API_KEY
+from tests.support.fault_server import Visit
+from tests.support.license_server import API_KEY, Trouble, reply
 from tests.support.site import Site, usage
 
+_PATIENCE_SECONDS = 20
 OTHER_KEY = "ck_test_another_key_0987654321"
 
 
@@ -66,6 +73,32 @@ def test_the_same_request_again_names_its_transmission_whatever_has_changed_sinc
     site.configure(encrypt_payload=False)
     again = send_now(site.runtime, ADMIN, "key", shown)
     assert again.transmission.transmission_id == first.transmission.transmission_id
+
+
+@ON_BOTH
+@pytest.mark.waits
+def test_whoever_is_faster_to_send_both_callers_with_a_key_get_the_same_result(site: Site) -> None:
+    arrived = Event()
+    others: list[Future[TransmissionDetail]] = []
+
+    def slowly(visit: Visit) -> None:
+        arrived.set()
+        time.sleep(0.5)
+        reply(422)(visit)
+
+    def overtake(point: Failpoint) -> None:
+        if point is Failpoint.PREPARED_COMMITTED:
+            others.append(pool.submit(send_now, second, ADMIN, "once"))
+            assert arrived.wait(_PATIENCE_SECONDS)
+
+    site.server.trouble(Trouble(before=slowly))
+    second = site.open()
+    with ThreadPoolExecutor(1) as pool:
+        created = send_now(site.open(overtake), ADMIN, "once")
+        sent = others[0].result(_PATIENCE_SECONDS)
+    assert created.transmission == sent.transmission
+    assert (created.transmission.state, created.key_in_use, sent.key_in_use) == (State.REJECTED, False, False)
+    assert (created.replayed, sent.replayed) == (False, True)
 
 
 @ON_BOTH

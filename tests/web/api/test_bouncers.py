@@ -13,6 +13,17 @@ from tests.web.api.test_facts import report, send
 REGISTRY = "bouncers"
 
 
+_CONDITIONS = {"If-Match": "*", "If-None-Match": "*", "If-Unmodified-Since": "Wed, 01 Jan 2020 00:00:00 GMT"}
+_WHO = (Scope.ADMIN, Scope.REPORT)
+
+
+class AnyId(dict[str, str]):
+    """Fills in the parameters of any path."""
+
+    def __missing__(self, name: str) -> str:
+        return "7" if "number" in name else "bnc-1" if "bouncer" in name else "01980000-0000-7000-8000-00000000a001"
+
+
 def one(name: str, environment: str = "production", pair: str | None = None) -> dict[str, str]:
     return {"bouncer_id": name, "environment": environment, "pair_id": pair or f"pair-{name}"}
 
@@ -76,6 +87,38 @@ def test_if_match_counts_for_one_bouncer_and_for_all(service: Running) -> None:
     assert names(service) == ["a"]
     assert service.call(Scope.REPORT, "DELETE", path, headers={"If-Match": changed.headers["etag"]}).status_code == 204
     assert put(service, **{"If-Match": service.call(Scope.READ, "GET", REGISTRY).headers["etag"]}).status_code == 200
+
+
+def test_a_bouncer_is_registered_only_if_it_is_new_for_whoever_asks_so(service: Running) -> None:
+    path, body = f"{REGISTRY}/a", {"environment": "sandbox", "pair_id": "p"}
+    new = {"If-None-Match": "*"}
+    first = service.call(Scope.REPORT, "PUT", path, json=body, headers=new)
+    again = service.call(Scope.REPORT, "PUT", path, json=body | {"pair_id": "q"}, headers=new)
+    assert (first.status_code, again.status_code, code_in(again)) == (200, 412, "stale-bouncers")
+    tags = service.call(Scope.REPORT, "PUT", path, json=body, headers={"If-None-Match": '"x"'})
+    assert (tags.status_code, code_in(tags)) == (412, "precondition-unread")
+    assert service.call(Scope.READ, "GET", path).json()["pair_id"] == "p"
+
+
+def test_a_condition_that_a_call_does_not_check_is_refused_on_every_route_that_changes_something(
+    shared: Running,
+) -> None:
+    """A condition is meant to prevent a change, so it is never ignored: whoever sent it would believe that it held."""
+    paths = shared.call(None, "GET", "openapi.json").json()["paths"]
+    walked = 0
+    for path, calls in paths.items():
+        for method, call in calls.items():
+            if method in {"get", "parameters"} or not path.startswith("/api/v1/"):
+                continue
+            checked = {one["name"] for one in call.get("parameters", ()) if one["in"] == "header"}
+            at = path.removeprefix("/api/v1/").format_map(AnyId())
+            for name in _CONDITIONS.keys() - checked:
+                asked = [shared.call(it, method.upper(), at, headers={name: _CONDITIONS[name]}) for it in _WHO]
+                found = {code_in(it) for it in asked if it.status_code != 403}
+                only_for_persons = "sessions" in path  # No token may call these at all.
+                assert found == (set() if only_for_persons else {"precondition-unread"}), (method, at, name)
+                walked += 1
+    assert walked > 60
 
 
 def test_if_match_is_refused_where_nothing_has_an_etag(shared: Running) -> None:

@@ -78,9 +78,9 @@ def test_an_acknowledged_report_is_on_disk(service: Running) -> None:
 @ON_BOTH
 def test_many_callers_at_once_are_all_counted(service: Running) -> None:
     with ThreadPoolExecutor(8) as pool:
-        responses = list(pool.map(lambda _: send(service, *[report(audit_events=1) for _ in range(5)]), range(40)))
+        responses = list(pool.map(lambda _: send(service, *[report(audit_events=6) for _ in range(5)]), range(40)))
     assert responses == [{"accepted": 5, "duplicates": 0}] * 40
-    assert figures(service)["total_events"] == 200
+    assert figures(service)["total_events"] == 1_200
 
 
 @ON_BOTH
@@ -104,10 +104,12 @@ def test_a_call_holds_one_to_ten_thousand_reports(shared: Running, number: int) 
 
 
 def test_a_report_that_contradicts_itself_is_refused_with_its_place(shared: Running) -> None:
-    wrong = report(policy_decisions=4, successful_decisions=5)
-    response = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(), report(), wrong]})
+    wrong = [report(policy_decisions=4, successful_decisions=5), report(audit_events=4, policy_decisions=5)]
+    response = shared.call(Scope.REPORT, "POST", "usage", json={"reports": [report(), report(), *wrong]})
     assert response.status_code == 422
-    assert fields_in(response) == ["reports[2].successful_decisions"]
+    assert fields_in(response) == ["reports[2].successful_decisions", "reports[3].policy_decisions"]
+    for one in wrong:
+        assert posted(shared, one).status_code == 422, "alone, too"
 
 
 def test_usage_of_an_unregistered_bouncer_is_counted(service: Running) -> None:

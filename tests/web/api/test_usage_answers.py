@@ -23,7 +23,7 @@ def test_every_invalid_report_is_listed_so_that_the_others_can_be_sent(shared: R
         1: report(policy_decisions=1, successful_decisions=2),
         3: report(audit_events=-1, environment="staging"),
         4: report(policy="x"),
-        6: report(policy_decisions=4, successful_decisions=5),
+        6: report(audit_events=4),
         7: report(report_id="no-id"),
         8: 8,
         9: report(bouncer_id="with\0nul"),
@@ -33,7 +33,7 @@ def test_every_invalid_report_is_listed_so_that_the_others_can_be_sent(shared: R
     ids = {place: None if place in {7, 8} else wrong[place]["report_id"] for place in wrong}  # type: ignore[index]
     assert (problem["status"], problem["retryable"], listed(problem)) == (422, False, ids)
     fields = [one["field"] for one in problem["errors"] if one["index"] == 3]
-    assert sorted(fields) == ["reports[3].audit_events", "reports[3].environment"]
+    assert sorted(fields) == ["reports[3].audit_events", "reports[3].environment", "reports[3].policy_decisions"]
     rest = [one for place, one in enumerate(reports) if place not in listed(problem)]
     assert send(shared, *rest) == {"accepted": 4, "duplicates": 0}
 
@@ -66,7 +66,7 @@ def test_a_report_that_does_not_fit_is_listed_with_its_id_and_may_be_repeated_la
     last = report(audit_events=60)
     with service.context.runtime.database.write() as tx:
         tx.usage_bounds.add(tx.periods.open().period_id, PeriodSums(2**53 - 60, 0, 0), 10)
-    problem = problem_in(posted(service, report(audit_events=1), last))
+    problem = problem_in(posted(service, report(audit_events=5), last))
     assert (problem["status"], problem["retryable"], listed(problem)) == (409, True, {1: last["report_id"]})
 
 

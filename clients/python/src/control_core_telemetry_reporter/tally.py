@@ -98,4 +98,4 @@ def _are_counts(events: int, decisions: int, successful: int) -> bool:
     # A caller may know no types. A boolean is an int, too, and no one means it as a count.
     if (type(events), type(decisions), type(successful)) != _INTEGERS:
         return False
-    return 0 <= events <= MAX_COUNT and 0 <= successful <= decisions <= MAX_COUNT
+    return 0 <= successful <= decisions <= events <= MAX_COUNT

@@ -6,6 +6,7 @@ from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.connection_check import ConnectionCheck, OnStep, ignore_step
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.locks import Setting
 from telemetry_service.domain.obstacles import bars_test, settings_changed
 from telemetry_service.domain.transmissions import AttemptTrigger, State
 from telemetry_service.pipeline.changed_rows import changed_in
@@ -63,7 +64,8 @@ def _key_to_try(runtime: Runtime, api_key: str | None) -> str:
 def _try(runtime: Runtime, api_key: str, on_step: OnStep) -> ConnectionCheck:
     now = runtime.clock.now()
     assert runtime.client is not None  # noqa: S101 - else it would be barred
-    return runtime.client.check_connection(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), on_step)
+    result = runtime.client.check_connection(seal_ping(time_ordered_id(now), int(now.timestamp()), api_key), on_step)
+    return replace(result, key_locked=Setting.API_KEY in runtime.deployment.locked)
 
 
 def _note(runtime: Runtime, actor: Actor, result: ConnectionCheck, tested_key_id: str) -> bool:

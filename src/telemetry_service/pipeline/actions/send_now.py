@@ -1,5 +1,6 @@
 """*Send Now*: closes the period and sends it at once. Safe to click twice."""
 
+import time
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,11 +11,16 @@ from telemetry_service.domain.obstacles import bars_everything, bars_payloads
 from telemetry_service.domain.periods import ClosedBy
 from telemetry_service.domain.transmissions import AttemptTrigger, State, Trigger
 from telemetry_service.pipeline.queries.history import TransmissionDetail, read_transmission
-from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.runtime import Failpoint, Runtime
 from telemetry_service.pipeline.snapshot import Snapshot, open_snapshot
 from telemetry_service.pipeline.stages.deliver import deliver
 from telemetry_service.pipeline.stages.prepare import Closing, close_and_prepare
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+
+_ANOTHER_ATTEMPT_SECONDS = 30
+"""How long the creator of a transmission waits for an attempt that someone else makes. An exchange ends earlier."""
+
+_PAUSE_SECONDS = 0.1
 
 
 def send_now(
@@ -24,6 +30,7 @@ def send_now(
 
     ``shown`` are the versions of the preview that the caller has seen; None accepts any. An ``idempotency_key`` that
     the actor used before returns the transmission it created then, which says whether that call is still sending it.
+    If a call with the same key, or the schedule, makes the attempt, this call waits for it and returns the same result.
     After an error the period is still open.
 
     Raises:
@@ -37,13 +44,30 @@ def send_now(
     read_up_to_now(runtime)
     request_key = request_key_of(actor, idempotency_key) if idempotency_key else None
     transmission_id, replayed = _prepare(runtime, actor, request_key, shown)
+    runtime.failpoint(Failpoint.PREPARED_COMMITTED)
     with runtime.database.read() as tx:
         before = tx.transmissions.get(transmission_id)
-    sent = before is not None and before.state is State.PENDING and deliver(runtime, transmission_id) is not None
+    if before is not None and before.state is State.PENDING:
+        deliver(runtime, transmission_id)
+    detail = _read(runtime, transmission_id)
+    if replayed:
+        return replace(detail, replayed=True, key_in_use=detail.transmission.in_flight(runtime.clock.now()))
+    return _after_attempt(runtime, detail)
+
+
+def _after_attempt(runtime: Runtime, detail: TransmissionDetail) -> TransmissionDetail:
+    """Return the transmission once no one is sending it any more."""
+    until = time.monotonic() + _ANOTHER_ATTEMPT_SECONDS
+    while detail.transmission.in_flight(runtime.clock.now()) and time.monotonic() < until:
+        if runtime.stopping.wait(_PAUSE_SECONDS):
+            break
+        detail = _read(runtime, detail.transmission.transmission_id)
+    return detail
+
+
+def _read(runtime: Runtime, transmission_id: UUID) -> TransmissionDetail:
     with open_snapshot(runtime) as snapshot:
-        detail = read_transmission(snapshot, transmission_id)
-    in_use = request_key is not None and not sent and detail.transmission.in_flight(runtime.clock.now())
-    return replace(detail, replayed=replayed, key_in_use=in_use)
+        return read_transmission(snapshot, transmission_id)
 
 
 def _prepare(

@@ -20,8 +20,8 @@ from telemetry_service.schemas.facts import (
     RegistryChangeResponse,
 )
 from telemetry_service.web.api.content_tags import ETAG, IF_MATCH, tag_of
-from telemetry_service.web.api.openapi_parts import refused_with
-from telemetry_service.web.api.parameters import BouncerId, SeenTags, TagsSeen
+from telemetry_service.web.api.openapi_parts import header, refused_with
+from telemetry_service.web.api.parameters import BouncerId, OnlyIfNew, SeenTags, TagsSeen
 from telemetry_service.web.context import Context
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError
 from telemetry_service.web.http.body import NO_BODY, JsonBody
@@ -32,6 +32,7 @@ BOUNCERS = "/bouncers"
 
 router = Topic("facts", BOUNCERS)
 
+_IF_NONE_MATCH = header("If-None-Match", "`*` registers the bouncer only if it is not registered yet.", "*", r"^\*$")
 _BOUNCER = {"environment": "production", "pair_id": "pair-7"}
 _REGISTRY = {"bouncers": [{"bouncer_id": "bnc-7-prd", **_BOUNCER}]}
 
@@ -82,7 +83,7 @@ def get_bouncer(context: Context, response: Response, bouncer_id: BouncerId) -> 
     "/{bouncer_id}",
     response_model=RegisteredBouncerResponse,
     responses={200: {"headers": ETAG}},
-    openapi_extra={"parameters": [IF_MATCH]},
+    openapi_extra={"parameters": [IF_MATCH, _IF_NONE_MATCH]},
 )
 @needs(Scope.REPORT)
 @refused_with(errors.RegistryFullError, errors.StaleBouncersError)
@@ -93,9 +94,11 @@ def put_bouncer(
     bouncer_id: BouncerId,
     registration: Registration,
     seen: TagsSeen,
+    new: OnlyIfNew,
 ) -> RegisteredBouncerResponse:
     """Register a bouncer, or change its registration."""
-    registered = register_bouncer(context.runtime, bouncer_id, registration, caller.actor, _as_seen(seen))
+    as_seen = _as_seen(seen, new=new)
+    registered = register_bouncer(context.runtime, bouncer_id, registration, caller.actor, as_seen)
     response.headers["ETag"] = tag_of(BouncerResponse.model_validate(registered.bouncer))
     return RegisteredBouncerResponse.model_validate(registered)
 
@@ -122,13 +125,16 @@ def _whole_as_seen(seen: SeenTags) -> Callable[[tuple[RegisteredBouncer, ...]], 
     return lambda present: seen.tags is None or tag_of(_listed(present)) in seen
 
 
-def _as_seen(seen: SeenTags) -> Callable[[RegisteredBouncer | None], bool]:
-    """Check ``If-Match``. What does not exist matches only a request without it, for which any version will do."""
+def _as_seen(seen: SeenTags, *, new: bool = False) -> Callable[[RegisteredBouncer | None], bool]:
+    """Check the conditions. What does not exist matches only a request without ``If-Match``.
+
+    What does exist is not ``new``, which ``If-None-Match`` asks for.
+    """
 
     def check(present: RegisteredBouncer | None) -> bool:
         if present is None:
             return not seen.given
-        return seen.tags is None or tag_of(BouncerResponse.model_validate(present)) in seen
+        return not new and (seen.tags is None or tag_of(BouncerResponse.model_validate(present)) in seen)
 
     return check
 

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
@@ -214,19 +215,37 @@ async def checked_key(
     return idempotency_key
 
 
-async def refuse_unread_condition(request: Request) -> None:
-    """Refuse ``If-Match`` where no ETag is compared with it: it was meant to prevent a change.
+async def only_if_new(if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None) -> bool:
+    """Return whether the call is only meant for what does not exist yet: ``If-None-Match: *``.
 
     Raises:
-        PreconditionUnreadError: this call changes something that has no ETag.
+        PreconditionUnreadError: it names ETags. No call that changes something compares those.
     """
-    if "If-Match" in request.headers and request.method not in SAFE_METHODS and not _reads_tags(request):
+    if if_none_match is not None and if_none_match.strip() != "*":
+        raise PreconditionUnreadError
+    return if_none_match is not None
+
+
+async def refuse_unread_condition(request: Request) -> None:
+    """Refuse a condition that the call does not check: it was meant to prevent a change.
+
+    Raises:
+        PreconditionUnreadError: this call changes something, whether the condition is met or not.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    called = {one.call for one in dependant.dependencies} if dependant is not None else set()
+    if any(name in request.headers and not called & readers for name, readers in _CONDITIONS.items()):
         raise PreconditionUnreadError
 
 
-def _reads_tags(request: Request) -> bool:
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    return dependant is not None and any(one.call in {tags_seen, tags_required} for one in dependant.dependencies)
+_CONDITIONS: Mapping[str, frozenset[Callable[..., object]]] = {
+    "If-Match": frozenset({tags_seen, tags_required}),
+    "If-None-Match": frozenset({only_if_new}),
+    "If-Unmodified-Since": frozenset(),
+}
+"""Who checks which condition. Others do not apply to calls that change something (RFC 9110, 13.1.3)."""
 
 
 BouncerId = Annotated[str, Path(pattern=OPAQUE_ID_PATTERN)]
@@ -234,6 +253,7 @@ TransmissionId = Annotated[UUID, Path()]
 AttemptNumber = Annotated[int, Path(ge=1, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)]
 TagsSeen = Annotated[SeenTags, Depends(tags_seen)]
 TagsRequired = Annotated[SeenTags, Depends(tags_required)]
+OnlyIfNew = Annotated[bool, Depends(only_if_new)]
 
 
 def link_to_next(response: Response, request: Request, **changes: object) -> None:

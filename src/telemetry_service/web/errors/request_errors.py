@@ -50,10 +50,13 @@ class ReportsRefusedError(InputRefusedError):
 
 
 class PreconditionUnreadError(TelemetryError):
-    """The request has a condition, and there is no version that it could be about."""
+    """The request has a condition that the call does not check."""
 
     code = "precondition-unread"
-    sentence = "What this call changes has no ETag, so If-Match cannot be met. Nothing was changed; leave it out."
+    sentence = (
+        "This call does not check the condition in If-Match, If-None-Match, or If-Unmodified-Since. Nothing was"
+        " changed; leave the header out."
+    )
 
 
 class BodyMalformedError(InputRefusedError):

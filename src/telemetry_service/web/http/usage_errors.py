@@ -24,7 +24,8 @@ _REPORTS = "reports"
 _IN_REPORT = 2
 """The steps of a path that lead to a report: ``reports`` and its index."""
 
-_CONTRADICTS = "must not be more than policy_decisions"
+_PARTS = (("successful_decisions", "policy_decisions"), ("policy_decisions", "audit_events"))
+"""Counts that are part of another one: each decision is an audit event too."""
 
 
 def refused_usage(raw: bytes, adapter: TypeAdapter[UsageBatch]) -> InputRefusedError:
@@ -57,9 +58,10 @@ def _problems(raw: bytes, value: object, adapter: TypeAdapter[UsageBatch]) -> It
             if one["type"] != "json_invalid":
                 yield one["loc"], sentence_of(one)
     for index, report in enumerate(_reports_in(value)):
-        successful, decisions = report.get("successful_decisions"), report.get("policy_decisions")
-        if isinstance(successful, int) and isinstance(decisions, int) and successful > decisions:
-            yield (_REPORTS, index, "successful_decisions"), _CONTRADICTS
+        for part, whole in _PARTS:
+            counts = report.get(part), report.get(whole)
+            if isinstance(counts[0], int) and isinstance(counts[1], int) and counts[0] > counts[1]:
+                yield (_REPORTS, index, part), f"must not be more than {whole}"
 
 
 def _listed(found: Mapping[int, Mapping[Path, str]], reports: list[dict[str, Any]]) -> Iterator[FieldError]:

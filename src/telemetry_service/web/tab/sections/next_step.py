@@ -51,6 +51,7 @@ def controls(verdict: Verdict, failed: int) -> tuple[Control, ...]:
     code, may = verdict.health.code, verdict.may
     wanted = _BY_CODE.get(code, _OF_A_CAUSE if code in _CAUSES else ())
     barred = {
+        Control.ENTER_KEY: verdict.situation.setup.key_locked,
         Control.RETRY: may.retry is not None or not failed,
         Control.SHOW_FAILED: not failed,
         Control.TEST: may.test_connection is not None,
@@ -76,11 +77,13 @@ def checklist(verdict: Verdict) -> tuple[Step, ...]:
     setup, exchange = verdict.situation.setup, verdict.situation.exchange
     if verdict.situation.last_accepted_at is not None or not setup.enabled or setup.in_bundles:
         return ()
-    if setup.restored or setup.unreadable:
+    has_key = setup.api_key and setup.api_key_usable
+    if setup.restored or setup.unreadable or (setup.key_locked and not has_key):
         return ()
-    done = (setup.api_key and setup.api_key_usable, exchange is not None and exchange.ok, False)
+    done = (has_key, exchange is not None and exchange.ok, False)
     current = done.index(False)
-    return tuple(Step(*step, done[index], index == current) for index, step in enumerate(_STEPS))
+    first = _KEY_OF_DEPLOYMENT if setup.key_locked else _STEPS[0]
+    return tuple(Step(*step, done[index], index == current) for index, step in enumerate((first, *_STEPS[1:])))
 
 
 _STEPS = (
@@ -88,3 +91,4 @@ _STEPS = (
     ("Test Connection", "Checks name, network, TLS, certificate, response, and API key.", Control.TEST),
     ("Send the first transmission", "Shows the payload first. Otherwise, the next run sends it.", Control.SEND),
 )
+_KEY_OF_DEPLOYMENT = ("API key", "The deployment sets it (TELEMETRY_API_KEY).", Control.ENTER_KEY)
