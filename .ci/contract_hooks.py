@@ -75,7 +75,7 @@ def _mend_days(query: dict[str, Any] | None) -> None:
     _sort(query or {}, ("from", "to"), _is_day)
 
 
-def _sort(members: dict[str, Any], names: tuple[str, str], is_valid: Callable[[object], bool]) -> None:
+def _sort(members: dict[str, Any], names: tuple[str, ...], is_valid: Callable[[object], bool]) -> None:
     values = [members[name] for name in names if is_valid(members.get(name))]
     if len(values) == len(names):
         members.update(zip(names, sorted(values), strict=True))

@@ -56,7 +56,7 @@ def send_now(
 
 
 def _after_attempt(runtime: Runtime, detail: TransmissionDetail) -> TransmissionDetail:
-    """Return the transmission once no one is sending it any more."""
+    """Return the transmission once no one is sending it."""
     until = time.monotonic() + _ANOTHER_ATTEMPT_SECONDS
     while detail.transmission.in_flight(runtime.clock.now()) and time.monotonic() < until:
         if runtime.stopping.wait(_PAUSE_SECONDS):
