@@ -91,7 +91,10 @@ def _is_day(value: object) -> bool:
 
 def _mend_tags(case: schemathesis.Case[Any]) -> None:
     """Match any version: it cannot be guessed. Besides, Schemathesis sends 0 where a header needs a quotation mark."""
-    if case.meta and case.meta.generation.mode.is_positive and "If-Match" in case.headers:
+    if not case.meta or not case.meta.generation.mode.is_positive:
+        return
+    if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
-        if "bouncer_id" in case.path_parameters:
-            del case.headers["If-Match"]  # There may be no such bouncer, which matches nothing.
+    if "bouncer_id" in case.path_parameters:  # There may be no such bouncer, which matches nothing, or there is one.
+        case.headers.pop("If-Match", None)
+        case.headers.pop("If-None-Match", None)

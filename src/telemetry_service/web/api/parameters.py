@@ -219,10 +219,10 @@ async def only_if_new(if_none_match: Annotated[str | None, Header(include_in_sch
     """Return whether the call is only meant for what does not exist yet: ``If-None-Match: *``.
 
     Raises:
-        PreconditionUnreadError: it names ETags. No call that changes something compares those.
+        InputRefusedError: it is something else. No call that changes something compares ETags that must not match.
     """
     if if_none_match is not None and if_none_match.strip() != "*":
-        raise PreconditionUnreadError
+        raise InputRefusedError([FieldError("If-None-Match", "must be *")])
     return if_none_match is not None
 
 
