@@ -141,21 +141,6 @@ KEY_UNUSABLE = Obstacle(
     KeyUnusableError,
 )
 
-_NO_KEY_OF_DEPLOYMENT = replace(
-    NO_API_KEY,
-    next_step="Restart the service: at its start, it saves the key that TELEMETRY_API_KEY sets.",
-    owner=Owner.DEPLOYMENT,
-    until="once the service has saved the deployment's API key",
-)
-_KEY_OF_DEPLOYMENT_UNUSABLE = replace(
-    KEY_UNUSABLE,
-    next_step=(
-        "Check ENCRYPTION_KEY in the deployment. If it is lost, restart the service: at its start, it saves the key"
-        " that TELEMETRY_API_KEY sets."
-    ),
-    owner=Owner.DEPLOYMENT,
-)
-
 
 def bars_by_rows(setup: Setup) -> Obstacle | None:
     """Return which rows cannot be read, so that nothing can be sent."""
@@ -248,17 +233,32 @@ def settings_changed(setup: Setup) -> Obstacle:
 
 def _bars_by_key(setup: Setup) -> Obstacle | None:
     if not setup.api_key:
-        return _NO_KEY_OF_DEPLOYMENT if setup.key_locked else NO_API_KEY
-    if not setup.api_key_usable:
-        return _KEY_OF_DEPLOYMENT_UNUSABLE if setup.key_locked else KEY_UNUSABLE
-    return None
+        return _no_key(locked=setup.key_locked)
+    return None if setup.api_key_usable else _unusable_key(locked=setup.key_locked)
 
 
 def no_api_key(*, key_locked: bool) -> TelemetryError:
     """Return the refusal of a call that needs an API key."""
-    return (_NO_KEY_OF_DEPLOYMENT if key_locked else NO_API_KEY).refusal()
+    return _no_key(locked=key_locked).refusal()
 
 
 def api_key_unusable(*, key_locked: bool) -> TelemetryError:
     """Return the refusal of a call that needs the stored API key in plain text."""
-    return (_KEY_OF_DEPLOYMENT_UNUSABLE if key_locked else KEY_UNUSABLE).refusal()
+    return _unusable_key(locked=key_locked).refusal()
+
+
+_RESTART = "restart the service: at its start, it saves the key that TELEMETRY_API_KEY sets."
+
+
+def _no_key(*, locked: bool) -> Obstacle:
+    if not locked:
+        return NO_API_KEY
+    until = "once the service has saved the deployment's API key"
+    return replace(NO_API_KEY, next_step=f"R{_RESTART[1:]}", owner=Owner.DEPLOYMENT, until=until)
+
+
+def _unusable_key(*, locked: bool) -> Obstacle:
+    if not locked:
+        return KEY_UNUSABLE
+    step = f"Check ENCRYPTION_KEY in the deployment. If it is lost, {_RESTART}"
+    return replace(KEY_UNUSABLE, next_step=step, owner=Owner.DEPLOYMENT)
