@@ -72,7 +72,14 @@ def test_disabled(ready: Console, page: Page) -> None:
 
 def test_not_configured(console: Console, page: Page) -> None:
     page.goto(console.tab)
-    state(page, "Not Configured", "No API key is configured.", "Enter the API key, test the connection, and save.")
+    expect(page.locator("#health")).to_contain_text("No API key is configured.")
+    expect(page.locator("#health")).to_contain_text("Enter the API key, test the connection, and save.")
+    # The first steps stand in place of zeros and warnings.
+    expect(page.locator("#preview")).to_contain_text("Nothing counted yet")
+    expect(page.locator("#preview .figures, #preview .notice, .chips:visible, .filters:visible")).to_have_count(0)
+    console.set_key()
+    page.reload()
+    state(page, "Warning")
     picture(page, "not-configured")
 
 

@@ -182,7 +182,7 @@ def _health(said: Said) -> list[tuple[str, object, object]]:
     wanted = health["next_step"] if owner == "nobody" else f"Next step · {health['next_step']} {owner}"
     badge = next(found.word for badge, found in CONNECTION_BADGE.items() if badge.value == health["license_server"])
     state = next(found.word for status, found in HEALTH.items() if status.value == health["status"])
-    title = re.search(r'<h2 id="health-title">(.*?)</h2>', section, re.DOTALL)
+    title = re.search(r'<p class="state" id="health-title">(.*?)</p>', section, re.DOTALL)
     assert title is not None
     return [
         ("state", text_of(title[1]), state),

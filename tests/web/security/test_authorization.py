@@ -130,6 +130,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", f"{TAB}/history"): VIEWED,
     ("GET", f"{TAB}/history/{{transmission_id}}"): VIEWED,
     ("GET", f"{TAB}/history/{{transmission_id}}/attempts/{{number}}/{{part}}"): VIEWED,
+    ("GET", f"{TAB}/components"): VIEWED,
     ("GET", f"{TAB}/activity"): VIEWED,
     ("GET", f"{TAB}/proof"): VIEWED,
     ("POST", f"{TAB}/proof/verify"): VIEWED,

@@ -27,6 +27,7 @@ STYLES = (
     "payload",
     "dialogs",
     "toasts",
+    "components",
     "shell",
     "print",
 )

@@ -13,7 +13,7 @@ from telemetry_service.web.tab.forms import (
     replace_key_routes,
     settings_routes,
 )
-from telemetry_service.web.tab.sections import ledger_routes, proof_routes, view_routes
+from telemetry_service.web.tab.sections import components_routes, ledger_routes, proof_routes, view_routes
 
 TAB = (
     asset_routes.router,
@@ -30,6 +30,7 @@ TAB = (
     decision_routes.router,
     proof_routes.router,
     ledger_routes.router,
+    components_routes.router,
     view_routes.router,
 )
 """In this order. The pages that they render need the context."""
