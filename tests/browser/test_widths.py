@@ -112,7 +112,7 @@ def test_a_site_with_large_numbers_and_long_words(ready: Console, page: Page) ->
 
 
 def test_right_after_the_installation(console: Console, page: Page) -> None:
-    found = []
+    found: list[str] = []
     for view in ("", "/settings", "/activity", "/proof"):
         page.goto(console.tab + view)
         needs_fonts(page)

@@ -49,6 +49,37 @@
     document.getElementById("connection-test")?.replaceChildren();
   }
 
+  /* What is chosen while a save is under way is kept: its response shows what was sent. */
+
+  const FIELDS = "settings-fields";
+  let asked = new Map(); // From a choice to whether it was made when the request was.
+  let since = []; // The choices that were made since.
+
+  const choices = () => [...document.querySelectorAll(`#${FIELDS} :is([type="checkbox"], [type="radio"])`)];
+  const nameOf = ({ name, value }) => `${name}=${value}`;
+
+  function rememberChoices() {
+    asked = new Map(choices().map((it) => [nameOf(it), it.checked]));
+  }
+
+  function findChanges({ detail: { target } }) {
+    if (target.id !== FIELDS) return;
+    const changed = choices().filter((it) => asked.has(nameOf(it)) && asked.get(nameOf(it)) !== it.checked);
+    since = changed.filter((it) => it.checked || it.type === "checkbox").map((it) => [nameOf(it), it.checked]);
+  }
+
+  function makeThemAgain() {
+    const again = new Map(since);
+    for (const it of choices().filter((one) => again.has(nameOf(one)))) it.checked = again.get(nameOf(it));
+    since = [];
+  }
+
+  document.addEventListener("htmx:beforeRequest", ({ detail: { target } }) => {
+    if (target.id === FIELDS) rememberChoices();
+  });
+  document.addEventListener("htmx:beforeSwap", findChanges);
+  document.addEventListener("htmx:afterSwap", makeThemAgain);
+
   document.addEventListener("telemetry:content", lookAgain);
   for (const name of ["input", "change"]) document.addEventListener(name, lookAgain);
   document.addEventListener("input", ({ target }) => {

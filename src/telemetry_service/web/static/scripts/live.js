@@ -22,8 +22,9 @@
     sent.clear();
   }
 
-  /* Someone has selected text in it, or has clicked a button that waits for its response. */
+  /* Someone has selected text in it, or has clicked what waits for its response. */
   function isInUse(part) {
+    if (part.ariaBusy === "true") return true;
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && part.contains(selection.anchorNode)) return true;
     return Boolean(part.querySelector("[aria-busy='true']"));
