@@ -24,7 +24,7 @@ from telemetry_service.domain.clock import time_ordered_id
 from telemetry_service.domain.facts import EnvironmentName, UsageReport
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.record import Recorder
-from telemetry_service.storage.engine import wal_is_safe
+from telemetry_service.storage.sqlite_library import wal_is_safe
 from tests.support.postgres import plain_url
 
 BATCHES = (1, 100, 1_000)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from telemetry_service.storage.engine import open_to_others
 from telemetry_service.storage.migrate import migrate
+from telemetry_service.storage.private_files import open_to_others
 
 
 def test_the_database_and_a_folder_made_for_it_are_for_their_owner_alone(tmp_path: Path) -> None:

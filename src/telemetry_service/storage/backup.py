@@ -1,6 +1,5 @@
 """Copies a SQLite database while the service writes to it, and verifies a copy."""
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,10 @@ from urllib.parse import quote
 from telemetry_service.domain.errors import NotABackupError, SchemaTooNewError, StorageDamagedError, TelemetryError
 from telemetry_service.storage.deadline import Patience
 from telemetry_service.storage.driver_errors import connected, translated
-from telemetry_service.storage.engine import READ_ONLY, make_engine
+from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.migrate import SchemaState, schema_state
+from telemetry_service.storage.sqlite import READ_ONLY
+from telemetry_service.storage.sqlite_library import sqlite3
 
 _COPYING = Patience(transaction=3600, statement=0, lock=120)
 """A database of several gigabytes takes seconds. Beside a busy service, the first lock may take a while."""

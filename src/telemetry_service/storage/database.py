@@ -21,7 +21,7 @@ from telemetry_service.storage.configuration import ConfigurationStore
 from telemetry_service.storage.current_state import CurrentStateStore
 from telemetry_service.storage.deadline import ORDINARY, Deadline, one_call, transaction_deadline
 from telemetry_service.storage.driver_errors import connected, translated
-from telemetry_service.storage.engine import READ_ONLY, make_engine
+from telemetry_service.storage.engine import make_engine
 from telemetry_service.storage.erasure import ErasureStore
 from telemetry_service.storage.evidence import EvidenceStore
 from telemetry_service.storage.extension_codes import ExtensionCodeStore
@@ -43,6 +43,7 @@ from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.source import SourceStore
 from telemetry_service.storage.space import SpaceStore, check_space, free_bytes
+from telemetry_service.storage.sqlite import READ_ONLY
 from telemetry_service.storage.stamps import Stamper, StampStore
 from telemetry_service.storage.transmissions import TransmissionStore
 from telemetry_service.storage.usage import UsageStore

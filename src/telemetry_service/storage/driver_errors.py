@@ -1,6 +1,5 @@
 """Turns the drivers' errors into our own errors, and hides their texts."""
 
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from telemetry_service.domain.errors import (
     TelemetryError,
 )
 from telemetry_service.log.write import log_exception
-from telemetry_service.storage.engine import PRIMARY_CODE
+from telemetry_service.storage.sqlite import PRIMARY_CODE
+from telemetry_service.storage.sqlite_library import sqlite3
 
 _Kind = type[TelemetryError]
 

@@ -19,8 +19,9 @@ from telemetry_service.domain.errors import (
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
 from telemetry_service.storage.driver_errors import connected, translated
-from telemetry_service.storage.engine import make_engine, make_migrating_engine, make_private_file
+from telemetry_service.storage.engine import make_engine, make_migrating_engine
 from telemetry_service.storage.link import Link, link_of
+from telemetry_service.storage.private_files import make_private_file
 from telemetry_service.storage.revisions import revisions
 from telemetry_service.storage.tables import Base
 from telemetry_service.storage.version_table import VERSION_TABLE, adopt_revision, current_revision, has_old_revision

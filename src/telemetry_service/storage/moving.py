@@ -13,7 +13,8 @@ from telemetry_service.domain.errors import DatabaseNotEmptyError, StorageUnavai
 from telemetry_service.storage.database import Keys, Transaction
 from telemetry_service.storage.deadline import MIGRATING
 from telemetry_service.storage.driver_errors import connected, translated
-from telemetry_service.storage.engine import READ_ONLY, make_engine
+from telemetry_service.storage.engine import make_engine
+from telemetry_service.storage.sqlite import READ_ONLY
 from telemetry_service.storage.tables import Base, Installation
 
 _ROWS = 1000

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def closed_to_others(settings: "Settings") -> Finding:
     """Return whether only this user can use the database, and this user can keep the head of the ledger."""
-    from telemetry_service.storage.engine import open_to_others
+    from telemetry_service.storage.private_files import open_to_others
 
     url = settings.database_url.get_secret_value()
     if settings.ledger_head_file is not None and not os.access(settings.ledger_head_file.parent, os.W_OK):

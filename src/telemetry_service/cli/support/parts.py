@@ -1,7 +1,6 @@
 """What is in the bundle, one function for each file."""
 
 import platform
-import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from telemetry_service.pipeline.queries.health import count_by_state, read_healt
 from telemetry_service.pipeline.snapshot import open_snapshot
 from telemetry_service.settings import KNOWN_VARIABLES
 from telemetry_service.storage.migrate import schema_state
+from telemetry_service.storage.sqlite_library import sqlite3
 
 if TYPE_CHECKING:
     from telemetry_service.pipeline.runtime import Runtime
