@@ -1,13 +1,15 @@
-"""What an entry of the ledger costs, and what verifying 100,000 of them costs.
+"""What an entry of the ledger costs, what verifying 100,000 of them costs, and reading the chain of a transmission.
 
 Writing is compared with a bare loop that signs with Ed25519 and inserts, verifying with one that verifies as many
-signatures. Both alternate with what they are compared with. Run it with ``python -m benchmarks.ledger``.
+signatures, and reading an entry back with a transaction that reads it back once more. Run it with ``python -m
+benchmarks.ledger``.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, text
@@ -15,6 +17,8 @@ from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, text
 from benchmarks.setting import KINDS, durable_databases, make_runtime, median_ratio
 from telemetry_service.domain.actor import Actor, ActorKind
 from telemetry_service.domain.ledger import Kind, Value
+from telemetry_service.domain.verification import Verification
+from telemetry_service.pipeline.claims import chain_of
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.stages.sweep import examine_everything
 from telemetry_service.storage.engine import make_engine
@@ -26,6 +30,11 @@ IN_A_TRANSACTION = 100
 
 ROUNDS = 5
 _IN_A_ROUND = 2_000
+_ALONE = 200
+"""Transactions with one entry in a round."""
+CHAIN = 9_000
+"""Entries since a transmission was prepared: fewer than those of which a process remembers the signatures."""
+
 _BARE = Table("bare_lines", MetaData(), Column("seq", Integer, primary_key=True), Column("line", Text))
 _BY = Actor(ActorKind.TOKEN, "a1b2c3d4e5f6", "control-plane")
 _SAID: dict[str, Value] = {
@@ -81,6 +90,17 @@ class BareLoop:
             key.verify(signature, signed)
 
 
+def write_alone(runtime: Runtime, *, reads: int) -> None:
+    """Write transactions with one entry, and read the latest one a number of times."""
+    now = runtime.clock.now()
+    for _ in range(_ALONE):
+        with runtime.database.write() as tx:
+            tx.ledger.note(now, _BY, Kind.FACTS, _SAID)
+            tx.ledger.flush()
+            for _ in range(reads):
+                tx.ledger.since(tx.ledger.written[-1].seq - 1, 2)
+
+
 def main() -> None:
     """Print one paragraph for each kind of database."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -107,10 +127,55 @@ def measure(kind: str, database_url: str, entries: int) -> None:
     microseconds = 1e6 * statistics.median(ours for ours, _ in written) / _IN_A_ROUND
     print(f"{kind}: {statistics.mean(lengths):.0f} bytes a line, {_row_bytes(runtime, database_url):.0f} with its row")
     print(f"  writing, times the bare loop:   {median_ratio(written)}  ({microseconds:.0f} µs an entry)")
-    write_entries(runtime, max(0, entries - ROUNDS * _IN_A_ROUND))
-    verified = [(timed(lambda: examine_everything(runtime)), timed(lambda: bare.verify(entries)))]
-    print(f"  verifying {entries:,}, times the bare loop: {median_ratio(verified)}  ({verified[0][0]:.0f} s)")
+    alone = [
+        (timed(lambda: write_alone(runtime, reads=1)), timed(lambda: write_alone(runtime, reads=0)))
+        for _ in range(ROUNDS)
+    ]
+    print(f"  one entry a transaction, read back twice, times once: {median_ratio(alone)}")
+    written_so_far = IN_A_TRANSACTION + ROUNDS * (_IN_A_ROUND + 2 * _ALONE)
+    write_entries(runtime, max(0, entries - written_so_far - CHAIN))
+    transmission_id = prepare(runtime)
+    write_entries(runtime, CHAIN)
+    seconds, cpu = time.perf_counter(), time.process_time()
+    verdict = examined(runtime)
+    seconds, cpu = time.perf_counter() - seconds, time.process_time() - cpu
+    reference, reference_cpu = -time.perf_counter(), -time.process_time()
+    bare.verify(verdict.seq)
+    reference, reference_cpu = reference + time.perf_counter(), reference_cpu + time.process_time()
+    print(f"  verifying {verdict.seq:,}, times the bare loop: {seconds / reference:.2f}  ({seconds:.0f} s)")
+    print(f"    in CPU time of this process: {cpu / reference_cpu:.2f}")
+    read_chain(runtime, transmission_id, verdict, reference_cpu * CHAIN / verdict.seq)
     runtime.database.close()
+
+
+def prepare(runtime: Runtime) -> UUID:
+    """Write the first entry about a transmission."""
+    transmission_id, now = uuid4(), runtime.clock.now()
+    with runtime.database.write() as tx:
+        tx.ledger.note(now, _BY, Kind.PREPARED, {"prepared_sha256": "0" * 64}, transmission_id)
+    return transmission_id
+
+
+def examined(runtime: Runtime) -> Verification:
+    """Verify everything.
+
+    Raises:
+        RuntimeError: the process stops meanwhile.
+    """
+    verdict = examine_everything(runtime)
+    if verdict is None:
+        raise RuntimeError
+    return verdict
+
+
+def read_chain(runtime: Runtime, transmission_id: UUID, verdict: Verification, reference: float) -> None:
+    """Measure how long the chain of a transmission takes, in CPU time of this process."""
+    for name, vouching in {"no verdict": None, "the same again": None, "behind a verdict": verdict}.items():
+        began = time.process_time()
+        with runtime.database.read() as tx:
+            chain_of(tx, transmission_id, runtime.ledger_keys(tx), vouching)
+        taken = time.process_time() - began
+        print(f"  chain of {CHAIN:,}, {name}: {taken:.2f} s, times the bare loop: {taken / reference:.2f}")
 
 
 def _row_bytes(runtime: Runtime, database_url: str) -> float:

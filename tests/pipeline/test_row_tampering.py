@@ -208,6 +208,45 @@ def test_what_a_trigger_makes_of_a_row_is_not_stamped(verified: Site) -> None:
     assert sent(verified) == 0
 
 
+OTHERS = {
+    "other values": f"UPDATE {LICENSE} SET customer_id = 'cus_SomebodyElse', tier = 'enterprise'",
+    "no row": f"DELETE FROM {LICENSE}",
+}
+"""What a trigger of the settings' table does to another one."""
+
+
+@ON_BOTH
+def test_what_a_trigger_does_to_other_tables_while_someone_approves_the_rows_is_not_stamped(verified: Site) -> None:
+    site = verified
+    for name, statement in OTHERS.items():
+        write(site, f"UPDATE {CONFIGURATION} SET version = version + 1")
+        drop = _let_a_trigger_run(site, CONFIGURATION, statement)
+        site.configure()
+        drop()
+        sweep(site.runtime)
+        with site.runtime.database.read() as tx:
+            assert changed_now(site.runtime, tx) == (ChangedRow.LICENSE,), name
+        with pytest.raises(SettingsChangedError):
+            send_now(site.runtime, ADMIN, None)
+        site.configure()
+        sweep(site.runtime)
+        assert health(site.runtime)[1] != "settings_changed", "without the trigger, they can be approved"
+
+
+def _let_a_trigger_run(site: Site, table: str, statement: str) -> Callable[[], None]:
+    """Run a statement at each update of a table, until the returned function is called."""
+    if site.replica.database_url.startswith("sqlite"):
+        write(site, f"CREATE TRIGGER runs AFTER UPDATE ON {table} BEGIN {statement}; END")
+        return partial(write, site, "DROP TRIGGER runs")
+    body = f"BEGIN {statement}; RETURN NEW; END".replace("'", "''")
+    write(
+        site,
+        f"CREATE FUNCTION run_it() RETURNS trigger LANGUAGE plpgsql AS '{body}'",
+        f"CREATE TRIGGER runs BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION run_it()",
+    )
+    return partial(write, site, f"DROP TRIGGER runs ON {table}", "DROP FUNCTION run_it()")
+
+
 def _let_a_trigger_write(site: Site, table: str, values: str) -> None:
     if site.replica.database_url.startswith("sqlite"):
         column = "restored_at" if table == INSTALLATION else "updated_at"

@@ -144,6 +144,18 @@ TAMPERINGS = (
         in_drawer=True,
     ),
     Tampering(
+        "the latest attempt was at another time",
+        run(f"UPDATE {LOGS} SET last_attempt_at = '2026-01-02 03:04:05' WHERE transmission_id = {_OF_ACCEPTED}"),
+        "time_changed",
+        in_drawer=True,
+    ),
+    Tampering(
+        "there were more attempts",
+        run(f"UPDATE {LOGS} SET attempts_made = attempts_made + 1 WHERE transmission_id = {_OF_ACCEPTED}"),
+        "row_changed",
+        in_drawer=True,
+    ),
+    Tampering(
         "an attempt has another size",
         run(f"UPDATE {ATTEMPTS} SET body_bytes = body_bytes + 1 WHERE transmission_id = {_OF_ACCEPTED}"),
         "attempt_changed",

@@ -268,8 +268,9 @@ EXPLANATIONS: dict[Cause, Explanation] = {
         " was accepted.",
         _ADMIN,
         "When a period is closed, the ledger signs the digest of its payload, and before each attempt the stored bytes"
-        " are compared with it. They differ, or an entry of the ledger was changed or is missing, or someone made a"
-        " payload due that waits for its release. Nothing is sent, and no run of the schedule tries again. Once the"
+        " are compared with it. They differ, or an entry of the ledger since then was changed, is missing, or was not"
+        " signed with a key that this installation still has, or someone made a payload due that waits for its release."
+        " Nothing is sent, and no run of the schedule tries again; payloads that are prepared later are sent. Once the"
         " bytes are back, *Retry* sends a payload, and *Release* one that waits for its release. If the ledger"
         " says that the License Server has accepted the payload, *Retry* shows it as accepted again and sends nothing."
         " *Withdraw* works for any other: if the License Server may have the payload, its extension codes count as"

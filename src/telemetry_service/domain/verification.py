@@ -63,7 +63,7 @@ _SENTENCES = {
     "receipt": "It contains the receipt of another transmission.",
     "receipt_changed": "The receipt is not the one that was signed when it arrived.",
     "rolled_back": "An entry that was there before is missing: the ledger was cut short, or replaced by an older one.",
-    "row_changed": "The number of records, the trigger or the period differs from the one that was signed.",
+    "row_changed": "The number of records or attempts, the trigger or the period differs from the one that was signed.",
     "row_unreadable": "The row cannot be read.",
     "signature": "It was changed: its signature is wrong.",
     "state_changed": "The state differs from the outcome that was signed.",
@@ -108,6 +108,8 @@ class Verification:
     """The same, with those that a process has seen: then an older copy of the database is in its place."""
     answered: tuple[str, ...] = ()
     """Those for which a person has said what was sent since."""
+    ours_since: int | None = None
+    """From this entry to the latest one that was verified, each is signed with one of our keys; None if unknown."""
 
     @property
     def entries(self) -> frozenset[str]:

@@ -7,11 +7,14 @@ payload leaves is read from the chain itself.
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from telemetry_service.domain.ledger import Kind, digest_of
+from telemetry_service.domain.ledger import FIRST_PREV, Kind, digest_of
+from telemetry_service.domain.verification import Verification
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.sealing.ledger_key import read_line, unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head, StoredLine
@@ -19,6 +22,10 @@ from telemetry_service.storage.ledger_sweep import readable
 
 _FIRST = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of the first line about a transmission."""
+
+_MOST = 10_000
+"""Lines of which a process remembers whether they are ours."""
+_NONE = Head(0, FIRST_PREV)
 
 Claims = dict[str, Any]
 
@@ -43,15 +50,40 @@ class Chain:
     """Whether all transmissions were erased since the first one."""
 
 
-def chain_of(tx: Transaction, transmission_id: UUID, keys: Mapping[str, bytes], known: Iterable[Head] = ()) -> Chain:
+def chain_of(
+    tx: Transaction,
+    transmission_id: UUID,
+    keys: Mapping[str, bytes],
+    verdict: Verification | None,
+    known: Iterable[Head] = (),
+) -> Chain:
     """Return all lines about a transmission, read from the chain, whatever the index says.
 
-    It is complete only if one of ``keys`` signed its last line, which vouches for all before it. ``known`` are lines
-    that a verification has seen: those that are not older than the first one must be there.
+    It is complete only if each line up to the head is ours: an honest one that is written behind a forged one repeats
+    its digest as well. A verdict vouches for the lines that it has seen, so only the others take a signature each.
+
+    Args:
+        tx: The transaction to read in.
+        transmission_id: The transmission.
+        keys: The raw public keys of the ledger, by their IDs.
+        verdict: The latest one; None if there is none.
+        known: Lines that a verification has seen: those that are not older than the first one must be there.
     """
-    with closing(tx.ledger.since_first_of(transmission_id)) as found:
-        chain = readable(lambda: _chained(found, transmission_id, keys, {head.seq: head for head in known}))
-    return chain or Chain(tx.ledger.of_transmission(transmission_id), complete=False)
+    expected = {head.seq: head for head in known}
+    for trusted in (verdict, None) if verdict and verdict.ours_since is not None else (None,):
+        reader = _Reader(transmission_id, keys, expected, trusted)
+        if readable(lambda: _read_all(tx, reader)) is None:  # noqa: B023 - it is called now
+            break
+        if reader.has_met:
+            return reader.chain()
+    return Chain(tx.ledger.of_transmission(transmission_id), complete=False)
+
+
+def _read_all(tx: Transaction, reader: "_Reader") -> bool:
+    with closing(tx.ledger.since_first_of(reader.transmission_id)) as found:
+        for line, head in found:
+            reader.take(line, head)
+    return True
 
 
 def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list[Claims]:
@@ -59,8 +91,8 @@ def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list
 
     Nothing if one may be missing or is not ours, or if the transmission was erased: then someone has put its row back.
     """
-    keys = runtime.ledger_keys(tx)
-    chain = chain_of(tx, transmission_id, keys)
+    keys, verdict = runtime.ledger_keys(tx), runtime.swept.verdict or read_verification(runtime, tx)
+    chain = chain_of(tx, transmission_id, keys, verdict)
     usable = chain.complete and not chain.erased
     found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
     return found if found and _is_first(found[0]) else []
@@ -75,33 +107,56 @@ def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUI
     return said if (said["seq"], said["kind"], said.get("transmission_id")) == index else None
 
 
-def _chained(
-    found: Iterable[tuple[StoredLine, Head]],
-    transmission_id: UUID,
-    keys: Mapping[str, bytes],
-    known: Mapping[int, Head],
-) -> Chain:
-    """Read a part of the chain.
+class _Reader:
+    """Reads a part of the chain, line after line."""
 
-    The signatures of other lines are not verified: each line repeats the digest of the one before, so the last one
-    vouches for them. Of an erasure, the signature is: it accuses someone even where the chain is broken.
-    """
-    last = head = None
-    end = ""
-    left, complete, erased, about = dict(known), True, False, list[StoredLine]()
-    for line, present_head in found:
-        said = unverified(line.line)
-        if last is None:
-            left = {seq: seen for seq, seen in left.items() if seq >= line.seq}
-        elif (line.seq, said.get("prev")) != (last.seq + 1, last.sha256):
-            complete = False
-        last, head, end = Head(line.seq, digest_of(line.line)), present_head, line.line
-        erased |= erases_all(said) and read_line(line.line, keys) is not None
-        complete &= said.get("seq") == line.seq and left.pop(line.seq, last) == last
-        if line.transmission_id == transmission_id or said.get("transmission_id") == str(transmission_id):
-            about.append(line)
-    complete &= not left and last is not None and last == head and read_line(end, keys) is not None
-    return Chain(tuple(about), complete, erased)
+    def __init__(
+        self, transmission_id: UUID, keys: Mapping[str, bytes], known: Mapping[int, Head], verdict: Verification | None
+    ) -> None:
+        """Believe a verdict which of the lines up to the one that it names are ours, if the chain leads to that one."""
+        self.transmission_id, self._keys = transmission_id, frozenset(keys.items())
+        self._vouched = _NONE if verdict is None else Head(verdict.seq, verdict.sha256)
+        self._ours_since = 0 if verdict is None else verdict.ours_since or 0
+        self._left = dict(known)
+        self._last = self._head = _NONE
+        self._complete, self._erased, self._about = True, False, list[StoredLine]()
+        self._met: bool | None = None
+
+    @property
+    def has_met(self) -> bool:
+        """Whether the line that was vouched for is there, or older than the first one."""
+        return self._met is not False
+
+    def take(self, line: StoredLine, head: Head) -> None:
+        """Read the next line, with the present head."""
+        said, place = unverified(line.line), Head(line.seq, digest_of(line.line))
+        if self._last == _NONE:
+            self._begin(line.seq)
+        else:
+            self._complete &= (line.seq, said.get("prev")) == (self._last.seq + 1, self._last.sha256)
+        self._complete &= said.get("seq") == line.seq and self._left.pop(line.seq, place) == place
+        if line.seq == self._vouched.seq:
+            self._met = place == self._vouched
+        self._complete = self._complete and (line.seq <= self._vouched.seq or _is_ours(line.line, self._keys))
+        self._erased |= erases_all(said) and _is_ours(line.line, self._keys)  # Even where the chain is broken.
+        if self.transmission_id == line.transmission_id or said.get("transmission_id") == str(self.transmission_id):
+            self._about.append(line)
+        self._last, self._head = place, head
+
+    def chain(self) -> Chain:
+        """Return what was read."""
+        complete = self._complete and not self._left and self._last == self._head != _NONE
+        return Chain(tuple(self._about), complete, self._erased)
+
+    def _begin(self, seq: int) -> None:
+        self._left = {known: head for known, head in self._left.items() if known >= seq}
+        if seq <= self._vouched.seq:
+            self._met, self._complete = False, self._ours_since <= seq
+
+
+@lru_cache(_MOST)
+def _is_ours(line: str, keys: frozenset[tuple[str, bytes]]) -> bool:
+    return read_line(line, dict(keys)) is not None
 
 
 def erases_all(said: Mapping[str, Any]) -> bool:

@@ -55,7 +55,9 @@ _SENTENCES = {
     Flaw.NOT_IN_LEDGER: "The ledger has no entry that names the payload of this transmission.",
     Flaw.PAYLOAD_CHANGED: "The stored payload is not the one that was signed when its period was closed.",
     Flaw.PAYLOAD_MISSING: "The stored payload is gone.",
-    Flaw.ROW_CHANGED: "The number of records, the trigger or the period differs from the one that was signed.",
+    Flaw.ROW_CHANGED: (
+        "The number of records or attempts, the trigger or the period differs from the one that was signed."
+    ),
     Flaw.TIME_CHANGED: "A time in its row differs from the one that was signed.",
     Flaw.ATTEMPT_CHANGED: "This attempt differs from the one that was signed before it was made.",
     Flaw.OUTCOME_CHANGED: "The outcome of this attempt differs from the one that was signed.",
@@ -168,6 +170,7 @@ class _Check:
         yield from self._lines()
         yield from self._payload()
         yield from self._beginning()
+        yield from self._tries()
         for attempt in self.attempts:
             yield from self._attempt(attempt)
         for number in self.attempts_signed.keys() - {attempt.number for attempt in self.attempts}:
@@ -207,6 +210,17 @@ class _Check:
         if said["trigger"] != self.transmission.trigger:
             yield Finding(Flaw.ROW_CHANGED)
         if rfc3339(self.transmission.created_at) != said.get("created_at", said["at"]):
+            yield Finding(Flaw.TIME_CHANGED)
+
+    def _tries(self) -> Iterator[Finding]:
+        """Compare how often it was tried, and when last. What a version without a ledger says of that is not signed."""
+        last = self.attempts_signed.get(max(self.attempts_signed, default=0))
+        if not self.complete or (last is None and self._all(Kind.MIGRATED)):
+            return
+        if self.transmission.attempts_made != (last["number"] if last else 0):
+            yield Finding(Flaw.ROW_CHANGED)
+        at = self.transmission.last_attempt_at
+        if (None if at is None else rfc3339(at)) != (last["at"] if last else None):
             yield Finding(Flaw.TIME_CHANGED)
 
     def _attempt(self, attempt: Attempt) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ class LedgerKey:
         self._key = Ed25519PrivateKey.from_private_bytes(private_key)
         self.public_key = self._key.public_key().public_bytes_raw()
         self.fingerprint = fingerprint(self.public_key)
-        self.key_id = self.fingerprint[:_KEY_ID_DIGITS]
+        self.key_id = key_id_of(self.fingerprint)
         self._header = to_base64url(canonical_json({"alg": "EdDSA", "kid": self.key_id, "typ": _TYPE}))
 
     @classmethod
@@ -50,6 +50,11 @@ class LedgerKey:
         return (signed + b"." + to_base64url(self._key.sign(signed))).decode("ascii")
 
 
+def key_id_of(fingerprint: str) -> str:
+    """Return the ID of the key with a fingerprint."""
+    return fingerprint[:_KEY_ID_DIGITS]
+
+
 def fingerprint(public_key: bytes) -> str:
     """Return the hex SHA-256 digest of a raw public key."""
     return hashlib.sha256(public_key).hexdigest()
@@ -66,6 +71,15 @@ def read_line(line: str, public_keys: Mapping[str, bytes]) -> dict[str, Any] | N
     except (ValueError, KeyError, TypeError, RecursionError, InvalidSignature):
         return None
     return claims
+
+
+def signer_of(line: str) -> str | None:
+    """Return the ID of the key that a line names, whether it was signed with that one or not."""
+    try:
+        header = json.loads(from_base64url(line.partition(".")[0]))
+    except (ValueError, RecursionError):
+        return None
+    return str(header.get("kid")) if isinstance(header, dict) else None
 
 
 def unverified(line: str) -> dict[str, Any]:

@@ -223,17 +223,24 @@ class StampStore:
         """Let the ledger say that a row was removed."""
         self._ledger.stamped(of.name_of(key), gone())
 
-    def renew_all(self, known: Mapping[str, str]) -> None:
-        """Stamp all rows as they are now. ``known`` are the numbers that the ledger says so far, whatever they have.
+    def renew_all(self, known: Mapping[str, str], seen: Iterable[Stamped]) -> None:
+        """Stamp all rows as they are now, unless a trigger has changed one because of what this transaction wrote.
 
-        Of the rows in it, the ledger then says which are gone.
+        Of the rows in ``known``, the ledger then says which are gone.
+
+        Args:
+            known: The numbers that the ledger says so far, whatever the rows have.
+            seen: All rows before this transaction has written anything. It has written the settings alone.
         """
         self._ledger.replaced.update(known)
+        were = {it.name: it.content for it in seen}
         for table in STAMPED:
             with suppress(RowUnreadableError):  # It stays as it is: nothing is sent with it.
+                if table is not CONFIGURATION:
+                    self._void({it.name for it in self.rows(table) if were.get(it.name) != it.content}, known)
                 self.renew(table)
         left = {name for name, number in known.items() if not is_gone(number)}
-        for name in left - {*WITHOUT_ROW, *(stamped.name for stamped in self.all())}:
+        for name in left - {*WITHOUT_ROW, *were, *(stamped.name for stamped in self.all())}:
             self._ledger.stamped(name, gone())
 
     def seal_again(self) -> None:

@@ -1,6 +1,7 @@
 """Saving the settings approves what someone else has changed in the database: its rows are stamped as they are now."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from telemetry_service.domain.changed_rows import ChangedRow
@@ -10,17 +11,24 @@ from telemetry_service.pipeline.announcement import announce
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import Stamped
 
 
-def approve_rows(runtime: Runtime, tx: Transaction, now: datetime, known: Mapping[str, str]) -> None:
-    """Stamp all rows. What someone has announced past the service is announced again, as of now.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the rows were before a save that approves them has written anything."""
 
-    ``known`` are the numbers of stamps that the ledger says before anything was written.
-    """
+    rows: tuple[Stamped, ...]
+    numbers: Mapping[str, str]
+    """What the ledger says of their stamps, by their names."""
+
+
+def approve_rows(runtime: Runtime, tx: Transaction, now: datetime, before: Before) -> None:
+    """Stamp all rows. What someone has announced past the service is announced again, as of now."""
     for announced, stamped in tx.announced_schemas.stamped():
         if not runtime.signer.is_intact(stamped):
             tx.announced_schemas.remove(announced.schema_sha256)
-    tx.stamps.renew_all(known)
+    tx.stamps.renew_all(before.numbers, before.rows)
     announce(runtime, tx, now)
 
 

@@ -18,7 +18,7 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.locks import Setting
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
-from telemetry_service.pipeline.actions.approve_rows import approved_rows
+from telemetry_service.pipeline.actions.approve_rows import Before, approved_rows
 from telemetry_service.pipeline.actions.write_settings import (
     anonymize_waiting,
     changes_between,
@@ -35,9 +35,12 @@ from telemetry_service.pipeline.changed_rows import changed_now, distrust_older
 from telemetry_service.pipeline.queries.configuration import ConfigurationView, read_configuration
 from telemetry_service.pipeline.queries.consequences import read_consequences
 from telemetry_service.pipeline.runtime import Runtime
+from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
+from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.stamps import Stamped
 
 Check = Callable[[Snapshot, Configuration], None]
 """Checks a save, given the state before it and the new values."""
@@ -75,20 +78,21 @@ def save_configuration(  # noqa: PLR0913 - all that one step saves
     now = runtime.clock.now()
     replaced = False
     with runtime.database.write() as tx:
-        before, readable = _before(tx, now)
+        before, replaced_rows = _before(tx, now)
         if not (seen(before.version) if callable(seen) else seen == before.version):
             raise StaleConfigurationError
         values = _permitted(runtime, before.values, wanted)
         if check is not None:
             check(Snapshot(runtime, tx, now), values)
         changed = changed_now(runtime, tx)
-        write_settings(runtime, tx, before.values, values, now, changed)
+        approves = _approval(runtime, tx, replaced_rows) if changed else None
+        write_settings(runtime, tx, before.values, values, now, approves)
         if api_key is not None:
             _check_key(runtime, tx, api_key)
             replaced = replace_api_key(runtime, tx, api_key, now, actor, overlap=overlap)
         elif values.anonymize_pii and not before.values.anonymize_pii:
             anonymize_waiting(runtime, tx, actor)
-        changes = changes_between(before.values if readable else None, values)
+        changes = changes_between(before.values if replaced_rows is None else None, values)
         if changes or changed:
             approved = approved_rows(Snapshot(runtime, tx, now), changed)
             said = {"changes": changes, "settings": settings_as_said(values), **approved, **said_locks(runtime)}
@@ -217,9 +221,18 @@ def _check_key(runtime: Runtime, tx: Transaction, api_key: str | None) -> None:
         raise SettingLockedError.of((Setting.API_KEY,))
 
 
-def _before(tx: Transaction, now: datetime) -> tuple[StoredConfiguration, bool]:
-    """Return the configuration before a save, locked, and whether it could be read; if not, the save replaces it."""
+def _before(tx: Transaction, now: datetime) -> tuple[StoredConfiguration, tuple[Stamped, ...] | None]:
+    """Return the configuration before a save, locked.
+
+    If it cannot be read, the save replaces it: then also all rows that have stamps, as they were before that.
+    """
     try:
-        return tx.configuration.get(lock=True), True
+        return tx.configuration.get(lock=True), None
     except RowUnreadableError:
-        return tx.configuration.start_over(now), False
+        rows = tx.stamps.all()
+        return tx.configuration.start_over(now), rows
+
+
+def _approval(runtime: Runtime, tx: Transaction, rows: tuple[Stamped, ...] | None) -> Before:
+    numbers = known_numbers(runtime, tx, read_verification(runtime, tx))
+    return Before(tx.stamps.all() if rows is None else rows, numbers)

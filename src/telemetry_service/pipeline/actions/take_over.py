@@ -55,7 +55,7 @@ def take_over(runtime: Runtime) -> None:
 def begin(runtime: Runtime, tx: Transaction, now: datetime) -> None:
     """Begin the ledger in the transaction that writes the first rows, or after everything was taken over."""
     announce(runtime, tx, now, first=True)
-    tx.stamps.renew_all({})
+    tx.stamps.renew_all({}, tx.stamps.all())
     tx.ledger.note(now, SERVICE, Kind.BEGUN, {"settings": settings_as_said(tx.configuration.get().values)})
 
 

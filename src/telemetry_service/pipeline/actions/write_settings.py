@@ -6,14 +6,13 @@ The caller has locked the configuration, and writes the entry about the settings
 from datetime import datetime
 
 from telemetry_service.domain.actor import Actor
-from telemetry_service.domain.changed_rows import ChangedRow
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.configuration import Configuration
 from telemetry_service.domain.errors import KeyUnusableError, NotConfiguredError, RowUnreadableError
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.domain.schedule import next_run_after
 from telemetry_service.domain.transmissions import AttemptTrigger, State
-from telemetry_service.pipeline.actions.approve_rows import approve_rows
+from telemetry_service.pipeline.actions.approve_rows import Before, approve_rows
 from telemetry_service.pipeline.actions.follow_switch import follow_switch
 from telemetry_service.pipeline.api_key import is_stored, seal_api_key
 from telemetry_service.pipeline.api_key_overlap import (
@@ -25,9 +24,7 @@ from telemetry_service.pipeline.api_key_overlap import (
     read_overlap,
 )
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.signed_numbers import known_numbers
 from telemetry_service.pipeline.stages.prepare_again import Reason, prepare_waiting_again
-from telemetry_service.pipeline.verification import read_verification
 from telemetry_service.storage.database import Transaction
 
 LOCKS = "locked_settings"
@@ -40,15 +37,14 @@ def write_settings(
     before: Configuration,
     after: Configuration,
     now: datetime,
-    changed: tuple[ChangedRow, ...] = (),
+    approves: Before | None = None,
 ) -> None:
-    """Write the settings; ``changed`` are the rows of someone else that this approves."""
+    """Write the settings, and approve the rows that someone else has changed, if there are any."""
     # Every transaction takes its locks in one order: configuration, period, schedule, transmissions, last exchange.
-    known = known_numbers(runtime, tx, read_verification(runtime, tx)) if changed else {}
-    if changed or before != after:
+    if approves or before != after:
         tx.configuration.save(after, now)
-    if changed:
-        approve_rows(runtime, tx, now, known)
+    if approves:
+        approve_rows(runtime, tx, now, approves)
     follow_switch(runtime, tx, now)
     # A tick that is already due still runs: it would be lost if the next one replaced it.
     if after.frequency is not before.frequency and not _run_is_due(tx, now):

@@ -63,7 +63,7 @@ def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
     """Check a transmission now."""
     tx, transmission = snapshot.tx, detail.transmission
     keys = snapshot.runtime.ledger_keys(tx)
-    chain = chain_of(tx, transmission.transmission_id, keys, _seen_by_the_sweep(snapshot))
+    chain = chain_of(tx, transmission.transmission_id, keys, snapshot.verification, _seen_by_the_sweep(snapshot))
     checked = check_transmission(tx, transmission, detail.attempts, keys, snapshot.now, chain)
     return Proof(
         findings=checked.findings,

@@ -129,12 +129,17 @@ def refuse_payload(
             prepared = readable_of(runtime, tx, before)
             waits = changed and prepared is not None and prepared.must_be_released
             state = State.AWAITING_RELEASE if waits else state_after(outcome)  # What someone has freed waits on.
-            columns = {"state": state, "cause": outcome.cause, "next_attempt_at": None}
+            columns = {"state": state, "cause": outcome.cause, "next_attempt_at": None, **_tried_as(before)}
             tx.transmissions.release(transmission_id, token, columns)
             if before.cause is not outcome.cause:
                 tx.ledger.note(now, SERVICE, Kind.VERIFY_FAILED, {"cause": outcome.cause.value}, transmission_id)
     log_event(Event.PAYLOAD_INVALID, transmission_id=transmission_id, cause=outcome.cause)
     return outcome
+
+
+def _tried_as(before: Transmission) -> dict[str, object]:
+    """Return what is left of a claim without an attempt."""
+    return {"attempts_made": before.attempts_made, "last_attempt_at": before.last_attempt_at}
 
 
 def export(  # noqa: PLR0913, PLR0917 - what makes up one attempt

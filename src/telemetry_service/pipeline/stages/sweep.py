@@ -300,6 +300,7 @@ class _Complete:
             stamps=self._stamps,
             missing=tuple(sorted(results.missing)),
             answered=tuple(sorted(self._answered | results.answered)),
+            ours_since=results.ours_since,
         )
 
 
@@ -361,6 +362,7 @@ def _verify_new(runtime: Runtime, last: Verification, now: datetime) -> Verifica
         head=_named(head),
         stamps=stamps,
         answered=tuple(sorted({*last.answered, *results.answered})),
+        ours_since=_later(last.ours_since, results.ours_since),
     )
 
 
@@ -402,6 +404,7 @@ def _with(found: Verification, other: Verification) -> Verification:
         head=other.head,
         missing=_together(found.missing, other.missing),
         stamps={**found.stamps, **other.stamps},
+        ours_since=_later(found.ours_since, other.ours_since),
     )
 
 
@@ -444,6 +447,10 @@ def _named(head: Head) -> str:
 
 _NOTHING = f"0:{'0' * 64}"
 """The end of an empty ledger, which no line can have."""
+
+
+def _later(known: int | None, found: int | None) -> int | None:
+    return None if known is None or found is None else max(known, found)
 
 
 _Named = TypeVar("_Named")

@@ -13,7 +13,7 @@ from telemetry_service.domain.ledger import FIRST_PREV, KeyReason, Kind, digest_
 from telemetry_service.domain.payload_schemas.published import document_of
 from telemetry_service.domain.transmissions import State
 from telemetry_service.domain.verification import MOST_PROBLEMS, Problem, Verification
-from telemetry_service.sealing.ledger_key import read_line, unverified
+from telemetry_service.sealing.ledger_key import key_id_of, read_line, signer_of, unverified
 from telemetry_service.sealing.verify_ledger import Report, Verifier
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
@@ -48,6 +48,8 @@ class LinesResults:
     """Those of the expected entries that are missing."""
     answered: frozenset[str]
     """Missing entries that an entry names, which says what was sent since."""
+    ours_since: int
+    """From this place on, each line is signed with one of our keys."""
 
 
 class LinesCheck:
@@ -91,6 +93,7 @@ class LinesCheck:
         self._keys: list[str] = []
         self._key_lost = False
         self._missing, self._answered = {*expected}, set[str]()
+        self._ours, self._ours_since = {*trusted}, 0
 
     def step(self, tx: Transaction, limit: int = STEP) -> bool:
         """Verify the next lines; False once there are none left."""
@@ -126,8 +129,17 @@ class LinesCheck:
         forged = any(problem.code == "checkpoint" for problem in found)
         base = 0 if forged else self._verifier.base[0]
         missing = frozenset(name for name in self._missing if int(name.partition(":")[0]) > base)
-        answered = frozenset(self._answered)
-        return LinesResults(seq, sha256, problems, report.counts, tuple(self._keys), self._key_lost, missing, answered)
+        return LinesResults(
+            seq=seq,
+            sha256=sha256,
+            problems=problems,
+            counts=report.counts,
+            keys=tuple(self._keys),
+            key_lost=self._key_lost,
+            missing=missing,
+            answered=frozenset(self._answered),
+            ours_since=self._ours_since,
+        )
 
     def _take(self, line: StoredLine | UnreadableLine) -> None:
         if not isinstance(line.seq, int) or line.seq >= MOST:  # The entry about it could not name it.
@@ -137,9 +149,10 @@ class LinesCheck:
         accepted = self._verifier.take(text or "", line.seq)
         self._last = (line.seq, digest_of(text) if text and text.isascii() else "")
         self._missing.discard(f"{line.seq}:{self._last[1]}")
+        claims = unverified(text or "")
+        self._note_signer(signer_of(text) if accepted and text else None, line.seq, claims)
         if text is None or isinstance(line, UnreadableLine):
             return
-        claims = unverified(text)
         try:
             if not _index_agrees(line, claims):
                 self._say("index_changed", line.seq)
@@ -149,6 +162,15 @@ class LinesCheck:
             self._note_answer(text, line.seq, claims)
         except (KeyError, TypeError, ValueError, AttributeError):
             self._say("malformed", line.seq)
+
+    def _note_signer(self, key_id: str | None, seq: int, claims: Mapping[str, Any]) -> None:
+        """Note whether one of our keys has signed a line. What a lost key has signed is right, too, but not ours."""
+        if key_id not in self._ours:
+            self._ours_since = seq + 1
+        elif claims.get("kind") == Kind.LEDGER_KEY and claims.get("reason") == KeyReason.ROTATED:
+            self._ours.add(
+                key_id_of(str(claims.get("fingerprint")))
+            )  # It may have been made since we have read the keys.
 
     def _say(self, code: str, seq: int | None = None) -> None:
         if len(self._problems) < MOST_PROBLEMS:  # Anyone who adds many wrong lines must not use up the memory.
