@@ -1,7 +1,8 @@
 """All that is sent. Nothing outside this file reaches the License Server.
 
 The payload is closed: every model is strict, frozen and refuses extra fields, and every string is an enumeration, a
-UUID, a date or an anchored pattern. Only the content of extension codes is chosen by an outsider, within their pattern.
+UUID, a date or an anchored pattern. Only the content of extension codes is chosen by an outsider, within their pattern,
+and without ``TELEMETRY_CUSTOMER_ID`` the customer.
 ``make docs`` writes these models, with their dictionary entries and rules, as the current schema document in
 ``payload_schemas/published/``. Everything else reads that document.
 
@@ -209,7 +210,7 @@ class PreparedPayload(_Closed):
         pattern=f"{CUSTOMER_ID_PATTERN}|{PSEUDONYM_PATTERN}",
     )
     instance_id: str = _field(
-        meaning="Control Plane installation id (random UUID, no IP). It never changes.",
+        meaning="Control Plane installation id (random UUID, no IP). It stays the same until it is reset.",
         why="Tell a customer's installations apart",
         source="Generated at random at the first start",
         example="0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -304,8 +305,8 @@ class PreparedPayload(_Closed):
     )
     redeemed_extension_codes: tuple[CodeId, ...] = _field(
         meaning=(
-            "code_id values that no earlier transmission included (single-use IDs only), oldest first. The only text"
-            " that a caller chooses."
+            "code_id values that no earlier transmission included (single-use IDs only), oldest first. A caller"
+            " chooses their text."
         ),
         why="Confirm extension codes are redeemed",
         source="Extension codes reported by the Control Plane that match TELEMETRY_EXTENSION_CODE_PATTERN",
