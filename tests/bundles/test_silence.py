@@ -13,8 +13,9 @@ from sqlalchemy import make_url
 
 from telemetry_service.sealing.keyring import generate_key
 from tests.support.program import Program
+from tests.support.programs import require
 from tests.support.running import UNUSED_TLS
-from tests.support.strace import STRACE, can_inject
+from tests.support.strace import STRACE, can_trace
 
 _CALLS = "trace=socket,connect,sendto,sendmsg,sendmmsg,open,openat"
 _OUTSIDE = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*(?:AF_INET|nscd)")
@@ -25,8 +26,7 @@ _SOCKET = re.compile(r"\bsocket\(AF_INET")
 @pytest.fixture(scope="module", autouse=True)
 def strace() -> None:
     """Skip where it is missing or forbidden."""
-    if not can_inject():
-        pytest.skip("strace is not installed, or may not look into other processes here")
+    require(can_trace(), "strace is not installed, or may not look into the processes that it starts here")
 
 
 def traced(log: Path, *command: str) -> Iterator[str]:

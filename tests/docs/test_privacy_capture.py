@@ -2,7 +2,7 @@
 
 The real service runs in a network namespace whose only interface is watched. Everything that it sends is seen there: to
 the License Server, to the proxy, to name servers or anywhere else. It needs no root, but a system that allows such a
-namespace; elsewhere it is skipped, and ``test_privacy.py`` compares the headers.
+namespace; elsewhere it is skipped, except in CI, and ``test_privacy.py`` compares the headers.
 """
 
 import json
@@ -21,6 +21,7 @@ from tests.support.captured_service import LISTED, PROXY, VENDOR
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.privacy_page import Header, headers, literals, request_lines, table
+from tests.support.programs import require
 
 ROOT = Path(__file__).parents[2]
 DIRECT = ("transmission", "connection test", "transmission, not encrypted")
@@ -33,8 +34,7 @@ Capture = dict[str, Any]
 
 
 def skip_without_namespaces() -> None:
-    if not namespace.can_enter():
-        pytest.skip("this system does not allow network namespaces (unshare), so nothing can be captured")
+    require(namespace.can_enter(), "this system does not allow network namespaces (unshare): nothing can be captured")
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ def test_with_postgresql_nothing_else_is_sent_and_no_other_name_is_asked_for(
     if not make_url(postgresql_url).query.get("host"):
         pytest.skip("the PostgreSQL server of this run is reached over TCP, which the namespace has no way to")
     skip_without_namespaces()
-    if os.geteuid() == 0 and not namespace.keeps_users():
-        pytest.skip("the server of this run belongs to another user, whose files cannot be reached from the namespace")
+    reaches = os.geteuid() != 0 or namespace.keeps_users()
+    require(reaches, "the server of this run belongs to another user, whose files the namespace cannot reach")
     captured = capture(tmp_path, postgresql_url, "briefly")
     everything_would_be_seen(captured)
     an_idle_start_sends_nothing_and_looks_nothing_up(captured)

@@ -24,6 +24,7 @@ from telemetry_service.storage.sqlite_library import KEEPS_LOG
 from tests.support.actors import ADMIN
 from tests.support.child import Deed, Orders, await_file, exit_code, launch
 from tests.support.license_server import LicenseServer
+from tests.support.programs import require
 from tests.support.reckoning import Amount, reckon
 from tests.support.shared_clock import SharedClock
 from tests.support.site import Replica, Site, usage
@@ -41,8 +42,7 @@ DEEDS = [Deed.RECORD, Deed.WAKE]
 @pytest.fixture(scope="module")
 def strace() -> None:
     """Skip where no system call can be made to fail."""
-    if not can_inject():
-        pytest.skip("strace, which lets system calls fail, is not installed or may not look into other processes here")
+    require(can_inject(), "strace, which lets system calls fail, is not installed or may not look into others here")
 
 
 def which_ones() -> Iterator[int]:

@@ -1,6 +1,7 @@
-"""Programs that the tests drive, and that `make test` installs (`.ci/programs`).
+"""Programs that the tests drive, and that `make test` installs (`.ci/programs`), and what they must be allowed to do.
 
-Where one is missing, its tests are skipped. In CI, where no one reads which tests were skipped, that is an error.
+Where one is missing or forbidden, its tests are skipped. In CI, where no one reads which tests were skipped, that is an
+error.
 """
 
 import os
@@ -9,7 +10,7 @@ import pytest
 
 
 class ProgramMissingError(Exception):
-    """CI lacks a program without which it would pass without having tested what it promises."""
+    """CI lacks something without which it would pass without having tested what it promises."""
 
 
 def needs(found: object, reason: str) -> pytest.MarkDecorator:
@@ -21,3 +22,15 @@ def needs(found: object, reason: str) -> pytest.MarkDecorator:
     if not found and os.environ.get("CI"):
         raise ProgramMissingError(reason)
     return pytest.mark.skipif(not found, reason=reason)
+
+
+def require(found: object, reason: str) -> None:
+    """Skip the test that runs unless what it needs was ``found``; for what has to be tried out first.
+
+    Raises:
+        ProgramMissingError: it was not found, and this is CI.
+    """
+    if not found and os.environ.get("CI"):
+        raise ProgramMissingError(reason)
+    if not found:
+        pytest.skip(reason)

@@ -9,6 +9,14 @@ from pathlib import Path
 STRACE = shutil.which("strace")
 
 
+def can_trace() -> bool:
+    """Whether strace is installed and may look into a process that it has started."""
+    if STRACE is None:
+        return False
+    tracing = [STRACE, "-o", "/dev/null", "true"]
+    return subprocess.run(tracing, capture_output=True, check=False).returncode == 0
+
+
 def can_inject() -> bool:
     """Whether strace is installed and may look into another process, which some systems allow to nobody but root."""
     if STRACE is None:

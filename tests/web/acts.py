@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import create_engine, select
 
 from telemetry_service.domain.ledger import Kind
@@ -18,6 +19,7 @@ from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.activity import read_entries
 from telemetry_service.pipeline.queries.configuration import read_configuration
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.sealing.receipt import ReceiptKey, ReceiptKeys
 from telemetry_service.storage.ledger import each_line
 from telemetry_service.storage.tables import Base
 from tests.support.actors import ADMIN
@@ -136,6 +138,14 @@ class Desk:
         set_api_key(runtime, API_KEY, ADMIN)
         manual = replace(runtime.deployment, release=ReleasePolicy(Release.MANUAL))
         self.known = send_now(replace(runtime, deployment=manual), ADMIN, None).transmission.transmission_id
+
+    def miss_receipt(self) -> None:
+        """Leave one transmission behind of which the License Server has sent no receipt that a pinned key verifies."""
+        runtime = self.service.context.runtime
+        set_api_key(runtime, API_KEY, ADMIN)
+        other = ReceiptKeys([ReceiptKey(Ed25519PrivateKey.generate().public_key())])
+        strict = replace(runtime, deployment=replace(runtime.deployment, require_receipt=True), receipt_keys=other)
+        self.known = send_now(strict, ADMIN, None).transmission.transmission_id
 
     def version(self) -> str:
         """Return the version of the settings."""

@@ -102,6 +102,17 @@ def deletes_sessions(which: str) -> Call:
     return lambda desk: desk.tab("DELETE", f"/api/v1/sessions{which}")
 
 
+def ends_another_session(desk: Desk) -> httpx.Response:
+    sessions = desk.tab("GET", "/api/v1/sessions").json()["sessions"]
+    other = next(session["session_id"] for session in sessions if not session["current"])
+    return desk.tab("DELETE", f"/api/v1/sessions/{other}")
+
+
+def is_elsewhere(desk: Desk) -> None:
+    desk.log_in()
+    desk.log_in()
+
+
 def is_visited(desk: Desk) -> None:
     desk.log_in()
     desk.service.log_in_as(VIEWER)
@@ -169,6 +180,10 @@ def fails(desk: Desk) -> None:
 def nothing_failed(desk: Desk) -> None:
     desk.fail_to_send()
     desk.api(ADMIN, "POST", f"{T}/history/retry-failed")
+
+
+def lacks_a_receipt(desk: Desk) -> None:
+    desk.miss_receipt()
 
 
 def waits(desk: Desk) -> None:
@@ -285,10 +300,14 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "no others": Act(deletes_sessions("?others=true"), NONE, is_alone),
     },
     ("DELETE", "/api/v1/sessions/{session_id}"): {
+        "there": Act(ends_another_session, by(PERSON, Kind.SESSIONS_ENDED), is_elsewhere),
         "no such": Act(deletes_sessions("/00000000-0000-0000-0000-000000000008"), NONE),
     },
     ("POST", paths.END_SESSIONS): {
         "all": Act(clicks("POST", paths.END_SESSIONS, which="all"), by(PERSON, Kind.SESSIONS_ENDED), Desk.log_in),
+        "others": Act(
+            clicks("POST", paths.END_SESSIONS, which="others"), by(PERSON, Kind.SESSIONS_ENDED), is_elsewhere
+        ),
         "no others": Act(clicks("POST", paths.END_SESSIONS, which="others"), NONE, is_alone),
         "no such": Act(clicks("POST", paths.END_SESSIONS, which="x"), NONE, Desk.log_in),
     },
@@ -361,6 +380,11 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
         "delivered": Act(calls(ADMIN, "POST", f"{H}/withdraw", json=WHY), NONE, nothing_failed),
     },
     ("POST", f"{H}/accept-without-receipt"): {
+        "one is missing": Act(
+            calls(ADMIN, "POST", f"{H}/accept-without-receipt", json=WHY),
+            by(ADMINS, Kind.ACCEPTED_WITHOUT_RECEIPT),
+            lacks_a_receipt,
+        ),
         "none is missing": Act(calls(ADMIN, "POST", f"{H}/accept-without-receipt", json=WHY), NONE, fails),
     },
     ("POST", DECIDE): {
