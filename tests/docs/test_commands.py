@@ -3,14 +3,18 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from telemetry_service.domain.clock import SystemClock
+from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.settings import load_settings
 from tests.cli.conftest import CommandLine, bare, cli, connected, license_server
 from tests.settings.keys import VALID
 from tests.support.databases import on_sqlite
+from tests.support.source import decision, sqlite_audit_table
 
 __all__ = ["bare", "cli", "connected", "license_server", "on_sqlite"]
 
@@ -21,6 +25,21 @@ RUN_BY: dict[tuple[str, str], str] = {
     ("README.md", "REST quick start"): "docs/test_readme.py",
     ("README.md", "Run it"): "rehearsal/rehearse_newcomer.py",
     ("deploy/README.md", "systemd"): "rehearsal/rehearse_systemd.py",
+    ("docs/air-gap.md", "Export"): "docs/test_air_gap.py",
+    ("docs/air-gap.md", "Import"): "docs/test_air_gap.py",
+    ("docs/air-gap.md", "The reference License Server"): "docs/test_air_gap.py",
+    ("docs/api.md", "REST API"): "docs/test_readme.py",
+    ("docs/api.md", "Reporting usage"): "docs/test_readme.py",
+    ("docs/api.md", "Declaring what there should be"): "docs/test_readme.py",
+    ("docs/api.md", "Sending, and repeating it"): "docs/test_readme.py",
+    ("docs/api.md", "An archive"): "docs/test_readme.py",
+    ("docs/integrating.md", "The first transmission"): "docs/test_integrating.py",
+    ("docs/integrating.md", "With Node.js"): "docs/test_integrating.py",
+    ("docs/integrating.md", "Counting from your own database"): HERE,
+    ("docs/integrating.md", "What counts, and when"): HERE,
+    ("docs/integrating.md", "Older rows"): HERE,
+    ("docs/integrating.md", "If reading stops"): HERE,
+    ("docs/integrating.md", "From nothing, without a click"): "docs/test_bring_up.py",
     ("docs/monitoring.md", "Scraping"): HERE,
     ("docs/operations.md", "When something is wrong"): HERE,
     ("docs/operations.md", "Settings of the deployment"): HERE,
@@ -34,9 +53,28 @@ RUN_BY: dict[tuple[str, str], str] = {
     ("docs/operations.md", "Restore"): "restore/test_restore_command.py",
     ("docs/operations.md", "After a restore"): "restore/test_restore_command.py",
     ("docs/operations.md", "Moving to another database"): "restore/test_migrate_database.py",
+    ("docs/proof.md", "Keep these elsewhere"): "docs/test_proof.py",
+    ("docs/proof.md", "Verify it where it runs"): "docs/test_proof.py",
+    ("docs/proof.md", "Verify it elsewhere"): "docs/test_proof.py",
+    ("docs/proof.md", "Verify one transmission"): "docs/test_proof.py",
+    ("docs/proof.md", "When keys are replaced"): "docs/test_proof.py",
+    ("docs/protocol.md", "Conformance"): "protocol/test_commands.py",
+    ("docs/protocol.md", "A License Server in Node.js"): "protocol/test_commands.py",
     ("docs/troubleshooting.md", "Troubleshooting"): HERE,
 }
-"""The blocks of commands in the pages for operators, by their heading, and the file that runs them."""
+"""The blocks of commands in all pages for users, by their heading, and the file that runs them."""
+
+READS = {
+    "README.md": ("commands(README", 'README.partition("'),
+    "deploy/README.md": ("commands(DEPLOY",),
+    "docs/air-gap.md": ('"air-gap.md"',),
+    "docs/api.md": ("quick_start + API",),
+    "docs/integrating.md": ("blocks(",),
+    "docs/operations.md": ("shell_of(",),
+    "docs/proof.md": ('"proof.md"',),
+    "docs/protocol.md": ("commands(",),
+}
+"""How a file takes the commands from the page."""
 
 NOT_RUN = {
     ("README.md", "How it is tested"): "these are the tests, and the long runs",
@@ -70,12 +108,12 @@ def commands(page: str, wanted: str) -> list[list[str]]:
 
 
 def test_every_block_of_commands_is_run_by_a_file_of_tests() -> None:
-    pages = {page for page, _ in RUN_BY}
-    assert {(page, heading) for page in pages for heading, _ in blocks(page)} == RUN_BY.keys() | NOT_RUN.keys()
-    reads_the_page = (HERE, "shell_of(", "commands(README", "commands(DEPLOY", 'README.partition("')
-    for block, file in RUN_BY.items():
+    pages = [ROOT / "README.md", ROOT / "deploy" / "README.md", *(ROOT / "docs").glob("*.md")]
+    named = [str(page.relative_to(ROOT)) for page in pages]
+    assert {(page, heading) for page in named for heading, _ in blocks(page)} == RUN_BY.keys() | NOT_RUN.keys()
+    for (page, heading), file in RUN_BY.items():
         text = (ROOT / "tests" / file).read_text()
-        assert any(one in text for one in reads_the_page), (block, file)
+        assert file == HERE or any(one in text for one in READS[page]), (page, heading, file)
 
 
 @pytest.mark.parametrize("page", ["docs/monitoring.md", "docs/troubleshooting.md"])
@@ -113,10 +151,31 @@ def test_scripts_can_set_what_the_deployment_leaves_open(connected: CommandLine,
         assert ended.code == 0, (here, ended)
 
 
-def test_the_url_of_a_postgresql_is_one_that_the_service_takes() -> None:
-    ((line,),) = (block for heading, block in blocks("docs/operations.md") if heading == "PostgreSQL")
-    name, _, value = line.partition("=")
-    assert load_settings(VALID | {name: value}).database_url.get_secret_value().startswith("postgresql")
+def test_the_urls_of_databases_are_such_that_the_service_takes_them() -> None:
+    for page, wanted in (
+        ("docs/operations.md", "PostgreSQL"),
+        ("docs/integrating.md", "Counting from your own database"),
+    ):
+        ((line,),) = (block for heading, block in blocks(page) if heading == wanted)
+        name, _, value = line.partition("=")
+        settings = load_settings(VALID | {name: value})
+        found = settings.database_url if name == "TELEMETRY_DATABASE_URL" else settings.source_database_url
+        assert found is not None
+        assert found.get_secret_value().startswith("postgresql")
+
+
+def test_the_commands_about_a_source_run_in_the_order_of_the_page(cli: CommandLine, tmp_path: Path) -> None:
+    audit = sqlite_audit_table(tmp_path)
+    audit.write(decision(), at=SystemClock().now() - timedelta(days=1))
+    cli.set(TELEMETRY_SOURCE_DATABASE_URL=audit.reader_url)
+    service = cli.service()
+    read_up_to_now(service.runtime)
+    service.stop()
+    for heading in ("What counts, and when", "Older rows", "If reading stops"):
+        (command,) = commands("docs/integrating.md", heading)
+        here = [argument.replace("2026-11-01", "2020-01-01") for argument in command]
+        ended = cli(*here, *([] if "check" in command else ["--yes"]))
+        assert ended.code == 0, (command, ended)
 
 
 def test_every_target_of_make_that_a_page_names_is_there() -> None:
