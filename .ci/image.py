@@ -2,6 +2,7 @@
 
     make image                     with the base of deploy/image.args, pinned by its digest; looked up if there is none
     make image ARGS=--new-base     looks up the newest base first, and writes it there
+    make image ARGS="--sign KEY"   signs the provenance with an Ed25519 key (PEM), as a DSSE envelope beside it
     make image ARGS="-- OPTION"    what follows two dashes are options of the engine's own `build`
 
 The engine is the first of docker, podman, and buildah that works here. The variable IMAGE_ENGINE names another one.
@@ -14,8 +15,13 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE, BASE, PLACE = ROOT / "Dockerfile", ROOT / "deploy" / "image.args", ROOT / "dist" / "image"
@@ -136,7 +142,7 @@ def build(name: str, found: re.Match[str], more: Sequence[str]) -> str:
 
 
 def provenance(identity: str, found: re.Match[str]) -> dict[str, object]:
-    """Return the statement about how the image came about, as SLSA describes it. It is not signed."""
+    """Return the statement about how the image came about, as SLSA describes it."""
     commit = {"uri": "git+file://.", "digest": {"gitCommit": revision()}}
     parent = {"uri": f"pkg:docker/{found['name']}", "digest": {"sha256": found["digest"].removeprefix("sha256:")}}
     definition = {
@@ -152,23 +158,62 @@ def provenance(identity: str, found: re.Match[str]) -> dict[str, object]:
     }
 
 
+def signing_key(file: Path) -> Ed25519PrivateKey:
+    """Return the private key in a file.
+
+    Raises:
+        NoImageError: there is none.
+    """
+    try:
+        key = load_pem_private_key(file.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise NoImageError(file, " has no Ed25519 key in PEM without a password.")
+    return key
+
+
+def signed(statement: bytes, key: Ed25519PrivateKey) -> dict[str, object]:
+    """Return a statement in an envelope that shows who has signed it (DSSE)."""
+    kind = b"application/vnd.in-toto+json"
+    said = b" ".join((b"DSSEv1", b"%d" % len(kind), kind, b"%d" % len(statement), statement))
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    signature = {"keyid": sha256(public).hexdigest(), "sig": b64encode(key.sign(said)).decode()}
+    return {"payloadType": kind.decode(), "payload": b64encode(statement).decode(), "signatures": [signature]}
+
+
+def write_provenance(identity: str, found: re.Match[str], key: Ed25519PrivateKey | None) -> None:
+    """Write the statement, and with a key its envelope; an earlier envelope is about an earlier image."""
+    statement = json.dumps(provenance(identity, found), indent=1).encode() + b"\n"
+    (PLACE / "provenance.json").write_bytes(statement)
+    envelope = PLACE / "provenance.dsse.json"
+    envelope.unlink(missing_ok=True)
+    if key is not None:
+        envelope.write_text(json.dumps(signed(statement, key)) + "\n")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Build it, and say where everything is; return 1 with a reason where it cannot be built."""
     parser = argparse.ArgumentParser(prog="make image")
     parser.add_argument("--new-base", action="store_true", help="look up the newest base first")
+    parser.add_argument(
+        "--sign", metavar="KEY", type=Path, help="sign the provenance with the Ed25519 key in this file"
+    )
     parser.add_argument("option", nargs="*", help="after two dashes: an option of the engine's own build")
     asked = parser.parse_args(arguments)
     PLACE.mkdir(parents=True, exist_ok=True)
     try:
+        key = signing_key(asked.sign) if asked.sign else None
         name = engine()
         found = base(name, new=asked.new_base)
         identity = build(name, found, asked.option)
-        (PLACE / "provenance.json").write_text(json.dumps(provenance(identity, found), indent=1) + "\n")
+        write_provenance(identity, found, key)
     except NoImageError as error:
         print(f"No image was built: {error}", file=sys.stderr)
         return 1
     print(
-        f"{NAME}:{version()} ({identity}), made by {name}; {PLACE.relative_to(ROOT)} has sbom.cdx.json, provenance.json"
+        f"{NAME}:{version()} ({identity}), made by {name}; {PLACE.relative_to(ROOT)} has sbom.cdx.json and"
+        f" provenance.json{' with its signature, provenance.dsse.json' if key else ', which is not signed (--sign)'}"
     )
     return 0
 

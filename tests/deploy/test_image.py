@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import venv
+from base64 import b64decode
 from importlib.metadata import PathDistribution, distributions, version
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.programs import needs
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "5f" * 32
@@ -96,6 +99,36 @@ def test_the_base_is_looked_up_once_and_everything_is_built_with_its_digest(chec
     assert (checkout.parent / "calls").read_text().count("pull") == 1, "the file is there now"
     assert image(checkout, "--new-base")[0] == 0
     assert (checkout.parent / "calls").read_text().count("pull") == 2
+
+
+@needs(shutil.which("openssl"), "openssl is not installed")
+def test_the_provenance_is_signed_if_there_is_a_key_and_openssl_verifies_it(checkout: Path) -> None:
+    install(checkout, "podman")
+    place, key, public = checkout / "dist" / "image", checkout.parent / "key.pem", checkout.parent / "public.pem"
+    code, said = image(checkout, "--sign", str(key))
+    assert (code, "has no Ed25519 key" in said, place.exists()) == (1, True, True)
+    openssl("genpkey", "-algorithm", "ed25519", "-out", key)
+    openssl("pkey", "-in", key, "-pubout", "-out", public)
+    code, said = image(checkout, "--sign", str(key))
+    assert (code, "provenance.dsse.json" in said) == (0, True)
+    envelope = json.loads((place / "provenance.dsse.json").read_text())
+    statement = b64decode(envelope["payload"])
+    assert statement == (place / "provenance.json").read_bytes()
+    kind = envelope["payloadType"].encode()
+    (checkout.parent / "said").write_bytes(b"DSSEv1 28 %b %d %b" % (kind, len(statement), statement))
+    (checkout.parent / "signature").write_bytes(b64decode(envelope["signatures"][0]["sig"]))
+    given = ("-in", checkout.parent / "said", "-sigfile", checkout.parent / "signature")
+    assert "Successfully" in openssl("pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", *given)
+
+    assert "not signed" in image(checkout)[1]
+    assert not (place / "provenance.dsse.json").exists(), "it was about the image before"
+
+
+def openssl(*arguments: str | Path) -> str:
+    """Run a command of openssl; return what it printed."""
+    program = shutil.which("openssl")
+    assert program
+    return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def test_docker_builds_with_buildkit(checkout: Path) -> None:

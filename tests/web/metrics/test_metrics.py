@@ -7,6 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.log.events import Event
 from telemetry_service.storage.migrate import migrate
 from telemetry_service.web.metrics.names import METRICS, Name
@@ -81,6 +82,8 @@ def test_the_history_is_counted_by_state_and_by_what_came_of_each_attempt(lived:
         ("held", "api_key_not_accepted"): 1,
     }
     assert values(found, "telemetry_attempt_seconds") == {(): 3}
+    ends = [float(one.labels["le"]) for one in found["telemetry_attempt_seconds"].samples if "le" in one.labels]
+    assert sorted(ends)[-2] == ExchangeLimits().deadline.total_seconds(), "an attempt at the deadline has its bucket"
     now = lived.clock.now().timestamp()
     assert values(found, "telemetry_oldest_waiting_timestamp_seconds") == {(): now}
     assert values(found, "telemetry_last_accepted_timestamp_seconds") == {(): now}

@@ -22,8 +22,8 @@ _LOGINS = {
 }
 _ATTEMPTS = frozenset({Event.ATTEMPT_ACCEPTED, Event.ATTEMPT_FAILED})
 
-_ATTEMPT_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
-"""Seconds. An exchange takes 20 at most."""
+_ATTEMPT_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
+"""Seconds. An exchange takes 30 at most: its deadline."""
 
 
 class EventCounts(logging.Handler):
