@@ -6,6 +6,7 @@ import pytest
 
 from telemetry_service.domain.errors import AccessDeniedError
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.sealing.keyring import generate_key
 from tests.cli.conftest import CommandLine
 
 
@@ -27,6 +28,25 @@ def test_the_list_shows_every_token_and_none_of_their_secrets(cli: CommandLine) 
     table = cli("token", "list").out
     assert made["token_id"] in table
     assert made["token"] not in table
+
+
+def test_the_list_says_which_key_each_token_depends_on(cli: CommandLine) -> None:
+    old, new = cli.environment["CREDENTIAL_ENCRYPTION_KEY"], generate_key()
+    kept = cli("token", "create", "used", "--scope", "read").out.splitlines()[-1]
+    cli("token", "create", "unused", "--scope", "read")
+    for keys, used, unused in ((old, "newest", "newest"), (f"{new},{old}", "older", "older"), (new, "lost", "lost")):
+        cli.set(CREDENTIAL_ENCRYPTION_KEY=keys)
+        assert keys_of(cli) == {"used": used, "unused": unused}
+    cli.set(CREDENTIAL_ENCRYPTION_KEY=f"{new},{old}")
+    service = cli.service()
+    service.authentication.tokens.verify(kept)
+    service.stop()
+    assert keys_of(cli) == {"used": "newest", "unused": "older"}
+    assert [line.split()[-1] for line in cli("token", "list").out.splitlines()] == ["KEY", "newest", "older"]
+
+
+def keys_of(cli: CommandLine) -> dict[str, str]:
+    return {token["name"]: token["credential_key"] for token in cli("token", "list", "--json").json()}
 
 
 @pytest.mark.parametrize("named_by", ["name", "token_id"])

@@ -55,7 +55,7 @@ def credentials_text(use: "KeyUse") -> str:
     older = ", ".join(f"{number} {name}" for name, number in use.older.items() if number)
     return (
         f"Still depending on an older CREDENTIAL_ENCRYPTION_KEY: {older}. Each follows at its next use; sessions end"
-        " within 12 hours. Keep the older key until none is left, or replace those tokens."
+        " within 12 hours. Keep the older key until none is left, or replace those tokens, which token list names."
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +11,23 @@ class KeyedDigest:
 
     digest: bytes
     key_id: bytes
+
+
+class KeyAge(StrEnum):
+    """Where in its list the key of a digest is."""
+
+    NEWEST = "newest"
+    OLDER = "older"
+    LOST = "lost"
+    """Not in the list, so that no secret matches the digest."""
+
+
+def key_age(key_id: bytes | None, key_ids: Sequence[bytes]) -> KeyAge:
+    """Return it for a list of keys, newest first. An older version did not say which it used: it may be any of them."""
+    newest, *older = key_ids
+    if key_id in {newest, None if not older else newest}:
+        return KeyAge.NEWEST
+    return KeyAge.OLDER if key_id is None or key_id in older else KeyAge.LOST
 
 
 DigestCounts = Mapping[bytes | None, int]

@@ -20,6 +20,7 @@ from telemetry_service.domain.errors import (
     TelemetryError,
     TokenExpiredError,
 )
+from telemetry_service.domain.keyed_digest import KeyAge, key_age
 from telemetry_service.domain.ledger import Kind, Value
 from telemetry_service.identity import token_text
 from telemetry_service.identity.scopes import Scope, granted
@@ -83,6 +84,8 @@ class TokenFacts:
     revoked_at: datetime | None
     expires_at: datetime | None
     """None for a token that never expires."""
+    credential_key: KeyAge
+    """Which key of ``CREDENTIAL_ENCRYPTION_KEY`` it depends on, until its next use."""
 
     def is_valid(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
@@ -168,7 +171,7 @@ class ServiceTokens:
         with self._database.write() as tx:
             there = tx.identity.valid_token(name, now)
             if there is not None:
-                return _facts(there)
+                return self._facts(there)
             stored = StoredToken(
                 token_id=token_text.new_id(),
                 name=name,
@@ -182,12 +185,24 @@ class ServiceTokens:
             )
             tx.identity.add_token(stored)
             tx.ledger.note(now, actor, Kind.TOKEN_CREATED, _said_of(stored))
-        return CreatedToken(token_text.written(stored.token_id, secret), _facts(stored))
+        return CreatedToken(token_text.written(stored.token_id, secret), self._facts(stored))
 
     def list(self) -> tuple[TokenFacts, ...]:
         """Return all stored tokens, revoked and expired ones too, oldest first."""
         with self._database.read() as tx:
-            return tuple(_facts(stored) for stored in tx.identity.tokens())
+            return tuple(self._facts(stored) for stored in tx.identity.tokens())
+
+    def _facts(self, stored: StoredToken) -> TokenFacts:
+        return TokenFacts(
+            token_id=stored.token_id,
+            name=stored.name,
+            scopes=tuple(Scope(scope) for scope in stored.scopes),
+            created_at=stored.created_at,
+            last_used_at=stored.last_used_at,
+            revoked_at=stored.revoked_at,
+            expires_at=stored.expires_at,
+            credential_key=key_age(stored.digest_key, self._keys.ids),
+        )
 
     def revoke(self, token_id: str, actor: Actor) -> None:
         """Revoke a token. It works for at most ``REMEMBERED`` longer, in every replica.
@@ -279,15 +294,3 @@ def _end(tx: Transaction, maker: Actor, now: datetime, lifetime: timedelta | Non
 def _said_of(stored: StoredToken) -> dict[str, Value]:
     expires = "never" if stored.expires_at is None else rfc3339(stored.expires_at)
     return {"token_id": stored.token_id, "scopes": " ".join(stored.scopes), "token_expires": expires}
-
-
-def _facts(stored: StoredToken) -> TokenFacts:
-    return TokenFacts(
-        token_id=stored.token_id,
-        name=stored.name,
-        scopes=tuple(Scope(scope) for scope in stored.scopes),
-        created_at=stored.created_at,
-        last_used_at=stored.last_used_at,
-        revoked_at=stored.revoked_at,
-        expires_at=stored.expires_at,
-    )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from telemetry_service.domain.keyed_digest import KeyAge
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.identity.tokens import LIFETIME, LONGEST_LIFETIME, NAME_PATTERN
 from telemetry_service.schemas.base import Moment, ResponseModel
@@ -42,6 +43,9 @@ class TokenResponse(ResponseModel):
     last_used_at: Moment | None
     """Accurate to about a minute."""
     revoked_at: Moment | None
+    credential_key: KeyAge
+    """Which key of `CREDENTIAL_ENCRYPTION_KEY` it depends on, until its next use. `lost`: one that is not in the list,
+    so that nobody can use the token."""
 
 
 class TokensResponse(ResponseModel):

@@ -73,8 +73,8 @@ def list_tokens(*, as_json: AsJson = False) -> None:
         say("No service tokens yet.")
         return
     say_table(
-        ("ID", "NAME", "SCOPES", *(name.removesuffix("_at").replace("_", " ").upper() for name in _TIMES)),
-        ((t.token_id, t.name, ",".join(t.scopes), *_times(t).values()) for t in tokens),
+        ("ID", "NAME", "SCOPES", *(name.removesuffix("_at").replace("_", " ").upper() for name in _TIMES), "KEY"),
+        ((t.token_id, t.name, ",".join(t.scopes), *_times(t).values(), t.credential_key) for t in tokens),
     )
 
 
