@@ -159,6 +159,8 @@ def test_the_network_policy_opens_the_metrics_to_those_who_are_named_and_the_way
         (("database.kind=sqlite",), "SQLite serves one replica. Set replicas: 1, or database.kind: postgresql."),
         (("database.kind=mysql",), "database.kind"),
         (("ingress.enabled=true",), "An ingress needs trustedProxies"),
+        (("metrics.serviceMonitor.enabled=true",), "A ServiceMonitor needs networkPolicy.metricsFrom"),
+        (("metrics.serviceMonitor.enabled=true", "metrics.enabled=false"), "A ServiceMonitor needs metrics.enabled"),
         (("replica=2",), "replica"),
         (("replicas=0",), "replicas"),
         (("publicUrl=console.example",), "publicUrl"),
