@@ -45,7 +45,7 @@ class TokenResponse(ResponseModel):
     revoked_at: Moment | None
     credential_key: KeyAge
     """Which key of `CREDENTIAL_ENCRYPTION_KEY` it depends on, until its next use. `lost`: one that is not in the list,
-    so that nobody can use the token."""
+    so that no one can use the token."""
 
 
 class TokensResponse(ResponseModel):
