@@ -566,6 +566,16 @@ class TooManyBouncersError(UsageRefusedError):
     )
 
 
+class BouncerOfSourceError(TelemetryError):
+    """Only the source database registers this bouncer, so no one else can remove it."""
+
+    code = "bouncer-of-source"
+    sentence = (
+        "The source database registers this bouncer, so it would be registered again. Remove it from the view"
+        " telemetry_source_bouncers."
+    )
+
+
 class RegistryFullError(TelemetryError):
     """The registry has reached its limit of bouncers."""
 

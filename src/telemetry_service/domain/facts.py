@@ -202,6 +202,8 @@ class WarningCode(StrEnum):
     REPORT_ID_REUSED = "report-id-reused"
     """The ID of a report that was counted with other content."""
     PAIR_HAS_TWO_PRODUCTION_BOUNCERS = "pair-has-two-production-bouncers"
+    SOURCE_REGISTERS_OTHERWISE = "source-registers-otherwise"
+    """The registration of a bouncer that the source database registers with another environment or pair."""
 
 
 _WARNINGS = {
@@ -215,6 +217,10 @@ _WARNINGS = {
     WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS: (
         "Another production bouncer is registered for the same pair. A pair is one sandbox and one production bouncer;"
         " it is priced as one pair."
+    ),
+    WarningCode.SOURCE_REGISTERS_OTHERWISE: (
+        "The source database registers this bouncer with another environment or pair, which counts as long as it does."
+        " Correct the view telemetry_source_bouncers or the registration."
     ),
 }
 

@@ -42,6 +42,7 @@ from telemetry_service.storage.retention import RetentionStore
 from telemetry_service.storage.schedule import ScheduleStore
 from telemetry_service.storage.sealed_values import SealedValueStore
 from telemetry_service.storage.source import SourceStore
+from telemetry_service.storage.source_bouncers import SourceBouncerStore
 from telemetry_service.storage.space import SpaceStore, check_space, free_bytes
 from telemetry_service.storage.sqlite import READ_ONLY
 from telemetry_service.storage.stamps import Stamper, StampStore
@@ -99,6 +100,7 @@ class Transaction:
         self.schedule = ScheduleStore(connection)
         self.sealed_values = SealedValueStore(connection)
         self.source = SourceStore(connection)
+        self.source_bouncers = SourceBouncerStore(connection)
         self.space = SpaceStore(connection)
         self.sweep = LedgerSweepStore(connection)
         self.transmissions = TransmissionStore(connection)

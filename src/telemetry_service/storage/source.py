@@ -22,7 +22,7 @@ from telemetry_service.domain.source import (
 )
 from telemetry_service.domain.source_errors import SourceStateUnreadableError
 from telemetry_service.storage.rows import filled
-from telemetry_service.storage.tables import SourceBouncer, SourceCatchUp, SourceCursor, SourceUsage, UsageCounter
+from telemetry_service.storage.tables import SourceCatchUp, SourceCursor, SourceUsage, UsageCounter
 from telemetry_service.storage.upsert import insert
 
 _CURSOR = SourceCursor.__table__
@@ -133,19 +133,6 @@ class SourceStore:
         values = {"shared": number, "shared_example": example}
         row = _CURSOR.c
         self._update(values, or_(row.shared.is_distinct_from(number), row.shared_example.is_distinct_from(example)))
-
-    def bouncers(self) -> set[str]:
-        """Return the bouncers whose registration comes from the source."""
-        return set(self._connection.execute(select(SourceBouncer.bouncer_id)).scalars())
-
-    def set_bouncer(self, bouncer_id: str) -> None:
-        """Note that a registration comes from the source."""
-        new = insert(self._connection, SourceBouncer).values(bouncer_id=bouncer_id)
-        self._connection.execute(new.on_conflict_do_nothing())
-
-    def forget_bouncer(self, bouncer_id: str) -> None:
-        """Note that a registration no longer comes from the source."""
-        self._connection.execute(delete(SourceBouncer).where(SourceBouncer.bouncer_id == bouncer_id))
 
     def catch_up(self) -> CatchUp | None:
         """Return how far older rows were caught up on; None if no one has asked for it."""

@@ -622,11 +622,16 @@ class SourceCatchUp(Base):
 
 
 class SourceBouncer(Base):
-    """A bouncer whose registration comes from the source, so that it ends with its row there."""
+    """A bouncer that the source registers, so that this registration ends with its row there.
+
+    It may have been reported too. That registration is kept here, and counts again once the source has none.
+    """
 
     __tablename__ = "source_bouncers"
 
     bouncer_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    reported_environment: Mapped[Environment | None] = mapped_column(closed_set(Environment, "reported_environment"))
+    reported_pair_id: Mapped[str | None] = mapped_column(String(64))
 
 
 class SourceUsage(Base):

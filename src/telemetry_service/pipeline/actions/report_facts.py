@@ -5,6 +5,7 @@ from collections.abc import Callable
 from telemetry_service.domain.actor import Actor
 from telemetry_service.domain.code_pattern import matches_whole
 from telemetry_service.domain.errors import (
+    BouncerOfSourceError,
     CustomerContradictionError,
     ExtensionCodeRefusedError,
     ExtensionCodesFullError,
@@ -27,6 +28,7 @@ from telemetry_service.domain.facts import (
 )
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.license import NO_POSTURE
+from telemetry_service.pipeline.actions.registrations import owned_by_source, write_registration
 from telemetry_service.pipeline.changed_rows import distrust_older
 from telemetry_service.pipeline.queries.facts import LicenseView, read_license
 from telemetry_service.pipeline.runtime import Runtime
@@ -50,21 +52,23 @@ def register_bouncer(
         RegistryFullError: the registry has reached its limit of bouncers.
         StaleBouncersError: the bouncer was changed since the caller read it.
     """
-    now = runtime.clock.now()
     with runtime.database.write() as tx:
         if not tx.bouncers.room(bouncer_id, runtime.deployment.max_bouncers):
             raise RegistryFullError
         if not as_seen(tx.bouncers.registered(bouncer_id)):
             raise StaleBouncersError
-        before = tx.bouncers.get(bouncer_id)
-        if before != registration:
-            tx.ledger.note_often(now, actor, Kind.FACTS, of_bouncer(bouncer_id, before, registration))
-        bouncer = tx.bouncers.put(bouncer_id, registration, now)
+        write_registration(runtime, tx, bouncer_id, registration, actor)
+        bouncer = tx.bouncers.registered(bouncer_id)
+        assert bouncer is not None  # noqa: S101 - it was just registered, or the source has
         doubled = bouncer.environment is Environment.PRODUCTION and tx.bouncers.shares_production(
             bouncer_id, bouncer.pair_id
         )
-    warnings = (FactWarning(WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS, bouncer_id),) if doubled else ()
-    return RegisteredWith(bouncer, warnings)
+    differs = (bouncer.environment, bouncer.pair_id) != (registration.environment, registration.pair_id)
+    found = {
+        WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS: doubled,
+        WarningCode.SOURCE_REGISTERS_OTHERWISE: differs,
+    }
+    return RegisteredWith(bouncer, tuple(FactWarning(code, bouncer_id) for code, is_so in found.items() if is_so))
 
 
 def remove_bouncer(
@@ -75,7 +79,10 @@ def remove_bouncer(
 ) -> bool:
     """Remove a bouncer from the registry; False if it was not registered. Its counts stay.
 
+    If the source registers it too, only what was reported of it is removed.
+
     Raises:
+        BouncerOfSourceError: no one has reported it, and the source registers it.
         StaleBouncersError: the bouncer was changed since the caller read it.
     """
     now = runtime.clock.now()
@@ -83,11 +90,17 @@ def remove_bouncer(
         tx.bouncers.lock()
         if not as_seen(tx.bouncers.registered(bouncer_id)):
             raise StaleBouncersError
-        before = tx.bouncers.get(bouncer_id)
-        removed = tx.bouncers.remove(bouncer_id)
-        if removed:
+        of_source = owned_by_source(runtime, tx)
+        before = of_source.get(bouncer_id, tx.bouncers.get(bouncer_id))
+        if before is None and bouncer_id in of_source:
+            raise BouncerOfSourceError
+        if bouncer_id in of_source:
+            tx.source_bouncers.report(bouncer_id, None)
+        else:
+            tx.bouncers.remove(bouncer_id)
+        if before is not None:
             tx.ledger.note_often(now, actor, Kind.FACTS, of_bouncer(bouncer_id, before, None))
-        return removed
+        return before is not None
 
 
 def _as_it_is(_present: LicenseView) -> bool:

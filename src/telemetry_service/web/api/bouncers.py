@@ -62,7 +62,8 @@ def put_bouncers(
 ) -> RegistryChange:
     """Replace the whole registry: what is not listed is removed. Repeating it changes nothing.
 
-    The usage that removed bouncers have reported stays counted. A call has at most 10,000 bouncers.
+    What the source database registers is not part of it: neither removes what the other has registered. The usage that
+    removed bouncers have reported stays counted. A call has at most 10,000 bouncers.
     """
     _refuse_repeated(wanted)
     as_seen = _whole_as_seen(seen)
@@ -110,9 +111,13 @@ def put_bouncer(
     openapi_extra={"parameters": [IF_MATCH]},
 )
 @needs(Scope.REPORT)
-@refused_with(errors.NotFoundError, errors.StaleBouncersError)
+@refused_with(errors.NotFoundError, errors.StaleBouncersError, errors.BouncerOfSourceError)
 def delete_bouncer(context: Context, caller: CurrentCaller, bouncer_id: BouncerId, seen: TagsSeen) -> None:
-    """Remove a bouncer from the registry. Its reported usage stays counted."""
+    """Remove a bouncer from the registry. Its reported usage stays counted.
+
+    If the source database registers it too, it stays as it is registered there. If no one else has registered it, the
+    call is refused with 409.
+    """
     if not remove_bouncer(context.runtime, bouncer_id, caller.actor, _as_seen(seen)):
         raise errors.NotFoundError
 

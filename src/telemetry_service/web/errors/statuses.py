@@ -40,6 +40,7 @@ STATUS: dict[type[TelemetryError], HTTPStatus] = {
     errors.UsageRefusedError: HTTPStatus.CONFLICT,
     errors.PeriodFullError: HTTPStatus.CONFLICT,
     errors.TooManyBouncersError: HTTPStatus.CONFLICT,
+    errors.BouncerOfSourceError: HTTPStatus.CONFLICT,
     errors.RegistryFullError: HTTPStatus.CONFLICT,
     errors.ExtensionCodeRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ExtensionCodesFullError: HTTPStatus.CONFLICT,

@@ -1,16 +1,31 @@
 """The registry and the extension codes follow the views of the source; what both count is said."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
 from sqlalchemy import Engine, RowMapping, create_engine, text
 
-from telemetry_service.domain.facts import Environment
+from telemetry_service.domain.errors import BouncerOfSourceError, RegistryFullError
+from telemetry_service.domain.facts import (
+    BouncerRegistration,
+    Environment,
+    NamedRegistration,
+    Registry,
+    RegistryChange,
+    WarningCode,
+)
 from telemetry_service.domain.ledger import Kind
+from telemetry_service.pipeline.actions.replace_registry import replace_registry
+from telemetry_service.pipeline.actions.report_facts import register_bouncer, remove_bouncer
 from telemetry_service.pipeline.queries.health import read_health
+from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.pipeline.stages.tick import wake
 from tests.pipeline.stages.source.test_events import obstacle, state
+from tests.support.actors import ADMIN
+from tests.support.databases import ON_BOTH
 from tests.support.ledger import entries
 from tests.support.reckoning import codes_of
 from tests.support.rubbish import Rubbish, rubbish
@@ -48,6 +63,68 @@ def test_the_registry_follows_the_view_and_what_was_reported_stays(site: Site, a
     audit.register(("bnc 7", "live", "pair-1"))
     registry(site)
     assert obstacle(site).text.startswith("telemetry_source_bouncers.bouncer_id is not valid, so")
+
+
+def test_reports_and_the_view_never_overwrite_each_other_and_repeating_either_changes_nothing(
+    site: Site, audit: AuditTable
+) -> None:
+    audit.register(("both", "live", "p"), ("viewed", "test", "p"))
+    declared = Registry(bouncers=(_named("both", Environment.SANDBOX), _named("declared", Environment.PRODUCTION)))
+    both, of_source = ("production", "p"), {"viewed": ("sandbox", "p")}
+    declares(site, declared)
+    assert registry(site) == {"both": both, "declared": ("production", "q")} | of_source, "the view counts"
+    noted = len(entries(site.runtime.database))
+    for _ in range(2):
+        again = declares(site, declared)
+        assert (again.added, again.removed, again.changed, again.unchanged) == ((), (), (), 2)
+        assert [(it.code, it.bouncer_id) for it in again.warnings] == [(WarningCode.SOURCE_REGISTERS_OTHERWISE, "both")]
+        assert registry(site) == {"both": both, "declared": ("production", "q")} | of_source
+    assert len(entries(site.runtime.database)) == noted, "neither undoes the other"
+    assert declares(site, Registry(bouncers=declared.bouncers[:1])).removed == ("declared",)
+    audit.register(("viewed", "test", "p"))
+    assert registry(site) == {"both": ("sandbox", "q")} | of_source, "what was reported counts again"
+    with pytest.raises(BouncerOfSourceError):
+        remove_bouncer(site.runtime, "viewed", ADMIN)
+
+
+@ON_BOTH
+def test_one_bouncer_that_both_register_is_reported_and_removed_without_the_source(
+    site: Site, audit: AuditTable
+) -> None:
+    audit.register(("both", "live", "p"))
+    assert registry(site) == {"both": ("production", "p")}
+    reported = BouncerRegistration(environment=Environment.SANDBOX, pair_id="q")
+    made = register_bouncer(site.runtime, "both", reported, ADMIN)
+    assert (made.bouncer.environment, [it.code for it in made.warnings]) == (
+        Environment.PRODUCTION,
+        [WarningCode.SOURCE_REGISTERS_OTHERWISE],
+    )
+    assert remove_bouncer(site.runtime, "both", ADMIN)
+    assert registry(site) == {"both": ("production", "p")}
+    register_bouncer(site.runtime, "both", reported, ADMIN)
+    bare = site.open(replica=replace(site.replica, source_url=None))
+    assert declares(site, Registry(bouncers=()), bare).removed == ("both",), "without a source, all of it is reported"
+    with site.runtime.database.read() as tx:
+        assert (tx.bouncers.all(), tx.source_bouncers.all()) == ((), {})
+
+
+def test_the_limit_of_bouncers_is_that_of_both_together(site: Site, audit: AuditTable) -> None:
+    audit.register(("viewed", "live", "p"))
+    small = site.open(replica=replace(site.replica, max_bouncers=2))
+    read_up_to_now(small)
+    two = tuple(_named(name, Environment.SANDBOX) for name in ("a", "b"))
+    with pytest.raises(RegistryFullError):
+        declares(site, Registry(bouncers=two), small)
+    assert declares(site, Registry(bouncers=two[:1]), small).added == ("a",)
+
+
+def _named(name: str, environment: Environment) -> NamedRegistration:
+    return NamedRegistration(bouncer_id=name, environment=environment, pair_id="q")
+
+
+def declares(site: Site, wanted: Registry, runtime: Runtime | None = None) -> RegistryChange:
+    """Declare the registry over REST."""
+    return replace_registry(runtime or site.runtime, wanted, ADMIN, lambda _present: True)
 
 
 @ON_BOTH_SOURCES

@@ -1,6 +1,6 @@
 """Takes over the registry of bouncers and the redeemed extension codes of the source.
 
-The registry follows the view: a bouncer that it no longer has is removed, unless it was registered by a report. Codes
+The registry follows the view: a bouncer that it no longer has is removed, or is again what was reported of it. Codes
 are idempotent by their IDs, so repeating them changes nothing.
 """
 
@@ -48,7 +48,7 @@ def _follow_registry(runtime: Runtime, found: dict[str, BouncerRegistration]) ->
             it.bouncer_id: BouncerRegistration(environment=it.environment, pair_id=it.pair_id)
             for it in tx.bouncers.all()
         }
-        ours = tx.source.bouncers()
+        ours = tx.source_bouncers.all().keys()
     changed = sorted(name for name in found if known.get(name) != found[name] or name not in ours)
     for chunk in _chunks(changed):
         with runtime.database.write() as tx:
@@ -58,24 +58,33 @@ def _follow_registry(runtime: Runtime, found: dict[str, BouncerRegistration]) ->
                 _register(runtime, tx, name, found[name])
     for chunk in _chunks(sorted(ours - found.keys())):
         with runtime.database.write() as tx:
+            tx.bouncers.lock()
+            theirs = tx.source_bouncers.all()
             for name in chunk:
-                _remove(runtime, tx, name)
+                if name in theirs:  # Another replica may have been faster.
+                    _remove(runtime, tx, name, theirs[name])
 
 
 def _register(runtime: Runtime, tx: Transaction, bouncer_id: str, registration: BouncerRegistration) -> None:
     now = runtime.clock.now()
     before = tx.bouncers.get(bouncer_id)
+    tx.source_bouncers.take(bouncer_id, reported=before)
     if before != registration:
         tx.ledger.note_often(now, SERVICE, Kind.FACTS, of_bouncer(bouncer_id, before, registration))
         tx.bouncers.put(bouncer_id, registration, now)
-    tx.source.set_bouncer(bouncer_id)
 
 
-def _remove(runtime: Runtime, tx: Transaction, bouncer_id: str) -> None:
+def _remove(runtime: Runtime, tx: Transaction, bouncer_id: str, reported: BouncerRegistration | None) -> None:
+    """Remove a bouncer, unless it was ``reported`` too: then it is what was reported of it."""
+    now = runtime.clock.now()
     before = tx.bouncers.get(bouncer_id)
-    tx.source.forget_bouncer(bouncer_id)
-    if tx.bouncers.remove(bouncer_id):
-        tx.ledger.note_often(runtime.clock.now(), SERVICE, Kind.FACTS, of_bouncer(bouncer_id, before, None))
+    tx.source_bouncers.forget(bouncer_id)
+    if reported is None:
+        tx.bouncers.remove(bouncer_id)
+    else:
+        tx.bouncers.put(bouncer_id, reported, now)
+    if before != reported:
+        tx.ledger.note_often(now, SERVICE, Kind.FACTS, of_bouncer(bouncer_id, before, reported))
 
 
 def _redeem(runtime: Runtime, codes: Sequence[ExtensionCode]) -> None:
