@@ -43,7 +43,7 @@ class SourceBouncerStore:
         self._connection.execute(delete(SourceBouncer).where(SourceBouncer.bouncer_id == bouncer_id))
 
     def forget_all(self) -> None:
-        """Note that there is no source any more: what it has registered belongs to those who report."""
+        """Note that there is no source now: what it has registered belongs to those who report."""
         self._connection.execute(delete(SourceBouncer))
 
 
