@@ -75,6 +75,7 @@ def test_the_tab_and_what_appears_in_it(ready: Console, page: Page) -> None:
 DIALOGS = {
     "#send-now": ("", "#send-now-dialog"),
     "#view-payload": ("", "#payload-dialog"),
+    "#retry-all": ("", "#retry-all-dialog"),
     "#remove-key": ("/settings", "#remove-key-dialog"),
     "#history tr:nth-child(2) th a": ("", "#drawer"),
 }

@@ -1,5 +1,6 @@
 """What an auditor files: the drawer and the evidence sheet, on paper and copied."""
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -8,6 +9,15 @@ from tests.browser.console import Console, transmission_url
 from tests.browser.test_accessibility import check
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import Look, visit
+
+SHEET = 1056
+"""The height of a sheet of paper (Letter) in CSS pixels."""
+
+
+def sheets(page: Page, folder: Path) -> int:
+    """Print, and return on how many sheets."""
+    page.pdf(path=folder / "printed.pdf")
+    return len(re.findall(rb"/Type ?/Page\b", (folder / "printed.pdf").read_bytes()))
 
 
 def test_the_drawer_and_the_evidence_sheet_are_printed_whole(ready: Console, page: Page, tmp_path: Path) -> None:
@@ -22,6 +32,9 @@ def test_the_drawer_and_the_evidence_sheet_are_printed_whole(ready: Console, pag
         expect(page.locator(hidden)).to_be_hidden()
     for shown in ("#sent-json", ".timeline"):
         expect(page.locator(shown)).to_be_visible()
+    height = page.locator("#drawer").bounding_box()
+    assert height is not None
+    assert abs(sheets(page, tmp_path) - height["height"] / SHEET) <= 2  # Each part once, and no screen again and again.
     page.emulate_media(media="screen")
     page.locator("#drawer-evidence").click()
     page.wait_for_url("**/evidence")
@@ -29,9 +42,9 @@ def test_the_drawer_and_the_evidence_sheet_are_printed_whole(ready: Console, pag
         expect(page.locator(shown).first).to_be_visible()
     expect(page.locator("#drawer-retry")).to_have_count(0)
     check(page, "the evidence sheet")
-    sheet = tmp_path / "sheet.pdf"
-    page.pdf(path=sheet)
-    assert sheet.read_bytes().startswith(b"%PDF")
+    height = page.locator(".sheet").bounding_box()
+    assert height is not None
+    assert abs(sheets(page, tmp_path) - height["height"] / SHEET) <= 2
 
 
 def test_link_and_proof_are_copied(browser: Browser, ready: Console) -> None:

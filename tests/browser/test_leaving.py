@@ -102,3 +102,14 @@ def test_the_breadcrumbs_lead_to_the_console_where_the_deployment_names_it(conso
         "https://console.example/cc/settings/general",
         "/settings/general/telemetry",
     ]
+
+
+def test_a_page_that_the_browser_kept_is_brought_up_to_date_when_it_comes_back(ready: Console, page: Page) -> None:
+    comes_back = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    page.goto(ready.settings)
+    ready.configure(frequency=Frequency.DAILY)
+    page.evaluate(comes_back)
+    expect(page.get_by_label("Daily")).to_be_checked()
+    page.goto(ready.tab)
+    with page.expect_request("**/live"):
+        page.evaluate(comes_back)
