@@ -94,6 +94,28 @@ def test_over_a_hot_journal_the_backup_is_whole_and_so_is_what_it_replaced(cli: 
     assert reckon(f"sqlite:///{kept}", ()).open.events == events
 
 
+def test_a_restore_that_fails_at_the_last_moment_leaves_the_database_that_was_there(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_events(cli, 1)
+    assert cli("backup", "backup.db").code == 0
+    record_events(cli, *range(2, 40))
+    events, file = open_events(cli), file_of(cli)
+    killed_in_a_transaction(file)
+    replace = Path.replace
+
+    def fails_for_the_copy(self: Path, target: Path) -> Path:
+        if self.suffix == ".restoring":
+            raise PermissionError
+        return replace(self, target)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Path, "replace", fails_for_the_copy)
+        assert cli("restore", "backup.db").code == 4
+    assert is_whole(file)
+    assert open_events(cli) == events
+
+
 def test_nothing_is_sent_until_it_is_said_what_was_sent_since(
     connected: CommandLine, license_server: LicenseServer
 ) -> None:

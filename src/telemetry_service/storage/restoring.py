@@ -1,14 +1,15 @@
 """Replaces a SQLite database with a verified copy of a backup, and keeps what was there under a dated name.
 
 A journal that a killed process left beside the old database belongs to its pages alone: SQLite would roll it back into
-whatever has the name of the database. So the journal moves away together with the old database.
+whatever has the name of the database. So it is rolled back first, where it belongs. Two files cannot be moved in one
+moment, and a crash in between would leave a database without its journal, or the journal of another one.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -19,6 +20,7 @@ from telemetry_service.storage.backup import schema_of
 from telemetry_service.storage.durable import flush, flush_names
 from telemetry_service.storage.migrate import SchemaState
 from telemetry_service.storage.ownership import belonging_to_the_folder
+from telemetry_service.storage.sqlite_library import sqlite3
 
 JOURNALS = ("-journal", "-wal", "-shm")
 
@@ -67,6 +69,7 @@ def put_in_place(found: Candidate, database: Path, now: datetime) -> Path | None
     """
     try:
         flush(found.file)
+        _settle(database)
         kept = _keep(database, now)
         found.file.replace(database)
         flush_names(database.parent)
@@ -83,8 +86,17 @@ def _fill(copy: Path, backup: Path) -> None:
     belonging_to_the_folder(copy)
 
 
+def _settle(database: Path) -> None:
+    """Let SQLite finish or undo what a killed process left half done. What it cannot read keeps its journals."""
+    if not database.exists():
+        return
+    with suppress(sqlite3.Error), closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _keep(database: Path, now: datetime) -> Path | None:
-    """Give the former database a second name, and move its journals there, where they fit."""
+    """Give the former database a second name, and move there what journals it still has."""
     if not database.exists():
         kept = None
     else:
