@@ -130,6 +130,25 @@ def test_compose_itself_takes_the_files_with_the_example_and_reads_what_they_say
     assert_only_proxies_are_trusted(alone, both)
 
 
+@_NEEDS_COMPOSE
+def test_every_setting_in_the_example_or_beside_it_reaches_the_service(tmp_path: Path) -> None:
+    for name in (*_FILES, "Caddyfile"):
+        shutil.copy(_DEPLOY / name, tmp_path)
+    by_files = {name.removesuffix("_FILE") for name in configured_names() if name.endswith("_FILE")}
+    set_in_env = {name: f"of-{name}" for name in sorted(KNOWN_VARIABLES) if not name.endswith("_FILE")}
+    lines = [f"{name}={value}\n" for name, value in (example() | set_in_env).items() if name not in by_files]
+    (tmp_path / ".env").write_text("".join(lines))
+    for files in (_FILES[:1], _FILES):
+        passed = configured(tmp_path, *files)["services"]["telemetry"]["environment"]
+        missing = {name for name, value in set_in_env.items() if passed.get(name) != value}
+        assert missing - by_files == set()
+
+
+def configured_names() -> set[str]:
+    """Return the variables that the files set for the service themselves."""
+    return {name for file in _FILES for name in loaded(file, example())["services"]["telemetry"]["environment"]}
+
+
 def assert_only_proxies_are_trusted(alone: dict[str, Any], both: dict[str, Any]) -> None:
     """Assert that one address each is trusted: of the gateway, and of Caddy in the networks of the service (A1)."""
     outside, inside = (both["networks"][name]["ipam"]["config"][0] for name in ("outside", "inside"))
