@@ -185,6 +185,15 @@ def test_a_row_that_cannot_be_read_ends_it_and_leaves_nothing_behind(cli: Comman
     assert [file.name for file in tmp_path.glob("target.db*")] == []
 
 
+def test_a_source_that_cannot_be_held_leaves_no_second_one_that_sends(cli: CommandLine, tmp_path: Path) -> None:
+    source = cli.environment["TELEMETRY_DATABASE_URL"]
+    full = "SELECT RAISE(ABORT, 'full')"
+    execute(source, f"CREATE TRIGGER full BEFORE UPDATE OF restored_at ON installation BEGIN {full}; END")
+    assert cli("migrate-database", source, f"sqlite:///{tmp_path / 'target.db'}").code != 0
+    assert [file.name for file in tmp_path.glob("target.db*")] == []
+    assert cli("restored").code == 0, "the source is what it was"
+
+
 def test_a_missing_source_is_named_and_a_password_is_refused_unless_it_is_in_a_file(
     cli: CommandLine, tmp_path: Path
 ) -> None:

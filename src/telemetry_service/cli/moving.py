@@ -54,7 +54,8 @@ def move_database(settings: "Settings", source_url: str, target_url: str) -> Mov
         with _created(target_url):
             migrate(target_url)
             rows = copy_everything(source_url, target_url, source.signer, lambda tx: _note(source, tx))
-        hold_restored(source, command_actor(), "moved", source.clock.now())
+            # If this fails, both could send: so the copy goes again, where it is a file.
+            hold_restored(source, command_actor(), "moved", source.clock.now())
     with _opened(settings, target_url) as target:
         write_head(target)  # Over one that an earlier database may have left beside it.
         found = examine_everything(target)
