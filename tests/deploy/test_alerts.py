@@ -1,5 +1,6 @@
 """Each alert fires for its failure, and all are silent through a month in which nothing fails."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -36,6 +37,7 @@ __all__ = ["audit", "clock", "on_sqlite", "server", "site"]
 
 pytestmark = needs_promtool
 
+PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 DAY = 24
 
 
@@ -224,6 +226,7 @@ def test_the_rules_are_valid_and_each_has_its_failure() -> None:
     checked, output = promtool("check", "rules", str(ALERTS))
     assert checked == 0, output
     assert set().union(*FAILURES.values()) == alert_names()
+    assert set(re.findall(r"^\| `(Telemetry\w+)` \|", PAGE.read_text(), re.MULTILINE)) == alert_names()
 
 
 def test_each_finding_that_is_a_metric_has_an_alert() -> None:
