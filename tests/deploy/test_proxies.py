@@ -4,7 +4,7 @@ import re
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,12 +33,14 @@ class ShippedNginx(Nginx):
     """nginx with the shipped file, on a free port and with the test's certificate."""
 
     upstream = ""
+    path = ""
 
     def servers(self) -> str:
         """Return what the file has."""
         text = _NGINX.read_text()
         for shipped, here in (
             ("127.0.0.1:8080", self.upstream),
+            ("location / {", f"location {self.path}/ {{"),
             ("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;"),
             ("telemetry.example;", "127.0.0.1;"),
             ("/etc/nginx/telemetry.pem", f"{self.folder}/certificate.pem"),
@@ -50,18 +52,20 @@ class ShippedNginx(Nginx):
 
 
 @contextmanager
-def _nginx(folder: Path, service: Callable[[str], Running]) -> Iterator[tuple[Front, Running]]:
+def _nginx(folder: Path, service: Callable[[str], Running], path: str = "") -> Iterator[tuple[Front, Running]]:
     nginx = ShippedNginx(folder)
-    with service(nginx.url) as running:
+    nginx.path = path
+    with service(nginx.url + path) as running:
         nginx.upstream = str(running.client.base_url).removeprefix("http://").rstrip("/")
         with nginx:
             yield Front(nginx.url, nginx.context()), running
 
 
 @contextmanager
-def _caddy(folder: Path, service: Callable[[str], Running]) -> Iterator[tuple[Front, Running]]:
+def _caddy(folder: Path, service: Callable[[str], Running], path: str = "") -> Iterator[tuple[Front, Running]]:
     caddy = Caddy(folder)
-    with service(caddy.url) as running:
+    caddy.path = path
+    with service(caddy.url + path) as running:
         caddy.upstream = str(running.client.base_url).removeprefix("http://").rstrip("/")
         with caddy:
             yield Front(caddy.url, caddy.context()), running
@@ -136,6 +140,26 @@ def test_a1_a_stranger_in_the_customers_network_cannot_choose_the_address_that_g
         assert framed == [429] * 6
     with deployed.visitor("127.0.0.7") as administrator:
         assert deployed.log_in(administrator, PASSWORD).status_code == 303
+
+
+@pytest.mark.parametrize("proxy", _BEHIND)
+def test_below_a_path_of_its_own_people_find_the_tab_and_nobody_the_metrics(
+    sqlite_url: str, tmp_path: Path, proxy: Callable[..., AbstractContextManager[tuple[Front, Running]]]
+) -> None:
+    """The one line is changed that the comment in the file names."""
+
+    def service(public_url: str) -> Running:
+        return Running(sqlite_url, {"TELEMETRY_PUBLIC_URL": public_url, "TELEMETRY_TRUSTED_PROXIES": "127.0.0.1"})
+
+    with proxy(tmp_path, service, "/telemetry") as (front, running):
+        with Deployed(front, running).visitor("127.0.0.1") as client:
+            form = {"name": "admin", "password": PASSWORD}
+            assert client.post("/telemetry/login", data=form, headers={"Origin": front.url}).status_code == 303
+            assert any(name.startswith("__Secure-") for name in client.cookies)
+            assert client.get("/telemetry/settings/general/telemetry").status_code == 200
+            scraper = {"Authorization": f"Bearer {running.tokens[Scope.METRICS]}"}
+            assert client.get("/telemetry/metrics", headers=scraper).status_code == 404
+        assert running.call(Scope.METRICS, "GET", "/metrics").status_code == 200
 
 
 @NEEDS_NGINX

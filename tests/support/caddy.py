@@ -23,6 +23,8 @@ class Caddy:
 
     upstream = ""
     """The host and port of the service."""
+    path = ""
+    """Below which the service is, as the file's comment says it."""
 
     def __init__(self, folder: Path) -> None:
         """Choose a port."""
@@ -40,7 +42,8 @@ class Caddy:
         # It may listen nowhere else: neither for its administration, nor on port 80 for redirects.
         options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n\tlocal_certs\n}\n"
         file = self.folder / "Caddyfile"
-        file.write_text(options + _FILE.read_text())
+        proxied = f"reverse_proxy {self.path}* {{$UPSTREAM" if self.path else "reverse_proxy {$UPSTREAM"
+        file.write_text(options + _FILE.read_text().replace("reverse_proxy {$UPSTREAM", proxied))
         self._errors = (self.folder / "caddy.log").open("wb")
         self._process = subprocess.Popen(
             [_PROGRAM, "run", "--config", str(file), "--adapter", "caddyfile"],
