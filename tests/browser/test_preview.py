@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from telemetry_service.domain.dictionary import field_dictionary
 from tests.browser.console import Console, Deployed
+from tests.browser.test_keyboard import tab_to
 from tests.browser.visitor import log_in, picture
 from tests.support.each import each
 
@@ -41,6 +42,27 @@ def test_the_chart_says_in_words_what_it_draws(ready: Console, page: Page) -> No
     rows = page.locator(".chart tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(1)).to_have_text(re.compile(r"4 Nov 2026\s*0\s*0"))
+
+
+def test_the_chart_reads_out_a_day_to_pointer_and_keyboard_and_hatches_today(ready: Console, page: Page) -> None:
+    ready.clock.advance(days=2)
+    ready.report(3, scale=10)
+    log_in(page.context, ready)
+    page.goto(ready.tab)
+    reading, today = page.locator("#chart-reading"), "5 Nov 2026, so far: 1,710 production, 327 sandbox"
+    expect(reading).to_contain_text("Most on 5 Nov 2026")
+    page.locator("[data-bar] .column").first.hover()
+    expect(reading).to_have_text("3 Nov 2026: 171 production, 32 sandbox")
+    page.locator("#preview-title").hover()
+    expect(reading).to_contain_text("Most on")
+    tab_to(page, "chart-plot")
+    for key, said in (("ArrowLeft", today), ("ArrowLeft", "4 Nov 2026: 0 production, 0 sandbox"), ("End", today)):
+        page.keyboard.press(key)
+        expect(reading).to_have_text(said)
+    page.keyboard.press("Tab")
+    expect(reading).to_contain_text("Most on")
+    expect(page.locator("[fill^='url(#today']")).to_have_count(2)
+    expect(page.locator(".legend")).to_contain_text("Today, so far")
 
 
 def test_without_bouncers_zero_values_are_explained(console: Console, page: Page) -> None:

@@ -103,17 +103,25 @@ def test_no_bar_leaves_the_chart(sandbox: list[int], production: list[int]) -> N
     assert len(drawn.days) == len(drawn.bars)
 
 
+def test_the_chart_marks_today_and_counts_billions_in_b() -> None:
+    first = NOW.date() - timedelta(days=1)
+    drawn = chart((DayCount(first, 2_400_000_000, 0, 0, 0), DayCount(NOW.date(), 5, 5, 0, 0)), NOW, NOW)
+    assert drawn is not None
+    assert [bar.unfinished for bar in drawn.bars] == [False, True]
+    assert [words_ for _, words_ in drawn.lines][-1] == "2.5B"
+
+
 @given(st.integers(1, 2**53))
 def test_the_scale_of_the_chart_leaves_little_of_it_empty(largest: int) -> None:
     end, parts = scale_of(largest)
-    assert largest <= end <= 1.5 * largest + 1
+    assert largest < end <= 1.5 * largest + 1
     assert 1 <= parts <= 5
     assert end % parts == 0
 
 
 @each(
     ("largest", "end", "lines"),
-    [(1, 1, 1), (2, 2, 2), (11, 15, 3), (204, 250, 5), (1_020, 1_500, 3), (2_600, 3_000, 3), (61_000, 80_000, 4)],
+    [(1, 2, 2), (2, 3, 3), (11, 12, 3), (204, 250, 5), (1_020, 1_200, 3), (2_600, 3_000, 3), (61_000, 80_000, 4)],
 )
 def test_the_scale_ends_at_a_number_that_is_read_at_a_glance(largest: int, end: int, lines: int) -> None:
     assert scale_of(largest) == (end, lines)

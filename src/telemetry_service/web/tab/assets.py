@@ -43,6 +43,7 @@ SCRIPTS = (
     "forms",
     "requests",
     "history",
+    "chart",
     "connection",
     "copy",
 )

@@ -14,8 +14,12 @@ _TOP, _FLOOR = 10, HEIGHT - 24
 _LONGEST_DAYS = 62
 _WIDEST_BAR = 4.0
 _LABELS = 6
-_SCALES = ((10, 2), (10, 1), (15, 3), (20, 4), (20, 2), (25, 5), (30, 3), (40, 4), (50, 5), (60, 3), (80, 4))
+_SCALES = ((10, 2), (10, 1), (12, 3), (15, 3), (20, 4), (20, 2), (25, 5), (30, 3), (40, 4), (50, 5), (60, 3), (80, 4))
 """Tenths at which the scale may end, times a power of ten, and into how many equal parts its grid divides them."""
+
+_HIGHEST = 96
+"""The most of the scale that a bar takes, in percent, so that none touches the top."""
+_UNITS = ((1_000_000_000_000, "T"), (1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Bar:
     production_height: float
     sandbox_y: float
     sandbox_height: float
+    slot_x: float
+    slot_width: float
+    """The whole column of the day, which is easier to point at than a low bar."""
+    unfinished: bool
+    """Whether the day is today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ def chart(counts: Sequence[DayCount], opened_at: datetime, now: datetime) -> Cha
     scale = (_FLOOR - _TOP) / top
     return Chart(
         days=days,
-        bars=tuple(_bar(index, count, slot, scale) for index, count in enumerate(days)),
+        bars=tuple(_bar(index, count, slot, scale, now.date()) for index, count in enumerate(days)),
         lines=tuple((round(_FLOOR - n * scale, 1), _short(n)) for n in range(0, top + 1, top // parts)),
         labels=_labels(days, slot),
     )
@@ -69,7 +78,7 @@ def _every_day(counts: Sequence[DayCount], first: date, last: date) -> tuple[Day
     return tuple(known.get(d) or DayCount(d, 0, 0, 0, 0) for d in days)
 
 
-def _bar(index: int, count: DayCount, slot: float, scale: float) -> Bar:
+def _bar(index: int, count: DayCount, slot: float, scale: float, today: date) -> Bar:
     width = min(slot * 0.7, _WIDEST_BAR)
     production, sandbox = count.production_events * scale, count.sandbox_events * scale
     return Bar(
@@ -80,6 +89,9 @@ def _bar(index: int, count: DayCount, slot: float, scale: float) -> Bar:
         production_height=round(production, 1),
         sandbox_y=round(_FLOOR - production - sandbox, 1),
         sandbox_height=round(sandbox, 1),
+        slot_x=round(slot * index, 2),
+        slot_width=round(slot, 2),
+        unfinished=count.day == today,
     )
 
 
@@ -89,7 +101,7 @@ def _labels(days: Sequence[DayCount], slot: float) -> tuple[tuple[float, date], 
 
 
 def scale_of(largest: int) -> tuple[int, int]:
-    """Return where the scale ends, and into how many parts its grid divides it, leaving little of it empty.
+    """Return where the scale ends, and into how many parts its grid divides it, leaving little of it empty above a bar.
 
     Every grid line is a whole number, because there are no half events.
     """
@@ -97,13 +109,13 @@ def scale_of(largest: int) -> tuple[int, int]:
     while True:
         for tenths, parts in _SCALES:
             end, rest = divmod(tenths * tenth, 10)
-            if rest == 0 and end % parts == 0 and largest <= end:
+            if rest == 0 and end % parts == 0 and largest * 100 <= end * _HIGHEST:
                 return end, parts
         tenth *= 10
 
 
 def _short(value: int) -> str:
-    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
+    for size, unit in _UNITS:
         if value >= size:
             return f"{value / size:g}{unit}"
     return str(value)
