@@ -1,11 +1,14 @@
 """*Proof* and *Activity* as an administrator uses them: without JavaScript, by keyboard, in every look."""
 
+import csv
+import io
+
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.ledger import Kind
 from tests.browser.console import Console
 from tests.browser.test_accessibility import LOOKS, check, look
-from tests.browser.test_history import failed_and_sent
+from tests.browser.test_history import REFUSED, failed_and_sent
 from tests.browser.test_keyboard import tab_to
 from tests.browser.visitor import Look, log_in, picture, visit
 from tests.support import ledger_attacks as by
@@ -91,6 +94,54 @@ def test_no_token_can_push_an_entry_out_of_view(browser: Browser, ready: Console
         expect(page.locator("main")).to_contain_text("No entry matches these filters.")
         page.get_by_role("link", name="Clear filters").click()
         expect(page.locator("#activity-list")).to_contain_text("192.0.2.9")
+
+
+def test_activity_is_an_audit_log_without_javascript(browser: Browser, ready: Console) -> None:
+    ready.server.trouble(REFUSED)
+    for _ in range(2):
+        ready.send()
+        ready.report(1)
+    ready.retry_all()
+    ready.clock.advance(days=1)
+    for _ in range(3):
+        ready.session_cookie()
+    with visit(browser, ready, Look(javascript=False)) as (page, _):
+        page.goto(f"{ready.tab}/activity")
+        rows = page.locator("#activity-list tbody > tr")
+        expect(rows.first.locator("summary")).to_have_text("Logged in 4 times")
+        rows.first.locator("summary").click()
+        expect(rows.first.get_by_role("listitem")).to_have_count(4)
+        expect(page.locator("#activity-list")).to_contain_text("Retried 2 failed transmissions")
+        page.get_by_label("To (UTC day)").fill("2026-11-03")
+        page.get_by_label(KIND, exact=True).select_option(label="Retried a transmission")
+        page.get_by_label(ACTOR, exact=True).select_option(label="People")
+        page.get_by_role("button", name="Filter").click()
+        expect(rows).to_have_count(1)
+        assert page.url.endswith("?kind=retried&actor=person&from=&to=2026-11-03")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="CSV").click()
+        exported = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert [(it["kind"], it["actor"]) for it in exported] == [("retried", "admin")]
+        page.get_by_label("From (UTC day)").fill("2026-11-04")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator("#days-wrong")).to_contain_text("“From” is later than “To”")
+        expect(page.get_by_label("From (UTC day)")).to_have_value("2026-11-04")
+        page.goto(f"{ready.tab}/activity?kind=login&from=9999-12-31")
+        expect(rows).to_have_count(4)
+        expect(page.locator("#days-wrong")).to_contain_text("A date is not valid")
+
+
+def test_a_date_that_is_half_typed_stays_in_the_filter_of_the_activity(ready: Console, page: Page) -> None:
+    page.goto(f"{ready.tab}/activity")
+    tab_to(page, "filter-from")
+    page.keyboard.type("1103")
+    page.get_by_role("button", name="Filter").click()
+    assert page.url.endswith("/activity")
+    page.locator("#filter-from").focus()
+    page.keyboard.type("11032026")
+    expect(page.locator("#filter-from")).to_have_value("2026-11-03")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**from=2026-11-03**")
 
 
 def test_an_entry_leads_to_its_transmission(ready: Console, page: Page) -> None:

@@ -26,6 +26,7 @@ from tests.web.acts import NOBODY, PERSON, PROXY, Desk, Written, answered, sent,
 REPORT, READ, ADMIN = Scope.REPORT, Scope.READ, Scope.ADMIN
 T, TAB = "/api/v1/telemetry", paths.TAB
 H = f"{T}/history/{{transmission_id}}"
+ENTRIES = "/api/v1/ledger/entries/export?format=csv"
 OTHER_KEY = "ck_other_0123456789"
 ALONE = {"api_key": OTHER_KEY, "overlap": False}
 BOUNCER = {"environment": "production", "pair_id": "pair-1"}
@@ -278,6 +279,10 @@ ACTS: dict[tuple[str, str], dict[str, Act]] = {
             NONE,
             calls(READ, "GET", f"{T}/history/export?format=csv"),
         ),
+    },
+    ("GET", "/api/v1/ledger/entries/export"): {
+        "first": Act(calls(READ, "GET", ENTRIES), by(token(READ), Kind.EXPORTED)),
+        "again": Act(calls(READ, "GET", ENTRIES), NONE, calls(READ, "GET", ENTRIES)),
     },
     ("GET", "/api/v1/ledger/export"): {
         "first": Act(calls(READ, "GET", "/api/v1/ledger/export"), by(token(READ), Kind.EXPORTED)),

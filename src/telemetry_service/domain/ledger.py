@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,17 @@ class Kind(StrEnum):
 
 OF_SETTINGS = (Kind.BEGUN, Kind.SETTINGS, Kind.KEY_SET, Kind.KEY_REMOVED)
 """The kinds of entries that a write of the settings' row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFilter:
+    """Which entries are shown; None does not filter. Days are UTC and inclusive."""
+
+    kind: Kind | None = None
+    actor: str | None = None
+    """A kind of actors, or one of them by its ID: ``token`` or ``token tkn_7``."""
+    from_day: date | None = None
+    to_day: date | None = None
 
 
 class KeyReason(StrEnum):

@@ -42,12 +42,14 @@ from telemetry_service.domain.ledger import (
     Entry,
     KeyReason,
     Kind,
+    LedgerFilter,
     Salter,
     Value,
     claims_of,
     digest_of,
 )
 from telemetry_service.storage import upsert
+from telemetry_service.storage.days import within
 from telemetry_service.storage.driver_errors import translated
 from telemetry_service.storage.installation_id import INSTALLATION, NOWHERE
 from telemetry_service.storage.ledger_pending import LedgerPendingStore
@@ -159,6 +161,7 @@ class UnreadableLine:
 _SEALED = cast(KeyRow.sealed, LargeBinary).label("sealed")
 """As bytes, even where someone has put a text: on SQLite, a column may hold anything."""
 
+_ALL = LedgerFilter()
 _LINE_COLUMNS = tuple(getattr(LineRow, name) for name in StoredLine.__slots__)
 _NO_HEAD_IS_HERE, _NO_LINE_IS_HERE = MOST // 2, MOST // 4
 """No ledger gets so long: someone has written these numbers. JSON keeps many more exact, so there is room behind."""
@@ -349,11 +352,11 @@ class LedgerStore:
         *,
         before: int | None = None,
         after: int | None = None,
-        kind: str | None = None,
-        actor: str | None = None,
+        which: LedgerFilter = _ALL,
     ) -> tuple[StoredLine | UnreadableLine, ...]:
         """Return lines to be shown, whether they can be read or not, as ``latest`` or ``lines`` does."""
-        query = _filtered(_LINES, kind, actor).where(LineRow.seq <= MOST)
+        query = _filtered(_LINES, which.kind and which.kind.value, which.actor).where(LineRow.seq <= MOST)
+        query = query.where(*within(LineRow.at, which.from_day, which.to_day))
         if before is not None:
             query = query.where(LineRow.seq < before)
         if after is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -46,6 +46,7 @@ from telemetry_service.domain.transmissions import (
     Trigger,
     UnreadableTransmission,
 )
+from telemetry_service.storage.days import within
 from telemetry_service.storage.rows import filled, full_rows, readable_rows
 from telemetry_service.storage.tables import EvidenceRow as Evidence
 from telemetry_service.storage.tables import LedgerLineRow as Line
@@ -617,14 +618,7 @@ def _conditions(filter_: HistoryFilter) -> list[ColumnElement[bool]]:
         conditions.append(Log.state == filter_.state)
     if filter_.trigger is not None:
         conditions.append(Log.trigger == filter_.trigger)
-    if filter_.from_day is not None:
-        conditions.append(Log.created_at >= _midnight(filter_.from_day))
-    if filter_.to_day is not None:
-        conditions.append(Log.created_at < _midnight(filter_.to_day + timedelta(days=1)))
+    conditions += within(Log.created_at, filter_.from_day, filter_.to_day)
     if filter_.changed_after is not None:
         conditions.append(Log.transmission_id.in_(select(Line.transmission_id).where(Line.seq > filter_.changed_after)))
     return conditions
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)

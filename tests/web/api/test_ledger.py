@@ -1,6 +1,7 @@
 """The ledger by REST: its entries, its export, its verifier, a verification now, and an attempt as a document."""
 
 import base64
+import csv
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from tests.support.running import Running, code_in, fields_in
 from tests.web.api.test_facts import report, send
 
 READ, ADMIN = Scope.READ, Scope.ADMIN
+ENTRIES = "ledger/entries/export"
 
 
 @pytest.fixture
@@ -108,13 +111,32 @@ def test_a_token_that_only_reads_learns_of_no_person(service: Running) -> None:
     assert f"evidence/{digest}" not in exported.namelist()
     whole = service.call(ADMIN, "GET", "ledger/export", params={"persons": "true"})
     assert zipfile.ZipFile(io.BytesIO(whole.content)).read(f"evidence/{digest}").endswith(b"192.0.2.8")
-    for path in ("ledger", "ledger/export"):
-        refused = service.call(READ, "GET", path, params={"persons": "true"})
+    for path in ("ledger", "ledger/export", f"{ENTRIES}?format=csv"):
+        refused = service.call(READ, "GET", f"{path}{'&' if '?' in path else '?'}persons=true")
         assert (refused.status_code, code_in(refused)) == (403, "forbidden"), path
 
 
+def test_entries_are_found_by_day_and_exported_as_csv_and_json_lines(service: Running) -> None:
+    service.log_in()
+    today = service.clock.now().date()
+    (entry,) = get(service, kind="login", **{"from": str(today), "to": str(today)})["entries"]
+    assert get(service, kind="login", to=str(today - timedelta(days=1)))["entries"] == []
+    assert get(service, kind="login", **{"from": str(today + timedelta(days=1))})["entries"] == []
+    lines = service.call(READ, "GET", ENTRIES, params={"format": "jsonl", "kind": "login"}).text.splitlines()
+    assert [json.loads(line) for line in lines] == [entry]
+    whole = service.call(ADMIN, "GET", ENTRIES, params={"format": "csv", "persons": "true"}).text
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    assert [int(row["seq"]) for row in rows] == list(range(len(rows), 0, -1))
+    login = next(row for row in rows if row["kind"] == "login")
+    assert (login["actor_type"], login["actor"], login["source"]) == ("person", "admin", "192.0.2.8")
+    assert (rows[0]["kind"], json.loads(rows[0]["details"])["of"]) == ("exported", "activity_with_persons")
+    assert "192.0.2.8" not in service.call(READ, "GET", ENTRIES, params={"format": "csv"}).text
+
+
 def test_wrong_filters_are_refused_by_name(service: Running) -> None:
-    for query, field in (({"kind": "nothing"}, "kind"), ({"after": "-1"}, "after"), ({"limit": "1001"}, "limit")):
+    backwards = {"from": "2026-11-03", "to": "2026-11-02"}
+    wrong = ({"kind": "nothing"}, "kind"), ({"after": "-1"}, "after"), ({"limit": "1001"}, "limit"), (backwards, "from")
+    for query, field in wrong:
         response = service.call(READ, "GET", "ledger", params=query)
         assert fields_in(response) == [field], query
     response = service.call(READ, "POST", "ledger/verify", json={"anchors": ["F" * 64]})

@@ -68,6 +68,7 @@ ROUTES: dict[tuple[str, str], str | set[Scope]] = {
     ("GET", f"{H}/attempts/{{number}}/body"): {READ},
     ("GET", f"{H}/attempts/{{number}}/message"): {READ},
     ("GET", "/api/v1/ledger"): {READ},
+    ("GET", "/api/v1/ledger/entries/export"): {READ},
     ("GET", "/api/v1/ledger/export"): {READ},
     ("GET", "/api/v1/ledger/verifier"): {READ},
     ("POST", "/api/v1/ledger/verify"): {READ},

@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from telemetry_service.domain.ledger import Kind, resolved, salted_digests
+from telemetry_service.domain.ledger import Kind, LedgerFilter, resolved, salted_digests
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine, UnreadableLine
 
+LOGINS = frozenset({Kind.LOGIN, Kind.LOGIN_FAILED, Kind.LOGIN_BLOCKED, Kind.LOGOUT})
+_LOGINS_IN_A_ROW = 4
+"""The most entries that are read for a row of a page: on average, so one row may hold many more."""
+_ALL = LedgerFilter()
 _KINDS = {kind.value: kind for kind in Kind}
 _ERASED, _CHANGED = "(erased)", "(changed)"
 _SHOWN_ELSEWHERE = frozenset(
@@ -39,9 +44,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class ActivityPage:
-    """A page of the whole list, newest entry first."""
+    """A page of the whole list, newest first: each row is an entry, or several logins that follow one another."""
 
-    entries: tuple[Activity, ...]
+    rows: tuple[tuple[Activity, ...], ...]
     newer: int | None
     """What the page with newer entries begins after; None if there are none."""
     older: int | None
@@ -51,32 +56,39 @@ class ActivityPage:
 def page_activity(
     snapshot: Snapshot,
     limit: int,
+    which: LedgerFilter = _ALL,
     *,
     before: int | None = None,
     after: int | None = None,
-    kind: str | None = None,
-    actor: str | None = None,
 ) -> ActivityPage:
-    """Return the latest entries, those ``before`` one, or those right ``after`` one, by their numbers."""
-    ledger = snapshot.tx.ledger
-    if after is None:
-        found = ledger.page(limit + 1, before=before, kind=kind, actor=actor)
-        shown, more_older, more_newer = found[:limit], len(found) > limit, before is not None
-    else:
-        rising = ledger.page(limit + 1, after=after, kind=kind, actor=actor)
-        shown, more_older, more_newer = rising[:limit][::-1], True, len(rising) > limit
+    """Return the latest rows, those ``before`` an entry, or those right ``after`` one, by their numbers."""
+    most, rising = limit * _LOGINS_IN_A_ROW, after is not None
+    found = snapshot.tx.ledger.page(most + 1, before=before, after=after, which=which)
+    rows = _folded(read_entries(snapshot.tx, found[:most]), which)
+    shown, more = rows[:limit], len(rows) > limit or len(found) > most
+    if rising:
+        shown = [row[::-1] for row in reversed(shown)]
+    has_newer, has_older = (more, True) if rising else (before is not None, more)
     return ActivityPage(
-        entries=read_entries(snapshot.tx, shown),
-        newer=shown[0].seq if shown and more_newer else None,
-        older=shown[-1].seq if shown and more_older else None,
+        rows=tuple(shown),
+        newer=shown[0][0].seq if shown and has_newer else None,
+        older=shown[-1][-1].seq if shown and has_older else None,
     )
 
 
+def _folded(entries: Sequence[Activity], which: LedgerFilter) -> list[tuple[Activity, ...]]:
+    """Put logins that follow one another into one row, unless someone looks for entries of one kind."""
+    if which.kind is not None:
+        return [(it,) for it in entries]
+    runs = groupby(entries, key=lambda it: it.kind in LOGINS)
+    return [row for logins, run in runs for row in ([tuple(run)] if logins else [(it,) for it in run])]
+
+
 def list_activity(
-    snapshot: Snapshot, limit: int = 50, before: int | None = None, kind: str | None = None, actor: str | None = None
+    snapshot: Snapshot, limit: int = 50, before: int | None = None, which: LedgerFilter = _ALL
 ) -> tuple[Activity, ...]:
     """Return the latest entries, newest first."""
-    return read_entries(snapshot.tx, snapshot.tx.ledger.page(limit, before=before, kind=kind, actor=actor))
+    return read_entries(snapshot.tx, snapshot.tx.ledger.page(limit, before=before, which=which))
 
 
 def read_entries(tx: Transaction, lines: Sequence[StoredLine | UnreadableLine]) -> tuple[Activity, ...]:

@@ -1,14 +1,17 @@
 """The ledger as programs read it, and the keys that sign it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from telemetry_service.domain.base64url import to_base64url
-from telemetry_service.domain.ledger import Kind, resolved, salted_digests
+from telemetry_service.domain.ledger import Kind, LedgerFilter, resolved, salted_digests
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import fingerprint, unverified
+from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import Head, StoredLine, UnreadableLine
+
+_ALL, _KEYS = LedgerFilter(), LedgerFilter(Kind.LEDGER_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,23 @@ def list_entries(
     snapshot: Snapshot,
     after: int,
     limit: int,
-    kind: str | None = None,
-    actor: str | None = None,
+    which: LedgerFilter = _ALL,
     *,
     persons: bool = False,
 ) -> LedgerPage:
     """Return the entries with a number above ``after``; with ``persons``, with what their salted digests stand for."""
-    found = snapshot.tx.ledger.page(limit + 1, after=after, kind=kind, actor=actor)
-    lines = found[:limit]
+    found = snapshot.tx.ledger.page(limit + 1, after=after, which=which)
+    entries = read_lines(snapshot.tx, found[:limit], persons=persons)
+    return LedgerPage(entries, snapshot.tx.ledger.head(), entries[-1].seq if len(found) > limit else None)
+
+
+def read_lines(
+    tx: Transaction, lines: Sequence[StoredLine | UnreadableLine], *, persons: bool
+) -> tuple[LedgerEntry, ...]:
+    """Return what lines say; with ``persons``, with what their salted digests stand for."""
     said = [unverified(line.line or "") for line in lines]
-    kept = snapshot.tx.ledger.salted(salted_digests(said)) if persons else {}
-    entries = (_entry(line, resolved(claims, kept)) for line, claims in zip(lines, said, strict=True))
-    more = len(found) > limit
-    return LedgerPage(tuple(entries), snapshot.tx.ledger.head(), lines[-1].seq if more else None)
+    kept = tx.ledger.salted(salted_digests(said)) if persons else {}
+    return tuple(_entry(line, resolved(claims, kept)) for line, claims in zip(lines, said, strict=True))
 
 
 def _entry(line: StoredLine | UnreadableLine, claims: Mapping[str, Any]) -> LedgerEntry:
@@ -82,15 +89,12 @@ def read_ledger_keys(snapshot: Snapshot) -> LedgerKeys:
     """Return the public keys of the ledger."""
     stored = snapshot.tx.ledger.keys()
     opened = snapshot.runtime.signer.public_keys(stored)
-    lines = snapshot.tx.ledger.page(1000, kind=_KEY)
+    lines = snapshot.tx.ledger.page(1000, which=_KEYS)
     announced = [str(unverified(line.line or "").get("fingerprint", "")) for line in lines]
     order = {said[:16]: place for place, said in reversed([*enumerate(announced)])}
     keys = {key_id: _public(key_id, raw) for key_id, raw in opened.items()}
     present = keys.pop(stored.signs, None) if stored.signs else None
     return LedgerKeys(present, tuple(sorted(keys.values(), key=lambda key: order.get(key.key_id, len(order)))))
-
-
-_KEY = Kind.LEDGER_KEY.value
 
 
 def _public(key_id: str, raw: bytes) -> PublicKey:

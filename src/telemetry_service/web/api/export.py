@@ -1,6 +1,7 @@
-"""The history as a file: CSV for spreadsheets, JSON Lines for programs. Written as it is read."""
+"""History and activity as files: CSV for spreadsheets, JSON Lines for programs. Written as they are read."""
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from io import StringIO
@@ -8,6 +9,8 @@ from io import StringIO
 from telemetry_service.domain.clock import rfc3339
 from telemetry_service.domain.transmissions import UnreadableTransmission
 from telemetry_service.pipeline.actions.export_history import Exported, ExportedDetail
+from telemetry_service.pipeline.queries.ledger import LedgerEntry
+from telemetry_service.schemas.ledger import LedgerEntryResponse
 from telemetry_service.schemas.transmissions import (
     TransmissionDetailResponse,
     TransmissionResponse,
@@ -36,6 +39,10 @@ COLUMNS = (
 )
 """Each is a field of the history's JSON. A cause is written as its code."""
 
+ENTRY_COLUMNS = ("seq", "at", "kind", "actor_type", "actor", "source", "transmission_id", "details", "unreadable")
+"""Of an entry of the ledger. ``details`` is the rest of what it says, as JSON."""
+_NO_DETAILS = frozenset({"seq", "prev", "at", "kind", "actor", "source", "transmission_id"})
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -58,6 +65,42 @@ def detail_lines(transmissions: Iterable[ExportedDetail]) -> Iterator[str]:
         unreadable = isinstance(one, UnreadableTransmission)
         kind = UnreadableTransmissionResponse if unreadable else TransmissionDetailResponse
         yield kind.model_validate(one).model_dump_json() + "\n"
+
+
+def entry_csv_lines(entries: Iterable[LedgerEntry]) -> Iterator[str]:
+    """Yield a heading and a line for each entry of the ledger (RFC 4180)."""
+    yield _line(ENTRY_COLUMNS)
+    for entry in entries:
+        yield _line(tuple(cell(value) for value in _cells(entry)))
+
+
+def entry_json_lines(entries: Iterable[LedgerEntry]) -> Iterator[str]:
+    """Yield one JSON object per line, in the shape of the ledger's list."""
+    for entry in entries:
+        yield LedgerEntryResponse.model_validate(entry).model_dump_json() + "\n"
+
+
+def _cells(entry: LedgerEntry) -> tuple[object, ...]:
+    said = entry.claims
+    actor = said.get("actor")
+    who: dict[str, object] = actor if isinstance(actor, dict) else {}
+    details = {name: value for name, value in said.items() if name not in _NO_DETAILS}
+    return (
+        entry.seq,
+        said.get("at"),
+        said.get("kind"),
+        who.get("type"),
+        _plain(who.get("name") or who.get("id")),
+        _plain(said.get("source")),
+        said.get("transmission_id"),
+        json.dumps(details, ensure_ascii=False) if details else None,
+        entry.unreadable,
+    )
+
+
+def _plain(value: object) -> object:
+    """Return a value, or nothing in place of the salted digest of one that is withheld."""
+    return None if isinstance(value, dict) else value
 
 
 def _response(exported: Exported) -> _Response:

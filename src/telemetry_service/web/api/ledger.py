@@ -7,14 +7,17 @@ from fastapi.responses import Response, StreamingResponse
 
 from telemetry_service.domain.errors import RoleMissingError, ScopeMissingError
 from telemetry_service.identity.scopes import Scope
+from telemetry_service.pipeline.actions.export_entries import export_entries
 from telemetry_service.pipeline.actions.export_ledger import FILE_NAME, export_ledger
 from telemetry_service.pipeline.queries.ledger import LedgerPage, list_entries
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.check_ledger import LedgerReport, check_ledger
 from telemetry_service.schemas.ledger import AnchorsInput, LedgerReportResponse, LedgerResponse
 from telemetry_service.sealing.verifier_file import NAME, verifier_source
+from telemetry_service.web.api.export import entry_csv_lines, entry_json_lines
 from telemetry_service.web.api.openapi_parts import LINK, refused_with
 from telemetry_service.web.api.parameters import (
+    EntriesExportParameters,
     LedgerExportParameters,
     LedgerExportParams,
     LedgerParameters,
@@ -28,6 +31,10 @@ from telemetry_service.web.security.authorization import Caller, CurrentCaller, 
 from telemetry_service.web.topic import Topic
 
 router = Topic("ledger", "/ledger")
+
+_TEXT = {"schema": {"type": "string"}}
+_FORMATS = {"csv": ("text/csv", entry_csv_lines), "jsonl": ("application/jsonl", entry_json_lines)}
+"""What entries are exported as: the media type, and their lines."""
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _ANCHORS = {"anchors": [f"1204:{'9f' * 32}"]}
@@ -48,11 +55,25 @@ def get_ledger(
 ) -> LedgerPage:
     """List entries, oldest first. Reading them does not verify them."""
     _may_see_persons(caller, query)
-    asked = (query.after, query.limit, query.kind, query.actor)
-    page = read_now(context.runtime, list_entries, *asked, persons=query.persons)
+    page = read_now(context.runtime, list_entries, query.after, query.limit, query.filter(), persons=query.persons)
     if page.next_after is not None:
         link_to_next(response, request, after=page.next_after)
     return page
+
+
+@router.get(
+    "/entries/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {media_type: _TEXT for media_type, _ in _FORMATS.values()}}},
+)
+@needs(Scope.READ)
+def get_entries_export(context: Context, caller: CurrentCaller, query: EntriesExportParameters) -> StreamingResponse:
+    """Download the filtered entries as CSV or JSON Lines, newest first. Reading them does not verify them."""
+    _may_see_persons(caller, query)
+    media_type, write = _FORMATS[query.format]
+    entries = export_entries(context.runtime, query.filter(), caller.actor, persons=query.persons)
+    name = f'attachment; filename="telemetry-activity.{query.format}"'
+    return StreamingResponse(write(entries), media_type=media_type, headers={"Content-Disposition": name})
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {"application/zip": _FILE}}})

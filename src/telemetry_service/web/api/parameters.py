@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from telemetry_service.domain.errors import PreconditionRequiredError
 from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.ledger import Kind, LedgerFilter
 from telemetry_service.domain.timestamps import Moment
 from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
@@ -63,9 +63,13 @@ class _Filters(BaseModel):
 
     def filter(self) -> HistoryFilter:
         """Return the filter for the history."""
-        if self.from_day and self.to_day and self.from_day > self.to_day:
-            raise InputRefusedError([FieldError("from", "must not be later than to")])
+        _check_order(self.from_day, self.to_day)
         return HistoryFilter(self.status, self.trigger, self.from_day, self.to_day, state=self.state)
+
+
+def _check_order(from_day: date | None, to_day: date | None) -> None:
+    if from_day and to_day and from_day > to_day:
+        raise InputRefusedError([FieldError("from", "must not be later than to")])
 
 
 _Since = Annotated[Moment, _only_if_written_as(_MOMENT)] | None
@@ -100,13 +104,31 @@ class LedgerExportParams(BaseModel):
     ] = False
 
 
-class LedgerParams(LedgerExportParams):
+class _LedgerFilters(LedgerExportParams):
+    kind: Kind | None = None
+    actor: Annotated[str, Field(max_length=80, description="Such as `person`, `token`, or `token <id>`.")] | None = None
+    from_day: Day | None = Field(default=None, alias="from", description="First UTC day, inclusive.")
+    to_day: Day | None = Field(default=None, alias="to", description="Last UTC day, inclusive.")
+
+    def filter(self) -> LedgerFilter:
+        """Return the filter for the ledger."""
+        _check_order(self.from_day, self.to_day)
+        return LedgerFilter(self.kind, self.actor, self.from_day, self.to_day)
+
+
+class LedgerParams(_LedgerFilters):
     """Which part of the ledger."""
 
     after: Annotated[int, Field(ge=0, le=_WHOLE_MAXIMUM), _only_if_written_as(_WHOLE)] = 0
     limit: Annotated[int, Field(ge=1, le=LEDGER_LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)] = 100
-    kind: Kind | None = None
-    actor: Annotated[str, Field(max_length=80, description="Such as `person`, `token`, or `token <id>`.")] | None = None
+
+
+class EntriesExportParams(_LedgerFilters):
+    """Which entries of the ledger to export, and in which format."""
+
+    format: Annotated[
+        str, Field(pattern="^(csv|jsonl)$", description="`jsonl` has a line as `GET /ledger` has it for each entry.")
+    ]
 
 
 class ExportParams(_Filters):
@@ -266,4 +288,5 @@ IdempotencyKey = Annotated[str | None, Depends(checked_key)]
 HistoryParameters = Annotated[HistoryParams, Query()]
 ExportParameters = Annotated[ExportParams, Query()]
 LedgerParameters = Annotated[LedgerParams, Query()]
+EntriesExportParameters = Annotated[EntriesExportParams, Query()]
 LedgerExportParameters = Annotated[LedgerExportParams, Query()]

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Self
 from urllib.parse import parse_qs, urlencode
 
 from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
+from telemetry_service.web.tab.days import ANY, Days, days_of
 
 _WHOLE = HistoryFilter()
 _NOT_UNDERSTOOD = "A filter is not valid, so no filter was applied."
-_BACKWARDS = "“From” is later than “To”, so no filter was applied."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,8 @@ class HistoryQuery:
     cursor: str | None = None
     wrong: str | None = None
     """The problem with a filter that was not applied."""
+    typed: Days = ANY
+    """What was typed as its days."""
 
     def __str__(self) -> str:
         """Return the query of the address; empty for the newest page of the whole history."""
@@ -52,19 +53,20 @@ class HistoryQuery:
 def history_query_of(parameters: Mapping[str, str]) -> HistoryQuery:
     """Return the query in the parameters; an invalid filter is not applied, and reported."""
     values = {name: value for name, value in parameters.items() if value}
+    days = days_of(parameters)
     try:
         chosen = HistoryFilter(
             status=Status(values["status"]) if "status" in values else None,
             trigger=Trigger(values["trigger"]) if "trigger" in values else None,
-            from_day=date.fromisoformat(values["from"]) if "from" in values else None,
-            to_day=date.fromisoformat(values["to"]) if "to" in values else None,
+            from_day=days.first,
+            to_day=days.last,
             state=State(values["state"]) if "state" in values else None,
         )
     except ValueError:
         return HistoryQuery(wrong=_NOT_UNDERSTOOD)
-    if chosen.from_day and chosen.to_day and chosen.from_day > chosen.to_day:
-        return HistoryQuery(wrong=_BACKWARDS)
-    return HistoryQuery(chosen, values.get("cursor"))
+    if days.wrong:
+        return HistoryQuery(wrong=days.wrong, typed=days)
+    return HistoryQuery(chosen, values.get("cursor"), typed=days)
 
 
 def history_query_in(query: str) -> HistoryQuery:

@@ -23,7 +23,7 @@ from telemetry_service.web.tab.appearance import theme_of
 from telemetry_service.web.tab.assets import assets
 from telemetry_service.web.tab.paths import Links
 from telemetry_service.web.tab.sections import payload
-from telemetry_service.web.tab.sections.activity import details
+from telemetry_service.web.tab.sections.activity import details, few, headline, summary
 from telemetry_service.web.tab.sections.chart import chart
 from telemetry_service.web.tab.sections.next_step import checklist, controls
 from telemetry_service.web.tab.sections.settings import next_dates
@@ -140,7 +140,8 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= filters.FILTERS | labels.FILTERS | payload.FILTERS
-    environment.filters |= {"chart": chart, "details": details, "next_dates": next_dates}
+    environment.filters |= {"chart": chart, "next_dates": next_dates}
+    environment.filters |= {"details": details, "few": few, "headline": headline, "summary": summary}
     environment.filters |= {"checklist": checklist, "controls": controls}
     environment.globals |= _ABSENT | _CONSTANTS
     environment.globals.update(

@@ -22,8 +22,8 @@
   }
 
   function step(event) {
+    if (!Object.hasOwn(STEPS, event.key)) return;
     const by = STEPS[event.key];
-    if (by === undefined) return;
     event.preventDefault();
     const all = bars();
     const from = all.findIndex((it) => "read" in it.dataset);

@@ -1,17 +1,23 @@
 """Who did what, as sentences."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from telemetry_service.domain.actor import ActorKind
-from telemetry_service.domain.ledger import Kind
+from telemetry_service.domain.causes import EXPLANATIONS
+from telemetry_service.domain.ledger import Kind, LedgerFilter
+from telemetry_service.domain.phrases import counted, grouped
 from telemetry_service.pipeline.queries.activity import Activity, page_activity
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.web.tab.days import ANY, Days, days_of
+from telemetry_service.web.tab.labels import ATTEMPT_TRIGGER, ENTRY, TRIGGER
 
 ON_A_PAGE = 50
+_FEW = 3
 _DIGITS = 18
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -48,8 +54,45 @@ _NAMES = {
     "open_period": "current period",
     "approves": "changed in the database",
     "notes": "not used of the response",
+    "number": "attempt",
+    "part": "part",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A number that belongs into the headline of an entry."""
+
+    name: str
+    verb: str
+    one: str
+
+
+_COUNTED = {
+    Kind.RETRIED: _Counted("transmissions", "Retried", "failed transmission"),
+    Kind.SESSIONS_ENDED: _Counted("sessions_ended", "Ended", "browser session"),
+}
+_OF = {
+    (Kind.EXPORTED, "history"): "Exported the transmission history",
+    (Kind.EXPORTED, "activity"): "Exported the activity without persons",
+    (Kind.EXPORTED, "activity_with_persons"): "Exported the activity",
+    (Kind.EXPORTED, "ledger"): "Exported the ledger without persons",
+    (Kind.EXPORTED, "ledger_with_persons"): "Exported the ledger",
+    (Kind.EXPORTED, "attempt"): "Downloaded what an attempt sent",
+    (Kind.EXPORTED, "bundle"): "Exported a bundle",
+    (Kind.FACTS, "bouncers"): "Changed the bouncer registry",
+    (Kind.FACTS, "license"): "Reported the license",
+    (Kind.FACTS, "extension_code"): "Reported an extension code",
+    (Kind.ERASED, "all"): "Erased everything that was stored",
+    (Kind.ERASED, "persons"): "Erased what names persons",
+}
+"""Kinds of which it matters what they were about."""
+_VERBATIM = frozenset({"customer_id", "expires_at", "extension_codes", "reason", "token_expires", "token_id"})
+"""What someone else has named or written: it stays as it is."""
+_CAUSES = {cause.value: explanation.sentence.rstrip(".") for cause, explanation in EXPLANATIONS.items()}
 _WORDS = {"true": "on", "false": "off", "prepared": "payload created", "disabled": "telemetry is off"}
+_TRIGGERS = {str(one): words for one, words in (*TRIGGER.items(), *ATTEMPT_TRIGGER.items())}
+_TRANSLATED = {"trigger": _TRIGGERS, "cause": _CAUSES}
 _SPACES = str.maketrans({"_": " "})
 
 
@@ -59,12 +102,20 @@ class ActivityQuery:
 
     kind: Kind | None = None
     actor: ActorKind | None = None
+    days: Days = ANY
     before: int | None = None
     after: int | None = None
 
     def __str__(self) -> str:
         """Return the query of the address; empty for the newest page of the whole list."""
-        values = {"kind": self.kind, "actor": self.actor, "before": self.before, "after": self.after}
+        values = {
+            "kind": self.kind,
+            "actor": self.actor,
+            "from": self.days.first,
+            "to": self.days.last,
+            "before": self.before,
+            "after": self.after,
+        }
         return urlencode({name: value for name, value in values.items() if value is not None})
 
     def at(self, *, before: int | None = None, after: int | None = None) -> Self:
@@ -72,16 +123,22 @@ class ActivityQuery:
         return replace(self, before=before, after=after)
 
     @property
+    def filter(self) -> LedgerFilter:
+        """The filter of the ledger."""
+        return LedgerFilter(self.kind, self.actor, self.days.first, self.days.last)
+
+    @property
     def filtered(self) -> bool:
         """Whether the filter excludes anything."""
-        return self.kind is not None or self.actor is not None
+        return self.filter != LedgerFilter()
 
 
 def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
-    """Return the query in the parameters; what is not valid is left out."""
+    """Return the query in the parameters; what is not valid is left out, but days are shown again as typed."""
     return ActivityQuery(
         kind=_member(Kind, parameters.get("kind")),
         actor=_member(ActorKind, parameters.get("actor")),
+        days=days_of(parameters),
         before=_number(parameters.get("before")),
         after=_number(parameters.get("after")),
     )
@@ -89,33 +146,67 @@ def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
 
 def activity_view(snapshot: Snapshot, query: ActivityQuery) -> dict[str, Any]:
     """Return one page of the whole list."""
-    page = page_activity(
-        snapshot, ON_A_PAGE, before=query.before, after=query.after, kind=query.kind, actor=query.actor
-    )
+    page = page_activity(snapshot, ON_A_PAGE, query.filter, before=query.before, after=query.after)
     return {"page": page, "activity_query": query}
 
 
+def headline(entry: Activity) -> str:
+    """Return what an entry says was done, with its numbers: ``Retried 3 failed transmissions``."""
+    if entry.unreadable:
+        return f"This entry cannot be read: someone has written into {entry.unreadable}"
+    if entry.kind is None:
+        return "Did something this version does not know"
+    said, of = entry.details, str(entry.details.get("of"))
+    counts = _COUNTED.get(entry.kind)
+    if counts and isinstance(said.get(counts.name), int):
+        return f"{counts.verb} {counted(said[counts.name], counts.one)}"
+    return _OF.get((entry.kind, of)) or ENTRY[entry.kind]
+
+
+def summary(row: Sequence[Activity]) -> str:
+    """Return what several logins that follow one another were: ``Logged in 3 times, login failed once``."""
+    times: Counter[Kind | None] = Counter()
+    for it in row:
+        said = it.details.get("times")
+        times[it.kind] += said if isinstance(said, int) else 1
+    said = ", ".join(f"{ENTRY[kind].lower()} {_often(times[kind])}" for kind in ENTRY if times[kind])
+    return said[0].upper() + said[1:]
+
+
+def few(values: Iterable[str | None]) -> str:
+    """Return the first of several names, each once, and how many more there are."""
+    names = list(dict.fromkeys(value for value in values if value))
+    more = f" and {counted(len(names) - _FEW, 'other')}" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more
+
+
+def _often(times: int) -> str:
+    return "once" if times == 1 else f"{grouped(times)} times"
+
+
 def details(entry: Activity) -> str:
-    """Return the details of an entry: ``frequency: weekly → daily``."""
-    changes = entry.details.get("changes")
+    """Return the rest of what an entry says: ``frequency: weekly → daily``."""
+    changes, counts = entry.details.get("changes"), _COUNTED.get(entry.kind) if entry.kind else None
     said = {**entry.details, **(changes if isinstance(changes, dict) else {})}
-    shown = ((name, value) for name, value in said.items() if name in _NAMES and value is not None)
-    return ", ".join(f"{_NAMES[name]}: {_words(_text(value).lower())}" for name, value in shown)
+    told = {counts.name} if counts else {"of"} if (entry.kind, str(said.get("of"))) in _OF else set()
+    shown = ((name, value) for name, value in said.items() if name in _NAMES.keys() - told and value is not None)
+    return ", ".join(f"{_NAMES[name]}: {_written(name, _text(value))}" for name, value in shown)
+
+
+def _written(name: str, value: str) -> str:
+    before, arrow, after = value.partition(" -> ") if name != "reason" else (value, "", "")
+    return f"{_word(name, before)} → {_word(name, after)}" if arrow else _word(name, value)
 
 
 def _text(value: object) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _words(value: str) -> str:
-    before, arrow, after = value.partition(" -> ")
-    if not arrow:
-        return _word(value)
-    return f"{_word(before)} → {_word(after)}"
-
-
-def _word(value: str) -> str:
-    return _WORDS.get(value, value.translate(_SPACES))
+def _word(name: str, value: str) -> str:
+    if name in _VERBATIM:
+        return "none" if value == str(None) else value
+    names: Mapping[str, str] = _TRANSLATED.get(name, {})
+    return names.get(value) or _WORDS.get(value.lower()) or value.lower().translate(_SPACES)
 
 
 def _member(of: type[Member], text: str | None) -> Member | None:
