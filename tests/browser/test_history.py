@@ -267,6 +267,15 @@ def test_the_drawer_proves_what_was_sent(ready: Console, page: Page) -> None:
         "Verified just now: the payload, the attempts, their bytes, and the outcome match the 3 signed ledger entries "
         "about this transmission, and no entry is missing"
     )
+    with ready.runtime.database.read() as tx:
+        place = tx.ledger.of_transmission(detail.transmission.transmission_id)[1].seq
+        end = tx.ledger.head().seq
+    pinned = ready.runtime.receipt_keys
+    assert pinned is not None
+    expect(page.locator("#proof-line")).to_have_text(
+        f"Bytes unchanged · entry {place} of {end} in the ledger, chain intact · "
+        f"receipt verified now with key {pinned.fingerprints[0]}"
+    )
     shown = json.loads(page.locator("#sent-json").inner_text())
     assert shown["transmitted_at"] == attempt.transmitted_at
     _attempt, sent = read_now(ready.runtime, read_sent, detail.transmission.transmission_id, 1, "payload")

@@ -48,6 +48,8 @@ class Chain:
     """Whether every line from the first one to the head follows the one before, so that no other can be missing."""
     erased: bool = False
     """Whether all transmissions were erased since the first one."""
+    head: Head | None = None
+    """The end of the ledger, which it was followed to; None if it could not be."""
 
 
 def chain_of(
@@ -146,7 +148,7 @@ class _Reader:
     def chain(self) -> Chain:
         """Return what was read."""
         complete = self._complete and not self._left and self._last == self._head != _NONE
-        return Chain(tuple(self._about), complete, self._erased)
+        return Chain(tuple(self._about), complete, self._erased, None if self._head == _NONE else self._head)
 
     def _begin(self, seq: int) -> None:
         self._left = {known: head for known, head in self._left.items() if known >= seq}

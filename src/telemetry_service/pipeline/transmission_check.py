@@ -20,7 +20,6 @@ from telemetry_service.sealing.canonical import canonical_json
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.sealing.ledger_key import read_line
 from telemetry_service.sealing.receipt import ReceiptKeys
-from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger import StoredLine
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -111,7 +110,7 @@ class CheckedTransmission:
 
 
 def check_transmission(
-    tx: Transaction,
+    contents: Mapping[str, bytes],
     transmission: Transmission,
     attempts: tuple[Attempt, ...],
     keys: Mapping[str, bytes],
@@ -121,7 +120,7 @@ def check_transmission(
     """Check a transmission now.
 
     Args:
-        tx: The transaction to read in.
+        contents: The bytes that are kept under ``digests_of`` the transmission.
         transmission: The transmission.
         attempts: Its attempts.
         keys: The raw public keys of the ledger, by their IDs.
@@ -129,7 +128,6 @@ def check_transmission(
         chain: Its lines. The sweep, which verifies the whole chain, finds them by their index.
     """
     lines = chain.lines
-    contents = tx.evidence.of(transmission.transmission_id, _digests(transmission, attempts))
     read = {line.seq: read_line(line.line, keys) for line in lines}
     known = {"complete": chain.complete, "erased": chain.erased}
     check = _Check(transmission, attempts, lines, read, contents, now, **known)
@@ -143,7 +141,8 @@ def has_valid_receipt(pinned: ReceiptKeys, transmission: Transmission, payloads:
     return receipt is not None and pinned.read(receipt, transmission.transmission_id, payloads) is not None
 
 
-def _digests(transmission: Transmission, attempts: tuple[Attempt, ...]) -> set[str]:
+def digests_of(transmission: Transmission, attempts: tuple[Attempt, ...]) -> set[str]:
+    """Return the digests of all bytes that a transmission and its attempts name."""
     sent = {digest for attempt in attempts for digest in (attempt.payload_sha256, attempt.body_sha256)}
     return {transmission.prepared_sha256, *sent}
 

@@ -56,6 +56,11 @@ class ReceiptKeys:
         read = (key.read(token, transmission_id, payload_digests) for key in self._keys)
         return next((claims for claims in read if claims is not None), None)
 
+    def verified_with(self, token: str, transmission_id: UUID, payload_digests: Collection[str]) -> str | None:
+        """Return the fingerprint of the key that ``read`` verifies ``token`` with, or None."""
+        good = (key.fingerprint for key in self._keys if key.verify(token, transmission_id, payload_digests))
+        return next(good, None)
+
     def signed(self, token: str) -> bool:
         """Whether this License Server signed ``token``, whatever it says."""
         return any(key.signed(token) for key in self._keys)

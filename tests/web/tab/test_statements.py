@@ -58,10 +58,10 @@ def test_a_fragment_reads_what_it_shows_and_nothing_else(console: Console) -> No
         assert (asked.transactions, len(asked.statements) <= most) == (TRANSACTIONS, True), (name, asked)
 
 
-def test_a_drawer_is_read_in_eleven_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
+def test_a_drawer_is_read_in_ten_statements_and_one_transaction_beside_the_sessions(console: Console) -> None:
     sent = console.send().transmission.transmission_id
     asked = look(console, paths.transmission(sent), HTMX)
-    assert (asked.transactions, len(asked.statements) <= 11) == (TRANSACTIONS, True), asked
+    assert (asked.transactions, len(asked.statements) <= 10) == (TRANSACTIONS, True), asked
 
 
 def test_the_number_of_statements_does_not_follow_the_number_of_rows(console: Console) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -15,6 +15,7 @@ from telemetry_service.domain.transmissions import Attempt, HistoryFilter, State
 from telemetry_service.pipeline.queries.receipts import verified_receipt, verified_receipts
 from telemetry_service.pipeline.queries.release import read_changes
 from telemetry_service.pipeline.snapshot import Snapshot
+from telemetry_service.pipeline.transmission_check import digests_of
 from telemetry_service.storage.ledger_sweep import readable
 
 CURSOR_PATTERN = "^(before-[1-9][0-9]{0,17}|changed-(0|[1-9][0-9]{0,17}))$"
@@ -70,6 +71,8 @@ class TransmissionDetail(DescribedTransmission):
     """Whether that call is still sending it."""
     accepted_before: bool = False
     """Whether it was to be sent again, and was not, because it was accepted already."""
+    contents: Mapping[str, bytes] | None = field(default=None, repr=False)
+    """All bytes that it names, by their digests; None if they were not asked for."""
 
     @property
     def waits_to_leave(self) -> bool:
@@ -155,9 +158,11 @@ def _page(
 
 
 def read_transmission(
-    snapshot: Snapshot, transmission_id: UUID, found: Transmission | None = None
+    snapshot: Snapshot, transmission_id: UUID, found: Transmission | None = None, *, with_bytes: bool = False
 ) -> TransmissionDetail:
     """Return one transmission with its attempts; ``found`` is the transmission, if the caller has read it.
+
+    With ``with_bytes``, all bytes that it names are read with it, for ``prove``.
 
     Raises:
         NotFoundError: there is no such transmission.
@@ -167,8 +172,12 @@ def read_transmission(
     if transmission is None:
         raise NotFoundError
     attempts = transmissions.attempts(transmission_id)
-    payload = snapshot.tx.evidence.get(transmission_id, transmission.prepared_sha256)
-    return _detail(snapshot, transmission, attempts, payload, verified_receipt(snapshot, transmission, attempts))
+    prepared = transmission.prepared_sha256
+    digests = digests_of(transmission, attempts) if with_bytes else {prepared}
+    kept = snapshot.tx.evidence.of(transmission_id, digests)
+    receipt = verified_receipt(snapshot, transmission, attempts)
+    detail = _detail(snapshot, transmission, attempts, kept.get(prepared), receipt)
+    return replace(detail, contents=kept) if with_bytes else detail
 
 
 def read_details(

@@ -15,7 +15,7 @@ from telemetry_service.domain.transmissions import Attempt
 from telemetry_service.pipeline.claims import chain_of
 from telemetry_service.pipeline.queries.history import TransmissionDetail
 from telemetry_service.pipeline.snapshot import Snapshot
-from telemetry_service.pipeline.transmission_check import Finding, check_transmission
+from telemetry_service.pipeline.transmission_check import Finding, check_transmission, digests_of
 from telemetry_service.storage.ledger import Head
 
 
@@ -34,6 +34,12 @@ class Proof:
     """The stored payload, whether it is right or not; None if it is gone."""
     contents: Mapping[str, bytes] = field(repr=False)
     """The bytes that are kept, by their digests."""
+    places: tuple[int, ...]
+    """The numbers of these entries in the ledger."""
+    ledger_end: int | None
+    """The number of its last entry."""
+    receipt_key: str | None
+    """The fingerprint of the pinned key that the receipt was verified with just now; None if there is none."""
 
     @property
     def holds(self) -> bool:
@@ -44,6 +50,11 @@ class Proof:
     def entries(self) -> int:
         """The number of ledger entries about it."""
         return len(self.lines)
+
+    def place_of(self, attempt: Attempt | None) -> int | None:
+        """Return the number of the entry that names the bytes: of an attempt, or of the payload if there was none."""
+        said = self.signed_attempts.get(attempt.number) if attempt else None
+        return said["seq"] if said else self.places[0] if self.places else None
 
     def headers_of(self, attempt: Attempt) -> dict[str, str]:
         """Return the headers of the protocol that an attempt was made with; empty if they were not kept."""
@@ -64,7 +75,10 @@ def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
     tx, transmission = snapshot.tx, detail.transmission
     keys = snapshot.runtime.ledger_keys(tx)
     chain = chain_of(tx, transmission.transmission_id, keys, snapshot.verification, _seen_by_the_sweep(snapshot))
-    checked = check_transmission(tx, transmission, detail.attempts, keys, snapshot.now, chain)
+    contents = detail.contents
+    if contents is None:
+        contents = tx.evidence.of(transmission.transmission_id, digests_of(transmission, detail.attempts))
+    checked = check_transmission(contents, transmission, detail.attempts, keys, snapshot.now, chain)
     return Proof(
         findings=checked.findings,
         lines=tuple(line.line for line in checked.lines),
@@ -72,7 +86,18 @@ def prove(snapshot: Snapshot, detail: TransmissionDetail) -> Proof:
         taken_over=any(line.kind == Kind.MIGRATED for line in checked.lines),
         prepared=checked.contents.get(transmission.prepared_sha256),
         contents=checked.contents,
+        places=tuple(line.seq for line in checked.lines),
+        ledger_end=chain.head.seq if chain.head else None,
+        receipt_key=_receipt_key(snapshot, detail),
     )
+
+
+def _receipt_key(snapshot: Snapshot, detail: TransmissionDetail) -> str | None:
+    pinned, transmission = snapshot.runtime.receipt_keys, detail.transmission
+    if pinned is None or not detail.receipt_verified or transmission.receipt is None:
+        return None
+    payloads = {attempt.payload_sha256 for attempt in detail.attempts}
+    return pinned.verified_with(transmission.receipt, transmission.transmission_id, payloads)
 
 
 def _seen_by_the_sweep(snapshot: Snapshot) -> Iterator[Head]:

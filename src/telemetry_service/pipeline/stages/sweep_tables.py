@@ -12,7 +12,12 @@ from telemetry_service.domain.transmissions import Attempt, State, Transmission
 from telemetry_service.domain.verification import Problem
 from telemetry_service.pipeline.claims import Chain, erases_all
 from telemetry_service.pipeline.runtime import Runtime
-from telemetry_service.pipeline.transmission_check import CheckedTransmission, check_transmission, has_valid_receipt
+from telemetry_service.pipeline.transmission_check import (
+    CheckedTransmission,
+    check_transmission,
+    digests_of,
+    has_valid_receipt,
+)
 from telemetry_service.sealing.ledger_key import fingerprint, unverified
 from telemetry_service.storage.database import Transaction
 from telemetry_service.storage.ledger_sweep import readable
@@ -69,7 +74,14 @@ class TablesCheck:
         transmission, attempts = found
         about = transmission.transmission_id
         checked = readable(
-            lambda: check_transmission(tx, transmission, attempts, keys, self._now, _indexed(tx, about, erased_at))
+            lambda: check_transmission(
+                tx.evidence.of(about, digests_of(transmission, attempts)),
+                transmission,
+                attempts,
+                keys,
+                self._now,
+                _indexed(tx, about, erased_at),
+            )
         )
         if checked is None:
             self.problems.append(Problem("row_unreadable", transmission_id=transmission.transmission_id))

@@ -59,7 +59,8 @@ def transmission_section(snapshot: Snapshot, transmission_id: UUID, query: Histo
     """
     around = {it.transmission_id: it for it in snapshot.tx.transmissions.around(query.filter, transmission_id)}
     found = around.get(transmission_id)
-    detail = read_transmission(snapshot, transmission_id, found if isinstance(found, Transmission) else None)
+    known = found if isinstance(found, Transmission) else None
+    detail = read_transmission(snapshot, transmission_id, known, with_bytes=True)
     transmission = detail.transmission
     others = [it for it in around.values() if it.transmission_id not in {None, transmission_id}]
     withdrawable = can_withdraw(snapshot, transmission, detail.attempts)
