@@ -42,6 +42,21 @@ def test_unsaved_changes_are_not_left_without_a_question_and_back_shows_what_is_
     expect(page.locator("[data-dirty]")).to_have_count(0)
 
 
+def test_a_page_out_of_the_browsers_cache_shows_what_is_saved_or_is_marked_as_unsaved(
+    ready: Console, page: Page
+) -> None:
+    back = "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))"
+    page.goto(ready.settings)
+    ready.configure(frequency=Frequency.WEEKLY)
+    page.evaluate(back)
+    expect(page.get_by_label("Weekly")).to_be_checked()
+    page.get_by_role("radio", name="Monthly", exact=True).check()
+    page.evaluate(back)
+    expect(page.locator("[data-save-bar]")).to_contain_text("1 unsaved change: Transmission Frequency")
+    page.get_by_label("Weekly").check()
+    expect(page.locator("[data-dirty]")).to_have_count(0)
+
+
 def test_a_typed_key_is_not_left_without_a_question_and_what_is_saved_or_discarded_is(
     ready: Console, page: Page
 ) -> None:

@@ -162,6 +162,8 @@ def test_the_chosen_appearance_is_kept(ready: Console, page: Page) -> None:
 
 def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(ready: Console, page: Page) -> None:
     ready.send()
+    ready.report(1)
+    ready.send()
     page.goto(ready.tab)
     date = page.locator("#history tbody time").first
     expect(date).to_have_text("3 Nov 2026, 10:00:00 UTC")
@@ -169,6 +171,13 @@ def test_times_are_shown_in_utc_or_in_local_time_and_always_with_their_zone(read
     expect(date).to_have_text("3 Nov 2026, 11:00:00 CET")
     page.reload()
     expect(date).to_have_text("3 Nov 2026, 11:00:00 CET")
+    expect(page.locator(".strip a").first).to_have_attribute("title", "3 Nov 2026, 11:00 CET: Success")
+    date.click()
+    expect(page.locator("#drawer")).to_contain_text("Attempts")
+    # In sentences and in names, too. Only days, and what was sent, are in UTC.
+    left = "[document.body.innerText, ...document.querySelectorAll('[title]')].map((it) => it.title ?? it).join()"
+    assert re.findall(r"\d{4}, \d\d:\d\d(?::\d\d)? UTC", page.evaluate(left)) == []
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="UTC").click()
     expect(date).to_have_text("3 Nov 2026, 10:00:00 UTC")
 

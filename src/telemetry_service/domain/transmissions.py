@@ -89,6 +89,10 @@ class AttemptTrigger(StrEnum):
     BUNDLE = "bundle"
 
 
+LONGEST_PAGE = 500
+"""The most transmissions that a page of the history has, by REST and on the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
     """Which transmissions a history shows; None does not filter. Days are UTC and inclusive."""

@@ -7,12 +7,12 @@ import typer
 
 from telemetry_service.cli.open_service import opened_service
 from telemetry_service.cli.output import AsJson, moment, say, say_as, say_table
-from telemetry_service.domain.transmissions import Status, Trigger
+from telemetry_service.domain.transmissions import LONGEST_PAGE, Status, Trigger
 
 if TYPE_CHECKING:
     from telemetry_service.domain.transmission_texts import DescribedTransmission
 
-Limit = Annotated[int, typer.Option(min=1, max=500, help="Number of transmissions, newest first.")]
+Limit = Annotated[int, typer.Option(min=1, max=LONGEST_PAGE, help="Number of transmissions, newest first.")]
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First UTC day.")]
 To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last UTC day.")]
 Cursor = Annotated[str | None, typer.Option(help="Continue after the previous page.")]

@@ -17,12 +17,12 @@ from telemetry_service.domain.facts import OPAQUE_ID_PATTERN
 from telemetry_service.domain.idempotency_key import IDEMPOTENCY_KEY_FORM, is_idempotency_key
 from telemetry_service.domain.ledger import Kind, LedgerFilter
 from telemetry_service.domain.timestamps import Moment
-from telemetry_service.domain.transmissions import HistoryFilter, State, Status, Trigger
+from telemetry_service.domain.transmissions import LONGEST_PAGE, HistoryFilter, State, Status, Trigger
 from telemetry_service.pipeline.queries.history import CURSOR_PATTERN
 from telemetry_service.web.errors.request_errors import FieldError, InputRefusedError, PreconditionUnreadError
 from telemetry_service.web.security.csrf import SAFE_METHODS
 
-LIMIT_DEFAULT, LIMIT_MAXIMUM = 25, 100
+LIMIT_DEFAULT = 25
 LEDGER_LIMIT_MAXIMUM = 1_000
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -49,7 +49,7 @@ Day = Annotated[
     Field(ge=date(1970, 1, 1), le=date(9998, 12, 31), json_schema_extra={"pattern": _YEARS_OF_DAYS}),
     _only_if_written_as(_ISO_DAY),
 ]
-Limit = Annotated[int, Field(ge=1, le=LIMIT_MAXIMUM), _only_if_written_as(_WHOLE)]
+Limit = Annotated[int, Field(ge=1, le=LONGEST_PAGE), _only_if_written_as(_WHOLE)]
 
 
 class _Filters(BaseModel):

@@ -1,4 +1,4 @@
-/* Times: in UTC, as the server wrote them, or in the browser's own zone. */
+/* Times: in UTC, as the server wrote them, or in the browser's own zone, wherever one stands: in a sentence, too. */
 (() => {
   "use strict";
 
@@ -36,22 +36,57 @@
 
   let zone = storedZone();
 
+  const MOMENT = /\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d(:\d\d)? UTC/gu; // As the server writes a time.
+  const EXACT = "pre, code, script, style, textarea"; // What is shown as it was sent.
+  const NAMES = ["aria-label", "title"];
+  const written = new WeakMap(); // From a text or an element to what the server wrote and what is shown instead.
+
   // The month as the server abbreviates it: the browser's British September has four letters.
-  function local(time) {
-    const style = "seconds" in time.dataset ? toTheSecond : toTheMinute;
-    return style.format(new Date(time.dateTime)).replace("Sept ", "Sep ");
+  function local(moment, seconds) {
+    const style = seconds ? toTheSecond : toTheMinute;
+    return style.format(new Date(moment.replace(",", ""))).replace("Sept ", "Sep ");
   }
 
-  function show(time) {
-    time.dataset.utc ??= time.textContent;
-    time.textContent = zone === "local" ? local(time) : time.dataset.utc;
+  const inZone = (utc) => (zone === "local" ? utc.replaceAll(MOMENT, local) : utc);
+
+  /* Other scripts may have changed a text since: then that is what counts. */
+  function rewritten(key, text) {
+    const before = written.get(key);
+    const utc = before?.shown === text ? before.utc : text;
+    const shown = inZone(utc);
+    if (shown !== utc || before) written.set(key, { shown, utc });
+    return shown;
   }
+
+  function showTexts() {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const text = texts.currentNode;
+      const shown = text.parentElement.closest(EXACT) ? text.data : rewritten(text, text.data);
+      if (shown !== text.data) text.data = shown;
+    }
+  }
+
+  function showNames() {
+    for (const name of NAMES) {
+      for (const it of document.querySelectorAll(`[${name}]`)) {
+        const key = it.getAttributeNode(name);
+        const shown = rewritten(key, key.value);
+        if (shown !== key.value) key.value = shown;
+      }
+    }
+  }
+
+  let changed = false; // Whether anything may be shown in local time.
 
   function showAll() {
-    for (const time of document.querySelectorAll("time[data-zone-switch]")) show(time);
     for (const button of document.querySelectorAll("[data-zone]")) {
       button.setAttribute("aria-pressed", String(button.dataset.zone === zone));
     }
+    changed ||= zone === "local";
+    if (!changed) return;
+    showTexts();
+    showNames();
   }
 
   document.addEventListener("telemetry:content", showAll);

@@ -4,6 +4,8 @@
 
   const MILLISECONDS = 8000;
 
+  let replacing = false; // Whether the dialog that shows the toasts is being replaced: they must not return to it.
+
   const region = () => document.getElementById("toasts");
 
   /* A message replaces an earlier copy of itself, and a success replaces the errors before it. */
@@ -57,7 +59,7 @@
   function settle() {
     const toasts = region();
     const place = wantedParent();
-    if (!toasts || !place || toasts.parentElement === place) return;
+    if (replacing || !toasts || !place || toasts.parentElement === place) return;
     const shown = [...toasts.children];
     moveTo(place, toasts);
     toasts.replaceChildren();
@@ -75,7 +77,14 @@
   function goHome({ detail: { target } }) {
     const toasts = region();
     const home = document.getElementById("telemetry");
-    if (home && toasts && toasts.closest("dialog") && isWithin(toasts, target)) home.prepend(toasts);
+    if (!home || !toasts?.closest("dialog") || !isWithin(toasts, target)) return;
+    home.prepend(toasts);
+    replacing = true;
+  }
+
+  function settleAgain() {
+    replacing = false;
+    settle();
   }
 
   /* The dialog that shows them has left the page. */
@@ -117,6 +126,10 @@
   });
   document.addEventListener("htmx:beforeSwap", goHome);
   document.addEventListener("htmx:oobBeforeSwap", goHome);
+  document.addEventListener("htmx:afterSwap", () => {
+    replacing = false;
+  });
+  document.addEventListener("htmx:afterRequest", settleAgain);
   document.addEventListener("telemetry:closed", bringHome);
   // The page asks again by itself every few seconds, and says by itself if there is no response (live.js).
   const isAsked = ({ detail: { elt } }) => elt.id !== "live";
