@@ -13,6 +13,7 @@ from telemetry_service.app import create_app
 from telemetry_service.domain.facts import BouncerRegistration, Environment, ExtensionCode, LicensePosture
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.payload import LicenseStatus, Tier
+from telemetry_service.domain.payload_schemas.published import PublishedSchemas
 from telemetry_service.identity.passwords import HashCost
 from telemetry_service.license_server.endpoint import ExchangeLimits
 from telemetry_service.pipeline.actions.configure import save_configuration, set_api_key
@@ -54,6 +55,7 @@ class Deployed:
     pinned: bool = True
     limits: ExchangeLimits = LIMITS
     environment: dict[str, str] = field(default_factory=dict)
+    schemas: PublishedSchemas | None = None
 
 
 class Console:
@@ -69,9 +71,11 @@ class Console:
         """Prepare a console; nothing runs yet."""
         self.clock = clock
         self.server = server
-        self.environment = environment = _environment(database_url, server, deployed or Deployed())
-        limits = (deployed or Deployed()).limits
-        options = Options(clock=clock, limits=limits, hash_cost=_CHEAP, scheduled=False)
+        deployed = deployed or Deployed()
+        self.environment = environment = _environment(database_url, server, deployed)
+        options = Options(
+            clock=clock, limits=deployed.limits, hash_cost=_CHEAP, scheduled=False, schemas=deployed.schemas
+        )
         settings = load_settings(environment)
         self.app = create_app(settings, options)
         self.runtime: Runtime = self.app.state.context.runtime

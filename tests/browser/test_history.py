@@ -13,7 +13,7 @@ from telemetry_service.pipeline.queries.sent import read_sent
 from telemetry_service.pipeline.snapshot import read_now
 from tests.browser.console import Console, transmission_url
 from tests.browser.visitor import Look, log_in, picture, visit
-from tests.support.license_server import NO_TROUBLE, Trouble, reply
+from tests.support.license_server import NO_TROUBLE, Trouble, reply, show_page
 
 REFUSED = Trouble(before=reply(422))
 BUSY = Trouble(before=reply(503))
@@ -46,6 +46,26 @@ def test_each_row_says_date_status_records_and_response_code(ready: Console, pag
             r"\s*203\s*422\s*Send Now\s*1\s*\d+ ms\s*Retry"
         )
     )
+
+
+def test_three_fates_are_told_apart_and_a_portals_200_is_not_a_success(ready: Console, page: Page) -> None:
+    for trouble in (Trouble(before=show_page(200)), Trouble(before=reply(403)), BUSY):
+        ready.server.trouble(trouble)
+        ready.report(1)
+        ready.send()
+    page.goto(ready.tab)
+    busy, held, portal = page.locator("#history tbody tr").all()
+    expect(portal).to_have_text(
+        re.compile(r"Failed\s*rejected; retries at next run.*200\s*not a License Server’s", re.DOTALL)
+    )
+    expect(held).to_have_text(re.compile(r"Failed\s*on hold.*403", re.DOTALL))
+    expect(busy).to_have_text(re.compile(r"Failed\s*next attempt in.*503", re.DOTALL))
+    marks = "badges => badges.map((it) => it.dataset.tone + it.querySelector('path').getAttribute('d'))"
+    assert len(set(page.locator("#history tbody .badge").evaluate_all(marks))) == 3
+    for word, row in (("Retrying", "503"), ("On hold", "403"), ("Rejected", "200")):
+        page.get_by_role("link", name=f"{word} 1").click()
+        expect(page.locator("#history tbody tr")).to_have_count(1)
+        expect(page.locator("#history tbody tr")).to_contain_text(row)
 
 
 def test_retry_sends_the_stored_payload_again_and_shows_the_new_state(ready: Console, page: Page) -> None:

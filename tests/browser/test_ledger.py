@@ -6,14 +6,17 @@ import io
 from playwright.sync_api import Browser, Page, expect
 
 from telemetry_service.domain.ledger import Kind
-from tests.browser.console import Console
+from tests.browser.console import Console, Deployed
 from tests.browser.test_accessibility import LOOKS, check, look
 from tests.browser.test_history import REFUSED, failed_and_sent
 from tests.browser.test_keyboard import tab_to
 from tests.browser.visitor import Look, log_in, picture, visit
+from tests.pipeline.stages.test_new_fields import FEWER, PRESENT, version
 from tests.support import ledger_attacks as by
 from tests.support.actors import OPS
 from tests.support.ledger_attacks import Tampering
+from tests.support.license_server import LicenseServer
+from tests.support.shared_clock import SharedClock
 
 KIND, ACTOR = "What", "Who"
 
@@ -40,7 +43,7 @@ def test_the_ledger_is_verified_without_javascript(ready: Console, plain: Page) 
     plain.get_by_role("button", name="Verify now").click()
     expect(plain.locator("#anchor-wrong")).to_contain_text("HASH or SEQ:HASH")
     with plain.expect_download() as download:
-        plain.get_by_role("link", name="Export the ledger").click()
+        plain.get_by_role("link", name="Download evidence").click()
     assert download.value.suggested_filename == "telemetry-ledger.zip"
     with plain.expect_download() as download:
         plain.get_by_role("link", name="Verifier").click()
@@ -142,6 +145,35 @@ def test_a_date_that_is_half_typed_stays_in_the_filter_of_the_activity(ready: Co
     expect(page.locator("#filter-from")).to_have_value("2026-11-03")
     page.keyboard.press("Enter")
     page.wait_for_url("**from=2026-11-03**")
+
+
+def test_new_fields_are_announced_and_approved_in_the_proof_view(
+    browser: Browser, sqlite_url: str, clock: SharedClock, server: LicenseServer
+) -> None:
+    with Console(sqlite_url, clock, server, Deployed(schemas=version(FEWER))) as before:
+        before.set_key()
+        before.register_pairs(1)
+    needs = Deployed(schemas=version(PRESENT), environment={"TELEMETRY_REQUIRE_FIELD_APPROVAL": "true"})
+    with (
+        Console(sqlite_url, clock, server, needs) as console,
+        visit(browser, console, Look(javascript=False)) as (page, _),
+    ):
+        page.goto(f"{console.tab}/proof")
+        fields = page.locator("#fields")
+        expect(fields).to_contain_text("wait until you approve the fields")
+        expect(fields).to_contain_text("active_reporting_bouncer_count added")
+        expect(fields).to_contain_text("No payload waits yet")
+        console.report(1)
+        console.send()
+        page.reload()
+        fields.get_by_role("link", name="Approve and release").click()
+        page.get_by_label("Reason").fill("Reviewed by the works council")
+        page.get_by_role("button", name="Release and send").click()
+        expect(page.locator("#drawer-status")).to_contain_text("Success")
+        page.goto(f"{console.tab}/proof")
+        expect(fields).to_contain_text("No field waits for an approval.")
+        fields.get_by_role("link", name="Show approvals").click()
+        expect(page.locator("#activity-list tbody tr")).to_contain_text("Reviewed by the works council")
 
 
 def test_an_entry_leads_to_its_transmission(ready: Console, page: Page) -> None:

@@ -41,10 +41,10 @@ def announce(runtime: Runtime, tx: Transaction, now: datetime, *, first: bool = 
 
 def announcement_of(runtime: Runtime, tx: Transaction, schema_sha256: str) -> Announced | None:
     """Return a schema as this installation has announced it; None if it has not."""
-    return next((each for each in _announced(runtime, tx) if each.schema_sha256 == schema_sha256), None)
+    return next((each for each in announced_schemas(runtime, tx) if each.schema_sha256 == schema_sha256), None)
 
 
-def _announced(runtime: Runtime, tx: Transaction) -> tuple[Announced, ...]:
+def announced_schemas(runtime: Runtime, tx: Transaction) -> tuple[Announced, ...]:
     """Return the schemas whose rows no one else has changed."""
     rows = tx.announced_schemas.stamped()
     return tuple(announced for announced, stamped in rows if runtime.signer.is_intact(stamped))
@@ -52,11 +52,11 @@ def _announced(runtime: Runtime, tx: Transaction) -> tuple[Announced, ...]:
 
 def _end_notices(runtime: Runtime, tx: Transaction, now: datetime) -> tuple[Announced, ...]:
     """Settle the schemas whose notice is over, whether a payload waited for that or not; return every schema."""
-    announced = _announced(runtime, tx)
+    announced = announced_schemas(runtime, tx)
     over = [each for each in announced if each.settled_at is None and notice_is_over(runtime, each, now)]
     for each in over:
         tx.announced_schemas.settle(each.schema_sha256, now)
-    return _announced(runtime, tx) if over else announced
+    return announced_schemas(runtime, tx) if over else announced
 
 
 def notice_is_over(runtime: Runtime, announced: Announced, now: datetime) -> bool:
@@ -77,7 +77,7 @@ def new_field_of(runtime: Runtime, tx: Transaction, announced: Announced | None,
 def changes_since_settled(runtime: Runtime, tx: Transaction, schema_sha256: str) -> tuple[Change, ...]:
     """Return field by field how a schema differs from the one that was settled last."""
     schema = runtime.schemas.get(schema_sha256)
-    settled = _settled(runtime, _announced(runtime, tx))
+    settled = _settled(runtime, announced_schemas(runtime, tx))
     return () if schema is None or settled is None else difference(settled, schema)
 
 

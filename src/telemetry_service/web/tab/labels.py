@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from telemetry_service.domain.actor import ActorKind
+from telemetry_service.domain.causes import Cause
 from telemetry_service.domain.connection_check import StepName
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.owner import Owner
@@ -212,6 +213,15 @@ def tone_of(it: DescribedTransmission) -> Badge:
     if it.texts.status is RowStatus.FAILED:
         return _FATES.get(it.transmission.state, STATUS[RowStatus.FAILED])
     return STATUS[it.texts.status]
+
+
+_NOT_ITS_RESPONSE = "not a License Server’s"
+CODE_NOTE: dict[Cause, str] = {
+    Cause.RESPONSE_MALFORMED: _NOT_ITS_RESPONSE,
+    Cause.RESPONSE_TOO_LARGE: _NOT_ITS_RESPONSE,
+    Cause.RECEIPT_MISSING: "without a receipt",
+}
+"""Why a transmission has failed although its response code says something else."""
 
 
 def label(member: StrEnum) -> str:

@@ -68,6 +68,7 @@ _ABSENT: dict[str, Any] = {
 """Variables that a template may use but most pages do not set."""
 _CONSTANTS: dict[str, Any] = {
     "ACTOR": labels.ACTOR,
+    "CODE_NOTE": labels.CODE_NOTE,
     "ENTRY": labels.ENTRY,
     "EXPLANATIONS": EXPLANATIONS,
     "FREQUENCY": labels.FREQUENCY,

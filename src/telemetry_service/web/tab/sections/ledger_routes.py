@@ -7,6 +7,7 @@ from fastapi import Form
 from fastapi.responses import Response
 
 from telemetry_service.domain.ledger import ANCHOR_PATTERN
+from telemetry_service.pipeline.queries.field_approvals import read_field_approvals
 from telemetry_service.pipeline.queries.ledger import read_ledger_keys
 from telemetry_service.pipeline.snapshot import Snapshot, read_now
 from telemetry_service.pipeline.stages.check_ledger import check_ledger, in_words
@@ -62,6 +63,7 @@ def _proof(snapshot: Snapshot) -> dict[str, Any]:
         "found": [in_words(problem) for problem in verdict.problems] if verdict else [],
         "now": snapshot.now,
         "service": snapshot.verdict if snapshot.runtime.deployment.in_bundles else None,
+        "approvals": read_field_approvals(snapshot),
         "report": None,
         "anchor_wrong": None,
     }
