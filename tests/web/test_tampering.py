@@ -41,7 +41,7 @@ from tests.web.api.test_facts import report, send
 from tests.web.security.test_authorization import PUBLIC, ROUTES, TAB
 
 BOUNCER = "b:1"
-NOT_PLAIN = ("/api-key/remove", "/history/export", "/{decision}")
+NOT_PLAIN = ("/api-key/remove", "/history/export", "/entries/export", "/{decision}")
 """Routes that need more than their path."""
 
 WAKINGS = 120
@@ -130,6 +130,7 @@ def filled(transmission_ids: list[str]) -> Iterator[tuple[str, str | set[Scope]]
                 for part in ("payload", "body") if "{part}" in path else ("",):
                     yield path.format(transmission_id=transmission_id, number=1, part=part, bouncer_id=BOUNCER), who
     yield "/api/v1/telemetry/history/export?format=jsonl", {Scope.READ}
+    yield "/api/v1/ledger/entries/export?format=jsonl", {Scope.READ}
 
 
 def codes(service: Running) -> set[str]:
