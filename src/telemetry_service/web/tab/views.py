@@ -1,12 +1,16 @@
 """The views of the tab, from one snapshot: a whole page, or the sections that have changed."""
 
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
+from telemetry_service.domain.errors import NotFoundError
 from telemetry_service.pipeline.queries.preview import build_preview
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.web.tab.history_query import HistoryQuery
 from telemetry_service.web.tab.sections.history import history_section, strip_of
 from telemetry_service.web.tab.sections.settings import TypedForm, settings_section
+from telemetry_service.web.tab.sections.transmission import transmission_section
 
 OVERVIEW = "telemetry/overview/page.html"
 SETTINGS = "telemetry/settings/page.html"
@@ -24,6 +28,10 @@ BY_THE_FIELDS = ("telemetry/settings/connection_buttons.html", "telemetry/settin
 """All that other settings change beside their own cards."""
 DRAWER = "telemetry/drawer/drawer.html"
 NO_DIALOG = "telemetry/no_dialog.html"
+OF_THE_DRAWER = ("telemetry/drawer/status.html", "telemetry/drawer/detail.html")
+"""All of it that may change while it is open."""
+OF_THE_CONNECTION = ("telemetry/settings/server_badge.html", "telemetry/payload/send_button.html")
+"""All of the settings that changes by itself."""
 TOASTS = "telemetry/toasts.html"
 ROWS = "telemetry/overview/history_rows.html"
 BESIDE_ROWS = ("telemetry/overview/history_chips.html", "telemetry/overview/history_chosen.html")
@@ -41,6 +49,20 @@ OF_THE_OVERVIEW = (
 def overview(snapshot: Snapshot, query: HistoryQuery) -> dict[str, Any]:
     """Return the sections of the overview."""
     return {"preview": build_preview(snapshot), "strip": strip_of(snapshot), **history_section(snapshot, query)}
+
+
+def followed(snapshot: Snapshot, query: HistoryQuery, transmission_id: UUID | None) -> dict[str, Any]:
+    """Return the sections of the overview with an open drawer; if its transmission is gone, without it."""
+    shown = overview(snapshot, query)
+    if transmission_id is not None:
+        with suppress(NotFoundError):
+            shown |= transmission_section(snapshot, transmission_id, query)
+    return shown
+
+
+def connection_view(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what the settings say about the connection."""
+    return {"now": snapshot.now, "verdict": snapshot.verdict, "preview": build_preview(snapshot)}
 
 
 def settings_view(snapshot: Snapshot, typed: TypedForm | None = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -58,6 +59,14 @@ class Visit:
     def query_behind(self) -> HistoryQuery:
         """The part of the history on the page that htmx requests from."""
         return history_query_in(self.request.headers.get("x-history-query", ""))
+
+    @property
+    def followed(self) -> UUID | None:
+        """The transmission in an open drawer, if it can still change."""
+        try:
+            return UUID(self.request.headers.get("x-transmission", ""))
+        except ValueError:
+            return None
 
     def page(self, template: str, shown: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
         """Respond with a whole page."""

@@ -4,6 +4,7 @@
   "use strict";
 
   const SECOND = 1000;
+  const UNAUTHORIZED = 401;
   const EVERY = 4; // In seconds.
   const EVERY_SOON = 2;
   const TICKING = 90; // In seconds.
@@ -12,6 +13,7 @@
   let serverTime = 0; // In milliseconds, at the moment below.
   let moment = 0;
   let waited = 0;
+  let ended = false; // Whether the session has ended.
 
   const live = () => document.getElementById("live");
 
@@ -67,7 +69,7 @@
 
   function look() {
     waited = 0;
-    if (live() && document.visibilityState === "visible") htmx.trigger(live(), "telemetry:look");
+    if (live() && !ended && document.visibilityState === "visible") htmx.trigger(live(), "telemetry:look");
   }
 
   setInterval(() => {
@@ -87,9 +89,26 @@
   });
   addEventListener("online", look);
 
+  /* Who fills in a form is led to the login by sending it, which keeps what was typed. */
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id !== "live" || xhr.status !== UNAUTHORIZED || !document.querySelector("form[data-settings]")) return;
+    ended = true;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  });
+
+  /* An open drawer is sent again, too, as long as its transmission can change. */
+  document.addEventListener("htmx:configRequest", ({ detail: { elt, headers } }) => {
+    const followed = document.querySelector("[data-follow]");
+    if (elt.id === "live" && followed) headers["X-Transmission"] = followed.dataset.follow;
+  });
+
   function showState({ detail: { elt, successful, xhr } }) {
     if (elt.id !== "live") return;
-    document.getElementById("not-live").hidden = successful;
+    const note = document.getElementById("not-live");
+    note.hidden = successful;
+    if (ended) note.textContent = note.dataset.ended;
     const now = xhr.getResponseHeader("X-Now");
     if (now) setTime(now);
   }

@@ -23,10 +23,14 @@ from telemetry_service.web.tab.views import (
     BESIDE_ROWS,
     DRAWER,
     FILTERS,
+    OF_THE_CONNECTION,
+    OF_THE_DRAWER,
     OF_THE_OVERVIEW,
     OVERVIEW,
     ROWS,
     SETTINGS,
+    connection_view,
+    followed,
     overview,
     settings_view,
 )
@@ -85,11 +89,19 @@ def show_history(visit: CurrentVisit) -> Response:
 @router.get(paths.LIVE)
 @viewer_page
 def show_live(visit: CurrentVisit) -> Response:
-    """Show the overview again to htmx, which asks every few seconds; a browser that requests it gets the page."""
+    """Show again what changes by itself to htmx, which asks every few seconds; a browser gets the page.
+
+    Of the overview, this includes an open drawer, and of the settings, only what is said about the connection.
+    """
     if not visit.htmx:
         return see_other(paths.TAB)
-    shown = read_now(visit.runtime, overview, visit.query_behind)
-    response = visit.fragments(None, shown, *OF_THE_OVERVIEW)
+    beside: tuple[str, ...]
+    if visit.from_overview:
+        shown = read_now(visit.runtime, followed, visit.query_behind, visit.followed)
+        beside = (*OF_THE_OVERVIEW, *OF_THE_DRAWER) if "drawer" in shown else OF_THE_OVERVIEW
+    else:
+        shown, beside = read_now(visit.runtime, connection_view), OF_THE_CONNECTION
+    response = visit.fragments(None, shown, *beside)
     response.headers["X-Now"] = iso(shown["now"])
     return response
 
