@@ -16,7 +16,7 @@ _MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class FieldApprovals:
-    """The schemas of this installation, and what waits."""
+    """The schemas of this installation, and the waiting payloads."""
 
     schema_sha256: str
     """The one of this version."""

@@ -31,7 +31,7 @@ NO_DIALOG = "telemetry/no_dialog.html"
 OF_THE_DRAWER = ("telemetry/drawer/status.html", "telemetry/drawer/detail.html")
 """All of it that may change while it is open."""
 OF_THE_CONNECTION = ("telemetry/settings/server_badge.html", "telemetry/payload/send_button.html")
-"""All of the settings that changes by itself."""
+"""All of the settings that changes on its own."""
 TOASTS = "telemetry/toasts.html"
 ROWS = "telemetry/overview/history_rows.html"
 BESIDE_ROWS = ("telemetry/overview/history_chips.html", "telemetry/overview/history_chosen.html")

@@ -36,7 +36,7 @@
 
   let zone = storedZone();
 
-  const MOMENT = /\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d(:\d\d)? UTC/gu; // As the server writes a time.
+  const MOMENT = /\d{1,2} [A-Z][a-z]{2} \d{4}, \d\d:\d\d(?<seconds>:\d\d)? UTC/gu; // As the server writes a time.
   const EXACT = "pre, code, script, style, textarea"; // What is shown as it was sent.
   const NAMES = ["aria-label", "title"];
   const written = new WeakMap(); // From a text or an element to what the server wrote and what is shown instead.

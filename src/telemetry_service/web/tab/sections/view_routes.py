@@ -89,7 +89,7 @@ def show_history(visit: CurrentVisit) -> Response:
 @router.get(paths.LIVE)
 @viewer_page
 def show_live(visit: CurrentVisit) -> Response:
-    """Show again what changes by itself to htmx, which asks every few seconds; a browser gets the page.
+    """Show again what changes on its own to htmx, which asks every few seconds; a browser gets the page.
 
     Of the overview, this includes an open drawer, and of the settings, only what is said about the connection.
     """
