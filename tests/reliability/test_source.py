@@ -47,7 +47,7 @@ def counted(site: Site) -> Amount:
     return reckon(site.replica.database_url, ()).open
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ON_EACH_KIND
 def test_a_reader_that_is_killed_counts_nothing_twice_and_loses_nothing(
     site: Site, audit: AuditTable, tmp_path: Path
 ) -> None:

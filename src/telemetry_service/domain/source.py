@@ -4,7 +4,7 @@ The contract is closed. A view has exactly the columns that are named here, so t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -93,12 +93,49 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Era:
+    """What a look was made of."""
+
+    server: str | None
+    """When the server was started; None for a file, which can be replaced at any time."""
+    view: str
+    """A digest of the definition of the events' view: after a change, the same row may say something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The newest row that was read.
+
+    An older copy of the source does not have it, even once it has given out the same positions again.
+    """
+
+    position: int
+    row_key: str | None
+    digest: str
+    """Of what tells the row from another one at its place."""
+    era: Era
+
+    def is_missing_in(self, found: Collection[str], era: Era, *, older_rows: bool) -> bool:
+        """Whether the source is an older copy, by the digests of the rows at this place.
+
+        Only a restart replaces the data of a server. Without one, the row was changed or deleted by its owner. A row
+        that is gone together with all older ones was deleted for its age.
+        """
+        if era.view != self.era.view or (era.server is not None and era.server == self.era.server):
+            return False
+        if found:
+            return self.digest not in found
+        return era.server is not None and older_rows
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
     """Where reading begins, or continues after a reset."""
 
     cursor: Cursor
     there: Snapshot | None = None
     """What is there behind the cursor already, and does not count; None for nothing."""
+    anchor: Anchor | None = None
 
     @property
     def floor(self) -> int:
@@ -135,6 +172,8 @@ class Step:
     """How many rows were read, counted or not."""
     end: Cursor
     """Where the next step begins."""
+    anchor: Anchor | None = None
+    """Its last row; None if there is none."""
     acceptable: bool = True
     """False if one of the rows cannot be counted; then none is."""
 
@@ -209,6 +248,8 @@ class Begun:
     at: datetime
     there: Snapshot | None = None
     """What was there behind the cursor when reading began, and does not count; None for nothing."""
+    anchor: Anchor | None = None
+    """The newest row that was read, as far as it is there."""
 
     @property
     def passed(self) -> int:
@@ -244,9 +285,10 @@ class SourceState:
         """Return how far the counts are behind."""
         return max(now - self.complete_until, timedelta(0))
 
-    def after_look(self, horizon: Horizon, at: datetime) -> "SourceState":
+    def after_look(self, horizon: Horizon, at: datetime, anchor: Anchor | None) -> "SourceState":
         """Return the state after a look that found no more rows below ``horizon``."""
-        seen = replace(self, looked_at=at, obstacle=None)
+        begun = None if self.begun is None else replace(self.begun, anchor=anchor)
+        seen = replace(self, begun=begun, looked_at=at, obstacle=None)
         if horizon.below >= horizon.newest:  # No transaction was running.
             return replace(seen, complete_until=at, marker=None)
         latest = Marker(horizon.newest, at)

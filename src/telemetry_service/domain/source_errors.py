@@ -66,7 +66,10 @@ class SourceSlowError(SourceError):
 
     code = "source-slow"
     sentence = "Reading the source database takes longer than its time limit."
-    next_step = "Create an index on (position, row_key) of the table behind telemetry_source_events."
+    next_step = (
+        "Create an index on (position, row_key) of the table behind telemetry_source_events, and let row_key tell its"
+        " rows apart."
+    )
 
 
 class SourceRowRefusedError(SourceError):
@@ -93,12 +96,12 @@ class SourceFullError(SourceError):
 
 
 class SourceRestoredError(SourceError):
-    """The source's position has gone back: it was restored from a backup, or is another database."""
+    """The source is an older copy of what was read: it was restored from a backup, or is another database."""
 
     code = RESTORED
     sentence = (
-        "The position of the source database has gone back: it was restored from a backup, or it is another database."
-        " Nothing is read, so that nothing counts twice."
+        "The source database has gone back: its position, or the row that was read last, is not there. It was restored"
+        " from a backup, or it is another database. Nothing is read, so that nothing counts twice."
     )
     next_step = "Decide where to continue, and run telemetry-service source reset --from now (or a position)."
 
@@ -112,6 +115,22 @@ class SourcePositionsError(SourceError):
         " gave them out. Nothing is read, so that nothing counts twice."
     )
     next_step = "Give the rows positions of this cluster, as docs/integrating.md shows for a moved database."
+
+
+class SourceRepeatedError(SourceError):
+    """A file has several rows with one position, so some of them would be missed."""
+
+    code = "source-position-repeated"
+    sentence = (
+        "Several rows of telemetry_source_events have the same position. In a file, a position is the key of one row,"
+        " so others could be missed. Reading stops before them."
+    )
+    next_step = "Let the view read the rows of one table only, and each row once."
+
+    def __init__(self, position: object = None) -> None:
+        """Name the ``position``, if known."""
+        place = f" the position {position}. " if isinstance(position, int) else None
+        super().__init__(self.sentence.replace(" the same position. ", place) if place else None)
 
 
 class SourceStateUnreadableError(SourceError):

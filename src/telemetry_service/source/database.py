@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +15,8 @@ from telemetry_service.domain.source import (
     BOUNCERS,
     CODES,
     EVENTS,
+    Anchor,
+    Begun,
     Counts,
     Cursor,
     Horizon,
@@ -23,7 +27,13 @@ from telemetry_service.domain.source import (
     is_environment,
     is_opaque_id,
 )
-from telemetry_service.domain.source_errors import SourceDeniedError, SourceRowRefusedError, SourceSchemaError
+from telemetry_service.domain.source_errors import (
+    SourceDeniedError,
+    SourceRepeatedError,
+    SourceRestoredError,
+    SourceRowRefusedError,
+    SourceSchemaError,
+)
 from telemetry_service.source import statements
 from telemetry_service.source.dialect import Dialect, Parameters
 from telemetry_service.source.failures import source_errors
@@ -87,11 +97,26 @@ class Look:
             raise SourceDeniedError(denied)
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what works, but should be different."""
-        found = self._dialect.warnings(self._connection)
+        """Return what works, but should be different.
+
+        Raises:
+            SourceRepeatedError: a file has several rows with one position.
+        """
+        found = (*self._dialect.warnings(self._connection), *self._repeated())
         if self._connection.execute(text(statements.without_position())).first() is not None:
             return (*found, f"{EVENTS} has rows without a position. They are never counted.")
         return found
+
+    def _repeated(self) -> tuple[str, ...]:
+        found = next(iter(self._read(statements.repeated(self._dialect))), None)
+        if found is None:
+            return ()
+        if found[1] is None:
+            raise SourceRepeatedError(found[0])
+        place = f"the position {found[0]} and the row_key {found[1]}"
+        return (
+            f"Several rows of {EVENTS} have {place}. Each of them counts. If they are one event, correct the view.",
+        )
 
     def horizon(self) -> Horizon:
         """Return what can be read now."""
@@ -100,6 +125,31 @@ class Look:
     def went_back(self, cursor: Cursor, horizon: Horizon) -> bool:
         """Whether the source is an older copy of what was read."""
         return self._dialect.went_back(self._connection, cursor, horizon)
+
+    def anchor(self, begun: Begun) -> Anchor | None:
+        """Return the newest row that was read, as it is now; None if no row up to the cursor is left.
+
+        Raises:
+            SourceRestoredError: the source is an older copy of what was read.
+        """
+        era, known = self._dialect.era(self._connection), begun.anchor
+        found = self._said(*statements.at(self._dialect, known.position, known.row_key)) if known else ()
+        if known is not None and known.digest in {digest for _, _, digest in found}:
+            return replace(known, era=era)
+        newest = self.newest(begun.cursor)
+        if known and known.is_missing_in([it[2] for it in found], era, older_rows=newest is not None):
+            raise SourceRestoredError
+        return newest
+
+    def newest(self, cursor: Cursor) -> Anchor | None:
+        """Return the newest row that is not behind a cursor; None if there is none."""
+        found = self._said(*statements.newest(self._dialect, cursor))
+        return Anchor(*found[0], self._dialect.era(self._connection)) if found else None
+
+    def _said(self, statement: str, given: Parameters) -> list[tuple[int, str | None, str]]:
+        """Return position, key, and the digest of what tells each row from another one at its place."""
+        rows = [tuple(row) for row in self._read(statement, **given)]
+        return [(int(row[0]), row[1], sha256(repr(row).encode()).hexdigest()) for row in rows]
 
     def there(self) -> Snapshot | None:
         """Return what is there already although it is not final; None for nothing."""
@@ -116,6 +166,7 @@ class Look:
 
         Raises:
             SourceRowRefusedError: the first row cannot be counted.
+            SourceRepeatedError: a file has several rows with one position.
         """
         rows = max(self._dialect.rows // share, 1)
         query = statements.rows_behind(self._dialect, cursor, span, apart_from)
@@ -128,15 +179,28 @@ class Look:
             return Step({}, 0, cursor)
         counts = {(row[0], row[1]): Counts(*(int(number) for number in row[2:5])) for row in found if row[2]}
         refused = any(_refused_column(row[0], row[1], row[2], row[5]) for row in found)
-        end = cursor if refused else self._dialect.behind(found[0][7], found[0][8])
-        return Step({} if refused else counts, sum(row[6] for row in found), end, acceptable=not refused)
+        if found[0][9] or self._is_repeated(found[0][7], found[0][8]):
+            raise SourceRepeatedError(found[0][7])
+        number = sum(row[6] for row in found)
+        if refused:
+            return Step({}, number, cursor, acceptable=False)
+        end = self._dialect.behind(found[0][7], found[0][8])
+        return Step(counts, number, end, self.newest(end))
+
+    def _is_repeated(self, position: object, row_key: object) -> bool:
+        """Whether the last row of a step is only one of those with its position, in a file."""
+        if row_key is not None or not isinstance(position, int):
+            return False
+        return len(self._said(*statements.at(self._dialect, position, None))) > 1
 
     def _acceptable(self, rows: int, query: tuple[str, Parameters]) -> int:
-        """Return how many rows there are before the first that cannot be counted."""
+        """Return how many rows there are before the first that cannot be counted, and those that share its place."""
+        begin, place = 0, None
         for number, row in enumerate(self._read(statements.each(self._dialect, query[0]), **query[1], rows=rows)):
+            begin, place = (begin, place) if place == row[4:6] else (number, row[4:6])
             column = _refused_column(*row[:4])
-            if column and number:
-                return number
+            if column and begin:
+                return begin
             if column:
                 raise SourceRowRefusedError(EVENTS, column, _place(row[4], row[5]))
         return rows

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from telemetry_service.domain.source import Cursor, Horizon, Snapshot
+from telemetry_service.domain.source import Cursor, Era, Horizon, Snapshot
 
 Parameters = dict[str, Any]
 
@@ -48,6 +48,18 @@ class Dialect:
     """What is there already although it is not final; None for nothing."""
     before: str
     """A condition: the position is below ``:before``."""
+    up_to: Callable[[Cursor], tuple[str, Parameters]]
+    """The condition that a row is not behind a cursor."""
+    at: Callable[[int, str | None], tuple[str, Parameters]]
+    """The condition that a row has this position and key."""
+    said_at: str
+    """When a row occurred, as a text that never changes its form."""
+    limit: str
+    """Takes the first ``:rows`` rows, and those with the same place as the last of them."""
+    repeated: str
+    """How many rows of a step have the position of another one, where a position must be one row's alone."""
+    era: Callable[[Connection], Era]
+    """What a look is made of."""
     horizon: Callable[[Connection], Horizon]
     went_back: Callable[[Connection, Cursor, Horizon], bool]
     """Whether the source shows less than was read."""

@@ -5,12 +5,13 @@ order have positions at or above ``pg_snapshot_xmin`` until they are visible, so
 """
 
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Horizon, Snapshot
+from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Era, Horizon, Snapshot
 from telemetry_service.domain.source_errors import SourcePositionsError, SourceSchemaError
 from telemetry_service.source.contract import Column, problems_of
 from telemetry_service.source.dialect import Dialect, Parameters
@@ -58,6 +59,10 @@ _WARNINGS = text(
     " (ARRAY['pg_catalog'::regnamespace, 'information_schema'::regnamespace])"
     " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')) FROM pg_roles WHERE rolname = current_user"
 )
+_ERA = text(
+    "SELECT extract(epoch FROM pg_postmaster_start_time())::numeric(20, 6)::text,"
+    " pg_get_viewdef(CAST(CAST(:view AS text) AS regclass))"
+)
 _VERSION = text("SELECT current_setting('server_version_num')::int")
 
 
@@ -79,10 +84,32 @@ def _read_only_is_fine(connection: BoundedConnection, _entry: ConnectionPoolEntr
 def _after(cursor: Cursor) -> tuple[str, Parameters]:
     if cursor.row_key is None:
         return "position >= CAST(:position AS xid8)", {"position": str(cursor.position)}
-    # The key has the type of its column: the comparison of two rows must not depend on a cast of the column.
-    kind = "bigint" if cursor.row_key.lstrip("-").isdecimal() else "uuid"
-    condition = f"(position, row_key) > (CAST(:position AS xid8), CAST(:row_key AS {kind}))"
+    condition = f"(position, row_key) > (CAST(:position AS xid8), CAST(:row_key AS {_kind(cursor.row_key)}))"
     return condition, {"position": str(cursor.position), "row_key": cursor.row_key}
+
+
+def _up_to(cursor: Cursor) -> tuple[str, Parameters]:
+    if cursor.row_key is None:
+        return "e.position < CAST(:position AS xid8)", {"position": str(cursor.position)}
+    condition = f"(e.position, e.row_key) <= (CAST(:position AS xid8), CAST(:row_key AS {_kind(cursor.row_key)}))"
+    return condition, {"position": str(cursor.position), "row_key": cursor.row_key}
+
+
+def _at(position: int, row_key: str | None) -> tuple[str, Parameters]:
+    if row_key is None:
+        return "e.position = CAST(:position AS xid8) AND e.row_key IS NULL", {"position": str(position)}
+    condition = f"e.position = CAST(:position AS xid8) AND e.row_key = CAST(:row_key AS {_kind(row_key)})"
+    return condition, {"position": str(position), "row_key": row_key}
+
+
+def _kind(row_key: str) -> str:
+    """Return the type of the key's column: the comparison of two rows must not depend on a cast of the column."""
+    return "bigint" if row_key.lstrip("-").isdecimal() else "uuid"
+
+
+def _era(connection: Connection) -> Era:
+    server, view = connection.execute(_ERA, {"view": EVENTS}).one()
+    return Era(str(server), sha256(str(view).encode()).hexdigest())
 
 
 def _behind(position: str, row_key: str) -> Cursor:
@@ -152,6 +179,13 @@ POSTGRESQL = Dialect(
     moment_of=_moment_of,
     redeemed_at="redeemed_at",
     patient="SELECT set_config('statement_timeout', :milliseconds, true)",
+    up_to=_up_to,
+    at=_at,
+    said_at="to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    # Rows that are final have all come: if a key does not tell some apart, they are read together.
+    limit="FETCH FIRST (:rows) ROWS WITH TIES",
+    repeated="min(0)",
+    era=_era,
     horizon=_horizon,
     went_back=_went_back,
     problems=_problems,

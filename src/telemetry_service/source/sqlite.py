@@ -4,10 +4,13 @@ SQLite has one writer at a time, and a key is given out under its lock, so rows 
 keys. AUTOINCREMENT never gives out a key twice.
 """
 
+import re
 import sqlite3
 import time
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Horizon
+from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Era, Horizon
 from telemetry_service.domain.source_errors import SourceSchemaError
 from telemetry_service.source.contract import Column, problems_of
 from telemetry_service.source.dialect import Dialect, Parameters
@@ -29,8 +32,11 @@ _TYPES = {
 }
 _NEWEST = text(f"SELECT max(position) FROM {EVENTS}")  # noqa: S608 - our own name
 _VIEW = text("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = :name")
+_DEFINITION = text("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = :name")
+_PLAN = f"EXPLAIN QUERY PLAN SELECT position FROM {EVENTS} WHERE position > 0"  # noqa: S608 - our own name
+_TABLE = re.compile(r"(?:SCAN|SEARCH) (?:TABLE )?(?P<table>\S+)(?P<by_key>.*INTEGER PRIMARY KEY \(rowid>\?\))?")
 _COUNTING = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")
-_GIVEN_OUT = text("SELECT max(CAST(seq AS INTEGER)) FROM sqlite_sequence")
+_GIVEN_OUT = text("SELECT name, CAST(seq AS INTEGER) FROM sqlite_sequence")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JULIAN_DAY_OF_EPOCH = 2_440_587.5
 _STEPS_BETWEEN_LOOKS = 10_000
@@ -82,6 +88,19 @@ def _after(cursor: Cursor) -> tuple[str, Parameters]:
     return "position >= :position", {"position": cursor.position + (cursor.row_key is not None)}
 
 
+def _up_to(cursor: Cursor) -> tuple[str, Parameters]:
+    return "e.position < :position", {"position": cursor.position + (cursor.row_key is not None)}
+
+
+def _at(position: int, _row_key: str | None) -> tuple[str, Parameters]:
+    return "e.position = :position", {"position": position}
+
+
+def _era(connection: Connection) -> Era:
+    defined = connection.execute(_DEFINITION, {"name": EVENTS}).scalar()
+    return Era(None, sha256(str(defined).encode()).hexdigest())
+
+
 def _behind(position: int, _row_key: None) -> Cursor:
     return Cursor(position + 1)
 
@@ -99,20 +118,30 @@ def _horizon(connection: Connection) -> Horizon:
 
 
 def _went_back(connection: Connection, cursor: Cursor, horizon: Horizon) -> bool:
-    """Whether the newest row is one that was read before others, or keys that were given out are no longer known.
+    """Whether keys that were given out are no longer known. Deleting rows does not change that.
 
-    A purge deletes the oldest rows, so it changes neither.
+    If it is not clear which table gives them out, another one may hide it. Then the newest row must not be one that was
+    read before others.
     """
     read = cursor.position if cursor.row_key is not None else cursor.position - 1
-    return 0 < horizon.below <= read or _given_out(connection) < read
+    tables = _keyed_tables(connection)
+    return _given_out(connection, tables) < read or (not tables and 0 < horizon.below <= read)
 
 
-def _given_out(connection: Connection) -> int:
-    """Return the largest key that any table has given out. Deleting rows does not change it."""
+def _given_out(connection: Connection, tables: Collection[str] = ()) -> int:
+    """Return the largest key that one of these tables has given out; without any, that any table has."""
     if connection.execute(_COUNTING).first() is None:
         return 0
-    found = connection.execute(_GIVEN_OUT).scalar()
-    return found if isinstance(found, int) else 0
+    rows = connection.execute(_GIVEN_OUT).all()
+    return max((key for name, key in rows if isinstance(key, int) and (not tables or name in tables)), default=0)
+
+
+def _keyed_tables(connection: Connection) -> set[str]:
+    """Return the table whose key is the position, if SQLite's plan for the view says so."""
+    matches = [_TABLE.match(step[3]) for step in connection.exec_driver_sql(_PLAN).all()]
+    found = {it["table"] for it in matches if it and it["by_key"]}
+    known = {name for name, _ in connection.execute(_GIVEN_OUT).all()}
+    return found if found <= known else set()
 
 
 def _problems(connection: Connection) -> tuple[str, ...]:
@@ -124,7 +153,27 @@ def _problems(connection: Connection) -> tuple[str, ...]:
         newest = connection.execute(_NEWEST).scalar()
         if newest is not None and (not isinstance(newest, int) or newest > _given_out(connection)):
             problems.append(f"{EVENTS}.position is not the key that AUTOINCREMENT gives out.")
+    if not problems and len(tables := _combined(connection)) > 1:
+        problems.append(
+            f"{EVENTS} combines the keys of several tables ({', '.join(sorted(tables))}). They are in no common order,"
+            " so rows would be missed: let it read one table, and join others to it."
+        )
     return tuple(problems)
+
+
+def _combined(connection: Connection) -> set[str]:
+    """Return the tables whose keys a view combines with UNION; none if it combines none."""
+    steps = connection.exec_driver_sql(_PLAN).all()
+    unions = {step[0] for step in steps if step[3] == "COMPOUND QUERY"}
+    arms = [step[0] for step in steps if step[1] in unions]
+    return {table for arm in arms if (table := _keyed([step[3] for step in steps if step[1] == arm]))}
+
+
+def _keyed(steps: Sequence[str]) -> str | None:
+    """Return the table that a part of a union takes its keys from."""
+    tables = [found for step in steps if (found := _TABLE.match(step))]
+    by_key = next((it for it in tables if it["by_key"]), next(iter(tables), None))
+    return by_key["table"] if by_key else None
 
 
 def _columns(connection: Connection, view: str) -> list[Column] | None:
@@ -166,6 +215,12 @@ SQLITE = Dialect(
     moment_of=_moment_of,
     redeemed_at="CAST(redeemed_at AS TEXT)",
     patient=None,
+    up_to=_up_to,
+    at=_at,
+    said_at="julianday(occurred_at)",
+    limit="LIMIT :rows",
+    repeated="count(*) - count(DISTINCT position)",
+    era=_era,
     horizon=_horizon,
     went_back=_went_back,
     problems=_problems,

@@ -8,7 +8,8 @@ from telemetry_service.source.dialect import Dialect, Parameters
 _GROUPED = (
     "WITH step AS MATERIALIZED ({rows}) SELECT {bouncer_id}, {environment}, sum(counts), sum(counts * decision),"
     " sum(counts * success), max(odd), count(*),"
-    " (SELECT {position} FROM step ORDER BY {latest} LIMIT 1), (SELECT {row_key} FROM step ORDER BY {latest} LIMIT 1)"
+    " (SELECT {position} FROM step ORDER BY {latest} LIMIT 1), (SELECT {row_key} FROM step ORDER BY {latest} LIMIT 1),"
+    " (SELECT {repeated} FROM step)"
     " FROM step GROUP BY bouncer_id, environment"
 )
 _ROWS = (
@@ -16,7 +17,7 @@ _ROWS = (
     " CASE WHEN kind = '{decision}' THEN 1 ELSE 0 END AS decision,"
     " CASE WHEN kind = '{decision}' AND successful THEN 1 ELSE 0 END AS success,"
     " CASE WHEN {counts} THEN 1 ELSE 0 END AS counts, {odd} AS odd"
-    " FROM {events} WHERE {conditions} ORDER BY {order} LIMIT :rows"
+    " FROM {events} WHERE {conditions} ORDER BY {order} {limit}"
 )
 
 
@@ -31,6 +32,7 @@ def grouped(dialect: Dialect, rows: str) -> str:
         position=dialect.position,
         row_key=dialect.row_key,
         latest=latest,
+        repeated=dialect.repeated,
     )
 
 
@@ -73,6 +75,7 @@ def _rows(dialect: Dialect, conditions: Sequence[str], counts: str) -> str:
         events=EVENTS,
         conditions=" AND ".join(conditions),
         order=", ".join(dialect.order),
+        limit=dialect.limit,
     )
 
 
@@ -104,6 +107,39 @@ def number_behind(dialect: Dialect, cursor: Cursor) -> tuple[str, Parameters]:
     """Return the statement that counts the final rows behind a cursor."""
     condition, given = dialect.after(cursor)
     return f"SELECT count(*) FROM {EVENTS} WHERE {condition} AND {dialect.final}", given  # noqa: S608 - our own parts
+
+
+def newest(dialect: Dialect, cursor: Cursor) -> tuple[str, Parameters]:
+    """Return the statement for the newest row that is not behind a cursor."""
+    condition, given = dialect.up_to(cursor)
+    order = ", ".join(f"e.{name} DESC" for name in dialect.order)  # Of the view, and not the texts that are selected.
+    return f"{_said(dialect)} WHERE {condition} ORDER BY {order} LIMIT 1", given
+
+
+def at(dialect: Dialect, position: int, row_key: str | None) -> tuple[str, Parameters]:
+    """Return the statement for the rows at one place: a few, if their key does not tell them apart."""
+    condition, given = dialect.at(position, row_key)
+    return f"{_said(dialect)} WHERE {condition} LIMIT 100", given
+
+
+def _said(dialect: Dialect) -> str:
+    shown = f"{dialect.position}, {dialect.row_key}, {_short(dialect, 'bouncer_id')}, {dialect.said_at}"
+    return f"SELECT {shown} FROM {EVENTS} AS e"  # noqa: S608 - our own parts
+
+
+def repeated(dialect: Dialect) -> str:
+    """Return the statement for a place that several of the newest rows have."""
+    columns = ", ".join(dialect.order)
+    latest = ", ".join(f"{name} DESC" for name in dialect.order)
+    return (
+        f"SELECT {dialect.position}, {dialect.row_key} FROM"  # noqa: S608 - our own parts
+        f" (SELECT {columns} FROM {EVENTS} ORDER BY {latest} LIMIT {PROBED}) AS e"
+        f" GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+    )
+
+
+PROBED = 100_000
+"""How many of the newest rows a check compares: enough to show a key that is not unique, without reading all."""
 
 
 def without_position() -> str:

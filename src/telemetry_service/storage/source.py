@@ -10,9 +10,11 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func
 from telemetry_service.domain.errors import RowUnreadableError
 from telemetry_service.domain.source import (
     RESTORED,
+    Anchor,
     Begun,
     CatchUp,
     Cursor,
+    Era,
     Marker,
     Obstacle,
     Snapshot,
@@ -64,7 +66,7 @@ class SourceStore:
         }
         return self._update(begun, _CURSOR.c.position.is_(None))
 
-    def move(self, state: SourceState, cursor: Cursor, rows: int) -> bool:
+    def move(self, state: SourceState, cursor: Cursor, rows: int, anchor: Anchor | None) -> bool:
         """Move the cursor, before the rows are counted in the same transaction.
 
         False, with nothing changed, if another replica has moved it since ``state`` was read.
@@ -74,6 +76,7 @@ class SourceStore:
             "position": cursor.position,
             "row_key": cursor.row_key,
             "rows": SourceCursor.rows + rows,
+            **_anchored(anchor),
         }
         return self._update(moved, _CURSOR.c.version == state.version)
 
@@ -83,11 +86,11 @@ class SourceStore:
         return self._update({"version": version + 1, **here, **_seen(now, now, None)}, _CURSOR.c.version == version)
 
     def looked(self, state: SourceState) -> None:
-        """Note a look that met no obstacle."""
+        """Note a look that met no obstacle, unless another replica has moved the cursor since ``state`` was read."""
         # A source that went back stays so until a person decides; another replica may have noticed it meanwhile.
-        self._update(
-            _seen(state.looked_at, state.complete_until, state.marker), _CURSOR.c.obstacle.is_distinct_from(RESTORED)
-        )
+        here = and_(_CURSOR.c.obstacle.is_distinct_from(RESTORED), _CURSOR.c.version == state.version)
+        seen = _seen(state.looked_at, state.complete_until, state.marker)
+        self._update({**seen, **_anchored(state.begun.anchor if state.begun else None)}, here)
 
     def met(self, obstacle: Obstacle) -> bool:
         """Note why reading stopped; False if that was known already, or something worse is."""
@@ -184,7 +187,18 @@ class SourceStore:
 
 def _at(start: Start) -> dict[str, object]:
     cursor = start.cursor
-    return {"position": cursor.position, "row_key": cursor.row_key, "there": _text_of(start.there)}
+    here = {"position": cursor.position, "row_key": cursor.row_key, "there": _text_of(start.there)}
+    return {**here, **_anchored(start.anchor)}
+
+
+def _anchored(anchor: Anchor | None) -> dict[str, object]:
+    return {
+        "anchor_position": anchor.position if anchor else None,
+        "anchor_key": anchor.row_key if anchor else None,
+        "anchor_digest": anchor.digest if anchor else None,
+        "anchor_server": anchor.era.server if anchor else None,
+        "anchor_view": anchor.era.view if anchor else None,
+    }
 
 
 def _text_of(snapshot: Snapshot | None) -> str | None:
@@ -231,7 +245,15 @@ def _begun(row: RowMapping) -> Begun | None:
     if found is None:
         return None
     position, floor, at = found
-    return Begun(Cursor(position, row["row_key"]), floor, at, _there(row, _CURSOR.c.there))
+    return Begun(Cursor(position, row["row_key"]), floor, at, _there(row, _CURSOR.c.there), _anchor(row))
+
+
+def _anchor(row: RowMapping) -> Anchor | None:
+    found = _all(row, "anchor_position", "anchor_digest", "anchor_view")
+    if found is None:
+        return None
+    position, digest, view = found
+    return Anchor(position, row["anchor_key"], digest, Era(row["anchor_server"], view))
 
 
 def _there(row: RowMapping, column: ColumnElement[str | None]) -> Snapshot | None:

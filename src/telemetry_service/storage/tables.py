@@ -587,6 +587,13 @@ class SourceCursor(Base):
     """No row from this position on is ever caught up on."""
     there: Mapped[str | None] = mapped_column(Text)
     """The snapshot of what was there behind the first position already, and does not count."""
+    anchor_position: Mapped[int | None]
+    """The newest row that was read; None if it is not there."""
+    anchor_key: Mapped[str | None] = mapped_column(String(64))
+    anchor_digest: Mapped[str | None] = mapped_column(String(64))
+    anchor_server: Mapped[str | None] = mapped_column(String(64))
+    """When the server was started that had it; None of a file."""
+    anchor_view: Mapped[str | None] = mapped_column(String(64))
     began_at: Mapped[datetime | None]
     rows: Mapped[int]
     complete_until: Mapped[datetime]

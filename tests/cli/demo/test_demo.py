@@ -175,11 +175,34 @@ def test_ctrl_c_and_a_kill_leave_nothing_behind_and_it_goes_on_where_it_stopped(
         again.process.wait()
     assert_gone(tmp_path)
 
-    with Program("demo", "--port", "0", folder=tmp_path) as after_the_kill:
+    with Program("demo", "--port", "0", "--source", folder=tmp_path) as after_the_kill:
         third = Visitor(tmp_path, after_the_kill.wait_for_output(LAST_LINE))
         assert [item["transmission_id"] for item in third.history()] == before
+        assert_its_source_is_counted(third, tmp_path)
         assert after_the_kill.stop(signal.SIGTERM) == 0
     assert_gone(tmp_path)
+
+
+def assert_its_source_is_counted(visitor: Visitor, folder: Path) -> None:
+    """It fills up meanwhile, and the command that the demo prints catches up on what was there before."""
+    until = time.monotonic() + 60
+    while not visitor.get("/source")["rows"] and time.monotonic() < until:
+        time.sleep(0.5)
+    said = visitor.get("/source")
+    assert said["rows"] > 0
+    assert (said["obstacle"], said["catch_up"]) == (None, None)
+    (offered,) = re.findall(r"^ +\((\. .*telemetry-service source catch-up .*)\)$", visitor.printed, re.MULTILINE)
+    caught_up = subprocess.run(
+        ["/bin/sh", "-c", f"{offered} --yes"],
+        cwd=folder,
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert caught_up.returncode == 0, caught_up.stderr
+    assert "Catching up" in caught_up.stderr
+    assert visitor.get("/source")["catch_up"]["finished"]
 
 
 def test_a_demo_that_was_stopped_before_its_past_was_complete_starts_over(demo: Program, tmp_path: Path) -> None:

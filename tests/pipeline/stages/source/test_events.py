@@ -1,6 +1,8 @@
 """Events of the source count exactly once, from the first connection on."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from telemetry_service.domain.source import Obstacle, SourceState
+from telemetry_service.domain.source_errors import SourceRepeatedError, SourceRestoredError
 from telemetry_service.pipeline.actions.reset_source import plan_reset, reset_source
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Failpoint
 from telemetry_service.pipeline.snapshot import read_now
+from telemetry_service.pipeline.stages.source.check import check_source
 from telemetry_service.pipeline.stages.source.events import count_step
 from telemetry_service.pipeline.stages.source.reading import read_up_to_now
 from telemetry_service.pipeline.stages.tick import wake
@@ -232,6 +236,108 @@ def test_a_cluster_that_was_restored_is_not_read_until_someone_decides(
     assert counted(site) == Amount(6), "what was there at the decision is skipped, and nothing counts twice"
 
 
+@ON_BOTH_SOURCES
+def test_a_source_that_was_restored_and_written_past_the_cursor_is_noticed(
+    site: Site, audit: AuditTable, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Before the next look: its positions have been given out again, so no position tells it."""
+    counted(site)
+    audit.write(other(), other())
+    with restored(audit, tmp_path, request):
+        for _ in range(3):
+            audit.write(other())
+        assert counted(site) == Amount(5)
+    for _ in range(20):  # The Control Plane is faster than this service.
+        audit.write(other("bnc-9"))
+    assert counted(site) == Amount(5)
+    assert obstacle(site).code == "source-restored"
+    assert isinstance(check_source(site.runtime).error, SourceRestoredError)
+    assert reset_source(site.runtime, plan_reset(site.runtime, None), ADMIN) is not None
+    audit.write(other())
+    assert counted(site) == Amount(6)
+
+
+@ON_BOTH_SOURCES
+def test_what_owners_do_to_rows_that_were_read_is_no_restored_source(
+    site: Site, audit: AuditTable, request: pytest.FixtureRequest
+) -> None:
+    """Retention and erasure delete rows, views change, servers restart: none of it stops the reading for ever."""
+    counted(site)
+    expected = 0
+    for script in (
+        "DELETE FROM audit_log WHERE id = (SELECT max(id) FROM audit_log)",
+        "DELETE FROM audit_log",
+        raw_events(audit, bouncer_id="'renamed'", environment="'sandbox'"),
+    ):
+        audit.write(other(), other())
+        expected += 2
+        assert counted(site).events == expected
+        audit.run(script)
+        assert counted(site).events == expected
+        if audit.kind == "postgresql":
+            request.getfixturevalue("source_server").restart()
+            counted(site)  # Its pooled connection is gone.
+        audit.write(other())
+        expected += 1
+        assert counted(site).events == expected, script
+        assert state(site).obstacle is None, script
+
+
+def test_rows_that_a_key_does_not_tell_apart_count_each(site: Site, source_server: PostgresServer) -> None:
+    audit = _postgresql(site, source_server)
+    audit.run(raw_events(audit, row_key="id % 2", environment="'production'"))
+    counted(site)
+    site.runtime.source_reading.share = 1_000
+    audit.write(*[other()] * 300)
+    assert counted(site) == Amount(300), "a step takes 50 rows, and what it cannot tell from the last of them"
+    audit.write(("bnc-1", "live", "x", "ok"), ("bnc 1", "live", "x", "ok"), *[other()] * 3)
+    assert counted(site) == Amount(300)
+    assert obstacle(site).code == "source-row-refused"
+    audit.run("DELETE FROM audit_log WHERE enforcement_point = 'bnc 1'")
+    assert counted(site) == Amount(304), "nothing was skipped with the row"
+    (warning,) = check_source(site.runtime).warnings
+    assert warning.startswith("Several rows of telemetry_source_events have the position ")
+
+
+def test_rows_with_one_position_stop_the_reading_of_a_file(site: Site, audit: AuditTable) -> None:
+    audit.run(raw_events(audit, position="(id + 1) / 2", environment="'production'"))
+    counted(site)
+    audit.write(other(), other(), other())
+    assert counted(site) == Amount()
+    assert obstacle(site).code == "source-position-repeated"
+    assert isinstance(check_source(site.runtime).error, SourceRepeatedError)
+    audit.run(raw_events(audit, environment="'production'"))
+    assert counted(site) == Amount(3)
+    audit.run(raw_events(audit, position="(id + 1) / 2 + 2", environment="'production'"))
+    audit.write(other(), other())
+    site.runtime.source_reading.share = 10_000
+    counted(site)
+    assert obstacle(site).text.startswith("Several rows of telemetry_source_events have the position 4. ")
+
+
+def test_keys_of_several_tables_are_refused_in_a_file(site: Site, audit: AuditTable) -> None:
+    counted(site)
+    audit.run("CREATE TABLE second (id INTEGER PRIMARY KEY AUTOINCREMENT, b TEXT, at TEXT);")
+    row = "SELECT id AS position, id AS row_key, {} AS occurred_at, {} AS bouncer_id, 'sandbox' AS environment,"
+    row += " 'x' AS kind, NULL AS successful FROM {}"
+    first, second = row.format("created_at", "enforcement_point", "audit_log"), row.format("at", "b", "second")
+    looked_up = row.format("created_at", "coalesce(b, 'bnc-1')", "audit_log LEFT JOIN second USING (id)")
+    looked_up = looked_up.replace("SELECT id AS position, id", "SELECT audit_log.id AS position, audit_log.id")
+    once_more = f"{first} WHERE id % 2 = 0 UNION ALL {first} WHERE id % 2"
+    for query, refused in (
+        (f"{first} UNION ALL {second}", True),
+        (f"{first} UNION {second}", True),
+        (first, False),
+        (looked_up, False),
+        (once_more, False),
+    ):
+        audit.run(f"DROP VIEW telemetry_source_events; CREATE VIEW telemetry_source_events AS {query}")
+        counted(site)
+        met = state(site).obstacle
+        assert (met is not None) == refused, query
+        assert met is None or "combines the keys of several tables (audit_log, second)" in met.text
+
+
 def test_rows_of_another_cluster_are_noticed(site: Site, source_server: PostgresServer) -> None:
     audit = _postgresql(site, source_server)
     counted(site)
@@ -310,6 +416,25 @@ def test_two_replicas_that_read_the_same_rows_count_them_once(site: Site, audit:
     second = site.open(meanwhile)
     count_step(second)
     assert counted(site) == Amount(2)
+
+
+@contextmanager
+def restored(audit: AuditTable, folder: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make a backup of a source, and put it in the place of the source at the end."""
+    if audit.kind == "sqlite":
+        shutil.copyfile(audit.owner_url, folder / "backup")
+        yield
+        shutil.copyfile(folder / "backup", audit.owner_url)
+        return
+    server: PostgresServer = request.getfixturevalue("source_server")
+    server.stop()
+    backup = server.back_up()
+    server.start()
+    yield
+    server.stop()
+    server.restore(backup)
+    shutil.rmtree(backup)
+    server.start()
 
 
 def _postgresql(site: Site, server: PostgresServer) -> AuditTable:

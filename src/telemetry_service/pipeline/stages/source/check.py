@@ -61,6 +61,8 @@ def check_source(runtime: Runtime) -> SourceReport:
             begun = state.begun if state else None
             if begun is not None and look.went_back(begun.cursor, horizon):
                 return SourceReport(horizon, state, SourceRestoredError())
+            if begun is not None:
+                look.anchor(begun)
             return SourceReport(horizon, state, None, look.warnings())
     except SourceError as error:
         return SourceReport(None, state, error)

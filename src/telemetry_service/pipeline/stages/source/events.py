@@ -9,7 +9,7 @@ from datetime import timedelta
 from telemetry_service.domain.actor import SERVICE
 from telemetry_service.domain.admission import Counters
 from telemetry_service.domain.ledger import Kind
-from telemetry_service.domain.source import Begun, Horizon, SourceState, Step
+from telemetry_service.domain.source import Anchor, Begun, Horizon, SourceState, Step
 from telemetry_service.domain.source_errors import SourceFullError, SourceRestoredError
 from telemetry_service.log.events import Event
 from telemetry_service.log.write import log_event
@@ -36,24 +36,25 @@ def count_step(runtime: Runtime) -> bool:
         _begin(runtime)
         return False
     now = runtime.clock.now()
-    horizon, step = _read(runtime, state.begun)
+    horizon, step, anchor = _read(runtime, state.begun)
     runtime.failpoint(Failpoint.SOURCE_READ)
     if step.rows:
         _count(runtime, state, step)
         return True
-    _note_look(runtime, state.after_look(horizon, now))
+    _note_look(runtime, state.after_look(horizon, now, anchor))
     return False
 
 
-def _read(runtime: Runtime, begun: Begun) -> tuple[Horizon, Step]:
-    """Return what can be read, and the next step."""
+def _read(runtime: Runtime, begun: Begun) -> tuple[Horizon, Step, Anchor | None]:
+    """Return what can be read, the next step, and the newest row before it."""
     assert runtime.source is not None  # noqa: S101 - the caller has asked
     with runtime.source.look() as look:
         look.require_contract()
         horizon = look.horizon()
         if look.went_back(begun.cursor, horizon):
             raise SourceRestoredError
-        return horizon, look.step(begun.cursor, runtime.source_reading.share, apart_from=begun.there)
+        anchor = look.anchor(begun)
+        return horizon, look.step(begun.cursor, runtime.source_reading.share, apart_from=begun.there), anchor
 
 
 def _begin(runtime: Runtime) -> None:
@@ -73,7 +74,7 @@ def _count(runtime: Runtime, state: SourceState, step: Step) -> None:
     try:
         with runtime.database.write() as tx:
             period = tx.periods.share_open()
-            if not tx.source.move(state, step.end, step.counted):
+            if not tx.source.move(state, step.end, step.counted, step.anchor):
                 return  # Another replica has counted these rows.
             add_step(runtime, tx, period.period_id, step)
             runtime.source_reading.counted = True
@@ -103,7 +104,9 @@ def _note_look(runtime: Runtime, state: SourceState) -> None:
     if before is None or before.version != state.version:
         return  # Another replica has read on.
     reading = runtime.source_reading
-    idle = before.obstacle is None and not reading.counted
+    # What an older copy of the source would lack must be known before one can take its place.
+    same_row = before.begun is not None and state.begun is not None and before.begun.anchor == state.begun.anchor
+    idle = before.obstacle is None and not reading.counted and same_row
     if idle and timedelta(0) <= state.looked_at - before.looked_at < _NOTED_EVERY:
         return
     reading.counted = False

@@ -15,4 +15,5 @@ def start_now(runtime: Runtime) -> Start:
         raise SourceMissingError
     with runtime.source.look() as look:
         look.require_contract()
-        return Start(Cursor(look.horizon().below), look.there())
+        cursor = Cursor(look.horizon().below)
+        return Start(cursor, look.there(), look.newest(cursor))
