@@ -43,6 +43,17 @@ class PostgresServer:
         server._run("initdb", "-D", str(server._cluster), "-U", _SUPERUSER, "--auth=trust", "-E", "UTF8", "--no-sync")
         return server
 
+    @classmethod
+    def replica_of(cls, primary: "PostgresServer") -> Self:
+        """Return a read-only replica of a running server, which is not running yet."""
+        account = Account.choose()
+        folder = make_folder(account)
+        (folder / "cluster").symlink_to(make_folder(account, in_memory=True))
+        server = cls(folder, primary.binaries, primary._options)  # noqa: SLF001 - a server, too
+        source = ("-h", str(primary.folder), "-U", _SUPERUSER)
+        server._run("pg_basebackup", "-D", str(server._cluster), *source, "-R", "-c", "fast", "--no-sync")
+        return server
+
     @property
     def _cluster(self) -> Path:
         return self.folder / "cluster"

@@ -117,6 +117,17 @@ class SourcePositionsError(SourceError):
     next_step = "Give the rows positions of this cluster, as docs/integrating.md shows for a moved database."
 
 
+class SourceReplicaBehindError(SourceError):
+    """Reading cannot begin on a replica while a transaction of its cluster runs for long."""
+
+    code = "source-replica-behind"
+    sentence = (
+        "A transaction of the cluster behind this read-only replica has been open for so long that it is not known"
+        " which rows were there already. Reading has not begun."
+    )
+    next_step = "Let the transaction end. Reading then begins automatically."
+
+
 class SourceRepeatedError(SourceError):
     """A file has several rows with one position, so some of them would be missed."""
 

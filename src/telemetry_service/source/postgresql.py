@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Era, Horizon, Snapshot
-from telemetry_service.domain.source_errors import SourcePositionsError, SourceSchemaError
+from telemetry_service.domain.source_errors import SourcePositionsError, SourceReplicaBehindError, SourceSchemaError
 from telemetry_service.source.contract import Column, problems_of
 from telemetry_service.source.dialect import Dialect, Parameters
 from telemetry_service.storage.deadline import Patience
@@ -40,10 +40,17 @@ _NOT_REACHED = text(
     f"SELECT 1 FROM {EVENTS} WHERE position >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT 1"  # noqa: S608 - our own
 )
 _THERE = text(
-    f"SELECT s::text, (SELECT e.position::text FROM {EVENTS} AS e"  # noqa: S608 - our own
+    f"SELECT s::text, pg_is_in_recovery(), (SELECT e.position::text FROM {EVENTS} AS e"  # noqa: S608 - our own
     " WHERE e.position >= pg_snapshot_xmin(s) ORDER BY e.position DESC LIMIT 1)"
-    " FROM pg_current_snapshot() AS s WHERE NOT pg_is_in_recovery()"
+    " FROM pg_current_snapshot() AS s"
 )
+_THERE_ON_REPLICA = text(
+    f"SELECT DISTINCT e.position::text FROM {EVENTS} AS e"  # noqa: S608 - our own name
+    " WHERE e.position >= pg_snapshot_xmin(pg_current_snapshot())"
+)
+_MOST_BEHIND = 100_000
+"""How many transactions may have begun on a cluster since its oldest one that still runs, to begin on a replica of it:
+each of them is remembered."""
 _COLUMNS = text(
     "SELECT v.name, a.attname, lower(format_type(a.atttypid, NULL))"
     " FROM unnest(CAST(:views AS text[])) AS v(name)"
@@ -129,11 +136,18 @@ def _horizon(connection: Connection) -> Horizon:
 
 
 def _there_now(connection: Connection) -> Snapshot | None:
-    found = connection.execute(_THERE).first()
-    # On a replica, a snapshot does not say which transactions were running: skipping by it could lose rows.
-    if found is None or found[1] is None:
+    said, on_replica, newest = connection.execute(_THERE).one()
+    if newest is None:
         return None
-    return Snapshot.parse(found[0]).up_to(int(found[1]))
+    snapshot = Snapshot.parse(said)
+    if not on_replica:
+        return snapshot.up_to(int(newest))
+    # There, a snapshot does not say which transactions were running. Those whose rows are there had ended.
+    if int(newest) - snapshot.oldest > _MOST_BEHIND:
+        raise SourceReplicaBehindError
+    ended = {int(position) for position in connection.execute(_THERE_ON_REPLICA).scalars()}
+    running = tuple(it for it in range(snapshot.oldest, int(newest)) if it not in ended)
+    return Snapshot(snapshot.oldest, int(newest) + 1, running).up_to(int(newest))
 
 
 def _went_back(_connection: Connection, cursor: Cursor, horizon: Horizon) -> bool:

@@ -1,5 +1,6 @@
 """Catching up on older rows, and deciding where to continue after a restore."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,10 +24,11 @@ from tests.pipeline.stages.source.test_events import counted, obstacle, state
 from tests.support.actors import ADMIN
 from tests.support.ledger import entries
 from tests.support.log_lines import lines_of
+from tests.support.postgres import PostgresServer
 from tests.support.reckoning import Amount
 from tests.support.site import Site
 from tests.support.site_fixtures import clock, server
-from tests.support.source import NOON, AuditTable, decision, documented, insert, other, rows_of
+from tests.support.source import NOON, AuditTable, decision, documented, insert, other, postgresql_audit_table, rows_of
 from tests.support.source_fixtures import ON_BOTH_SOURCES, ON_POSTGRESQL, audit, source_server
 from tests.support.source_fixtures import site as site_with_source
 
@@ -149,6 +151,32 @@ def test_what_is_there_does_not_count_although_an_older_transaction_runs(site: S
         assert counted(site) == Amount(25)
     assert counted(site) == Amount(31), "what was committed later counts"
     assert all_steps(site, NOON - 4 * DAY)[-1].counted == 1
+
+
+def test_what_is_there_does_not_count_on_a_replica_either(site: Site, source_server: PostgresServer) -> None:
+    audit = postgresql_audit_table(source_server)
+    with audit.connect() as long, audit.connect() as short:
+        insert(long, rows_of(other()))
+        audit.write(*[other()] * 25)
+        insert(short, rows_of(other(), other()))
+        audit.write(other())
+        replica = PostgresServer.replica_of(source_server)
+        try:
+            replica.start()
+            url = audit.reader_url.replace(str(source_server.folder), str(replica.folder))
+            site.runtime = site.open(replica=replace(site.replica, source_url=url))
+            assert counted(site) == Amount()
+            short.commit()
+            audit.write(other())
+            long.commit()
+            until = time.monotonic() + 20
+            while counted(site) != Amount(4) and time.monotonic() < until:
+                time.sleep(0.1)  # It follows.
+            assert counted(site) == Amount(4), "what was committed later counts, and nothing else"
+            assert state(site).obstacle is None
+        finally:
+            site.runtime.close()
+            replica.remove()
 
 
 @ON_POSTGRESQL
