@@ -23,9 +23,10 @@ from tests.support.dump import Dump, dump
 from tests.support.license_server import API_KEY, CUSTOMER, LicenseServer
 from tests.support.loopback import free_port
 from tests.support.programs import needs
+from tests.support.source import sqlite_audit_table
 
 (DOCUMENTED,) = blocks("From nothing, without a click")
-BY_THE_CLOCK = {"process_heartbeats", "ledger_verification"}
+BY_THE_CLOCK = {"process_heartbeats", "ledger_verification", "ledger_pending", "source_cursor"}
 """What the running service writes by itself, whatever the script does."""
 
 needs_curl = needs(shutil.which("curl"), "curl is not installed")
@@ -40,7 +41,7 @@ def site(tmp_path: Path) -> Iterator["Installation"]:
 
 
 class Installation:
-    """A folder that the script is run for."""
+    """A folder that the script is run for, beside a source that registers one of its bouncers otherwise."""
 
     def __init__(self, folder: Path, license_server: LicenseServer) -> None:
         self.folder, self._port = folder / "installation", free_port()
@@ -48,12 +49,15 @@ class Installation:
         self._key = folder / "api-key"
         self._key.write_text(f"{API_KEY}\n")
         (folder / "docs").symlink_to(ROOT / "docs")
+        audit = sqlite_audit_table(folder)
+        audit.register(("bnc-api-prd", "live", "pair-other"))
         self._environment = {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "TELEMETRY_LICENSE_SERVER_URL": license_server.server.url,
             "TELEMETRY_LICENSE_SERVER_CA_FILE": str(license_server.server.ca_pem_path),
             "TELEMETRY_LICENSE_SERVER_PUBLIC_KEY": license_server.public_key,
             "TELEMETRY_CUSTOMER_ID": CUSTOMER,
+            "TELEMETRY_SOURCE_DATABASE_URL": audit.reader_url,
         }
 
     def bring_up(self) -> str:

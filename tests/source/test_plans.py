@@ -3,7 +3,7 @@
 from telemetry_service.domain.source import Cursor, Snapshot, Span
 from telemetry_service.source import statements
 from telemetry_service.source.database import SourceDatabase
-from telemetry_service.source.dialect import Dialect
+from telemetry_service.source.dialect import Dialect, Parameters
 from telemetry_service.source.postgresql import POSTGRESQL
 from telemetry_service.source.sqlite import SQLITE
 from tests.support.source import NOON, AuditTable
@@ -23,9 +23,14 @@ _DIALECTS = {"postgresql": POSTGRESQL, "sqlite": SQLITE}
 def plan(source: SourceDatabase, dialect: Dialect, cursor: Cursor, span: Span | None) -> str:
     """Return how the database runs a step."""
     rows, given = statements.rows_behind(dialect, cursor, span)
+    return plan_of(source, dialect, statements.grouped(dialect, rows), {**given, "rows": 1_000})
+
+
+def plan_of(source: SourceDatabase, dialect: Dialect, statement: str, given: Parameters) -> str:
+    """Return how the database runs a statement."""
     explain = "EXPLAIN" if dialect is POSTGRESQL else "EXPLAIN QUERY PLAN"
     with source.look() as look:
-        lines = look._read(f"{explain} {statements.grouped(dialect, rows)}", **given, rows=1_000)  # noqa: SLF001
+        lines = look._read(f"{explain} {statement}", **given)  # noqa: SLF001
     return "\n".join(str(line[-1]) for line in lines)
 
 
@@ -44,5 +49,10 @@ def test_a_step_reads_the_rows_of_its_index_in_order(audit: AuditTable) -> None:
         for span in (None, Span(2**40, NOON, None), Span(2**40, NOON, None, Snapshot(9, 2**40 + 1, (10,)))):
             found = plan(source, dialect, cursor, span)
             assert expected in found, found
+            assert unwanted not in found, found
+        at = statements.at(dialect, cursor.position, cursor.row_key or "7")
+        for statement, given in (statements.newest(dialect, cursor), at):
+            found = plan_of(source, dialect, statement, given)
+            assert ("Index Scan" if audit.kind == "postgresql" else "SEARCH audit_log USING INTEGER") in found, found
             assert unwanted not in found, found
     source.close()
