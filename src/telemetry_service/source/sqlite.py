@@ -35,6 +35,7 @@ _VIEW = text("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = :name")
 _DEFINITION = text("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = :name")
 _PLAN = f"EXPLAIN QUERY PLAN SELECT position FROM {EVENTS} WHERE position > 0"  # noqa: S608 - our own name
 _TABLE = re.compile(r"(?:SCAN|SEARCH) (?:TABLE )?(?P<table>\S+)(?P<by_key>.*INTEGER PRIMARY KEY \(rowid>\?\))?")
+_UNIONS = ("COMPOUND QUERY", "MERGE (")
 _COUNTING = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")
 _GIVEN_OUT = text("SELECT name, CAST(seq AS INTEGER) FROM sqlite_sequence")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -164,7 +165,7 @@ def _problems(connection: Connection) -> tuple[str, ...]:
 def _combined(connection: Connection) -> set[str]:
     """Return the tables whose keys a view combines with UNION; none if it combines none."""
     steps = connection.exec_driver_sql(_PLAN).all()
-    unions = {step[0] for step in steps if step[3] == "COMPOUND QUERY"}
+    unions = {step[0] for step in steps if step[3].startswith(_UNIONS)}
     arms = [step[0] for step in steps if step[1] in unions]
     return {table for arm in arms if (table := _keyed([step[3] for step in steps if step[1] == arm]))}
 
