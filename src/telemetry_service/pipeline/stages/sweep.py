@@ -4,7 +4,7 @@ It reads in short transactions, and waits between two of them as long as the las
 it. Its verdict is sealed, and everything that says "verified" without checking says when the sweep did.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic, perf_counter
@@ -98,7 +98,7 @@ def sweep(runtime: Runtime, late: timedelta = timedelta(0)) -> Verification | No
     kept = _keep(runtime, found)
     # An entry at each waking must not keep the rest from being verified. But what was just found stays in the health,
     # even if it is repaired by the entry about it.
-    return kept if kept.problems else _go_on(runtime, kept) or kept
+    return _go_on(runtime, kept, {*kept.problems} - {*last.problems}) or kept
 
 
 def _is_gone(tx: Transaction, last: Verification) -> bool:
@@ -134,21 +134,26 @@ def _without_rows(problems: Iterable[Problem]) -> Iterator[Problem]:
     return (problem for problem in problems if problem.code not in CODES)
 
 
-def _go_on(runtime: Runtime, last: Verification) -> Verification | None:
-    """Verify a little more of everything; if the end is not what is known, verify all of it again and keep that."""
+def _go_on(runtime: Runtime, last: Verification, just_found: Collection[Problem] = frozenset()) -> Verification | None:
+    """Verify a little more of everything; if the end is not what is known, verify all of it again and keep that.
+
+    What was ``just_found`` is kept with it.
+    """
     round_ = runtime.swept.round = runtime.swept.round or Round(runtime)
     with runtime.database.read() as tx:
         if round_.go_on(tx):
             return None
     found, runtime.swept.round = round_.finish(), None
     differs = found is not None and {*found.problems} != {*last.problems}
-    return verify_everything(runtime) if differs else None
+    return verify_everything(runtime, just_found) if differs else None
 
 
-def verify_everything(runtime: Runtime) -> Verification | None:
-    """Verify everything now and keep the verdict; None if the process is to stop."""
+def verify_everything(runtime: Runtime, just_found: Collection[Problem] = frozenset()) -> Verification | None:
+    """Verify everything now and keep the verdict, with what was ``just_found``; None if the process is to stop."""
     found = examine_everything(runtime, considerate=True)
-    return None if found is None else _keep(runtime, found)
+    if found is None:
+        return None
+    return _keep(runtime, replace(found, problems=_sorted({*found.problems, *just_found})))
 
 
 def examine_everything(runtime: Runtime, *, considerate: bool = False) -> Verification | None:
