@@ -284,6 +284,16 @@ def test_a_verification_that_fails_is_a_warning_at_once(site: Site) -> None:
 
 
 @ON_BOTH
+def test_whatever_number_a_row_has_the_sweep_finds_what_was_changed_in_it(site: Site) -> None:
+    prepared(site)
+    wake(site.runtime)
+    for sequence, found in ((0, {"row_changed"}), (-(2**63), {"row_unreadable"}), (2**63 - 1, {"row_unreadable"})):
+        with changed(site.replica.database_url, run(f"UPDATE {LOGS} SET sequence = {sequence}, records_sent = 7")):
+            assert codes(site) == found, sequence
+    assert codes(site) == set()
+
+
+@ON_BOTH
 def test_a_line_or_a_head_with_a_number_that_is_too_large_stops_neither_acts_nor_verifications(site: Site) -> None:
     verified(site)
     copied = f"INSERT INTO {LEDGER} (seq, line, kind, at, actor) SELECT {{}}, line, kind, at, actor FROM {LEDGER}"

@@ -6,7 +6,7 @@ payload leaves is read from the chain itself.
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -50,6 +50,8 @@ class Chain:
     """Whether all transmissions were erased since the first one."""
     head: Head | None = None
     """The end of the ledger, which it was followed to; None if it could not be."""
+    as_verified: bool = False
+    """Whether the latest line that a verification has seen is there, unless the first one is later."""
 
 
 def chain_of(
@@ -72,12 +74,12 @@ def chain_of(
         known: Lines that a verification has seen: those that are not older than the first one must be there.
     """
     expected = {head.seq: head for head in known}
-    for trusted in (verdict, None) if verdict and verdict.ours_since is not None else (None,):
+    for trusted in (verdict,) if verdict is None else (verdict, None):
         reader = _Reader(transmission_id, keys, expected, trusted)
         if readable(lambda: _read_all(tx, reader)) is None:  # noqa: B023 - it is called now
             break
         if reader.has_met:
-            return reader.chain()
+            return replace(reader.chain(), as_verified=trusted is verdict)
     return Chain(tx.ledger.of_transmission(transmission_id), complete=False)
 
 
@@ -93,11 +95,19 @@ def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list
 
     Nothing if one may be missing or is not ours, or if the transmission was erased: then someone has put its row back.
     """
+    return claims_as_verified(runtime, tx, transmission_id)[0]
+
+
+def claims_as_verified(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> tuple[list[Claims], bool]:
+    """Return the same, and whether the chain has the latest line that a verification has seen.
+
+    If not, the ledger was replaced, or something shows this query something else than those of the sweep.
+    """
     keys, verdict = runtime.ledger_keys(tx), runtime.swept.verdict or read_verification(runtime, tx)
     chain = chain_of(tx, transmission_id, keys, verdict)
     usable = chain.complete and not chain.erased
     found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
-    return found if found and _is_first(found[0]) else []
+    return found if found and _is_first(found[0]) else [], chain.as_verified
 
 
 def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> Claims | None:
@@ -118,7 +128,7 @@ class _Reader:
         """Believe a verdict which of the lines up to the one that it names are ours, if the chain leads to that one."""
         self.transmission_id, self._keys = transmission_id, frozenset(keys.items())
         self._vouched = _NONE if verdict is None else Head(verdict.seq, verdict.sha256)
-        self._ours_since = 0 if verdict is None else verdict.ours_since or 0
+        self._ours_since = None if verdict is None else verdict.ours_since
         self._left = dict(known)
         self._last = self._head = _NONE
         self._complete, self._erased, self._about = True, False, list[StoredLine]()
@@ -139,7 +149,7 @@ class _Reader:
         self._complete &= said.get("seq") == line.seq and self._left.pop(line.seq, place) == place
         if line.seq == self._vouched.seq:
             self._met = place == self._vouched
-        self._complete = self._complete and (line.seq <= self._vouched.seq or _is_ours(line.line, self._keys))
+        self._complete = self._complete and (self._is_vouched(line.seq) or _is_ours(line.line, self._keys))
         self._erased |= erases_all(said) and _is_ours(line.line, self._keys)  # Even where the chain is broken.
         if self.transmission_id == line.transmission_id or said.get("transmission_id") == str(self.transmission_id):
             self._about.append(line)
@@ -153,7 +163,10 @@ class _Reader:
     def _begin(self, seq: int) -> None:
         self._left = {known: head for known, head in self._left.items() if known >= seq}
         if seq <= self._vouched.seq:
-            self._met, self._complete = False, self._ours_since <= seq
+            self._met, self._complete = False, self._ours_since is None or self._ours_since <= seq
+
+    def _is_vouched(self, seq: int) -> bool:
+        return self._ours_since is not None and seq <= self._vouched.seq
 
 
 @lru_cache(_MOST)

@@ -11,7 +11,7 @@ from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.outcome import may_have_arrived
 from telemetry_service.domain.release import WaitsFor, wait_of
 from telemetry_service.domain.transmissions import State, Transmission, nothing_can_have_arrived
-from telemetry_service.pipeline.claims import all_claims, signed_claims
+from telemetry_service.pipeline.claims import all_claims, claims_as_verified, signed_claims
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.storage.database import Transaction
@@ -38,6 +38,8 @@ class Prepared:
     accepted: bool
     restored: bool
     """Whether it waited in a backup that was restored, so that it may have arrived without an entry."""
+    as_verified: bool
+    """Whether the latest entry that a verification has seen was there, too."""
 
     @property
     def may_leave(self) -> bool:
@@ -62,7 +64,7 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         PayloadChangedError: it is not the one that was signed, its signature cannot be verified, it was erased, or the
             ledger lacks an entry since: the missing one may have replaced or withdrawn it.
     """
-    signed = all_claims(runtime, tx, transmission.transmission_id)
+    signed, as_verified = claims_as_verified(runtime, tx, transmission.transmission_id)
     claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
     content = tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
     if claims is None or content is None or claims.get("prepared_sha256") != transmission.prepared_sha256:
@@ -79,6 +81,7 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         withdrawn=Kind.WITHDRAWN.value in kinds,
         accepted=says_accepted(signed),
         restored=Kind.AWAITING_RELEASE.value in kinds,
+        as_verified=as_verified,
     )
 
 

@@ -57,10 +57,12 @@ class LedgerSweepStore:
         places = self._connection.execute(select(seq).where(seq > after).order_by(seq).limit(limit)).scalars().all()
         return [self._line(place) for place in places]
 
-    def sequences(self, after: int, limit: int) -> Sequence[int]:
-        """Return the numbers of the transmissions above ``after``, oldest first."""
-        number = TelemetryTransmissionLog.sequence
-        query = select(number).where(number > after).order_by(number).limit(limit)
+    def sequences(self, after: int | None, limit: int) -> Sequence[int]:
+        """Return the numbers of the transmissions above ``after``, oldest first, even those that no row can have."""
+        number: Any = type_coerce(TelemetryTransmissionLog.sequence, NullType)
+        query = select(number).order_by(number).limit(limit)
+        if after is not None:
+            query = query.where(number > after)
         return self._connection.execute(query).scalars().all()
 
     def transmission(self, sequence: int) -> tuple[Transmission, tuple[Attempt, ...]] | None:

@@ -6,6 +6,7 @@ transmission is released when the lease expires.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +17,7 @@ from telemetry_service.domain.clock import rfc3339, time_ordered_id
 from telemetry_service.domain.errors import (
     KeyUnusableError,
     NotConfiguredError,
+    NotVerifiedYetError,
     PayloadChangedError,
     PayloadContradictionError,
     PayloadSchemaUnknownError,
@@ -68,7 +70,9 @@ def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | Non
         PayloadContradictionError: the stored payload is not valid; nothing is claimed.
         PayloadSchemaUnknownError: a newer version made the payload, and sends it; nothing is claimed.
     """
-    return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
+    with suppress(NotVerifiedYetError):  # As are_as_stored does.
+        return runtime.database.write_again(lambda tx: _claim(runtime, tx, transmission_id, trigger))
+    return None
 
 
 def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
@@ -174,10 +178,13 @@ def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now
         PayloadChangedError: the stored payload is not the one that was signed.
         PayloadContradictionError: it does not match its schema.
         PayloadSchemaUnknownError: a newer version made it.
+        NotVerifiedYetError: the ledger lacks the latest entry that a verification has seen.
     """
     prepared = prepared_of(runtime, tx, transmission)
     if not prepared.may_leave:
         raise PayloadChangedError  # Someone has changed the row: it was not released, or it had ended.
+    if not prepared.as_verified:
+        raise NotVerifiedYetError
     return completed_at(runtime, prepared, now)
 
 

@@ -37,7 +37,8 @@ class TablesCheck:
     def __init__(self, runtime: Runtime, *, key_lost: bool) -> None:
         """Start at the oldest. After a key was lost, what it signed is still compared with the rows."""
         self._runtime, self._key_lost = runtime, key_lost
-        self._sequence, self._now = 0, runtime.clock.now()
+        self._sequence: int | None = None
+        self._now = runtime.clock.now()
         self.problems: list[Problem] = []
         self.unverified: set[UUID] = set()
         """Those that were accepted while a key was pinned, without a valid receipt."""
