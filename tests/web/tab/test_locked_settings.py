@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,31 @@ def test_each_control_is_disabled_and_says_by_which_variable(locked: Running) ->
     for name in ("api_key", "replace", "remove-key"):
         assert f'id="{name}"' not in shown
     assert KEY not in shown
+
+
+_ASKS_FOR_A_KEY = re.compile(r"\b(enter|paste|replace|save|type)\b[^.<]*\bkey\b|type the new one", re.IGNORECASE)
+_NOT_WHILE_LOCKED = {
+    "demo.html": "warns of a key, and asks for none",
+    "frame_login.html": "someone had typed a key before the session ended",
+    "login.html": "the same",
+    "macros/controls.html": "controls() leaves it out",
+    "settings/confirm.html": "someone has typed a key",
+    "settings/connection_buttons.html": "has Save only while someone enters a key",
+    "settings/key_entry.html": "connection.html includes it only if the key is not locked",
+    "settings/relogin.html": "names the variable instead",
+    "settings/remove_key.html": "a key of the deployment cannot be removed",
+    "settings/unsaved.html": "someone has typed a key",
+}
+
+
+def test_no_page_asks_for_a_key_that_the_deployment_sets(locked: Running) -> None:
+    root = Path(__file__).parents[3] / "templates"
+    asking = {path.relative_to(root) for path in root.rglob("*.html") if _ASKS_FOR_A_KEY.search(path.read_text())}
+    assert {str(path).removeprefix("telemetry/") for path in asking} == _NOT_WHILE_LOCKED.keys()
+    headers, _ = session(locked)
+    shown = locked.client.get(paths.TAB, headers=headers).text + page(locked)
+    assert not _ASKS_FOR_A_KEY.search(re.sub(r"<[^>]*>", "", shown))
+    assert "TELEMETRY_API_KEY" in (root / "telemetry/settings/relogin.html").read_text()
 
 
 def test_without_such_variables_nothing_is_locked(sqlite_url: str) -> None:

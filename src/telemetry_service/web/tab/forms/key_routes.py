@@ -13,6 +13,7 @@ from telemetry_service.domain.errors import (
     NotConfiguredError,
     RecentLoginRequiredError,
 )
+from telemetry_service.domain.locks import Setting
 from telemetry_service.identity.sessions import is_local_session
 from telemetry_service.pipeline.actions.configure import remove_api_key, reveal_api_key
 from telemetry_service.pipeline.queries.configuration import read_configuration
@@ -86,7 +87,8 @@ def _authenticate(visit: Visit, password: str | None) -> str | None:
 
 
 def _ask_password(visit: Visit, wrong: str | None, status: int = HTTPStatus.OK) -> Response:
-    return visit.dialog("telemetry/settings/relogin.html", {"relogin_wrong": wrong}, status)
+    locked = Setting.API_KEY in visit.runtime.deployment.locked
+    return visit.dialog("telemetry/settings/relogin.html", {"relogin_wrong": wrong, "key_locked": locked}, status)
 
 
 def _key(visit: Visit) -> dict[str, Any]:
