@@ -215,6 +215,16 @@ def every_text_is_whole(_s: Situation, v: Verdict, _rows: tuple[TransmissionText
     return whole and bool(v.waiting_note) and bool(v.next_send_note)
 
 
+def what_shows_the_health_is_not_what_it_advises(
+    _s: Situation, v: Verdict, _rows: tuple[TransmissionTexts, ...]
+) -> bool:
+    """``doctor`` and ``preview`` show it: to run them again would say the same again."""
+    return (
+        "un telemetry-service doctor" not in v.health.next_step
+        and "telemetry-service preview" not in v.health.next_step
+    )
+
+
 RULES: tuple[Callable[[Situation, Verdict, tuple[TransmissionTexts, ...]], bool], ...] = (
     says_connected_only_while_it_is,
     badge_and_health_agree,
@@ -234,6 +244,7 @@ RULES: tuple[Callable[[Situation, Verdict, tuple[TransmissionTexts, ...]], bool]
     what_cannot_be_sent_is_not_being_sent,
     a_row_that_waits_says_for_what,
     every_text_is_whole,
+    what_shows_the_health_is_not_what_it_advises,
 )
 
 
