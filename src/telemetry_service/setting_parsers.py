@@ -58,7 +58,11 @@ _POSTGRESQL_URL = re.compile(
     r"/[^?/]+(?:\?.*)?)"
 )
 _PORT_MAXIMUM = 65_535
-_TAKEN_HEADERS = frozenset({"authorization", "cookie", "host", "origin", "referer", "content-type", "x-csrf-token"})
+_TAKEN_HEADERS = re.compile(
+    r"(accept|cache|content|hx|if|proxy|sec|x-forwarded)-.+|idempotency-key|x-(csrf-token|history-query|polling"
+    r"|restored|request-id)|accept|authorization|connection|cookie|date|expect|forwarded|host|origin|referer|te|trailer"
+    r"|transfer-encoding|upgrade|user-agent"
+)
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")
 _ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")
 """The DER prefix of a SubjectPublicKeyInfo with an Ed25519 key of 32 bytes (RFC 8410)."""
@@ -442,7 +446,7 @@ def secret_text(text: str) -> SecretStr:
 
 def header_name(text: str) -> str:
     """Return the name of a header that has no other meaning."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", text) or text.lower() in _TAKEN_HEADERS:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", text) or _TAKEN_HEADERS.fullmatch(text.lower()):
         message = "must be letters, digits, and dashes, and no header with another meaning."
         raise RefusedValueError(message)
     return text

@@ -87,6 +87,23 @@ def test_settings_that_contradict_each_other_are_an_error_of_the_start(problem: 
     assert problem in str(refused.value)
 
 
+READ_FOR_SOMETHING_ELSE = (
+    *("Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Cookie"),
+    *("Forwarded", "Host", "HX-Current-URL", "HX-Request", "Idempotency-Key", "If-Match", "Origin", "Referer"),
+    *("Sec-Fetch-Site", "Transfer-Encoding", "User-Agent", "X-CSRF-Token", "X-Forwarded-For", "X-Forwarded-Prefix"),
+    *("X-Forwarded-Proto", "X-History-Query", "X-Polling", "X-Restored"),
+)
+ONLY_A_NAME = ("X-Control-Core-Identity", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion", "X-Identity")
+
+
+def test_no_header_that_means_something_else_says_who_someone_is() -> None:
+    for name in READ_FOR_SOMETHING_ELSE:
+        with pytest.raises(SettingsError, match="no header with another meaning"):
+            load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_HEADER": name})
+    for name in ONLY_A_NAME:
+        assert load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_HEADER": name})
+
+
 ROLES = RoleMapping("realm_access.roles", frozenset({"admins"}), frozenset({"staff"}))
 URL = RoleMapping("https://id.example/roles", frozenset({"admins"}), frozenset({"staff"}))
 CLAIMS: list[tuple[RoleMapping, dict[str, object], Role | None]] = [

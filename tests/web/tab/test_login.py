@@ -1,8 +1,11 @@
 """The page of the login (finding T18): it keeps the name, and who is logged in does not see it."""
 
+import re
+
 from telemetry_service.web.tab import paths
 from tests.support.actors import CLI
 from tests.support.running import PASSWORD, Running
+from tests.web.security.test_authorization import PAGE, ROUTES, VIEWED
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
@@ -38,3 +41,14 @@ def test_t18_a_browser_gets_a_page_wherever_it_goes(shared: Running) -> None:
     for path in ("/api/v1/nothing", "/metrics"):
         problem = shared.client.get(path, headers=BROWSER)
         assert problem.headers["content-type"] == "application/problem+json", path
+
+
+def test_v7_4_4_each_page_has_the_log_out(shared: Running) -> None:
+    cookies, _ = shared.log_in()
+    headers = {"Cookie": f"telemetry_session={cookies['telemetry_session']}", **BROWSER}
+    asked = [path for (method, path), rule in ROUTES.items() if method == "GET" and rule in {PAGE, VIEWED}]
+    pages = {path: shared.client.get(path, headers=headers) for path in asked if "{" not in path}
+    whole = {path: page.text for path, page in pages.items() if "<html" in page.text}
+    assert whole.keys() >= {paths.TAB, paths.SETTINGS, paths.ACTIVITY, paths.PROOF, paths.ACCESS}
+    out = re.compile(rf'action="{paths.LOGOUT}".*?<button class="slim" type="submit">Log out</button>', re.DOTALL)
+    assert [path for path, page in whole.items() if not out.search(page)] == [paths.LOGGED_IN], "where one closes it"

@@ -52,6 +52,12 @@ def note_login_page(request: Request, response: Response) -> None:
     response.set_cookie(value="shown", max_age=SESSION_SECONDS, **cookie(request, _LOGIN_PAGE, "strict"))
 
 
+def clear_login_page(request: Request, response: Response) -> None:
+    """Delete what the login page has left in the browser."""
+    if comes_from_login_page(request):
+        response.delete_cookie(**cookie(request, _LOGIN_PAGE, "strict"))
+
+
 def comes_from_login_page(request: Request) -> bool:
     """Whether our own page led the browser here, after it was shown the login."""
     return cookie_name(place_of(request), _LOGIN_PAGE) in request.cookies

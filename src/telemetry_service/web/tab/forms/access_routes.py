@@ -27,6 +27,7 @@ from telemetry_service.web.http.pools import checks_password
 from telemetry_service.web.security.authorization import page, viewer_page
 from telemetry_service.web.security.browsers import browser_of
 from telemetry_service.web.security.cookies import (
+    clear_login_page,
     clear_provider_cookies,
     clear_session_cookie,
     provider_cookies,
@@ -61,6 +62,7 @@ def forget_session(request: Request, response: Response) -> Response:
     clear_session_cookie(request, response)
     # A login that another tab has begun must not undo the log-out.
     clear_provider_cookies(request, response, provider_cookies(request))
+    clear_login_page(request, response)
     place = place_of(request)
     # This header concerns a whole origin, so below a path and in a frame it is left to the console.
     if not place.prefix and not place.embedded:
