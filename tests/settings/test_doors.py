@@ -101,7 +101,9 @@ def test_no_header_that_means_something_else_says_who_someone_is() -> None:
         with pytest.raises(SettingsError, match="no header with another meaning"):
             load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_HEADER": name})
     for name in ONLY_A_NAME:
-        assert load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_HEADER": name})
+        gateway = load_settings(VALID | GATEWAY | {"TELEMETRY_IDENTITY_HEADER": name}).doors.gateway
+        assert gateway is not None
+        assert gateway.header == name
 
 
 ROLES = RoleMapping("realm_access.roles", frozenset({"admins"}), frozenset({"staff"}))

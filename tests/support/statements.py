@@ -21,15 +21,15 @@ class Asked:
 
 @contextmanager
 def counted_statements() -> Iterator[Asked]:
-    """Count what the threads that serve requests ask of all engines of this process until the end of the block."""
-    asked = Asked()
+    """Count what this thread and those that serve requests ask of all engines of this process in the block."""
+    asked, test = Asked(), threading.current_thread()
 
     def execute(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if _serves() and not statement.lstrip().upper().startswith(_OF_A_TRANSACTION):
+        if _serves(test) and not statement.lstrip().upper().startswith(_OF_A_TRANSACTION):
             asked.statements.append(statement.split(maxsplit=1)[0])
 
     def begin(_connection: object) -> None:
-        asked.transactions += _serves()
+        asked.transactions += _serves(test)
 
     event.listen(Engine, "before_cursor_execute", execute)
     event.listen(Engine, "begin", begin)
@@ -40,6 +40,7 @@ def counted_statements() -> Iterator[Asked]:
         event.remove(Engine, "begin", begin)
 
 
-def _serves() -> bool:
-    """Whether this thread serves a request. The heartbeat has one of its own, and writes when it likes."""
-    return threading.current_thread().name.startswith("AnyIO")
+def _serves(test: threading.Thread) -> bool:
+    """Whether this is the test's thread, or serves a request. The heartbeat has its own, and writes when it likes."""
+    present = threading.current_thread()
+    return present is test or present.name.startswith("AnyIO")

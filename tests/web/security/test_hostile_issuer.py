@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -210,6 +211,11 @@ def test_several_tabs_of_one_browser_log_in_at_the_same_time(service: Running, i
         assert _get(service, paths.TAB, {SESSION: browser.cookies[SESSION]}).status_code == 200
     assert browser.under_way == 0
     assert browser.come_back(tabs[paths.TAB]).status_code == 401, "each counts once"
+    begun = browser.leave()
+    (own,) = (name for name in browser.cookies if name.startswith(COOKIE))
+    made_up = {**begun, "state": "x" * 43}
+    browser.cookies[f"{COOKIE}{sha256(made_up['state'].encode()).hexdigest()[:16]}"] = browser.cookies.pop(own)
+    assert browser.come_back(made_up).status_code == 401, "the cookie of another login under this name"
 
 
 def test_a_log_out_ends_the_logins_that_other_tabs_have_begun(service: Running, issuer: HostileIssuer) -> None:
@@ -280,6 +286,14 @@ def test_rotated_keys_are_followed_but_asked_for_only_now_and_then(service: Runn
     for _ in range(5):
         _log_in(service, issuer, lambda i, now, nonce: sign(ec_key("x"), i.claims(now, nonce=nonce)))
     assert issuer.asked.count("/jwks") == 0
+    assert _log_in(service, issuer, _right).status_code == 401
+    issuer.published = (issuer.key, new)
+    service.clock.advance(timedelta(seconds=31))
+    assert SESSION in _log_in(service, issuer, _right).cookies
+    issuer.published = (new,)  # Withdrawn, while the kept one still suits.
+    service.clock.advance(timedelta(minutes=9))
+    assert SESSION in _log_in(service, issuer, _right).cookies
+    service.clock.advance(timedelta(minutes=1))
     assert _log_in(service, issuer, _right).status_code == 401
 
 
