@@ -60,7 +60,7 @@ _POSTGRESQL_URL = re.compile(
 _PORT_MAXIMUM = 65_535
 _TAKEN_HEADERS = re.compile(
     r"(accept|cache|content|hx|if|proxy|sec|x-forwarded)-.+|idempotency-key|x-(csrf-token|history-query|polling"
-    r"|restored|request-id)|accept|authorization|connection|cookie|date|expect|forwarded|host|origin|referer|te|trailer"
+    r"|restored|request-id)|accept|authorization|connection|cookie|date|expect|forwarded|host|origin|referer|t(e|railer)"
     r"|transfer-encoding|upgrade|user-agent"
 )
 _PEM_PUBLIC_KEY = re.compile(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----")

@@ -90,7 +90,14 @@ def test_settings_that_contradict_each_other_are_an_error_of_the_start(problem: 
 READ_FOR_SOMETHING_ELSE = (
     *("Accept", "Accept-Encoding", "Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Cookie"),
     *("Forwarded", "Host", "HX-Current-URL", "HX-Request", "Idempotency-Key", "If-Match", "Origin", "Referer"),
-    *("Sec-Fetch-Site", "Transfer-Encoding", "User-Agent", "X-CSRF-Token", "X-Forwarded-For", "X-Forwarded-Prefix"),
+    *(
+        "Sec-Fetch-Site",
+        "Transfer-Encoding",
+        "User-Agent",
+        "X-CSRF-Token",
+        "X-Forwarded-For",
+        "X-Forwarded-Prefix",
+    ),
     *("X-Forwarded-Proto", "X-History-Query", "X-Polling", "X-Restored"),
 )
 ONLY_A_NAME = ("X-Control-Core-Identity", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion", "X-Identity")
