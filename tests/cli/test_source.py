@@ -83,3 +83,8 @@ def test_a_reset_says_what_it_does_before_it_does_it(cli: CommandLine, audit: Au
     ]
     assert acts(cli) == ["begun", "reset"]
     assert cli("source", "check").code == 0
+    assert cli("source", "reset", "--from", "cursor", "--yes").out.splitlines() == [
+        "The cursor moves from position 0 to 0.",
+        "0 rows that are there now will be counted, even if they were counted before.",
+        "Reading continues at position 0.",
+    ]

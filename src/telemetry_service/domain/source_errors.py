@@ -103,7 +103,10 @@ class SourceRestoredError(SourceError):
         "The source database has gone back: its position, or the row that was read last, is not there. It was restored"
         " from a backup, or it is another database. Nothing is read, so that nothing counts twice."
     )
-    next_step = "Decide where to continue, and run telemetry-service source reset --from now (or a position)."
+    next_step = (
+        "Decide where to continue, and run telemetry-service source reset --from now (or a position; or cursor, if it"
+        " was not restored)."
+    )
 
 
 class SourcePositionsError(SourceError):

@@ -14,14 +14,16 @@ from telemetry_service.cli.output import AsJson, say, say_as, say_on_stderr
 from telemetry_service.domain.phrases import counted, day
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from telemetry_service.domain.source import CatchUp
     from telemetry_service.pipeline.actions.catch_up import CatchUpPlan
-    from telemetry_service.pipeline.actions.reset_source import ResetDone
+    from telemetry_service.pipeline.actions.reset_source import ResetDone, ResetPlan
     from telemetry_service.pipeline.runtime import Runtime
 
-_NOW = "now"
+_NOW, _CURSOR = "now", "cursor"
 
-From = Annotated[str, typer.Option("--from", metavar="now|POSITION", help="Where to continue.")]
+From = Annotated[str, typer.Option("--from", metavar="now|cursor|POSITION", help="Where to continue.")]
 Since = Annotated[
     datetime, typer.Option("--from", metavar="DATE", formats=["%Y-%m-%d"], help="Count rows since this UTC day.")
 ]
@@ -54,21 +56,21 @@ def reset_source(*, from_: From, yes: Yes = False) -> None:
     """Decide where the source database is read from, after it was restored.
 
     With a position, everything from it on counts, again if it was counted before. With now, what is there when you
-    confirm is skipped.
+    confirm is skipped. With cursor, reading continues where it stopped: the database was not restored after all.
     """
-    position = _position(from_)
+    plan = _planned(from_)
     with opened_service() as service:
-        while (done := _confirmed_reset(service.runtime, position, yes=yes)) is None:
+        while (done := _confirmed_reset(service.runtime, plan, yes=yes)) is None:
             say("The service has read on meanwhile, so the numbers have changed.")
     if done.ended_catch_up:
         say("A catch-up that was not finished has ended.")
     say(f"Reading continues at position {done.position}.")
 
 
-def _confirmed_reset(runtime: "Runtime", position: int | None, *, yes: bool) -> "ResetDone | None":
+def _confirmed_reset(runtime: "Runtime", plan_of: "Callable[[Runtime], ResetPlan]", *, yes: bool) -> "ResetDone | None":
     from telemetry_service.pipeline.actions import reset_source as actions
 
-    plan = actions.plan_reset(runtime, position)
+    plan = plan_of(runtime)
     say(f"The cursor moves from position {plan.before.position} to {plan.after.cursor.position}.")
     say(f"{counted(plan.rows, 'row')} that are there now will be counted, even if they were counted before.")
     confirm(yes=yes)
@@ -115,10 +117,13 @@ def _with_bar(progress: "Iterable[CatchUp]") -> "CatchUp":
     return found
 
 
-def _position(text: str) -> int | None:
-    if text == _NOW:
-        return None
-    if not text.isdecimal() or len(text) > len(str(2**53)):
-        message = "must be now, or a position: a whole number."
+def _planned(text: str) -> "Callable[[Runtime], ResetPlan]":
+    from telemetry_service.pipeline.actions import reset_source as actions
+
+    if text == _CURSOR:
+        return actions.plan_continue
+    if text != _NOW and (not text.isdecimal() or len(text) > len(str(2**53))):
+        message = "must be now, cursor, or a position: a whole number."
         raise typer.BadParameter(message, param_hint="--from")
-    return int(text)
+    position = None if text == _NOW else int(text)
+    return lambda runtime: actions.plan_reset(runtime, position)

@@ -51,6 +51,18 @@ def plan_reset(runtime: Runtime, position: int | None) -> ResetPlan:
     return ResetPlan(begun.cursor, after, rows, floor, version, to_now=position is None)
 
 
+def plan_continue(runtime: Runtime) -> ResetPlan:
+    """Say what it does to continue behind the row that was read last: the source was not restored after all.
+
+    Raises:
+        SourceNotBegunError: the source was never read.
+        SourceError: the source cannot be read.
+    """
+    version, begun = _begun(runtime)
+    rows = number_behind(runtime, begun.cursor)
+    return ResetPlan(begun.cursor, Start(begun.cursor, begun.there), rows, begun.floor, version, to_now=False)
+
+
 def reset_source(runtime: Runtime, plan: ResetPlan, actor: Actor) -> ResetDone | None:
     """Continue as planned, or at the present moment; None if the service has read on and the numbers are others.
 

@@ -11,7 +11,7 @@ import pytest
 
 from telemetry_service.domain.source import Obstacle, SourceState
 from telemetry_service.domain.source_errors import SourceRepeatedError, SourceRestoredError
-from telemetry_service.pipeline.actions.reset_source import plan_reset, reset_source
+from telemetry_service.pipeline.actions.reset_source import plan_continue, plan_reset, reset_source
 from telemetry_service.pipeline.actions.send_now import send_now
 from telemetry_service.pipeline.queries.health import read_health
 from telemetry_service.pipeline.runtime import Failpoint
@@ -281,6 +281,23 @@ def test_what_owners_do_to_rows_that_were_read_is_no_restored_source(
         expected += 1
         assert counted(site).events == expected, script
         assert state(site).obstacle is None, script
+
+
+def test_what_only_looks_like_a_restored_source_continues_where_it_stopped(site: Site, audit: AuditTable) -> None:
+    audit.write(other())
+    counted(site)
+    audit.write(other(), other())
+    assert counted(site) == Amount(2)
+    floor = state(site).begun.floor  # type: ignore[union-attr]
+    audit.run("UPDATE audit_log SET enforcement_point = 'bnc-7' WHERE id = 3")
+    audit.write(other())
+    assert counted(site) == Amount(2)
+    assert obstacle(site).code == "source-restored"
+    plan = plan_continue(site.runtime)
+    assert plan.rows == 1
+    assert reset_source(site.runtime, plan, ADMIN) is not None
+    assert counted(site) == Amount(3), "nothing is lost, and nothing counts twice"
+    assert state(site).begun.floor == floor  # type: ignore[union-attr]
 
 
 def test_rows_that_a_key_does_not_tell_apart_count_each(site: Site, source_server: PostgresServer) -> None:
