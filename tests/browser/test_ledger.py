@@ -96,7 +96,10 @@ def test_no_token_can_push_an_entry_out_of_view(browser: Browser, ready: Console
         page.get_by_role("button", name="Filter").click()
         expect(page.locator("main")).to_contain_text("No entry matches these filters.")
         page.get_by_role("link", name="Clear filters").click()
+        page.get_by_role("link", name="Only what token:ops did").first.click()
         expect(page.locator("#activity-list")).to_contain_text("192.0.2.9")
+        expect(page.locator("#activity-list")).not_to_contain_text("admin")
+        expect(page.get_by_label(ACTOR, exact=True)).to_have_value(f"token {OPS.id}")
 
 
 def test_activity_is_an_audit_log_without_javascript(browser: Browser, ready: Console) -> None:

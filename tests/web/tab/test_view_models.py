@@ -82,6 +82,11 @@ def test_every_member_of_a_closed_set_has_its_words(table: dict[object, object],
     assert set(table) == set(closed_set)  # type: ignore[call-overload]  # an enumeration is iterable
 
 
+def test_every_kind_of_entry_is_in_one_group_of_the_filter() -> None:
+    grouped = [kind for kinds in words.ENTRY_GROUPS.values() for kind in kinds]
+    assert sorted(grouped) == sorted(Kind)
+
+
 @given(
     st.lists(st.integers(0, 2**40), min_size=1, max_size=40),
     st.lists(st.integers(0, 2**40), min_size=1, max_size=40),

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+from telemetry_service.domain.actor import ActorKind
 from telemetry_service.domain.ledger import Kind, LedgerFilter, resolved, salted_digests
 from telemetry_service.pipeline.snapshot import Snapshot
 from telemetry_service.sealing.ledger_key import unverified
@@ -38,6 +39,8 @@ class Activity:
     """The caller's address, if there was one."""
     transmission_id: UUID | None
     details: Mapping[str, Any]
+    token: str | None = None
+    """The ID of the service token that did it, which entries can be filtered by; None if no token did."""
     unreadable: str | None = None
     """The column that cannot be read, with its table; None if the whole row can be."""
 
@@ -104,7 +107,7 @@ def _activity(line: StoredLine | UnreadableLine, claims: Mapping[str, Any]) -> A
     details = {name: value for name, value in claims.items() if name not in _SHOWN_ELSEWHERE}
     who = _name(actor) if isinstance(actor, dict) else ""
     if isinstance(line, UnreadableLine):
-        return Activity(line.seq, None, None, who, None, None, {}, line.column)
+        return Activity(line.seq, None, None, who, None, None, {}, unreadable=line.column)
     return Activity(
         seq=line.seq,
         at=line.at,
@@ -113,7 +116,12 @@ def _activity(line: StoredLine | UnreadableLine, claims: Mapping[str, Any]) -> A
         source=None if source is None else str(source),
         transmission_id=line.transmission_id,
         details=details,
+        token=_token(actor) if isinstance(actor, dict) else None,
     )
+
+
+def _token(actor: Mapping[str, Any]) -> str | None:
+    return str(actor["id"]) if actor.get("type") == ActorKind.TOKEN and "id" in actor else None
 
 
 def _name(actor: Mapping[str, Any]) -> str:

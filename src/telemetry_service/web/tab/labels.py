@@ -171,6 +171,55 @@ ENTRY: dict[Kind, str] = {
     Kind.SEALED_AGAIN: "Sealed stored secrets again",
 }
 
+ENTRY_GROUPS: dict[str, tuple[Kind, ...]] = {
+    "Sending": (
+        Kind.PREPARED,
+        Kind.ATTEMPT,
+        Kind.ANSWERED,
+        Kind.TICK,
+        Kind.RETRIED,
+        Kind.AWAITING_RELEASE,
+        Kind.RELEASED,
+        Kind.APPROVED,
+        Kind.WITHDRAWN,
+        Kind.ACCEPTED_WITHOUT_RECEIPT,
+        Kind.CONNECTION_TESTED,
+    ),
+    "Settings and API key": (
+        Kind.SETTINGS,
+        Kind.KEY_SET,
+        Kind.KEY_REMOVED,
+        Kind.KEY_OVERLAP_ENDED,
+        Kind.KEY_REVEALED,
+        Kind.REVEAL_REFUSED,
+        Kind.DEPLOYMENT,
+    ),
+    "Access": (
+        Kind.LOGIN,
+        Kind.LOGIN_FAILED,
+        Kind.LOGIN_BLOCKED,
+        Kind.LOGOUT,
+        Kind.PASSWORD_SET,
+        Kind.PASSWORD_REFUSED,
+        Kind.SESSIONS_ENDED,
+        Kind.TOKEN_CREATED,
+        Kind.TOKEN_REVOKED,
+        Kind.TOKEN_REFUSED,
+    ),
+    "Data": (Kind.FACTS, Kind.SOURCE, Kind.EXPORTED, Kind.PROVED, Kind.IMPORTED, Kind.PURGED, Kind.ERASED),
+    "Ledger and installation": (
+        Kind.BEGUN,
+        Kind.MIGRATED,
+        Kind.RESTORED,
+        Kind.DATABASE_MOVED,
+        Kind.INSTANCE_ID_RESET,
+        Kind.VERIFY_FAILED,
+        Kind.CLOCK_MOVED,
+        Kind.LEDGER_KEY,
+        Kind.SEALED_AGAIN,
+    ),
+}
+"""The kinds of entries as the filter of the activity groups them."""
 
 ACTOR: dict[ActorKind, str] = {
     ActorKind.PERSON: "People",

@@ -70,6 +70,7 @@ _CONSTANTS: dict[str, Any] = {
     "ACTOR": labels.ACTOR,
     "CODE_NOTE": labels.CODE_NOTE,
     "ENTRY": labels.ENTRY,
+    "ENTRY_GROUPS": labels.ENTRY_GROUPS,
     "EXPLANATIONS": EXPLANATIONS,
     "FREQUENCY": labels.FREQUENCY,
     "LOCKED_OFF": LOCKED_OFF,

@@ -1,5 +1,6 @@
 """Who did what, as sentences."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from telemetry_service.web.tab.labels import ATTEMPT_TRIGGER, ENTRY, TRIGGER
 
 ON_A_PAGE = 50
 _FEW = 3
+_TOKEN = re.compile(r"token [A-Za-z0-9_-]{1,64}", re.ASCII)
 _DIGITS = 18
 Member = TypeVar("Member", bound=StrEnum)
 
@@ -101,7 +103,8 @@ class ActivityQuery:
     """A filter, and the page of its results, as in the address."""
 
     kind: Kind | None = None
-    actor: ActorKind | None = None
+    actor: str | None = None
+    """A kind of actors, or one service token: ``token tkn_7``."""
     days: Days = ANY
     before: int | None = None
     after: int | None = None
@@ -137,7 +140,7 @@ def activity_query_of(parameters: Mapping[str, str]) -> ActivityQuery:
     """Return the query in the parameters; what is not valid is left out, but days are shown again as typed."""
     return ActivityQuery(
         kind=_member(Kind, parameters.get("kind")),
-        actor=_member(ActorKind, parameters.get("actor")),
+        actor=_actor(parameters.get("actor", "")),
         days=days_of(parameters),
         before=_number(parameters.get("before")),
         after=_number(parameters.get("after")),
@@ -214,6 +217,10 @@ def _member(of: type[Member], text: str | None) -> Member | None:
         return of(text or "")
     except ValueError:
         return None
+
+
+def _actor(text: str) -> str | None:
+    return text if _TOKEN.fullmatch(text) else _member(ActorKind, text)
 
 
 def _number(text: str | None) -> int | None:
