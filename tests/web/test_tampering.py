@@ -41,8 +41,8 @@ from tests.web.api.test_facts import report, send
 from tests.web.security.test_authorization import PUBLIC, ROUTES, TAB
 
 BOUNCER = "b:1"
-NOT_PLAIN = ("/api-key/remove", "/history/export", "/entries/export", "/{decision}")
-"""Routes that need more than their path."""
+NOT_PLAIN = ("/api-key/remove", "/history/export", "/entries/export", "/{decision}", "/components")
+"""Routes that need more than their path: another parameter, or the demo mode."""
 
 WAKINGS = 120
 """As many as there are in ten minutes."""
