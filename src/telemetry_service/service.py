@@ -135,6 +135,7 @@ def open_service(settings: Settings, options: Options | None = None) -> Service:
     _ = service.runtime.client  # What is wrong with its files is an error of the start, and is found before the rows.
     refuse_wrong_views(service.runtime)
     start(service.runtime)
+    service.authentication.sessions.end_unadmitted(DEPLOYMENT)
     if settings.admin_password is not None:
         _set_first_password(service.authentication.accounts, settings.admin_password.get_secret_value())
     return service

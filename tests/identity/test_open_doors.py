@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from telemetry_service.domain.issuers import Doors
+from telemetry_service.domain.ledger import Kind
 from telemetry_service.identity.accounts import LOCAL_ADMINISTRATOR
 from telemetry_service.identity.authentication import Authentication, make_authentication
 from telemetry_service.identity.sessions import OpenedSession, Place, Proven
@@ -12,6 +13,7 @@ from telemetry_service.storage.database import Database
 from tests.identity.conftest import CHEAP, DOORS, KEY, PASSWORD, is_open
 from tests.support.actors import ADMIN, CLI, STRANGER, VIEWER
 from tests.support.frozen_clock import FrozenClock
+from tests.support.ledger import entries
 
 NEW, NOWHERE = "another good password", Place(None, None)
 MINUTE = timedelta(minutes=1)
@@ -64,3 +66,17 @@ def test_a2_no_session_outlasts_the_way_that_its_person_came_in(
         own = [bool(then.own_sessions.list(person, None)) for person in (LOCAL_ADMINISTRATOR, VIEWER)]
         others = [bool(then.others_sessions.people(person)) for person in (VIEWER, LOCAL_ADMINISTRATOR)]
         assert own == others == lasting, "who is not in is not listed"
+
+
+def test_a2_a_session_does_not_continue_when_its_way_in_opens_again(
+    administered: Authentication, database: Database, clock: FrozenClock
+) -> None:
+    local, remote = log_in(administered), administered.sessions.open(Proven(VIEWER, clock.now()), STRANGER)
+    administered.sessions.end_unadmitted(CLI)
+    assert [is_open(administered, one) for one in (local, remote)] == [True, True]
+    deployed(database, clock, replace(DOORS, local_login=False)).sessions.end_unadmitted(CLI)
+    assert [is_open(administered, one) for one in (local, remote)] == [False, True]
+    assert entries(database)[-1].kind is Kind.SESSIONS_ENDED
+    local = log_in(administered)
+    deployed(database, clock, replace(DOORS, local_login=False)).others_sessions.end_all(VIEWER, ADMIN)
+    assert [is_open(administered, one) for one in (local, remote)] == [False, True], "everyone else"

@@ -17,6 +17,9 @@ from telemetry_service.identity.sessions import has_ended, key_of, person_of_sto
 from telemetry_service.storage.database import Database, Transaction
 from telemetry_service.storage.identity import StoredSession
 
+_Key = tuple[str | None, str | None]
+"""Issuer and subject."""
+
 
 @dataclass(frozen=True, slots=True)
 class OtherPerson:
@@ -59,9 +62,9 @@ class OthersSessions:
         raise NotFoundError
 
     def end_all(self, asks: Person, actor: Actor) -> int:
-        """End the sessions of everyone else; return how many there were."""
+        """End the sessions of everyone else, whatever way they came in; return how many there were."""
         with self._database.write() as tx:
-            keys = self._by_person(tx, asks)
+            keys = self._unended(tx, asks)
             return self._noted(tx, sum(tx.identity.remove_sessions_of(*key) for key in keys), actor)
 
     def _noted(self, tx: Transaction, ended: int, actor: Actor) -> int:
@@ -69,13 +72,17 @@ class OthersSessions:
             tx.ledger.note(self._clock.now(), actor, Kind.SESSIONS_ENDED, {"sessions_ended": ended})
         return ended
 
-    def _by_person(self, tx: Transaction, asks: Person) -> dict[tuple[str | None, str | None], list[StoredSession]]:
+    def _by_person(self, tx: Transaction, asks: Person) -> dict[_Key, list[StoredSession]]:
+        now, found = self._clock.now(), self._unended(tx, asks)
+        return {key: sessions for key, sessions in found.items() if self._doors.admit(tx, key[0], now)}
+
+    def _unended(self, tx: Transaction, asks: Person) -> dict[_Key, list[StoredSession]]:
         now = self._clock.now()
-        found: dict[tuple[str | None, str | None], list[StoredSession]] = {}
+        found: dict[_Key, list[StoredSession]] = {}
         for one in tx.identity.all_sessions():
             if (one.issuer, one.subject) != key_of(asks) and not has_ended(one, now):
                 found.setdefault((one.issuer, one.subject), []).append(one)
-        return {key: sessions for key, sessions in found.items() if self._doors.admit(tx, key[0], now)}
+        return found
 
 
 def _other_person(sessions: Iterable[StoredSession]) -> OtherPerson:

@@ -301,6 +301,17 @@ class Sessions:
             ):
                 tx.ledger.note(self._clock.now(), person_of_stored(stored).actor(None), Kind.LOGOUT)
 
+    def end_unadmitted(self, actor: Actor) -> None:
+        """End the sessions whose way in the deployment has closed: if it opens again, they must not continue."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            people = {(one.issuer, one.subject) for one in tx.identity.all_sessions()}
+            closed = [person for person in people if not self._doors.admit(tx, person[0], now)]
+        if closed:
+            with self._database.write() as tx:
+                ended = sum(tx.identity.remove_sessions_of(*person) for person in closed)
+                tx.ledger.note(now, actor, Kind.SESSIONS_ENDED, {"sessions_ended": ended})
+
     def log_out(self, session: Session, actor: Actor) -> None:
         """End the session."""
         with self._database.write() as tx:

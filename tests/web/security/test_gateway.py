@@ -14,6 +14,9 @@ from telemetry_service.domain.base64url import to_base64url
 from telemetry_service.domain.errors import IdentityRefusedError
 from telemetry_service.identity.scopes import Scope
 from telemetry_service.log.events import Event
+from telemetry_service.sealing.keyring import generate_key
+from telemetry_service.service import Options, open_service
+from telemetry_service.settings import load_settings
 from telemetry_service.web.tab import paths
 from tests.support.databases import RunDatabases
 from tests.support.each import each
@@ -426,3 +429,14 @@ def test_t18_whom_the_console_names_sees_no_login(service: Running, gateway: Gat
         assert (led.status_code, led.headers["location"]) == (303, paths.ACCESS)
         assert _get(service, token, paths.ACCESS).status_code == status
     assert service.client.get(paths.LOGIN).status_code == 200
+
+
+def test_a2_a_start_with_a_closed_login_ends_its_sessions(sqlite_url: str, gateway: GatewayOfTest) -> None:
+    keys = {name: generate_key() for name in ("ENCRYPTION_KEY", "CREDENTIAL_ENCRYPTION_KEY")}
+    closed = {"TELEMETRY_DATABASE_URL": sqlite_url, "TELEMETRY_LOCAL_LOGIN": "false"}
+    with Running(sqlite_url, keys) as service:
+        cookies, _ = service.log_in()
+        other = open_service(load_settings(keys | closed | gateway.environment), Options(scheduled=False))
+        other.runtime.database.close()
+        cookie = {"Cookie": f"telemetry_session={cookies['telemetry_session']}"}
+        assert service.client.get(paths.TAB, headers=cookie).headers["location"].startswith(paths.LOGIN)
