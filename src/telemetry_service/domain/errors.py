@@ -74,6 +74,16 @@ class LedgerNotKeptError(StorageUnavailableError):
     )
 
 
+class ErasureNotKeptError(StorageUnavailableError):
+    """The database still has what was just deleted."""
+
+    code = "erasure-not-kept"
+    sentence = (
+        "The database did not delete all that was to be erased. Look for a trigger that someone has added, remove it,"
+        " and erase again."
+    )
+
+
 class MigrationUnderWayError(StorageBusyError):
     """Another process is migrating the database to the schema of its version."""
 

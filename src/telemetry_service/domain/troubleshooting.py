@@ -139,6 +139,11 @@ STORAGE: dict[type[StorageUnavailableError], str] = {
         "A trigger or a rule in the database drops or changes entries. The service has none: remove it, and find out"
         " who added it. Then everything works again."
     ),
+    errors.ErasureNotKeptError: (
+        "A trigger or a rule in the database keeps rows from being deleted. The service has none: remove it, and find"
+        " out who added it. If the ledger has an entry about the erasure already, what it names is erased only once a"
+        " second one has ended without this error."
+    ),
     errors.MigrationUnderWayError: (
         "A replica of a newer version is starting, or `migrate` is running, and has not finished within 10 seconds. A"
         " service that starts in the meantime waits until it is done; run a command again after that."

@@ -1,10 +1,11 @@
 """What is erased is gone from the database and from its file, and the ledger's lines stay."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from telemetry_service.domain.errors import AttemptUnderWayError
+from telemetry_service.domain.errors import AttemptUnderWayError, ErasureNotKeptError
 from telemetry_service.domain.ledger import Kind
 from telemetry_service.domain.transmissions import FAILED_STATES, AttemptTrigger
 from telemetry_service.pipeline.actions.erase import Erased, erase_everything, erase_persons, reset_instance_id
@@ -14,6 +15,7 @@ from telemetry_service.pipeline.stages.claim import claim
 from telemetry_service.pipeline.stages.deliver import deliver_due
 from telemetry_service.pipeline.stages.tick import wake
 from telemetry_service.storage.ledger import StoredLine, each_line
+from tests.pipeline.test_rows_put_back import write
 from tests.support.actors import ADMIN, CLI
 from tests.support.databases import ON_BOTH
 from tests.support.dump import dump
@@ -55,6 +57,30 @@ def lines(site: Site) -> list[StoredLine]:
 
 def last(site: Site) -> Activity:
     return entries(site.runtime.database)[-1]
+
+
+@ON_BOTH
+def test_an_erasure_that_a_trigger_prevents_is_not_said_to_be_done(lived_in: Site) -> None:
+    for table in ("ledger_salted_values", "extension_codes", "evidence", "telemetry_transmission_logs"):
+        allow = keep_from_being_deleted(lived_in, table)
+        with pytest.raises(ErasureNotKeptError):
+            erase_everything(lived_in.runtime, ADMIN)
+        allow()
+    erase_everything(lived_in.runtime, ADMIN)
+    assert last(lived_in).kind is Kind.ERASED
+
+
+def keep_from_being_deleted(site: Site, table: str) -> Callable[[], None]:
+    """Let a trigger keep all rows of a table, until the returned function is called."""
+    if site.replica.database_url.startswith("sqlite"):
+        write(site, f"CREATE TRIGGER keeps BEFORE DELETE ON {table} BEGIN SELECT RAISE(IGNORE); END")
+        return lambda: write(site, "DROP TRIGGER keeps")
+    write(
+        site,
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        f"CREATE TRIGGER keeps BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION keep()",
+    )
+    return lambda: write(site, f"DROP TRIGGER keeps ON {table}", "DROP FUNCTION keep()")
 
 
 @ON_BOTH

@@ -39,6 +39,7 @@ def erase_everything(runtime: Runtime, actor: Actor) -> Erased:
 
     Raises:
         AttemptUnderWayError: a transmission is being sent right now; nothing was erased.
+        ErasureNotKeptError: the database did not delete all of it.
     """
     note_all_counted(runtime)
     now = runtime.clock.now()
@@ -60,6 +61,10 @@ def erase_everything(runtime: Runtime, actor: Actor) -> Erased:
         }
         tx.ledger.note(now, actor, Kind.ERASED, said)
     delete_before(runtime, _EVERYTHING)
+    if not runtime.stopping.is_set():
+        with runtime.database.write() as tx:
+            tx.erasure.overwrite()
+            tx.erasure.rest(now)
     free_space(runtime)
     return Erased(transmissions, waiting, codes, persons)
 
