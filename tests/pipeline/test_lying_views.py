@@ -2,8 +2,12 @@
 
 # ruff: noqa: S608 - the statements of an intruder, made of names of our own
 
+from dataclasses import replace
 from uuid import UUID
 
+import pytest
+
+from telemetry_service.domain.ledger import Kind, digest_of
 from telemetry_service.domain.transmissions import State
 from telemetry_service.pipeline.actions.release import withdraw
 from telemetry_service.pipeline.actions.restored import follow_head
@@ -11,6 +15,8 @@ from telemetry_service.pipeline.queries.history import read_transmission
 from telemetry_service.pipeline.snapshot import read_now
 from telemetry_service.pipeline.stages.sweep import sweep
 from telemetry_service.pipeline.stages.tick import wake
+from telemetry_service.sealing.ledger_key import unverified
+from telemetry_service.storage.ledger import each_line
 from tests.pipeline.test_rows_put_back import WHY, prepared, verified, write
 from tests.support.actors import ADMIN
 from tests.support.databases import ON_BOTH
@@ -74,3 +80,27 @@ def test_a_withdrawn_payload_is_not_sent_although_each_read_is_answered_as_someo
     site.report(usage())
     site.tick()
     assert len(site.server.journal()) == 0, "the views are there for every payload"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_digest_of_the_ledger_that_is_sent_is_that_of_its_last_entry_whatever_the_row_of_the_head_says(
+    site: Site,
+) -> None:
+    """On SQLite, a view does not know which query it is for."""
+    site.runtime = site.open(replica=replace(site.replica, public_key=site.server.public_key))
+    waiting = prepared(site)
+    asked_alone = "current_query() LIKE 'SELECT ledger_head.seq, ledger_head.sha256 _FROM ledger_head'"
+    write(
+        site,
+        f"ALTER TABLE {HEAD} RENAME TO real_head",
+        f"CREATE VIEW {HEAD} AS SELECT id, seq, CAST(CASE WHEN {asked_alone} AND {CLAIMED} THEN 'leaks'"
+        " ELSE sha256 END AS varchar(64)) AS sha256, at, key_id, checkpoint FROM real_head",
+        f"CREATE FUNCTION move_head() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {_MOVE}; RETURN NEW; END'",
+        f"CREATE TRIGGER new_head INSTEAD OF UPDATE ON {HEAD} FOR EACH ROW EXECUTE FUNCTION move_head()",
+    )
+    verified(site)
+    wake(site.runtime)
+    with site.runtime.database.read() as tx:
+        lines = tx.ledger.of_transmission(waiting)
+        sent = next(unverified(line.line)["ledger"] for line in lines if line.kind == Kind.ATTEMPT)
+        assert sent in {digest_of(line.line) for line in each_line(tx.ledger)}

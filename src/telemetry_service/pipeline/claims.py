@@ -98,16 +98,16 @@ def all_claims(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> list
     return claims_as_verified(runtime, tx, transmission_id)[0]
 
 
-def claims_as_verified(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> tuple[list[Claims], bool]:
-    """Return the same, and whether the chain has the latest line that a verification has seen.
+def claims_as_verified(runtime: Runtime, tx: Transaction, transmission_id: UUID) -> tuple[list[Claims], Head | None]:
+    """Return the same, and the end of the chain; None if it lacks the latest line that a verification has seen.
 
-    If not, the ledger was replaced, or something shows this query something else than those of the sweep.
+    Then the ledger was replaced, or something shows this query something else than those of the sweep.
     """
     keys, verdict = runtime.ledger_keys(tx), runtime.swept.verdict or read_verification(runtime, tx)
     chain = chain_of(tx, transmission_id, keys, verdict)
     usable = chain.complete and not chain.erased
     found = _complete(line_about(line, keys, transmission_id) for line in chain.lines) if usable else []
-    return found if found and _is_first(found[0]) else [], chain.as_verified
+    return found if found and _is_first(found[0]) else [], chain.head if chain.as_verified else None
 
 
 def line_about(line: StoredLine, keys: Mapping[str, bytes], transmission_id: UUID) -> Claims | None:

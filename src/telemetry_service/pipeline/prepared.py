@@ -15,6 +15,7 @@ from telemetry_service.pipeline.claims import all_claims, claims_as_verified, si
 from telemetry_service.pipeline.runtime import Runtime
 from telemetry_service.sealing.digest import sha256_hex
 from telemetry_service.storage.database import Transaction
+from telemetry_service.storage.ledger import Head
 
 _PREPARES = frozenset({Kind.PREPARED.value, Kind.MIGRATED.value})
 """The kinds of lines that name the payload of a transmission. The latest one counts."""
@@ -38,8 +39,8 @@ class Prepared:
     accepted: bool
     restored: bool
     """Whether it waited in a backup that was restored, so that it may have arrived without an entry."""
-    as_verified: bool
-    """Whether the latest entry that a verification has seen was there, too."""
+    ledger_end: Head | None
+    """The latest entry; None if the latest one that a verification has seen is not there."""
 
     @property
     def may_leave(self) -> bool:
@@ -64,7 +65,7 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         PayloadChangedError: it is not the one that was signed, its signature cannot be verified, it was erased, or the
             ledger lacks an entry since: the missing one may have replaced or withdrawn it.
     """
-    signed, as_verified = claims_as_verified(runtime, tx, transmission.transmission_id)
+    signed, ledger_end = claims_as_verified(runtime, tx, transmission.transmission_id)
     claims = next((said for said in reversed(signed) if said["kind"] in _PREPARES), None)
     content = tx.evidence.get(transmission.transmission_id, transmission.prepared_sha256)
     if claims is None or content is None or claims.get("prepared_sha256") != transmission.prepared_sha256:
@@ -81,7 +82,7 @@ def prepared_of(runtime: Runtime, tx: Transaction, transmission: Transmission) -
         withdrawn=Kind.WITHDRAWN.value in kinds,
         accepted=says_accepted(signed),
         restored=Kind.AWAITING_RELEASE.value in kinds,
-        as_verified=as_verified,
+        ledger_end=ledger_end,
     )
 
 

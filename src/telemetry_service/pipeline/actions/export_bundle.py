@@ -60,18 +60,17 @@ class _Export:
         with self.runtime.database.write() as tx:
             snapshot = Snapshot(self.runtime, tx, now, decides=True)
             _check(snapshot)
-            head = tx.ledger.head().sha256
             chosen = tx.transmissions.to_export(now, MOST)
-            exported = tuple(it for known in chosen if (it := self._export(snapshot, known, head)))
+            exported = tuple(it for known in chosen if (it := self._export(snapshot, known)))
             if not exported:
                 return None
             left = tx.transmissions.count_to_export() - len(chosen)
-            bundle = bundled(exported, head, now, left)
+            bundle = bundled(exported, str(exported[-1].message.ledger), now, left)
             said: dict[str, Value] = {"of": "bundle", "transmissions": len(exported), "bundle_sha256": bundle.sha256}
             tx.ledger.note(now, self.actor, Kind.EXPORTED, said)
         return bundle
 
-    def _export(self, snapshot: Snapshot, transmission_id: UUID, head: str) -> Exported | None:
+    def _export(self, snapshot: Snapshot, transmission_id: UUID) -> Exported | None:
         runtime, tx, now = snapshot.runtime, snapshot.tx, snapshot.now
         before = readable(lambda: tx.transmissions.get(transmission_id))
         if before is None:
@@ -83,7 +82,7 @@ class _Export:
             return None
         except PayloadSchemaUnknownError:
             return None  # A replica of the newer version exports it.
-        sealed = export(runtime, tx, transmission_id, payload, snapshot.api_key, head, now)
+        sealed = export(runtime, tx, transmission_id, payload, snapshot.api_key, now)
         after = tx.transmissions.get(transmission_id)
         if sealed is None or after is None:
             return None

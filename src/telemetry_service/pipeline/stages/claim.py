@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from telemetry_service.domain.actor import SERVICE
@@ -60,6 +61,14 @@ class Claimed:
     trigger: AttemptTrigger
 
 
+class Completed(NamedTuple):
+    """What is sent."""
+
+    payload: bytes
+    ledger: str
+    """The digest of the latest entry, of the chain itself: whatever is in the row of the head would be sent, too."""
+
+
 def claim(runtime: Runtime, transmission_id: UUID, trigger: AttemptTrigger | None) -> Claimed | None:
     """Take the lease and write the attempt, with the digests of what it will send, in one transaction.
 
@@ -94,9 +103,9 @@ def _claim(runtime: Runtime, tx: Transaction, transmission_id: UUID, trigger: At
     transmission = tx.transmissions.get(transmission_id)
     assert transmission is not None  # noqa: S101 - it was claimed a statement ago
     earlier = tx.transmissions.attempts(transmission_id)
-    payload = completed(runtime, tx, transmission, now)
+    payload, ledger = completed(runtime, tx, transmission, now)
     encrypt = configuration.values.encrypt_payload
-    head = tx.ledger.head().sha256 if runtime.receipt_keys else None
+    head = ledger if runtime.receipt_keys else None
     old, present_key_id = read_overlap(runtime, tx, now), key_id(api_key)
     if old is not None and trigger is None and _was_refused(earlier, present_key_id):
         api_key = old.api_key
@@ -146,8 +155,8 @@ def _tried_as(before: Transmission) -> dict[str, object]:
     return {"attempts_made": before.attempts_made, "last_attempt_at": before.last_attempt_at}
 
 
-def export(  # noqa: PLR0913, PLR0917 - what makes up one attempt
-    runtime: Runtime, tx: Transaction, transmission_id: UUID, payload: bytes, api_key: str, head: str, now: datetime
+def export(
+    runtime: Runtime, tx: Transaction, transmission_id: UUID, payload: Completed, api_key: str, now: datetime
 ) -> Sealed | None:
     """Make an attempt in a bundle, with a payload that ``completed`` returned; None if nothing is left to export.
 
@@ -159,7 +168,8 @@ def export(  # noqa: PLR0913, PLR0917 - what makes up one attempt
     transmission = tx.transmissions.get(transmission_id)
     assert transmission is not None  # noqa: S101 - it was exported a statement ago
     encrypt = tx.configuration.get().values.encrypt_payload
-    sealed = seal(payload, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
+    content, head = payload
+    sealed = seal(content, transmission_id, int(now.timestamp()), api_key, encrypt=encrypt, ledger=head)
     attempt = replace(
         _attempt(_number(transmission, earlier), sealed, AttemptTrigger.BUNDLE, now),
         state=State.EXPORTED,
@@ -169,7 +179,7 @@ def export(  # noqa: PLR0913, PLR0917 - what makes up one attempt
     return sealed
 
 
-def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now: datetime) -> bytes:
+def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now: datetime) -> Completed:
     """Return the payload of a transmission as it is sent at ``now``: only the time of sending is added.
 
     It is checked against its own schema, whatever today's is.
@@ -183,9 +193,9 @@ def completed(runtime: Runtime, tx: Transaction, transmission: Transmission, now
     prepared = prepared_of(runtime, tx, transmission)
     if not prepared.may_leave:
         raise PayloadChangedError  # Someone has changed the row: it was not released, or it had ended.
-    if not prepared.as_verified:
+    if prepared.ledger_end is None:
         raise NotVerifiedYetError
-    return completed_at(runtime, prepared, now)
+    return Completed(completed_at(runtime, prepared, now), prepared.ledger_end.sha256)
 
 
 def completed_at(runtime: Runtime, prepared: Prepared, now: datetime) -> bytes:
