@@ -74,7 +74,8 @@ def _down(world: World) -> None:
 
 
 def _database_down(world: World) -> None:
-    Path(world.site.replica.database_url.removeprefix("sqlite:///")).write_bytes(b"This is a letter. " * 4_000)
+    file = Path(world.site.replica.database_url.removeprefix("sqlite:///"))
+    file.rename(file.with_suffix(".lost"))
     world.scrapes.let_pass(1, wakes=False, sweeps=False)
 
 

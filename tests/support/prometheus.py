@@ -33,7 +33,7 @@ def _sooner(found: re.Match[str]) -> str:
 
 
 class Prometheus:
-    """Use it as a context manager. Each of ``targets``, a host and a port, is scraped each second."""
+    """Use it as a context manager. Each of ``targets``, a host and a port, is scraped every two seconds."""
 
     def __init__(self, folder: Path, targets: Sequence[str], token: str) -> None:
         """Write its configuration into ``folder``."""
@@ -45,7 +45,7 @@ class Prometheus:
         for shipped, here in (
             ("/etc/prometheus/telemetry_token", str(folder / "token")),
             ('["127.0.0.1:8080"]', json.dumps(targets)),
-            ("scrape_interval: 30s", "scrape_interval: 1s"),
+            ("scrape_interval: 30s", "scrape_interval: 2s"),
             ("alerts.yml", str(folder / "alerts.yml")),
         ):
             assert shipped in text, shipped
