@@ -20,6 +20,10 @@ def test_the_components_stand_side_by_side_in_both_themes(console: Console, page
     light, dark = page.locator(".theme").all()
     expect(dark.locator("h2")).to_have_text(light.locator("h2").all_inner_texts())
     assert [theme.evaluate(BACKGROUND) for theme in (light, dark)] == ["rgb(246, 247, 249)", "rgb(14, 18, 24)"]
+    for theme in (light, dark):
+        for kind in (".primary", ".danger"):
+            looks = [theme.locator(f"{kind}{state}").first.evaluate(BACKGROUND) for state in (":enabled", ":disabled")]
+            assert looks[0] != looks[1] == theme.locator(":disabled:not(.primary, .danger)").first.evaluate(BACKGROUND)
     check(page, "the components")
     picture(page, "components", whole=True)
     needs_fonts(page)

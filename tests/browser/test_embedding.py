@@ -282,6 +282,19 @@ def test_the_console_hands_on_its_theme_and_nobody_else_does(host: Host) -> None
     assert host.fragment == ""
 
 
+def test_axe_finds_nothing_in_any_view_inside_the_console(host: Host) -> None:
+    for view, shown in (
+        ("", "#health"),
+        ("/settings", "#settings"),
+        ("/activity", "#activity-list"),
+        ("/proof", "#proof-files"),
+    ):
+        frame = host.open(f"#telemetry{view}")
+        host.page.evaluate("document.getElementById('host-modal').close()")
+        expect(frame.locator(shown)).to_be_visible()
+        assert Axe().run(frame, options=RULES).response["violations"] == [], view
+
+
 def test_without_a_session_the_tab_says_so_in_its_place(host: Host) -> None:
     frame = host.open("#telemetry/settings")
     host.page.evaluate("document.getElementById('host-modal').close()")
