@@ -9,7 +9,7 @@ from tests.browser.console import Console
 from tests.browser.test_accessibility import check
 from tests.browser.test_demo_mode import DEMO
 from tests.browser.test_widths import measured, needs_fonts
-from tests.browser.visitor import Faults, picture
+from tests.browser.visitor import Faults
 
 BACKGROUND = "it => getComputedStyle(it).backgroundColor"
 
@@ -25,7 +25,6 @@ def test_the_components_stand_side_by_side_in_both_themes(console: Console, page
             looks = [theme.locator(f"{kind}{state}").first.evaluate(BACKGROUND) for state in (":enabled", ":disabled")]
             assert looks[0] != looks[1] == theme.locator(":disabled:not(.primary, .danger)").first.evaluate(BACKGROUND)
     check(page, "the components")
-    picture(page, "components", whole=True)
     needs_fonts(page)
     found = list(measured(page, "components"))
     assert not found, "\n".join(found)
