@@ -139,18 +139,23 @@ def codes(service: Running) -> set[str]:
     return {problem.code for problem in found.problems}
 
 
-def swept_codes(service: Running) -> set[str]:
-    """Return what the sweep finds by itself on the same day: all is read again little by little."""
+def sweeps(service: Running) -> Iterator[set[str]]:
+    """Yield what the health knows after each waking of the same day, until all was read again little by little."""
     sweeper, rounds, wakings = Sweeper(service.context.runtime), 0, 0
     while rounds < 2:  # The present one may have begun before the change.
         sweeper.run()
         rounds += service.context.runtime.swept.round is None
         wakings += 1
+        with service.context.runtime.database.read() as tx:
+            found = read_verification(service.context.runtime, tx)
+        assert found is not None
+        yield {problem.code for problem in found.problems}
     assert wakings < WAKINGS
-    with service.context.runtime.database.read() as tx:
-        found = read_verification(service.context.runtime, tx)
-    assert found is not None
-    return {problem.code for problem in found.problems}
+
+
+def swept_codes(service: Running) -> set[str]:
+    """Return what the health knows once all was read again."""
+    return list(sweeps(service))[-1]
 
 
 @ON_BOTH
@@ -170,7 +175,8 @@ def _is_found(service: Running, session: dict[str, str], tampering: Tampering, a
     assert failures(service, session, present) == [], tampering.name
     if tampering.in_drawer:
         assert "Not verified." in drawer(service, session, accepted), tampering.name
-    assert tampering.code in swept_codes(service), tampering.name
+    # Look at once: the entry about a head that is gone writes it again, so that a later waking finds nothing wrong.
+    assert any(tampering.code in codes for codes in sweeps(service)), tampering.name
     assert health(service)["code"] == "ledger_broken", tampering.name
     assert health(service)["status"] == "unhealthy", tampering.name
     assert metric(service, "telemetry_ledger_problems") > 0, tampering.name
