@@ -41,7 +41,7 @@ ELSEWHERE = {
     *("get_sessions", "delete_sessions", "delete_session"),  # Only for browsers.
     *("post_release", "post_withdraw", "post_accept_without_receipt", "post_restored"),  # Nothing waits.
     *("post_bundle", "post_receipts"),  # Payloads are sent online.
-    *("get_payload_as_sent", "get_body_as_sent", "get_ledger_export", "get_verifier"),  # Files.
+    *("get_payload_as_sent", "get_body_as_sent", "get_ledger_export", "get_entries_export", "get_verifier"),  # Files.
 }
 """What the story does not call. The types of these calls are made and imported all the same."""
 

@@ -9,6 +9,7 @@ import org.openapitools.client.api.LedgerApi;
 import org.openapitools.client.api.OperationsApi;
 import org.openapitools.client.api.TokensApi;
 import org.openapitools.client.api.TransmissionsApi;
+import org.openapitools.client.model.AnchorsInput;
 import org.openapitools.client.model.TransmissionResponse;
 
 public class Main {
@@ -29,14 +30,14 @@ public class Main {
         facts.getLicense();
         new TokensApi(client).getTokens();
         LedgerApi ledger = new LedgerApi(client);
-        ledger.getLedger(null, 1000L, null, null, null);
-        ledger.postVerify(null);
+        ledger.getLedger(LedgerApi.APIGetLedgerRequest.newBuilder().limit(1000L).build());
+        ledger.postVerify(LedgerApi.APIPostVerifyRequest.newBuilder().anchorsInput(new AnchorsInput()).build());
         OperationsApi operations = new OperationsApi(client);
         operations.getHealthz();
         operations.getReadyz();
         TransmissionsApi transmissions = new TransmissionsApi(client);
         int read = 0;
-        var page = transmissions.getHistory(null, null, null, null, null, null, 100L);
+        var page = transmissions.getHistory(TransmissionsApi.APIGetHistoryRequest.newBuilder().limit(100L).build());
         for (TransmissionResponse one : page.getTransmissions()) {
             transmissions.getTransmission(one.getTransmissionId());
             if (one.getAttemptsMade() > 0) {

@@ -83,12 +83,13 @@ def _change(
     after = {one.bouncer_id: (one.environment, one.pair_id) for one in wanted}
     both = before.keys() & after.keys()
     changed = tuple(sorted(name for name in both if before[name] != after[name]))
+    doubled, otherwise = _doubled(after, of_source, present), _otherwise(after, of_source, present)
     return RegistryChange(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),
         changed=changed,
         unchanged=len(both) - len(changed),
-        warnings=tuple(islice(chain(_doubled(wanted), _otherwise(after, of_source, present)), WARNINGS_SHOWN)),
+        warnings=tuple(islice(chain(doubled, otherwise), WARNINGS_SHOWN)),
     )
 
 
@@ -102,12 +103,16 @@ def _otherwise(
             yield FactWarning(WarningCode.SOURCE_REGISTERS_OTHERWISE, name)
 
 
-def _doubled(wanted: Sequence[NamedRegistration]) -> Iterator[FactWarning]:
-    """Warn of each production bouncer that shares its pair with another one."""
+def _doubled(
+    after: Mapping[str, tuple[Environment, str]], of_source: _OfSource, present: Sequence[RegisteredBouncer]
+) -> Iterator[FactWarning]:
+    """Warn of each production bouncer that shares its pair with another one, which may be one of the source."""
+    own = {one.bouncer_id: (one.environment, one.pair_id) for one in present if one.bouncer_id in of_source}
     pairs: defaultdict[str, list[str]] = defaultdict(list)
-    for one in wanted:
-        if one.environment is Environment.PRODUCTION:
-            pairs[one.pair_id].append(one.bouncer_id)
+    for name, (environment, pair_id) in {**after, **own}.items():
+        if environment is Environment.PRODUCTION:
+            pairs[pair_id].append(name)
     for names in pairs.values():
         for name in names if len(names) > 1 else ():
-            yield FactWarning(WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS, name)
+            if name in after:
+                yield FactWarning(WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS, name)

@@ -87,6 +87,15 @@ def test_reports_and_the_view_never_overwrite_each_other_and_repeating_either_ch
         remove_bouncer(site.runtime, "viewed", ADMIN)
 
 
+def test_a_second_production_bouncer_in_a_pair_of_the_source_is_warned_of(site: Site, audit: AuditTable) -> None:
+    audit.register(("viewed", "live", "q"))
+    registry(site)
+    made = declares(site, Registry(bouncers=(_named("declared", Environment.PRODUCTION),)))
+    assert [(it.code, it.bouncer_id) for it in made.warnings] == [
+        (WarningCode.PAIR_HAS_TWO_PRODUCTION_BOUNCERS, "declared")
+    ]
+
+
 @ON_BOTH
 def test_one_bouncer_that_both_register_is_reported_and_removed_without_the_source(
     site: Site, audit: AuditTable
