@@ -1,6 +1,7 @@
 """``telemetry-service source``, as an administrator uses it."""
 
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -50,6 +51,36 @@ def test_check_says_how_far_the_source_was_read_and_changes_nothing(cli: Command
     ended = cli("source", "check")
     assert (ended.code, ended.out.splitlines()[0]) == (4, "The source cannot be read.")
     assert ended.err.endswith("(source-away)\n")
+
+
+def test_check_says_why_reading_is_stopped_until_it_goes_on(
+    cli: CommandLine, audit: AuditTable, tmp_path: Path
+) -> None:
+    def stopped() -> tuple[int, str]:
+        ended = cli("source", "check")
+        assert ended.out.startswith("The source cannot be read.\n"), ended.out
+        return ended.code, ended.err
+
+    audit.write(other(), other(""))
+    read(cli)
+    code, said = stopped()
+    assert code == 4
+    assert "telemetry_source_events.bouncer_id is not valid in the row with position 3," in said
+    assert said.endswith("Reading then continues automatically. (source-row-refused)\n")
+    assert "source-row-refused" in cli("doctor", "--offline").out
+    audit.run("DELETE FROM audit_log WHERE id = 3")
+    read(cli)
+    assert cli("source", "check").code == 0, "it has read on"
+    right = Path(copyfile(audit.owner_url, tmp_path / "right"))
+    audit.run("DELETE FROM audit_log; UPDATE sqlite_sequence SET seq = 1")
+    read(cli)
+    assert stopped()[0] == 6
+    right.replace(audit.owner_url)
+    code, said = stopped()
+    assert (code, said.endswith("(source-restored)\n")) == (6, True), "a person decides, although the file is back"
+    assert "telemetry-service source reset --from now" in said
+    assert cli("source", "reset", "--from", "cursor", "--yes").code == 0
+    assert cli("source", "check").code == 0
 
 
 def test_older_rows_are_announced_confirmed_and_counted_with_a_bar(cli: CommandLine, audit: AuditTable) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from telemetry_service.domain.errors import TelemetryError
 from telemetry_service.domain.owner import Owner
-from telemetry_service.domain.source import RESTORED
+from telemetry_service.domain.source import RESTORED, Obstacle
 
 
 class SourceError(TelemetryError):
@@ -162,6 +162,14 @@ class SourceStateUnreadableError(SourceError):
 def source_error(code: str) -> type[SourceError]:
     """Return the error with this code; the root if there is none."""
     return next((kind for kind in SourceError.__subclasses__() if kind.code == code), SourceError)
+
+
+def stored_error(obstacle: Obstacle) -> SourceError:
+    """Return the error that was noted as this obstacle, with its sentence."""
+    kind = source_error(obstacle.code)
+    error = kind.__new__(kind)
+    SourceError.__init__(error, obstacle.text)  # Its own one takes the parts of the sentence, which are not kept.
+    return error
 
 
 class SourceMissingError(TelemetryError):

@@ -31,7 +31,10 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")
 
 
 def check_source(*, as_json: AsJson = False) -> None:
-    """Check views, rights, and cursor of the source database. Changes nothing. Exits with 4 if it cannot be read."""
+    """Check views, rights, and cursor of the source database. Changes nothing.
+
+    Exits with 4 if it cannot be read or reading has stopped, and with 6 if it has gone back, so that you must decide.
+    """
     with opened_service() as service:
         from telemetry_service.pipeline.queries.source import read_source
         from telemetry_service.pipeline.snapshot import read_now

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from telemetry_service.domain.errors import SettingsError
 from telemetry_service.domain.source import Horizon, SourceState
 from telemetry_service.domain.source_errors import (
+    SourceAwayError,
+    SourceDeniedError,
     SourceError,
     SourceMissingError,
     SourceRestoredError,
     SourceSchemaError,
+    stored_error,
 )
 from telemetry_service.pipeline.runtime import Runtime
+
+_DISPROVED = (SourceAwayError, SourceDeniedError, SourceSchemaError)
+"""What a look that succeeds has shown to be over, even before the service reads on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,14 @@ def check_source(runtime: Runtime) -> SourceReport:
                 return SourceReport(horizon, state, SourceRestoredError())
             if begun is not None:
                 look.anchor(begun)
-            return SourceReport(horizon, state, None, look.warnings())
+            return SourceReport(horizon, state, _stopped(state), look.warnings())
     except SourceError as error:
         return SourceReport(None, state, error)
+
+
+def _stopped(state: SourceState | None) -> SourceError | None:
+    """Return why the service has stopped reading, if this look does not show that it is over."""
+    if state is None or state.obstacle is None:
+        return None
+    error = stored_error(state.obstacle)
+    return None if isinstance(error, _DISPROVED) else error
