@@ -4,10 +4,9 @@ SQLite has one writer at a time, and a key is given out under its lock, so rows 
 keys. AUTOINCREMENT never gives out a key twice.
 """
 
-import re
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -22,6 +21,7 @@ from telemetry_service.domain.source import EVENTS, VIEWS, Cursor, Era, Horizon
 from telemetry_service.domain.source_errors import SourceSchemaError
 from telemetry_service.source.contract import Column, problems_of
 from telemetry_service.source.dialect import Dialect, Parameters
+from telemetry_service.source.sqlite_plan import combined_tables, keyed_tables, searched_tables
 from telemetry_service.storage.deadline import Patience, ends_at
 
 _TYPES = {
@@ -33,9 +33,6 @@ _TYPES = {
 _NEWEST = text(f"SELECT max(position) FROM {EVENTS}")  # noqa: S608 - our own name
 _VIEW = text("SELECT 1 FROM sqlite_master WHERE type = 'view' AND name = :name")
 _DEFINITION = text("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = :name")
-_PLAN = f"EXPLAIN QUERY PLAN SELECT position FROM {EVENTS} WHERE position > 0"  # noqa: S608 - our own name
-_TABLE = re.compile(r"(?:SCAN|SEARCH) (?:TABLE )?(?P<table>\S+)(?P<by_key>.*INTEGER PRIMARY KEY \(rowid>\?\))?")
-_UNIONS = ("COMPOUND QUERY", "MERGE (")
 _COUNTING = text("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'")
 _GIVEN_OUT = text("SELECT name, CAST(seq AS INTEGER) FROM sqlite_sequence")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,7 +122,7 @@ def _went_back(connection: Connection, cursor: Cursor, horizon: Horizon) -> bool
     read before others.
     """
     read = cursor.position if cursor.row_key is not None else cursor.position - 1
-    tables = _keyed_tables(connection)
+    tables = _known_keys(connection)
     return _given_out(connection, tables) < read or (not tables and 0 < horizon.below <= read)
 
 
@@ -137,12 +134,10 @@ def _given_out(connection: Connection, tables: Collection[str] = ()) -> int:
     return max((key for name, key in rows if isinstance(key, int) and (not tables or name in tables)), default=0)
 
 
-def _keyed_tables(connection: Connection) -> set[str]:
-    """Return the table whose key is the position, if SQLite's plan for the view says so."""
-    matches = [_TABLE.match(step[3]) for step in connection.exec_driver_sql(_PLAN).all()]
-    found = {it["table"] for it in matches if it and it["by_key"]}
-    known = {name for name, _ in connection.execute(_GIVEN_OUT).all()}
-    return found if found <= known else set()
+def _known_keys(connection: Connection) -> set[str]:
+    """Return the tables whose key is the position, if SQLite counts the keys of each."""
+    found = keyed_tables(connection) or searched_tables(connection)
+    return found if found <= {name for name, _ in connection.execute(_GIVEN_OUT).all()} else set()
 
 
 def _problems(connection: Connection) -> tuple[str, ...]:
@@ -151,30 +146,15 @@ def _problems(connection: Connection) -> tuple[str, ...]:
     if not problems and connection.execute(_COUNTING).first() is None:
         problems.append(f"{EVENTS}.position is no AUTOINCREMENT key: no table of the source has one.")
     if not problems:
-        newest = connection.execute(_NEWEST).scalar()
-        if newest is not None and (not isinstance(newest, int) or newest > _given_out(connection)):
+        newest, largest = connection.execute(_NEWEST).scalar(), _given_out(connection, keyed_tables(connection))
+        if newest is not None and (not isinstance(newest, int) or newest > largest):
             problems.append(f"{EVENTS}.position is not the key that AUTOINCREMENT gives out.")
-    if not problems and len(tables := _combined(connection)) > 1:
+    if not problems and len(tables := combined_tables(connection)) > 1:
         problems.append(
             f"{EVENTS} combines the keys of several tables ({', '.join(sorted(tables))}). They are in no common order,"
             " so rows would be missed: let it read one table, and join others to it."
         )
     return tuple(problems)
-
-
-def _combined(connection: Connection) -> set[str]:
-    """Return the tables whose keys a view combines with UNION; none if it combines none."""
-    steps = connection.exec_driver_sql(_PLAN).all()
-    unions = {step[0] for step in steps if step[3].startswith(_UNIONS)}
-    arms = [step[0] for step in steps if step[1] in unions]
-    return {table for arm in arms if (table := _keyed([step[3] for step in steps if step[1] == arm]))}
-
-
-def _keyed(steps: Sequence[str]) -> str | None:
-    """Return the table that a part of a union takes its keys from."""
-    tables = [found for step in steps if (found := _TABLE.match(step))]
-    by_key = next((it for it in tables if it["by_key"]), next(iter(tables), None))
-    return by_key["table"] if by_key else None
 
 
 def _columns(connection: Connection, view: str) -> list[Column] | None:

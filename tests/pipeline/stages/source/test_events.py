@@ -341,10 +341,23 @@ def test_keys_of_several_tables_are_refused_in_a_file(site: Site, audit: AuditTa
     looked_up = row.format("created_at", "coalesce(b, 'bnc-1')", "audit_log LEFT JOIN second USING (id)")
     looked_up = looked_up.replace("SELECT id AS position, id", "SELECT audit_log.id AS position, audit_log.id")
     once_more = f"{first} WHERE id % 2 = 0 UNION ALL {first} WHERE id % 2"
+    named = f"{first} AS {{}} WHERE id % 2 = {{}}"
+    parts = " JOIN parts USING (id)"
+    audit.run("CREATE TABLE parts (id INTEGER PRIMARY KEY)")
+    within, few = "SELECT * FROM ({})", "SELECT * FROM ({} LIMIT 5) AS e"
     for query, refused in (
         (f"{first} UNION ALL {second}", True),
         (f"{first} UNION {second}", True),
+        (f"{first} AS e UNION ALL {second} AS e", True),
+        (within.format(f"{first} AS e UNION {second} AS e"), True),
+        (few.format(f"{first} AS e UNION ALL {second} AS e"), True),
+        (f"{first}{parts} UNION ALL {second}{parts}", True),
+        (f"{first} WHERE id = 1 OR created_at = '' UNION ALL {second} WHERE id = 1 OR id = 2", True),
+        (f"{few.format(first)} UNION ALL {few.format(second)}", True),
+        (f"{few.format(first)} UNION ALL {few.format(first)}", False),
+        (f"{named.format('a', 0)} UNION ALL {named.format('b', 1)}", False),
         (first, False),
+        (f"{first}{parts} ORDER BY created_at", False),
         (looked_up, False),
         (once_more, False),
     ):
@@ -353,6 +366,38 @@ def test_keys_of_several_tables_are_refused_in_a_file(site: Site, audit: AuditTa
         met = state(site).obstacle
         assert (met is not None) == refused, query
         assert met is None or "combines the keys of several tables (audit_log, second)" in met.text
+
+
+def test_the_newest_row_of_a_file_may_be_deleted_and_a_restored_one_noticed_whatever_the_view_calls_its_table(
+    site: Site, audit: AuditTable
+) -> None:
+    alias, join = "audit_log AS a", "audit_log AS a LEFT JOIN enforcement_points AS e ON e.name = a.enforcement_point"
+    audit.run("CREATE TABLE newer (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO newer (id) VALUES (1000)")
+    counted(site)
+    for number, tables in enumerate((alias, join), 1):
+        audit.run(
+            raw_events(audit, row_key="a.id", environment="'sandbox'").replace("FROM audit_log", f"FROM {tables}")
+        )
+        audit.write(other(), other())
+        assert counted(site) == Amount(2 * number)
+        audit.run("DELETE FROM audit_log WHERE id = (SELECT max(id) FROM audit_log)")
+        assert counted(site) == Amount(2 * number)
+        assert state(site).obstacle is None, tables
+    audit.run("DELETE FROM audit_log; UPDATE sqlite_sequence SET seq = 1 WHERE name = 'audit_log'")
+    counted(site)
+    assert obstacle(site).code == "source-restored", "the keys of another table do not hide it"
+
+
+def test_a_key_that_is_given_out_again_is_refused_beside_a_table_that_counts_its_keys(
+    site: Site, audit: AuditTable
+) -> None:
+    counted(site)
+    audit.write(other(), other(), other())
+    audit.run("CREATE TABLE plain (id INTEGER PRIMARY KEY, created_at, enforcement_point, stage, action, outcome)")
+    audit.run("INSERT INTO plain (id, enforcement_point, action) VALUES (1, 'bnc-1', 'x')")
+    audit.run(raw_events(audit, environment="'sandbox'").replace("FROM audit_log", "FROM plain AS a"))
+    counted(site)
+    assert obstacle(site).text == "telemetry_source_events.position is not the key that AUTOINCREMENT gives out."
 
 
 def test_rows_of_another_cluster_are_noticed(site: Site, source_server: PostgresServer) -> None:
