@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console
 from tests.browser.test_history import failed_and_sent
 from tests.browser.visitor import log_in
 from tests.support.license_server import NO_TROUBLE, Trouble, reply
+from tests.support.programs import require
 
 WIDTHS = (320, 390, 768, 830, 1000, 1100, 1440)
 FONTS = ("DejaVu Sans", "Liberation Sans")
@@ -60,8 +60,7 @@ def measured(page: Page, what: str) -> Iterator[str]:
 def needs_fonts(page: Page) -> None:
     """Skip where a font is not installed."""
     missing = [font for font in FONTS if not page.evaluate(HAS_FONT, font)]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+    require(not missing, f"not installed: {', '.join(missing)}")
 
 
 def open_views(console: Console, page: Page) -> Iterator[str]:

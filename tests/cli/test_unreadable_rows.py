@@ -11,6 +11,9 @@ COMMANDS = (("history",), ("preview",), ("doctor", "--offline"), ("prove",))
 FORESEEN = {0, 4, 5, 6, 7}
 """Everything is fine; the database, the connection or the settings are not; something is not as it was signed."""
 
+_HAS_NO_ID = ("telemetry_transmission_logs", "transmission_id")
+"""Whatever stands here, no row has the ID that ``prove`` is asked for: not found, which is 1."""
+
 
 @pytest.mark.timeout(300)
 def test_no_command_fails_for_what_a_row_holds(connected: CommandLine) -> None:
@@ -21,7 +24,8 @@ def test_no_command_fails_for_what_a_row_holds(connected: CommandLine) -> None:
         database.write(it)
         command = COMMANDS[turn % len(COMMANDS)]
         ended = connected(*command, *([sent, "--folder", f"proof-{turn}"] if command == ("prove",) else []))
-        if ended.code not in FORESEEN or "internal" in ended.err:
+        foreseen = FORESEEN | ({1} if (it.table, it.column) == _HAS_NO_ID else set())
+        if ended.code not in foreseen or "internal" in ended.err:
             failed.append(f"{it}: {command}: {ended}")
         database.restore()
     database.close()

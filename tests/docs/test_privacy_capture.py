@@ -21,7 +21,7 @@ from tests.support.captured_service import LISTED, PROXY, VENDOR
 from tests.support.databases import RunDatabases
 from tests.support.each import each
 from tests.support.privacy_page import Header, headers, literals, request_lines, table
-from tests.support.programs import require
+from tests.support.programs import permitted
 
 ROOT = Path(__file__).parents[2]
 DIRECT = ("transmission", "connection test", "transmission, not encrypted")
@@ -34,7 +34,7 @@ Capture = dict[str, Any]
 
 
 def skip_without_namespaces() -> None:
-    require(namespace.can_enter(), "this system does not allow network namespaces (unshare): nothing can be captured")
+    permitted(namespace.can_enter(), "this system does not allow network namespaces (unshare): nothing can be captured")
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_with_postgresql_nothing_else_is_sent_and_no_other_name_is_asked_for(
         pytest.skip("the PostgreSQL server of this run is reached over TCP, which the namespace has no way to")
     skip_without_namespaces()
     reaches = os.geteuid() != 0 or namespace.keeps_users()
-    require(reaches, "the server of this run belongs to another user, whose files the namespace cannot reach")
+    permitted(reaches, "the server of this run belongs to another user, whose files the namespace cannot reach")
     captured = capture(tmp_path, postgresql_url, "briefly")
     everything_would_be_seen(captured)
     an_idle_start_sends_nothing_and_looks_nothing_up(captured)
